@@ -1,0 +1,71 @@
+# Every target sets up what it needs in .venv; `make help` lists them.
+
+PYTHON ?= python3
+STORE ?= disk
+BIN := .venv/bin
+# scripts/gen calls buf and python3 by name.
+GEN := PATH="$(CURDIR)/$(BIN):$$PATH" scripts/gen
+
+.DEFAULT_GOAL := help
+.PHONY: help demo serve test gen lint type bench minio mutate
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+demo: .venv/.demo $(if $(filter s3,$(STORE)),.venv/.s3)  ## start the service, train a model, check every byte (STORE=s3: on a real S3 server)
+	@$(BIN)/python examples/demo.py --store $(STORE)
+
+serve: .venv/.demo  ## run the service with its data in .xpstore/ until Ctrl-C
+	@XPSTORE_HOME="$${XPSTORE_HOME:-$(CURDIR)/.xpstore}" $(BIN)/xpstore-server serve
+
+test: lint type  ## run every check and every test
+	$(BIN)/python -m pytest
+
+gen: .venv/.dev  ## generate client/xpstore/v1 from proto/
+	$(GEN)
+
+# proto/xpstore.binpb is the contract as it was released; `buf build -o proto/xpstore.binpb` moves it, at a release.
+lint: .venv/.dev  ## check style, layers, contract and generated code
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
+	$(BIN)/buf lint
+	@if [ -e proto/xpstore.binpb ]; then set -x; $(BIN)/buf breaking --against proto/xpstore.binpb; \
+	else echo "buf breaking: skipped: there is no proto/xpstore.binpb before the first release"; fi
+	$(GEN) --check
+
+type: .venv/.dev  ## check types
+	$(BIN)/mypy $(wildcard client/xpstore server/xpstore_server tests bench examples)
+
+bench: .venv/.dev  ## measure speed and memory
+	PYTHONPATH=examples:tests $(BIN)/python -m bench
+
+minio:  ## build the MinIO server from its Go module, into a cache outside this folder
+	scripts/minio
+
+mutate: .venv/.dev  ## empty each public client method in turn and expect red tests
+	$(BIN)/python tests/mutate.py
+
+# One environment at three levels. A stamp is as old as the set of dependencies it stands for.
+define install
+$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(1)]'
+endef
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "xpstore needs Python 3.11 or newer: install it (Debian: apt-get install python3.11-venv) and run 'make PYTHON=python3.11 ...'" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+	  echo "$(PYTHON) cannot make virtual environments: apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/.demo: pyproject.toml | .venv/bin/python
+	$(call install,demo)
+	@touch $@
+
+.venv/.s3: pyproject.toml .venv/.demo
+	$(call install,demo,s3)
+	@touch $@
+
+.venv/.dev: pyproject.toml | .venv/bin/python
+	$(call install,dev)
+	@touch .venv/.demo .venv/.s3 $@

@@ -1,0 +1,250 @@
+"""The connection to one server: an address, a key, and calls that are repeated while the server is away."""
+
+import ipaddress
+import os
+import random
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+import grpc
+
+from xpstore import embedded
+from xpstore.errors import Error, InvalidArgument, Unauthenticated, Unavailable, from_rpc
+from xpstore.v1 import limits_pb2
+from xpstore.v1.artifact_pb2_grpc import ArtifactServiceStub
+from xpstore.v1.experiment_pb2_grpc import ExperimentServiceStub
+from xpstore.v1.iteration_pb2_grpc import IterationServiceStub
+from xpstore.v1.limits_pb2_grpc import LimitsServiceStub
+from xpstore.v1.metric_pb2_grpc import MetricServiceStub
+from xpstore.v1.model_pb2_grpc import ModelServiceStub
+from xpstore.v1.project_pb2_grpc import ProjectServiceStub
+from xpstore.v1.run_pb2_grpc import RunServiceStub
+
+if TYPE_CHECKING:
+    from xpstore.project import Project
+
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+
+DEFAULT_PORT = 50051
+TIMEOUT_SECONDS = 30.0
+FIRST_BACKOFF_SECONDS = 0.05
+LONGEST_BACKOFF_SECONDS = 2.0
+
+
+def new_id() -> str:
+    """A random UUID from the operating system: unmoved by `random.seed` and by forks."""
+    return str(uuid.UUID(bytes=os.urandom(16), version=4))
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a server is and how to speak to it."""
+
+    target: str
+    is_loopback: bool
+    is_tls: bool
+
+
+def parse_address(api_url: str) -> Address:
+    """Reads "host:50051", "http(s)://...", "grpc(s)://..." or "unix:...".
+
+    Without a scheme, loopback is spoken to in plaintext and everything else with TLS.
+
+    Raises:
+        InvalidArgument: the URL is malformed, or would send the key in plaintext beyond loopback.
+    """
+    if api_url.startswith("unix:"):
+        return Address(api_url, is_loopback=True, is_tls=False)
+    scheme, separator, rest = api_url.partition("://")
+    if not separator:
+        scheme, rest = "", api_url
+    if scheme not in ("", "http", "https", "grpc", "grpcs"):
+        raise InvalidArgument(f"api_url = {api_url!r}: use host:port, https://host, grpcs://host:port or unix:path")
+    try:
+        parts = urlsplit(f"//{rest}")
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        host, port = "", None
+    if not host or not all(character.isalnum() or character in "-._:" for character in host):
+        raise InvalidArgument(f"api_url = {api_url!r}: it names no host; write host:port or https://host")
+    is_loopback = _is_loopback(host)
+    is_tls = scheme in ("https", "grpcs") or (not scheme and not is_loopback)
+    if not is_tls and not is_loopback:
+        raise InvalidArgument(
+            f"api_url = {api_url!r}: the API key would travel in plaintext; use https:// or grpcs:// beyond loopback"
+        )
+    port = port or (443 if scheme == "https" else DEFAULT_PORT)
+    return Address(f"[{host}]:{port}" if ":" in host else f"{host}:{port}", is_loopback, is_tls)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class Client:
+    """A connection without globals. `init()` makes one and keeps it for the session.
+
+    Args:
+        api_key: the API key; default `XPSTORE_API_KEY`.
+        api_url: the server; default `XPSTORE_API_URL`. Without either, the embedded service is found or started.
+        timeout_seconds: how long a call may take in all, repetitions while the server is away included.
+
+    Raises:
+        Unavailable: the server does not answer.
+        Unauthenticated: the server does not know the key.
+        InvalidArgument: `api_url` is malformed, or would send the key in plaintext beyond loopback.
+
+    Example:
+        ```python
+        client = Client("xps_...", "localhost:50051")
+        project = client.project("mnist")
+        ```
+    """
+
+    def __init__(
+        self, api_key: str | None = None, api_url: str | None = None, *, timeout_seconds: float = TIMEOUT_SECONDS
+    ) -> None:
+        api_key = api_key if api_key is not None else os.environ.get("XPSTORE_API_KEY")
+        api_url = api_url if api_url is not None else os.environ.get("XPSTORE_API_URL")
+        if not timeout_seconds > 0:
+            raise InvalidArgument(f"timeout_seconds = {timeout_seconds!r}: must be positive")
+        if api_url is None:
+            if api_key is not None:
+                raise InvalidArgument("api_url is missing: an API key was given, but no server to use it with")
+            api_key, api_url = embedded.ensure()
+        if not api_key or not api_key.isascii() or not api_key.isprintable():
+            raise Unauthenticated("api_key is missing or malformed: pass api_key or set XPSTORE_API_KEY")
+        self.api_url = api_url
+        self.timeout_seconds = timeout_seconds
+        self._address = parse_address(api_url)
+        self._authorization = ("authorization", f"Bearer {api_key}")
+        self._pid = 0
+        self._stubs: _Stubs | None = None
+        self._closed = False
+        self.limits  # noqa: B018  # the checked call
+
+    def __repr__(self) -> str:
+        return f"Client({self.api_url!r})"
+
+    def project(self, id: str, name: str | None = None) -> "Project":
+        """Returns a handle of a project on this connection."""
+        from xpstore.project import Project
+
+        return Project(id, name, client=self)
+
+    @cached_property
+    def limits(self) -> limits_pb2.Limits:
+        """The server's limits, asked once. Not repeated: it is what proves address and key."""
+        request = limits_pb2.GetLimitsRequest()
+        method = self.stubs.limits.GetLimits
+        return self._call_once(method, request, min(self.timeout_seconds, 10.0), is_patient=False).limits
+
+    @property
+    def stubs(self) -> "_Stubs":
+        """The generated stubs on a channel of this process: one made before a fork must not be used after it."""
+        if self._stubs is None or self._pid != os.getpid():
+            _abandoned.append(self._stubs)
+            self._stubs = _Stubs(self._open_channel())
+            self._pid = os.getpid()
+        return self._stubs
+
+    @property
+    def metadata(self) -> list[tuple[str, str]]:
+        """What every call carries: the key, and a fresh request id."""
+        return [self._authorization, ("x-request-id", os.urandom(8).hex())]
+
+    def call(
+        self,
+        method: Callable[..., Response],
+        request: Any,
+        *,
+        timeout_seconds: float | None = None,
+    ) -> Response:
+        """Makes a unary call, again while the server is away and time is left: every call may be repeated.
+
+        Raises:
+            Error: the typed error of the answer.
+        """
+        deadline = time.monotonic() + (timeout_seconds or self.timeout_seconds)
+        backoff = FIRST_BACKOFF_SECONDS
+        while True:
+            try:
+                return self._call_once(method, request, max(deadline - time.monotonic(), 0.001))
+            except Unavailable:
+                pause = random.uniform(backoff / 2, backoff)
+                if self._closed or time.monotonic() + pause >= deadline:
+                    raise
+                time.sleep(pause)
+                backoff = min(backoff * 2, LONGEST_BACKOFF_SECONDS)
+
+    def _call_once(
+        self, method: Callable[..., Response], request: Any, timeout_seconds: float, *, is_patient: bool = True
+    ) -> Response:
+        metadata = self.metadata
+        try:
+            return method(request, timeout=timeout_seconds, metadata=metadata, wait_for_ready=False)
+        except grpc.RpcError as error:
+            raise self._explained(from_rpc(error, metadata[1][1])) from None
+
+    def _explained(self, error: Error) -> Error:
+        if isinstance(error, Unavailable) and not error.metadata:
+            error.args = (f"The server at {self.api_url} does not answer: {error}",)
+        return error
+
+    def _open_channel(self) -> grpc.Channel:
+        if self._closed:
+            raise Unavailable("This client is closed.")
+        options: list[tuple[str, Any]] = [
+            ("grpc.keepalive_time_ms", 30_000),
+            ("grpc.keepalive_timeout_ms", 10_000),
+            ("grpc.keepalive_permit_without_calls", 1),
+            ("grpc.http2.max_pings_without_data", 0),
+            # A server that was restarted is found again soon.
+            ("grpc.initial_reconnect_backoff_ms", 100),
+            ("grpc.max_reconnect_backoff_ms", 2_000),
+        ]
+        if self._address.is_loopback:
+            options.append(("grpc.enable_http_proxy", 0))
+        if not self._address.is_tls:
+            return grpc.insecure_channel(self._address.target, options)
+        authority = os.environ.get("XPSTORE_TLS_CA")
+        roots = None
+        if authority:
+            with open(authority, "rb") as file:
+                roots = file.read()
+        return grpc.secure_channel(self._address.target, grpc.ssl_channel_credentials(roots), options)
+
+    def close(self) -> None:
+        """Closes the connection. Handles made from it stop working."""
+        self._closed = True
+        stubs, self._stubs = self._stubs, None
+        if stubs is not None and self._pid == os.getpid():
+            stubs.channel.close()
+
+
+class _Stubs:
+    """One stub for each service, on one channel."""
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        self.channel = channel
+        self.limits = LimitsServiceStub(channel)
+        self.projects = ProjectServiceStub(channel)
+        self.experiments = ExperimentServiceStub(channel)
+        self.models = ModelServiceStub(channel)
+        self.iterations = IterationServiceStub(channel)
+        self.metrics = MetricServiceStub(channel)
+        self.runs = RunServiceStub(channel)
+        self.artifacts = ArtifactServiceStub(channel)
+
+
+# Channels of a parent process: closing or collecting one after a fork may hang, so they are kept.
+_abandoned: list[_Stubs | None] = []

@@ -1,0 +1,225 @@
+"""Projects: the directory of a campaign, and all that is reached through it."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from xpstore import session
+from xpstore.client import Client, new_id
+from xpstore.errors import NotFound
+from xpstore.v1 import project_pb2 as pb
+
+if TYPE_CHECKING:
+    from xpstore.artifact import ProjectArtifacts
+    from xpstore.experiment import Experiment, Experiments
+
+__all__ = ["Project", "get_all_projects"]
+
+
+def to_datetime(microseconds: int) -> datetime:
+    """A time of the wire as an aware datetime in UTC."""
+    return datetime.fromtimestamp(microseconds / 1_000_000, UTC)
+
+
+class Project:
+    """A project, known by an id of the caller's choice.
+
+    Making the object does nothing yet: entering it, setting it, or using anything below it creates the project, or
+    opens the one that has this id (the stored name wins).
+
+    Args:
+        id: 1 to 256 characters, spaces allowed, unique among the live projects of a server.
+        name: display name; default the id.
+        client: the connection; default that of `init()`.
+
+    Example:
+        ```python
+        with Project(id="campaign 7", name="Seventh campaign") as project:
+            project.experiments.list()
+        ```
+    """
+
+    def __init__(self, id: str, name: str | None = None, *, client: Client | None = None) -> None:
+        self._id = str(id)
+        self._name = name
+        self._given_client = client
+        self._opened: pb.Project | None = None
+        self._entered: list[Any] = []
+
+    @classmethod
+    def get_by_id(cls, id: str, *, client: Client | None = None) -> Self:
+        """Returns the project that has this id.
+
+        Raises:
+            NotFound: there is none; nothing is created.
+        """
+        project = cls(id, client=client)
+        client = project._client
+        response = client.call(client.stubs.projects.GetProject, pb.GetProjectRequest(project_id=project._id))
+        project._opened = response.project
+        return project
+
+    @classmethod
+    def undelete(cls, uid: str, *, client: Client | None = None) -> Self:
+        """Brings a deleted project back, by the `uid` it had.
+
+        Raises:
+            NotFound: there is no such project, or its bytes are gone.
+            AlreadyExists: its id has been taken by another project since.
+        """
+        client = client or session.get_client()
+        request = pb.UndeleteProjectRequest(project_uid=uid)
+        return cls._from_wire(client.call(client.stubs.projects.UndeleteProject, request).project, client)
+
+    @classmethod
+    def _from_wire(cls, wire: pb.Project, client: Client) -> Self:
+        project = cls(wire.id, wire.name, client=client)
+        project._opened = wire
+        return project
+
+    @property
+    def _client(self) -> Client:
+        return self._given_client or session.get_client()
+
+    def open(self) -> Self:
+        """Creates the project or opens the one that has this id. Does nothing when it is open."""
+        if self._opened is None:
+            client = self._client
+            request = pb.CreateProjectRequest(
+                project_id=self._id, name=self._name or self._id, creation_id=new_id(), allow_existing=True
+            )
+            self._opened = client.call(client.stubs.projects.CreateProject, request).project
+            self._given_client = client
+        return self
+
+    @property
+    def _wire(self) -> pb.Project:
+        self.open()
+        assert self._opened is not None
+        return self._opened
+
+    @property
+    def id(self) -> str:
+        """The caller's id."""
+        return self._id
+
+    @property
+    def uid(self) -> str:
+        """The server's UUID of this project, never used again."""
+        return self._wire.uid
+
+    @property
+    def name(self) -> str:
+        """The stored display name."""
+        return self._wire.name
+
+    @property
+    def description(self) -> str:
+        """Free text, "" if none."""
+        return self._wire.description
+
+    @property
+    def created_at(self) -> datetime:
+        """When it was created, UTC."""
+        return to_datetime(self._wire.created_at_us)
+
+    @property
+    def created_by(self) -> str:
+        """Name of the API key that created it."""
+        return self._wire.created_by
+
+    @property
+    def updated_at(self) -> datetime:
+        """When it was last changed, UTC."""
+        return to_datetime(self._wire.updated_at_us)
+
+    @property
+    def updated_by(self) -> str:
+        """Name of the API key that changed it last."""
+        return self._wire.updated_by
+
+    def update(self, *, name: str | None = None, description: str | None = None) -> None:
+        """Changes the display name, the description, or both.
+
+        Raises:
+            InvalidArgument: nothing to change is given, or a value is malformed.
+            NotFound: the project was deleted.
+        """
+        request = pb.UpdateProjectRequest(project_uid=self.uid)
+        for field, value in (("name", name), ("description", description)):
+            if value is not None:
+                setattr(request, field, value)
+                request.update_mask.paths.append(field)
+        self._opened = self._client.call(self._client.stubs.projects.UpdateProject, request).project
+
+    def delete(self) -> None:
+        """Deletes the project with everything in it; its id is free at once. `Project.undelete(uid)` brings it back.
+
+        Deleting what is gone does nothing.
+        """
+        if self._opened is None:
+            try:
+                self._opened = self.get_by_id(self._id, client=self._client)._opened
+            except NotFound:
+                return
+        request = pb.DeleteProjectRequest(project_uid=self.uid)
+        self._client.call(self._client.stubs.projects.DeleteProject, request)
+
+    @property
+    def experiments(self) -> "Experiments":
+        """The project's experiments."""
+        from xpstore.experiment import Experiments
+
+        return Experiments(self)
+
+    def experiment(self, name: str) -> "Experiment":
+        """Returns the experiment of this name, creating it if there is none."""
+        return self.experiments.get_or_create(name)
+
+    @property
+    def artifacts(self) -> "ProjectArtifacts":
+        """The project's artifacts."""
+        from xpstore.artifact import ProjectArtifacts
+
+        return ProjectArtifacts(self)
+
+    def __enter__(self) -> Self:
+        self.open()
+        self._entered.append(session.set_current(self))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        session.restore(self._entered.pop())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Project) and self._id == other._id and self.uid == other.uid
+
+    def __hash__(self) -> int:
+        return hash(self._id)
+
+    def __repr__(self) -> str:
+        name = self._opened.name if self._opened else self._name
+        return f"Project(id={self._id!r}, name={name!r})"
+
+
+def get_all_projects(*, client: Client | None = None) -> list[Project]:
+    """Returns all live projects, oldest first.
+
+    Raises:
+        NotInitialized: `init()` was not called.
+    """
+    return list(_iterate(client or session.get_client()))
+
+
+def _iterate(client: Client) -> Iterator[Project]:
+    token = ""
+    while True:
+        request = pb.ListProjectsRequest(page_size=client.limits.max_page_size, page_token=token)
+        response = client.call(client.stubs.projects.ListProjects, request)
+        yield from (Project._from_wire(wire, client) for wire in response.projects)
+        token = response.next_page_token
+        if not token:
+            return

@@ -1,0 +1,145 @@
+"""The composition root: builds everything from settings, serves, and takes it down again."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from xpstore.v1 import limits_pb2_grpc, project_pb2_grpc
+
+from xpstore_server import embedded
+from xpstore_server.auth import Authenticator
+from xpstore_server.core import access, limits
+from xpstore_server.interceptors import Activity, CallInterceptor
+from xpstore_server.rpc.limits import LimitsService
+from xpstore_server.rpc.project import ProjectService
+from xpstore_server.settings import Settings
+from xpstore_server.store import migrate
+from xpstore_server.store.database import Database
+
+log = logging.getLogger("xpstore")
+
+OPTIONS = [
+    ("grpc.so_reuseport", 0),  # else a second server silently takes the same port
+    ("grpc.max_receive_message_length", limits.MESSAGE_BYTES),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),  # clients ping every 30 s
+    ("grpc.keepalive_permit_without_calls", 1),
+]
+
+
+class StartError(Exception):
+    """The server cannot start; the message says why and what to do."""
+
+
+class App:
+    """One server process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.activity = Activity()
+        self.database = Database(settings.database_url)
+        migrate.upgrade(self.database)
+        self.made_key = self._ensure_admin()
+
+    def _ensure_admin(self) -> str | None:
+        key = None
+        if self.settings.admin_key_file is not None:
+            key = read_or_make_key(self.settings.admin_key_file)
+        return self.database.write(lambda tx: access.ensure_admin(tx, key))
+
+    def _server(self) -> grpc.aio.Server:
+        interceptor = CallInterceptor(Authenticator(self.database), self.activity)
+        server = grpc.aio.server(interceptors=[interceptor], options=OPTIONS)
+        limits_pb2_grpc.add_LimitsServiceServicer_to_server(LimitsService(), server)
+        project_pb2_grpc.add_ProjectServiceServicer_to_server(ProjectService(self.database), server)
+        return server
+
+    async def serve(self) -> None:
+        """Serves until SIGTERM or SIGINT, or until idle for too long; then drains."""
+        server = self._server()
+        self._health = health.aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        names = ["Limits", "Project", "Experiment", "Model", "Iteration", "Metric", "Run", "Artifact"]
+        services = [f"xpstore.v1.{name}Service" for name in names]
+        reflection.enable_server_reflection([*services, reflection.SERVICE_NAME, health.SERVICE_NAME], server)
+        addresses = [self._bind(server, address) for address in self.settings.listen]
+
+        stopped = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopped.set)
+        await server.start()
+        await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
+        if self.settings.home is not None:
+            embedded.announce(self.settings.home, addresses[0])
+        self._greet(addresses)
+        await self._until_stopped(stopped)
+        log.info("draining")
+        await self._health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
+        await server.stop(self.settings.drain_seconds)
+        await loop.run_in_executor(None, self.close)
+
+    async def _until_stopped(self, stopped: asyncio.Event) -> None:
+        limit = self.settings.idle_exit_seconds
+        while not stopped.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stopped.wait(), min(limit / 4, 5) if limit else None)
+            if limit and self.activity.idle_seconds() > limit:
+                return
+
+    def _bind(self, server: grpc.aio.Server, address: str) -> str:
+        try:
+            if address.startswith("unix:"):
+                with _private_socket(Path(address.removeprefix("unix:"))):
+                    server.add_insecure_port(address)
+                return address
+            host = address.rpartition(":")[0]
+            if self.settings.tls_cert is not None and self.settings.tls_key is not None:
+                chain, key = self.settings.tls_cert.read_bytes(), self.settings.tls_key.read_bytes()
+                port = server.add_secure_port(address, grpc.ssl_server_credentials([(key, chain)]))
+                return f"https://{host}:{port}"
+            return f"http://{host}:{server.add_insecure_port(address)}"
+        except (RuntimeError, OSError) as error:
+            raise StartError(f"Cannot listen on {address}: {error}. Is another server there?") from None
+
+    def _greet(self, addresses: list[str]) -> None:
+        for address in addresses:
+            print(f"xpstore-server is listening on {address}", flush=True)
+        if self.made_key is not None:
+            print(f"API key of the admin, shown only now: {self.made_key}", flush=True)
+
+    def close(self) -> None:
+        """Finishes what is queued and closes the stores."""
+        self.database.close()
+
+
+def read_or_make_key(path: Path) -> str:
+    """Returns the key in a file, or puts a fresh one there that only its owner can read."""
+    path = path.expanduser()
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(access.new_key() + "\n")
+    key = path.read_text().strip()
+    if len(key) < 16 or not key.isascii() or " " in key:
+        raise StartError(f"{path} (XPSTORE_ADMIN_KEY_FILE) must hold one key of at least 16 ASCII characters")
+    return key
+
+
+@contextlib.contextmanager
+def _private_socket(path: Path) -> Iterator[None]:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)  # left behind by a server that was killed
+    before = os.umask(0o177)
+    try:
+        yield
+    finally:
+        os.umask(before)

@@ -1,0 +1,1 @@
+"""The rules and queries of each feature: synchronous, knowing neither gRPC nor protobuf."""

@@ -1,0 +1,84 @@
+"""The errors of the rules. Each crosses the layers once: raised here, answered by the one interceptor.
+
+ServiceError
+ ├── InvalidArgument       a field is malformed
+ ├── NotFound              what is named does not exist
+ ├── AlreadyExists         a name, hash or id is taken
+ ├── Conflict              the request contradicts the present state
+ ├── Unauthenticated       no API key, or an unknown one
+ ├── PermissionDenied      the key may not do this
+ ├── ResourceExhausted     a limit was met
+ ├── Stale                 somebody else holds the place this stream continued from
+ └── DataLoss              stored bytes are missing or damaged
+"""
+
+from typing import Any
+
+VALUE_LENGTH = 100
+
+
+def shown(value: Any) -> str:
+    """A value as an error may quote it: short, and on one line."""
+    text = value if isinstance(value, str) else repr(value)
+    text = text.encode("unicode_escape").decode("ascii")
+    return text if len(text) <= VALUE_LENGTH else f"{text[:VALUE_LENGTH]}... ({len(text)} characters)"
+
+
+class ServiceError(Exception):
+    """Root. `reason` is a name of ErrorReason without its prefix."""
+
+    reason = "INTERNAL"
+
+    def __init__(self, message: str, **metadata: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.metadata = {key: shown(value) for key, value in metadata.items()}
+
+
+class InvalidArgument(ServiceError):
+    reason = "INVALID_ARGUMENT"
+
+    def __init__(self, field: str, value: Any, fix: str) -> None:
+        super().__init__(f"{field} = {shown(value)!r}: {fix}", field=field, value=value)
+
+
+class NotFound(ServiceError):
+    reason = "NOT_FOUND"
+
+    def __init__(self, resource: str, value: Any) -> None:
+        super().__init__(f"There is no {resource} {shown(value)!r}.", resource=resource, value=value)
+
+
+class AlreadyExists(ServiceError):
+    reason = "ALREADY_EXISTS"
+
+    def __init__(self, resource: str, field: str, value: Any, hint: str = "") -> None:
+        message = f"There is already a {resource} with {field} {shown(value)!r}. {hint}".rstrip()
+        super().__init__(message, resource=resource, field=field, value=value)
+
+
+class Conflict(ServiceError):
+    reason = "CONFLICT"
+
+
+class Unauthenticated(ServiceError):
+    reason = "UNAUTHENTICATED"
+
+
+class PermissionDenied(ServiceError):
+    reason = "PERMISSION_DENIED"
+
+
+class ResourceExhausted(ServiceError):
+    reason = "RESOURCE_EXHAUSTED"
+
+
+class Stale(ServiceError):
+    reason = "STALE"
+
+    def __init__(self, message: str, expected: int) -> None:
+        super().__init__(message, expected=expected)
+
+
+class DataLoss(ServiceError):
+    reason = "DATA_LOSS"

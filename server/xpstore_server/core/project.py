@@ -1,0 +1,104 @@
+"""Projects: opened by the caller's id, kept by a uid that is never used again."""
+
+import os
+import uuid
+from typing import Any
+
+from sqlalchemy import Row, select, update
+from sqlalchemy.exc import IntegrityError
+
+from xpstore_server.core.errors import AlreadyExists, Conflict, NotFound
+from xpstore_server.core.paging import Key, Page, fetch
+from xpstore_server.store.database import Transaction
+from xpstore_server.store.tables import project
+
+
+def create(
+    tx: Transaction,
+    principal: str,
+    *,
+    project_id: str,
+    name: str,
+    description: str,
+    creation_id: str,
+    allow_existing: bool,
+) -> tuple[Row[Any], bool]:
+    """Makes the project or opens the live one of this id. Returns it and whether this creation made it."""
+    if found := tx.execute(select(project).where(project.c.creation_id == creation_id)).first():
+        if found.deleted_at_us is not None:
+            raise NotFound("project", found.id)
+        return found, True
+    now = tx.now_us()
+    row = {
+        "uid": str(uuid.UUID(bytes=os.urandom(16), version=4)),
+        "id": project_id,
+        "name": name,
+        "description": description,
+        "creation_id": creation_id,
+        "created_at_us": now,
+        "created_by": principal,
+        "updated_at_us": now,
+        "updated_by": principal,
+        "revision": 1,
+    }
+    created = tx.insert_ignore(project, row) == 1
+    if not created and not allow_existing:
+        raise AlreadyExists("project", "id", project_id, "Set allow_existing to open it.")
+    return get(tx, project_id=project_id), created
+
+
+def get(tx: Transaction, *, project_uid: str | None = None, project_id: str | None = None) -> Row[Any]:
+    """Returns a live project by one of its keys."""
+    by_key = project.c.uid == project_uid if project_uid is not None else project.c.id == project_id
+    row = tx.execute(select(project).where(by_key, project.c.deleted_at_us.is_(None))).first()
+    if row is None:
+        raise NotFound("project", project_uid if project_uid is not None else project_id)
+    return row
+
+
+def list_page(tx: Transaction, page: Page) -> tuple[list[Row[Any]], Key | None]:
+    """Returns a page of the live projects, oldest first."""
+    live = select(project).where(project.c.deleted_at_us.is_(None))
+    return fetch(tx, live, [project.c.created_at_us, project.c.uid], page)
+
+
+def change(tx: Transaction, principal: str, *, project_uid: str, changes: dict[str, Any], etag: str) -> Row[Any]:
+    """Sets the columns in `changes` if `etag` is empty or the present one."""
+    row = get(tx, project_uid=project_uid)
+    if etag and etag != str(row.revision):
+        raise Conflict("The project was changed since you read it. Read it again.", etag=etag)
+    changed = (
+        update(project)
+        .where(project.c.uid == project_uid, project.c.revision == row.revision)
+        .values(**changes, updated_at_us=tx.now_us(), updated_by=principal, revision=row.revision + 1)
+    )
+    if tx.execute(changed).rowcount == 0:
+        raise Conflict("The project was changed at the same moment. Repeat the update.")
+    return get(tx, project_uid=project_uid)
+
+
+def delete(tx: Transaction, principal: str, *, project_uid: str) -> bool:
+    """Hides a project and frees its id. Returns whether this call did it."""
+    now = tx.now_us()
+    deleted = (
+        update(project)
+        .where(project.c.uid == project_uid, project.c.deleted_at_us.is_(None))
+        .values(deleted_at_us=now, updated_at_us=now, updated_by=principal)
+    )
+    return tx.execute(deleted).rowcount == 1
+
+
+def undelete(tx: Transaction, principal: str, *, project_uid: str) -> Row[Any]:
+    """Brings a deleted project back, unless its id has been taken since."""
+    restored = (
+        update(project)
+        .where(project.c.uid == project_uid, project.c.deleted_at_us.is_not(None))
+        .values(deleted_at_us=None, updated_at_us=tx.now_us(), updated_by=principal)
+    )
+    try:
+        with tx.savepoint():
+            tx.execute(restored)
+    except IntegrityError:
+        taken = tx.execute(select(project.c.id).where(project.c.uid == project_uid)).scalar_one()
+        raise AlreadyExists("project", "id", taken, "Delete that one first.") from None
+    return get(tx, project_uid=project_uid)

@@ -1,0 +1,1 @@
+"""Wire in, wire out: the only place that knows protobuf."""

@@ -1,0 +1,45 @@
+"""Page tokens: opaque, and bound to the list, its filters and its order."""
+
+import base64
+import hashlib
+import json
+from typing import Any
+
+from xpstore_server.core import limits
+from xpstore_server.core.errors import InvalidArgument
+from xpstore_server.core.paging import Key, Page
+
+_TOKEN_LENGTH = 8_192
+
+
+class Pager:
+    """One list with its filters: reads the request's page and writes the next token."""
+
+    def __init__(self, what: str, *filters: Any, descending: bool = False) -> None:
+        identity = json.dumps([what, *filters, descending])
+        self._binding = hashlib.blake2b(identity.encode(), digest_size=9).digest()
+        self._descending = descending
+
+    def page(self, page_size: int, page_token: str, max_size: int = limits.PAGE_SIZE_MAX) -> Page:
+        if page_size < 0:
+            raise InvalidArgument("page_size", page_size, "must not be negative")
+        size = min(page_size or limits.PAGE_SIZE, max_size)
+        return Page(size, self._key(page_token) if page_token else None, self._descending)
+
+    def token(self, key: Key | None) -> str:
+        if key is None:
+            return ""
+        body = json.dumps(list(key)).encode()
+        return base64.urlsafe_b64encode(self._binding + body).decode().rstrip("=")
+
+    def _key(self, token: str) -> Key:
+        fix = "must be the next_page_token of the page before, with the same filters"
+        try:
+            padded = token[:_TOKEN_LENGTH] + "=" * (-len(token[:_TOKEN_LENGTH]) % 4)
+            raw = base64.b64decode(padded, altchars=b"-_", validate=True)
+            binding, key = raw[:9], json.loads(raw[9:])
+        except ValueError:
+            raise InvalidArgument("page_token", token, fix) from None
+        if binding != self._binding or not isinstance(key, list):
+            raise InvalidArgument("page_token", token, fix)
+        return tuple(key)

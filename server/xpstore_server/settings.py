@@ -1,0 +1,108 @@
+"""All settings of the server: environment variables `XPSTORE_*`, or flags of the same names."""
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+SOCKET_PATH_LENGTH = 100  # the kernel takes 107 bytes
+
+
+class InvalidSettings(Exception):
+    """A setting has a bad value; the message has one line for each."""
+
+
+class Settings(BaseSettings):
+    """What a server needs to know to start."""
+
+    model_config = SettingsConfigDict(env_prefix="XPSTORE_", hide_input_in_errors=True, extra="ignore")
+
+    home: Path | None = Field(None, description="Run embedded: data, socket, key and server.json live here.")
+    data_dir: Path = Field(Path(".xpstore"), description="Where the default database and blobs are.")
+    database_url: str = Field("", description="sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE")
+    blob_url: str = Field("", description="file:///FOLDER or s3://KEY:SECRET@HOST:PORT/BUCKET?secure=true")
+    listen: Annotated[list[str], NoDecode] = Field(
+        ["127.0.0.1:50051"], description="HOST:PORT or unix:PATH, several separated by commas."
+    )
+    admin_key_file: Path | None = Field(None, description="The admin's API key; made if the file is missing.")
+    tls_cert: Path | None = Field(None, description="Certificate chain, PEM.")
+    tls_key: Path | None = Field(None, description="Private key, PEM.")
+    allow_plaintext: bool = Field(False, description="Listen without TLS beyond loopback.")
+    idle_exit_seconds: float = Field(0, ge=0, description="Leave when nobody called for so long; 0: never.")
+    drain_seconds: float = Field(10, ge=0, description="How long SIGTERM waits for calls under way.")
+    upload_memory_mib: int = Field(384, ge=32, description="Bound of all upload buffers together.")
+    log_level: str = Field("INFO", description="DEBUG (every call), INFO, WARNING or ERROR.")
+
+    @field_validator("listen", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("log_level")
+    @classmethod
+    def _known_level(cls, value: str) -> str:
+        if value.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+            raise ValueError("must be DEBUG, INFO, WARNING or ERROR")
+        return value.upper()
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.home is not None:
+            self._embed(self.home.expanduser().resolve())
+        data = self.data_dir.expanduser().resolve()
+        self.database_url = self.database_url or f"sqlite:///{data / 'xpstore.db'}"
+        self.blob_url = self.blob_url or f"file://{data / 'blobs'}"
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("tls_cert and tls_key go together: set XPSTORE_TLS_CERT and XPSTORE_TLS_KEY")
+        if not self.listen:
+            raise ValueError("listen is empty: set XPSTORE_LISTEN to HOST:PORT or unix:PATH")
+        for address in self.listen:
+            self._check_address(address)
+        return self
+
+    def _embed(self, home: Path) -> None:
+        self.data_dir = home
+        if "listen" not in self.model_fields_set:
+            self.listen = [f"unix:{socket_path(home)}"]
+        if "idle_exit_seconds" not in self.model_fields_set:
+            self.idle_exit_seconds = 600
+        self.admin_key_file = self.admin_key_file or home / "admin.key"
+
+    def _check_address(self, address: str) -> None:
+        if address.startswith("unix:"):
+            return
+        host, colon, port = address.rpartition(":")
+        if not colon or not host or not port.isdecimal() or int(port) > 65535:
+            raise ValueError(f"listen has {address!r}: write HOST:PORT or unix:PATH")
+        if host not in LOOPBACK and self.tls_cert is None and not self.allow_plaintext:
+            raise ValueError(
+                f"listen has {address!r}, reachable from elsewhere without TLS: set XPSTORE_TLS_CERT and "
+                "XPSTORE_TLS_KEY, or XPSTORE_ALLOW_PLAINTEXT=true if something else encrypts"
+            )
+
+
+def socket_path(home: Path) -> Path:
+    """The embedded service's socket: in its home, or in a short private folder when that path is too long."""
+    path = home / "server.sock"
+    if len(os.fsencode(path)) <= SOCKET_PATH_LENGTH:
+        return path
+    digest = hashlib.sha256(os.fsencode(home)).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"xpstore-{os.getuid()}-{digest}" / "s"
+
+
+def load(**flags: object) -> Settings:
+    """Reads the environment; flags that are not None win."""
+    try:
+        return Settings(**{name: value for name, value in flags.items() if value is not None})  # type: ignore[arg-type]
+    except ValidationError as error:
+        lines = []
+        for item in error.errors(include_url=False, include_input=False):
+            name = ".".join(str(part) for part in item["loc"])
+            message = item["msg"].removeprefix("Value error, ")
+            lines.append(f"XPSTORE_{name.upper()}: {message}" if name else message)
+        raise InvalidSettings("\n".join(lines)) from None

@@ -1,0 +1,1 @@
+"""Tables, database, blobs and chunks. Knows no rules of any feature and nothing of the wire."""

@@ -1,0 +1,310 @@
+"""The database: pools of readers and writers, and transactions that run whole or not at all.
+
+A unit of work is a function of a transaction. It may run more than once (PostgreSQL asks for that on a
+serialization failure or deadlock), so it must have no effect outside its transaction.
+"""
+
+import asyncio
+import queue
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from sqlalchemy import (
+    Connection,
+    CursorResult,
+    Engine,
+    Executable,
+    Table,
+    create_engine,
+    event,
+    make_url,
+    text,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from xpstore_server.store.errors import InvalidStoreURL, StoreUnavailable
+
+T = TypeVar("T")
+
+READERS = 4
+WRITERS = 8
+# Commits of a group share one fsync. The bound keeps the first unit of a group from waiting for long.
+GROUP_SIZE = 128
+RETRIES = 8
+RETRIED_STATES = frozenset({"40001", "40P01"})
+
+
+class Clock:
+    """This process's clock in microseconds, never the same twice."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last_us = 0
+
+    def now_us(self) -> int:
+        with self._lock:
+            self._last_us = max(self._last_us + 1, time.time_ns() // 1000)
+            return self._last_us
+
+
+_clock = Clock()
+
+
+class Transaction:
+    """What a unit of work gets: statements, the database's clock, and inserts that give way."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.is_sqlite = connection.dialect.name == "sqlite"
+
+    def execute(self, statement: Executable, rows: Sequence[dict[str, Any]] | None = None) -> CursorResult[Any]:
+        """Runs one statement, once for each of `rows` if given."""
+        return cast("CursorResult[Any]", self._connection.execute(statement, rows))
+
+    def now_us(self) -> int:
+        """The database's clock, so that replicas agree. SQLite has one server: its own clock will do."""
+        if self.is_sqlite:
+            return _clock.now_us()
+        seconds = text("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
+        return int(self._connection.execute(seconds).scalar_one())
+
+    def insert(self, table: Table, *rows: dict[str, Any]) -> None:
+        """Inserts rows; a key that is taken raises IntegrityError."""
+        if rows:
+            self._connection.execute(table.insert(), list(rows))
+
+    def insert_ignore(self, table: Table, *rows: dict[str, Any]) -> int:
+        """Inserts the rows whose unique keys are free and returns how many that were."""
+        if not rows:
+            return 0
+        insert = sqlite.insert if self.is_sqlite else postgresql.insert
+        statement = insert(table).on_conflict_do_nothing()
+        return self._connection.execute(statement, list(rows)).rowcount
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """What fails inside is undone alone, and the transaction goes on."""
+        with self._connection.begin_nested():
+            yield
+
+
+Unit = Callable[[Transaction], T]
+Entry = tuple[Callable[[Transaction], Any], Future[Any]]
+
+
+class Database:
+    """A database by URL: `sqlite:///path/to/file` or `postgresql+psycopg://...`."""
+
+    def __init__(self, database_url: str) -> None:
+        url = _parse(database_url)
+        self.is_sqlite = url.get_backend_name() == "sqlite"
+        self.engine = _sqlite_engine(url) if self.is_sqlite else _postgres_engine(url)
+        self._readers = ThreadPoolExecutor(READERS, "db-read")
+        self._writers = GroupWriter(self.engine) if self.is_sqlite else PoolWriter(self.engine)
+
+    def read(self, unit: Unit[T]) -> T:
+        """Runs `unit` in the calling thread, in a transaction that is rolled back."""
+        with _translated(), self.engine.connect() as connection:
+            return unit(Transaction(connection))
+
+    def write(self, unit: Unit[T]) -> T:
+        """Runs `unit` in a write transaction and returns once it is durable."""
+        return self._writers.submit(unit).result()
+
+    async def read_async(self, unit: Unit[T]) -> T:
+        """`read` from an event loop."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self.read, unit)
+
+    async def write_async(self, unit: Unit[T]) -> T:
+        """`write` from an event loop. A caller that goes away does not undo what it asked for."""
+        return await asyncio.shield(asyncio.wrap_future(self._writers.submit(unit)))
+
+    def close(self) -> None:
+        self._readers.shutdown()
+        self._writers.close()
+        self.engine.dispose()
+
+
+class PoolWriter:
+    """Writers of a database that takes many at once: whole units are retried when it asks for that."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._pool = ThreadPoolExecutor(WRITERS, "db-write")
+
+    def submit(self, unit: Unit[T]) -> Future[T]:
+        return self._pool.submit(self._run, unit)
+
+    def _run(self, unit: Unit[T]) -> T:
+        for attempt in range(RETRIES):
+            try:
+                with _translated(), self._engine.begin() as connection:
+                    return unit(Transaction(connection))
+            except DBAPIError as error:
+                if getattr(error.orig, "sqlstate", None) not in RETRIED_STATES:
+                    raise
+                time.sleep(random.uniform(0, 0.01 * 2**attempt))
+        raise StoreUnavailable("The database could not serialize this write. Repeat it.")
+
+    def close(self) -> None:
+        self._pool.shutdown()
+
+
+class GroupWriter:
+    """The one writer of SQLite. What waits is committed together: each unit in a savepoint, one fsync for all."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine.execution_options(writes=True)
+        self._queue: queue.SimpleQueue[Entry | None] = queue.SimpleQueue()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="db-write", daemon=True)
+        self._thread.start()
+
+    def submit(self, unit: Unit[T]) -> Future[T]:
+        if self._closed:
+            raise StoreUnavailable("The server is shutting down.")
+        future: Future[T] = Future()
+        self._queue.put((unit, future))
+        return future
+
+    def _run(self) -> None:
+        while group := self._next_group():
+            try:
+                self._commit(group)
+            except BaseException:
+                # One unit may have broken the transaction of all: each alone shows which.
+                for entry in group:
+                    if not entry[1].done():
+                        try:
+                            self._commit([entry])
+                        except BaseException as error:
+                            entry[1].set_exception(error)
+
+    def _commit(self, group: list[Entry]) -> None:
+        done: list[tuple[Future[Any], Any]] = []
+        with _translated(), self._engine.begin() as connection:
+            for unit, future in group:
+                try:
+                    with connection.begin_nested():
+                        done.append((future, unit(Transaction(connection))))
+                except OperationalError:
+                    raise
+                except Exception as error:
+                    future.set_exception(error)
+        for future, result in done:
+            future.set_result(result)
+
+    def _next_group(self) -> list[Entry]:
+        group: list[Entry] = []
+        entry = self._queue.get()
+        while entry is not None:
+            if entry[1].set_running_or_notify_cancel():
+                group.append(entry)
+            if len(group) == GROUP_SIZE:
+                return group
+            if group and self._queue.empty():
+                return group
+            entry = self._queue.get()
+        if group:
+            self._queue.put(None)  # finish these first, then see the end again
+        return group
+
+    def close(self) -> None:
+        self._closed = True
+        self._queue.put(None)
+        self._thread.join()
+
+
+class _translated:
+    """Turns "the database is away" into StoreUnavailable; every other error passes."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in RETRIED_STATES:
+            return
+        if isinstance(error, OperationalError | InterfaceError | PoolTimeout):
+            raise StoreUnavailable(f"The database does not answer ({type(error).__name__}).") from error
+
+
+def _parse(database_url: str) -> URL:
+    try:
+        url = make_url(database_url)
+    except ArgumentError:
+        raise InvalidStoreURL("not a database URL; write sqlite:///file or postgresql://...") from None
+    if url.get_backend_name() not in ("sqlite", "postgresql"):
+        raise InvalidStoreURL(f"{url.get_backend_name()!r} is not supported; use sqlite or postgresql")
+    if url.get_backend_name() == "sqlite" and not url.database:
+        raise InvalidStoreURL("an in-memory SQLite database would lose everything; name a file")
+    return url
+
+
+# Magic numbers of network file systems (statfs(2)): SQLite's WAL needs shared memory and locks that they lack.
+_NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "fuse.sshfs", "lustre", "ceph"}
+
+
+def _sqlite_engine(url: URL) -> Engine:
+    path = Path(str(url.database)).resolve()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    kind = file_system(path.parent)
+    if kind in _NETWORK_FILE_SYSTEMS:
+        raise InvalidStoreURL(f"{path} is on {kind}: SQLite needs a local disk; use PostgreSQL there")
+    engine = create_engine(url, pool_size=READERS + 4, connect_args={"timeout": 30.0, "check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        # The driver's own transaction handling is off: it would begin too late for BEGIN IMMEDIATE.
+        connection.isolation_level = None
+        for pragma in (
+            "auto_vacuum=INCREMENTAL",
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "busy_timeout=30000",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # IMMEDIATE takes the write lock at once: a transaction that reads first and writes later could be refused.
+        writes = connection.get_execution_options().get("writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _postgres_engine(url: URL) -> Engine:
+    if url.drivername == "postgresql":
+        url = url.set(drivername="postgresql+psycopg")
+    return create_engine(
+        url,
+        pool_size=READERS + WRITERS + 4,
+        max_overflow=8,
+        pool_timeout=30,
+        pool_pre_ping=True,
+        connect_args={"connect_timeout": 10, "application_name": "xpstore-server"},
+    )
+
+
+def file_system(folder: Path) -> str:
+    """The type of the file system a folder is on, "" where the system does not say."""
+    try:
+        mounts = Path("/proc/mounts").read_text().splitlines()
+    except OSError:
+        return ""
+    best, kind = "", ""
+    for line in mounts:
+        _, point, type_, *_ = line.split()
+        if len(point) >= len(best) and (str(folder) + "/").startswith(point.rstrip("/") + "/"):
+            best, kind = point, type_
+    return kind

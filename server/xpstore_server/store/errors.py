@@ -1,0 +1,25 @@
+"""What can go wrong below the rules."""
+
+
+class StoreError(Exception):
+    """Root of the store's errors."""
+
+
+class StoreUnavailable(StoreError):
+    """The database or the blob store does not answer for now; the same call may work later."""
+
+
+class BlobMissing(StoreError):
+    """No object of this key. After a repack a reader resolves once again before it believes this."""
+
+
+class MissingChunks(StoreError):
+    """The index does not know these chunks; `digests` names them."""
+
+    def __init__(self, digests: list[bytes]) -> None:
+        super().__init__(f"{len(digests)} chunks are not in the index")
+        self.digests = digests
+
+
+class InvalidStoreURL(StoreError):
+    """A database or blob URL that cannot be used; the message says why and how to write it."""

@@ -1,0 +1,380 @@
+"""All tables. SQLModel declares them; queries are Core statements on the tables at the end of this file.
+
+Times are BIGINT microseconds of the database's clock, so no zone can be lost. JSON rests as text, byte for byte.
+Ids are UUIDs made by clients, so a repeated create finds its own row.
+"""
+
+from typing import Any, cast
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+from sqlmodel import Field, SQLModel
+
+# Set before the first table: migrations name constraints by it, and SQLite can only drop named ones.
+SQLModel.metadata.naming_convention = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+# Bytewise order on both databases: the order of keyset pages must not depend on a locale.
+TEXT = Text().with_variant(Text(collation="C"), "postgresql")
+UUID = Uuid(as_uuid=False)
+
+
+def _column(type_: Any, *constraints: Any, primary_key: bool = False, null: bool = False, **options: Any) -> Any:
+    column = Column(type_, *constraints, primary_key=primary_key, nullable=null, **options)
+    return Field(sa_column=column)
+
+
+def _reference(target: str, *, primary_key: bool = False, null: bool = False, index: bool = False) -> Any:
+    """A foreign key whose row goes with its target."""
+    return _column(UUID, ForeignKey(target, ondelete="CASCADE"), primary_key=primary_key, null=null, index=index)
+
+
+class ApiKey(SQLModel, table=True):
+    __tablename__ = "api_key"
+    id: str = _column(UUID, primary_key=True)
+    name: str = _column(TEXT, unique=True)
+    hash: bytes = _column(LargeBinary, unique=True)  # SHA-256 of the key: it has 256 random bits
+    created_at_us: int = _column(BigInteger)
+    revoked_at_us: int | None = _column(BigInteger, null=True)
+
+
+class Project(SQLModel, table=True):
+    __tablename__ = "project"
+    uid: str = _column(UUID, primary_key=True)
+    id: str = _column(TEXT)
+    name: str = _column(TEXT)
+    description: str = _column(TEXT)
+    creation_id: str = _column(UUID, unique=True)
+    created_at_us: int = _column(BigInteger)
+    created_by: str = _column(TEXT)
+    updated_at_us: int = _column(BigInteger)
+    updated_by: str = _column(TEXT)
+    revision: int = _column(Integer)
+    deleted_at_us: int | None = _column(BigInteger, null=True)
+    __table_args__ = (
+        # An id is taken by the live project only: free again at once after a delete.
+        Index(
+            "uq_project_live_id",
+            "id",
+            unique=True,
+            sqlite_where=text("deleted_at_us IS NULL"),
+            postgresql_where=text("deleted_at_us IS NULL"),
+        ),
+        Index("ix_project_created", "created_at_us", "uid"),
+    )
+
+
+class Experiment(SQLModel, table=True):
+    __tablename__ = "experiment"
+    id: str = _column(UUID, primary_key=True)
+    project_uid: str = _reference("project.uid")
+    name: str = _column(TEXT)
+    created_at_us: int = _column(BigInteger)
+    created_by: str = _column(TEXT)
+    updated_at_us: int = _column(BigInteger)
+    updated_by: str = _column(TEXT)
+    revision: int = _column(Integer)
+    __table_args__ = (
+        UniqueConstraint("project_uid", "name"),
+        Index("ix_experiment_created", "project_uid", "created_at_us", "id"),
+    )
+
+
+class Model(SQLModel, table=True):
+    __tablename__ = "model"
+    id: str = _column(UUID, primary_key=True)
+    experiment_id: str = _reference("experiment.id")
+    project_uid: str = _reference("project.uid", index=True)
+    hash: str = _column(TEXT)
+    name: str | None = _column(TEXT, null=True)
+    description: str | None = _column(TEXT, null=True)
+    step: int = _column(BigInteger)
+    config_json: str = _column(TEXT)
+    next_ordinal: int = _column(BigInteger)  # of its metric points
+    created_at_us: int = _column(BigInteger)
+    created_by: str = _column(TEXT)
+    updated_at_us: int = _column(BigInteger)
+    updated_by: str = _column(TEXT)
+    revision: int = _column(Integer)
+    __table_args__ = (
+        UniqueConstraint("experiment_id", "hash"),
+        Index("ix_model_created", "experiment_id", "created_at_us", "id"),
+    )
+
+
+class ModelTag(SQLModel, table=True):
+    __tablename__ = "model_tag"
+    model_id: str = _reference("model.id", primary_key=True)
+    tag: str = _column(TEXT, primary_key=True)
+    position: int = _column(BigInteger)
+
+
+class StepAdvance(SQLModel, table=True):
+    """Results of AdvanceModel of the last day, so that a repeated call adds once."""
+
+    __tablename__ = "step_advance"
+    id: str = _column(UUID, primary_key=True)
+    model_id: str = _reference("model.id")
+    step: int = _column(BigInteger)
+    created_at_us: int = _column(BigInteger)
+    __table_args__ = (Index("ix_step_advance_created", "model_id", "created_at_us"),)
+
+
+class Iteration(SQLModel, table=True):
+    __tablename__ = "iteration"
+    id: str = _column(UUID, primary_key=True)
+    model_id: str = _reference("model.id")
+    step: int = _column(BigInteger)
+    created_at_us: int = _column(BigInteger)
+    __table_args__ = (
+        UniqueConstraint("model_id", "step"),
+        Index("ix_iteration_created", "model_id", "created_at_us", "id"),
+    )
+
+
+class Module(SQLModel, table=True):
+    __tablename__ = "module"
+    id: str = _column(UUID, primary_key=True)
+    model_id: str = _reference("model.id")
+    iteration_id: str | None = _reference("iteration.id", null=True)
+    name: str = _column(TEXT)
+    attributes_json: str = _column(TEXT)
+    created_at_us: int = _column(BigInteger)
+    __table_args__ = (
+        Index("ix_module_model", "model_id", "created_at_us", "id"),
+        Index("ix_module_iteration", "iteration_id", "created_at_us", "id"),
+    )
+
+
+class Metric(SQLModel, table=True):
+    __tablename__ = "metric"
+    model_id: str = _reference("model.id", primary_key=True)
+    ordinal: int = _column(BigInteger, primary_key=True, autoincrement=False)
+    name: str = _column(TEXT)
+    kind: str = _column(TEXT)  # float | int | json
+    value: str = _column(TEXT)  # as text: SQLite turns NaN into NULL and has no integer beyond 64 bits
+    step: int | None = _column(BigInteger, null=True)
+    phase: str | None = _column(TEXT, null=True)
+    time_us: int = _column(BigInteger)
+    __table_args__ = (
+        Index("ix_metric_name", "model_id", "name", "ordinal"),
+        CheckConstraint("kind IN ('float', 'int', 'json')", name="kind"),
+    )
+
+
+class Writer(SQLModel, table=True):
+    """How far each writer of metric points got."""
+
+    __tablename__ = "writer"
+    project_uid: str = _reference("project.uid", primary_key=True)
+    writer_id: str = _column(UUID, primary_key=True)
+    next_point: int = _column(BigInteger)
+
+
+class Run(SQLModel, table=True):
+    __tablename__ = "run"
+    id: str = _column(UUID, primary_key=True)
+    model_id: str = _reference("model.id")
+    ended_status: str | None = _column(TEXT, null=True)  # finished | failed
+    started_at_us: int = _column(BigInteger)
+    ended_at_us: int | None = _column(BigInteger, null=True)
+    heartbeat_at_us: int = _column(BigInteger)
+    rank: int = _column(Integer)
+    host: str = _column(TEXT)
+    user: str = _column(TEXT)
+    command: str = _column(TEXT)
+    python: str = _column(TEXT)
+    packages_json: str = _column(TEXT)
+    git_commit: str = _column(TEXT)
+    git_dirty: int = _column(Integer)
+    error: str = _column(TEXT)
+    __table_args__ = (
+        Index("ix_run_started", "model_id", "started_at_us", "id"),
+        CheckConstraint("ended_status IN ('finished', 'failed')", name="ended_status"),
+    )
+
+
+class Artifact(SQLModel, table=True):
+    __tablename__ = "artifact"
+    id: str = _column(UUID, primary_key=True)
+    project_uid: str = _reference("project.uid")
+    name: str = _column(TEXT)
+    type: str = _column(TEXT)
+    last_version: int = _column(BigInteger)  # the highest number ever given: numbers are never reused
+    created_at_us: int = _column(BigInteger)
+    created_by: str = _column(TEXT)
+    updated_at_us: int = _column(BigInteger)
+    updated_by: str = _column(TEXT)
+    revision: int = _column(Integer)
+    __table_args__ = (
+        UniqueConstraint("project_uid", "name"),
+        Index("ix_artifact_created", "project_uid", "created_at_us", "id"),
+    )
+
+
+class ArtifactVersion(SQLModel, table=True):
+    """A version. In state `committing` it has neither artifact nor number: its edges already protect its packs."""
+
+    __tablename__ = "artifact_version"
+    id: str = _column(UUID, primary_key=True)
+    project_uid: str = _reference("project.uid")
+    artifact_id: str | None = _reference("artifact.id", null=True)
+    version: int | None = _column(BigInteger, null=True)
+    state: str = _column(TEXT)  # committing | live | deleted
+    digest: bytes = _column(LargeBinary)
+    fingerprint: str = _column(TEXT)
+    manifest: bytes = _column(LargeBinary)  # the root, at most 1 MiB
+    size_bytes: int = _column(BigInteger)
+    file_count: int = _column(BigInteger)
+    description: str | None = _column(TEXT, null=True)
+    metadata_json: str = _column(TEXT)
+    created_at_us: int = _column(BigInteger)
+    created_by: str = _column(TEXT)
+    updated_at_us: int = _column(BigInteger)
+    updated_by: str = _column(TEXT)
+    revision: int = _column(Integer)
+    deleted_at_us: int | None = _column(BigInteger, null=True)
+    __table_args__ = (
+        UniqueConstraint("artifact_id", "version"),
+        Index("ix_artifact_version_created", "project_uid", "created_at_us", "id"),
+        CheckConstraint("state IN ('committing', 'live', 'deleted')", name="state"),
+    )
+
+
+class ArtifactAlias(SQLModel, table=True):
+    __tablename__ = "artifact_alias"
+    artifact_id: str = _reference("artifact.id", primary_key=True)
+    alias: str = _column(TEXT, primary_key=True)
+    version_id: str = _reference("artifact_version.id", index=True)
+
+
+class ArtifactLink(SQLModel, table=True):
+    """What a version belongs to. Goes with the model or iteration; the version stays."""
+
+    __tablename__ = "artifact_link"
+    id: str = _column(UUID, primary_key=True)
+    version_id: str = _reference("artifact_version.id", index=True)
+    model_id: str = _reference("model.id", index=True)
+    iteration_id: str | None = _reference("iteration.id", null=True, index=True)
+    step: int | None = _column(BigInteger, null=True)
+    created_at_us: int = _column(BigInteger)
+
+
+class ArtifactLineage(SQLModel, table=True):
+    __tablename__ = "artifact_lineage"
+    version_id: str = _reference("artifact_version.id", primary_key=True)
+    used_version_id: str = _reference("artifact_version.id", primary_key=True, index=True)
+
+
+class Pack(SQLModel, table=True):
+    """Live packs only. A row here is what edges and chunks may point to: deleting it is what the fence guards."""
+
+    __tablename__ = "pack"
+    id: str = _column(UUID, primary_key=True)
+    pool: str = _column(UUID)
+    size_bytes: int = _column(BigInteger)
+    created_at_us: int = _column(BigInteger)
+    touched_at_us: int = _column(BigInteger)
+    __table_args__ = (Index("ix_pack_touched", "touched_at_us"),)
+
+
+class PackPending(SQLModel, table=True):
+    """Objects that may exist and that nothing may name: being written, or waiting to be removed."""
+
+    __tablename__ = "pack_pending"
+    id: str = _column(UUID, primary_key=True)
+    pool: str = _column(UUID)
+    state: str = _column(TEXT)  # writing | trash
+    created_at_us: int = _column(BigInteger)
+    __table_args__ = (
+        Index("ix_pack_pending_created", "created_at_us"),
+        CheckConstraint("state IN ('writing', 'trash')", name="state"),
+    )
+
+
+class Chunk(SQLModel, table=True):
+    __tablename__ = "chunk"
+    pool: str = _column(UUID, primary_key=True)
+    digest: bytes = _column(LargeBinary, primary_key=True)
+    pack_id: str = _column(UUID, ForeignKey("pack.id"), index=True)
+    offset: int = _column(Integer)
+    stored_size: int = _column(Integer)
+    raw_size: int = _column(Integer)
+    codec: int = _column(Integer)
+
+
+class ArtifactPack(SQLModel, table=True):
+    """Which packs a version needs. No cascade to the pack: this foreign key is the fence against the sweep."""
+
+    __tablename__ = "artifact_pack"
+    version_id: str = _reference("artifact_version.id", primary_key=True)
+    pack_id: str = _column(UUID, ForeignKey("pack.id"), primary_key=True, index=True)
+
+
+class Upload(SQLModel, table=True):
+    """State of one UploadFile: all there is."""
+
+    __tablename__ = "upload"
+    id: str = _column(UUID, primary_key=True)
+    project_uid: str = _reference("project.uid", index=True)
+    principal: str = _column(TEXT)
+    header_hash: bytes = _column(LargeBinary)
+    epoch: int = _column(Integer)  # raised by every open: fences the stream before
+    offset: int = _column(BigInteger)  # durable bytes, always a chunk boundary
+    expires_at_us: int = _column(BigInteger, index=True)
+
+
+class UploadPart(SQLModel, table=True):
+    """The chunks of a durable stretch of an upload: digest (32 bytes) and raw size (4, little-endian) of each."""
+
+    __tablename__ = "upload_part"
+    upload_id: str = _reference("upload.id", primary_key=True)
+    offset: int = _column(BigInteger, primary_key=True, autoincrement=False)
+    chunks: bytes = _column(LargeBinary)
+
+
+def _table(model: type[SQLModel]) -> Table:
+    return cast(Table, model.__table__)  # type: ignore[attr-defined]  # set by SQLModel's metaclass
+
+
+api_key = _table(ApiKey)
+project = _table(Project)
+experiment = _table(Experiment)
+model = _table(Model)
+model_tag = _table(ModelTag)
+step_advance = _table(StepAdvance)
+iteration = _table(Iteration)
+module = _table(Module)
+metric = _table(Metric)
+writer = _table(Writer)
+run = _table(Run)
+artifact = _table(Artifact)
+artifact_version = _table(ArtifactVersion)
+artifact_alias = _table(ArtifactAlias)
+artifact_link = _table(ArtifactLink)
+artifact_lineage = _table(ArtifactLineage)
+pack = _table(Pack)
+pack_pending = _table(PackPending)
+chunk = _table(Chunk)
+artifact_pack = _table(ArtifactPack)
+upload = _table(Upload)
+upload_part = _table(UploadPart)
+
+metadata = SQLModel.metadata
