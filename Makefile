@@ -16,7 +16,7 @@ demo: .venv/.demo $(if $(filter s3,$(STORE)),.venv/.s3)  ## start the service, t
 	@$(BIN)/python examples/demo.py --store $(STORE)
 
 serve: .venv/.demo  ## run the service with its data in .xpstore/ until Ctrl-C
-	@XPSTORE_HOME="$${XPSTORE_HOME:-$(CURDIR)/.xpstore}" $(BIN)/xpstore-server serve
+	@$(BIN)/xpstore-server serve
 
 test: lint type  ## run every check and every test
 	$(BIN)/python -m pytest

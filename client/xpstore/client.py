@@ -26,6 +26,7 @@ from xpstore.v1.project_pb2_grpc import ProjectServiceStub
 from xpstore.v1.run_pb2_grpc import RunServiceStub
 
 if TYPE_CHECKING:
+    from xpstore.metric import MetricWriter
     from xpstore.project import Project
 
 Request = TypeVar("Request")
@@ -69,10 +70,12 @@ def parse_address(api_url: str) -> Address:
     try:
         parts = urlsplit(f"//{rest}")
         host, port = parts.hostname or "", parts.port
+        if rest.rstrip("/") != parts.netloc or "@" in rest:
+            host = ""
     except ValueError:
         host, port = "", None
     if not host or not all(character.isalnum() or character in "-._:" for character in host):
-        raise InvalidArgument(f"api_url = {api_url!r}: it names no host; write host:port or https://host")
+        raise InvalidArgument(f"api_url = {api_url!r}: write host:port or https://host, without a user or a path")
     is_loopback = _is_loopback(host)
     is_tls = scheme in ("https", "grpcs") or (not scheme and not is_loopback)
     if not is_tls and not is_loopback:
@@ -117,6 +120,7 @@ class Client:
         api_url = api_url if api_url is not None else os.environ.get("XPSTORE_API_URL")
         if not timeout_seconds > 0:
             raise InvalidArgument(f"timeout_seconds = {timeout_seconds!r}: must be positive")
+        self._home = embedded.home() if api_url is None else None
         if api_url is None:
             if api_key is not None:
                 raise InvalidArgument("api_url is missing: an API key was given, but no server to use it with")
@@ -148,6 +152,13 @@ class Client:
         method = self.stubs.limits.GetLimits
         return self._call_once(method, request, min(self.timeout_seconds, 10.0), is_patient=False).limits
 
+    @cached_property
+    def metric_writer(self) -> "MetricWriter":
+        """What sends this client's metric points."""
+        from xpstore.metric import MetricWriter
+
+        return MetricWriter(self)
+
     @property
     def stubs(self) -> "_Stubs":
         """The generated stubs on a channel of this process: one made before a fork must not be used after it."""
@@ -158,9 +169,9 @@ class Client:
         return self._stubs
 
     @property
-    def metadata(self) -> list[tuple[str, str]]:
+    def metadata(self) -> tuple[tuple[str, str], tuple[str, str]]:
         """What every call carries: the key, and a fresh request id."""
-        return [self._authorization, ("x-request-id", os.urandom(8).hex())]
+        return (self._authorization, ("x-request-id", os.urandom(8).hex()))
 
     def call(
         self,
@@ -183,8 +194,18 @@ class Client:
                 pause = random.uniform(backoff / 2, backoff)
                 if self._closed or time.monotonic() + pause >= deadline:
                     raise
+                self.revive(deadline - time.monotonic())
                 time.sleep(pause)
                 backoff = min(backoff * 2, LONGEST_BACKOFF_SECONDS)
+
+    def revive(self, timeout_seconds: float) -> None:
+        """Starts the embedded service again if it left, as it does when idle. Other servers are not this client's.
+
+        Raises:
+            Unavailable: it does not start.
+        """
+        if self._home is not None:
+            embedded.ensure(self._home, timeout_seconds)
 
     def _call_once(
         self, method: Callable[..., Response], request: Any, timeout_seconds: float, *, is_patient: bool = True
@@ -219,8 +240,11 @@ class Client:
         authority = os.environ.get("XPSTORE_TLS_CA")
         roots = None
         if authority:
-            with open(authority, "rb") as file:
-                roots = file.read()
+            try:
+                with open(authority, "rb") as file:
+                    roots = file.read()
+            except OSError as error:
+                raise InvalidArgument(f"XPSTORE_TLS_CA = {authority!r}: {error.strerror}") from None
         return grpc.secure_channel(self._address.target, grpc.ssl_channel_credentials(roots), options)
 
     def close(self) -> None:

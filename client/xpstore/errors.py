@@ -18,6 +18,7 @@ Error:
 """
 
 import grpc
+from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
 from xpstore.v1.error_pb2 import ErrorReason
@@ -138,7 +139,10 @@ def from_rpc(error: grpc.RpcError, request_id: str) -> Error:
     call = error if isinstance(error, grpc.Call) else None
     if call is None:
         return ServerFault(str(error), request_id=request_id)
-    info = _error_info(call)
+    try:
+        info = _error_info(call)
+    except DecodeError:  # the trailer of something between client and server
+        info = None
     message = call.details() or call.code().name
     if info is None:
         reason = _REASON_BY_STATUS.get(call.code(), "INTERNAL")

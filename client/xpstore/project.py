@@ -1,6 +1,5 @@
 """Projects: the directory of a campaign, and all that is reached through it."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 from xpstore import session
 from xpstore.client import Client, new_id
 from xpstore.errors import NotFound
+from xpstore.paging import iterate
 from xpstore.v1 import project_pb2 as pb
 
 if TYPE_CHECKING:
@@ -211,15 +211,6 @@ def get_all_projects(*, client: Client | None = None) -> list[Project]:
     Raises:
         NotInitialized: `init()` was not called.
     """
-    return list(_iterate(client or session.get_client()))
-
-
-def _iterate(client: Client) -> Iterator[Project]:
-    token = ""
-    while True:
-        request = pb.ListProjectsRequest(page_size=client.limits.max_page_size, page_token=token)
-        response = client.call(client.stubs.projects.ListProjects, request)
-        yield from (Project._from_wire(wire, client) for wire in response.projects)
-        token = response.next_page_token
-        if not token:
-            return
+    client = client or session.get_client()
+    wires = iterate(client, client.stubs.projects.ListProjects, pb.ListProjectsRequest(), "projects")
+    return [Project._from_wire(wire, client) for wire in wires]

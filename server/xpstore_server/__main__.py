@@ -2,19 +2,22 @@
 
 import asyncio
 import contextlib
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
 
-import typer
-from sqlalchemy import make_url
+try:
+    import typer
+except ModuleNotFoundError as missing:
+    raise SystemExit(f"xpstore-server: {missing}: pip install 'xpstore[server]'") from None
 
 from xpstore_server import embedded, logs
 from xpstore_server.core import access
 from xpstore_server.core.errors import ServiceError
 from xpstore_server.settings import InvalidSettings, Settings, load
 from xpstore_server.store import migrate as migration
-from xpstore_server.store.database import Database
+from xpstore_server.store.database import Database, parse_url
 from xpstore_server.store.errors import StoreError
 
 cli = typer.Typer(help="The xpstore server.", no_args_is_help=True, pretty_exceptions_enable=False)
@@ -40,20 +43,24 @@ def serve(
     """Run the service until SIGTERM. Every flag is also an environment variable XPSTORE_*."""
     settings = load(**locals())
     logs.configure(settings.log_level)
-    from xpstore_server.app import App  # after the flags are read: importing gRPC takes a while
-
+    if settings.home is not None:
+        os.umask(0o077)
+        embedded.make_private(settings.home)
     with contextlib.ExitStack() as stack:
-        if lock := _lock_path(settings):
+        for lock in _lock_paths(settings):
             stack.enter_context(embedded.held(lock))
+        from xpstore_server.app import App  # when the lock is had: importing gRPC takes a while
+
         asyncio.run(App(settings).serve())
 
 
-def _lock_path(settings: Settings) -> Path | None:
-    """SQLite has one server: its writer thread is what keeps "database is locked" away."""
-    url = make_url(settings.database_url)
-    if url.get_backend_name() != "sqlite":
-        return None
-    return Path(f"{Path(str(url.database)).resolve()}.server.lock")
+def _lock_paths(settings: Settings) -> list[Path]:
+    """A home has one server, and so has SQLite: its writer thread is what keeps "database is locked" away."""
+    paths = [] if settings.home is None else [settings.home / "server.lock"]
+    url = parse_url(settings.database_url)
+    if url.get_backend_name() == "sqlite":
+        paths.append(Path(f"{Path(str(url.database)).resolve()}.server.lock"))
+    return paths
 
 
 @cli.command()
@@ -99,8 +106,15 @@ def main() -> None:
     """Run the command line; errors that a person can mend take one line."""
     try:
         cli()
-    except (InvalidSettings, StoreError, ServiceError, embedded.HomeInUse) as error:
+    except embedded.HomeInUse as error:
+        print(f"xpstore-server: {error}", file=sys.stderr)
+        sys.exit(embedded.HOME_IN_USE)
+    except (InvalidSettings, StoreError, ServiceError, embedded.UnsafeFolder) as error:
         sys.exit(f"xpstore-server: {error}")
+    except OSError as error:
+        if error.filename is None:
+            raise
+        sys.exit(f"xpstore-server: {error.filename}: {error.strerror}")
     except Exception as error:
         if type(error).__name__ != "StartError":
             raise

@@ -5,25 +5,51 @@ import contextlib
 import logging
 import os
 import signal
+import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
-from xpstore.v1 import limits_pb2_grpc, project_pb2_grpc
 
+from xpstore.v1 import (
+    artifact_pb2_grpc,
+    experiment_pb2_grpc,
+    iteration_pb2_grpc,
+    limits_pb2_grpc,
+    metric_pb2_grpc,
+    model_pb2_grpc,
+    project_pb2_grpc,
+    run_pb2_grpc,
+)
 from xpstore_server import embedded
 from xpstore_server.auth import Authenticator
 from xpstore_server.core import access, limits
+from xpstore_server.core.files import Files
+from xpstore_server.core.publish import Publisher
 from xpstore_server.interceptors import Activity, CallInterceptor
+from xpstore_server.rpc.artifact import ArtifactService
+from xpstore_server.rpc.experiment import ExperimentService
+from xpstore_server.rpc.iteration import IterationService
 from xpstore_server.rpc.limits import LimitsService
+from xpstore_server.rpc.manifest import CODEC
+from xpstore_server.rpc.metric import MetricService
+from xpstore_server.rpc.model import ModelService
+from xpstore_server.rpc.packing import Budget
 from xpstore_server.rpc.project import ProjectService
+from xpstore_server.rpc.run import RunService
+from xpstore_server.rpc.upload import Intake
 from xpstore_server.settings import Settings
 from xpstore_server.store import migrate
+from xpstore_server.store.blobs import open_blobs
+from xpstore_server.store.chunks import ChunkStore
 from xpstore_server.store.database import Database
 
 log = logging.getLogger("xpstore")
+
+BLOB_THREADS = 8
 
 OPTIONS = [
     ("grpc.so_reuseport", 0),  # else a second server silently takes the same port
@@ -45,6 +71,9 @@ class App:
         self.activity = Activity()
         self.database = Database(settings.database_url)
         migrate.upgrade(self.database)
+        self.blobs = open_blobs(settings.blob_url, connections=BLOB_THREADS)
+        self.chunks = ChunkStore(self.database, self.blobs)
+        self.blob_pool = ThreadPoolExecutor(BLOB_THREADS, "blob")
         self.made_key = self._ensure_admin()
 
     def _ensure_admin(self) -> str | None:
@@ -58,6 +87,21 @@ class App:
         server = grpc.aio.server(interceptors=[interceptor], options=OPTIONS)
         limits_pb2_grpc.add_LimitsServiceServicer_to_server(LimitsService(), server)
         project_pb2_grpc.add_ProjectServiceServicer_to_server(ProjectService(self.database), server)
+        experiment_pb2_grpc.add_ExperimentServiceServicer_to_server(ExperimentService(self.database), server)
+        model_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(self.database), server)
+        iteration_pb2_grpc.add_IterationServiceServicer_to_server(IterationService(self.database), server)
+        metric_pb2_grpc.add_MetricServiceServicer_to_server(MetricService(self.database), server)
+        run_pb2_grpc.add_RunServiceServicer_to_server(RunService(self.database), server)
+        intake = Intake(
+            database=self.database,
+            chunks=self.chunks,
+            publisher=Publisher(self.database, self.chunks, CODEC),
+            codec=CODEC,
+            budget=Budget(self.settings.upload_memory_mib << 20),
+            executor=self.blob_pool,
+        )
+        files = Files(self.database, self.chunks, CODEC)
+        artifact_pb2_grpc.add_ArtifactServiceServicer_to_server(ArtifactService(intake, files), server)
         return server
 
     async def serve(self) -> None:
@@ -81,9 +125,14 @@ class App:
         self._greet(addresses)
         await self._until_stopped(stopped)
         log.info("draining")
+        if self.settings.home is not None:
+            embedded.retract(self.settings.home)
         await self._health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
         await server.stop(self.settings.drain_seconds)
         await loop.run_in_executor(None, self.close)
+        for address in addresses:
+            if address.startswith("unix:"):
+                Path(address.removeprefix("unix:")).unlink(missing_ok=True)
 
     async def _until_stopped(self, stopped: asyncio.Event) -> None:
         limit = self.settings.idle_exit_seconds
@@ -96,7 +145,10 @@ class App:
     def _bind(self, server: grpc.aio.Server, address: str) -> str:
         try:
             if address.startswith("unix:"):
-                with _private_socket(Path(address.removeprefix("unix:"))):
+                path = Path(address.removeprefix("unix:"))
+                if self.settings.home is not None:
+                    embedded.make_private(path.parent)
+                with _private_socket(path):
                     server.add_insecure_port(address)
                 return address
             host = address.rpartition(":")[0]
@@ -106,7 +158,10 @@ class App:
                 return f"https://{host}:{port}"
             return f"http://{host}:{server.add_insecure_port(address)}"
         except (RuntimeError, OSError) as error:
-            raise StartError(f"Cannot listen on {address}: {error}. Is another server there?") from None
+            reason = "another server is there, or the host is not this machine's"
+            if isinstance(error, OSError):
+                reason = error.strerror or str(error)
+            raise StartError(f"Cannot listen on {address}: {reason}.") from None
 
     def _greet(self, addresses: list[str]) -> None:
         for address in addresses:
@@ -116,7 +171,9 @@ class App:
 
     def close(self) -> None:
         """Finishes what is queued and closes the stores."""
+        self.blob_pool.shutdown()
         self.database.close()
+        self.blobs.close()
 
 
 def read_or_make_key(path: Path) -> str:
@@ -124,10 +181,12 @@ def read_or_make_key(path: Path) -> str:
     path = path.expanduser()
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f"{path.name}.{os.getpid()}")
+        with open(draft, "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+            file.write(access.new_key() + "\n")
         with contextlib.suppress(FileExistsError):
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w") as file:
-                file.write(access.new_key() + "\n")
+            os.link(draft, path)  # of two servers that start at once one key wins, and nobody reads half of it
+        draft.unlink()
     key = path.read_text().strip()
     if len(key) < 16 or not key.isascii() or " " in key:
         raise StartError(f"{path} (XPSTORE_ADMIN_KEY_FILE) must hold one key of at least 16 ASCII characters")
@@ -137,9 +196,19 @@ def read_or_make_key(path: Path) -> str:
 @contextlib.contextmanager
 def _private_socket(path: Path) -> Iterator[None]:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if _answers(path):
+        raise OSError("a server answers there")
     path.unlink(missing_ok=True)  # left behind by a server that was killed
     before = os.umask(0o177)
     try:
         yield
     finally:
         os.umask(before)
+
+
+def _answers(path: Path) -> bool:
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(2.0)
+        connection.connect(str(path))
+        return True
+    return False

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
-SOCKET_PATH_LENGTH = 100  # the kernel takes 107 bytes
+LONGEST_SOCKET_PATH = 103  # what the kernels of macOS (103) and Linux (107) take
 
 
 class InvalidSettings(Exception):
@@ -53,7 +53,8 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if self.home is not None:
-            self._embed(self.home.expanduser().resolve())
+            self.home = self.home.expanduser().resolve()
+            self._embed(self.home)
         data = self.data_dir.expanduser().resolve()
         self.database_url = self.database_url or f"sqlite:///{data / 'xpstore.db'}"
         self.blob_url = self.blob_url or f"file://{data / 'blobs'}"
@@ -63,6 +64,7 @@ class Settings(BaseSettings):
             raise ValueError("listen is empty: set XPSTORE_LISTEN to HOST:PORT or unix:PATH")
         for address in self.listen:
             self._check_address(address)
+        self._check_tls()
         return self
 
     def _embed(self, home: Path) -> None:
@@ -75,6 +77,8 @@ class Settings(BaseSettings):
 
     def _check_address(self, address: str) -> None:
         if address.startswith("unix:"):
+            if not 0 < len(os.fsencode(address.removeprefix("unix:"))) <= LONGEST_SOCKET_PATH:
+                raise ValueError(f"listen has {address!r}: the path of a socket has 1 to {LONGEST_SOCKET_PATH} bytes")
             return
         host, colon, port = address.rpartition(":")
         if not colon or not host or not port.isdecimal() or int(port) > 65535:
@@ -85,11 +89,26 @@ class Settings(BaseSettings):
                 "XPSTORE_TLS_KEY, or XPSTORE_ALLOW_PLAINTEXT=true if something else encrypts"
             )
 
+    def _check_tls(self) -> None:
+        if self.tls_cert is None or self.tls_key is None:
+            return
+        import ssl  # only gRPC's own log would say what is wrong with them
+
+        try:
+            # An empty password fails where no password would ask at the terminal.
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self.tls_cert, self.tls_key, password="")
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error)
+            raise ValueError(
+                f"XPSTORE_TLS_CERT={self.tls_cert}, XPSTORE_TLS_KEY={self.tls_key}: {reason}; both must be PEM files, "
+                "the key without a password"
+            ) from None
+
 
 def socket_path(home: Path) -> Path:
     """The embedded service's socket: in its home, or in a short private folder when that path is too long."""
     path = home / "server.sock"
-    if len(os.fsencode(path)) <= SOCKET_PATH_LENGTH:
+    if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH:
         return path
     digest = hashlib.sha256(os.fsencode(home)).hexdigest()[:16]
     return Path(tempfile.gettempdir()) / f"xpstore-{os.getuid()}-{digest}" / "s"

@@ -17,9 +17,12 @@ TEXT_LENGTH = 16_384
 JSON_BYTES = MIB
 PAGE_SIZE = 100
 PAGE_SIZE_MAX = 1_000
+# A page ends before this unless one row alone is heavier. The heaviest is a model: config 1 MiB, tags 1 MiB and text.
+PAGE_BYTES = 2 * MIB
 POINTS = 10_000
 TAGS = 1_000
 STEP = 1 << 62
+TIME_US = 253_402_300_799_999_999  # the end of the year 9999, beyond which clients have no dates
 
 RUN_LOST_AFTER_US = 300 * 1_000_000
 UPLOAD_EXPIRES_AFTER_US = 24 * 3600 * 1_000_000

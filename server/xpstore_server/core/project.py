@@ -4,10 +4,11 @@ import os
 import uuid
 from typing import Any
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import ColumnElement, Row, exists, select, update
 from sqlalchemy.exc import IntegrityError
 
-from xpstore_server.core.errors import AlreadyExists, Conflict, NotFound
+from xpstore_server.core import revision
+from xpstore_server.core.errors import AlreadyExists, NotFound
 from xpstore_server.core.paging import Key, Page, fetch
 from xpstore_server.store.database import Transaction
 from xpstore_server.store.tables import project
@@ -56,6 +57,11 @@ def get(tx: Transaction, *, project_uid: str | None = None, project_id: str | No
     return row
 
 
+def is_live(uid: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Whether the project a row points to is live: a deleted one hides all that is below it."""
+    return exists().where(project.c.uid == uid, project.c.deleted_at_us.is_(None))
+
+
 def list_page(tx: Transaction, page: Page) -> tuple[list[Row[Any]], Key | None]:
     """Returns a page of the live projects, oldest first."""
     live = select(project).where(project.c.deleted_at_us.is_(None))
@@ -64,17 +70,7 @@ def list_page(tx: Transaction, page: Page) -> tuple[list[Row[Any]], Key | None]:
 
 def change(tx: Transaction, principal: str, *, project_uid: str, changes: dict[str, Any], etag: str) -> Row[Any]:
     """Sets the columns in `changes` if `etag` is empty or the present one."""
-    row = get(tx, project_uid=project_uid)
-    if etag and etag != str(row.revision):
-        raise Conflict("The project was changed since you read it. Read it again.", etag=etag)
-    changed = (
-        update(project)
-        .where(project.c.uid == project_uid, project.c.revision == row.revision)
-        .values(**changes, updated_at_us=tx.now_us(), updated_by=principal, revision=row.revision + 1)
-    )
-    if tx.execute(changed).rowcount == 0:
-        raise Conflict("The project was changed at the same moment. Repeat the update.")
-    return get(tx, project_uid=project_uid)
+    return revision.change(tx, project, get(tx, project_uid=project_uid), changes, principal, etag)
 
 
 def delete(tx: Transaction, principal: str, *, project_uid: str) -> bool:

@@ -3,17 +3,22 @@
 import json
 import re
 import uuid
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.message import Message
 
 from xpstore_server.core import limits
 from xpstore_server.core.errors import InvalidArgument
+
+T = TypeVar("T")
 
 _ALIAS = re.compile(r"[A-Za-z_][A-Za-z0-9._-]*")
 _VERSION_LIKE = re.compile(r"v?[0-9]+|latest")
 _TYPE = re.compile(r"[a-z][a-z0-9_]*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
 def a_uuid(field: str, value: str) -> str:
@@ -68,28 +73,33 @@ def a_type(field: str, value: str) -> str:
 
 def a_json(field: str, value: str) -> str:
     """A JSON text. It is stored as it came: parsing and writing it again would change numbers."""
-    if len(value.encode()) > limits.JSON_BYTES:
-        raise InvalidArgument(field, value, f"must have at most {limits.JSON_BYTES} bytes")
-    try:
-        _parse_json(value)
-    except (ValueError, RecursionError) as error:
-        raise InvalidArgument(field, value, f"must be JSON ({error})") from None
-    if "\\u0000" in value:
-        raise InvalidArgument(field, value, "must not contain NUL")
+    _parse_json(field, value)
     return value
 
 
 def a_json_object(field: str, value: str) -> str:
     """A JSON object as text; empty means "{}"."""
-    text = a_json(field, value or "{}")
-    if not isinstance(_parse_json(text), dict):
+    text = value or "{}"
+    if not isinstance(_parse_json(field, text), dict):
         raise InvalidArgument(field, value, "must be a JSON object")
     return text
 
 
-def _parse_json(text: str) -> Any:
-    # Python's own limit on digits guards int(); floats keep a long integer from tripping it.
-    return json.loads(text, parse_int=float)
+def _parse_json(field: str, text: str) -> Any:
+    if len(text.encode()) > limits.JSON_BYTES:
+        raise InvalidArgument(field, text, f"must have at most {limits.JSON_BYTES} bytes")
+    try:
+        # Python's own limit on digits guards int(); floats keep a long integer from tripping it.
+        value = json.loads(text, parse_int=float, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise InvalidArgument(field, text, f"must be JSON ({error})") from None
+    if _ESCAPED_NUL.search(text):
+        raise InvalidArgument(field, text, "must not contain NUL")
+    return value
+
+
+def _refuse_constant(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")  # Python alone would read it, and no other language
 
 
 def a_step(field: str, value: int) -> int:
@@ -97,6 +107,18 @@ def a_step(field: str, value: int) -> int:
     if not 0 <= value <= limits.STEP:
         raise InvalidArgument(field, value, f"must be between 0 and {limits.STEP}")
     return value
+
+
+def a_time(field: str, value: int) -> int:
+    """A time in microseconds since the epoch."""
+    if not 0 <= value <= limits.TIME_US:
+        raise InvalidArgument(field, value, f"must be between 0 and {limits.TIME_US} microseconds since the epoch")
+    return value
+
+
+def if_set(message: Message, field: str, check: Callable[[str, Any], T], shown_as: str = "") -> T | None:
+    """The checked value of an optional field, None if it is not set."""
+    return check(shown_as or field, getattr(message, field)) if message.HasField(field) else None
 
 
 def a_digest(field: str, value: bytes) -> bytes:

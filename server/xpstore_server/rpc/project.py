@@ -3,9 +3,9 @@
 from typing import Any
 
 from sqlalchemy import Row
+
 from xpstore.v1 import project_pb2 as pb
 from xpstore.v1 import project_pb2_grpc
-
 from xpstore_server.auth import principal
 from xpstore_server.core import project
 from xpstore_server.core.errors import InvalidArgument

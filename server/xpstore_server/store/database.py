@@ -9,9 +9,10 @@ import queue
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -20,6 +21,8 @@ from sqlalchemy import (
     CursorResult,
     Engine,
     Executable,
+    Insert,
+    Row,
     Table,
     create_engine,
     event,
@@ -37,8 +40,10 @@ T = TypeVar("T")
 
 READERS = 4
 WRITERS = 8
+OTHERS = 12  # threads of other pools that read or write in between
 # Commits of a group share one fsync. The bound keeps the first unit of a group from waiting for long.
 GROUP_SIZE = 128
+STREAM_BUFFER = 100  # rows of at most 2 MiB
 RETRIES = 8
 RETRIED_STATES = frozenset({"40001", "40P01"})
 
@@ -57,6 +62,7 @@ class Clock:
 
 
 _clock = Clock()
+_NOW = text("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
 
 
 class Transaction:
@@ -66,35 +72,61 @@ class Transaction:
         self._connection = connection
         self.is_sqlite = connection.dialect.name == "sqlite"
 
-    def execute(self, statement: Executable, rows: Sequence[dict[str, Any]] | None = None) -> CursorResult[Any]:
-        """Runs one statement, once for each of `rows` if given."""
-        return cast("CursorResult[Any]", self._connection.execute(statement, rows))
+    def execute(
+        self, statement: Executable, values: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
+    ) -> CursorResult[Any]:
+        """Runs one statement with the values of its parameters, once for each if several are given.
+
+        Building a statement costs more than running it: those on hot paths are made once, at import.
+        """
+        return cast("CursorResult[Any]", self._connection.execute(statement, values))
+
+    def stream(self, query: Executable) -> Generator[Row[Any], None, None]:
+        """Reads the rows of a query as they are asked for, so that a caller may stop before too many are in memory."""
+        options = {"stream_results": True, "max_row_buffer": STREAM_BUFFER}
+        with self._connection.execute(query, execution_options=options) as result:
+            yield from result
 
     def now_us(self) -> int:
         """The database's clock, so that replicas agree. SQLite has one server: its own clock will do."""
         if self.is_sqlite:
             return _clock.now_us()
-        seconds = text("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
-        return int(self._connection.execute(seconds).scalar_one())
+        return int(self._connection.execute(_NOW).scalar_one())
 
     def insert(self, table: Table, *rows: dict[str, Any]) -> None:
         """Inserts rows; a key that is taken raises IntegrityError."""
         if rows:
-            self._connection.execute(table.insert(), list(rows))
+            self._connection.execute(_insert(table), _one_or_many(rows))
 
     def insert_ignore(self, table: Table, *rows: dict[str, Any]) -> int:
         """Inserts the rows whose unique keys are free and returns how many that were."""
         if not rows:
             return 0
-        insert = sqlite.insert if self.is_sqlite else postgresql.insert
-        statement = insert(table).on_conflict_do_nothing()
-        return self._connection.execute(statement, list(rows)).rowcount
+        statement = _insert_ignore(table, self.is_sqlite)
+        # Without the option psycopg's count of several rows is lost.
+        options = {"preserve_rowcount": True}
+        return self._connection.execute(statement, _one_or_many(rows), execution_options=options).rowcount
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
         """What fails inside is undone alone, and the transaction goes on."""
         with self._connection.begin_nested():
             yield
+
+
+@cache
+def _insert(table: Table) -> Insert:
+    return table.insert()
+
+
+@cache
+def _insert_ignore(table: Table, is_sqlite: bool) -> Insert:
+    insert = sqlite.insert if is_sqlite else postgresql.insert
+    return insert(table).on_conflict_do_nothing()
+
+
+def _one_or_many(rows: tuple[dict[str, Any], ...]) -> dict[str, Any] | list[dict[str, Any]]:
+    return rows[0] if len(rows) == 1 else list(rows)  # the machinery for many makes one row slower
 
 
 Unit = Callable[[Transaction], T]
@@ -105,7 +137,7 @@ class Database:
     """A database by URL: `sqlite:///path/to/file` or `postgresql+psycopg://...`."""
 
     def __init__(self, database_url: str) -> None:
-        url = _parse(database_url)
+        url = parse_url(database_url)
         self.is_sqlite = url.get_backend_name() == "sqlite"
         self.engine = _sqlite_engine(url) if self.is_sqlite else _postgres_engine(url)
         self._readers = ThreadPoolExecutor(READERS, "db-read")
@@ -237,15 +269,19 @@ class _translated:
             raise StoreUnavailable(f"The database does not answer ({type(error).__name__}).") from error
 
 
-def _parse(database_url: str) -> URL:
+_SETTING = "XPSTORE_DATABASE_URL"
+
+
+def parse_url(database_url: str) -> URL:
+    """Reads a database URL. No message shows it: it may hold a password."""
     try:
         url = make_url(database_url)
-    except ArgumentError:
-        raise InvalidStoreURL("not a database URL; write sqlite:///file or postgresql://...") from None
+    except (ArgumentError, ValueError):  # the latter for a port that is no number
+        raise InvalidStoreURL(f"{_SETTING}: write sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE") from None
     if url.get_backend_name() not in ("sqlite", "postgresql"):
-        raise InvalidStoreURL(f"{url.get_backend_name()!r} is not supported; use sqlite or postgresql")
+        raise InvalidStoreURL(f"{_SETTING}: {url.get_backend_name()!r} is not supported; use sqlite or postgresql")
     if url.get_backend_name() == "sqlite" and not url.database:
-        raise InvalidStoreURL("an in-memory SQLite database would lose everything; name a file")
+        raise InvalidStoreURL(f"{_SETTING}: an in-memory SQLite database would lose everything; name a file")
     return url
 
 
@@ -258,8 +294,8 @@ def _sqlite_engine(url: URL) -> Engine:
     path.parent.mkdir(parents=True, exist_ok=True)
     kind = file_system(path.parent)
     if kind in _NETWORK_FILE_SYSTEMS:
-        raise InvalidStoreURL(f"{path} is on {kind}: SQLite needs a local disk; use PostgreSQL there")
-    engine = create_engine(url, pool_size=READERS + 4, connect_args={"timeout": 30.0, "check_same_thread": False})
+        raise InvalidStoreURL(f"{_SETTING}: {path} is on {kind}: SQLite needs a local disk; use PostgreSQL there")
+    engine = create_engine(url, pool_size=READERS + OTHERS, connect_args={"timeout": 30.0, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
@@ -288,7 +324,7 @@ def _postgres_engine(url: URL) -> Engine:
         url = url.set(drivername="postgresql+psycopg")
     return create_engine(
         url,
-        pool_size=READERS + WRITERS + 4,
+        pool_size=READERS + WRITERS + OTHERS,
         max_overflow=8,
         pool_timeout=30,
         pool_pre_ping=True,

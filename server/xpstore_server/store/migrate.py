@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from xpstore_server.store.database import Database
 from xpstore_server.store.errors import StoreUnavailable
@@ -17,8 +17,12 @@ ATTEMPTS = 5
 
 def upgrade(database: Database) -> bool:
     """Migrates if needed; returns whether it did."""
-    if _revision(database) == HEAD:
-        return False
+    try:
+        if _revision(database) == HEAD:
+            return False
+    except OperationalError as error:
+        reason = str(error.orig).partition("\n")[0]
+        raise StoreUnavailable(f"XPSTORE_DATABASE_URL: the database does not answer: {reason}") from None
     for attempt in range(ATTEMPTS):
         try:
             with database.engine.execution_options(writes=True).begin() as connection:

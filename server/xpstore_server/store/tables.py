@@ -339,6 +339,7 @@ class Upload(SQLModel, table=True):
     epoch: int = _column(Integer)  # raised by every open: fences the stream before
     offset: int = _column(BigInteger)  # durable bytes, always a chunk boundary
     expires_at_us: int = _column(BigInteger, index=True)
+    result_version_id: str | None = _column(UUID, null=True)  # set once it is finished
 
 
 class UploadPart(SQLModel, table=True):

@@ -3,6 +3,7 @@
 from typing import Any
 
 from alembic import context
+
 from xpstore_server.store.tables import metadata
 
 

@@ -136,6 +136,7 @@ def upgrade() -> None:
         sa.Column("epoch", sa.Integer(), nullable=False),
         sa.Column("offset", sa.BigInteger(), nullable=False),
         sa.Column("expires_at_us", sa.BigInteger(), nullable=False),
+        sa.Column("result_version_id", sa.Uuid(as_uuid=False), nullable=True),
         sa.ForeignKeyConstraint(
             ["project_uid"], ["project.uid"], name=op.f("fk_upload_project_uid"), ondelete="CASCADE"
         ),

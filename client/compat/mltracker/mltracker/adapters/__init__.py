@@ -1,0 +1,1 @@
+"""Where mltracker has its implementations."""

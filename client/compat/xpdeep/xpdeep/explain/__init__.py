@@ -1,0 +1,1 @@
+"""Explanations, under the name of xpdeep."""

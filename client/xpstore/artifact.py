@@ -1,0 +1,652 @@
+"""Artifacts: versioned, immutable trees of files with a name, aliases, metadata and lineage."""
+
+import io
+import json
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypedDict, Unpack, overload
+
+from xpstore import saving
+from xpstore.client import Client
+from xpstore.errors import InvalidArgument, NotFound
+from xpstore.formats import FORMATS, format_of, format_of_file
+from xpstore.paging import iterate
+from xpstore.progress import progress
+from xpstore.project import Project, to_datetime
+from xpstore.remote_file import open_remote
+from xpstore.saving import Staged, stage
+from xpstore.session import get_client, get_project
+from xpstore.transfer import download_file
+from xpstore.tree import Source, scan
+from xpstore.v1 import artifact_pb2 as pb
+from xpstore.v1 import project_pb2
+
+if TYPE_CHECKING:
+    from xpstore.iteration import Iteration
+    from xpstore.model import Model
+
+__all__ = [
+    "Artifact",
+    "ArtifactFile",
+    "DatasetArtifact",
+    "DirectoryArtifact",
+    "ExplanationArtifact",
+    "SaveOptions",
+    "Staged",
+    "TrainedModelArtifact",
+    "stage",
+]
+
+# What may be assigned on an artifact.
+_ASSIGNABLE = ("name", "description")
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactFile:
+    """One file of a version.
+
+    Attributes:
+        path: where it is inside the artifact, with "/" between its parts.
+        size_bytes: its size.
+        digest: BLAKE3 of its bytes in hexadecimal, as `b3sum` prints it; "" for an empty directory.
+        executable: whether its executable bit is set.
+        is_directory: whether it is an empty directory.
+    """
+
+    path: str
+    size_bytes: int
+    digest: str
+    executable: bool = False
+    is_directory: bool = False
+
+
+class SaveOptions(TypedDict, total=False):
+    """What may be said about a version when it is saved or committed.
+
+    Attributes:
+        description: free text of this version.
+        metadata: a JSON object.
+        aliases: names that shall point to this version, wherever they pointed before.
+        model: the model it belongs to.
+        iteration: the iteration it belongs to; implies its model.
+        step: the training step it was saved at.
+        used: versions it was made from, or their ids.
+        force: make a new version whatever the newest one is.
+        project: where to; default the current project.
+    """
+
+    description: str | None
+    metadata: Mapping[str, Any] | None
+    aliases: Iterable[str]
+    model: "Model | None"
+    iteration: "Iteration | None"
+    step: int | None
+    used: "Sequence[Artifact | str]"
+    force: bool
+    project: Project | None
+
+
+class Artifact:
+    """One version of an artifact, as the server has it.
+
+    Only `name` and `description` may be assigned, and assigning them updates the server: `name` renames the whole
+    artifact, `description` is this version's.
+
+    Example:
+        ```python
+        artifact = DirectoryArtifact.save("checkpoints/", "run-7", aliases=["latest-good"])
+        DirectoryArtifact.get_by_name("run-7", alias="latest-good").download("restored/")
+        ```
+    """
+
+    type_: ClassVar[str] = "artifact"
+    _classes: ClassVar[dict[str, type["Artifact"]]] = {}
+    _wire: pb.ArtifactVersion
+    _client: Client
+    _project: Project | None
+
+    def __init_subclass__(cls) -> None:
+        if "type_" in cls.__dict__:
+            Artifact._classes[cls.type_] = cls
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        raise TypeError(f"Use {type(self).__name__}.save, .get_by_id or .get_by_name")
+
+    @classmethod
+    def _from_wire(cls, wire: pb.ArtifactVersion, client: Client, project: Project | None = None) -> Self:
+        kind = Artifact._classes.get(wire.type, Artifact)
+        if not issubclass(kind, cls):
+            raise NotFound(f"{wire.name!r} is a {kind.__name__}, not a {cls.__name__}.", reason="NOT_FOUND")
+        artifact = object.__new__(kind)
+        for name, value in (("_wire", wire), ("_client", client), ("_project", project)):
+            object.__setattr__(artifact, name, value)
+        return artifact
+
+    @classmethod
+    @overload
+    def save(cls, source: Any, name: str, *, wait: Literal[True] = True, **options: Unpack[SaveOptions]) -> Self: ...
+
+    @classmethod
+    @overload
+    def save(
+        cls, source: Any, name: str, *, wait: Literal[False], **options: Unpack[SaveOptions]
+    ) -> "Future[Self]": ...
+
+    @classmethod
+    def save(
+        cls, source: Any, name: str, *, wait: bool = True, **options: Unpack[SaveOptions]
+    ) -> "Self | Future[Self]":
+        """Saves files as the next version of an artifact, and returns that version.
+
+        Content that the newest version has already makes no new version: that one is returned, and links and aliases
+        are added to it, unless `description` or `metadata` are given and differ, or `force` is set.
+
+        Args:
+            source: a path of a file or directory, bytes, or (for models, data sets and explanations) an object whose
+                type has a safe format.
+            name: name of the artifact in its project, over all kinds.
+            wait: False returns a future at once. The source is read in the background: leave files as they are.
+            options: see `SaveOptions`.
+
+        Raises:
+            InvalidArgument: the path is missing, the object has no safe format, or the name is of another kind.
+            NoProject: there is no current project.
+        """
+        project = (options.get("project") or get_project()).open()
+        sources, extra = cls._sources(source)
+        draft = cls._draft(name, extra, options)
+
+        if wait:
+            return cls._publish(project, draft, sources)
+        return saving.background().submit(cls._publish, project, draft, sources)
+
+    @classmethod
+    def _publish(cls, project: Project, draft: pb.ArtifactDraft, sources: list[Source]) -> Self:
+        return cls._from_wire(saving.upload(project, draft, sources), project._client, project)
+
+    @classmethod
+    def _draft(cls, name: str, extra: dict[str, Any], options: SaveOptions) -> pb.ArtifactDraft:
+        metadata, link = options.get("metadata"), _link(options)
+        aliases = options.get("aliases", ())
+        return pb.ArtifactDraft(
+            name=str(name),
+            type=cls.type_,
+            description=options.get("description"),
+            metadata_json=saving.to_json("metadata", {**extra, **(metadata or {})}) if extra or metadata else "",
+            aliases=[aliases] if isinstance(aliases, str) else list(aliases),
+            links=[link] if link is not None else [],
+            used_version_ids=[one.id if isinstance(one, Artifact) else str(one) for one in options.get("used", ())],
+            force=options.get("force", False),
+        )
+
+    @classmethod
+    def _sources(cls, source: Any) -> tuple[list[Source], dict[str, Any]]:
+        """What to save, and metadata that says how to load it."""
+        if not isinstance(source, (str, bytes)) and not hasattr(source, "__fspath__"):
+            raise InvalidArgument(f"source is a {type(source).__name__}: {cls.__name__} takes a path or bytes")
+        return scan(source), {}
+
+    @classmethod
+    def load_all(cls, *, project: Project | None = None) -> list[Self]:
+        """Returns all versions of all artifacts of this kind in the current project, oldest first."""
+        project = (project or get_project()).open()
+        request = pb.ListArtifactVersionsRequest(project_uid=project.uid)
+        if cls is not Artifact:
+            request.type = cls.type_
+        return [cls._from_wire(wire, project._client, project) for wire in _versions(project._client, request)]
+
+    @classmethod
+    def get_by_id(cls, id: str) -> Self:
+        """Returns the version of this id.
+
+        Raises:
+            NotFound: there is none, or it is of another kind.
+        """
+        client = get_client()
+        request = pb.GetArtifactVersionRequest(version_id=str(id))
+        return cls._from_wire(client.call(client.stubs.artifacts.GetArtifactVersion, request).version, client)
+
+    @classmethod
+    def get_by_name(
+        cls, name: str, *, version: int | None = None, alias: str | None = None, project: Project | None = None
+    ) -> Self:
+        """Returns a version by name: the newest, or that of a number or an alias.
+
+        Raises:
+            NotFound: there is none, or it is of another kind.
+            InvalidArgument: both a number and an alias are given.
+        """
+        if version is not None and alias is not None:
+            raise InvalidArgument("version and alias are given: one of them selects a version")
+        project = (project or get_project()).open()
+        source = pb.ArtifactName(project_id=project.id, name=name, version=version, alias=alias)
+        request = pb.GetArtifactVersionRequest(artifact_name=source)
+        client = project._client
+        wire = client.call(client.stubs.artifacts.GetArtifactVersion, request).version
+        return cls._from_wire(wire, client, project)
+
+    @staticmethod
+    def unalias(name: str, alias: str, *, project: Project | None = None) -> None:
+        """Removes an alias; does nothing when it is not there."""
+        project = (project or get_project()).open()
+        request = pb.DeleteArtifactAliasRequest(project_uid=project.uid, name=name, alias=alias)
+        project._client.call(project._client.stubs.artifacts.DeleteArtifactAlias, request)
+
+    @property
+    def id(self) -> str:
+        """UUID of this version."""
+        return self._wire.id
+
+    @property
+    def name(self) -> str:
+        """Name of the artifact, of all its versions."""
+        return self._wire.name
+
+    @property
+    def description(self) -> str | None:
+        """Free text of this version."""
+        return self._wire.description if self._wire.HasField("description") else None
+
+    @property
+    def version(self) -> int:
+        """Number of this version: 1, 2, 3, ..."""
+        return self._wire.version
+
+    @property
+    def digest(self) -> str:
+        """Tree digest in hexadecimal: the identity of the content, the same from every client."""
+        return self._wire.digest.hex()
+
+    @property
+    def hash_(self) -> str:
+        """Fingerprint of the process that made it and its parameters; for a plain save, of saving this content."""
+        return self._wire.fingerprint
+
+    @property
+    def size_bytes(self) -> int:
+        """Sum of the sizes of its files."""
+        return self._wire.size_bytes
+
+    @property
+    def aliases(self) -> list[str]:
+        """Aliases that pointed here when this object was fetched, sorted."""
+        return list(self._wire.aliases)
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What was given, and how to load it if it was an object."""
+        return dict(json.loads(self._wire.metadata_json))
+
+    @property
+    def created_at(self) -> datetime:
+        """When it was saved, UTC."""
+        return to_datetime(self._wire.created_at_us)
+
+    @property
+    def created_by(self) -> str:
+        """Name of the API key that saved it."""
+        return self._wire.created_by
+
+    @property
+    def updated_at(self) -> datetime:
+        """When it was last changed, UTC."""
+        return to_datetime(self._wire.updated_at_us)
+
+    @property
+    def updated_by(self) -> str:
+        """Name of the API key that changed it last."""
+        return self._wire.updated_by
+
+    @property
+    def project(self) -> Project:
+        """The project it is in."""
+        if self._project is None:
+            request = project_pb2.GetProjectRequest(project_uid=self._wire.project_uid)
+            wire = self._client.call(self._client.stubs.projects.GetProject, request).project
+            object.__setattr__(self, "_project", Project._from_wire(wire, self._client))
+        assert self._project is not None
+        return self._project
+
+    @property
+    def project_id(self) -> str:
+        """The caller's id of its project."""
+        return self.project.id
+
+    @property
+    def model(self) -> "Model | None":
+        """The first model it was linked to."""
+        from xpstore.model import Model
+
+        return Model.get_by_id(self._wire.links[0].model_id, client=self._client) if self._wire.links else None
+
+    @property
+    def step(self) -> int | None:
+        """The first step it was linked with."""
+        return next((link.step for link in self._wire.links if link.HasField("step")), None)
+
+    @property
+    def used(self) -> "list[Artifact]":
+        """The versions it was made from."""
+        return [_get(self._client, id_) for id_ in self._wire.used_version_ids]
+
+    def refresh(self) -> Self:
+        """Fetches what the server has now, such as aliases and links that others set."""
+        object.__setattr__(self, "_wire", _get(self._client, self.id)._wire)
+        return self
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in _ASSIGNABLE:
+            raise AttributeError(f"{name!r} cannot be assigned: only {' and '.join(_ASSIGNABLE)} can")
+        stubs = self._client.stubs.artifacts
+        if name == "name":
+            rename = pb.UpdateArtifactRequest(artifact_id=self._wire.artifact_id, name=value)
+            rename.update_mask.paths.append("name")
+            self._client.call(stubs.UpdateArtifact, rename)
+            self.refresh()
+        else:
+            update = pb.UpdateArtifactVersionRequest(version_id=self.id, description=value)
+            update.update_mask.paths.append("description")
+            self._mirror(self._client.call(stubs.UpdateArtifactVersion, update).version)
+
+    def _mirror(self, wire: pb.ArtifactVersion) -> None:
+        object.__setattr__(self, "_wire", wire)
+
+    def files(self) -> list[ArtifactFile]:
+        """Lists its files in the order of their paths."""
+        return [
+            ArtifactFile(
+                file.path, file.size_bytes, file.digest.hex(), file.executable, file.type == pb.FILE_TYPE_DIRECTORY
+            )
+            for file in self._files()
+        ]
+
+    def _files(self, path_prefix: str = "") -> Iterator[pb.ArtifactFile]:
+        request = pb.ListArtifactFilesRequest(version_id=self.id, path_prefix=path_prefix)
+        return iterate(self._client, self._client.stubs.artifacts.ListArtifactFiles, request, "files")
+
+    def download(self, folder: "str | Path", path: str = "") -> Path:
+        """Writes its files below a folder, each verified and renamed into place. Returns the folder.
+
+        Args:
+            folder: made if it is missing; files of the same paths are replaced.
+            path: only this file, or what is below this directory.
+
+        Raises:
+            NotFound: there is nothing at `path`.
+            DataLoss: a file does not have the digest it was saved with; it is not put in place.
+        """
+        target = Path(folder)
+        if target.exists() and not target.is_dir():
+            raise InvalidArgument(f"folder = {str(folder)!r}: is a file")
+        files = list(self._files(path.rstrip("/")))
+        if path and not files:
+            raise NotFound(f"{self.name!r} has no file {path!r}.", reason="NOT_FOUND")
+        target.mkdir(parents=True, exist_ok=True)
+        with progress(f"Downloading {self.name}", sum(file.size_bytes for file in files)) as advance:
+            for file in files:
+                download_file(self._client, self.id, file, target, advance)
+        return target
+
+    def open(self, path: str = "") -> io.BufferedReader:
+        """Opens a file as a seekable binary file that fetches only the ranges it reads.
+
+        Args:
+            path: which file; may be left out when there is exactly one.
+
+        Raises:
+            NotFound: there is no such file.
+        """
+        file = self._file(path)
+        return open_remote(self._client, self.id, file.path, file.size_bytes)
+
+    def _file(self, path: str) -> pb.ArtifactFile:
+        files = [
+            file for file in self._files(path) if file.type == pb.FILE_TYPE_FILE and (not path or file.path == path)
+        ]
+        if path and not files:
+            raise NotFound(f"{self.name!r} has no file {path!r}.", reason="NOT_FOUND")
+        if len(files) != 1:
+            raise InvalidArgument(f"path is missing: {self.name!r} has {len(files)} files; name one of them")
+        return files[0]
+
+    def load(self, path: str = "", *, trusted: "Sequence[str] | None" = None) -> Any:
+        """Reads an object back. Only formats that cannot run code are read; a pickle never is.
+
+        Args:
+            path: which file; may be left out when there is exactly one.
+            trusted: for scikit-learn models (skops), names of types to allow beside its defaults.
+
+        Raises:
+            InvalidArgument: the file has no safe format; use `download` or `open`.
+        """
+        file = self._file(path)
+        format_ = format_of_file(file.path, None if path else self.metadata.get("format"))
+        if format_ is None:
+            raise InvalidArgument(f"{file.path!r} of {self.name!r} has no safe format: use download() or open()")
+        with tempfile.TemporaryDirectory(prefix="xpstore-") as folder:
+            download_file(self._client, self.id, file, Path(folder), lambda size_bytes: None)
+            return format_.load(Path(folder, *file.path.split("/")), trusted)
+
+    def versions(self) -> list[Self]:
+        """Returns all versions of this artifact, oldest first."""
+        request = pb.ListArtifactVersionsRequest(project_uid=self._wire.project_uid, name=self.name)
+        return [type(self)._from_wire(wire, self._client, self._project) for wire in _versions(self._client, request)]
+
+    def alias(self, alias: str) -> None:
+        """Points an alias to this version, wherever it pointed before."""
+        request = pb.SetArtifactAliasRequest(version_id=self.id, alias=alias)
+        self._mirror(self._client.call(self._client.stubs.artifacts.SetArtifactAlias, request).version)
+
+    def delete(self, *, all_versions: bool = False) -> None:
+        """Deletes this version, or all of the artifact. Deleting what is gone does nothing.
+
+        Raises:
+            Conflict: an alias points there.
+        """
+        stubs = self._client.stubs.artifacts
+        if all_versions:
+            self._client.call(stubs.DeleteArtifact, pb.DeleteArtifactRequest(artifact_id=self._wire.artifact_id))
+        else:
+            self._client.call(stubs.DeleteArtifactVersion, pb.DeleteArtifactVersionRequest(version_id=self.id))
+
+    def undelete(self) -> None:
+        """Brings this version back after `delete`, until its bytes are purged.
+
+        Raises:
+            NotFound: it was purged.
+        """
+        request = pb.UndeleteArtifactVersionRequest(version_id=self.id)
+        self._mirror(self._client.call(self._client.stubs.artifacts.UndeleteArtifactVersion, request).version)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Artifact) and self.id == other.id
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(name={self.name!r}, version={self.version}, size_bytes={self.size_bytes})"
+
+
+Artifact._classes[Artifact.type_] = Artifact
+
+
+class DirectoryArtifact(Artifact):
+    """Any files."""
+
+    type_ = "directory"
+
+    @classmethod
+    def commit(cls, staged: Sequence[Staged], name: str, **options: Unpack[SaveOptions]) -> Self:
+        """Publishes what several processes staged as one version.
+
+        Args:
+            staged: what `stage` returned in each of them.
+            name: name of the artifact in its project, over all kinds.
+            options: see `SaveOptions`.
+
+        Raises:
+            InvalidArgument: two parts have different files of the same path, or a part is of another project.
+            Conflict: a part was staged more than 24 hours ago and is gone.
+        """
+        project = (options.get("project") or get_project()).open()
+        wire = saving.commit_staged(project, cls._draft(name, {}, options), staged)
+        return cls._from_wire(wire, project._client, project)
+
+
+class _ObjectArtifact(Artifact):
+    """Takes objects too."""
+
+    @classmethod
+    def _sources(cls, source: Any) -> tuple[list[Source], dict[str, Any]]:
+        if isinstance(source, (str, bytes)) or hasattr(source, "__fspath__"):
+            return scan(source), {}
+        format_ = cls._format(source)
+        data = format_.dump(source)
+        return [Source(format_.file_name, data, len(data))], {"format": format_.name}
+
+    @classmethod
+    def _format(cls, source: Any) -> Any:
+        return format_of(source)
+
+
+class TrainedModelArtifact(_ObjectArtifact):
+    """A trained model: files, or a scikit-learn estimator, a torch module or a state dict."""
+
+    type_ = "trained_model"
+
+
+class DatasetArtifact(_ObjectArtifact):
+    """Data: files, a numpy array, a pandas DataFrame or a pyarrow Table."""
+
+    type_ = "dataset"
+
+
+class ExplanationArtifact(_ObjectArtifact):
+    """An explanation of a model: files with a `results.json` among them, or a JSON object or list."""
+
+    type_ = "explanation"
+
+    @classmethod
+    def _format(cls, source: Any) -> Any:
+        return FORMATS["json"] if isinstance(source, (dict, list)) else format_of(source)
+
+    @property
+    def results(self) -> Any:
+        """What `results.json`, or else its only file, holds."""
+        names = [file.path for file in self._files("results.json")]
+        return self.load("results.json") if "results.json" in names else self.load()
+
+
+class _Artifacts:
+    """Artifacts of a project, a model or an iteration."""
+
+    _project: Project | None = None
+    _model_id: str | None = None
+    _iteration_id: str | None = None
+
+    def __init__(self, client: Client, project_uid: str) -> None:
+        self._client = client
+        self._project_uid = project_uid
+
+    def list(self, name: str | None = None) -> list[Artifact]:
+        """Returns all versions, oldest first; of one name if given."""
+        request = self._request(name=name)
+        return [Artifact._from_wire(wire, self._client, self._project) for wire in _versions(self._client, request)]
+
+    def get(
+        self, name: str, *, version: int | None = None, alias: str | None = None, step: int | None = None
+    ) -> Artifact | None:
+        """Returns the newest version of a name, or that of a number, an alias or a step; None if there is none."""
+        request = self._request(name=name, step=step)
+        request.descending = True
+        for wire in _versions(self._client, request):
+            if version in (None, wire.version) and (alias is None or alias in wire.aliases):
+                return Artifact._from_wire(wire, self._client, self._project)
+        return None
+
+    def _request(self, name: str | None, step: int | None = None) -> pb.ListArtifactVersionsRequest:
+        return pb.ListArtifactVersionsRequest(
+            project_uid=self._project_uid,
+            name=name,
+            step=step,
+            model_id=self._model_id,
+            iteration_id=self._iteration_id,
+        )
+
+
+class ProjectArtifacts(_Artifacts):
+    """Artifacts of a project."""
+
+    def __init__(self, project: Project) -> None:
+        super().__init__(project._client, project.uid)
+        self._project = project
+
+    def log(self, artifact: Artifact) -> Artifact:
+        """Returns an artifact of this project as it is: it is in the project already.
+
+        Raises:
+            InvalidArgument: it is of another project.
+        """
+        if artifact._wire.project_uid != self._project_uid:
+            raise InvalidArgument(f"{artifact!r} is of another project: save it here instead")
+        return artifact
+
+    def remove(self, artifact: Artifact) -> None:
+        """Deletes a version; does nothing when it is gone."""
+        self.log(artifact).delete()
+
+
+class ModelArtifacts(_Artifacts):
+    """Artifacts linked to a model."""
+
+    def __init__(self, model: "Model") -> None:
+        super().__init__(model._client, model.project_uid)
+        self._model_id = str(model.id)
+
+    def log(self, artifact: Artifact, *, step: int | None = None) -> Artifact:
+        """Links a version; linking twice changes nothing."""
+        link = pb.ArtifactLink(model_id=self._model_id, iteration_id=self._iteration_id, step=step)
+        request = pb.LinkArtifactVersionRequest(version_id=artifact.id, link=link)
+        artifact._mirror(self._client.call(self._client.stubs.artifacts.LinkArtifactVersion, request).version)
+        return artifact
+
+    def remove(self, artifact: Artifact) -> None:
+        """Unlinks a version, which stays in the project; does nothing when it is not linked."""
+        request = pb.UnlinkArtifactVersionRequest(
+            version_id=artifact.id, model_id=self._model_id, iteration_id=self._iteration_id
+        )
+        self._client.call(self._client.stubs.artifacts.UnlinkArtifactVersion, request)
+
+
+class IterationArtifacts(ModelArtifacts):
+    """Artifacts linked to an iteration."""
+
+    def __init__(self, iteration: "Iteration") -> None:
+        _Artifacts.__init__(self, iteration._client, iteration.project_uid)
+        self._model_id = str(iteration.model_id)
+        self._iteration_id = str(iteration.id)
+
+
+def _link(options: SaveOptions) -> pb.ArtifactLink | None:
+    model, iteration, step = options.get("model"), options.get("iteration"), options.get("step")
+    owner = model.id if model is not None else iteration.model_id if iteration is not None else None
+    if owner is None:
+        if step is not None:
+            raise InvalidArgument(f"step = {step}: a step needs the model or iteration it is of")
+        return None
+    iteration_id = str(iteration.id) if iteration is not None else None
+    return pb.ArtifactLink(model_id=str(owner), iteration_id=iteration_id, step=step)
+
+
+def _versions(client: Client, request: pb.ListArtifactVersionsRequest) -> Iterator[pb.ArtifactVersion]:
+    return iterate(client, client.stubs.artifacts.ListArtifactVersions, request, "versions")
+
+
+def _get(client: Client, version_id: str) -> Artifact:
+    request = pb.GetArtifactVersionRequest(version_id=version_id)
+    return Artifact._from_wire(client.call(client.stubs.artifacts.GetArtifactVersion, request).version, client)

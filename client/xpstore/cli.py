@@ -1,0 +1,246 @@
+"""The command `xpstore`: look into a service, and move artifacts in and out.
+
+Tables for a person at a terminal, tab-separated lines for a program, JSON when asked. Exit codes: 0 when it worked, 1
+with one line on standard error when it did not, 2 when the command makes no sense.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+try:
+    import typer
+except ModuleNotFoundError:
+    raise SystemExit("xpstore: the command line is not installed: pip install 'xpstore[cli]'") from None
+
+import xpstore
+from xpstore.artifact import Artifact, DatasetArtifact, DirectoryArtifact, ExplanationArtifact, TrainedModelArtifact
+from xpstore.errors import Error, NotFound
+from xpstore.project import Project, get_all_projects
+
+__all__ = ["main"]
+
+app = typer.Typer(
+    help="Look into an xpstore service: that of XPSTORE_API_KEY and XPSTORE_API_URL, else the embedded one.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+TYPES: dict[str, type[Artifact]] = {
+    kind.type_: kind for kind in (DirectoryArtifact, TrainedModelArtifact, ExplanationArtifact, DatasetArtifact)
+}
+
+AsJSON = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+ProjectId = Annotated[str, typer.Argument(metavar="PROJECT", help="The project's id.")]
+Reference = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME[@VERSION|@ALIAS]",
+        help="An artifact, the newest version by default. A name with @ in it ends with @.",
+    ),
+]
+
+
+@app.command()
+def status(as_json: AsJSON = False) -> None:
+    """Say which service this is and whether it answers."""
+    client = xpstore.init()
+    facts = {
+        "address": client.api_url,
+        "server_version": client.limits.server_version,
+        "client_version": xpstore.__version__,
+        "projects": len(get_all_projects()),
+    }
+    if as_json:
+        return _print_json(facts)
+    _print_table(("what", "value"), [(name.replace("_", " "), value) for name, value in facts.items()])
+
+
+@app.command()
+def ls(project: Annotated[str | None, typer.Argument(help="Its id.")] = None, as_json: AsJSON = False) -> None:
+    """List all projects, or what is in one."""
+    xpstore.init()
+    if project is None:
+        rows = [{"id": found.id, "name": found.name, "created_at": found.created_at} for found in get_all_projects()]
+        return _print(("id", "name", "created_at"), rows, as_json)
+    columns = ("kind", "name", "version", "type", "size_bytes", "aliases", "created_at")
+    _print(columns, _contents(Project.get_by_id(project)), as_json)
+
+
+def _contents(project: Project) -> list[dict[str, Any]]:
+    newest = {artifact.name: artifact for artifact in project.artifacts.list()}  # oldest first: the newest stays
+    return [
+        *(
+            {"kind": "experiment", "name": experiment.name, "created_at": experiment.created_at}
+            for experiment in project.experiments.list()
+        ),
+        *({"kind": "artifact", **_artifact_row(artifact)} for artifact in newest.values()),
+    ]
+
+
+@app.command()
+def models(project: ProjectId, experiment: str, as_json: AsJSON = False) -> None:
+    """List the models of an experiment."""
+    xpstore.init()
+    found = Project.get_by_id(project).experiments.read(experiment)
+    if found is None:
+        raise NotFound(f"There is no experiment {experiment!r} in project {project!r}.")
+    columns = ("hash", "name", "step", "status", "created_at", "id")
+    rows = [{column: getattr(model, column) for column in columns} for model in found.models.list()]
+    _print(columns, rows, as_json)
+
+
+@app.command()
+def put(
+    project: ProjectId,
+    name: str,
+    path: Path,
+    type_: Annotated[str, typer.Option("--type", help=f"One of {', '.join(TYPES)}.")] = DirectoryArtifact.type_,
+    alias: Annotated[list[str] | None, typer.Option(help="May be given more than once.")] = None,
+    description: Annotated[str | None, typer.Option(help="What it is.")] = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Save a file or folder as a version of an artifact, making the project if there is none."""
+    if type_ not in TYPES:
+        raise typer.BadParameter(f"must be one of {', '.join(TYPES)}", param_hint="--type")
+    client = xpstore.init()
+    artifact = TYPES[type_].save(
+        path, name, description=description, aliases=alias or (), project=client.project(project)
+    )
+    _print_artifact(artifact, as_json)
+
+
+@app.command()
+def get(
+    project: ProjectId,
+    name: Reference,
+    dest: Annotated[Path | None, typer.Argument(help="Folder to put the files in; default NAME.")] = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Download an artifact, verified, and print where it is."""
+    xpstore.init()
+    artifact = _find(Project.get_by_id(project), name)
+    # A name may be ".." or hold "/": only a DEST leads out of the present folder.
+    default = artifact.name.replace("/", "_").strip(".") or "artifact"
+    path = artifact.download(dest if dest is not None else default)
+    if as_json:
+        return _print_json({**_artifact_row(artifact), "path": str(path)})
+    typer.echo(path)
+
+
+@app.command()
+def rm(
+    project: ProjectId,
+    name: Annotated[str | None, typer.Argument(metavar="NAME[@VERSION]", help="An artifact.")] = None,
+    all_versions: Annotated[bool, typer.Option("--all-versions", help="Delete all versions of it.")] = False,
+    whole_project: Annotated[bool, typer.Option("--project", help="Delete the project.")] = False,
+    as_json: AsJSON = False,
+) -> None:
+    """Delete a version of an artifact, all its versions, or with --project a project."""
+    if whole_project == (name is not None):
+        raise typer.BadParameter("name an artifact, or give --project to delete the project")
+    xpstore.init()
+    found = Project.get_by_id(project)
+    if name is None:
+        found.delete()
+        return _print_deleted({"project": found.id, "uid": found.uid}, as_json)
+    artifact = _find(found, name)
+    if not all_versions and not _reference(name)[1] and len(artifact.versions()) > 1:
+        raise typer.BadParameter(
+            f"it has several versions: name one, such as {name}@{artifact.version}, or --all-versions"
+        )
+    artifact.delete(all_versions=all_versions)
+    version = None if all_versions else artifact.version
+    _print_deleted({"project": found.id, "name": artifact.name, "version": version}, as_json)
+
+
+def _reference(text: str) -> tuple[str, str]:
+    """Splits "name@selector"; the selector is empty for the newest version."""
+    name, separator, selector = text.rpartition("@")
+    return (name, selector) if separator else (text, "")
+
+
+def _find(project: Project, reference: str) -> Artifact:
+    name, selector = _reference(reference)
+    if selector.isdecimal():
+        return Artifact.get_by_name(name, version=int(selector), project=project)
+    return Artifact.get_by_name(name, alias=selector or None, project=project)
+
+
+def _artifact_row(artifact: Artifact) -> dict[str, Any]:
+    columns = ("name", "version", "type_", "size_bytes", "aliases", "created_at", "id", "digest")
+    return {column.rstrip("_"): getattr(artifact, column) for column in columns}
+
+
+def _print_artifact(artifact: Artifact, as_json: bool) -> None:
+    columns = ("name", "version", "type", "size_bytes", "aliases", "digest")
+    _print(columns, [_artifact_row(artifact)], as_json, is_one=True)
+
+
+def _print_deleted(what: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        return _print_json({"deleted": what})
+    typer.echo("Deleted " + " ".join(f"{key}={value}" for key, value in what.items() if value is not None))
+
+
+def _print(columns: Sequence[str], rows: list[dict[str, Any]], as_json: bool, *, is_one: bool = False) -> None:
+    if as_json:
+        return _print_json(rows[0] if is_one else rows)
+    _print_table(columns, [[row.get(column) for column in columns] for row in rows])
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=2, default=_plain, ensure_ascii=False))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return list(value) if isinstance(value, tuple | set | frozenset) else str(value)
+
+
+def _print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    if sys.stdout.isatty():
+        _print_rich(columns, rows)
+        return
+    for row in rows:
+        typer.echo("\t".join(_shown(value, _plain) for value in row))
+
+
+def _print_rich(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*(column.replace("_", " ") for column in columns), box=SIMPLE_HEAD)
+    for row in rows:
+        table.add_row(*(Text(_shown(value, _brief)) for value in row))
+    Console().print(table)
+
+
+def _shown(value: Any, shape: Callable[[Any], Any]) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, list | tuple):
+        return ",".join(map(str, value))
+    return str(value if isinstance(value, str | int) else shape(value))
+
+
+def _brief(value: Any) -> Any:
+    return f"{value:%Y-%m-%d %H:%M}" if isinstance(value, datetime) else value
+
+
+def main() -> None:
+    """Runs the command line."""
+    try:
+        app()
+    except Error as error:
+        sys.exit(f"xpstore: {type(error).__name__}: {' '.join(str(error).split())}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,172 @@
+"""Experiments: namespaces for models inside a project."""
+
+import os
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from xpstore.client import Client, new_id
+from xpstore.errors import NotFound
+from xpstore.model import Model, Models, fingerprint
+from xpstore.paging import iterate
+from xpstore.project import to_datetime
+from xpstore.v1 import experiment_pb2 as pb
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from xpstore.project import Project
+
+__all__ = ["Experiment", "Experiments"]
+
+
+class Experiment:
+    """A namespace for models inside a project. Made by `project.experiment(name)`.
+
+    Example:
+        ```python
+        model = project.experiment("mnist").model(config={"lr": 0.1, "layers": 3})
+        ```
+    """
+
+    def __init__(self, client: Client, wire: pb.Experiment) -> None:
+        self._client = client
+        self._wire = wire
+
+    @property
+    def id(self) -> UUID:
+        """Its id, unique over all projects."""
+        return UUID(self._wire.id)
+
+    @property
+    def name(self) -> str:
+        """Its name, unique in the project, as it was when this object was read."""
+        return self._wire.name
+
+    @property
+    def project_uid(self) -> str:
+        """The `uid` of its project."""
+        return self._wire.project_uid
+
+    @property
+    def created_at(self) -> datetime:
+        """When it was created, UTC."""
+        return to_datetime(self._wire.created_at_us)
+
+    @property
+    def created_by(self) -> str:
+        """Name of the API key that created it."""
+        return self._wire.created_by
+
+    @property
+    def models(self) -> Models:
+        """The experiment's models."""
+        return Models(self)
+
+    def model(
+        self,
+        hash: Any = None,
+        name: str | None = None,
+        description: str | None = None,
+        *,
+        config: dict[str, Any] | None = None,
+        tags: "Iterable[str]" = (),
+    ) -> Model:
+        """Returns the model of this hash, or creates it, in one atomic step: eight ranks get one model.
+
+        A model that is there stays as it is, whatever else is given.
+
+        Args:
+            hash: its identity in the experiment, kept as `str(hash)`. Default: the fingerprint of `config`; without
+                that either, a random one.
+            name: display name, not unique.
+            description: free text.
+            config: JSON-like dictionary of what the model was made with.
+            tags: words to find it by.
+
+        Raises:
+            InvalidArgument: a value is malformed, or `config` has what JSON cannot say.
+            NotFound: the experiment was deleted.
+        """
+        if hash is None:
+            hash = os.urandom(16).hex() if config is None else fingerprint(config)
+        return self.models._create(hash, name, description, config, tags, allow_existing=True)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Experiment) and self.id == other.id
+
+    def __hash__(self) -> int:
+        return self.id.int
+
+    def __repr__(self) -> str:
+        return f"Experiment(name={self.name!r}, id={str(self.id)!r})"
+
+
+class Experiments:
+    """The experiments of a project."""
+
+    def __init__(self, project: "Project") -> None:
+        self._project = project
+
+    @property
+    def _client(self) -> Client:
+        return self._project._client
+
+    def create(self, name: str) -> Experiment:
+        """Creates an experiment.
+
+        Raises:
+            AlreadyExists: the project has one of this name.
+            InvalidArgument: the name is empty, longer than 256 characters, or has control characters.
+            NotFound: the project was deleted.
+        """
+        return self._create(name, allow_existing=False)
+
+    def get_or_create(self, name: str) -> Experiment:
+        """Returns the experiment of this name, creating it if there is none."""
+        return self._create(name, allow_existing=True)
+
+    def _create(self, name: str, *, allow_existing: bool) -> Experiment:
+        request = pb.CreateExperimentRequest(
+            project_uid=self._project.uid, experiment_id=new_id(), name=name, allow_existing=allow_existing
+        )
+        response = self._client.call(self._client.stubs.experiments.CreateExperiment, request)
+        return Experiment(self._client, response.experiment)
+
+    def read(self, name: str) -> Experiment | None:
+        """Returns the experiment of this name, None if there is none."""
+        request = pb.GetExperimentRequest(
+            experiment_name=pb.ExperimentName(project_uid=self._project.uid, name=name),
+        )
+        try:
+            response = self._client.call(self._client.stubs.experiments.GetExperiment, request)
+        except NotFound:
+            return None
+        return Experiment(self._client, response.experiment)
+
+    def update(self, id: UUID | str, name: str) -> None:
+        """Renames the experiment of this id. Does nothing when there is none.
+
+        Raises:
+            AlreadyExists: the project has another one of this name.
+        """
+        request = pb.UpdateExperimentRequest(experiment_id=str(id), name=name)
+        request.update_mask.paths.append("name")
+        try:
+            self._client.call(self._client.stubs.experiments.UpdateExperiment, request)
+        except NotFound:
+            return
+
+    def delete(self, id: UUID | str) -> None:
+        """Deletes the experiment of this id with all its models; their artifacts stay. None there: does nothing."""
+        request = pb.DeleteExperimentRequest(experiment_id=str(id))
+        self._client.call(self._client.stubs.experiments.DeleteExperiment, request)
+
+    def list(self) -> list[Experiment]:
+        """Returns all experiments of the project, oldest first."""
+        request = pb.ListExperimentsRequest(project_uid=self._project.uid)
+        method = self._client.stubs.experiments.ListExperiments
+        return [Experiment(self._client, wire) for wire in iterate(self._client, method, request, "experiments")]
+
+    def __repr__(self) -> str:
+        return f"Experiments({self._project!r})"

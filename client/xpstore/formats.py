@@ -1,0 +1,186 @@
+"""Objects as files and back, in formats that cannot run code. Libraries are imported only when an object needs them."""
+
+import io
+import json
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from xpstore.errors import InvalidArgument
+
+# Dates in a zip file would make equal contents different.
+_ZIP_DATE = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One format: the name of its only file, how an object is written to bytes, and how a file is read."""
+
+    name: str
+    file_name: str
+    dump: Callable[[Any], bytes]
+    load: Callable[[Path, Any], Any]
+
+
+def format_of(value: Any) -> Format:
+    """Returns the safe format of an object.
+
+    Raises:
+        InvalidArgument: its type has none.
+    """
+    modules = {base.__module__.partition(".")[0]: base.__name__ for base in reversed(type(value).__mro__)}
+    if "sklearn" in modules:
+        return FORMATS["skops"]
+    if ("torch" in modules and hasattr(value, "state_dict")) or _is_state_dict(value):
+        return FORMATS["safetensors"]
+    kind = (type(value).__module__.partition(".")[0], type(value).__name__)
+    by_type = {
+        ("numpy", "ndarray"): "npy",
+        ("pandas", "DataFrame"): "parquet",
+        ("pyarrow", "Table"): "arrow-parquet",
+    }
+    if kind in by_type:
+        return FORMATS[by_type[kind]]
+    raise InvalidArgument(
+        f"source is a {type(value).__module__}.{type(value).__qualname__}, which has no safe format: save a path, "
+        "bytes, a scikit-learn estimator, a torch module or state dict, a numpy array, a pandas DataFrame or a "
+        "pyarrow Table"
+    )
+
+
+def _is_state_dict(value: Any) -> bool:
+    is_tensor = [type(item).__module__.partition(".")[0] == "torch" for item in getattr(value, "values", list)()]
+    return isinstance(value, dict) and bool(is_tensor) and all(is_tensor)
+
+
+def _dump_skops(value: Any) -> bytes:
+    import skops.io
+
+    return _canonical_skops(skops.io.dumps(value))
+
+
+def _canonical_skops(data: bytes) -> bytes:
+    """The same model, the same bytes: skops names its parts by memory addresses and dates them."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        schema = json.loads(archive.read("schema.json"))
+        numbers: dict[str, int] = {}
+        for node in _nodes(schema):
+            if "__id__" in node:
+                node["__id__"] = numbers.setdefault(str(node["__id__"]), len(numbers) + 1)
+            stem, dot, suffix = str(node.get("file", "")).partition(".")
+            if dot:
+                node["file"] = f"{numbers.setdefault(stem, len(numbers) + 1)}.{suffix}"
+        output = io.BytesIO()
+        with zipfile.ZipFile(output, "w", zipfile.ZIP_STORED) as canonical:
+            for old in archive.namelist():
+                stem, _, suffix = old.partition(".")
+                new = f"{numbers[stem]}.{suffix}" if stem in numbers else old
+                content = json.dumps(schema, indent=2).encode() if old == "schema.json" else archive.read(old)
+                canonical.writestr(zipfile.ZipInfo(new, _ZIP_DATE), content)
+        return output.getvalue()
+
+
+def _nodes(node: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(node, dict):
+        yield node
+        for child in node.values():
+            yield from _nodes(child)
+    elif isinstance(node, list):
+        for child in node:
+            yield from _nodes(child)
+
+
+def _load_skops(path: Path, trusted: Any) -> Any:
+    import skops.io
+
+    return skops.io.load(path, trusted=trusted)
+
+
+def _dump_safetensors(value: Any) -> bytes:
+    import safetensors.torch
+
+    state = value.state_dict() if hasattr(value, "state_dict") else value
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+    return bytes(safetensors.torch.save(tensors))
+
+
+def _load_safetensors(path: Path, trusted: Any) -> Any:
+    import safetensors.torch
+
+    return safetensors.torch.load_file(path)
+
+
+def _dump_npy(value: Any) -> bytes:
+    import numpy
+
+    output = io.BytesIO()
+    numpy.lib.format.write_array(output, value, allow_pickle=False)
+    return output.getvalue()
+
+
+def _load_npy(path: Path, trusted: Any) -> Any:
+    import numpy
+
+    return numpy.load(path, allow_pickle=False)
+
+
+def _dump_frame(value: Any) -> bytes:
+    output = io.BytesIO()
+    value.to_parquet(output)
+    return output.getvalue()
+
+
+def _load_frame(path: Path, trusted: Any) -> Any:
+    import pandas
+
+    return pandas.read_parquet(path)
+
+
+def _dump_table(value: Any) -> bytes:
+    import pyarrow.parquet
+
+    output = io.BytesIO()
+    pyarrow.parquet.write_table(value, output)
+    return output.getvalue()
+
+
+def _load_table(path: Path, trusted: Any) -> Any:
+    import pyarrow.parquet
+
+    return pyarrow.parquet.read_table(path)
+
+
+def _dump_json(value: Any) -> bytes:
+    return json.dumps(value, allow_nan=False, indent=2).encode()
+
+
+def _load_json(path: Path, trusted: Any) -> Any:
+    return json.loads(path.read_text())
+
+
+FORMATS = {
+    format_.name: format_
+    for format_ in (
+        Format("skops", "model.skops", _dump_skops, _load_skops),
+        Format("safetensors", "model.safetensors", _dump_safetensors, _load_safetensors),
+        Format("npy", "data.npy", _dump_npy, _load_npy),
+        Format("parquet", "data.parquet", _dump_frame, _load_frame),
+        Format("arrow-parquet", "data.parquet", _dump_table, _load_table),
+        Format("json", "results.json", _dump_json, _load_json),
+    )
+}
+_BY_SUFFIX = {
+    ".skops": "skops",
+    ".safetensors": "safetensors",
+    ".npy": "npy",
+    ".parquet": "parquet",
+    ".json": "json",
+}
+
+
+def format_of_file(path: str, declared: str | None) -> Format | None:
+    """The format a file says it has, else that of its suffix."""
+    name = declared if declared in FORMATS else _BY_SUFFIX.get(Path(path).suffix.lower())
+    return FORMATS[name] if name else None

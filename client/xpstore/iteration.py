@@ -1,0 +1,129 @@
+"""Iterations: discrete steps of training or evaluation, with modules of their own."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from xpstore.client import Client, new_id
+from xpstore.errors import NotFound
+from xpstore.module import Modules
+from xpstore.paging import iterate
+from xpstore.project import to_datetime
+from xpstore.v1 import iteration_pb2 as pb
+from xpstore.wire import to_int64
+
+if TYPE_CHECKING:
+    from xpstore.artifact import IterationArtifacts
+    from xpstore.model import Model
+
+__all__ = ["Iteration", "Iterations"]
+
+
+class Iteration:
+    """One step of a model. Made by `model.iterations.create(step)`."""
+
+    def __init__(self, client: Client, wire: pb.Iteration, project_uid: str) -> None:
+        self._client = client
+        self._wire = wire
+        self._project_uid = project_uid
+
+    @property
+    def id(self) -> UUID:
+        """Its id, unique over all projects."""
+        return UUID(self._wire.id)
+
+    @property
+    def model_id(self) -> UUID:
+        """The id of its model."""
+        return UUID(self._wire.model_id)
+
+    @property
+    def project_uid(self) -> str:
+        """The `uid` of its project."""
+        return self._project_uid
+
+    @property
+    def step(self) -> int:
+        """The step, unique in the model."""
+        return self._wire.step
+
+    @property
+    def created_at(self) -> datetime:
+        """When it was recorded, UTC."""
+        return to_datetime(self._wire.created_at_us)
+
+    @property
+    def modules(self) -> Modules:
+        """The iteration's modules."""
+        return Modules(self._client, iteration_id=self._wire.id)
+
+    @property
+    def artifacts(self) -> "IterationArtifacts":
+        """The artifacts linked to the iteration."""
+        from xpstore.artifact import IterationArtifacts
+
+        return IterationArtifacts(self)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Iteration) and self.id == other.id
+
+    def __hash__(self) -> int:
+        return self.id.int
+
+    def __repr__(self) -> str:
+        return f"Iteration(step={self.step}, id={str(self.id)!r})"
+
+
+class Iterations:
+    """The iterations of a model."""
+
+    def __init__(self, model: "Model") -> None:
+        self._model = model
+        self._client = model._client
+
+    def create(self, step: int) -> Iteration:
+        """Records an iteration, or returns the one of this step: a model has at most one of each.
+
+        Raises:
+            InvalidArgument: the step is negative.
+            NotFound: the model was deleted.
+        """
+        request = pb.CreateIterationRequest(
+            model_id=str(self._model.id), iteration_id=new_id(), step=to_int64("step", step)
+        )
+        return self._made(self._client.call(self._client.stubs.iterations.CreateIteration, request).iteration)
+
+    def get(self, step: int) -> Iteration | None:
+        """Returns the iteration of this step, None if there is none."""
+        key = pb.IterationStep(model_id=str(self._model.id), step=to_int64("step", step))
+        request = pb.GetIterationRequest(iteration_step=key)
+        try:
+            return self._made(self._client.call(self._client.stubs.iterations.GetIteration, request).iteration)
+        except NotFound:
+            return None
+
+    def remove(self, iteration: Iteration) -> None:
+        """Deletes an iteration with its modules; its artifacts stay. Does nothing when it is gone."""
+        request = pb.DeleteIterationRequest(iteration_id=str(iteration.id))
+        self._client.call(self._client.stubs.iterations.DeleteIteration, request)
+
+    def clear(self) -> None:
+        """Deletes all iterations of the model."""
+        request = pb.ClearIterationsRequest(model_id=str(self._model.id))
+        self._client.call(self._client.stubs.iterations.ClearIterations, request)
+
+    def list(self) -> list[Iteration]:
+        """Returns all iterations of the model in the order they were recorded.
+
+        Raises:
+            NotFound: the model was deleted.
+        """
+        request = pb.ListIterationsRequest(model_id=str(self._model.id))
+        method = self._client.stubs.iterations.ListIterations
+        return [self._made(wire) for wire in iterate(self._client, method, request, "iterations")]
+
+    def _made(self, wire: pb.Iteration) -> Iteration:
+        return Iteration(self._client, wire, self._model.project_uid)
+
+    def __repr__(self) -> str:
+        return f"Iterations({self._model!r})"

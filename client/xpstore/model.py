@@ -1,0 +1,331 @@
+"""Models: what is trained, known by a hash inside its experiment."""
+
+import json
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Self
+from uuid import UUID
+
+from xpstore import session
+from xpstore.client import Client, new_id
+from xpstore.errors import InvalidArgument, NotFound
+from xpstore.iteration import Iterations
+from xpstore.metric import Metrics
+from xpstore.module import Modules
+from xpstore.paging import iterate
+from xpstore.project import to_datetime
+from xpstore.run import STATUS, Attempt, Run, list_runs
+from xpstore.v1 import model_pb2 as pb
+from xpstore.wire import to_int64, to_json_object
+
+if TYPE_CHECKING:
+    from xpstore.artifact import ModelArtifacts
+    from xpstore.experiment import Experiment
+
+__all__ = ["Model", "Models", "Tags", "fingerprint"]
+
+
+def fingerprint(config: dict[str, Any]) -> str:
+    """The hash of a model that is known by its config alone: the same for equal configs in any order of keys.
+
+    Raises:
+        InvalidArgument: the config has what JSON cannot say.
+    """
+    from blake3 import blake3
+
+    canonical = to_json_object("config", config, is_canonical=True)
+    return f"config-1-{blake3(canonical.encode()).hexdigest()}"
+
+
+class Model:
+    """A model: a handle whose `step`, `status`, `runs`, metrics, modules, iterations and tags are the server's.
+
+    Made by `experiment.model(...)`; `Model.get_by_id(id)` finds it without its experiment.
+
+    Example:
+        ```python
+        model = experiment.model("resnet-1", tags=["baseline"])
+        with model.run():
+            for batch in data:
+                model.metrics.log("loss", train(batch), model.step, "train")
+                model.step += 1
+        ```
+    """
+
+    def __init__(self, client: Client, wire: pb.Model) -> None:
+        self._client = client
+        self._wire = wire
+
+    @classmethod
+    def get_by_id(cls, id: UUID | str, *, client: Client | None = None) -> Self:
+        """Returns the model of this id, whatever its experiment.
+
+        Raises:
+            NotFound: there is none.
+            NotInitialized: `init()` was not called.
+        """
+        client = client or session.get_client()
+        return cls(client, client.call(client.stubs.models.GetModel, pb.GetModelRequest(model_id=str(id))).model)
+
+    def _read(self) -> pb.Model:
+        request = pb.GetModelRequest(model_id=self._wire.id)
+        self._wire = self._client.call(self._client.stubs.models.GetModel, request).model
+        return self._wire
+
+    @property
+    def id(self) -> UUID:
+        """Its id, unique over all projects."""
+        return UUID(self._wire.id)
+
+    @property
+    def experiment_id(self) -> UUID:
+        """The id of its experiment."""
+        return UUID(self._wire.experiment_id)
+
+    @property
+    def project_uid(self) -> str:
+        """The `uid` of its project."""
+        return self._wire.project_uid
+
+    @property
+    def hash(self) -> str:
+        """Its identity, unique in the experiment."""
+        return self._wire.hash
+
+    @property
+    def name(self) -> str | None:
+        """Display name, not unique, as it was when this object last heard from the server."""
+        return self._wire.name if self._wire.HasField("name") else None
+
+    @property
+    def description(self) -> str | None:
+        """Free text, None if none was given."""
+        return self._wire.description if self._wire.HasField("description") else None
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What it was made with, `{}` if nothing was said. A copy: changing it changes nothing else."""
+        config: dict[str, Any] = json.loads(self._wire.config_json)
+        return config
+
+    @property
+    def created_at(self) -> datetime:
+        """When it was created, UTC."""
+        return to_datetime(self._wire.created_at_us)
+
+    @property
+    def created_by(self) -> str:
+        """Name of the API key that created it."""
+        return self._wire.created_by
+
+    @property
+    def step(self) -> int:
+        """The live counter of training steps, 0 at first. Every read asks the server, every assignment tells it."""
+        return self._read().step
+
+    @step.setter
+    def step(self, step: int) -> None:
+        request = pb.UpdateModelRequest(model_id=self._wire.id, step=to_int64("step", step))
+        request.update_mask.paths.append("step")
+        self._wire = self._client.call(self._client.stubs.models.UpdateModel, request).model
+
+    def advance(self, delta: int = 1) -> int:
+        """Adds to the step in one atomic step, so that many may do it at once, and returns the result.
+
+        Raises:
+            InvalidArgument: the result would be negative.
+            NotFound: the model was deleted.
+        """
+        request = pb.AdvanceModelRequest(model_id=self._wire.id, advance_id=new_id(), delta=to_int64("delta", delta))
+        return self._client.call(self._client.stubs.models.AdvanceModel, request).step
+
+    def rewind(self, step: int) -> None:
+        """Sets the step and removes points and iterations after it, to resume from a checkpoint.
+
+        Points without a step stay.
+
+        Raises:
+            InvalidArgument: the step is negative.
+            NotFound: the model was deleted.
+        """
+        request = pb.RewindModelRequest(model_id=self._wire.id, step=to_int64("step", step))
+        self._wire = self._client.call(self._client.stubs.models.RewindModel, request).model
+
+    @property
+    def status(self) -> str | None:
+        """State of its newest run: "running", "finished", "failed" or "lost"; None if it never ran."""
+        return STATUS.get(self._read().status)
+
+    @property
+    def runs(self) -> list[Run]:
+        """All its runs, oldest first."""
+        return list_runs(self._client, self._wire.id)
+
+    def run(self) -> AbstractContextManager[Run]:
+        """Records one attempt at training: who, where, from what, and how it ended.
+
+        Used in a `with` block. An exception that leaves the block makes the run "failed" and keeps its traceback; the
+        exception goes on. Without a heartbeat for five minutes the run is shown as "lost".
+        """
+        return Attempt(self._client, self._wire.id)
+
+    @property
+    def tags(self) -> "Tags":
+        """The model's tags."""
+        return Tags(self)
+
+    @property
+    def metrics(self) -> Metrics:
+        """The model's metric points."""
+        return Metrics(self)
+
+    @property
+    def modules(self) -> Modules:
+        """The model's modules, without those of its iterations."""
+        return Modules(self._client, model_id=self._wire.id)
+
+    @property
+    def iterations(self) -> Iterations:
+        """The model's iterations."""
+        return Iterations(self)
+
+    @property
+    def artifacts(self) -> "ModelArtifacts":
+        """The artifacts linked to the model."""
+        from xpstore.artifact import ModelArtifacts
+
+        return ModelArtifacts(self)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Model) and self.id == other.id
+
+    def __hash__(self) -> int:
+        return self.id.int
+
+    def __repr__(self) -> str:
+        hash_ = self.hash if len(self.hash) <= 40 else f"{self.hash[:37]}..."
+        return f"Model(hash={hash_!r}, name={self.name!r}, id={str(self.id)!r})"
+
+
+class Models:
+    """The models of an experiment."""
+
+    def __init__(self, experiment: "Experiment") -> None:
+        self._experiment = experiment
+        self._client = experiment._client
+
+    def create(
+        self,
+        hash: Any,
+        name: str | None = None,
+        description: str | None = None,
+        *,
+        config: dict[str, Any] | None = None,
+        tags: Iterable[str] = (),
+    ) -> Model:
+        """Creates a model.
+
+        Args:
+            hash: its identity in the experiment, kept as `str(hash)`: 1 to 1,024 characters.
+            name: display name, not unique.
+            description: free text.
+            config: JSON-like dictionary of what the model was made with.
+            tags: words to find it by.
+
+        Raises:
+            AlreadyExists: the experiment has one of this hash.
+            InvalidArgument: a value is malformed.
+            NotFound: the experiment was deleted.
+        """
+        return self._create(hash, name, description, config, tags, allow_existing=False)
+
+    def _create(
+        self,
+        hash: Any,
+        name: str | None,
+        description: str | None,
+        config: dict[str, Any] | None,
+        tags: Iterable[str],
+        *,
+        allow_existing: bool,
+    ) -> Model:
+        if isinstance(tags, str):
+            raise InvalidArgument(f"tags = {tags!r}: must be a list of tags", metadata={"field": "tags"})
+        request = pb.CreateModelRequest(
+            experiment_id=str(self._experiment.id),
+            model_id=new_id(),
+            hash=str(hash),
+            name=name,
+            description=description,
+            config_json=to_json_object("config", config),
+            tags=tags,
+            allow_existing=allow_existing,
+        )
+        return Model(self._client, self._client.call(self._client.stubs.models.CreateModel, request).model)
+
+    def read(self, hash: Any) -> Model | None:
+        """Returns the model of this hash, None if there is none."""
+        key = pb.ModelHash(experiment_id=str(self._experiment.id), hash=str(hash))
+        try:
+            response = self._client.call(self._client.stubs.models.GetModel, pb.GetModelRequest(model_hash=key))
+        except NotFound:
+            return None
+        return Model(self._client, response.model)
+
+    def update(self, hash: Any, name: str | None) -> None:
+        """Gives the model of this hash another display name, or none. Does nothing when there is no such model."""
+        model = self.read(hash)
+        if model is None:
+            return
+        request = pb.UpdateModelRequest(model_id=str(model.id), name=name)
+        request.update_mask.paths.append("name")
+        try:
+            self._client.call(self._client.stubs.models.UpdateModel, request)
+        except NotFound:
+            return
+
+    def delete(self, id: UUID | str) -> None:
+        """Deletes the model of this id with all below it; its artifacts stay. Does nothing when there is none."""
+        self._client.call(self._client.stubs.models.DeleteModel, pb.DeleteModelRequest(model_id=str(id)))
+
+    def list(self) -> list[Model]:
+        """Returns all models of the experiment, oldest first."""
+        request = pb.ListModelsRequest(experiment_id=str(self._experiment.id))
+        wires = iterate(self._client, self._client.stubs.models.ListModels, request, "models")
+        return [Model(self._client, wire) for wire in wires]
+
+    def __repr__(self) -> str:
+        return f"Models({self._experiment!r})"
+
+
+class Tags:
+    """The tags of a model, in the order they were added."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+
+    def add(self, *tags: str) -> None:
+        """Adds tags; one that is there already stays where it is.
+
+        Raises:
+            InvalidArgument: a tag is empty, longer than 256 characters, or has control characters.
+            NotFound: the model was deleted.
+        """
+        self._update(pb.UpdateModelTagsRequest(add=tags))
+
+    def remove(self, *tags: str) -> None:
+        """Removes tags; one that is not there changes nothing."""
+        self._update(pb.UpdateModelTagsRequest(remove=tags))
+
+    def _update(self, request: pb.UpdateModelTagsRequest) -> None:
+        client = self._model._client
+        request.model_id = str(self._model.id)
+        client.call(client.stubs.models.UpdateModelTags, request)
+
+    def list(self) -> list[str]:
+        """Returns all tags."""
+        return list(self._model._read().tags)
+
+    def __repr__(self) -> str:
+        return f"Tags({self._model!r})"

@@ -1,0 +1,71 @@
+"""Progress bars of long transfers: only for a person at a terminal who has `rich`, silent otherwise."""
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+
+# Below this a transfer is over before a bar is read.
+SHOWN_FROM_BYTES = 32 << 20
+
+Advance = Callable[[int], None]
+
+
+@contextlib.contextmanager
+def progress(description: str, total_bytes: int) -> Iterator[Advance]:
+    """Shows a bar on standard error while the block runs, and yields what moves it.
+
+    Args:
+        description: what is under way, such as "Uploading weights".
+        total_bytes: how many bytes there are in all.
+
+    Yields:
+        A function that takes how many bytes more are done. Any thread may call it.
+    """
+    if total_bytes < SHOWN_FROM_BYTES or not _is_terminal():
+        yield _ignore
+        return
+    with _bar(description, total_bytes) as advance:
+        yield advance
+
+
+def _is_terminal() -> bool:
+    try:
+        return sys.stderr.isatty()
+    except (AttributeError, ValueError):  # standard error may be None or closed
+        return False
+
+
+def _ignore(size_bytes: int) -> None:
+    pass
+
+
+@contextlib.contextmanager
+def _bar(description: str, total_bytes: int) -> Iterator[Advance]:
+    try:
+        # Imported here: it takes longer than the whole client.
+        from rich.console import Console
+        from rich.errors import LiveError
+        from rich.markup import escape
+        from rich.progress import (
+            BarColumn,
+            DownloadColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+            TransferSpeedColumn,
+        )
+    except ImportError:
+        yield _ignore
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    display = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True)
+    try:
+        display.start()
+    except LiveError:  # another transfer of this process shows its bar
+        yield _ignore
+        return
+    try:
+        task = display.add_task(escape(description), total=total_bytes)
+        yield lambda size_bytes: display.advance(task, size_bytes)
+    finally:
+        display.stop()

@@ -1,0 +1,180 @@
+"""Runs: attempts at training a model."""
+
+import json
+import logging
+import os
+import threading
+import traceback
+from datetime import datetime
+from types import TracebackType
+from typing import Any
+from uuid import UUID
+
+from xpstore.client import Client, new_id
+from xpstore.environment import capture
+from xpstore.errors import Error
+from xpstore.paging import iterate
+from xpstore.project import to_datetime
+from xpstore.v1 import run_pb2 as pb
+from xpstore.wire import to_text
+
+__all__ = ["Run"]
+
+log = logging.getLogger("xpstore")
+
+HEARTBEAT_SECONDS = 30.0
+HEARTBEAT_TIMEOUT_SECONDS = 10.0
+STATUS: dict[int, str] = {
+    pb.RUN_STATUS_RUNNING: "running",
+    pb.RUN_STATUS_FINISHED: "finished",
+    pb.RUN_STATUS_FAILED: "failed",
+    pb.RUN_STATUS_LOST: "lost",
+}
+
+
+class Run:
+    """One attempt at training a model, as `with model.run() as run` makes it."""
+
+    def __init__(self, client: Client, wire: pb.Run) -> None:
+        self._client = client
+        self._wire = wire
+
+    def _read(self) -> pb.Run:
+        if not self._wire.HasField("ended_at_us"):
+            request = pb.GetRunRequest(run_id=self._wire.id)
+            self._wire = self._client.call(self._client.stubs.runs.GetRun, request).run
+        return self._wire
+
+    @property
+    def id(self) -> UUID:
+        """Its id, unique over all projects."""
+        return UUID(self._wire.id)
+
+    @property
+    def model_id(self) -> UUID:
+        """The id of its model."""
+        return UUID(self._wire.model_id)
+
+    @property
+    def status(self) -> str:
+        """Its state now: "running", "finished", "failed", or "lost" when not heard of for five minutes."""
+        return STATUS[self._read().status]
+
+    @property
+    def started_at(self) -> datetime:
+        """When it started, UTC."""
+        return to_datetime(self._wire.started_at_us)
+
+    @property
+    def ended_at(self) -> datetime | None:
+        """When it ended, UTC; None while it has not."""
+        wire = self._read()
+        return to_datetime(wire.ended_at_us) if wire.HasField("ended_at_us") else None
+
+    @property
+    def error(self) -> str:
+        """The traceback that ended a failed run, at most 16,384 characters; else ""."""
+        return self._read().error
+
+    @property
+    def rank(self) -> int:
+        """Rank in a distributed job: RANK, LOCAL_RANK or SLURM_PROCID; 0 without."""
+        return self._wire.environment.rank
+
+    @property
+    def host(self) -> str:
+        """Host name."""
+        return self._wire.environment.host
+
+    @property
+    def user(self) -> str:
+        """User name."""
+        return self._wire.environment.user
+
+    @property
+    def command(self) -> str:
+        """Command line, quoted for a shell."""
+        return self._wire.environment.command
+
+    @property
+    def python(self) -> str:
+        """Version of Python."""
+        return self._wire.environment.python
+
+    @property
+    def packages(self) -> dict[str, str]:
+        """Version of each installed package."""
+        packages: dict[str, str] = json.loads(self._wire.environment.packages_json)
+        return packages
+
+    @property
+    def git_commit(self) -> str:
+        """Commit of the work tree it was started in, "" if there was none."""
+        return self._wire.environment.git_commit
+
+    @property
+    def git_dirty(self) -> bool:
+        """Whether tracked files of that work tree had changes."""
+        return self._wire.environment.git_dirty
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Run) and self.id == other.id
+
+    def __hash__(self) -> int:
+        return self.id.int
+
+    def __repr__(self) -> str:
+        return f"Run(status={STATUS.get(self._wire.status)!r}, started_at={self.started_at}, id={str(self.id)!r})"
+
+
+class Attempt:
+    """A run under way: started, kept alive and ended by its `with` block."""
+
+    def __init__(self, client: Client, model_id: str) -> None:
+        self._client = client
+        self._model_id = model_id
+
+    def __enter__(self) -> Run:
+        environment = capture(self._client.limits.max_text_length)
+        request = pb.CreateRunRequest(model_id=self._model_id, run_id=new_id(), environment=environment)
+        self._run = Run(self._client, self._client.call(self._client.stubs.runs.CreateRun, request).run)
+        self._pid = os.getpid()
+        self._ended = threading.Event()
+        threading.Thread(target=self._beat, name="xpstore-heartbeat", daemon=True).start()
+        return self._run
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if os.getpid() != self._pid:
+            return  # a forked child leaves the block too, and the run is its parent's
+        self._ended.set()
+        request = pb.FinishRunRequest(run_id=self._run._wire.id, status=pb.RUN_STATUS_FINISHED)
+        if error is not None and not _is_orderly(error):
+            request.status = pb.RUN_STATUS_FAILED
+            text = "".join(traceback.format_exception(kind, error, trace))
+            request.error = to_text(text, self._client.limits.max_text_length)
+        try:
+            self._run._wire = self._client.call(self._client.stubs.runs.FinishRun, request).run
+        except Error as failure:
+            # The training is done, or has an error of its own to tell.
+            log.warning("The end of %r was not recorded: %s", self._run, failure)
+
+    def _beat(self) -> None:
+        while not self._ended.wait(HEARTBEAT_SECONDS):
+            try:
+                request = pb.HeartbeatRunRequest(run_id=self._run._wire.id)
+                method = self._client.stubs.runs.HeartbeatRun
+                self._client.call(method, request, timeout_seconds=HEARTBEAT_TIMEOUT_SECONDS)
+            except Exception as error:  # whatever it is, training goes on, and so does the next heartbeat
+                log.debug("No heartbeat of %r: %s", self._run, error)
+
+
+def _is_orderly(error: BaseException) -> bool:
+    return isinstance(error, GeneratorExit) or (isinstance(error, SystemExit) and error.code in (None, 0))
+
+
+def list_runs(client: Client, model_id: str) -> list[Run]:
+    """All runs of a model, oldest first."""
+    wires: Any = iterate(client, client.stubs.runs.ListRuns, pb.ListRunsRequest(model_id=model_id), "runs")
+    return [Run(client, wire) for wire in wires]

@@ -1,0 +1,182 @@
+"""Bytes on their way: chunks up, ranges of files down, going on by themselves after a broken connection."""
+
+import os
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import grpc
+from blake3 import blake3
+
+from xpstore.chunker import cut
+from xpstore.client import FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS, Client
+from xpstore.errors import DataLoss, DeadlineExceeded, Stale, Unavailable, from_rpc
+from xpstore.progress import Advance
+from xpstore.tree import EntryBuilder, Source, safe_join
+from xpstore.v1 import artifact_pb2 as pb
+
+T = TypeVar("T")
+
+# Raw bytes asked about and sent together. Bounds the client's memory and what a broken stream sends again.
+WINDOW_BYTES = 32 << 20
+MESSAGE_BYTES = 1 << 20
+# One window over a slow line; keepalive notices a dead one much sooner.
+STREAM_SECONDS = 900.0
+
+
+def patiently(client: Client, attempt: Callable[[], T]) -> T:
+    """Repeats `attempt` while the server is away, for as long as the client's calls may take."""
+    deadline = time.monotonic() + client.timeout_seconds
+    backoff = FIRST_BACKOFF_SECONDS
+    while True:
+        try:
+            return attempt()
+        except (Unavailable, Stale):
+            if time.monotonic() + backoff >= deadline:
+                raise
+            time.sleep(random.uniform(backoff / 2, backoff))
+            backoff = min(backoff * 2, LONGEST_BACKOFF_SECONDS)
+
+
+class Uploader:
+    """Sends what a project lacks of some files and returns their manifest entries.
+
+    Attributes:
+        sent_bytes: raw bytes that had to be sent; the rest was there.
+    """
+
+    def __init__(self, client: Client, project_uid: str, advance: Advance) -> None:
+        self._client = client
+        self._project_uid = project_uid
+        self._advance = advance
+        self._window: dict[bytes, bytes] = {}
+        self._size = 0
+        self.sent_bytes = 0
+
+    def upload(self, sources: Iterable[Source]) -> list[pb.ManifestEntry]:
+        """Reads, cuts and sends files; when it returns, all their chunks are durable."""
+        entries: list[pb.ManifestEntry] = []
+        for source in sources:
+            builder = EntryBuilder(source)
+            if source.location is not None:
+                with source.open() as stream:
+                    for data in cut(stream, self._client.limits.max_chunk_bytes):
+                        self._take(builder.add(data), data)
+            entries.extend(builder.entries())
+        self._flush()
+        return entries
+
+    def upload_pages(self, pages: Iterable[bytes]) -> None:
+        """Sends manifest pages, which are chunks too."""
+        for page in pages:
+            self._take(blake3(page).digest(), page)
+        self._flush()
+
+    def _take(self, digest: bytes, data: bytes) -> None:
+        self._window[digest] = data
+        self._size += len(data)
+        if self._size >= WINDOW_BYTES or len(self._window) >= self._client.limits.max_digests:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._window:
+            patiently(self._client, self._send)
+            self._advance(self._size)
+            self._window, self._size = {}, 0
+
+    def _send(self) -> None:
+        """One attempt: ask what is missing, send that. What an earlier attempt brought is not sent again."""
+        stubs, digests = self._client.stubs.artifacts, list(self._window)
+        request = pb.FindMissingChunksRequest(project_uid=self._project_uid, digests=digests)
+        positions = self._client.call(stubs.FindMissingChunks, request).missing_positions
+        missing = [digests[position] for position in positions]
+        if not missing:
+            return
+        metadata = self._client.metadata
+        try:
+            stubs.UploadChunks(self._messages(missing), timeout=STREAM_SECONDS, metadata=metadata)
+        except grpc.RpcError as error:
+            raise from_rpc(error, metadata[1][1]) from None
+        self.sent_bytes += sum(len(self._window[digest]) for digest in missing)
+
+    def _messages(self, digests: Sequence[bytes]) -> Iterator[pb.UploadChunksRequest]:
+        request, size = pb.UploadChunksRequest(project_uid=self._project_uid), 0
+        for digest in digests:
+            data = self._window[digest]
+            if size and size + len(data) > MESSAGE_BYTES:
+                yield request
+                request, size = pb.UploadChunksRequest(), 0
+            request.chunks.add(digest=digest, codec=pb.CODEC_NONE, raw_size_bytes=len(data), data=data)
+            size += len(data)
+        yield request
+
+
+def read_range(
+    client: Client, version_id: str, path: str, offset: int = 0, length: int | None = None
+) -> Iterator[bytes]:
+    """Yields a range of a file; goes on where it was when the connection breaks.
+
+    Raises:
+        DataLoss: the server's stored bytes are damaged.
+    """
+    end = None if length is None else offset + length
+    deadline, backoff = time.monotonic() + client.timeout_seconds, FIRST_BACKOFF_SECONDS
+    while end is None or offset < end:
+        request = pb.ReadFileRequest(version_id=version_id, path=path, offset=offset)
+        if end is not None:
+            request.length = end - offset
+        try:
+            for data in _read_once(client, request):
+                offset += len(data)
+                yield data
+                # It moves: from here on the server may be away for the whole time again.
+                deadline, backoff = time.monotonic() + client.timeout_seconds, FIRST_BACKOFF_SECONDS
+            return
+        except (Unavailable, DeadlineExceeded):
+            if time.monotonic() + backoff >= deadline:
+                raise
+            time.sleep(random.uniform(backoff / 2, backoff))
+            backoff = min(backoff * 2, LONGEST_BACKOFF_SECONDS)
+
+
+def _read_once(client: Client, request: pb.ReadFileRequest) -> Iterator[bytes]:
+    metadata = client.metadata
+    call = client.stubs.artifacts.ReadFile(request, timeout=STREAM_SECONDS, metadata=metadata)
+    try:
+        for response in call:
+            if response.WhichOneof("part") == "data":
+                yield response.data
+    except grpc.RpcError as error:
+        raise from_rpc(error, metadata[1][1]) from None
+    finally:
+        call.cancel()
+
+
+def download_file(client: Client, version_id: str, file: pb.ArtifactFile, folder: Path, advance: Advance) -> None:
+    """Writes one file below a folder: to a temporary name, verified, then renamed.
+
+    Raises:
+        DataLoss: the bytes do not have the file's digest; nothing is left behind.
+    """
+    target = safe_join(folder, file.path)
+    if file.type == pb.FILE_TYPE_DIRECTORY:
+        target.mkdir(parents=True, exist_ok=True)
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.with_name(f".{target.name[:100]}.{os.urandom(4).hex()}.part")
+    digest = blake3()
+    try:
+        with open(draft, "xb") as output:
+            for data in read_range(client, version_id, file.path) if file.size_bytes else ():
+                digest.update(data)
+                output.write(data)
+                advance(len(data))
+        if digest.digest() != file.digest:
+            raise DataLoss(f"{file.path!r} arrived with another digest than it was saved with.")
+        if file.executable:
+            draft.chmod(draft.stat().st_mode | 0o111)
+        draft.replace(target)
+    finally:
+        draft.unlink(missing_ok=True)

@@ -1,0 +1,84 @@
+"""Experiments: namespaces for models inside a project."""
+
+from typing import Any
+
+from sqlalchemy import Row, select
+from sqlalchemy.exc import IntegrityError
+
+from xpstore_server.core import project, revision
+from xpstore_server.core.errors import AlreadyExists, Conflict, NotFound
+from xpstore_server.core.paging import Key, Page, fetch
+from xpstore_server.store.database import Transaction
+from xpstore_server.store.tables import experiment
+
+
+def create(
+    tx: Transaction, principal: str, *, project_uid: str, experiment_id: str, name: str, allow_existing: bool
+) -> tuple[Row[Any], bool]:
+    """Makes the experiment or opens the one of this name. Returns it and whether this creation made it."""
+    project.get(tx, project_uid=project_uid)
+    now = tx.now_us()
+    row = {
+        "id": experiment_id,
+        "project_uid": project_uid,
+        "name": name,
+        "created_at_us": now,
+        "created_by": principal,
+        "updated_at_us": now,
+        "updated_by": principal,
+        "revision": 1,
+    }
+    tx.insert_ignore(experiment, row)
+    if made := tx.execute(select(experiment).where(experiment.c.id == experiment_id)).first():
+        if made.project_uid != project_uid:
+            raise AlreadyExists("experiment", "id", experiment_id, "Make a new random id.")
+        return made, True
+    if not allow_existing:
+        raise AlreadyExists("experiment", "name", name, "Set allow_existing to open it.")
+    by_name = select(experiment).where(experiment.c.project_uid == project_uid, experiment.c.name == name)
+    found = tx.execute(by_name).first()
+    if found is None:
+        raise Conflict("The experiment was deleted at the same moment. Repeat the call.")
+    return found, False
+
+
+def get(tx: Transaction, experiment_id: str) -> Row[Any]:
+    """Returns an experiment of a live project."""
+    live = project.is_live(experiment.c.project_uid)
+    row = tx.execute(select(experiment).where(experiment.c.id == experiment_id, live)).first()
+    if row is None:
+        raise NotFound("experiment", experiment_id)
+    return row
+
+
+def get_by_name(tx: Transaction, *, project_uid: str, name: str) -> Row[Any]:
+    """Returns an experiment of a live project by its name."""
+    live = project.is_live(experiment.c.project_uid)
+    by_name = (experiment.c.project_uid == project_uid, experiment.c.name == name)
+    row = tx.execute(select(experiment).where(*by_name, live)).first()
+    if row is None:
+        raise NotFound("experiment", name)
+    return row
+
+
+def list_page(tx: Transaction, project_uid: str, page: Page) -> tuple[list[Row[Any]], Key | None]:
+    """Returns a page of the experiments of a project, oldest first."""
+    project.get(tx, project_uid=project_uid)
+    below = select(experiment).where(experiment.c.project_uid == project_uid)
+    return fetch(tx, below, [experiment.c.created_at_us, experiment.c.id], page)
+
+
+def change(tx: Transaction, principal: str, *, experiment_id: str, changes: dict[str, Any], etag: str) -> Row[Any]:
+    """Sets the columns in `changes` if `etag` is empty or the present one."""
+    row = get(tx, experiment_id)
+    try:
+        with tx.savepoint():
+            return revision.change(tx, experiment, row, changes, principal, etag)
+    except IntegrityError:
+        raise AlreadyExists("experiment", "name", changes["name"]) from None
+
+
+def delete(tx: Transaction, experiment_id: str) -> bool:
+    """Deletes an experiment with all below it. Returns whether this call did it."""
+    live = project.is_live(experiment.c.project_uid)
+    return tx.execute(experiment.delete().where(experiment.c.id == experiment_id, live)).rowcount == 1

@@ -1,0 +1,59 @@
+"""Iterations: discrete steps of a model, at most one of each."""
+
+from typing import Any
+
+from sqlalchemy import Row, select
+
+from xpstore_server.core import model
+from xpstore_server.core.errors import AlreadyExists, NotFound
+from xpstore_server.core.paging import Key, Page, fetch
+from xpstore_server.store.database import Transaction
+from xpstore_server.store.tables import iteration
+
+
+def create(tx: Transaction, *, model_id: str, iteration_id: str, step: int) -> tuple[Row[Any], bool]:
+    """Makes the iteration of a step or opens the one that is there. Returns it and whether this creation made it."""
+    model.ensure_live(tx, model_id)
+    row = {"id": iteration_id, "model_id": model_id, "step": step, "created_at_us": tx.now_us()}
+    tx.insert_ignore(iteration, row)
+    found = tx.execute(select(iteration).where(iteration.c.model_id == model_id, iteration.c.step == step)).first()
+    if found is None:
+        raise AlreadyExists("iteration", "id", iteration_id, "Make a new random id.")
+    return found, found.id == iteration_id
+
+
+def get(tx: Transaction, iteration_id: str) -> Row[Any]:
+    """Returns an iteration of a live project."""
+    live = model.is_live(iteration.c.model_id)
+    row = tx.execute(select(iteration).where(iteration.c.id == iteration_id, live)).first()
+    if row is None:
+        raise NotFound("iteration", iteration_id)
+    return row
+
+
+def get_by_step(tx: Transaction, *, model_id: str, step: int) -> Row[Any]:
+    """Returns an iteration of a live project by its step."""
+    of_step = (iteration.c.model_id == model_id, iteration.c.step == step)
+    row = tx.execute(select(iteration).where(*of_step, model.is_live(iteration.c.model_id))).first()
+    if row is None:
+        raise NotFound("iteration", step)
+    return row
+
+
+def list_page(tx: Transaction, model_id: str, page: Page) -> tuple[list[Row[Any]], Key | None]:
+    """Returns a page of the iterations of a model, oldest first."""
+    model.ensure_live(tx, model_id)
+    below = select(iteration).where(iteration.c.model_id == model_id)
+    return fetch(tx, below, [iteration.c.created_at_us, iteration.c.id], page)
+
+
+def delete(tx: Transaction, iteration_id: str) -> bool:
+    """Deletes an iteration with its modules. Returns whether this call did it."""
+    live = model.is_live(iteration.c.model_id)
+    return tx.execute(iteration.delete().where(iteration.c.id == iteration_id, live)).rowcount == 1
+
+
+def clear(tx: Transaction, model_id: str) -> int:
+    """Deletes all iterations of a model. Returns how many."""
+    live = model.is_live(iteration.c.model_id)
+    return tx.execute(iteration.delete().where(iteration.c.model_id == model_id, live)).rowcount

@@ -1,0 +1,166 @@
+"""Trees of files: their manifest, what makes one sound, and the digest that is a tree's identity.
+
+The tree digest is BLAKE3 over
+
+    "xpstore tree v1\\n", then for each entry in the order of the paths' UTF-8 bytes:
+    path length (u32), path, type (u8: 1 file, 2 empty directory), executable (u8), size (u64), file digest (32 bytes)
+
+with little-endian integers, and 32 zero bytes as the digest of a directory. How files are cut is not part of it.
+"""
+
+import re
+import struct
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from blake3 import blake3
+
+from xpstore_server.core import limits
+from xpstore_server.core.errors import InvalidArgument
+
+_HEADER = b"xpstore tree v1\n"
+_NUMBERS = struct.Struct("<BBQ")
+_DRIVE = re.compile(r"[A-Za-z]:")
+NO_DIGEST = bytes(32)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file or a part of one, or an empty directory."""
+
+    path: str
+    is_directory: bool
+    executable: bool
+    size_bytes: int
+    digest: bytes
+    offset: int = 0
+    chunk_digests: tuple[bytes, ...] = ()
+    chunk_sizes: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PageRef:
+    """Names a page and says where it starts."""
+
+    digest: bytes
+    size_bytes: int
+    first_path: str
+    first_offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestCodec:
+    """How pages and roots are written; the wire's business, handed in by the composition root."""
+
+    decode_page: Callable[[bytes], list[Entry]]
+    encode_page: Callable[[list[Entry]], bytes]
+    decode_root: Callable[[bytes], list[PageRef]]
+    encode_root: Callable[[list[PageRef]], bytes]
+
+
+def check_path(field: str, path: str) -> str:
+    """Returns a path that stays inside whatever folder it is joined to."""
+    try:
+        raw = path.encode()
+    except UnicodeEncodeError:
+        raise InvalidArgument(field, path, "must be valid Unicode") from None
+    parts = path.split("/")
+    if not path or len(raw) > limits.PATH_BYTES:
+        raise InvalidArgument(field, path, f"must have 1 to {limits.PATH_BYTES} bytes")
+    if any(part in ("", ".", "..") for part in parts):
+        raise InvalidArgument(field, path, "must be relative, without empty, '.' or '..' parts")
+    if "\x00" in path or "\\" in path or _DRIVE.match(path):
+        raise InvalidArgument(field, path, "must not have NUL, a backslash or a drive")
+    return path
+
+
+class Tree:
+    """Checks entries in order and sums them up."""
+
+    def __init__(self) -> None:
+        self._hash = blake3(_HEADER)
+        self._open: Entry | None = None
+        self._covered = 0
+        self._last_path = b""
+        self._ancestors: list[bytes] = []
+        self.size_bytes = 0
+        self.file_count = 0
+
+    def add(self, entry: Entry) -> None:
+        """Takes the next entry; raises InvalidArgument if it cannot follow."""
+        if self._open is not None and entry.path == self._open.path:
+            self._continue(entry)
+        else:
+            self._close()
+            self._start(entry)
+        for size in entry.chunk_sizes:
+            if not 0 < size <= limits.CHUNK_BYTES:
+                raise InvalidArgument("chunk_sizes", size, f"must be 1 to {limits.CHUNK_BYTES}")
+            self._covered += size
+
+    def finish(self) -> bytes:
+        """Returns the tree digest."""
+        self._close()
+        return self._hash.digest()
+
+    def _continue(self, entry: Entry) -> None:
+        first = self._open
+        assert first is not None
+        same = (entry.is_directory, entry.executable, entry.size_bytes, entry.digest)
+        if same != (first.is_directory, first.executable, first.size_bytes, first.digest) or first.is_directory:
+            raise InvalidArgument("entries.path", entry.path, "is there twice, with different contents")
+        if entry.offset != self._covered or not self._covered:
+            raise InvalidArgument("entries.offset", entry.offset, f"must be {self._covered} in {entry.path!r}")
+
+    def _start(self, entry: Entry) -> None:
+        path = check_path("entries.path", entry.path).encode()
+        if path <= self._last_path:
+            raise InvalidArgument("entries.path", entry.path, "must follow in the order of UTF-8 bytes")
+        while self._ancestors and not path.startswith(self._ancestors[-1]):
+            self._ancestors.pop()
+        if any(path[len(above) : len(above) + 1] == b"/" for above in self._ancestors):
+            raise InvalidArgument("entries.path", entry.path, "is below an entry that is a file or an empty directory")
+        self._ancestors.append(path)
+        if entry.offset != 0:
+            raise InvalidArgument("entries.offset", entry.offset, f"must be 0 in the first part of {entry.path!r}")
+        if entry.is_directory and (entry.size_bytes or entry.digest or entry.executable):
+            raise InvalidArgument("entries.type", entry.path, "a directory has no size, digest or executable bit")
+        if not entry.is_directory and (len(entry.digest) != 32 or entry.size_bytes < 0):
+            raise InvalidArgument("entries.digest", entry.digest, f"must have 32 bytes in {entry.path!r}")
+        self._open, self._covered, self._last_path = entry, 0, path
+
+    def _close(self) -> None:
+        entry, self._open = self._open, None
+        if entry is None:
+            return
+        if self._covered != entry.size_bytes:
+            fix = f"the chunks of {entry.path!r} add up to {self._covered}"
+            raise InvalidArgument("entries.size_bytes", entry.size_bytes, fix)
+        path = entry.path.encode()
+        numbers = _NUMBERS.pack(2 if entry.is_directory else 1, entry.executable, entry.size_bytes)
+        self._hash.update(struct.pack("<I", len(path)) + path + numbers + (entry.digest or NO_DIGEST))
+        self.size_bytes += entry.size_bytes
+        self.file_count += 1
+
+
+def paginate(codec: ManifestCodec, entries: Iterable[Entry]) -> Iterator[tuple[PageRef, bytes]]:
+    """Cuts entries into pages of at most half the limit (the size is estimated), each with its reference."""
+    page: list[Entry] = []
+    size = 0
+    last_path = ""
+    for entry in entries:
+        estimate = len(entry.path.encode()) + 64 + 40 * len(entry.chunk_sizes)
+        if page and size + estimate > limits.MANIFEST_PAGE_BYTES // 2:
+            yield _page(codec, page, last_path)
+            last_path, page, size = page[0].path, [], 0
+        page.append(entry)
+        size += estimate
+    if page:
+        yield _page(codec, page, last_path)
+
+
+def _page(codec: ManifestCodec, page: list[Entry], last_path: str) -> tuple[PageRef, bytes]:
+    data = codec.encode_page(page)
+    first = page[0]
+    first_path = "" if first.path == last_path else first.path
+    return PageRef(blake3(data).digest(), len(data), first_path, first.offset), data

@@ -1,0 +1,232 @@
+"""Publishing: a checked tree becomes a version of an artifact, atomically, or nothing is seen of it.
+
+1. Read the manifest's pages, check the tree, and resolve every chunk to its pack: no lock is held.
+2. Add the edges version -> pack, to a version in state `committing`. The foreign key refuses a pack that was swept.
+3. In one short transaction under the artifact's row lock: number, links, lineage, aliases, state.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from blake3 import blake3
+from sqlalchemy import Row, delete, select, update
+from sqlalchemy.exc import IntegrityError
+
+from xpstore_server.core import artifact, limits, project
+from xpstore_server.core.artifact import Link
+from xpstore_server.core.errors import AlreadyExists, InvalidArgument, NotFound
+from xpstore_server.core.manifest import Entry, ManifestCodec, PageRef, Tree
+from xpstore_server.store import tables
+from xpstore_server.store.chunks import ChunkStore, batches
+from xpstore_server.store.database import Database, Transaction
+from xpstore_server.store.errors import MissingChunks
+
+# A transaction with more edges than this would hold SQLite's writer for long: the rest goes in batches of its own.
+EDGES = 5_000
+ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a version shall be, apart from its bytes. Empty `metadata_json` and None `description` mean "not said"."""
+
+    name: str
+    type: str
+    description: str | None = None
+    metadata_json: str = ""
+    aliases: Sequence[str] = ()
+    links: Sequence[Link] = ()
+    used_version_ids: Sequence[str] = ()
+    force: bool = False
+
+
+@dataclass(slots=True)
+class _Checked:
+    """A tree that is sound and whose chunks are all there."""
+
+    digest: bytes
+    size_bytes: int
+    file_count: int
+    pack_ids: set[str] = field(default_factory=set)
+
+
+class Publisher:
+    """Commits trees."""
+
+    def __init__(self, database: Database, chunks: ChunkStore, codec: ManifestCodec) -> None:
+        self._database = database
+        self._chunks = chunks
+        self._codec = codec
+
+    def commit(
+        self, principal: str, *, project_uid: str, version_id: str, draft: Draft, pages: Sequence[PageRef]
+    ) -> tuple[Row[Any], bool]:
+        """Publishes a tree; returns the version and whether this commit made it.
+
+        Raises:
+            MissingChunks: some chunks are not there (any more); nothing was published.
+        """
+        if found := self._database.read(lambda tx: _prepare(tx, project_uid, version_id, draft)):
+            return found, True
+        for attempt in range(ATTEMPTS):
+            checked = self._check(project_uid, pages)
+            version = _Version(principal, project_uid, version_id, draft, checked, self._codec.encode_root(list(pages)))
+            try:
+                return self._publish(version)
+            except IntegrityError:
+                # A pack was condemned or repacked after it was resolved. Resolve again: what is gone shows as missing.
+                if attempt == ATTEMPTS - 1:
+                    raise
+        raise AssertionError("unreachable")
+
+    def _publish(self, version: "_Version") -> tuple[Row[Any], bool]:
+        edges = sorted(version.checked.pack_ids)
+        for some in batches(edges[EDGES:], EDGES):
+            self._database.write(partial(version.add_edges, pack_ids=some))
+        return self._database.write(partial(version.finish, pack_ids=edges[:EDGES]))
+
+    def _check(self, pool: str, pages: Sequence[PageRef]) -> _Checked:
+        tree = Tree()
+        pack_ids: set[str] = set()
+        missing: list[bytes] = []
+        places = self._resolved(pool, [page.digest for page in pages], missing)
+        if missing:
+            raise MissingChunks(missing)
+        pack_ids.update(row.pack_id for row in places.values())
+        for entries in self._read_pages(pool, pages):
+            sizes: dict[bytes, int] = {}
+            for entry in entries:
+                tree.add(entry)
+                sizes.update(zip(entry.chunk_digests, entry.chunk_sizes, strict=True))
+            found = self._resolved(pool, list(sizes), missing)
+            for digest, row in found.items():
+                if row.raw_size != sizes[digest]:
+                    raise InvalidArgument(
+                        "chunk_sizes", sizes[digest], f"chunk {digest.hex()} has {row.raw_size} bytes"
+                    )
+            pack_ids.update(row.pack_id for row in found.values())
+            if len(missing) >= limits.DIGESTS:
+                break
+        if missing:
+            raise MissingChunks(missing[: limits.DIGESTS])
+        return _Checked(tree.finish(), tree.size_bytes, tree.file_count, pack_ids)
+
+    def _resolved(self, pool: str, digests: list[bytes], missing: list[bytes]) -> dict[bytes, Row[Any]]:
+        try:
+            return self._chunks.resolve(pool, digests)
+        except MissingChunks as error:
+            missing.extend(error.digests)
+            lost = set(error.digests)
+            return self._resolved(pool, [digest for digest in digests if digest not in lost], missing)
+
+    def _read_pages(self, pool: str, pages: Sequence[PageRef]) -> Iterator[list[Entry]]:
+        last_path = ""
+        for page, data in zip(pages, self._chunks.read(pool, [page.digest for page in pages]), strict=True):
+            entries = self._codec.decode_page(data)
+            first_path = page.first_path or last_path
+            if len(data) != page.size_bytes or not entries:
+                raise InvalidArgument("manifest.pages", page.size_bytes, "must be the size of a page with entries")
+            if (entries[0].path, entries[0].offset) != (first_path, page.first_offset):
+                raise InvalidArgument("manifest.pages", first_path, "does not say where its page starts")
+            last_path = first_path
+            yield entries
+
+
+@dataclass(frozen=True, slots=True)
+class _Version:
+    """A version on its way in."""
+
+    principal: str
+    project_uid: str
+    id: str
+    draft: Draft
+    checked: _Checked
+    root: bytes
+
+    def add_edges(self, tx: Transaction, pack_ids: Sequence[str]) -> None:
+        now = tx.now_us()
+        row = {
+            "id": self.id,
+            "project_uid": self.project_uid,
+            "state": "committing",
+            "digest": self.checked.digest,
+            "fingerprint": blake3(b"xpstore save v1\n" + self.checked.digest).hexdigest(),
+            "manifest": self.root,
+            "size_bytes": self.checked.size_bytes,
+            "file_count": self.checked.file_count,
+            "description": self.draft.description,
+            "metadata_json": self.draft.metadata_json or "{}",
+            "created_at_us": now,
+            "created_by": self.principal,
+            "updated_at_us": now,
+            "updated_by": self.principal,
+            "revision": 1,
+        }
+        tx.insert_ignore(tables.artifact_version, row)
+        edges = ({"version_id": self.id, "pack_id": pack_id} for pack_id in pack_ids)
+        tx.insert_ignore(tables.artifact_pack, *edges)
+
+    def finish(self, tx: Transaction, pack_ids: Sequence[str]) -> tuple[Row[Any], bool]:
+        self.add_edges(tx, pack_ids)
+        project.get(tx, project_uid=self.project_uid)
+        draft = self.draft
+        owner = artifact.lock_named(tx, self.principal, self.project_uid, draft.name, draft.type)
+        newest = artifact.newest(tx, owner.id)
+        if newest is not None and owner.type != draft.type:
+            fix = f"{draft.name!r} has the type {owner.type!r}; a name has one type"
+            raise InvalidArgument("draft.type", draft.type, fix)
+        is_same = newest is not None and not draft.force and self._says_nothing_new(newest)
+        version_id = newest.id if newest is not None and is_same else self.id
+        version = tables.artifact_version
+        if is_same:
+            tx.execute(delete(version).where(version.c.id == self.id, version.c.state == "committing"))
+        else:
+            self._number(tx, owner)
+        for link in draft.links:
+            artifact.add_link(tx, self.project_uid, version_id, link)
+        for alias in draft.aliases:
+            artifact.point_alias(tx, owner.id, alias, version_id)
+        artifact.add_lineage(tx, self.project_uid, version_id, draft.used_version_ids)
+        return artifact.get(tx, version_id), not is_same
+
+    def _number(self, tx: Transaction, owner: Row[Any]) -> None:
+        number = owner.last_version + 1
+        tx.execute(
+            update(tables.artifact)
+            .where(tables.artifact.c.id == owner.id)
+            .values(last_version=number, type=self.draft.type)
+        )
+        version = tables.artifact_version
+        live = update(version).where(version.c.id == self.id, version.c.state == "committing")
+        done = live.values(state="live", artifact_id=owner.id, version=number, created_at_us=tx.now_us())
+        if tx.execute(done).rowcount != 1:
+            raise AlreadyExists("version", "version_id", self.id, "Make a fresh id for every version.")
+
+    def _says_nothing_new(self, newest: Row[Any]) -> bool:
+        draft = self.draft
+        if newest.digest != self.checked.digest:
+            return False
+        if draft.description is not None and draft.description != newest.description:
+            return False
+        return not draft.metadata_json or json.loads(draft.metadata_json) == json.loads(newest.metadata_json)
+
+
+def _prepare(tx: Transaction, project_uid: str, version_id: str, draft: Draft) -> Row[Any] | None:
+    """Refuses early what the last step would refuse; returns the version if this commit has been made."""
+    project.get(tx, project_uid=project_uid)
+    version = tables.artifact_version
+    columns = (version.c.state, version.c.project_uid)
+    found = tx.execute(select(*columns).where(version.c.id == version_id)).first()
+    if found is not None and found.project_uid != project_uid:
+        raise AlreadyExists("version", "version_id", version_id, "Make a fresh id for every version.")
+    if found is not None and found.state == "deleted":
+        raise NotFound("version", version_id)
+    if found is not None and found.state == "live":
+        return artifact.get(tx, version_id)
+    for link in draft.links:
+        artifact.check_link(tx, project_uid, link)
+    artifact.check_used(tx, project_uid, draft.used_version_ids)
+    return None

@@ -1,0 +1,50 @@
+"""The live step of a model: advanced by many at once, and set back to resume from a checkpoint."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, select
+
+from xpstore_server.core import limits, model, revision
+from xpstore_server.core.errors import AlreadyExists, InvalidArgument
+from xpstore_server.store import tables
+from xpstore_server.store.database import Transaction
+from xpstore_server.store.tables import iteration, metric, step_advance
+
+
+@dataclass(frozen=True, slots=True)
+class Rewound:
+    """What a rewind left and took."""
+
+    model: Row[Any]
+    removed_points: int
+    removed_iterations: int
+
+
+def advance(tx: Transaction, principal: str, *, model_id: str, advance_id: str, delta: int) -> int:
+    """Adds to the step, once for each `advance_id`. Returns the step after it."""
+    row = model.lock(tx, model_id)
+    known = tx.execute(select(step_advance).where(step_advance.c.id == advance_id)).first()
+    if known is not None:
+        if known.model_id != model_id:
+            raise AlreadyExists("advance", "id", advance_id, "Make a new random id.")
+        return int(known.step)
+    step: int = row.step + delta
+    if not 0 <= step <= limits.STEP:
+        raise InvalidArgument("delta", delta, f"the step would be {step}, and must be between 0 and {limits.STEP}")
+    now = tx.now_us()
+    is_old = step_advance.c.created_at_us < now - limits.ADVANCE_KEPT_US
+    tx.execute(step_advance.delete().where(step_advance.c.model_id == model_id, is_old))
+    tx.insert(step_advance, {"id": advance_id, "model_id": model_id, "step": step, "created_at_us": now})
+    revision.change(tx, tables.model, row, {"step": step}, principal)
+    return step
+
+
+def rewind(tx: Transaction, principal: str, *, model_id: str, step: int) -> Rewound:
+    """Sets the step and removes points and iterations after it."""
+    row = model.lock(tx, model_id)
+    points = metric.delete().where(metric.c.model_id == model_id, metric.c.step > step)
+    iterations = iteration.delete().where(iteration.c.model_id == model_id, iteration.c.step > step)
+    removed = tx.execute(points).rowcount, tx.execute(iterations).rowcount
+    revision.change(tx, tables.model, row, {"step": step}, principal)
+    return Rewound(model.get(tx, model_id), *removed)

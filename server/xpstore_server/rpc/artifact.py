@@ -1,0 +1,401 @@
+"""ArtifactService."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+from blake3 import blake3
+from sqlalchemy import Row
+
+from xpstore.v1 import artifact_pb2 as pb
+from xpstore.v1 import artifact_pb2_grpc
+from xpstore_server.auth import principal
+from xpstore_server.core import artifact, limits, project, upload
+from xpstore_server.core.artifact import Details, Filters, Link, Name
+from xpstore_server.core.errors import InvalidArgument
+from xpstore_server.core.files import Files
+from xpstore_server.core.manifest import Entry, check_path
+from xpstore_server.core.publish import Draft
+from xpstore_server.rpc.fields import (
+    a_digest,
+    a_json_object,
+    a_name,
+    a_step,
+    a_text,
+    a_type,
+    a_uuid,
+    an_alias,
+    masked,
+)
+from xpstore_server.rpc.manifest import to_page_refs
+from xpstore_server.rpc.paging import Pager
+from xpstore_server.rpc.read import read_file
+from xpstore_server.rpc.upload import FileHeader, FileUpload, Intake, upload_chunks
+from xpstore_server.store.database import Transaction
+from xpstore_server.store.errors import MissingChunks
+
+Described = tuple[Row[Any], Details]
+LINKS = 1_000
+
+
+class ArtifactService(artifact_pb2_grpc.ArtifactServiceServicer):
+    def __init__(self, intake: Intake, files: Files) -> None:
+        self._intake = intake
+        self._database = intake.database
+        self._files = files
+
+    async def FindMissingChunks(
+        self, request: pb.FindMissingChunksRequest, context: Any
+    ) -> pb.FindMissingChunksResponse:
+        uid = a_uuid("project_uid", request.project_uid)
+        if len(request.digests) > limits.DIGESTS:
+            raise InvalidArgument("digests", len(request.digests), f"must be at most {limits.DIGESTS}")
+        digests = [a_digest("digests", digest) for digest in request.digests]
+        await self._database.read_async(lambda tx: project.get(tx, project_uid=uid))
+        missing = await self._work(self._intake.chunks.missing, uid, digests)
+        positions = [position for position, digest in enumerate(digests) if digest in missing]
+        return pb.FindMissingChunksResponse(missing_positions=positions)
+
+    async def UploadChunks(
+        self, request_iterator: AsyncIterator[pb.UploadChunksRequest], context: Any
+    ) -> pb.UploadChunksResponse:
+        return await upload_chunks(self._intake, request_iterator)
+
+    async def CommitArtifact(self, request: pb.CommitArtifactRequest, context: Any) -> pb.CommitArtifactResponse:
+        uid = a_uuid("project_uid", request.project_uid)
+        version_id = a_uuid("version_id", request.version_id)
+        draft = a_draft(request.draft)
+        size = request.manifest.ByteSize()
+        if size > limits.MANIFEST_ROOT_BYTES:
+            raise InvalidArgument("manifest", size, f"must have at most {limits.MANIFEST_ROOT_BYTES} bytes")
+        pages = to_page_refs(request.manifest)
+        for page in pages:
+            a_digest("manifest.pages.digest", page.digest)
+        who = principal()
+        try:
+            row, created = await self._work(
+                lambda: self._intake.publisher.commit(
+                    who, project_uid=uid, version_id=version_id, draft=draft, pages=pages
+                )
+            )
+        except MissingChunks as error:
+            return pb.CommitArtifactResponse(missing_digests=error.digests[: limits.DIGESTS])
+        return pb.CommitArtifactResponse(version=await self._described(row.id), created=created)
+
+    async def UploadFile(
+        self, request_iterator: AsyncIterator[pb.UploadFileRequest], context: Any
+    ) -> pb.UploadFileResponse:
+        stream = aiter(request_iterator)
+        first = await anext(stream, None)
+        if first is None or first.WhichOneof("part") != "header":
+            raise InvalidArgument("part", "", "must be the header in the first message")
+        incoming = FileUpload(self._intake, principal(), a_header(first.header))
+        version_id, created = await incoming.run(stream)
+        return pb.UploadFileResponse(version=await self._described(version_id), created=created)
+
+    async def GetUpload(self, request: pb.GetUploadRequest, context: Any) -> pb.GetUploadResponse:
+        who = principal()
+        upload_id = a_uuid("upload_id", request.upload_id)
+        row = await self._database.read_async(lambda tx: upload.get(tx, who, upload_id))
+        response = pb.GetUploadResponse(offset=row.offset, expires_at_us=row.expires_at_us)
+        if row.result_version_id is not None:
+            response.version.CopyFrom(await self._described(row.result_version_id))
+        return response
+
+    async def ReadFile(self, request: pb.ReadFileRequest, context: Any) -> AsyncIterator[pb.ReadFileResponse]:
+        row = await self._database.read_async(_source(request))
+        intake = self._intake
+        async for response in read_file(self._files, intake.chunks, intake.executor, row, request):
+            yield response
+
+    async def ListArtifactFiles(
+        self, request: pb.ListArtifactFilesRequest, context: Any
+    ) -> pb.ListArtifactFilesResponse:
+        version_id = a_uuid("version_id", request.version_id)
+        prefix = request.path_prefix.rstrip("/")
+        if prefix:
+            check_path("path_prefix", prefix)
+        pager = Pager("files", version_id, prefix)
+        page = pager.page(request.page_size, request.page_token)
+        row = await self._database.read_async(lambda tx: artifact.get(tx, version_id))
+        after = str(page.after[0]) if page.after else ""
+        entries, last = await self._work(self._files.list_page, row, prefix, after, page.size)
+        token = pager.token(None if last is None else (last,))
+        return pb.ListArtifactFilesResponse(files=map(_file_to_wire, entries), next_page_token=token)
+
+    async def GetArtifactVersion(
+        self, request: pb.GetArtifactVersionRequest, context: Any
+    ) -> pb.GetArtifactVersionResponse:
+        find = _source(request)
+        return pb.GetArtifactVersionResponse(version=await self._read_version(find))
+
+    async def ListArtifactVersions(
+        self, request: pb.ListArtifactVersionsRequest, context: Any
+    ) -> pb.ListArtifactVersionsResponse:
+        uid = a_uuid("project_uid", request.project_uid)
+        given = {name: getattr(request, name) for name in Filters.__slots__ if request.HasField(name)}
+        for name in ("model_id", "iteration_id"):
+            if name in given:
+                given[name] = a_uuid(name, given[name])
+        pager = Pager("versions", uid, given, descending=request.descending)
+        page = pager.page(request.page_size, request.page_token)
+
+        def unit(tx: Transaction) -> tuple[list[Described], Any]:
+            rows, key = artifact.list_versions(tx, uid, Filters(**given), page)
+            return _with_details(tx, rows), key
+
+        described, key = await self._database.read_async(unit)
+        versions = [version_to_wire(*one) for one in described]
+        return pb.ListArtifactVersionsResponse(versions=versions, next_page_token=pager.token(key))
+
+    async def UpdateArtifactVersion(
+        self, request: pb.UpdateArtifactVersionRequest, context: Any
+    ) -> pb.UpdateArtifactVersionResponse:
+        who = principal()
+        version_id = a_uuid("version_id", request.version_id)
+        changes: dict[str, Any] = {}
+        for field in masked(request.update_mask, "description", "metadata_json"):
+            if field == "metadata_json":
+                changes[field] = a_json_object(field, request.metadata_json)
+            else:
+                changes[field] = a_text(field, request.description) if request.HasField("description") else None
+        version = await self._write_version(
+            lambda tx: artifact.change_version(tx, who, version_id=version_id, changes=changes, etag=request.etag)
+        )
+        return pb.UpdateArtifactVersionResponse(version=version)
+
+    async def DeleteArtifactVersion(
+        self, request: pb.DeleteArtifactVersionRequest, context: Any
+    ) -> pb.DeleteArtifactVersionResponse:
+        who = principal()
+        version_id = a_uuid("version_id", request.version_id)
+        deleted = await self._database.write_async(lambda tx: artifact.delete_version(tx, who, version_id))
+        return pb.DeleteArtifactVersionResponse(deleted=deleted)
+
+    async def UndeleteArtifactVersion(
+        self, request: pb.UndeleteArtifactVersionRequest, context: Any
+    ) -> pb.UndeleteArtifactVersionResponse:
+        who = principal()
+        version_id = a_uuid("version_id", request.version_id)
+        version = await self._write_version(lambda tx: artifact.undelete_version(tx, who, version_id))
+        return pb.UndeleteArtifactVersionResponse(version=version)
+
+    async def GetArtifact(self, request: pb.GetArtifactRequest, context: Any) -> pb.GetArtifactResponse:
+        match request.WhichOneof("key"):
+            case "artifact_id":
+                key = {"artifact_id": a_uuid("artifact_id", request.artifact_id)}
+            case "artifact_name":
+                name = request.artifact_name
+                key = {"project_id": name.project_id, "name": a_name("artifact_name.name", name.name)}
+            case _:
+                raise InvalidArgument("key", "", "must be artifact_id or artifact_name")
+        one = await self._database.read_async(lambda tx: _with_latest(tx, [artifact.get_artifact(tx, **key)])[0])
+        return pb.GetArtifactResponse(artifact=one)
+
+    async def ListArtifacts(self, request: pb.ListArtifactsRequest, context: Any) -> pb.ListArtifactsResponse:
+        uid = a_uuid("project_uid", request.project_uid)
+        type_ = request.type if request.HasField("type") else None
+        pager = Pager("artifacts", uid, type_)
+        page = pager.page(request.page_size, request.page_token)
+
+        def unit(tx: Transaction) -> tuple[list[pb.Artifact], Any]:
+            rows, key = artifact.list_artifacts(tx, uid, type_, page)
+            return _with_latest(tx, rows), key
+
+        found, key = await self._database.read_async(unit)
+        return pb.ListArtifactsResponse(artifacts=found, next_page_token=pager.token(key))
+
+    async def UpdateArtifact(self, request: pb.UpdateArtifactRequest, context: Any) -> pb.UpdateArtifactResponse:
+        who = principal()
+        artifact_id = a_uuid("artifact_id", request.artifact_id)
+        masked(request.update_mask, "name")
+        name = a_name("name", request.name)
+
+        def unit(tx: Transaction) -> pb.Artifact:
+            row = artifact.rename(tx, who, artifact_id=artifact_id, name=name, etag=request.etag)
+            return _with_latest(tx, [row])[0]
+
+        return pb.UpdateArtifactResponse(artifact=await self._database.write_async(unit))
+
+    async def DeleteArtifact(self, request: pb.DeleteArtifactRequest, context: Any) -> pb.DeleteArtifactResponse:
+        who = principal()
+        artifact_id = a_uuid("artifact_id", request.artifact_id)
+        count = await self._database.write_async(lambda tx: artifact.delete_artifact(tx, who, artifact_id))
+        return pb.DeleteArtifactResponse(deleted_count=count)
+
+    async def SetArtifactAlias(self, request: pb.SetArtifactAliasRequest, context: Any) -> pb.SetArtifactAliasResponse:
+        version_id = a_uuid("version_id", request.version_id)
+        alias = an_alias("alias", request.alias)
+        version = await self._write_version(lambda tx: artifact.set_alias(tx, version_id, alias))
+        return pb.SetArtifactAliasResponse(version=version)
+
+    async def DeleteArtifactAlias(
+        self, request: pb.DeleteArtifactAliasRequest, context: Any
+    ) -> pb.DeleteArtifactAliasResponse:
+        uid = a_uuid("project_uid", request.project_uid)
+        name, alias = a_name("name", request.name), a_name("alias", request.alias)
+        deleted = await self._database.write_async(lambda tx: artifact.delete_alias(tx, uid, name, alias))
+        return pb.DeleteArtifactAliasResponse(deleted=deleted)
+
+    async def LinkArtifactVersion(
+        self, request: pb.LinkArtifactVersionRequest, context: Any
+    ) -> pb.LinkArtifactVersionResponse:
+        version_id = a_uuid("version_id", request.version_id)
+        link = a_link("link", request.link)
+        version = await self._write_version(lambda tx: artifact.link(tx, version_id, link))
+        return pb.LinkArtifactVersionResponse(version=version)
+
+    async def UnlinkArtifactVersion(
+        self, request: pb.UnlinkArtifactVersionRequest, context: Any
+    ) -> pb.UnlinkArtifactVersionResponse:
+        version_id = a_uuid("version_id", request.version_id)
+        model_id = a_uuid("model_id", request.model_id)
+        iteration_id = a_uuid("iteration_id", request.iteration_id) if request.HasField("iteration_id") else None
+        count = await self._database.write_async(lambda tx: artifact.unlink(tx, version_id, model_id, iteration_id))
+        return pb.UnlinkArtifactVersionResponse(removed_count=count)
+
+    async def _described(self, version_id: str) -> pb.ArtifactVersion:
+        return await self._read_version(lambda tx: artifact.get(tx, version_id))
+
+    async def _read_version(self, find: Callable[[Transaction], Row[Any]]) -> pb.ArtifactVersion:
+        one = await self._database.read_async(lambda tx: _with_details(tx, [find(tx)])[0])
+        return version_to_wire(*one)
+
+    async def _write_version(self, change: Callable[[Transaction], Row[Any]]) -> pb.ArtifactVersion:
+        one = await self._database.write_async(lambda tx: _with_details(tx, [change(tx)])[0])
+        return version_to_wire(*one)
+
+    async def _work(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._intake.executor, function, *arguments)
+
+
+def _source(request: pb.GetArtifactVersionRequest | pb.ReadFileRequest) -> Callable[[Transaction], Row[Any]]:
+    match request.WhichOneof("source"):
+        case "version_id":
+            version_id = a_uuid("version_id", request.version_id)
+            return lambda tx: artifact.get(tx, version_id)
+        case "artifact_name":
+            wire = request.artifact_name
+            selector = wire.WhichOneof("selector")
+            name = Name(
+                project_id=a_name("artifact_name.project_id", wire.project_id),
+                name=a_name("artifact_name.name", wire.name),
+                version=wire.version if selector == "version" else None,
+                alias=wire.alias if selector == "alias" else None,
+            )
+            return lambda tx: artifact.get_by_name(tx, name)
+        case _:
+            raise InvalidArgument("source", "", "must be version_id or artifact_name")
+
+
+def a_link(field: str, wire: pb.ArtifactLink) -> Link:
+    return Link(
+        model_id=a_uuid(f"{field}.model_id", wire.model_id),
+        iteration_id=a_uuid(f"{field}.iteration_id", wire.iteration_id) if wire.HasField("iteration_id") else None,
+        step=a_step(f"{field}.step", wire.step) if wire.HasField("step") else None,
+    )
+
+
+def a_draft(wire: pb.ArtifactDraft) -> Draft:
+    for field in ("aliases", "links", "used_version_ids"):
+        if len(getattr(wire, field)) > LINKS:
+            raise InvalidArgument(f"draft.{field}", len(getattr(wire, field)), f"must be at most {LINKS}")
+    return Draft(
+        name=a_name("draft.name", wire.name),
+        type=a_type("draft.type", wire.type),
+        description=a_text("draft.description", wire.description) if wire.HasField("description") else None,
+        metadata_json=a_json_object("draft.metadata_json", wire.metadata_json) if wire.metadata_json else "",
+        aliases=[an_alias("draft.aliases", alias) for alias in dict.fromkeys(wire.aliases)],
+        links=[a_link("draft.links", link) for link in wire.links],
+        used_version_ids=[a_uuid("draft.used_version_ids", id_) for id_ in dict.fromkeys(wire.used_version_ids)],
+        force=wire.force,
+    )
+
+
+def a_header(wire: pb.UploadFileHeader) -> FileHeader:
+    if wire.HasField("size_bytes") and wire.size_bytes < 0:
+        raise InvalidArgument("size_bytes", wire.size_bytes, "must not be negative")
+    if wire.offset < 0:
+        raise InvalidArgument("offset", wire.offset, "must not be negative")
+    for field in ("blake3", "sha256"):
+        if getattr(wire, field):
+            a_digest(field, getattr(wire, field))
+    bare = pb.UploadFileHeader()
+    bare.CopyFrom(wire)
+    bare.ClearField("offset")
+    return FileHeader(
+        upload_id=a_uuid("upload_id", wire.upload_id),
+        project_uid=a_uuid("project_uid", wire.project_uid),
+        draft=a_draft(wire.draft),
+        path=check_path("path", wire.path),
+        size_bytes=wire.size_bytes if wire.HasField("size_bytes") else None,
+        blake3=wire.blake3,
+        sha256=wire.sha256,
+        offset=wire.offset,
+        hash=blake3(bare.SerializeToString(deterministic=True)).digest(),
+    )
+
+
+def _with_details(tx: Transaction, rows: Sequence[Row[Any]]) -> list[Described]:
+    details = artifact.details(tx, [row.id for row in rows])
+    return [(row, details[row.id]) for row in rows]
+
+
+def _with_latest(tx: Transaction, rows: Sequence[Row[Any]]) -> list[pb.Artifact]:
+    latest = _with_details(tx, artifact.get_many(tx, [row.latest_version_id for row in rows]))
+    by_artifact = {row.artifact_id: version_to_wire(row, details) for row, details in latest}
+    return [_artifact_to_wire(row, by_artifact[row.id]) for row in rows]
+
+
+def version_to_wire(row: Row[Any], details: Details) -> pb.ArtifactVersion:
+    links = [
+        pb.ArtifactLink(model_id=link.model_id, iteration_id=link.iteration_id, step=link.step)
+        for link in details.links
+    ]
+    return pb.ArtifactVersion(
+        id=row.id,
+        artifact_id=row.artifact_id,
+        project_uid=row.project_uid,
+        name=row.name,
+        type=row.type,
+        version=row.version,
+        digest=row.digest,
+        fingerprint=row.fingerprint,
+        size_bytes=row.size_bytes,
+        file_count=row.file_count,
+        description=row.description,
+        metadata_json=row.metadata_json,
+        aliases=details.aliases,
+        links=links,
+        used_version_ids=details.used_version_ids,
+        created_at_us=row.created_at_us,
+        created_by=row.created_by,
+        updated_at_us=row.updated_at_us,
+        updated_by=row.updated_by,
+        etag=str(row.revision),
+    )
+
+
+def _artifact_to_wire(row: Row[Any], latest: pb.ArtifactVersion) -> pb.Artifact:
+    return pb.Artifact(
+        id=row.id,
+        project_uid=row.project_uid,
+        name=row.name,
+        type=row.type,
+        latest=latest,
+        created_at_us=row.created_at_us,
+        created_by=row.created_by,
+        updated_at_us=row.updated_at_us,
+        updated_by=row.updated_by,
+        etag=str(row.revision),
+    )
+
+
+def _file_to_wire(entry: Entry) -> pb.ArtifactFile:
+    return pb.ArtifactFile(
+        path=entry.path,
+        type=pb.FILE_TYPE_DIRECTORY if entry.is_directory else pb.FILE_TYPE_FILE,
+        executable=entry.executable,
+        size_bytes=entry.size_bytes,
+        digest=entry.digest,
+    )

@@ -1,0 +1,184 @@
+"""ModelService: models and modules."""
+
+import json
+from typing import Any
+
+from sqlalchemy import Row
+
+from xpstore.v1 import model_pb2 as pb
+from xpstore.v1 import model_pb2_grpc
+from xpstore_server.auth import principal
+from xpstore_server.core import limits, model, module, step
+from xpstore_server.core.errors import InvalidArgument
+from xpstore_server.rpc.fields import a_json_object, a_name, a_step, a_text, a_uuid, if_set, masked
+from xpstore_server.rpc.paging import Pager
+from xpstore_server.rpc.run import STATUS
+from xpstore_server.store.database import Database
+
+
+class ModelService(model_pb2_grpc.ModelServiceServicer):
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def CreateModel(self, request: pb.CreateModelRequest, context: Any) -> pb.CreateModelResponse:
+        who = principal()
+        new = model.NewModel(
+            experiment_id=a_uuid("experiment_id", request.experiment_id),
+            id=a_uuid("model_id", request.model_id),
+            hash=_a_hash("hash", request.hash),
+            name=if_set(request, "name", a_name),
+            description=if_set(request, "description", a_text),
+            config_json=a_json_object("config_json", request.config_json),
+            tags=_tags("tags", request.tags),
+        )
+        row, created = await self._database.write_async(
+            lambda tx: model.create(tx, who, new, allow_existing=request.allow_existing)
+        )
+        return pb.CreateModelResponse(model=to_wire(row), created=created)
+
+    async def GetModel(self, request: pb.GetModelRequest, context: Any) -> pb.GetModelResponse:
+        match request.WhichOneof("key"):
+            case "model_id":
+                id_ = a_uuid("model_id", request.model_id)
+                row = await self._database.read_async(lambda tx: model.get(tx, id_))
+            case "model_hash":
+                experiment_id = a_uuid("model_hash.experiment_id", request.model_hash.experiment_id)
+                hash_ = _a_hash("model_hash.hash", request.model_hash.hash)
+                row = await self._database.read_async(
+                    lambda tx: model.get_by_hash(tx, experiment_id=experiment_id, hash_=hash_)
+                )
+            case _:
+                raise InvalidArgument("key", "", "must be model_id or model_hash")
+        return pb.GetModelResponse(model=to_wire(row))
+
+    async def ListModels(self, request: pb.ListModelsRequest, context: Any) -> pb.ListModelsResponse:
+        experiment_id = a_uuid("experiment_id", request.experiment_id)
+        pager = Pager("models", experiment_id)
+        page = pager.page(request.page_size, request.page_token)
+        rows, key = await self._database.read_async(lambda tx: model.list_page(tx, experiment_id, page))
+        return pb.ListModelsResponse(models=map(to_wire, rows), next_page_token=pager.token(key))
+
+    async def UpdateModel(self, request: pb.UpdateModelRequest, context: Any) -> pb.UpdateModelResponse:
+        who = principal()
+        id_ = a_uuid("model_id", request.model_id)
+        values = {
+            "name": if_set(request, "name", a_name),
+            "description": if_set(request, "description", a_text),
+            "step": a_step("step", request.step),
+        }
+        changes = {field: values[field] for field in masked(request.update_mask, *values)}
+        row = await self._database.write_async(
+            lambda tx: model.change(tx, who, model_id=id_, changes=changes, etag=request.etag)
+        )
+        return pb.UpdateModelResponse(model=to_wire(row))
+
+    async def AdvanceModel(self, request: pb.AdvanceModelRequest, context: Any) -> pb.AdvanceModelResponse:
+        who = principal()
+        ids = {"model_id": a_uuid("model_id", request.model_id), "advance_id": a_uuid("advance_id", request.advance_id)}
+        after = await self._database.write_async(lambda tx: step.advance(tx, who, **ids, delta=request.delta))
+        return pb.AdvanceModelResponse(step=after)
+
+    async def RewindModel(self, request: pb.RewindModelRequest, context: Any) -> pb.RewindModelResponse:
+        who = principal()
+        id_ = a_uuid("model_id", request.model_id)
+        to_step = a_step("step", request.step)
+        rewound = await self._database.write_async(lambda tx: step.rewind(tx, who, model_id=id_, step=to_step))
+        return pb.RewindModelResponse(
+            model=to_wire(rewound.model),
+            removed_points=rewound.removed_points,
+            removed_iterations=rewound.removed_iterations,
+        )
+
+    async def UpdateModelTags(self, request: pb.UpdateModelTagsRequest, context: Any) -> pb.UpdateModelTagsResponse:
+        who = principal()
+        id_ = a_uuid("model_id", request.model_id)
+        add, remove = _tags("add", request.add), _tags("remove", request.remove)
+        if both := set(add) & set(remove):
+            raise InvalidArgument("remove", min(both), "must not be in `add` too")
+        tags = await self._database.write_async(
+            lambda tx: model.change_tags(tx, who, model_id=id_, add=add, remove=remove)
+        )
+        return pb.UpdateModelTagsResponse(tags=tags)
+
+    async def DeleteModel(self, request: pb.DeleteModelRequest, context: Any) -> pb.DeleteModelResponse:
+        id_ = a_uuid("model_id", request.model_id)
+        deleted = await self._database.write_async(lambda tx: model.delete(tx, id_))
+        return pb.DeleteModelResponse(deleted=deleted)
+
+    async def CreateModule(self, request: pb.CreateModuleRequest, context: Any) -> pb.CreateModuleResponse:
+        owner = _owner(request)
+        values = {
+            "module_id": a_uuid("module_id", request.module_id),
+            "name": a_name("name", request.name),
+            "attributes_json": a_json_object("attributes_json", request.attributes_json),
+        }
+        row = await self._database.write_async(lambda tx: module.create(tx, owner, **values))
+        return pb.CreateModuleResponse(module=module_to_wire(row))
+
+    async def ListModules(self, request: pb.ListModulesRequest, context: Any) -> pb.ListModulesResponse:
+        owner = _owner(request)
+        pager = Pager("modules", owner.model_id, owner.iteration_id)
+        page = pager.page(request.page_size, request.page_token)
+        rows, key = await self._database.read_async(lambda tx: module.list_page(tx, owner, page))
+        return pb.ListModulesResponse(modules=map(module_to_wire, rows), next_page_token=pager.token(key))
+
+    async def DeleteModule(self, request: pb.DeleteModuleRequest, context: Any) -> pb.DeleteModuleResponse:
+        id_ = a_uuid("module_id", request.module_id)
+        deleted = await self._database.write_async(lambda tx: module.delete(tx, id_))
+        return pb.DeleteModuleResponse(deleted=deleted)
+
+    async def ClearModules(self, request: pb.ClearModulesRequest, context: Any) -> pb.ClearModulesResponse:
+        owner = _owner(request)
+        count = await self._database.write_async(lambda tx: module.clear(tx, owner))
+        return pb.ClearModulesResponse(deleted_count=count)
+
+
+def _a_hash(field: str, value: str) -> str:
+    return a_name(field, value, max_length=limits.HASH_LENGTH)
+
+
+def _tags(field: str, tags: Any) -> tuple[str, ...]:
+    if len(tags) > limits.TAGS:
+        raise InvalidArgument(field, len(tags), f"must be at most {limits.TAGS}")
+    return tuple(a_name(f"{field}[{number}]", tag) for number, tag in enumerate(tags))
+
+
+def _owner(request: pb.CreateModuleRequest | pb.ListModulesRequest | pb.ClearModulesRequest) -> module.Owner:
+    match request.WhichOneof("parent"):
+        case "model_id":
+            return module.Owner(model_id=a_uuid("model_id", request.model_id))
+        case "iteration_id":
+            return module.Owner(iteration_id=a_uuid("iteration_id", request.iteration_id))
+        case _:
+            raise InvalidArgument("parent", "", "must be model_id or iteration_id")
+
+
+def to_wire(row: Row[Any]) -> pb.Model:
+    return pb.Model(
+        id=row.id,
+        experiment_id=row.experiment_id,
+        project_uid=row.project_uid,
+        hash=row.hash,
+        name=row.name,
+        description=row.description,
+        step=row.step,
+        config_json=row.config_json,
+        tags=json.loads(row.tags or "[]"),
+        status=STATUS[row.status],
+        created_at_us=row.created_at_us,
+        created_by=row.created_by,
+        updated_at_us=row.updated_at_us,
+        updated_by=row.updated_by,
+        etag=str(row.revision),
+    )
+
+
+def module_to_wire(row: Row[Any]) -> pb.Module:
+    return pb.Module(
+        id=row.id,
+        model_id=row.model_id,
+        iteration_id=row.iteration_id,
+        name=row.name,
+        attributes_json=row.attributes_json,
+        created_at_us=row.created_at_us,
+    )

@@ -1,0 +1,73 @@
+"""Blobs as files below one folder."""
+
+import contextlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from xpstore_server.store.blobs import Buffer
+from xpstore_server.store.errors import BlobMissing, InvalidStoreURL, StoreUnavailable
+
+
+class DiskBlobs:
+    """Each object is written beside its place, synced, and renamed into it: it is whole or not there."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self._folder = Path(folder)
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise InvalidStoreURL(f"XPSTORE_BLOB_URL: cannot use the folder {folder}: {error.strerror}") from None
+
+    def put(self, key: str, parts: Sequence[Buffer]) -> None:
+        path = self._folder / key
+        draft = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
+        try:
+            self._make_folder(path.parent)
+            with open(draft, "wb", buffering=0) as file:
+                for part in parts:
+                    view = memoryview(part)
+                    while view:
+                        view = view[file.write(view) :]
+                os.fdatasync(file.fileno())
+            draft.rename(path)
+            _sync_folder(path.parent)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                draft.unlink(missing_ok=True)
+            raise StoreUnavailable(f"The blob folder cannot be written: {error.strerror}") from error
+
+    def get(self, key: str, offset: int, length: int) -> bytes:
+        try:
+            descriptor = os.open(self._folder / key, os.O_RDONLY)
+        except FileNotFoundError:
+            raise BlobMissing(key) from None
+        except OSError as error:
+            raise StoreUnavailable(f"The blob folder cannot be read: {error.strerror}") from error
+        try:
+            return os.pread(descriptor, length, offset)
+        finally:
+            os.close(descriptor)
+
+    def delete(self, key: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            (self._folder / key).unlink()
+
+    def close(self) -> None:
+        pass
+
+    def _make_folder(self, folder: Path) -> None:
+        if folder.is_dir():
+            return
+        self._make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        _sync_folder(folder.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """A rename or a new folder is durable only when the folder that holds it is."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

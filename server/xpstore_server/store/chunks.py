@@ -1,0 +1,199 @@
+"""Chunks: which are there, where they lie, and packs written so that the index names only what is durable.
+
+The index is one seam of three methods: `missing`, `resolve`, `add`. Its contract: it may report a chunk that is there
+as missing, never the reverse.
+"""
+
+import os
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import zstandard
+from blake3 import blake3
+from sqlalchemy import Row, delete, select, update
+
+from xpstore_server.store.blobs import BlobStore
+from xpstore_server.store.database import Database, Transaction
+from xpstore_server.store.errors import BlobMissing, MissingChunks, StoreUnavailable
+from xpstore_server.store.packs import PackedChunk, encode_footer, new_pack_key
+from xpstore_server.store.tables import chunk, pack, pack_pending
+
+T = TypeVar("T")
+
+NONE, ZSTD = 1, 2
+# Below the bound of SQLite on variables (32,766), and a plan that PostgreSQL makes quickly.
+QUERY_DIGESTS = 2_000
+# A pack found by somebody within the last hour needs no new touch: that keeps FindMissing a read.
+TOUCH_AFTER_US = 3_600 * 1_000_000
+WRITE_ATTEMPTS = 3
+
+
+class BadChunk(Exception):
+    """A chunk whose bytes are not what it says."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedChunk:
+    """A chunk as it travels and rests."""
+
+    digest: bytes
+    codec: int
+    raw_size: int
+    data: bytes
+
+
+def batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """Cuts a sequence into stretches of at most `size`."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def decode(codec: int, data: bytes, raw_size: int) -> bytes:
+    """Returns the raw bytes; never more than `raw_size`, however the frame lies about itself."""
+    if codec == NONE:
+        raw = data
+    elif codec == ZSTD:
+        try:
+            declared = zstandard.frame_content_size(data)
+            if declared not in (-1, raw_size):
+                raise BadChunk(f"is a zstd frame of {declared} bytes, not of raw_size_bytes = {raw_size}")
+            stream = zstandard.ZstdDecompressor(max_window_size=8 << 20).stream_reader(data)
+            raw = stream.read(raw_size + 1)
+        except zstandard.ZstdError:
+            raise BadChunk("is no zstd frame") from None
+    else:
+        raise BadChunk(f"has the unknown codec {codec}")
+    if len(raw) != raw_size:
+        raise BadChunk(f"does not decode to raw_size_bytes = {raw_size}")
+    return raw
+
+
+def verify(encoded: EncodedChunk) -> bytes:
+    """Returns the raw bytes if they have the digest they should."""
+    raw = decode(encoded.codec, encoded.data, encoded.raw_size)
+    if blake3(raw).digest() != encoded.digest:
+        raise BadChunk("does not have the digest it is sent under")
+    return raw
+
+
+class ChunkStore:
+    """Chunks of all pools (a pool is a project's uid: a digest never opens another project's data)."""
+
+    def __init__(self, database: Database, blobs: BlobStore) -> None:
+        self._database = database
+        self._blobs = blobs
+
+    def missing(self, pool: str, digests: Sequence[bytes]) -> set[bytes]:
+        """Which digests the pool lacks. Packs of those it has are safe from the sweep for its whole grace."""
+        rows, now = self._database.read(lambda tx: (_find(tx, pool, digests), tx.now_us()))
+        stale = {row.pack_id for row in rows if row.touched_at_us < now - TOUCH_AFTER_US}
+        if stale:
+            # The sweep may have been faster: only what is still there after the touch counts.
+            rows = self._database.write(lambda tx: _touch_and_find(tx, stale, pool, digests))
+        return set(digests).difference(row.digest for row in rows)
+
+    def resolve(self, pool: str, digests: Sequence[bytes]) -> dict[bytes, Row[Any]]:
+        """Where chunks lie; raises MissingChunks for those that are not there."""
+        rows = self._database.read(lambda tx: _find(tx, pool, digests))
+        found = {row.digest: row for row in rows}
+        if lost := [digest for digest in dict.fromkeys(digests) if digest not in found]:
+            raise MissingChunks(lost)
+        return found
+
+    def write_pack(self, pool: str, chunks: Sequence[EncodedChunk]) -> tuple[int, int]:
+        """Stores what is not there yet, as one pack. Returns how many chunks and raw bytes were new.
+
+        When this returns, all of `chunks` are durable and in the index.
+        """
+        for _ in range(WRITE_ATTEMPTS):
+            absent = self.missing(pool, [entry.digest for entry in chunks])
+            fresh = list({entry.digest: entry for entry in chunks if entry.digest in absent}.values())
+            if not fresh:
+                return 0, 0
+            if self._write(pool, fresh):
+                return len(fresh), sum(entry.raw_size for entry in fresh)
+        raise StoreUnavailable("A pack was given up for lost while it was being written. Repeat the upload.")
+
+    def _write(self, pool: str, fresh: Sequence[EncodedChunk]) -> bool:
+        pack_id = str(uuid.UUID(bytes=os.urandom(16), version=4))
+        placed = list(_place(fresh))
+        parts = [*(entry.data for entry in fresh), encode_footer(pool, placed)]
+        size = sum(len(part) for part in parts)
+        self._database.write(lambda tx: _announce(tx, pool, pack_id))
+        self._blobs.put(new_pack_key(pool, pack_id), parts)
+        return self._database.write(lambda tx: add(tx, pool, pack_id, size, placed))
+
+    def read(self, pool: str, digests: Sequence[bytes]) -> Iterator[bytes]:
+        """Yields the raw bytes of chunks in order, verified. Raises MissingChunks, BlobMissing or BadChunk."""
+        places = self.resolve(pool, digests)
+        for digest in digests:
+            yield self.read_at(pool, digest, places[digest])
+
+    def read_at(self, pool: str, digest: bytes, place: Row[Any]) -> bytes:
+        """Returns the raw bytes of a resolved chunk, verified."""
+        try:
+            return self._read_one(pool, digest, place)
+        except BlobMissing:
+            # A repack moved it after it was resolved: look once again.
+            return self._read_one(pool, digest, self.resolve(pool, [digest])[digest])
+
+    def _read_one(self, pool: str, digest: bytes, place: Row[Any]) -> bytes:
+        data = self._blobs.get(new_pack_key(pool, place.pack_id), place.offset, place.stored_size)
+        return verify(EncodedChunk(digest, place.codec, place.raw_size, data))
+
+    def remove_object(self, pool: str, pack_id: str) -> None:
+        """Removes a pack's object; nothing may name it any more."""
+        self._blobs.delete(new_pack_key(pool, pack_id))
+
+
+def add(tx: Transaction, pool: str, pack_id: str, size: int, placed: Sequence[PackedChunk]) -> bool:
+    """Makes a written pack live. False if it was given up in between: then its object is trash already."""
+    pending = delete(pack_pending).where(pack_pending.c.id == pack_id, pack_pending.c.state == "writing")
+    if tx.execute(pending).rowcount != 1:
+        return False
+    now = tx.now_us()
+    tx.insert(pack, {"id": pack_id, "pool": pool, "size_bytes": size, "created_at_us": now, "touched_at_us": now})
+    # Sorted: two replicas that insert the same chunks in different orders would deadlock.
+    rows = [
+        {
+            "pool": pool,
+            "digest": entry.digest,
+            "pack_id": pack_id,
+            "offset": entry.offset,
+            "stored_size": entry.stored_size,
+            "raw_size": entry.raw_size,
+            "codec": entry.codec,
+        }
+        for entry in sorted(placed, key=lambda entry: entry.digest)
+    ]
+    tx.insert_ignore(chunk, *rows)
+    return True
+
+
+def _find(tx: Transaction, pool: str, digests: Iterable[bytes]) -> list[Row[Any]]:
+    columns = (*chunk.c, pack.c.touched_at_us)
+    found: list[Row[Any]] = []
+    for some in batches(list(dict.fromkeys(digests)), QUERY_DIGESTS):
+        query = select(*columns).join(pack, pack.c.id == chunk.c.pack_id)
+        found.extend(tx.execute(query.where(chunk.c.pool == pool, chunk.c.digest.in_(some))).all())
+    return found
+
+
+def _touch_and_find(tx: Transaction, pack_ids: Iterable[str], pool: str, digests: Iterable[bytes]) -> list[Row[Any]]:
+    for some in batches(sorted(pack_ids), QUERY_DIGESTS):
+        tx.execute(update(pack).where(pack.c.id.in_(some)).values(touched_at_us=tx.now_us()))
+    return _find(tx, pool, digests)
+
+
+def _announce(tx: Transaction, pool: str, pack_id: str) -> None:
+    row = {"id": pack_id, "pool": pool, "state": "writing", "created_at_us": tx.now_us()}
+    tx.insert(pack_pending, row)
+
+
+def _place(chunks: Iterable[EncodedChunk]) -> Iterator[PackedChunk]:
+    offset = 0
+    for entry in chunks:
+        yield PackedChunk(entry.digest, entry.codec, offset, len(entry.data), entry.raw_size)
+        offset += len(entry.data)

@@ -1,0 +1,89 @@
+"""Fixtures: real stores, a real server on each, and a client of it."""
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import xpstore
+from s3_server import MinIO, SeaweedFS
+from services import Postgres, Server
+from xpstore import session
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Backend:
+    """A database and a blob store, empty and of their own for each test module."""
+
+    name: str
+    database_url: str
+    blob_url: str
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Runs each test that needs a backend on the two that are always there, `store` tests on MinIO too."""
+    if "backend" in metafunc.fixturenames:
+        names = ["sqlite-disk", "postgres-s3"]
+        if metafunc.definition.get_closest_marker("store"):
+            names.append("postgres-minio")
+        metafunc.parametrize("backend", names, indirect=True, scope="module")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    with Postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def seaweedfs() -> Iterator[SeaweedFS]:
+    with SeaweedFS() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def minio() -> Iterator[MinIO]:
+    if not MinIO.available():
+        pytest.skip("MinIO is not built: run `make minio`")
+    with MinIO() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def backend(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Backend:
+    name: str = request.param
+    if name == "sqlite-disk":
+        folder = tmp_path_factory.mktemp("disk")
+        blobs = folder / "blobs"
+        return Backend(name=name, database_url=f"sqlite:///{folder}/xpstore.db", blob_url=blobs.as_uri())
+    # The S3 server first: where it is missing the test is skipped before a database is made.
+    s3: SeaweedFS | MinIO = request.getfixturevalue("minio" if name == "postgres-minio" else "seaweedfs")
+    database: Postgres = request.getfixturevalue("postgres")
+    bucket = f"test-{secrets.token_hex(6)}"
+    return Backend(name=name, database_url=database.create_database(), blob_url=s3.create_bucket(bucket))
+
+
+@pytest.fixture(scope="module")
+def server(backend: Backend, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder: Path = tmp_path_factory.mktemp("server")
+    with Server(backend.database_url, backend.blob_url, folder) as server:
+        yield server
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[xpstore.Client]:
+    """The session's client; afterwards there is no session, as at the start of a program."""
+    client = xpstore.init(server.api_key, server.address)
+    yield client
+    session.set_current(None)
+    session._client = None
+    client.close()
+
+
+@pytest.fixture
+def project(client: xpstore.Client) -> Iterator[xpstore.Project]:
+    """A new project, entered."""
+    with xpstore.Project(id=f"test {secrets.token_hex(6)}", name="test") as project:
+        yield project

@@ -1,0 +1,120 @@
+"""A bad value of a setting stops the server at its start, with one line that names it and shows no secret."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from xpstore_server.settings import InvalidSettings, Settings, load, socket_path
+
+SECRET = "hunter2-swordfish"
+
+BAD_VALUES = [
+    ("XPSTORE_DATABASE_URL", f"mysql://u:{SECRET}@h/d", "'mysql' is not supported"),
+    ("XPSTORE_DATABASE_URL", SECRET, "write sqlite:///FILE"),
+    ("XPSTORE_DATABASE_URL", "sqlite://", "in-memory"),
+    ("XPSTORE_DATABASE_URL", f"postgresql://u:{SECRET}@127.0.0.1:port/d", "postgresql://USER"),
+    ("XPSTORE_DATABASE_URL", f"postgresql://u:{SECRET}@127.0.0.1:1/d", "does not answer"),
+    ("XPSTORE_DATABASE_URL", "sqlite:////proc/nope/x.db", "/proc/nope"),
+    ("XPSTORE_BLOB_URL", f"ftp://u:{SECRET}@h", "write file:///FOLDER"),
+    ("XPSTORE_BLOB_URL", f"s3://key:{SECRET}@127.0.0.1:1", "/BUCKET"),
+    ("XPSTORE_BLOB_URL", f"s3://key:{SECRET}@127.0.0.1:1/bucket?secure=perhaps", "secure=true"),
+    ("XPSTORE_LISTEN", ",", "listen is empty"),
+    ("XPSTORE_LISTEN", "localhost", "HOST:PORT"),
+    ("XPSTORE_LISTEN", "127.0.0.1:99999", "HOST:PORT"),
+    ("XPSTORE_LISTEN", "0.0.0.0:0", "without TLS: set XPSTORE_TLS_CERT"),
+    ("XPSTORE_LISTEN", "unix:", "path of a socket"),
+    ("XPSTORE_LISTEN", f"unix:/tmp/{'x' * 100}", "path of a socket"),
+    ("XPSTORE_ADMIN_KEY_FILE", "/proc/nope/key", "/proc/nope"),
+    ("XPSTORE_TLS_CERT", "/nope", "go together"),
+    ("XPSTORE_TLS_KEY", "/nope", "go together"),
+    ("XPSTORE_ALLOW_PLAINTEXT", "perhaps", "valid boolean"),
+    ("XPSTORE_IDLE_EXIT_SECONDS", "-1", "greater than or equal to 0"),
+    ("XPSTORE_DRAIN_SECONDS", "soon", "valid number"),
+    ("XPSTORE_UPLOAD_MEMORY_MIB", "1", "greater than or equal to 32"),
+    ("XPSTORE_LOG_LEVEL", "LOUD", "DEBUG, INFO, WARNING or ERROR"),
+    ("XPSTORE_DATA_DIR", "/proc/nope", "/proc/nope"),
+    ("XPSTORE_HOME", "/proc/nope", "/proc/nope"),
+]
+
+
+def serve(folder: Path, **settings: str) -> "subprocess.CompletedProcess[str]":
+    """Runs a server that is expected to stop at once."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("XPSTORE_")}
+    defaults = {"XPSTORE_DATA_DIR": str(folder), "XPSTORE_LISTEN": "127.0.0.1:0"}
+    command = [sys.executable, "-m", "xpstore_server", "serve"]
+    environment = {**inherited, **defaults, **settings}
+    return subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, timeout=60)
+
+
+def assert_one_line(result: "subprocess.CompletedProcess[str]", expected: str) -> None:
+    assert result.returncode == 1, result.stderr
+    assert result.stderr.startswith("xpstore-server: ")
+    assert len(result.stderr.splitlines()) == 1, result.stderr
+    assert expected in result.stderr
+    assert SECRET not in result.stderr + result.stdout
+
+
+@pytest.mark.parametrize(("name", "value", "expected"), BAD_VALUES)
+def test_bad_value_stops_the_server_with_one_line(name: str, value: str, expected: str, tmp_path: Path) -> None:
+    assert_one_line(serve(tmp_path, **{name: value}), expected)
+
+
+def test_every_setting_has_a_bad_value_above() -> None:
+    assert {f"XPSTORE_{name.upper()}" for name in Settings.model_fields} == {name for name, *_ in BAD_VALUES}
+
+
+def test_admin_key_that_is_too_short_is_refused_and_not_shown(tmp_path: Path) -> None:
+    key_file = tmp_path / "key"
+    key_file.write_text("short-key")
+    result = serve(tmp_path, XPSTORE_ADMIN_KEY_FILE=str(key_file))
+    assert_one_line(result, "XPSTORE_ADMIN_KEY_FILE")
+    assert "short-key" not in result.stderr
+
+
+def test_tls_files_that_are_no_pem_are_named(tmp_path: Path) -> None:
+    (tmp_path / "cert.pem").write_text(SECRET)
+    paths = {"XPSTORE_TLS_CERT": str(tmp_path / "cert.pem"), "XPSTORE_TLS_KEY": str(tmp_path / "cert.pem")}
+    assert_one_line(serve(tmp_path, **paths), "both must be PEM files")
+
+
+def test_port_that_is_taken_is_named(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        result = serve(tmp_path, XPSTORE_LISTEN=address)
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[-1].startswith(f"xpstore-server: Cannot listen on {address}")
+    assert "Traceback" not in result.stderr
+
+
+def test_unknown_flag_is_a_usage_error(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "xpstore_server", "serve", "--nonsense"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert result.returncode == 2
+    assert "--nonsense" in result.stderr
+
+
+def test_flags_win_over_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XPSTORE_LISTEN", "127.0.0.1:1, unix:/tmp/a")
+    assert load().listen == ["127.0.0.1:1", "unix:/tmp/a"]
+    assert load(listen="127.0.0.1:2").listen == ["127.0.0.1:2"]
+
+
+def test_all_bad_values_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XPSTORE_LOG_LEVEL", "LOUD")
+    with pytest.raises(InvalidSettings) as caught:
+        load(drain_seconds=-1)
+    assert [line.partition(":")[0] for line in str(caught.value).splitlines()] == [
+        "XPSTORE_DRAIN_SECONDS",
+        "XPSTORE_LOG_LEVEL",
+    ]
+
+
+def test_socket_of_a_deep_home_is_in_a_short_folder(tmp_path: Path) -> None:
+    assert socket_path(Path("/home/me")) == Path("/home/me/server.sock")
+    deep = tmp_path / ("deep" * 30)
+    assert len(os.fsencode(socket_path(deep))) < 100
+    assert socket_path(deep) != socket_path(tmp_path / ("peed" * 30))
