@@ -1,4 +1,4 @@
-"""Real S3 servers, started on loopback with an empty temporary folder and wiped when they stop.
+"""Real S3 servers, started on loopback; what they store is wiped when they stop, unless `data` says where to keep it.
 
 Use: `with any_s3_server() as s3: blob_url = s3.create_bucket("artifacts")`.
 """
@@ -81,8 +81,11 @@ class S3Server:
 
     name = ""
 
-    def __init__(self) -> None:
+    def __init__(self, data: Path | None = None) -> None:
+        # Sockets are in it, so its path must be short.
         self.folder = Path(tempfile.mkdtemp(prefix="xps3-"))
+        self.data = (data or self.folder / "data").resolve()
+        self.data.mkdir(parents=True, exist_ok=True)
         self.log = self.folder / "server.log"
         self.port = free_port(10_000)
         self.process: subprocess.Popen[bytes] | None = None
@@ -130,8 +133,9 @@ class S3Server:
         return True
 
     def create_bucket(self, bucket: str) -> str:
-        """Makes a bucket and returns its URL."""
-        self.client.make_bucket(bucket_name=bucket)
+        """Makes a bucket if it is not there and returns its URL."""
+        if not self.client.bucket_exists(bucket_name=bucket):
+            self.client.make_bucket(bucket_name=bucket)
         return self.blob_url(bucket)
 
     def blob_url(self, bucket: str) -> str:
@@ -145,7 +149,7 @@ class S3Server:
             self.process.wait()
 
     def stop(self) -> None:
-        """Ends the server and wipes its data."""
+        """Ends the server and wipes its data, if nobody asked to keep it."""
         self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -165,8 +169,8 @@ class SeaweedFS(S3Server):
 
     name = "SeaweedFS"
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, data: Path | None = None) -> None:
+        super().__init__(data)
         credentials = {"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}
         actions = ["Admin", "Read", "Write", "List", "Tagging"]
         identity = {"name": "xpstore", "credentials": [credentials], "actions": actions}
@@ -187,7 +191,7 @@ class SeaweedFS(S3Server):
             program,
             "-logtostderr=true",  # else it leaves its logs in the folder for temporary files
             "server",
-            f"-dir={self.folder}",
+            f"-dir={self.data}",
             "-ip=127.0.0.1",
             "-ip.bind=127.0.0.1",
             *(f"-{role}.port={port}" for role, port in self.ports.items()),
@@ -238,7 +242,7 @@ class MinIO(S3Server):
             raise FileNotFoundError("MinIO is not built: run `make minio`, which needs Go")
         # The console takes the port that `free_port` kept free 10,000 above.
         console = f"--console-address=127.0.0.1:{self.port + 10_000}"
-        return [program, "server", str(self.folder / "data"), f"--address=127.0.0.1:{self.port}", console]
+        return [program, "server", str(self.data), f"--address=127.0.0.1:{self.port}", console]
 
     def environment(self) -> dict[str, str]:
         return {
@@ -249,6 +253,6 @@ class MinIO(S3Server):
         }
 
 
-def any_s3_server() -> S3Server:
+def any_s3_server(data: Path | None = None) -> S3Server:
     """MinIO where it has been built, else SeaweedFS."""
-    return MinIO() if MinIO.available() else SeaweedFS()
+    return MinIO(data) if MinIO.available() else SeaweedFS(data)

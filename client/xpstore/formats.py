@@ -94,8 +94,15 @@ def _nodes(node: Any) -> Iterator[dict[str, Any]]:
 
 def _load_skops(path: Path, trusted: Any) -> Any:
     import skops.io
+    from skops.io.exceptions import UntrustedTypesFoundException
 
-    return skops.io.load(path, trusted=trusted)
+    try:
+        return skops.io.load(path, trusted=trusted)
+    except UntrustedTypesFoundException as error:
+        unknown = skops.io.get_untrusted_types(file=path)
+        raise InvalidArgument(
+            f"trusted: this model needs types that skops does not know to be safe; if you do: trusted={unknown}"
+        ) from error
 
 
 def _dump_safetensors(value: Any) -> bytes:

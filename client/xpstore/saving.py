@@ -63,7 +63,9 @@ def stage(path: PathOrBytes, *, project: Project | None = None) -> Staged:
     sources = scan(path)
     size_bytes = sum(source.size_bytes for source in sources)
     with progress("Staging", size_bytes) as advance:
-        entries = Uploader(project._client, project.uid, advance).upload(sources)
+        uploader = Uploader(project._client, project.uid, advance)
+        entries = uploader.add(sources)
+        uploader.finish()
     return Staged(project.id, project.uid, size_bytes, pb.ManifestPage(entries=entries).SerializeToString())
 
 
@@ -106,7 +108,7 @@ def upload(project: Project, draft: pb.ArtifactDraft, sources: list[Source]) -> 
     for _ in range(COMMIT_ATTEMPTS):
         with progress(f"Uploading {draft.name}", total_bytes) as advance:
             uploader = Uploader(client, project.uid, advance)
-            entries = uploader.upload(sources)
+            entries = uploader.add(sources)
             version = _commit(client, project.uid, version_id, draft, entries, uploader)
         if version is not None:
             return version
@@ -135,7 +137,8 @@ def _commit(
     uploader: Uploader,
 ) -> pb.ArtifactVersion | None:
     root, pages = paginate(entries)
-    uploader.upload_pages(pages)
+    uploader.add_pages(pages)
+    uploader.finish()
     request = pb.CommitArtifactRequest(project_uid=project_uid, version_id=version_id, draft=draft, manifest=root)
     # The server reads every page of a large tree again: it may take longer than other calls.
     timeout_seconds = client.timeout_seconds + len(pages)

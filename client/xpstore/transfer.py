@@ -55,8 +55,8 @@ class Uploader:
         self._size = 0
         self.sent_bytes = 0
 
-    def upload(self, sources: Iterable[Source]) -> list[pb.ManifestEntry]:
-        """Reads, cuts and sends files; when it returns, all their chunks are durable."""
+    def add(self, sources: Iterable[Source]) -> list[pb.ManifestEntry]:
+        """Reads and cuts files and sends them, the last window only with `finish`. Returns their manifest entries."""
         entries: list[pb.ManifestEntry] = []
         for source in sources:
             builder = EntryBuilder(source)
@@ -65,13 +65,15 @@ class Uploader:
                     for data in cut(stream, self._client.limits.max_chunk_bytes):
                         self._take(builder.add(data), data)
             entries.extend(builder.entries())
-        self._flush()
         return entries
 
-    def upload_pages(self, pages: Iterable[bytes]) -> None:
-        """Sends manifest pages, which are chunks too."""
+    def add_pages(self, pages: Iterable[bytes]) -> None:
+        """Takes manifest pages, which are chunks too: those of a small tree share its pack."""
         for page in pages:
             self._take(blake3(page).digest(), page)
+
+    def finish(self) -> None:
+        """Sends what is left; when it returns, everything taken is durable."""
         self._flush()
 
     def _take(self, digest: bytes, data: bytes) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, bindparam, select
 from sqlalchemy.exc import IntegrityError
 
 from xpstore_server.core import project, revision
@@ -10,6 +10,12 @@ from xpstore_server.core.errors import AlreadyExists, Conflict, NotFound
 from xpstore_server.core.paging import Key, Page, fetch
 from xpstore_server.store.database import Transaction
 from xpstore_server.store.tables import experiment
+
+_BY_ANY_ID = select(experiment).where(experiment.c.id == bindparam("key"))
+_LIVE = select(experiment).where(project.is_live(experiment.c.project_uid))
+_BY_ID = _LIVE.where(experiment.c.id == bindparam("key"))
+_BY_NAME = _LIVE.where(experiment.c.project_uid == bindparam("parent"), experiment.c.name == bindparam("key"))
+_DELETE = experiment.delete().where(experiment.c.id == bindparam("key"), project.is_live(experiment.c.project_uid))
 
 
 def create(
@@ -29,14 +35,13 @@ def create(
         "revision": 1,
     }
     tx.insert_ignore(experiment, row)
-    if made := tx.execute(select(experiment).where(experiment.c.id == experiment_id)).first():
+    if made := tx.execute(_BY_ANY_ID, {"key": experiment_id}).first():
         if made.project_uid != project_uid:
             raise AlreadyExists("experiment", "id", experiment_id, "Make a new random id.")
         return made, True
     if not allow_existing:
         raise AlreadyExists("experiment", "name", name, "Set allow_existing to open it.")
-    by_name = select(experiment).where(experiment.c.project_uid == project_uid, experiment.c.name == name)
-    found = tx.execute(by_name).first()
+    found = tx.execute(_BY_NAME, {"parent": project_uid, "key": name}).first()
     if found is None:
         raise Conflict("The experiment was deleted at the same moment. Repeat the call.")
     return found, False
@@ -44,8 +49,7 @@ def create(
 
 def get(tx: Transaction, experiment_id: str) -> Row[Any]:
     """Returns an experiment of a live project."""
-    live = project.is_live(experiment.c.project_uid)
-    row = tx.execute(select(experiment).where(experiment.c.id == experiment_id, live)).first()
+    row = tx.execute(_BY_ID, {"key": experiment_id}).first()
     if row is None:
         raise NotFound("experiment", experiment_id)
     return row
@@ -53,9 +57,7 @@ def get(tx: Transaction, experiment_id: str) -> Row[Any]:
 
 def get_by_name(tx: Transaction, *, project_uid: str, name: str) -> Row[Any]:
     """Returns an experiment of a live project by its name."""
-    live = project.is_live(experiment.c.project_uid)
-    by_name = (experiment.c.project_uid == project_uid, experiment.c.name == name)
-    row = tx.execute(select(experiment).where(*by_name, live)).first()
+    row = tx.execute(_BY_NAME, {"parent": project_uid, "key": name}).first()
     if row is None:
         raise NotFound("experiment", name)
     return row
@@ -80,5 +82,4 @@ def change(tx: Transaction, principal: str, *, experiment_id: str, changes: dict
 
 def delete(tx: Transaction, experiment_id: str) -> bool:
     """Deletes an experiment with all below it. Returns whether this call did it."""
-    live = project.is_live(experiment.c.project_uid)
-    return tx.execute(experiment.delete().where(experiment.c.id == experiment_id, live)).rowcount == 1
+    return tx.execute(_DELETE, {"key": experiment_id}).rowcount == 1

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, bindparam, select
 
 from xpstore_server.core import model
 from xpstore_server.core.errors import AlreadyExists, NotFound
@@ -10,13 +10,17 @@ from xpstore_server.core.paging import Key, Page, fetch
 from xpstore_server.store.database import Transaction
 from xpstore_server.store.tables import iteration
 
+_LIVE = select(iteration).where(model.is_live(iteration.c.model_id))
+_BY_ID = _LIVE.where(iteration.c.id == bindparam("key"))
+_BY_STEP = _LIVE.where(iteration.c.model_id == bindparam("parent"), iteration.c.step == bindparam("key"))
+
 
 def create(tx: Transaction, *, model_id: str, iteration_id: str, step: int) -> tuple[Row[Any], bool]:
     """Makes the iteration of a step or opens the one that is there. Returns it and whether this creation made it."""
     model.ensure_live(tx, model_id)
     row = {"id": iteration_id, "model_id": model_id, "step": step, "created_at_us": tx.now_us()}
     tx.insert_ignore(iteration, row)
-    found = tx.execute(select(iteration).where(iteration.c.model_id == model_id, iteration.c.step == step)).first()
+    found = tx.execute(_BY_STEP, {"parent": model_id, "key": step}).first()
     if found is None:
         raise AlreadyExists("iteration", "id", iteration_id, "Make a new random id.")
     return found, found.id == iteration_id
@@ -24,8 +28,7 @@ def create(tx: Transaction, *, model_id: str, iteration_id: str, step: int) -> t
 
 def get(tx: Transaction, iteration_id: str) -> Row[Any]:
     """Returns an iteration of a live project."""
-    live = model.is_live(iteration.c.model_id)
-    row = tx.execute(select(iteration).where(iteration.c.id == iteration_id, live)).first()
+    row = tx.execute(_BY_ID, {"key": iteration_id}).first()
     if row is None:
         raise NotFound("iteration", iteration_id)
     return row
@@ -33,8 +36,7 @@ def get(tx: Transaction, iteration_id: str) -> Row[Any]:
 
 def get_by_step(tx: Transaction, *, model_id: str, step: int) -> Row[Any]:
     """Returns an iteration of a live project by its step."""
-    of_step = (iteration.c.model_id == model_id, iteration.c.step == step)
-    row = tx.execute(select(iteration).where(*of_step, model.is_live(iteration.c.model_id))).first()
+    row = tx.execute(_BY_STEP, {"parent": model_id, "key": step}).first()
     if row is None:
         raise NotFound("iteration", step)
     return row

@@ -5,7 +5,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, and_, select
+from sqlalchemy import Row, and_, bindparam, select
 
 from xpstore_server.core import model, project
 from xpstore_server.core.errors import NotFound, Stale
@@ -17,6 +17,25 @@ from xpstore_server.store.tables import metric, writer
 _ORDINAL_BITS = 62
 _VERSION_8 = 8 << 76
 _VARIANT = 2 << 62
+
+_PROGRESS = (
+    select(tables.model.c.project_uid, writer.c.next_point)
+    .outerjoin(
+        writer, and_(writer.c.project_uid == tables.model.c.project_uid, writer.c.writer_id == bindparam("writer"))
+    )
+    .where(tables.model.c.id == bindparam("key"), project.is_live(tables.model.c.project_uid))
+)
+_MOVE = writer.update().where(
+    writer.c.project_uid == bindparam("project"),
+    writer.c.writer_id == bindparam("writer"),
+    writer.c.next_point == bindparam("known"),
+)
+_ALLOT = (
+    tables.model.update()
+    .where(tables.model.c.id == bindparam("key"))
+    .values(next_ordinal=tables.model.c.next_ordinal + bindparam("count"))
+    .returning(tables.model.c.next_ordinal)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +84,7 @@ def log(tx: Transaction, *, model_id: str, writer_id: str, first_point: int, poi
 
 def _progress(tx: Transaction, model_id: str, writer_id: str) -> tuple[str, int | None]:
     """The project of a live model and how far a writer got in it."""
-    mine = and_(writer.c.project_uid == tables.model.c.project_uid, writer.c.writer_id == writer_id)
-    query = (
-        select(tables.model.c.project_uid, writer.c.next_point)
-        .outerjoin(writer, mine)
-        .where(tables.model.c.id == model_id, project.is_live(tables.model.c.project_uid))
-    )
-    row = tx.execute(query).first()
+    row = tx.execute(_PROGRESS, {"key": model_id, "writer": writer_id}).first()
     if row is None:
         raise NotFound("model", model_id)
     return row.project_uid, row.next_point
@@ -81,21 +94,15 @@ def _move(tx: Transaction, project_uid: str, writer_id: str, known: int | None, 
     if known is None:
         row = {"project_uid": project_uid, "writer_id": writer_id, "next_point": end}
         return tx.insert_ignore(writer, row) == 1
-    still = (writer.c.project_uid == project_uid, writer.c.writer_id == writer_id, writer.c.next_point == known)
-    return tx.execute(writer.update().where(*still).values(next_point=end)).rowcount == 1
+    still = {"project": project_uid, "writer": writer_id, "known": known}
+    return tx.execute(_MOVE, {**still, "next_point": end}).rowcount == 1
 
 
 def _append(tx: Transaction, model_id: str, points: list[Point]) -> None:
     if not points:
         return
     # The lock on the model's row is held until the commit: ordinals are given in the order of commits.
-    allotted = (
-        tables.model.update()
-        .where(tables.model.c.id == model_id)
-        .values(next_ordinal=tables.model.c.next_ordinal + len(points))
-        .returning(tables.model.c.next_ordinal)
-    )
-    end = tx.execute(allotted).scalar()
+    end = tx.execute(_ALLOT, {"key": model_id, "count": len(points)}).scalar()
     if end is None:
         raise NotFound("model", model_id)
     now = tx.now_us() if any(point.time_us is None for point in points) else 0

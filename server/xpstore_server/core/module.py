@@ -3,13 +3,15 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, select
+from sqlalchemy import ColumnElement, Row, bindparam, select
 
 from xpstore_server.core import iteration, model
 from xpstore_server.core.errors import AlreadyExists
 from xpstore_server.core.paging import Key, Page, fetch
 from xpstore_server.store.database import Transaction
 from xpstore_server.store.tables import module
+
+_BY_ID = select(module).where(module.c.id == bindparam("key"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +41,8 @@ def create(tx: Transaction, owner: Owner, *, module_id: str, name: str, attribut
     parents = {"model_id": owner.model_id, "iteration_id": owner.iteration_id}
     values = {"name": name, "attributes_json": attributes_json, "created_at_us": tx.now_us()}
     tx.insert_ignore(module, {"id": module_id, **parents, **values})
-    made = tx.execute(select(module).where(module.c.id == module_id, *owner.rows())).first()
-    if made is None:
+    made = tx.execute(_BY_ID, {"key": module_id}).first()
+    if made is None or Owner(made.model_id, made.iteration_id) != owner:
         raise AlreadyExists("module", "id", module_id, "Make a new random id.")
     return made
 

@@ -4,7 +4,7 @@ import os
 import uuid
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, exists, select, update
+from sqlalchemy import ColumnElement, Row, bindparam, exists, select, update
 from sqlalchemy.exc import IntegrityError
 
 from xpstore_server.core import revision
@@ -12,6 +12,17 @@ from xpstore_server.core.errors import AlreadyExists, NotFound
 from xpstore_server.core.paging import Key, Page, fetch
 from xpstore_server.store.database import Transaction
 from xpstore_server.store.tables import project
+
+
+def is_live(uid: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Whether the project a row points to is live: a deleted one hides all that is below it."""
+    return exists().where(project.c.uid == uid, project.c.deleted_at_us.is_(None))
+
+
+_LIVE = select(project).where(project.c.deleted_at_us.is_(None))
+_BY_UID = _LIVE.where(project.c.uid == bindparam("key"))
+_BY_ID = _LIVE.where(project.c.id == bindparam("key"))
+_BY_CREATION_ID = select(project).where(project.c.creation_id == bindparam("key"))
 
 
 def create(
@@ -25,7 +36,7 @@ def create(
     allow_existing: bool,
 ) -> tuple[Row[Any], bool]:
     """Makes the project or opens the live one of this id. Returns it and whether this creation made it."""
-    if found := tx.execute(select(project).where(project.c.creation_id == creation_id)).first():
+    if found := tx.execute(_BY_CREATION_ID, {"key": creation_id}).first():
         if found.deleted_at_us is not None:
             raise NotFound("project", found.id)
         return found, True
@@ -50,22 +61,16 @@ def create(
 
 def get(tx: Transaction, *, project_uid: str | None = None, project_id: str | None = None) -> Row[Any]:
     """Returns a live project by one of its keys."""
-    by_key = project.c.uid == project_uid if project_uid is not None else project.c.id == project_id
-    row = tx.execute(select(project).where(by_key, project.c.deleted_at_us.is_(None))).first()
+    by_key, key = (_BY_UID, project_uid) if project_uid is not None else (_BY_ID, project_id)
+    row = tx.execute(by_key, {"key": key}).first()
     if row is None:
-        raise NotFound("project", project_uid if project_uid is not None else project_id)
+        raise NotFound("project", key)
     return row
-
-
-def is_live(uid: ColumnElement[Any]) -> ColumnElement[bool]:
-    """Whether the project a row points to is live: a deleted one hides all that is below it."""
-    return exists().where(project.c.uid == uid, project.c.deleted_at_us.is_(None))
 
 
 def list_page(tx: Transaction, page: Page) -> tuple[list[Row[Any]], Key | None]:
     """Returns a page of the live projects, oldest first."""
-    live = select(project).where(project.c.deleted_at_us.is_(None))
-    return fetch(tx, live, [project.c.created_at_us, project.c.uid], page)
+    return fetch(tx, _LIVE, [project.c.created_at_us, project.c.uid], page)
 
 
 def change(tx: Transaction, principal: str, *, project_uid: str, changes: dict[str, Any], etag: str) -> Row[Any]:

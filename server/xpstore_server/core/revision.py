@@ -1,8 +1,9 @@
 """Optimistic updates: a row's revision counts its changes, and an etag is the revision that a client saw."""
 
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Row, Table, update
+from sqlalchemy import Row, Table, Update, bindparam
 
 from xpstore_server.core.errors import Conflict
 from xpstore_server.store.database import Transaction
@@ -16,11 +17,18 @@ def change(
     if etag and etag != str(row.revision):
         raise Conflict(f"The {what} was changed since you read it. Read it again.", etag=etag)
     (key,) = table.primary_key.columns
-    changed = update(table).where(key == row._mapping[key])
-    if etag:
-        changed = changed.where(table.c.revision == row.revision)
-    stamp = {"updated_at_us": tx.now_us(), "updated_by": principal, "revision": table.c.revision + 1}
-    after = tx.execute(changed.values(**changes, **stamp).returning(*table.c)).first()
+    present = {"present_key": row._mapping[key], "present_revision": row.revision}
+    stamp = {"updated_at_us": tx.now_us(), "updated_by": principal}
+    after = tx.execute(_change(table, is_guarded=bool(etag)), {**present, **changes, **stamp}).first()
     if after is None:
         raise Conflict(f"The {what} was changed or deleted at the same moment. Repeat the update.")
     return after
+
+
+@cache
+def _change(table: Table, *, is_guarded: bool) -> Update:
+    (key,) = table.primary_key.columns
+    present = table.update().where(key == bindparam("present_key"))
+    if is_guarded:
+        present = present.where(table.c.revision == bindparam("present_revision"))
+    return present.values(revision=table.c.revision + 1).returning(*table.c)

@@ -3,13 +3,18 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, bindparam, select
 
 from xpstore_server.core import limits, model, revision
 from xpstore_server.core.errors import AlreadyExists, InvalidArgument
 from xpstore_server.store import tables
 from xpstore_server.store.database import Transaction
 from xpstore_server.store.tables import iteration, metric, step_advance
+
+_KNOWN = select(step_advance).where(step_advance.c.id == bindparam("key"))
+_PRUNE = step_advance.delete().where(
+    step_advance.c.model_id == bindparam("key"), step_advance.c.created_at_us < bindparam("oldest_us")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +29,7 @@ class Rewound:
 def advance(tx: Transaction, principal: str, *, model_id: str, advance_id: str, delta: int) -> int:
     """Adds to the step, once for each `advance_id`. Returns the step after it."""
     row = model.lock(tx, model_id)
-    known = tx.execute(select(step_advance).where(step_advance.c.id == advance_id)).first()
+    known = tx.execute(_KNOWN, {"key": advance_id}).first()
     if known is not None:
         if known.model_id != model_id:
             raise AlreadyExists("advance", "id", advance_id, "Make a new random id.")
@@ -33,8 +38,7 @@ def advance(tx: Transaction, principal: str, *, model_id: str, advance_id: str, 
     if not 0 <= step <= limits.STEP:
         raise InvalidArgument("delta", delta, f"the step would be {step}, and must be between 0 and {limits.STEP}")
     now = tx.now_us()
-    is_old = step_advance.c.created_at_us < now - limits.ADVANCE_KEPT_US
-    tx.execute(step_advance.delete().where(step_advance.c.model_id == model_id, is_old))
+    tx.execute(_PRUNE, {"key": model_id, "oldest_us": now - limits.ADVANCE_KEPT_US})
     tx.insert(step_advance, {"id": advance_id, "model_id": model_id, "step": step, "created_at_us": now})
     revision.change(tx, tables.model, row, {"step": step}, principal)
     return step

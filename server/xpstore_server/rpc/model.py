@@ -1,6 +1,5 @@
 """ModelService: models and modules."""
 
-import json
 from typing import Any
 
 from sqlalchemy import Row
@@ -163,7 +162,7 @@ def to_wire(row: Row[Any]) -> pb.Model:
         description=row.description,
         step=row.step,
         config_json=row.config_json,
-        tags=json.loads(row.tags or "[]"),
+        tags=row.tags.split(model.TAG_SEPARATOR) if row.tags else (),
         status=STATUS[row.status],
         created_at_us=row.created_at_us,
         created_by=row.created_by,

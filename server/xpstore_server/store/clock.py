@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement
+from sqlalchemy import BigInteger
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 
 
-class NowUs(ColumnElement[int]):
+class NowUs(FunctionElement[int]):
     """Microseconds since the epoch; of SQLite only to the millisecond."""
 
     type = BigInteger()

@@ -1,0 +1,164 @@
+"""Trains a classifier of handwritten digits and keeps everything about it; then gets it back and checks it.
+
+    python quickstart.py train     a new model each time, on the same data
+    python quickstart.py verify    in another process: every digest, and the score of the newest model
+
+The server is the one of XPSTORE_API_URL and XPSTORE_API_KEY, else the embedded one.
+"""
+
+import argparse
+import json
+import tempfile
+import warnings
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from blake3 import blake3
+from sklearn.datasets import load_digits
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.inspection import permutation_importance
+from sklearn.metrics import log_loss
+from sklearn.model_selection import train_test_split
+from sklearn.neural_network import MLPClassifier
+
+import xpstore
+from xpstore import Project
+from xpstore.artifact import Artifact, DirectoryArtifact, ExplanationArtifact, TrainedModelArtifact
+from xpstore.model import Model
+
+EPOCHS = 15
+# Loading makes no object of a type that is neither known to be safe nor named by the caller.
+TRUSTED = ["sklearn.neural_network._stochastic_optimizers.AdamOptimizer"]
+
+
+def write_data(folder: Path) -> None:
+    """Writes the data set that scikit-learn ships, split, one file for each array."""
+    digits: Any = load_digits()
+    split = train_test_split(digits.data, digits.target, test_size=0.25, random_state=0, stratify=digits.target)
+    for name, array in zip(("train_x", "test_x", "train_y", "test_y"), split, strict=True):
+        np.save(folder / f"{name}.npy", array)
+
+
+def read_data(folder: Path) -> tuple[Any, ...]:
+    return tuple(np.load(folder / f"{name}.npy") for name in ("train_x", "test_x", "train_y", "test_y"))
+
+
+def fit(model: Model, seed: int, data: tuple[Any, ...]) -> MLPClassifier:
+    """Trains for some epochs and logs as it goes."""
+    train_x, test_x, train_y, test_y = data
+    classifier = MLPClassifier((48,), learning_rate_init=3e-3, random_state=seed)
+    model.modules.log("network", {"layers": [64, 48, 10], "activation": "relu"})
+    model.modules.log("optimizer", {"name": "adam", "lr": 3e-3, "batch": 200})
+    for epoch in range(EPOCHS):
+        classifier.partial_fit(train_x, train_y, classes=np.arange(10))
+        model.step += 1
+        for phase, x, y in (("train", train_x, train_y), ("test", test_x, test_y)):
+            model.metrics.log("loss", log_loss(y, classifier.predict_proba(x)), epoch, phase)
+            model.metrics.log("accuracy", classifier.score(x, y), epoch, phase)
+    return classifier
+
+
+def explain(classifier: MLPClassifier, data: tuple[Any, ...], folder: Path) -> None:
+    """Writes how much each pixel matters, as numbers and as a picture."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    _, test_x, _, test_y = data
+    importance = permutation_importance(classifier, test_x, test_y, n_repeats=3, random_state=0).importances_mean
+    results = {"method": "permutation importance", "importances": importance.round(6).tolist()}
+    (folder / "results.json").write_text(json.dumps(results))
+    figure, axes = plt.subplots(figsize=(4, 4))
+    axes.imshow(importance.reshape(8, 8), cmap="viridis")
+    axes.set_title("Accuracy lost when a pixel is shuffled")
+    # No date and no version in the file: the same picture has the same bytes.
+    figure.savefig(folder / "importance.png", metadata={"Software": None})
+    plt.close(figure)
+
+
+def train(project: Project) -> None:
+    started = datetime.now(UTC)
+    experiment = project.experiment("digits")
+    seed = len(experiment.models.list())
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "data").mkdir()
+        (folder / "explanation").mkdir()
+        write_data(folder / "data")
+        model = experiment.model(config={"seed": seed, "epochs": EPOCHS}, name=f"mlp-{seed}", tags=["quickstart"])
+        with model.run() as run:
+            saved: list[Artifact] = [DirectoryArtifact.save(folder / "data", "digits-data", model=model)]
+            data = read_data(folder / "data")
+            classifier = fit(model, seed, data)
+            iteration = model.iterations.create(model.step)
+            iteration.modules.log("evaluation", {"rows": len(data[1])})
+            score = classifier.score(data[1], data[3])
+            saved.append(
+                TrainedModelArtifact.save(
+                    classifier,
+                    "digits-classifier",
+                    model=model,
+                    iteration=iteration,
+                    step=model.step,
+                    metadata={"test_accuracy": score},
+                    aliases=["candidate"],
+                    used=saved[:1],
+                )
+            )
+            explain(classifier, data, folder / "explanation")
+            saved.append(
+                ExplanationArtifact.save(
+                    folder / "explanation", "digits-explanation", model=model, iteration=iteration, used=saved[1:]
+                )
+            )
+    print(f"model {model.name}: run on {run.host}, step {model.step}, test accuracy {score:.4f}")
+    for artifact in saved:
+        is_new = artifact.created_at >= started
+        state = "stored" if is_new else "unchanged since last time: nothing sent"
+        print(f"  {artifact.name:<20} version {artifact.version}  {artifact.size_bytes:>9,} bytes  {state}")
+
+
+def check_files(artifact: Artifact, folder: Path) -> None:
+    """Compares what arrived with the digests that were saved, without the client's help."""
+    files = artifact.download(folder)
+    for file in artifact.files():
+        actual = blake3((files / file.path).read_bytes()).hexdigest()
+        if actual != file.digest:
+            raise SystemExit(f"{artifact.name}: {file.path} is damaged")
+
+
+def verify(project: Project) -> None:
+    newest = {artifact.name: artifact for artifact in project.artifacts.list()}
+    classifier = newest["digits-classifier"]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for artifact in newest.values():
+            check_files(artifact, folder / artifact.name)
+            print(
+                f"  {artifact.name:<20} version {artifact.version}  {len(artifact.files())} files, every digest right"
+            )
+        _, test_x, _, test_y = read_data(folder / "digits-data")
+        score = classifier.load(trusted=TRUSTED).score(test_x, test_y)
+    expected = classifier.metadata["test_accuracy"]
+    if score != expected:
+        raise SystemExit(f"the model scores {score}, not {expected}")
+    model = classifier.model
+    assert model is not None
+    print(f"  {model.name} ({model.status}) scores {score:.4f} again; {len(model.metrics.list())} metric points")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("action", choices=["train", "verify"])
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore", ConvergenceWarning)
+    xpstore.init()
+    with Project(id="quickstart", name="Quickstart") as project:
+        train(project) if arguments.action == "train" else verify(project)
+
+
+if __name__ == "__main__":
+    main()

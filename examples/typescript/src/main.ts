@@ -1,0 +1,137 @@
+// A client of xpstore from its contract alone: opens a project, logs metrics, uploads a file in a way that goes on
+// after a broken connection, reads it back and checks every byte.
+//
+//   XPSTORE_API_KEY=... XPSTORE_API_URL=localhost:50051 npm start -- FILE [--break-after BYTES]
+
+import { createHash, randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { createReadStream } from "node:fs";
+import { stat } from "node:fs/promises";
+import { basename } from "node:path";
+import { parseArgs } from "node:util";
+import { type ChannelCredentials, credentials, Metadata, type ServiceError, status } from "@grpc/grpc-js";
+import {
+  ArtifactServiceClient, type ArtifactVersion, type GetUploadResponse, type UploadFileHeader, type UploadFileResponse,
+} from "../gen/xpstore/v1/artifact.js";
+import { ExperimentServiceClient, type CreateExperimentResponse } from "../gen/xpstore/v1/experiment.js";
+import { MetricServiceClient, type LogMetricsResponse } from "../gen/xpstore/v1/metric.js";
+import { ModelServiceClient, type CreateModelResponse } from "../gen/xpstore/v1/model.js";
+import { ProjectServiceClient, type CreateProjectResponse } from "../gen/xpstore/v1/project.js";
+
+type Callback<T> = (error: ServiceError | null, response: T) => void;
+const unary = <T>(call: (done: Callback<T>) => unknown) =>
+  new Promise<T>((resolve, reject) => call((error, response) => (error ? reject(error) : resolve(response))));
+
+const { values: flags, positionals: [file] } = parseArgs({
+  allowPositionals: true,
+  options: { "break-after": { type: "string" } },
+});
+const { XPSTORE_API_KEY: key, XPSTORE_API_URL: url = "localhost:50051" } = process.env;
+if (!file || !key) throw new Error("usage: XPSTORE_API_KEY=... XPSTORE_API_URL=HOST:PORT npm start -- FILE");
+
+const isLocal = /^(localhost|127\.|\[::1\]|unix:)/.test(url); // a key in plaintext must not leave this machine
+const channel = isLocal ? credentials.createInsecure() : credentials.createSsl();
+const connect = <T>(Client: new (url: string, channel: ChannelCredentials, options: object) => T) =>
+  new Client(url, channel, { "grpc.enable_http_proxy": isLocal ? 0 : 1 });
+const auth = new Metadata();
+auth.set("authorization", `Bearer ${key}`);
+const artifacts = connect(ArtifactServiceClient);
+
+async function logMetrics(projectUid: string): Promise<number> {
+  const { experiment } = await unary<CreateExperimentResponse>((done) =>
+    connect(ExperimentServiceClient).createExperiment(
+      { projectUid, experimentId: randomUUID(), name: "from node", allowExisting: true }, auth, done));
+  const { model } = await unary<CreateModelResponse>((done) =>
+    connect(ModelServiceClient).createModel(
+      { experimentId: experiment!.id, modelId: randomUUID(), hash: randomUUID(), name: "typescript", tags: [],
+        description: undefined, configJson: "", allowExisting: false }, auth, done));
+  const points = [0.9, 0.5, 0.25].map((floatValue, step) => ({
+    name: "loss", value: { $case: "floatValue" as const, value: floatValue }, step: BigInt(step), phase: "train",
+    timeUs: undefined,
+  }));
+  const request = { modelId: model!.id, points, writerId: randomUUID(), firstPoint: 0n };
+  const { storedCount } = await unary<LogMetricsResponse>((done) =>
+    connect(MetricServiceClient).logMetrics(request, auth, done));
+  return Number(storedCount);
+}
+
+/** One stream: the header, then the bytes from its offset on. Breaks off after `limit` bytes, as a bad network would. */
+function sendOnce(header: UploadFileHeader, limit: number): Promise<ArtifactVersion> {
+  return new Promise((resolve, reject) => {
+    const call = artifacts.uploadFile(auth, (error: ServiceError | null, response: UploadFileResponse) =>
+      error ? reject(error) : resolve(response.version!));
+    const send = async () => {
+      call.write({ part: { $case: "header", value: header } });
+      let sent = 0;
+      for await (const data of createReadStream(file!, { start: Number(header.offset), highWaterMark: 1 << 20 })) {
+        if (!call.write({ part: { $case: "data", value: data } })) await once(call, "drain");
+        if ((sent += data.length) >= limit) return call.cancel();
+      }
+      call.end();
+    };
+    send().catch(reject);
+  });
+}
+
+/** Uploads until it worked: after a broken stream the server says how far it got, and the next stream starts there. */
+async function upload(header: UploadFileHeader, breakAfter: number): Promise<[ArtifactVersion, bigint[]]> {
+  const offsets: bigint[] = [];
+  for (let limit = breakAfter; ; limit = Infinity) {
+    offsets.push(header.offset);
+    try {
+      return [await sendOnce(header, limit), offsets];
+    } catch (error) {
+      const { code } = error as ServiceError;
+      const isTemporary = [status.UNAVAILABLE, status.CANCELLED, status.ABORTED].includes(code);
+      if (!isTemporary || offsets.length > 10) throw error;
+      const state = await unary<GetUploadResponse>((done) =>
+        artifacts.getUpload({ uploadId: header.uploadId }, auth, done));
+      if (state.version) return [state.version, offsets];
+      header = { ...header, offset: state.offset };
+    }
+  }
+}
+
+async function readBack(versionId: string): Promise<string> {
+  const hash = createHash("sha256");
+  const source = { $case: "versionId" as const, value: versionId };
+  const stream = artifacts.readFile({ source, path: "", offset: 0n, length: undefined }, auth);
+  for await (const { part } of stream) if (part.$case === "data") hash.update(part.value);
+  return hash.digest("hex");
+}
+
+async function main(): Promise<boolean> {
+  const project = (await unary<CreateProjectResponse>((done) =>
+    connect(ProjectServiceClient).createProject(
+      { projectId: "typescript example", name: "TypeScript", description: "", creationId: randomUUID(),
+        allowExisting: true }, auth, done))).project!;
+  const storedCount = await logMetrics(project.uid);
+
+  const sha256 = createHash("sha256");
+  for await (const data of createReadStream(file!)) sha256.update(data);
+  const expected = sha256.digest();
+  const draft = {
+    name: basename(file!), type: "directory", description: undefined, metadataJson: "", aliases: ["from-node"], links: [],
+    usedVersionIds: [], force: true,
+  };
+  const [version, offsets] = await upload(
+    { uploadId: randomUUID(), projectUid: project.uid, draft, path: basename(file!), offset: 0n,
+      sizeBytes: BigInt((await stat(file!)).size), sha256: expected, blake3: Buffer.alloc(0) },
+    Number(flags["break-after"] ?? Infinity));
+  const isEqual = (await readBack(version.id)) === expected.toString("hex");
+
+  console.log(`project   ${project.id} (${project.uid})`);
+  console.log(`metrics   ${storedCount} points stored`);
+  console.log(`artifact  ${version.name}@${version.version}, ${version.sizeBytes} bytes, tree ${Buffer.from(version.digest).toString("hex")}`);
+  console.log(`streams   ${offsets.length}, started at ${offsets.join(", ")}`);
+  console.log(`read back ${isEqual ? "every byte is equal" : "DIFFERENT BYTES"}`);
+  return isEqual;
+}
+
+main().then(
+  (isEqual) => process.exit(isEqual ? 0 : 1),
+  (error) => {
+    console.error(error.details ?? error);
+    process.exit(1);
+  },
+);
