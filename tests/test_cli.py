@@ -115,7 +115,13 @@ def test_put_takes_a_type_and_makes_the_project(run: Command, client: xpstore.Cl
 def test_get_selects_a_version_or_alias(run: Command, project: xpstore.Project, tmp_path: Path) -> None:
     for text in (b"1", b"2", b"3"):
         DirectoryArtifact.save(text, "data", aliases=["prod"] if text == b"2" else [])
-    for reference, expected in (("data", "3"), ("data@1", "1"), ("data@prod", "2")):
+    for reference, expected in (
+        ("data", "3"),
+        ("data@1", "1"),
+        ("data@v2", "2"),
+        ("data@prod", "2"),
+        ("data@latest", "3"),
+    ):
         path = json.loads(run("get", project.id, reference, "--json").stdout)["path"]
         assert path == "data"
         assert [file.read_text() for file in (tmp_path / path).iterdir()] == [expected]

@@ -165,9 +165,12 @@ def _reference(text: str) -> tuple[str, str]:
 
 def _find(project: Project, reference: str) -> Artifact:
     name, selector = _reference(reference)
-    if selector.isdecimal():
-        return Artifact.get_by_name(name, version=int(selector), project=project)
-    return Artifact.get_by_name(name, alias=selector or None, project=project)
+    number = selector.removeprefix("v")
+    if number.isdecimal():
+        return Artifact.get_by_name(name, version=int(number), project=project)
+    # No alias reads like a version: not "7", not "v7", not "latest".
+    alias = None if selector in ("", "latest") else selector
+    return Artifact.get_by_name(name, alias=alias, project=project)
 
 
 def _artifact_row(artifact: Artifact) -> dict[str, Any]:

@@ -20,9 +20,17 @@ def to_json(field: str, value: Any, *, is_canonical: bool = False) -> str:
         InvalidArgument: JSON cannot say it: NaN, an infinity, an object of a class of its own.
     """
     try:
-        return json.dumps(value, allow_nan=False, separators=(",", ":"), sort_keys=is_canonical, default=to_scalar)
+        text = json.dumps(
+            value,
+            allow_nan=False,
+            ensure_ascii=False,
+            separators=(",", ":"),
+            sort_keys=is_canonical,
+            default=to_scalar,
+        )
     except (TypeError, ValueError, RecursionError) as error:
         raise _invalid(field, value, f"must be JSON ({error})") from None
+    return text.encode("utf-8", "backslashreplace").decode()  # half a surrogate pair becomes its JSON escape
 
 
 def to_json_object(field: str, value: Any, *, is_canonical: bool = False) -> str:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from xpstore_server.auth import Authenticator
 from xpstore_server.core.errors import Conflict, DataLoss, ServiceError
-from xpstore_server.store.errors import BlobMissing, MissingChunks, StoreUnavailable
+from xpstore_server.store.errors import BlobDamaged, BlobMissing, MissingChunks, StoreUnavailable
 
 log = logging.getLogger("xpstore")
 
@@ -160,8 +160,8 @@ def _as_service_error(error: Exception) -> ServiceError:
         failure = ServiceError("The server's database or blob store does not answer. Try again.")
         failure.reason = "UNAVAILABLE"
         return failure
-    if isinstance(error, BlobMissing | MissingChunks):
-        return DataLoss("Stored bytes are missing. The server's log says which.")
+    if isinstance(error, BlobMissing | BlobDamaged | MissingChunks):
+        return DataLoss("Stored bytes are missing or damaged. The server's log says which.")
     if isinstance(error, IntegrityError):
         return Conflict("Something this call relies on was changed or deleted at the same moment. Repeat it.")
     return ServiceError("The server failed. Its log has the trace under this request id.")

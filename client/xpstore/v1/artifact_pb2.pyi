@@ -160,7 +160,7 @@ class ArtifactVersion(_message.Message):
     def __init__(self, id: _Optional[str] = ..., artifact_id: _Optional[str] = ..., project_uid: _Optional[str] = ..., name: _Optional[str] = ..., type: _Optional[str] = ..., version: _Optional[int] = ..., digest: _Optional[bytes] = ..., fingerprint: _Optional[str] = ..., size_bytes: _Optional[int] = ..., file_count: _Optional[int] = ..., description: _Optional[str] = ..., metadata_json: _Optional[str] = ..., aliases: _Optional[_Iterable[str]] = ..., links: _Optional[_Iterable[_Union[ArtifactLink, _Mapping]]] = ..., used_version_ids: _Optional[_Iterable[str]] = ..., created_at_us: _Optional[int] = ..., created_by: _Optional[str] = ..., updated_at_us: _Optional[int] = ..., updated_by: _Optional[str] = ..., etag: _Optional[str] = ...) -> None: ...
 
 class ArtifactDraft(_message.Message):
-    __slots__ = ("name", "type", "description", "metadata_json", "aliases", "links", "used_version_ids", "force")
+    __slots__ = ("name", "type", "description", "metadata_json", "aliases", "links", "used_version_ids", "force", "metadata_is_implied")
     NAME_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
@@ -169,6 +169,7 @@ class ArtifactDraft(_message.Message):
     LINKS_FIELD_NUMBER: _ClassVar[int]
     USED_VERSION_IDS_FIELD_NUMBER: _ClassVar[int]
     FORCE_FIELD_NUMBER: _ClassVar[int]
+    METADATA_IS_IMPLIED_FIELD_NUMBER: _ClassVar[int]
     name: str
     type: str
     description: str
@@ -177,7 +178,8 @@ class ArtifactDraft(_message.Message):
     links: _containers.RepeatedCompositeFieldContainer[ArtifactLink]
     used_version_ids: _containers.RepeatedScalarFieldContainer[str]
     force: bool
-    def __init__(self, name: _Optional[str] = ..., type: _Optional[str] = ..., description: _Optional[str] = ..., metadata_json: _Optional[str] = ..., aliases: _Optional[_Iterable[str]] = ..., links: _Optional[_Iterable[_Union[ArtifactLink, _Mapping]]] = ..., used_version_ids: _Optional[_Iterable[str]] = ..., force: bool = ...) -> None: ...
+    metadata_is_implied: bool
+    def __init__(self, name: _Optional[str] = ..., type: _Optional[str] = ..., description: _Optional[str] = ..., metadata_json: _Optional[str] = ..., aliases: _Optional[_Iterable[str]] = ..., links: _Optional[_Iterable[_Union[ArtifactLink, _Mapping]]] = ..., used_version_ids: _Optional[_Iterable[str]] = ..., force: bool = ..., metadata_is_implied: bool = ...) -> None: ...
 
 class ArtifactName(_message.Message):
     __slots__ = ("project_id", "name", "version", "alias")

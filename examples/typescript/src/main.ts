@@ -8,6 +8,7 @@ import { once } from "node:events";
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { basename } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { type ChannelCredentials, credentials, Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import {
@@ -84,6 +85,7 @@ async function upload(header: UploadFileHeader, breakAfter: number): Promise<[Ar
       const { code } = error as ServiceError;
       const isTemporary = [status.UNAVAILABLE, status.CANCELLED, status.ABORTED].includes(code);
       if (!isTemporary || offsets.length > 10) throw error;
+      await setTimeout(500); // what the server has in hand becomes durable, or the server comes back
       const state = await unary<GetUploadResponse>((done) =>
         artifacts.getUpload({ uploadId: header.uploadId }, auth, done));
       if (state.version) return [state.version, offsets];

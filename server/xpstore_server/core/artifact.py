@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, Select, delete, exists, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, delete, exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from xpstore_server.core import project, revision
@@ -93,8 +93,8 @@ def get_by_name(tx: Transaction, name: Name) -> Row[Any]:
     row = tx.execute(query.order_by(version.c.version.desc()).limit(1)).first()
     if row is None:
         project.get(tx, project_id=name.project_id)
-        selector = f"@{name.version or name.alias}" if name.version is not None or name.alias is not None else ""
-        raise NotFound("artifact", name.name + selector)
+        selector = name.alias if name.version is None else name.version
+        raise NotFound("artifact", name.name if selector is None else f"{name.name}@{selector}")
     return row
 
 
@@ -145,7 +145,6 @@ def change_version(tx: Transaction, principal: str, *, version_id: str, changes:
 
 def delete_version(tx: Transaction, principal: str, version_id: str) -> bool:
     """Hides a version. Returns whether this call did it."""
-    _refuse_aliased(tx, [version_id])
     return _delete(tx, principal, version.c.id == version_id) == 1
 
 
@@ -208,13 +207,12 @@ def rename(tx: Transaction, principal: str, *, artifact_id: str, name: str, etag
 
 def delete_artifact(tx: Transaction, principal: str, artifact_id: str) -> int:
     """Hides all versions of an artifact. Returns how many this call hid."""
-    ids = tx.execute(select(version.c.id).where(version.c.artifact_id == artifact_id)).scalars().all()
-    _refuse_aliased(tx, ids)
     return _delete(tx, principal, version.c.artifact_id == artifact_id)
 
 
 def set_alias(tx: Transaction, version_id: str, alias: str) -> Row[Any]:
     """Points an alias to a version."""
+    _lock(tx, version.c.id == version_id)
     row = get(tx, version_id)
     point_alias(tx, row.artifact_id, alias, version_id)
     return row
@@ -342,14 +340,23 @@ def add_lineage(tx: Transaction, project_uid: str, version_id: str, used: Sequen
     tx.insert_ignore(tables.artifact_lineage, *rows)
 
 
-def _delete(tx: Transaction, principal: str, which: Any) -> int:
+def _lock(tx: Transaction, which: ColumnElement[bool]) -> None:
+    """Locks the artifacts of these versions: no alias moves, and no version is published, until the end."""
+    owners = select(version.c.artifact_id).where(which).scalar_subquery()
+    tx.execute(select(named.c.id).where(named.c.id.in_(owners)).with_for_update())
+
+
+def _delete(tx: Transaction, principal: str, which: ColumnElement[bool]) -> int:
+    _lock(tx, which)
+    _refuse_aliased(tx, which)
     now = tx.now_us()
     gone = update(version).where(which, version.c.state == "live")
     values = {"state": "deleted", "deleted_at_us": now, "updated_at_us": now, "updated_by": principal}
     return tx.execute(gone.values(**values)).rowcount
 
 
-def _refuse_aliased(tx: Transaction, version_ids: Sequence[str]) -> None:
+def _refuse_aliased(tx: Transaction, which: ColumnElement[bool]) -> None:
     table = tables.artifact_alias
-    if aliases := tx.execute(select(table.c.alias).where(table.c.version_id.in_(version_ids))).scalars().all():
+    pointing = select(table.c.alias).join(version, version.c.id == table.c.version_id).where(which)
+    if aliases := tx.execute(pointing).scalars().all():
         raise Conflict(f"Aliases point here: {', '.join(sorted(aliases)[:10])}. Remove them first.", alias=aliases[0])

@@ -111,6 +111,8 @@ class Tree:
             raise InvalidArgument("entries.path", entry.path, "is there twice, with different contents")
         if entry.offset != self._covered or not self._covered:
             raise InvalidArgument("entries.offset", entry.offset, f"must be {self._covered} in {entry.path!r}")
+        if not entry.chunk_sizes:
+            raise InvalidArgument("entries.chunk_sizes", "", f"must not be empty in a further part of {entry.path!r}")
 
     def _start(self, entry: Entry) -> None:
         path = check_path("entries.path", entry.path).encode()

@@ -12,12 +12,12 @@ from functools import partial
 from typing import Any
 
 from blake3 import blake3
-from sqlalchemy import Row, delete, select, update
+from sqlalchemy import Row, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from xpstore_server.core import artifact, limits, project
 from xpstore_server.core.artifact import Link
-from xpstore_server.core.errors import AlreadyExists, InvalidArgument, NotFound
+from xpstore_server.core.errors import AlreadyExists, Conflict, InvalidArgument, NotFound
 from xpstore_server.core.manifest import Entry, ManifestCodec, PageRef, Tree
 from xpstore_server.store import tables
 from xpstore_server.store.chunks import ChunkStore, batches
@@ -31,7 +31,10 @@ ATTEMPTS = 5
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What a version shall be, apart from its bytes. Empty `metadata_json` and None `description` mean "not said"."""
+    """What a version shall be, apart from its bytes. Empty `metadata_json` and None `description` mean "not said".
+
+    Implied metadata is what a new version gets and nobody said: it makes no version new.
+    """
 
     name: str
     type: str
@@ -41,6 +44,11 @@ class Draft:
     links: Sequence[Link] = ()
     used_version_ids: Sequence[str] = ()
     force: bool = False
+    metadata_is_implied: bool = False
+
+
+class _LostEdges(Conflict):
+    """The sweep took the commit for abandoned, and the edges of its earlier batches with it."""
 
 
 @dataclass(slots=True)
@@ -76,7 +84,7 @@ class Publisher:
             version = _Version(principal, project_uid, version_id, draft, checked, self._codec.encode_root(list(pages)))
             try:
                 return self._publish(version)
-            except IntegrityError:
+            except (IntegrityError, _LostEdges):
                 # A pack was condemned or repacked after it was resolved. Resolve again: what is gone shows as missing.
                 if attempt == ATTEMPTS - 1:
                     raise
@@ -100,7 +108,9 @@ class Publisher:
             sizes: dict[bytes, int] = {}
             for entry in entries:
                 tree.add(entry)
-                sizes.update(zip(entry.chunk_digests, entry.chunk_sizes, strict=True))
+                for digest, size in zip(entry.chunk_digests, entry.chunk_sizes, strict=True):
+                    if sizes.setdefault(digest, size) != size:
+                        raise InvalidArgument("chunk_sizes", size, f"chunk {digest.hex()} cannot have two sizes")
             found = self._resolved(pool, list(sizes), missing)
             for digest, row in found.items():
                 if row.raw_size != sizes[digest]:
@@ -147,33 +157,19 @@ class _Version:
     root: bytes
 
     def add_edges(self, tx: Transaction, pack_ids: Sequence[str]) -> None:
-        now = tx.now_us()
-        row = {
-            "id": self.id,
-            "project_uid": self.project_uid,
-            "state": "committing",
-            "digest": self.checked.digest,
-            "fingerprint": blake3(b"xpstore save v1\n" + self.checked.digest).hexdigest(),
-            "manifest": self.root,
-            "size_bytes": self.checked.size_bytes,
-            "file_count": self.checked.file_count,
-            "description": self.draft.description,
-            "metadata_json": self.draft.metadata_json or "{}",
-            "created_at_us": now,
-            "created_by": self.principal,
-            "updated_at_us": now,
-            "updated_by": self.principal,
-            "revision": 1,
-        }
+        row = {"id": self.id, "project_uid": self.project_uid, "state": "committing", **self._content(tx)}
         tx.insert_ignore(tables.artifact_version, row)
         edges = ({"version_id": self.id, "pack_id": pack_id} for pack_id in pack_ids)
         tx.insert_ignore(tables.artifact_pack, *edges)
 
     def finish(self, tx: Transaction, pack_ids: Sequence[str]) -> tuple[Row[Any], bool]:
-        self.add_edges(tx, pack_ids)
-        project.get(tx, project_uid=self.project_uid)
         draft = self.draft
+        project.get(tx, project_uid=self.project_uid)
         owner = artifact.lock_named(tx, self.principal, self.project_uid, draft.name, draft.type)
+        if made := _made(tx, self.project_uid, self.id):
+            return made, True  # by another try of this commit, meanwhile
+        self.add_edges(tx, pack_ids)
+        self._check_edges(tx)
         newest = artifact.newest(tx, owner.id)
         if newest is not None and owner.type != draft.type:
             fix = f"{draft.name!r} has the type {owner.type!r}; a name has one type"
@@ -192,6 +188,29 @@ class _Version:
         artifact.add_lineage(tx, self.project_uid, version_id, draft.used_version_ids)
         return artifact.get(tx, version_id), not is_same
 
+    def _content(self, tx: Transaction) -> dict[str, Any]:
+        now = tx.now_us()
+        return {
+            "digest": self.checked.digest,
+            "fingerprint": blake3(b"xpstore save v1\n" + self.checked.digest).hexdigest(),
+            "manifest": self.root,
+            "size_bytes": self.checked.size_bytes,
+            "file_count": self.checked.file_count,
+            "description": self.draft.description,
+            "metadata_json": self.draft.metadata_json or "{}",
+            "created_at_us": now,
+            "created_by": self.principal,
+            "updated_at_us": now,
+            "updated_by": self.principal,
+            "revision": 1,
+        }
+
+    def _check_edges(self, tx: Transaction) -> None:
+        # Batches before this transaction are gone if the sweep deleted the version in between.
+        mine = select(func.count()).where(tables.artifact_pack.c.version_id == self.id)
+        if tx.execute(mine).scalar_one() < len(self.checked.pack_ids):
+            raise _LostEdges("The commit took too long. Repeat it.")
+
     def _number(self, tx: Transaction, owner: Row[Any]) -> None:
         number = owner.last_version + 1
         tx.execute(
@@ -201,7 +220,8 @@ class _Version:
         )
         version = tables.artifact_version
         live = update(version).where(version.c.id == self.id, version.c.state == "committing")
-        done = live.values(state="live", artifact_id=owner.id, version=number, created_at_us=tx.now_us())
+        # The content again: a try before this one, of another tree, may have left the row.
+        done = live.values(state="live", artifact_id=owner.id, version=number, **self._content(tx))
         if tx.execute(done).rowcount != 1:
             raise AlreadyExists("version", "version_id", self.id, "Make a fresh id for every version.")
 
@@ -211,22 +231,30 @@ class _Version:
             return False
         if draft.description is not None and draft.description != newest.description:
             return False
-        return not draft.metadata_json or json.loads(draft.metadata_json) == json.loads(newest.metadata_json)
+        if not draft.metadata_json or draft.metadata_is_implied:
+            return True
+        return bool(json.loads(draft.metadata_json) == json.loads(newest.metadata_json))
 
 
 def _prepare(tx: Transaction, project_uid: str, version_id: str, draft: Draft) -> Row[Any] | None:
     """Refuses early what the last step would refuse; returns the version if this commit has been made."""
     project.get(tx, project_uid=project_uid)
-    version = tables.artifact_version
-    columns = (version.c.state, version.c.project_uid)
-    found = tx.execute(select(*columns).where(version.c.id == version_id)).first()
-    if found is not None and found.project_uid != project_uid:
-        raise AlreadyExists("version", "version_id", version_id, "Make a fresh id for every version.")
-    if found is not None and found.state == "deleted":
-        raise NotFound("version", version_id)
-    if found is not None and found.state == "live":
-        return artifact.get(tx, version_id)
+    if made := _made(tx, project_uid, version_id):
+        return made
     for link in draft.links:
         artifact.check_link(tx, project_uid, link)
     artifact.check_used(tx, project_uid, draft.used_version_ids)
     return None
+
+
+def _made(tx: Transaction, project_uid: str, version_id: str) -> Row[Any] | None:
+    """The version of this id if it has been published."""
+    version = tables.artifact_version
+    columns = (version.c.state, version.c.project_uid)
+    found = tx.execute(select(*columns).where(version.c.id == version_id)).first()
+    if found is None:
+        return None
+    if found.project_uid != project_uid:
+        raise AlreadyExists("version", "version_id", version_id, "Make a fresh id for every version.")
+    # A deleted one is not found, and not made again.
+    return None if found.state == "committing" else artifact.get(tx, version_id)

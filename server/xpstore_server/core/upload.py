@@ -32,6 +32,8 @@ def open_stream(
 ) -> Opened | str:
     """Takes an upload over from whoever held it; returns the id of its version if it is finished."""
     project.get(tx, project_uid=project_uid)
+    now = tx.now_us()
+    tx.execute(delete(upload).where(upload.c.id == upload_id, upload.c.expires_at_us <= now))
     row = {
         "id": upload_id,
         "project_uid": project_uid,
@@ -39,7 +41,7 @@ def open_stream(
         "header_hash": header_hash,
         "epoch": 0,
         "offset": 0,
-        "expires_at_us": tx.now_us() + limits.UPLOAD_EXPIRES_AFTER_US,
+        "expires_at_us": now + limits.UPLOAD_EXPIRES_AFTER_US,
     }
     tx.insert_ignore(upload, row)
     found = tx.execute(select(upload).where(upload.c.id == upload_id).with_for_update()).one()
@@ -79,9 +81,10 @@ def finish(tx: Transaction, opened: Opened, version_id: str) -> None:
 
 
 def restart(tx: Transaction, opened: Opened) -> None:
-    """Puts an upload back to its start."""
-    tx.execute(update(upload).where(upload.c.id == opened.id).values(offset=0))
-    tx.execute(delete(upload_part).where(upload_part.c.upload_id == opened.id))
+    """Puts an upload back to its start, unless another stream took over."""
+    mine = update(upload).where(upload.c.id == opened.id, upload.c.epoch == opened.epoch)
+    if tx.execute(mine.values(offset=0)).rowcount == 1:
+        tx.execute(delete(upload_part).where(upload_part.c.upload_id == opened.id))
 
 
 def parts(tx: Transaction, upload_id: str) -> Iterator[tuple[int, list[tuple[bytes, int]]]]:

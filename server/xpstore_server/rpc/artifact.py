@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from blake3 import blake3
 from sqlalchemy import Row
@@ -34,6 +34,7 @@ from xpstore_server.rpc.upload import FileHeader, FileUpload, Intake, upload_chu
 from xpstore_server.store.database import Transaction
 from xpstore_server.store.errors import MissingChunks
 
+T = TypeVar("T")
 Described = tuple[Row[Any], Details]
 LINKS = 1_000
 
@@ -90,7 +91,7 @@ class ArtifactService(artifact_pb2_grpc.ArtifactServiceServicer):
         if first is None or first.WhichOneof("part") != "header":
             raise InvalidArgument("part", "", "must be the header in the first message")
         incoming = FileUpload(self._intake, principal(), a_header(first.header))
-        version_id, created = await incoming.run(stream)
+        version_id, created = await incoming.run(_whole(stream, context))
         return pb.UploadFileResponse(version=await self._described(version_id), created=created)
 
     async def GetUpload(self, request: pb.GetUploadRequest, context: Any) -> pb.GetUploadResponse:
@@ -134,9 +135,9 @@ class ArtifactService(artifact_pb2_grpc.ArtifactServiceServicer):
     ) -> pb.ListArtifactVersionsResponse:
         uid = a_uuid("project_uid", request.project_uid)
         given = {name: getattr(request, name) for name in Filters.__slots__ if request.HasField(name)}
-        for name in ("model_id", "iteration_id"):
-            if name in given:
-                given[name] = a_uuid(name, given[name])
+        checks = {"name": a_name, "type": a_type, "model_id": a_uuid, "iteration_id": a_uuid}
+        for name in checks.keys() & given.keys():
+            given[name] = checks[name](name, given[name])
         pager = Pager("versions", uid, given, descending=request.descending)
         page = pager.page(request.page_size, request.page_token)
 
@@ -186,7 +187,10 @@ class ArtifactService(artifact_pb2_grpc.ArtifactServiceServicer):
                 key = {"artifact_id": a_uuid("artifact_id", request.artifact_id)}
             case "artifact_name":
                 name = request.artifact_name
-                key = {"project_id": name.project_id, "name": a_name("artifact_name.name", name.name)}
+                key = {
+                    "project_id": a_name("artifact_name.project_id", name.project_id),
+                    "name": a_name("artifact_name.name", name.name),
+                }
             case _:
                 raise InvalidArgument("key", "", "must be artifact_id or artifact_name")
         one = await self._database.read_async(lambda tx: _with_latest(tx, [artifact.get_artifact(tx, **key)])[0])
@@ -194,7 +198,7 @@ class ArtifactService(artifact_pb2_grpc.ArtifactServiceServicer):
 
     async def ListArtifacts(self, request: pb.ListArtifactsRequest, context: Any) -> pb.ListArtifactsResponse:
         uid = a_uuid("project_uid", request.project_uid)
-        type_ = request.type if request.HasField("type") else None
+        type_ = a_type("type", request.type) if request.HasField("type") else None
         pager = Pager("artifacts", uid, type_)
         page = pager.page(request.page_size, request.page_token)
 
@@ -269,6 +273,14 @@ class ArtifactService(artifact_pb2_grpc.ArtifactServiceServicer):
         return await asyncio.get_running_loop().run_in_executor(self._intake.executor, function, *arguments)
 
 
+async def _whole(stream: AsyncIterator[T], context: Any) -> AsyncIterator[T]:
+    """Passes on a stream whose end is the client's word: to gRPC one that breaks looks the same at first."""
+    async for message in stream:
+        yield message
+    # Answering fails, or this call is cancelled, when the client is gone.
+    await context.send_initial_metadata(())
+
+
 def _source(request: pb.GetArtifactVersionRequest | pb.ReadFileRequest) -> Callable[[Transaction], Row[Any]]:
     match request.WhichOneof("source"):
         case "version_id":
@@ -281,7 +293,7 @@ def _source(request: pb.GetArtifactVersionRequest | pb.ReadFileRequest) -> Calla
                 project_id=a_name("artifact_name.project_id", wire.project_id),
                 name=a_name("artifact_name.name", wire.name),
                 version=wire.version if selector == "version" else None,
-                alias=wire.alias if selector == "alias" else None,
+                alias=a_name("artifact_name.alias", wire.alias) if selector == "alias" else None,
             )
             return lambda tx: artifact.get_by_name(tx, name)
         case _:
@@ -309,6 +321,7 @@ def a_draft(wire: pb.ArtifactDraft) -> Draft:
         links=[a_link("draft.links", link) for link in wire.links],
         used_version_ids=[a_uuid("draft.used_version_ids", id_) for id_ in dict.fromkeys(wire.used_version_ids)],
         force=wire.force,
+        metadata_is_implied=wire.metadata_is_implied,
     )
 
 

@@ -85,13 +85,13 @@ class Packer:
         self.stored_bytes = 0
 
     async def messages(self, stream: AsyncIterator[T]) -> AsyncIterator[T]:
-        """Yields the messages of a stream, sealing the buffer when it has to wait too long for one."""
+        """Yields the messages of a stream. When it waits too long for one, what came before is made durable."""
         iterator = stream.__aiter__()
         while True:
             following = asyncio.ensure_future(_next(iterator))
             try:
                 while self._buffer and not (await asyncio.wait({following}, timeout=IDLE_SECONDS))[0]:
-                    await self.seal()
+                    await self.finish()
                 message = await following
             except BaseException:
                 following.cancel()

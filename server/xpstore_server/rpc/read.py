@@ -10,9 +10,9 @@ from typing import Any
 from sqlalchemy import Row
 
 from xpstore.v1 import artifact_pb2 as pb
-from xpstore_server.core.errors import DataLoss, InvalidArgument
+from xpstore_server.core.errors import InvalidArgument
 from xpstore_server.core.files import Files, Piece
-from xpstore_server.store.chunks import BadChunk, ChunkStore
+from xpstore_server.store.chunks import ChunkStore
 
 # Chunks resolved by one query, and chunks being read ahead of the client.
 RESOLVED = 64
@@ -63,8 +63,5 @@ def _resolved(chunks: ChunkStore, pool: str, pieces: Iterator[Piece]) -> list[tu
 
 
 def _read(chunks: ChunkStore, pool: str, piece: Piece, place: Row[Any]) -> bytes:
-    try:
-        raw = chunks.read_at(pool, piece.digest, place)
-    except BadChunk as error:
-        raise DataLoss(f"Chunk {piece.digest.hex()} {error}.") from None
+    raw = chunks.read_at(pool, piece.digest, place)
     return raw if len(raw) == piece.stop - piece.start else raw[piece.start : piece.stop]

@@ -19,7 +19,7 @@ from xpstore_server.rpc.fields import a_digest, a_uuid
 from xpstore_server.rpc.packing import Budget, Packer
 from xpstore_server.store.chunks import NONE, BadChunk, ChunkStore, EncodedChunk, verify
 from xpstore_server.store.database import Database
-from xpstore_server.store.errors import BlobMissing, MissingChunks
+from xpstore_server.store.errors import BlobDamaged, BlobMissing, MissingChunks
 
 _CODECS = {pb.CODEC_NONE: 1, pb.CODEC_ZSTD: 2}
 
@@ -68,9 +68,10 @@ def a_chunk(wire: pb.Chunk) -> EncodedChunk:
         raise InvalidArgument("chunks.raw_size_bytes", wire.raw_size_bytes, fix)
     if wire.codec not in _CODECS:
         raise InvalidArgument("chunks.codec", wire.codec, "must be CODEC_NONE or CODEC_ZSTD")
-    if len(wire.data) > wire.raw_size_bytes:
-        raise InvalidArgument("chunks.data", len(wire.data), "must not be larger than raw_size_bytes")
-    chunk = EncodedChunk(digest, _CODECS[wire.codec], wire.raw_size_bytes, wire.data)
+    data = wire.data
+    if len(data) > wire.raw_size_bytes:
+        raise InvalidArgument("chunks.data", len(data), "must not be larger than raw_size_bytes")
+    chunk = EncodedChunk(digest, _CODECS[wire.codec], wire.raw_size_bytes, data)
     try:
         verify(chunk)
     except BadChunk as error:
@@ -169,7 +170,7 @@ class FileUpload:
                     self._blake3.update(raw)
                     if self._sha256 is not None:
                         self._sha256.update(raw)
-            except (MissingChunks, BlobMissing):
+            except (MissingChunks, BlobMissing, BlobDamaged):
                 self._start_over()
 
     def _start_over(self) -> None:

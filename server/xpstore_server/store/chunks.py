@@ -16,7 +16,7 @@ from sqlalchemy import Row, delete, select, update
 
 from xpstore_server.store.blobs import BlobStore
 from xpstore_server.store.database import Database, Transaction
-from xpstore_server.store.errors import BlobMissing, MissingChunks, StoreUnavailable
+from xpstore_server.store.errors import BlobDamaged, BlobMissing, MissingChunks, StoreUnavailable
 from xpstore_server.store.packs import PackedChunk, encode_footer, new_pack_key
 from xpstore_server.store.tables import chunk, pack, pack_pending
 
@@ -123,10 +123,14 @@ class ChunkStore:
         size = sum(len(part) for part in parts)
         self._database.write(lambda tx: _announce(tx, pool, pack_id))
         self._blobs.put(new_pack_key(pool, pack_id), parts)
-        return self._database.write(lambda tx: add(tx, pool, pack_id, size, placed))
+        is_live = self._database.write(lambda tx: add(tx, pool, pack_id, size, placed))
+        if not is_live:
+            # The sweep may have removed it before it was whole: nobody else knows that it is there now.
+            self.remove_object(pool, pack_id)
+        return is_live
 
     def read(self, pool: str, digests: Sequence[bytes]) -> Iterator[bytes]:
-        """Yields the raw bytes of chunks in order, verified. Raises MissingChunks, BlobMissing or BadChunk."""
+        """Yields the raw bytes of chunks in order, verified. Raises MissingChunks, BlobMissing or BlobDamaged."""
         places = self.resolve(pool, digests)
         for digest in digests:
             yield self.read_at(pool, digest, places[digest])
@@ -141,7 +145,10 @@ class ChunkStore:
 
     def _read_one(self, pool: str, digest: bytes, place: Row[Any]) -> bytes:
         data = self._blobs.get(new_pack_key(pool, place.pack_id), place.offset, place.stored_size)
-        return verify(EncodedChunk(digest, place.codec, place.raw_size, data))
+        try:
+            return verify(EncodedChunk(digest, place.codec, place.raw_size, data))
+        except BadChunk as error:
+            raise BlobDamaged(f"chunk {digest.hex()} in pack {place.pack_id} {error}") from None
 
     def remove_object(self, pool: str, pack_id: str) -> None:
         """Removes a pack's object; nothing may name it any more."""
@@ -149,7 +156,7 @@ class ChunkStore:
 
 
 def add(tx: Transaction, pool: str, pack_id: str, size: int, placed: Sequence[PackedChunk]) -> bool:
-    """Makes a written pack live. False if it was given up in between: then its object is trash already."""
+    """Makes a written pack live. False if it was given up in between."""
     pending = delete(pack_pending).where(pack_pending.c.id == pack_id, pack_pending.c.state == "writing")
     if tx.execute(pending).rowcount != 1:
         return False

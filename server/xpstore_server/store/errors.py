@@ -13,6 +13,10 @@ class BlobMissing(StoreError):
     """No object of this key. After a repack a reader resolves once again before it believes this."""
 
 
+class BlobDamaged(StoreError):
+    """Stored bytes are not those that were stored."""
+
+
 class MissingChunks(StoreError):
     """The index does not know these chunks; `digests` names them."""
 

@@ -39,19 +39,18 @@ class DiskBlobs:
 
     def get(self, key: str, offset: int, length: int) -> bytes:
         try:
-            descriptor = os.open(self._folder / key, os.O_RDONLY)
+            with open(self._folder / key, "rb", buffering=0) as file:
+                return os.pread(file.fileno(), length, offset)
         except FileNotFoundError:
             raise BlobMissing(key) from None
         except OSError as error:
             raise StoreUnavailable(f"The blob folder cannot be read: {error.strerror}") from error
-        try:
-            return os.pread(descriptor, length, offset)
-        finally:
-            os.close(descriptor)
 
     def delete(self, key: str) -> None:
-        with contextlib.suppress(FileNotFoundError):
-            (self._folder / key).unlink()
+        try:
+            (self._folder / key).unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreUnavailable(f"The blob folder cannot be written: {error.strerror}") from error
 
     def close(self) -> None:
         pass

@@ -17,7 +17,8 @@ CONNECT_SECONDS = 5.0
 READ_SECONDS = 60.0
 # Above any pack, so that a pack is always one PUT: nothing to list or abort after a crash.
 PART_BYTES = 64 << 20
-_GONE = ("NoSuchKey", "NoSuchObject")
+# The last: the object ends before the range, so the bytes that were stored are not there.
+_GONE = ("NoSuchKey", "NoSuchObject", "InvalidRange")
 
 
 class MinioBlobs:

@@ -1,0 +1,83 @@
+"""Metadata calls, one client, one after the other, against an empty call of the same gRPC library."""
+
+import statistics
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from bench.figure import Figure
+from services import Postgres, Server
+from xpstore import Client
+from xpstore.v1 import metric_pb2, model_pb2
+
+CALLS = 400
+
+
+def measure(folder: Path) -> list[Figure]:
+    """Median latency of a read and two writes on both databases."""
+    empty = _empty_call()
+    figures = _measure_on("SQLite", f"sqlite:///{folder}/meta.db", folder / "meta-sqlite", empty)
+    with Postgres() as postgres:
+        return figures + _measure_on("PostgreSQL", postgres.create_database(), folder / "meta-postgres", empty)
+
+
+def _measure_on(name: str, database_url: str, folder: Path, empty: float) -> list[Figure]:
+    folder.mkdir()
+    with Server(database_url, (folder / "blobs").as_uri(), folder) as server:
+        client = Client(server.api_key, server.address)
+        experiment = client.project("bench").experiment("bench")
+        model = experiment.model("bench")
+        request = model_pb2.GetModelRequest(model_id=str(model.id))
+        calls: dict[str, Callable[[int], object]] = {
+            "GetModel": lambda number: client.call(client.stubs.models.GetModel, request),
+            "CreateModel": lambda number: experiment.models.create(f"hash {number}"),
+            "LogMetrics, 1 point": lambda number: model.metrics.log("loss", 0.5, number),
+            "LogMetrics, 100 points": _log_many(client, str(model.id)),
+        }
+        figures = [
+            Figure(f"{name}: {call}, p50", "ms", _p50_ms(run), empty, "empty gRPC call", "< 2 ms")
+            for call, run in calls.items()
+        ]
+        client.close()
+    return figures
+
+
+def _log_many(client: Client, model_id: str) -> Callable[[int], object]:
+    writer = "6f1c2b9e-4d1f-4c55-9a57-3d8f0d3c2a11"
+
+    def run(number: int) -> object:
+        points = [metric_pb2.MetricPoint(name="many", float_value=0.1, step=step) for step in range(100)]
+        request = metric_pb2.LogMetricsRequest(
+            model_id=model_id, points=points, writer_id=writer, first_point=number * 100
+        )
+        return client.call(client.stubs.metrics.LogMetrics, request)
+
+    return run
+
+
+def _p50_ms(run: Callable[[int], object]) -> float:
+    durations = []
+    for number in range(CALLS):
+        began = time.perf_counter()
+        run(number)
+        durations.append(time.perf_counter() - began)
+    return statistics.median(durations) * 1000
+
+
+def _empty_call() -> float:
+    """p50 in ms of a call that does nothing, to a server in this process."""
+    server = grpc.server(ThreadPoolExecutor(2))
+    handler: Any = grpc.unary_unary_rpc_method_handler(lambda request, context: b"")
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("bench.Empty", {"Call": handler}),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        with grpc.insecure_channel(f"127.0.0.1:{port}", [("grpc.enable_http_proxy", 0)]) as channel:
+            call: Any = channel.unary_unary("/bench.Empty/Call")
+            return _p50_ms(lambda number: call(b""))
+    finally:
+        server.stop(None)
