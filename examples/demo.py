@@ -59,8 +59,8 @@ def show(title: str, objects: list[tuple[str, int]]) -> None:
         print(f"  {size:>9,}  {key}")
 
 
-def run(store: str) -> None:
-    folder = DEMO / store
+def run(store: str, demo: Path) -> None:
+    folder = demo / store
     folder.mkdir(parents=True, exist_ok=True)
     key_file = folder / "admin.key"
     address = f"127.0.0.1:{free_port()}"
@@ -73,7 +73,7 @@ def run(store: str) -> None:
         server = start_server(folder, settings)
         stack.callback(server.wait, 30)
         stack.callback(server.terminate)
-        print(f"The service listens on {address}; its data is in {folder.relative_to(ROOT)}/\n\nTraining")
+        print(f"The service listens on {address}; its data is in {os.path.relpath(folder)}/\n\nTraining")
         quickstart("train", address, key_file)
         print("\nA second process downloads everything and checks it")
         quickstart("verify", address, key_file)
@@ -87,8 +87,10 @@ def run(store: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--store", choices=["disk", "s3"], default="disk")
+    parser.add_argument("--folder", type=Path, default=DEMO, help="where the data stays (.demo)")
+    arguments = parser.parse_args()
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # in order with what the children print
-    run(parser.parse_args().store)
+    run(arguments.store, arguments.folder.resolve())
 
 
 if __name__ == "__main__":

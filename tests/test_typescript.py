@@ -60,7 +60,7 @@ def run(program: Path, server: Server, *words: str) -> dict[str, str]:
 
 
 def test_node_client_logs_uploads_and_reads_back(
-    program: Path, server: Server, client: xpstore.Client, file: Path
+    program: Path, server: Server, client: xpstore.Client, file: Path, tmp_path: Path
 ) -> None:
     summary = run(program, server, str(file))
     assert summary["streams"] == "1, started at 0"
@@ -76,8 +76,8 @@ def test_node_client_logs_uploads_and_reads_back(
     artifact = DirectoryArtifact.get_by_name(file.name, alias="from-node", project=project)
     assert artifact.digest == DirectoryArtifact.save(file, "from python", project=project).digest
     assert artifact.digest in summary["artifact"]
-    with artifact.open(file.name) as stream:
-        assert stream.read() == file.read_bytes()
+    downloaded = artifact.download(tmp_path / "downloaded") / file.name
+    assert downloaded.read_bytes() == file.read_bytes()
     project.delete()
 
 

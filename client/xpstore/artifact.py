@@ -1,19 +1,20 @@
 """Artifacts: versioned, immutable trees of files with a name, aliases, metadata and lineage."""
 
+import contextlib
 import io
 import json
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypedDict, Unpack, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypedDict, TypeVar, Unpack, overload
 
 from xpstore import saving
 from xpstore.client import Client
 from xpstore.errors import InvalidArgument, NotFound
-from xpstore.formats import FORMATS, format_of, format_of_file
+from xpstore.formats import FORMATS, Format, format_of, format_of_file
 from xpstore.paging import iterate
 from xpstore.progress import progress
 from xpstore.project import Project, to_datetime
@@ -24,6 +25,7 @@ from xpstore.transfer import download_file
 from xpstore.tree import Source, scan
 from xpstore.v1 import artifact_pb2 as pb
 from xpstore.v1 import project_pb2
+from xpstore.wire import to_json
 
 if TYPE_CHECKING:
     from xpstore.iteration import Iteration
@@ -40,6 +42,8 @@ __all__ = [
     "TrainedModelArtifact",
     "stage",
 ]
+
+T = TypeVar("T")
 
 # What may be assigned on an artifact.
 _ASSIGNABLE = ("name", "description")
@@ -171,12 +175,15 @@ class Artifact:
     @classmethod
     def _draft(cls, name: str, extra: dict[str, Any], options: SaveOptions) -> pb.ArtifactDraft:
         metadata, link = options.get("metadata"), _link(options)
+        is_said = metadata is not None
+        whole = {**extra, **(metadata or {})}
         aliases = options.get("aliases", ())
         return pb.ArtifactDraft(
             name=str(name),
             type=cls.type_,
             description=options.get("description"),
-            metadata_json=saving.to_json("metadata", {**extra, **(metadata or {})}) if extra or metadata else "",
+            metadata_json=to_json("metadata", whole, is_canonical=True) if is_said or extra else "",
+            metadata_is_implied=not is_said,
             aliases=[aliases] if isinstance(aliases, str) else list(aliases),
             links=[link] if link is not None else [],
             used_version_ids=[one.id if isinstance(one, Artifact) else str(one) for one in options.get("used", ())],
@@ -318,10 +325,11 @@ class Artifact:
 
     @property
     def model(self) -> "Model | None":
-        """The first model it was linked to."""
+        """The first model it was linked to, if that is still there."""
         from xpstore.model import Model
 
-        return Model.get_by_id(self._wire.links[0].model_id, client=self._client) if self._wire.links else None
+        ids = (link.model_id for link in self._wire.links)
+        return next(_found(lambda id_: Model.get_by_id(id_, client=self._client), ids), None)
 
     @property
     def step(self) -> int | None:
@@ -330,8 +338,8 @@ class Artifact:
 
     @property
     def used(self) -> "list[Artifact]":
-        """The versions it was made from."""
-        return [_get(self._client, id_) for id_ in self._wire.used_version_ids]
+        """The versions it was made from, without those deleted since."""
+        return list(_found(lambda id_: _get(self._client, id_), self._wire.used_version_ids))
 
     def refresh(self) -> Self:
         """Fetches what the server has now, such as aliases and links that others set."""
@@ -506,11 +514,11 @@ class _ObjectArtifact(Artifact):
         if isinstance(source, (str, bytes)) or hasattr(source, "__fspath__"):
             return scan(source), {}
         format_ = cls._format(source)
-        data = format_.dump(source)
+        data = format_.write(source)
         return [Source(format_.file_name, data, len(data))], {"format": format_.name}
 
     @classmethod
-    def _format(cls, source: Any) -> Any:
+    def _format(cls, source: Any) -> Format:
         return format_of(source)
 
 
@@ -532,7 +540,7 @@ class ExplanationArtifact(_ObjectArtifact):
     type_ = "explanation"
 
     @classmethod
-    def _format(cls, source: Any) -> Any:
+    def _format(cls, source: Any) -> Format:
         return FORMATS["json"] if isinstance(source, (dict, list)) else format_of(source)
 
     @property
@@ -645,6 +653,12 @@ def _link(options: SaveOptions) -> pb.ArtifactLink | None:
 
 def _versions(client: Client, request: pb.ListArtifactVersionsRequest) -> Iterator[pb.ArtifactVersion]:
     return iterate(client, client.stubs.artifacts.ListArtifactVersions, request, "versions")
+
+
+def _found(get: Callable[[str], T], ids: Iterable[str]) -> Iterator[T]:
+    for id_ in ids:
+        with contextlib.suppress(NotFound):
+            yield get(id_)
 
 
 def _get(client: Client, version_id: str) -> Artifact:

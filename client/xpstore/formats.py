@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from xpstore.errors import InvalidArgument
+from xpstore.wire import to_scalar
 
 # Dates in a zip file would make equal contents different.
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
@@ -22,6 +23,19 @@ class Format:
     file_name: str
     dump: Callable[[Any], bytes]
     load: Callable[[Path, Any], Any]
+
+    def write(self, value: Any) -> bytes:
+        """Returns the file of an object.
+
+        Raises:
+            InvalidArgument: the format cannot hold it, such as an array of Python objects.
+        """
+        try:
+            return self.dump(value)
+        except (TypeError, ValueError) as error:
+            raise InvalidArgument(
+                f"source is a {type(value).__name__} that {self.name} cannot hold: {error}"
+            ) from error
 
 
 def format_of(value: Any) -> Format:
@@ -51,8 +65,9 @@ def format_of(value: Any) -> Format:
 
 
 def _is_state_dict(value: Any) -> bool:
-    is_tensor = [type(item).__module__.partition(".")[0] == "torch" for item in getattr(value, "values", list)()]
-    return isinstance(value, dict) and bool(is_tensor) and all(is_tensor)
+    if not isinstance(value, dict) or not value:
+        return False
+    return all(type(item).__module__.partition(".")[0] == "torch" for item in value.values())
 
 
 def _dump_skops(value: Any) -> bytes:
@@ -160,11 +175,11 @@ def _load_table(path: Path, trusted: Any) -> Any:
 
 
 def _dump_json(value: Any) -> bytes:
-    return json.dumps(value, allow_nan=False, indent=2).encode()
+    return json.dumps(value, allow_nan=False, indent=2, default=to_scalar).encode()
 
 
 def _load_json(path: Path, trusted: Any) -> Any:
-    return json.loads(path.read_text())
+    return json.loads(path.read_bytes())
 
 
 FORMATS = {

@@ -33,7 +33,10 @@ class RemoteFile(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """Moves there, also beyond the end; returns the position."""
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size_bytes}[whence]
+        starts = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size_bytes}
+        if whence not in starts:
+            raise ValueError(f"whence = {whence}: must be SEEK_SET, SEEK_CUR or SEEK_END")
+        start = starts[whence]
         if start + offset < 0:
             raise ValueError(f"cannot seek to {start + offset}: before the start of the file")
         self._position = start + offset
@@ -51,6 +54,12 @@ class RemoteFile(io.RawIOBase):
             filled += len(data)
         self._position += filled
         return filled
+
+    def readall(self) -> bytes:
+        """Returns the rest of the file: one range, where the inherited method asks for 8 KiB at a time."""
+        rest = bytearray(max(self._size_bytes - self._position, 0))
+        del rest[self.readinto(rest) :]
+        return bytes(rest)
 
 
 def open_remote(client: Client, version_id: str, path: str, size_bytes: int) -> io.BufferedReader:

@@ -1,12 +1,10 @@
 """Saving: sources become chunks, a manifest and a committed version. Staging is the first half of it."""
 
-import json
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from os import PathLike
-from typing import Any
 
 from xpstore.client import Client, new_id
 from xpstore.errors import Conflict, InvalidArgument
@@ -70,7 +68,9 @@ def stage(path: PathOrBytes, *, project: Project | None = None) -> Staged:
 
 
 def merge(parts: Iterable[Staged], project: Project) -> list[pb.ManifestEntry]:
-    """Puts staged parts together, sorted. The same file in two of them counts once.
+    """Puts staged parts together, sorted.
+
+    The same file in two of them counts once; a directory that is empty in one and has files in another is not empty.
 
     Raises:
         InvalidArgument: two parts have different files of the same path, or a part is of another project.
@@ -86,19 +86,13 @@ def merge(parts: Iterable[Staged], project: Project) -> list[pb.ManifestEntry]:
             known = files.setdefault(path, entries)
             if known[0].digest != entries[0].digest:
                 raise InvalidArgument(f"staged: two parts have different files named {path!r}")
-    return [entry for path in sorted(files, key=str.encode) for entry in files[path]]
-
-
-def to_json(field: str, value: Any) -> str:
-    """A JSON object as text, keys sorted.
-
-    Raises:
-        InvalidArgument: it has something that JSON lacks.
-    """
-    try:
-        return json.dumps(value, sort_keys=True, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise InvalidArgument(f"{field}: must be JSON ({error})") from None
+    filled = {path[:end] for path in files for end, character in enumerate(path) if character == "/"}
+    return [
+        entry
+        for path in sorted(files, key=str.encode)
+        for entry in files[path]
+        if entry.type != pb.FILE_TYPE_DIRECTORY or path not in filled
+    ]
 
 
 def upload(project: Project, draft: pb.ArtifactDraft, sources: list[Source]) -> pb.ArtifactVersion:

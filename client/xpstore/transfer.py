@@ -3,21 +3,18 @@
 import os
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import grpc
 from blake3 import blake3
 
 from xpstore.chunker import cut
 from xpstore.client import FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS, Client
-from xpstore.errors import DataLoss, DeadlineExceeded, Stale, Unavailable, from_rpc
+from xpstore.errors import DataLoss, DeadlineExceeded, Unavailable, from_rpc
 from xpstore.progress import Advance
 from xpstore.tree import EntryBuilder, Source, safe_join
 from xpstore.v1 import artifact_pb2 as pb
-
-T = TypeVar("T")
 
 # Raw bytes asked about and sent together. Bounds the client's memory and what a broken stream sends again.
 WINDOW_BYTES = 32 << 20
@@ -26,18 +23,26 @@ MESSAGE_BYTES = 1 << 20
 STREAM_SECONDS = 900.0
 
 
-def patiently(client: Client, attempt: Callable[[], T]) -> T:
-    """Repeats `attempt` while the server is away, for as long as the client's calls may take."""
-    deadline = time.monotonic() + client.timeout_seconds
-    backoff = FIRST_BACKOFF_SECONDS
-    while True:
-        try:
-            return attempt()
-        except (Unavailable, Stale):
-            if time.monotonic() + backoff >= deadline:
-                raise
-            time.sleep(random.uniform(backoff / 2, backoff))
-            backoff = min(backoff * 2, LONGEST_BACKOFF_SECONDS)
+class Patience:
+    """How long a transfer waits for a server that is away: as long as a call may take, since the last progress."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.renew()
+
+    def renew(self) -> None:
+        """There was progress: the server may be away for the whole time again."""
+        self._deadline = time.monotonic() + self._client.timeout_seconds
+        self._backoff = FIRST_BACKOFF_SECONDS
+
+    def wait(self) -> bool:
+        """Waits before the next attempt; False if there is no time for one."""
+        if time.monotonic() + self._backoff >= self._deadline:
+            return False
+        time.sleep(random.uniform(self._backoff / 2, self._backoff))
+        self._backoff = min(self._backoff * 2, LONGEST_BACKOFF_SECONDS)
+        self._client.revive(self._deadline - time.monotonic())
+        return True
 
 
 class Uploader:
@@ -83,25 +88,38 @@ class Uploader:
             self._flush()
 
     def _flush(self) -> None:
-        if self._window:
-            patiently(self._client, self._send)
-            self._advance(self._size)
-            self._window, self._size = {}, 0
+        patience, fewest = Patience(self._client), len(self._window)
+        while missing := self._missing():
+            if len(missing) < fewest:
+                # An attempt may take minutes over a slow line. That it brought something is what counts.
+                patience.renew()
+                fewest = len(missing)
+            try:
+                self._send(missing)
+                break
+            except (Unavailable, DeadlineExceeded):
+                if not patience.wait():
+                    raise
+        self._advance(self._size)
+        self._window, self._size = {}, 0
 
-    def _send(self) -> None:
-        """One attempt: ask what is missing, send that. What an earlier attempt brought is not sent again."""
-        stubs, digests = self._client.stubs.artifacts, list(self._window)
+    def _missing(self) -> list[bytes]:
+        """What an earlier attempt brought, or anyone else, is not sent again."""
+        if not self._window:
+            return []
+        digests = list(self._window)
         request = pb.FindMissingChunksRequest(project_uid=self._project_uid, digests=digests)
-        positions = self._client.call(stubs.FindMissingChunks, request).missing_positions
-        missing = [digests[position] for position in positions]
-        if not missing:
-            return
+        response = self._client.call(self._client.stubs.artifacts.FindMissingChunks, request)
+        return [digests[position] for position in response.missing_positions]
+
+    def _send(self, digests: Sequence[bytes]) -> None:
         metadata = self._client.metadata
+        messages = self._messages(digests)
         try:
-            stubs.UploadChunks(self._messages(missing), timeout=STREAM_SECONDS, metadata=metadata)
+            self._client.stubs.artifacts.UploadChunks(messages, timeout=STREAM_SECONDS, metadata=metadata)
         except grpc.RpcError as error:
             raise from_rpc(error, metadata[1][1]) from None
-        self.sent_bytes += sum(len(self._window[digest]) for digest in missing)
+        self.sent_bytes += sum(len(self._window[digest]) for digest in digests)
 
     def _messages(self, digests: Sequence[bytes]) -> Iterator[pb.UploadChunksRequest]:
         request, size = pb.UploadChunksRequest(project_uid=self._project_uid), 0
@@ -124,7 +142,7 @@ def read_range(
         DataLoss: the server's stored bytes are damaged.
     """
     end = None if length is None else offset + length
-    deadline, backoff = time.monotonic() + client.timeout_seconds, FIRST_BACKOFF_SECONDS
+    patience = Patience(client)
     while end is None or offset < end:
         request = pb.ReadFileRequest(version_id=version_id, path=path, offset=offset)
         if end is not None:
@@ -133,14 +151,11 @@ def read_range(
             for data in _read_once(client, request):
                 offset += len(data)
                 yield data
-                # It moves: from here on the server may be away for the whole time again.
-                deadline, backoff = time.monotonic() + client.timeout_seconds, FIRST_BACKOFF_SECONDS
+                patience.renew()
             return
         except (Unavailable, DeadlineExceeded):
-            if time.monotonic() + backoff >= deadline:
+            if not patience.wait():
                 raise
-            time.sleep(random.uniform(backoff / 2, backoff))
-            backoff = min(backoff * 2, LONGEST_BACKOFF_SECONDS)
 
 
 def _read_once(client: Client, request: pb.ReadFileRequest) -> Iterator[bytes]:
@@ -167,7 +182,7 @@ def download_file(client: Client, version_id: str, file: pb.ArtifactFile, folder
         target.mkdir(parents=True, exist_ok=True)
         return
     target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_name(f".{target.name[:100]}.{os.urandom(4).hex()}.part")
+    draft = target.with_name(f".{os.urandom(8).hex()}.part")
     digest = blake3()
     try:
         with open(draft, "xb") as output:
@@ -178,7 +193,8 @@ def download_file(client: Client, version_id: str, file: pb.ArtifactFile, folder
         if digest.digest() != file.digest:
             raise DataLoss(f"{file.path!r} arrived with another digest than it was saved with.")
         if file.executable:
-            draft.chmod(draft.stat().st_mode | 0o111)
+            mode = draft.stat().st_mode
+            draft.chmod(mode | (mode & 0o444) >> 2)  # for those who may read it
         draft.replace(target)
     finally:
         draft.unlink(missing_ok=True)

@@ -33,7 +33,10 @@ class Source:
         if isinstance(self.location, bytes):
             return io.BytesIO(self.location)
         assert self.location is not None
-        return open(self.location, "rb", buffering=0)
+        try:
+            return open(self.location, "rb", buffering=0)
+        except OSError as error:
+            raise _unreadable(self.location, error) from None
 
 
 def scan(source: str | os.PathLike[str] | bytes, name: str = "data") -> list[Source]:
@@ -61,14 +64,14 @@ def _walk(folder: Path, prefix: str, above: frozenset[str]) -> Iterator[Source]:
     if real in above:
         raise InvalidArgument(f"source = {str(folder)!r}: this link leads back to a directory above it")
     try:
-        entries = list(os.scandir(folder))
+        entries = [(entry, entry.is_dir()) for entry in os.scandir(folder)]
     except OSError as error:
-        raise InvalidArgument(f"source = {str(folder)!r}: cannot be read ({error.strerror})") from None
+        raise _unreadable(folder, error) from None
     if not entries and prefix:
-        yield Source(prefix.rstrip("/"), None, 0)
-    for entry in entries:
+        yield Source(_encodable(folder, prefix.rstrip("/")), None, 0)
+    for entry, is_directory in entries:
         path = prefix + entry.name
-        if entry.is_dir():
+        if is_directory:
             yield from _walk(Path(entry.path), path + "/", above | {real})
         else:
             yield _file(Path(entry.path), path)
@@ -76,15 +79,25 @@ def _walk(folder: Path, prefix: str, above: frozenset[str]) -> Iterator[Source]:
 
 def _file(location: Path, path: str) -> Source:
     try:
-        path.encode()
         status = location.stat()
-    except UnicodeEncodeError:
-        raise InvalidArgument(f"source = {str(location)!r}: the name is not valid Unicode") from None
-    except OSError as error:
-        raise InvalidArgument(f"source = {str(location)!r}: cannot be read ({error.strerror})") from None
+    except (OSError, ValueError) as error:  # the latter for NUL
+        raise _unreadable(location, error) from None
     if not stat.S_ISREG(status.st_mode):
         raise InvalidArgument(f"source = {str(location)!r}: is neither a file nor a directory")
-    return Source(path, location, status.st_size, bool(status.st_mode & stat.S_IXUSR))
+    return Source(_encodable(location, path), location, status.st_size, bool(status.st_mode & stat.S_IXUSR))
+
+
+def _encodable(location: Path, path: str) -> str:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise InvalidArgument(f"source = {str(location)!r}: the name is not valid Unicode") from None
+    return path
+
+
+def _unreadable(location: Path, error: OSError | ValueError) -> InvalidArgument:
+    reason = getattr(error, "strerror", None) or error
+    return InvalidArgument(f"source = {str(location)!r}: cannot be read ({reason})")
 
 
 class EntryBuilder:

@@ -4,7 +4,6 @@
 //   XPSTORE_API_KEY=... XPSTORE_API_URL=localhost:50051 npm start -- FILE [--break-after BYTES]
 
 import { createHash, randomUUID } from "node:crypto";
-import { once } from "node:events";
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { basename } from "node:path";
@@ -12,12 +11,15 @@ import { setTimeout } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { type ChannelCredentials, credentials, Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import {
-  ArtifactServiceClient, type ArtifactVersion, type GetUploadResponse, type UploadFileHeader, type UploadFileResponse,
+  ArtifactServiceClient, type ArtifactVersion, type GetUploadResponse, ReadFileRequest, UploadFileHeader,
+  type UploadFileResponse,
 } from "../gen/xpstore/v1/artifact.js";
-import { ExperimentServiceClient, type CreateExperimentResponse } from "../gen/xpstore/v1/experiment.js";
-import { MetricServiceClient, type LogMetricsResponse } from "../gen/xpstore/v1/metric.js";
-import { ModelServiceClient, type CreateModelResponse } from "../gen/xpstore/v1/model.js";
-import { ProjectServiceClient, type CreateProjectResponse } from "../gen/xpstore/v1/project.js";
+import {
+  CreateExperimentRequest, type CreateExperimentResponse, ExperimentServiceClient,
+} from "../gen/xpstore/v1/experiment.js";
+import { LogMetricsRequest, type LogMetricsResponse, MetricServiceClient } from "../gen/xpstore/v1/metric.js";
+import { CreateModelRequest, type CreateModelResponse, ModelServiceClient } from "../gen/xpstore/v1/model.js";
+import { CreateProjectRequest, type CreateProjectResponse, ProjectServiceClient } from "../gen/xpstore/v1/project.js";
 
 type Callback<T> = (error: ServiceError | null, response: T) => void;
 const unary = <T>(call: (done: Callback<T>) => unknown) =>
@@ -39,20 +41,18 @@ auth.set("authorization", `Bearer ${key}`);
 const artifacts = connect(ArtifactServiceClient);
 
 async function logMetrics(projectUid: string): Promise<number> {
+  const creation = { projectUid, experimentId: randomUUID(), name: "from node", allowExisting: true };
   const { experiment } = await unary<CreateExperimentResponse>((done) =>
-    connect(ExperimentServiceClient).createExperiment(
-      { projectUid, experimentId: randomUUID(), name: "from node", allowExisting: true }, auth, done));
+    connect(ExperimentServiceClient).createExperiment(CreateExperimentRequest.create(creation), auth, done));
+  const wanted = { experimentId: experiment!.id, modelId: randomUUID(), hash: randomUUID(), name: "typescript" };
   const { model } = await unary<CreateModelResponse>((done) =>
-    connect(ModelServiceClient).createModel(
-      { experimentId: experiment!.id, modelId: randomUUID(), hash: randomUUID(), name: "typescript", tags: [],
-        description: undefined, configJson: "", allowExisting: false }, auth, done));
-  const points = [0.9, 0.5, 0.25].map((floatValue, step) => ({
-    name: "loss", value: { $case: "floatValue" as const, value: floatValue }, step: BigInt(step), phase: "train",
-    timeUs: undefined,
+    connect(ModelServiceClient).createModel(CreateModelRequest.create(wanted), auth, done));
+  const points = [0.9, 0.5, 0.25].map((loss, step) => ({
+    name: "loss", value: { $case: "floatValue" as const, value: loss }, step: BigInt(step), phase: "train",
   }));
-  const request = { modelId: model!.id, points, writerId: randomUUID(), firstPoint: 0n };
+  const batch = LogMetricsRequest.create({ modelId: model!.id, points, writerId: randomUUID() });
   const { storedCount } = await unary<LogMetricsResponse>((done) =>
-    connect(MetricServiceClient).logMetrics(request, auth, done));
+    connect(MetricServiceClient).logMetrics(batch, auth, done));
   return Number(storedCount);
 }
 
@@ -65,7 +65,7 @@ function sendOnce(header: UploadFileHeader, limit: number): Promise<ArtifactVers
       call.write({ part: { $case: "header", value: header } });
       let sent = 0;
       for await (const data of createReadStream(file!, { start: Number(header.offset), highWaterMark: 1 << 20 })) {
-        if (!call.write({ part: { $case: "data", value: data } })) await once(call, "drain");
+        await new Promise((done) => call.write({ part: { $case: "data", value: data } }, done)); // sent, not just queued
         if ((sent += data.length) >= limit) return call.cancel();
       }
       call.end();
@@ -97,32 +97,28 @@ async function upload(header: UploadFileHeader, breakAfter: number): Promise<[Ar
 async function readBack(versionId: string): Promise<string> {
   const hash = createHash("sha256");
   const source = { $case: "versionId" as const, value: versionId };
-  const stream = artifacts.readFile({ source, path: "", offset: 0n, length: undefined }, auth);
+  const stream = artifacts.readFile(ReadFileRequest.create({ source }), auth);
   for await (const { part } of stream) if (part.$case === "data") hash.update(part.value);
   return hash.digest("hex");
 }
 
 async function main(): Promise<boolean> {
-  const project = (await unary<CreateProjectResponse>((done) =>
-    connect(ProjectServiceClient).createProject(
-      { projectId: "typescript example", name: "TypeScript", description: "", creationId: randomUUID(),
-        allowExisting: true }, auth, done))).project!;
-  const storedCount = await logMetrics(project.uid);
+  const creation = { projectId: "typescript example", name: "TypeScript", creationId: randomUUID(), allowExisting: true };
+  const { project } = await unary<CreateProjectResponse>((done) =>
+    connect(ProjectServiceClient).createProject(CreateProjectRequest.create(creation), auth, done));
+  const storedCount = await logMetrics(project!.uid);
 
   const sha256 = createHash("sha256");
   for await (const data of createReadStream(file!)) sha256.update(data);
   const expected = sha256.digest();
-  const draft = {
-    name: basename(file!), type: "directory", description: undefined, metadataJson: "", aliases: ["from-node"], links: [],
-    usedVersionIds: [], force: true,
-  };
-  const [version, offsets] = await upload(
-    { uploadId: randomUUID(), projectUid: project.uid, draft, path: basename(file!), offset: 0n,
-      sizeBytes: BigInt((await stat(file!)).size), sha256: expected, blake3: Buffer.alloc(0) },
-    Number(flags["break-after"] ?? Infinity));
+  const header = UploadFileHeader.create({
+    uploadId: randomUUID(), projectUid: project!.uid, path: basename(file!), sizeBytes: BigInt((await stat(file!)).size),
+    sha256: expected, draft: { name: basename(file!), type: "directory", aliases: ["from-node"], force: true },
+  });
+  const [version, offsets] = await upload(header, Number(flags["break-after"] ?? Infinity));
   const isEqual = (await readBack(version.id)) === expected.toString("hex");
 
-  console.log(`project   ${project.id} (${project.uid})`);
+  console.log(`project   ${project!.id} (${project!.uid})`);
   console.log(`metrics   ${storedCount} points stored`);
   console.log(`artifact  ${version.name}@${version.version}, ${version.sizeBytes} bytes, tree ${Buffer.from(version.digest).toString("hex")}`);
   console.log(`streams   ${offsets.length}, started at ${offsets.join(", ")}`);

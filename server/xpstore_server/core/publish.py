@@ -8,6 +8,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -17,7 +18,7 @@ from sqlalchemy.exc import IntegrityError
 
 from xpstore_server.core import artifact, limits, project
 from xpstore_server.core.artifact import Link
-from xpstore_server.core.errors import AlreadyExists, Conflict, InvalidArgument, NotFound
+from xpstore_server.core.errors import AlreadyExists, Conflict, InvalidArgument
 from xpstore_server.core.manifest import Entry, ManifestCodec, PageRef, Tree
 from xpstore_server.store import tables
 from xpstore_server.store.chunks import ChunkStore, batches
@@ -233,7 +234,11 @@ class _Version:
             return False
         if not draft.metadata_json or draft.metadata_is_implied:
             return True
-        return bool(json.loads(draft.metadata_json) == json.loads(newest.metadata_json))
+        return _parsed(draft.metadata_json) == _parsed(newest.metadata_json)
+
+
+def _parsed(text: str) -> object:
+    return json.loads(text, parse_int=Decimal)  # int() refuses numbers of thousands of digits
 
 
 def _prepare(tx: Transaction, project_uid: str, version_id: str, draft: Draft) -> Row[Any] | None:
