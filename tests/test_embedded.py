@@ -6,17 +6,20 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
+from blake3 import blake3
 
 import xpstore
 from homes import Home
 from xpstore import embedded
 from xpstore.errors import Unauthenticated, Unavailable
+from xpstore.v1 import artifact_pb2 as pb
 
 CONNECT = """
 import json, pathlib, os, xpstore
@@ -118,6 +121,32 @@ def test_sigterm_ends_a_server_cleanly(home: Home) -> None:
     assert {path.name for path in home.folder.iterdir()}.isdisjoint({"server.json", "server.sock", "xpstore.db-wal"})
 
 
+def test_sigterm_waits_for_calls_under_way(home: Home) -> None:
+    with home.serving() as process:
+        client = xpstore.Client()
+        project_uid = client.project("x").open().uid
+        one, two = (chunk_of(data) for data in (b"1", b"2"))
+        is_draining = threading.Event()
+
+        def stream() -> Iterator[pb.UploadChunksRequest]:
+            yield pb.UploadChunksRequest(project_uid=project_uid, chunks=[one])
+            is_draining.wait(10)
+            yield pb.UploadChunksRequest(chunks=[two])
+
+        call = client.stubs.artifacts.UploadChunks.future(stream(), metadata=client.metadata)
+        time.sleep(0.3)
+        process.terminate()
+        while home.announced is not None:
+            time.sleep(0.02)
+        is_draining.set()
+        assert call.result(timeout=10).stored_chunks == 2
+        assert process.wait(timeout=20) == 0
+
+
+def chunk_of(data: bytes) -> pb.Chunk:
+    return pb.Chunk(digest=blake3(data).digest(), codec=pb.CODEC_NONE, raw_size_bytes=len(data), data=data)
+
+
 def test_second_server_on_a_home_leaves_with_one_line(home: Home) -> None:
     with home.serving():
         command = [sys.executable, "-m", "xpstore_server", "serve", "--home", str(home.folder)]
@@ -140,6 +169,12 @@ def test_start_without_the_server_extra_says_the_cure(home: Home, monkeypatch: p
     with pytest.raises(Unavailable, match=r"no no_such_module\): pip install 'xpstore\[server\]'"):
         xpstore.Client()
     assert not home.folder.exists()
+
+
+def test_python_that_cannot_be_run_is_an_error(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.executable", "/no/such/python")
+    with pytest.raises(Unavailable, match=r"cannot be started: .*/no/such/python"):
+        xpstore.Client()
 
 
 def test_home_that_others_can_write_to_is_refused(home: Home) -> None:

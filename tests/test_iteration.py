@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
 import pytest
+
 from xpstore import errors
 from xpstore.client import Client, new_id
 from xpstore.model import Model

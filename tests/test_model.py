@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+
 from services import Server
 from xpstore import errors
 from xpstore.client import Client, new_id
@@ -335,6 +336,14 @@ def test_id_of_another_experiment_is_refused(client: Client, project: Project, e
             create(client, parent, model_id=id_, hash=hash_, allow_existing=True)
         assert caught.value.metadata["field"] == "id"
     assert other.models.list() == []
+
+
+def test_id_of_a_model_in_a_deleted_project_is_refused(client: Client, experiment: Experiment) -> None:
+    gone = client.project(new_id())
+    id_ = str(gone.experiment("e").model("h").id)
+    gone.delete()
+    with pytest.raises(errors.AlreadyExists):
+        create(client, experiment, model_id=id_, allow_existing=True)
 
 
 def test_stale_etag_is_a_conflict_and_changes_nothing(client: Client, model: Model) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+
 from xpstore import errors
 from xpstore.client import Client, new_id
 from xpstore.iteration import Iteration

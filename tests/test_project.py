@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Thread
 
 import pytest
+
 import xpstore
 from services import Server
 from xpstore import errors, session

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import pytest
 import sqlalchemy
+
 import xpstore
 from conftest import Backend
 from services import Server
@@ -96,7 +97,7 @@ def test_way_a_program_ends_is_recorded(model: Model, ending: BaseException, sta
 
 
 def test_long_traceback_loses_its_middle(model: Model) -> None:
-    with pytest.raises(ValueError), model.run() as attempt:  # noqa: PT011
+    with pytest.raises(ValueError), model.run() as attempt:
         raise ValueError("x" * 50_000 + " the end")
     assert len(attempt.error) == 16_384
     assert attempt.error.startswith("Traceback")
@@ -104,7 +105,7 @@ def test_long_traceback_loses_its_middle(model: Model) -> None:
 
 
 def test_error_with_text_that_no_database_stores_is_recorded(model: Model) -> None:
-    with pytest.raises(ValueError), model.run() as attempt:  # noqa: PT011
+    with pytest.raises(ValueError), model.run() as attempt:
         raise ValueError("\x00 \udc80")
     assert attempt.error.endswith("ValueError: \\x00 \\udc80\n")
 
@@ -123,7 +124,9 @@ def test_environment_is_captured_without_being_asked(model: Model, monkeypatch: 
     assert attempt.packages["grpcio"]
 
 
-@pytest.mark.parametrize(("variable", "value", "rank"), [("LOCAL_RANK", "2", 2), ("SLURM_PROCID", "5", 5), ("RANK", "x", 0)])
+@pytest.mark.parametrize(
+    ("variable", "value", "rank"), [("LOCAL_RANK", "2", 2), ("SLURM_PROCID", "5", 5), ("RANK", "x", 0)]
+)
 def test_rank_comes_from_the_launcher(
     model: Model, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, rank: int
 ) -> None:
@@ -227,8 +230,8 @@ def test_server_that_goes_away_does_not_disturb_the_training(
             model.step += 1
     finally:
         server.start()
-    assert attempt.status == "running"
-    client.close()
+        client.close()
+    assert [(each.id, each.status) for each in project.experiment("e").model("h").runs] == [(attempt.id, "running")]
 
 
 def test_exception_passes_when_the_end_cannot_be_recorded(project: Project, model: Model) -> None:
@@ -246,16 +249,17 @@ def test_run_of_a_deleted_model_does_not_start(project: Project, model: Model) -
 
 
 def test_forked_child_that_leaves_the_block_does_not_end_the_run(model: Model) -> None:
-    with model.run() as attempt:
-        child = os.fork()
-        if child == 0:
-            try:
-                attempt_manager = model.run()
-                del attempt_manager
-            finally:
-                os._exit(0)
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-        assert attempt.status == "running"
+    parent = os.getpid()
+    try:
+        with model.run() as attempt:
+            if os.fork() == 0:
+                raise InterruptedError  # leaves the block in the child
+            assert os.waitstatus_to_exitcode(os.wait()[1]) == 0
+            assert attempt.status == "running"
+    finally:
+        if os.getpid() != parent:
+            os._exit(0)
+    assert attempt.status == "finished"
 
 
 def test_repeated_start_is_answered_with_the_same_run(client: Client, model: Model) -> None:

@@ -176,6 +176,8 @@ class Artifact:
     def _draft(cls, name: str, extra: dict[str, Any], options: SaveOptions) -> pb.ArtifactDraft:
         metadata, link = options.get("metadata"), _link(options)
         is_said = metadata is not None
+        if is_said and not isinstance(metadata, Mapping):
+            raise InvalidArgument(f"metadata is a {type(metadata).__name__}: must be a dictionary")
         whole = {**extra, **(metadata or {})}
         aliases = options.get("aliases", ())
         return pb.ArtifactDraft(
@@ -253,10 +255,23 @@ class Artifact:
         """Name of the artifact, of all its versions."""
         return self._wire.name
 
+    @name.setter
+    def name(self, name: str) -> None:
+        request = pb.UpdateArtifactRequest(artifact_id=self._wire.artifact_id, name=name)
+        request.update_mask.paths.append("name")
+        self._client.call(self._client.stubs.artifacts.UpdateArtifact, request)
+        self.refresh()
+
     @property
     def description(self) -> str | None:
         """Free text of this version."""
         return self._wire.description if self._wire.HasField("description") else None
+
+    @description.setter
+    def description(self, description: str | None) -> None:
+        request = pb.UpdateArtifactVersionRequest(version_id=self.id, description=description)
+        request.update_mask.paths.append("description")
+        self._mirror(self._client.call(self._client.stubs.artifacts.UpdateArtifactVersion, request).version)
 
     @property
     def version(self) -> int:
@@ -349,16 +364,7 @@ class Artifact:
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in _ASSIGNABLE:
             raise AttributeError(f"{name!r} cannot be assigned: only {' and '.join(_ASSIGNABLE)} can")
-        stubs = self._client.stubs.artifacts
-        if name == "name":
-            rename = pb.UpdateArtifactRequest(artifact_id=self._wire.artifact_id, name=value)
-            rename.update_mask.paths.append("name")
-            self._client.call(stubs.UpdateArtifact, rename)
-            self.refresh()
-        else:
-            update = pb.UpdateArtifactVersionRequest(version_id=self.id, description=value)
-            update.update_mask.paths.append("description")
-            self._mirror(self._client.call(stubs.UpdateArtifactVersion, update).version)
+        super().__setattr__(name, value)
 
     def _mirror(self, wire: pb.ArtifactVersion) -> None:
         object.__setattr__(self, "_wire", wire)

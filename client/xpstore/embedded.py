@@ -145,7 +145,10 @@ def _start(folder: Path, deadline: float) -> str | None:
     """Starts a server and waits for it; None if another one has the home: try again."""
     log = folder / "server.log"
     log_start = _rotated_size(log)
-    process = _spawn(folder, log)
+    try:
+        process = _spawn(folder, log)
+    except OSError as error:
+        raise Unavailable(f"The embedded service cannot be started: {error}") from None
     while time.monotonic() < deadline:
         code = process.poll()
         if address := _running(folder):

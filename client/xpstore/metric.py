@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
 from xpstore.client import Client, new_id
-from xpstore.errors import InvalidArgument, NotFound, Stale
+from xpstore.errors import NotFound, Stale
 from xpstore.paging import iterate
 from xpstore.project import to_datetime
 from xpstore.v1 import metric_pb2 as pb
-from xpstore.wire import to_int64, to_json, to_scalar
+from xpstore.wire import invalid, to_int64, to_json, to_scalar
 
 if TYPE_CHECKING:
     from xpstore.model import Model
@@ -130,8 +130,7 @@ def _set_value(point: pb.MetricPoint, value: Any) -> None:
         try:
             value = to_scalar(value)
         except (ValueError, RuntimeError, TypeError) as error:
-            hint = f"value = {reprlib.repr(value)}: log value.tolist() if it is no scalar ({error})"
-            raise InvalidArgument(hint, metadata={"field": "value"}) from None
+            raise invalid("value", value, f"log value.tolist() if it is no scalar ({error})") from None
     if isinstance(value, float):
         point.float_value = value
     elif isinstance(value, int) and not isinstance(value, bool) and -(1 << 63) <= value < 1 << 63:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from xpstore import session
 from xpstore.client import Client, new_id
-from xpstore.errors import InvalidArgument, NotFound
+from xpstore.errors import NotFound
 from xpstore.iteration import Iterations
 from xpstore.metric import Metrics
 from xpstore.module import Modules
@@ -17,7 +17,7 @@ from xpstore.paging import iterate
 from xpstore.project import to_datetime
 from xpstore.run import STATUS, Attempt, Run, list_runs
 from xpstore.v1 import model_pb2 as pb
-from xpstore.wire import to_int64, to_json_object
+from xpstore.wire import invalid, to_int64, to_json_object
 
 if TYPE_CHECKING:
     from xpstore.artifact import ModelArtifacts
@@ -251,7 +251,7 @@ class Models:
         allow_existing: bool,
     ) -> Model:
         if isinstance(tags, str):
-            raise InvalidArgument(f"tags = {tags!r}: must be a list of tags", metadata={"field": "tags"})
+            raise invalid("tags", tags, "must be a list of tags")
         request = pb.CreateModelRequest(
             experiment_id=str(self._experiment.id),
             model_id=new_id(),

@@ -29,14 +29,14 @@ def to_json(field: str, value: Any, *, is_canonical: bool = False) -> str:
             default=to_scalar,
         )
     except (TypeError, ValueError, RecursionError) as error:
-        raise _invalid(field, value, f"must be JSON ({error})") from None
+        raise invalid(field, value, f"must be JSON ({error})") from None
     return text.encode("utf-8", "backslashreplace").decode()  # half a surrogate pair becomes its JSON escape
 
 
 def to_json_object(field: str, value: Any, *, is_canonical: bool = False) -> str:
     """JSON text of a dictionary, "{}" of None."""
     if value is not None and not isinstance(value, dict):
-        raise _invalid(field, value, "must be a dictionary")
+        raise invalid(field, value, "must be a dictionary")
     return to_json(field, value or {}, is_canonical=is_canonical)
 
 
@@ -52,7 +52,7 @@ def to_int64(field: str, value: Any) -> int:
     """An integer that the wire can carry; one of numpy or torch counts."""
     number = operator.index(value)
     if not -(1 << 63) <= number < 1 << 63:
-        raise _invalid(field, number, "must have at most 64 bits")
+        raise invalid(field, number, "must have at most 64 bits")
     return number
 
 
@@ -66,5 +66,10 @@ def to_text(value: str, max_length: int) -> str:
     return text[:head] + gap + text[len(text) - (max_length - len(gap) - head) :]
 
 
-def _invalid(field: str, value: Any, fix: str) -> InvalidArgument:
-    return InvalidArgument(f"{field} = {reprlib.repr(value)}: {fix}", metadata={"field": field})
+def invalid(field: str, value: Any, fix: str) -> InvalidArgument:
+    """The error of a value that is refused before it is sent."""
+    try:
+        shown = reprlib.repr(value)
+    except Exception:  # an object that cannot even be shown
+        shown = type(value).__name__
+    return InvalidArgument(f"{field} = {shown}: {fix}", metadata={"field": field})

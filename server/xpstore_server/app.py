@@ -30,6 +30,7 @@ from xpstore_server.core import access, limits
 from xpstore_server.core.files import Files
 from xpstore_server.core.publish import Publisher
 from xpstore_server.interceptors import Activity, CallInterceptor
+from xpstore_server.janitor import Janitor
 from xpstore_server.rpc.artifact import ArtifactService
 from xpstore_server.rpc.experiment import ExperimentService
 from xpstore_server.rpc.iteration import IterationService
@@ -46,6 +47,7 @@ from xpstore_server.store import migrate
 from xpstore_server.store.blobs import open_blobs
 from xpstore_server.store.chunks import ChunkStore
 from xpstore_server.store.database import Database
+from xpstore_server.store.sweep import Grace
 
 log = logging.getLogger("xpstore")
 
@@ -74,6 +76,7 @@ class App:
         self.blobs = open_blobs(settings.blob_url, connections=BLOB_THREADS)
         self.chunks = ChunkStore(self.database, self.blobs)
         self.blob_pool = ThreadPoolExecutor(BLOB_THREADS, "blob")
+        self.janitor = Janitor(self.database, self.chunks, _grace(settings), settings.sweep_seconds)
         self.made_key = self._ensure_admin()
 
     def _ensure_admin(self) -> str | None:
@@ -119,6 +122,7 @@ class App:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopped.set)
         await server.start()
+        self.janitor.start()
         await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
         if self.settings.home is not None:
             embedded.announce(self.settings.home, addresses[0])
@@ -171,9 +175,18 @@ class App:
 
     def close(self) -> None:
         """Finishes what is queued and closes the stores."""
+        self.janitor.stop()
         self.blob_pool.shutdown()
         self.database.close()
         self.blobs.close()
+
+
+def _grace(settings: Settings) -> Grace:
+    return Grace(
+        condemn_us=int(settings.sweep_unused_seconds * 1_000_000),
+        remove_us=int(settings.sweep_condemned_seconds * 1_000_000),
+        abandon_us=int(settings.sweep_unfinished_seconds * 1_000_000),
+    )
 
 
 def read_or_make_key(path: Path) -> str:

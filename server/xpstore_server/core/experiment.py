@@ -6,15 +6,20 @@ from sqlalchemy import Row, bindparam, select
 from sqlalchemy.exc import IntegrityError
 
 from xpstore_server.core import project, revision
-from xpstore_server.core.errors import AlreadyExists, Conflict, NotFound
+from xpstore_server.core.errors import AlreadyExists, NotFound
 from xpstore_server.core.paging import Key, Page, fetch
 from xpstore_server.store.database import Transaction
 from xpstore_server.store.tables import experiment
 
 _BY_ANY_ID = select(experiment).where(experiment.c.id == bindparam("key"))
+_BY_ANY_NAME = select(experiment).where(
+    experiment.c.project_uid == bindparam("parent"), experiment.c.name == bindparam("key")
+)
 _LIVE = select(experiment).where(project.is_live(experiment.c.project_uid))
 _BY_ID = _LIVE.where(experiment.c.id == bindparam("key"))
-_BY_NAME = _LIVE.where(experiment.c.project_uid == bindparam("parent"), experiment.c.name == bindparam("key"))
+# FOR KEY SHARE, as foreign keys take it: others may change the experiment meanwhile.
+_HOLD = _BY_ID.with_for_update(of=experiment, read=True, key_share=True)
+_BY_NAME = _BY_ANY_NAME.where(project.is_live(experiment.c.project_uid))
 _DELETE = experiment.delete().where(experiment.c.id == bindparam("key"), project.is_live(experiment.c.project_uid))
 
 
@@ -34,22 +39,29 @@ def create(
         "updated_by": principal,
         "revision": 1,
     }
-    tx.insert_ignore(experiment, row)
-    if made := tx.execute(_BY_ANY_ID, {"key": experiment_id}).first():
-        if made.project_uid != project_uid:
-            raise AlreadyExists("experiment", "id", experiment_id, "Make a new random id.")
-        return made, True
-    if not allow_existing:
-        raise AlreadyExists("experiment", "name", name, "Set allow_existing to open it.")
-    found = tx.execute(_BY_NAME, {"parent": project_uid, "key": name}).first()
-    if found is None:
-        raise Conflict("The experiment was deleted at the same moment. Repeat the call.")
-    return found, False
+    while True:
+        tx.insert_ignore(experiment, row)
+        if made := tx.execute(_BY_ANY_ID, {"key": experiment_id}).first():
+            if made.project_uid != project_uid:
+                raise AlreadyExists("experiment", "id", experiment_id, "Make a new random id.")
+            return made, True
+        if not allow_existing:
+            raise AlreadyExists("experiment", "name", name, "Set allow_existing to open it.")
+        if found := tx.execute(_BY_ANY_NAME, {"parent": project_uid, "key": name}).first():
+            return found, False  # else it was deleted in between, and its place is free
 
 
 def get(tx: Transaction, experiment_id: str) -> Row[Any]:
     """Returns an experiment of a live project."""
     row = tx.execute(_BY_ID, {"key": experiment_id}).first()
+    if row is None:
+        raise NotFound("experiment", experiment_id)
+    return row
+
+
+def hold(tx: Transaction, experiment_id: str) -> Row[Any]:
+    """Returns an experiment of a live project, and keeps it from being deleted until the end of the transaction."""
+    row = tx.execute(_HOLD, {"key": experiment_id}).first()
     if row is None:
         raise NotFound("experiment", experiment_id)
     return row

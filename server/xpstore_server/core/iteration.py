@@ -12,12 +12,13 @@ from xpstore_server.store.tables import iteration
 
 _LIVE = select(iteration).where(model.is_live(iteration.c.model_id))
 _BY_ID = _LIVE.where(iteration.c.id == bindparam("key"))
+_HOLD = select(iteration).where(iteration.c.id == bindparam("key")).with_for_update(read=True, key_share=True)
 _BY_STEP = _LIVE.where(iteration.c.model_id == bindparam("parent"), iteration.c.step == bindparam("key"))
 
 
 def create(tx: Transaction, *, model_id: str, iteration_id: str, step: int) -> tuple[Row[Any], bool]:
     """Makes the iteration of a step or opens the one that is there. Returns it and whether this creation made it."""
-    model.ensure_live(tx, model_id)
+    model.hold(tx, model_id)
     row = {"id": iteration_id, "model_id": model_id, "step": step, "created_at_us": tx.now_us()}
     tx.insert_ignore(iteration, row)
     found = tx.execute(_BY_STEP, {"parent": model_id, "key": step}).first()
@@ -29,6 +30,15 @@ def create(tx: Transaction, *, model_id: str, iteration_id: str, step: int) -> t
 def get(tx: Transaction, iteration_id: str) -> Row[Any]:
     """Returns an iteration of a live project."""
     row = tx.execute(_BY_ID, {"key": iteration_id}).first()
+    if row is None:
+        raise NotFound("iteration", iteration_id)
+    return row
+
+
+def hold(tx: Transaction, iteration_id: str) -> Row[Any]:
+    """Returns an iteration of a live project, and keeps it from being deleted until the end of the transaction."""
+    model.hold(tx, get(tx, iteration_id).model_id)  # first, as a delete goes from the model down
+    row = tx.execute(_HOLD, {"key": iteration_id}).first()
     if row is None:
         raise NotFound("iteration", iteration_id)
     return row

@@ -2,8 +2,8 @@
 
 import hashlib
 import uuid
-from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from sqlalchemy import Row, and_, bindparam, select
 
@@ -14,10 +14,8 @@ from xpstore_server.store import tables
 from xpstore_server.store.database import Transaction
 from xpstore_server.store.tables import metric, writer
 
-_ORDINAL_BITS = 62
-_VERSION_8 = 8 << 76
+_ORDINAL_MASK = (1 << 62) - 1
 _VARIANT = 2 << 62
-
 _PROGRESS = (
     select(tables.model.c.project_uid, writer.c.next_point)
     .outerjoin(
@@ -38,8 +36,7 @@ _ALLOT = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
+class Point(NamedTuple):
     """What a client says about one point. `value` is text, `kind` says how to read it."""
 
     name: str
@@ -52,19 +49,20 @@ class Point:
 
 def id_of(model_id: str, ordinal: int) -> str:
     """The id of a point: a UUIDv8 of 60 bits for its model and 62 for its ordinal, so that none is stored."""
-    owner = _owner_bits(model_id)
-    return str(uuid.UUID(int=(owner >> 12) << 80 | _VERSION_8 | (owner & 0xFFF) << 64 | _VARIANT | ordinal))
+    low = f"{_VARIANT | ordinal:016x}"
+    return f"{_id_prefix(model_id)}{low[:4]}-{low[4:]}"
+
+
+@lru_cache(maxsize=1_024)
+def _id_prefix(model_id: str) -> str:
+    digest = hashlib.blake2b(uuid.UUID(model_id).bytes, digest_size=8).hexdigest()
+    return f"{digest[:8]}-{digest[8:12]}-8{digest[12:15]}-"
 
 
 def ordinal_of(model_id: str, metric_id: str) -> int | None:
     """The ordinal in the id of a point, None if it is not one of this model."""
-    ordinal = uuid.UUID(metric_id).int & ((1 << _ORDINAL_BITS) - 1)
+    ordinal = uuid.UUID(metric_id).int & _ORDINAL_MASK
     return ordinal if id_of(model_id, ordinal) == metric_id else None
-
-
-def _owner_bits(model_id: str) -> int:
-    digest = hashlib.blake2b(uuid.UUID(model_id).bytes, digest_size=8).digest()
-    return int.from_bytes(digest, "big") >> 4
 
 
 def log(tx: Transaction, *, model_id: str, writer_id: str, first_point: int, points: list[Point]) -> int:
@@ -105,20 +103,13 @@ def _append(tx: Transaction, model_id: str, points: list[Point]) -> None:
     end = tx.execute(_ALLOT, {"key": model_id, "count": len(points)}).scalar()
     if end is None:
         raise NotFound("model", model_id)
+    first = end - len(points)
     now = tx.now_us() if any(point.time_us is None for point in points) else 0
     rows = [
-        {
-            "model_id": model_id,
-            "ordinal": ordinal,
-            "name": point.name,
-            "kind": point.kind,
-            "value": point.value,
-            "step": point.step,
-            "phase": point.phase,
-            "time_us": now if point.time_us is None else point.time_us,
-        }
-        for ordinal, point in enumerate(points, end - len(points))
+        {"model_id": model_id, "ordinal": ordinal, **point._asdict()} for ordinal, point in enumerate(points, first)
     ]
+    for row in rows:
+        row["time_us"] = now if row["time_us"] is None else row["time_us"]
     tx.insert(metric, *rows)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, bindparam, exists, func, select
 
 from xpstore_server.core import experiment, limits, project, revision
-from xpstore_server.core.errors import AlreadyExists, Conflict, InvalidArgument, NotFound
+from xpstore_server.core.errors import AlreadyExists, InvalidArgument, NotFound
 from xpstore_server.core.paging import Key, Page, fetch
 from xpstore_server.core.status import SHOWN
 from xpstore_server.store.database import Transaction
@@ -30,24 +30,26 @@ class NewModel:
 
 
 def _whole() -> Select[Any]:
-    """Models of live projects with `tags`, separated, and `status`: all in one query."""
+    """Models with `tags`, separated, and `status`: all in one query."""
     in_order = select(model_tag.c.tag).where(model_tag.c.model_id == model.c.id).order_by(model_tag.c.position)
     mine = in_order.correlate(model).subquery()
     tags = select(func.aggregate_strings(mine.c.tag, TAG_SEPARATOR)).scalar_subquery()
     newest = select(run.c.id).where(run.c.model_id == model.c.id).correlate(model)
     newest = newest.order_by(run.c.started_at_us.desc(), run.c.id.desc()).limit(1)
-    return (
-        select(model, func.coalesce(tags, "").label("tags"), SHOWN.label("status"))
-        .outerjoin(run, run.c.id == newest.scalar_subquery())
-        .where(_IN_LIVE_PROJECT)
-    )
+    columns = (model, func.coalesce(tags, "").label("tags"), SHOWN.label("status"))
+    return select(*columns).outerjoin(run, run.c.id == newest.scalar_subquery())
 
 
+_ANY = _whole()
+_BY_ANY_ID = _ANY.where(model.c.id == bindparam("key"))
 _IN_LIVE_PROJECT = project.is_live(model.c.project_uid)
-_LIVE = _whole()
+_LIVE = _ANY.where(_IN_LIVE_PROJECT)
 _BY_ID = _LIVE.where(model.c.id == bindparam("key"))
-_BY_HASH = _LIVE.where(model.c.experiment_id == bindparam("parent"), model.c.hash == bindparam("key"))
+_BY_ANY_HASH = _ANY.where(model.c.experiment_id == bindparam("parent"), model.c.hash == bindparam("key"))
+_BY_HASH = _BY_ANY_HASH.where(_IN_LIVE_PROJECT)
 _ID = select(model.c.id).where(model.c.id == bindparam("key"), _IN_LIVE_PROJECT)
+# FOR KEY SHARE, as foreign keys take it: others may change the model meanwhile.
+_HOLD = _ID.with_for_update(of=model, read=True, key_share=True)
 # FOR NO KEY UPDATE: rows that point to the model may come meanwhile.
 _LOCK = select(model).where(model.c.id == bindparam("key"), _IN_LIVE_PROJECT).with_for_update(of=model, key_share=True)
 _DELETE = model.delete().where(model.c.id == bindparam("key"), _IN_LIVE_PROJECT)
@@ -58,7 +60,7 @@ _LAST_POSITION = select(func.max(model_tag.c.position)).where(model_tag.c.model_
 
 def create(tx: Transaction, principal: str, new: NewModel, *, allow_existing: bool) -> tuple[Row[Any], bool]:
     """Makes the model or opens the one of this hash. Returns it and whether this creation made it."""
-    parent = experiment.get(tx, new.experiment_id)
+    parent = experiment.hold(tx, new.experiment_id)
     now = tx.now_us()
     row = {
         "id": new.id,
@@ -76,18 +78,17 @@ def create(tx: Transaction, principal: str, new: NewModel, *, allow_existing: bo
         "updated_by": principal,
         "revision": 1,
     }
-    if tx.insert_ignore(model, row) == 1:
-        _insert_tags(tx, new.id, new.tags, first_position=0)
-    if made := tx.execute(_BY_ID, {"key": new.id}).first():
-        if (made.experiment_id, made.hash) != (new.experiment_id, new.hash):
-            raise AlreadyExists("model", "id", new.id, "Make a new random id.")
-        return made, True
-    if not allow_existing:
-        raise AlreadyExists("model", "hash", new.hash, "Set allow_existing to open it.")
-    found = tx.execute(_BY_HASH, {"parent": new.experiment_id, "key": new.hash}).first()
-    if found is None:
-        raise Conflict("The model was deleted at the same moment. Repeat the call.")
-    return found, False
+    while True:
+        if tx.insert_ignore(model, row) == 1:
+            _insert_tags(tx, new.id, new.tags, first_position=0)
+        if made := tx.execute(_BY_ANY_ID, {"key": new.id}).first():
+            if (made.experiment_id, made.hash) != (new.experiment_id, new.hash):
+                raise AlreadyExists("model", "id", new.id, "Make a new random id.")
+            return made, True
+        if not allow_existing:
+            raise AlreadyExists("model", "hash", new.hash, "Set allow_existing to open it.")
+        if found := tx.execute(_BY_ANY_HASH, {"parent": new.experiment_id, "key": new.hash}).first():
+            return found, False  # else it was deleted in between, and its place is free
 
 
 def get(tx: Transaction, model_id: str) -> Row[Any]:
@@ -114,6 +115,12 @@ def is_live(model_id: ColumnElement[Any]) -> ColumnElement[bool]:
 def ensure_live(tx: Transaction, model_id: str) -> None:
     """Raises NotFound unless the model is there, in a live project."""
     if tx.execute(_ID, {"key": model_id}).first() is None:
+        raise NotFound("model", model_id)
+
+
+def hold(tx: Transaction, model_id: str) -> None:
+    """Keeps a live model from being deleted until the end of the transaction, or raises NotFound."""
+    if tx.execute(_HOLD, {"key": model_id}).first() is None:
         raise NotFound("model", model_id)
 
 

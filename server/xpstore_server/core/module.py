@@ -27,17 +27,16 @@ class Owner:
         return module.c.model_id == self.model_id, module.c.iteration_id.is_(None)
 
 
-def _found(tx: Transaction, owner: Owner) -> Owner:
-    """The owner with its model, or NotFound."""
+def _hold(tx: Transaction, owner: Owner) -> Owner:
     if owner.iteration_id is not None:
-        return Owner(iteration.get(tx, owner.iteration_id).model_id, owner.iteration_id)
-    model.ensure_live(tx, owner.model_id)
+        return Owner(iteration.hold(tx, owner.iteration_id).model_id, owner.iteration_id)
+    model.hold(tx, owner.model_id)
     return owner
 
 
 def create(tx: Transaction, owner: Owner, *, module_id: str, name: str, attributes_json: str) -> Row[Any]:
     """Records a module, or returns the one of this id."""
-    owner = _found(tx, owner)
+    owner = _hold(tx, owner)
     parents = {"model_id": owner.model_id, "iteration_id": owner.iteration_id}
     values = {"name": name, "attributes_json": attributes_json, "created_at_us": tx.now_us()}
     tx.insert_ignore(module, {"id": module_id, **parents, **values})
@@ -49,8 +48,11 @@ def create(tx: Transaction, owner: Owner, *, module_id: str, name: str, attribut
 
 def list_page(tx: Transaction, owner: Owner, page: Page) -> tuple[list[Row[Any]], Key | None]:
     """Returns a page of the modules of an owner, oldest first."""
-    below = select(module).where(*_found(tx, owner).rows())
-    return fetch(tx, below, [module.c.created_at_us, module.c.id], page)
+    if owner.iteration_id is not None:
+        iteration.get(tx, owner.iteration_id)
+    else:
+        model.ensure_live(tx, owner.model_id)
+    return fetch(tx, select(module).where(*owner.rows()), [module.c.created_at_us, module.c.id], page)
 
 
 def delete(tx: Transaction, module_id: str) -> bool:

@@ -1,6 +1,5 @@
 """Keyset pages: a page starts after a key, so nothing is skipped or repeated while rows come and go."""
 
-from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +9,8 @@ from xpstore_server.core import limits
 from xpstore_server.store.database import Transaction
 
 Key = tuple[Any, ...]
+
+BATCH = 200  # rows read at once, each of up to 2 MiB: a page ends long before that much is in memory, if they are heavy
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,21 +26,33 @@ def fetch(
     tx: Transaction, select: Select[Any], keys: list[ColumnElement[Any]], page: Page
 ) -> tuple[list[Row[Any]], Key | None]:
     """Returns the rows of a page and the key to go on after, None at the end. `keys` must be selected too."""
-    if page.after is not None:
-        after = tuple_(*[literal(value, key.type) for value, key in zip(page.after, keys, strict=True)])
-        here = tuple_(*keys)
-        select = select.where(here < after if page.descending else here > after)
     order = [key.desc() for key in keys] if page.descending else keys
+    select = select.order_by(*order)
     rows: list[Row[Any]] = []
-    weight = 0
-    with closing(tx.stream(select.order_by(*order).limit(page.size + 1))) as found:
-        for row in found:
+    weight, after = 0, page.after
+    while True:
+        limit = min(page.size + 1 - len(rows), BATCH)
+        batch = tx.execute(_after(select, keys, after, page.descending).limit(limit)).all()
+        for row in batch:
             weight += _weight(row)
             if rows and (len(rows) == page.size or weight > limits.PAGE_BYTES):
-                last = rows[-1]._mapping
-                return rows, tuple(last[key] for key in keys)
+                return rows, _key(rows[-1], keys)
             rows.append(row)
-    return rows, None
+        if len(batch) < limit:
+            return rows, None
+        after = _key(rows[-1], keys)
+
+
+def _after(select: Select[Any], keys: list[ColumnElement[Any]], after: Key | None, descending: bool) -> Select[Any]:
+    if after is None:
+        return select
+    there = tuple_(*[literal(value, key.type) for value, key in zip(after, keys, strict=True)])
+    here = tuple_(*keys)
+    return select.where(here < there if descending else here > there)
+
+
+def _key(row: Row[Any], keys: list[ColumnElement[Any]]) -> Key:
+    return tuple(row._mapping[key] for key in keys)
 
 
 def _weight(row: Row[Any]) -> int:

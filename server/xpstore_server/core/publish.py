@@ -6,7 +6,7 @@
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
@@ -24,6 +24,8 @@ from xpstore_server.store import tables
 from xpstore_server.store.chunks import ChunkStore, batches
 from xpstore_server.store.database import Database, Transaction
 from xpstore_server.store.errors import MissingChunks
+
+OnPublish = Callable[[Transaction, str], None]
 
 # A transaction with more edges than this would hold SQLite's writer for long: the rest goes in batches of its own.
 EDGES = 5_000
@@ -71,31 +73,47 @@ class Publisher:
         self._codec = codec
 
     def commit(
-        self, principal: str, *, project_uid: str, version_id: str, draft: Draft, pages: Sequence[PageRef]
+        self,
+        principal: str,
+        *,
+        project_uid: str,
+        version_id: str,
+        draft: Draft,
+        pages: Sequence[PageRef],
+        on_publish: OnPublish = lambda tx, version_id: None,
     ) -> tuple[Row[Any], bool]:
         """Publishes a tree; returns the version and whether this commit made it.
+
+        Args:
+            on_publish: runs in the transaction that publishes, with the version's id; what it raises undoes that.
 
         Raises:
             MissingChunks: some chunks are not there (any more); nothing was published.
         """
         if found := self._database.read(lambda tx: _prepare(tx, project_uid, version_id, draft)):
+            self._database.write(lambda tx: on_publish(tx, found.id))
             return found, True
         for attempt in range(ATTEMPTS):
             checked = self._check(project_uid, pages)
             version = _Version(principal, project_uid, version_id, draft, checked, self._codec.encode_root(list(pages)))
             try:
-                return self._publish(version)
+                return self._publish(version, on_publish)
             except (IntegrityError, _LostEdges):
                 # A pack was condemned or repacked after it was resolved. Resolve again: what is gone shows as missing.
                 if attempt == ATTEMPTS - 1:
                     raise
         raise AssertionError("unreachable")
 
-    def _publish(self, version: "_Version") -> tuple[Row[Any], bool]:
+    def _publish(self, version: "_Version", on_publish: OnPublish) -> tuple[Row[Any], bool]:
+        def unit(tx: Transaction) -> tuple[Row[Any], bool]:
+            row, created = version.finish(tx, edges[:EDGES])
+            on_publish(tx, row.id)
+            return row, created
+
         edges = sorted(version.checked.pack_ids)
         for some in batches(edges[EDGES:], EDGES):
             self._database.write(partial(version.add_edges, pack_ids=some))
-        return self._database.write(partial(version.finish, pack_ids=edges[:EDGES]))
+        return self._database.write(unit)
 
     def _check(self, pool: str, pages: Sequence[PageRef]) -> _Checked:
         tree = Tree()

@@ -18,7 +18,7 @@ _CHANGE = run.update().where(run.c.id == bindparam("key"), run.c.ended_status.is
 
 def create(tx: Transaction, *, model_id: str, run_id: str, environment: dict[str, Any]) -> Row[Any]:
     """Starts a run, or returns the one of this id."""
-    model.ensure_live(tx, model_id)
+    model.hold(tx, model_id)
     now = tx.now_us()
     row = {"id": run_id, "model_id": model_id, "started_at_us": now, "heartbeat_at_us": now, "error": ""}
     tx.insert_ignore(run, {**row, **environment})

@@ -1,7 +1,7 @@
 """The state of one UploadFile: a row that says how far the durable bytes reach, and which stream may go on."""
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,28 +74,29 @@ def advance(tx: Transaction, opened: Opened, offset: int, chunks: Sequence[tuple
     tx.insert(upload_part, {"upload_id": opened.id, "offset": offset, "chunks": packed})
 
 
-def finish(tx: Transaction, opened: Opened, version_id: str) -> None:
+def finish(tx: Transaction, opened: Opened, offset: int, version_id: str) -> None:
     """Keeps the result, for those who ask again, and drops the rest."""
-    tx.execute(update(upload).where(upload.c.id == opened.id).values(result_version_id=version_id))
+    _held(tx, opened, offset, result_version_id=version_id)
     tx.execute(delete(upload_part).where(upload_part.c.upload_id == opened.id))
 
 
-def restart(tx: Transaction, opened: Opened) -> None:
-    """Puts an upload back to its start, unless another stream took over."""
-    mine = update(upload).where(upload.c.id == opened.id, upload.c.epoch == opened.epoch)
-    if tx.execute(mine.values(offset=0)).rowcount == 1:
-        tx.execute(delete(upload_part).where(upload_part.c.upload_id == opened.id))
+def restart(tx: Transaction, opened: Opened, offset: int) -> None:
+    """Puts an upload back to its start."""
+    _held(tx, opened, offset, offset=0)
+    tx.execute(delete(upload_part).where(upload_part.c.upload_id == opened.id))
 
 
-def parts(tx: Transaction, upload_id: str) -> Iterator[tuple[int, list[tuple[bytes, int]]]]:
-    """Yields each durable stretch: its offset, and digest and size of its chunks."""
-    rows = tx.execute(select(upload_part).where(upload_part.c.upload_id == upload_id).order_by(upload_part.c.offset))
-    for row in rows:
-        yield row.offset, list(_CHUNK.iter_unpack(row.chunks))
+def parts(tx: Transaction, opened: Opened) -> list[tuple[int, list[tuple[bytes, int]]]]:
+    """Each durable stretch: its offset, and digest and size of its chunks."""
+    mine = select(upload.c.id).where(upload.c.id == opened.id, upload.c.epoch == opened.epoch)
+    if tx.execute(mine).first() is None:
+        raise _lost(tx, opened)
+    rows = tx.execute(select(upload_part).where(upload_part.c.upload_id == opened.id).order_by(upload_part.c.offset))
+    return [(row.offset, list(_CHUNK.iter_unpack(row.chunks))) for row in rows]
 
 
 def entries(
-    path: str, size_bytes: int, digest: bytes, stretches: Iterator[tuple[int, list[tuple[bytes, int]]]]
+    path: str, size_bytes: int, digest: bytes, stretches: Iterable[tuple[int, list[tuple[bytes, int]]]]
 ) -> Iterator[Entry]:
     """Yields the file as manifest entries of bounded size."""
     offset = 0
@@ -120,5 +121,9 @@ def _held(tx: Transaction, opened: Opened, expected_offset: int, **values: Any) 
         upload.c.id == opened.id, upload.c.epoch == opened.epoch, upload.c.offset == expected_offset
     )
     if tx.execute(mine.values(**values)).rowcount != 1:
-        at = tx.execute(select(upload.c.offset).where(upload.c.id == opened.id)).scalar() or 0
-        raise Stale("Another stream of this upload took over.", at)
+        raise _lost(tx, opened)
+
+
+def _lost(tx: Transaction, opened: Opened) -> Stale:
+    at = tx.execute(select(upload.c.offset).where(upload.c.id == opened.id)).scalar() or 0
+    return Stale("Another stream of this upload took over.", at)

@@ -116,9 +116,9 @@ def a_time(field: str, value: int) -> int:
     return value
 
 
-def if_set(message: Message, field: str, check: Callable[[str, Any], T], shown_as: str = "") -> T | None:
+def if_set(message: Message, field: str, check: Callable[[str, Any], T], prefix: str = "") -> T | None:
     """The checked value of an optional field, None if it is not set."""
-    return check(shown_as or field, getattr(message, field)) if message.HasField(field) else None
+    return check(prefix + field, getattr(message, field)) if message.HasField(field) else None
 
 
 def a_digest(field: str, value: bytes) -> bytes:

@@ -18,7 +18,7 @@ from xpstore_server.core.publish import Draft, Publisher
 from xpstore_server.rpc.fields import a_digest, a_uuid
 from xpstore_server.rpc.packing import Budget, Packer
 from xpstore_server.store.chunks import NONE, BadChunk, ChunkStore, EncodedChunk, verify
-from xpstore_server.store.database import Database
+from xpstore_server.store.database import Database, Transaction
 from xpstore_server.store.errors import BlobDamaged, BlobMissing, MissingChunks
 
 _CODECS = {pb.CODEC_NONE: 1, pb.CODEC_ZSTD: 2}
@@ -162,7 +162,7 @@ class FileUpload:
 
     def _hash_durable(self) -> None:
         """Feeds what earlier streams brought to the digests: their state cannot be kept across processes."""
-        stretches = self._intake.database.read(lambda tx: list(upload.parts(tx, self._opened.id)))
+        stretches = self._intake.database.read(lambda tx: upload.parts(tx, self._opened))
         for _, contents in stretches:
             digests = [digest for digest, _ in contents]
             try:
@@ -174,7 +174,7 @@ class FileUpload:
                 self._start_over()
 
     def _start_over(self) -> None:
-        self._intake.database.write(lambda tx: upload.restart(tx, self._opened))
+        self._intake.database.write(self._restart)
         raise Stale("Earlier bytes of this upload were swept. Start again from 0.", 0)
 
     async def _check(self) -> None:
@@ -187,7 +187,7 @@ class FileUpload:
         for field, expected, actual in checks:
             if expected and expected != actual:
                 # What is durable is not the file that was announced: nothing of it can be used again.
-                await self._intake.database.write_async(lambda tx: upload.restart(tx, self._opened))
+                await self._intake.database.write_async(self._restart)
                 raise InvalidArgument(field, expected.hex(), f"the bytes have {actual.hex()}; send them again from 0")
 
     async def _publish(self) -> tuple[str, bool]:
@@ -196,19 +196,23 @@ class FileUpload:
         except MissingChunks:
             await self._work(self._start_over)
             raise
-        await self._intake.database.write_async(lambda tx: upload.finish(tx, self._opened, row.id))
         return row.id, created
+
+    def _restart(self, tx: Transaction) -> None:
+        upload.restart(tx, self._opened, self._durable)
 
     def _commit(self) -> tuple[Row[Any], bool]:
         header, intake = self._header, self._intake
-        stretches = intake.database.read(lambda tx: list(upload.parts(tx, self._opened.id)))
-        entries = upload.entries(header.path, self._received, self._blake3.digest(), iter(stretches))
+        stretches = intake.database.read(lambda tx: upload.parts(tx, self._opened))
+        entries = upload.entries(header.path, self._received, self._blake3.digest(), stretches)
         return intake.publisher.commit(
             self._principal,
             project_uid=header.project_uid,
             version_id=header.upload_id,
             draft=header.draft,
             pages=list(self._store_pages(paginate(intake.codec, entries))),
+            # In the same transaction: a stream that was taken over publishes nothing.
+            on_publish=lambda tx, version_id: upload.finish(tx, self._opened, self._durable, version_id),
         )
 
     def _store_pages(self, pages: Iterator[tuple[PageRef, bytes]]) -> Iterator[PageRef]:

@@ -9,7 +9,7 @@ import queue
 import random
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
@@ -22,7 +22,6 @@ from sqlalchemy import (
     Engine,
     Executable,
     Insert,
-    Row,
     Table,
     create_engine,
     event,
@@ -43,7 +42,6 @@ WRITERS = 8
 OTHERS = 12  # threads of other pools that read or write in between
 # Commits of a group share one fsync. The bound keeps the first unit of a group from waiting for long.
 GROUP_SIZE = 128
-STREAM_BUFFER = 100  # rows of at most 2 MiB
 RETRIES = 8
 RETRIED_STATES = frozenset({"40001", "40P01"})
 
@@ -80,12 +78,6 @@ class Transaction:
         Building a statement costs more than running it: those on hot paths are made once, at import.
         """
         return cast("CursorResult[Any]", self._connection.execute(statement, values))
-
-    def stream(self, query: Executable) -> Generator[Row[Any], None, None]:
-        """Reads the rows of a query as they are asked for, so that a caller may stop before too many are in memory."""
-        options = {"stream_results": True, "max_row_buffer": STREAM_BUFFER}
-        with self._connection.execute(query, execution_options=options) as result:
-            yield from result
 
     def now_us(self) -> int:
         """The database's clock, so that replicas agree. SQLite has one server: its own clock will do."""
@@ -213,16 +205,25 @@ class GroupWriter:
 
     def _run(self) -> None:
         while group := self._next_group():
+            if len(group) == 1:
+                self._commit_alone(*group[0])
+                continue
             try:
                 self._commit(group)
             except BaseException:
                 # One unit may have broken the transaction of all: each alone shows which.
-                for entry in group:
-                    if not entry[1].done():
-                        try:
-                            self._commit([entry])
-                        except BaseException as error:
-                            entry[1].set_exception(error)
+                for unit, future in group:
+                    if not future.done():
+                        self._commit_alone(unit, future)
+
+    def _commit_alone(self, unit: Unit[Any], future: Future[Any]) -> None:
+        try:
+            with _translated(), self._engine.begin() as connection:
+                result = unit(Transaction(connection))
+        except BaseException as error:
+            future.set_exception(error)
+        else:
+            future.set_result(result)
 
     def _commit(self, group: list[Entry]) -> None:
         done: list[tuple[Future[Any], Any]] = []

@@ -4,6 +4,7 @@ An edge (`artifact_pack`) is inserted under a foreign key to `pack`, and a pack 
 the two fails, so a version never points to bytes that are going.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -35,13 +36,15 @@ class Swept:
     removed_objects: int = 0
 
 
-def sweep(database: Database, chunks: ChunkStore, grace: Grace) -> Swept:
-    """Condemns and removes until nothing is left to do. Any number may run at the same time."""
+def sweep(
+    database: Database, chunks: ChunkStore, grace: Grace, is_stopped: Callable[[], bool] = lambda: False
+) -> Swept:
+    """Condemns and removes until nothing is left to do or it is stopped. Any number may run at the same time."""
     swept = Swept()
     database.write(lambda tx: _give_up(tx, grace))
-    while condemned := database.write(lambda tx: _condemn(tx, grace)):
+    while not is_stopped() and (condemned := database.write(lambda tx: _condemn(tx, grace))):
         swept.condemned_packs += condemned
-    while trash := database.read(lambda tx: _trash(tx, grace)):
+    while not is_stopped() and (trash := database.read(lambda tx: _trash(tx, grace))):
         for pack_id, pool in trash:
             chunks.remove_object(pool, pack_id)
         database.write(partial(_forget, [pack_id for pack_id, _ in trash]))

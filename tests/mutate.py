@@ -1,0 +1,77 @@
+"""Empties every public method of the client in turn and expects red tests: what survives is not tested.
+
+    python tests/mutate.py [WORD ...]     only mutants whose name has one of the words
+
+A first run of all tests records which of them call what; then each mutant meets the tests that call it.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+from mutation import NOT_APPLIED, mutants
+
+TESTS = Path(__file__).parent
+PROCESSES = 2
+# Their tests run programs, which a change to the classes of this process does not reach.
+OTHERS = {"cli", "compat", "demo", "documentation", "documented_snippets", "package", "settings", "typescript"}
+# One backend will do: it is the client that is changed.
+OPTIONS = ["-x", "-q", "--no-header", "--timeout=60", "-k", "not postgres", "-p", "no:cacheprovider", "-p", "mutation"]
+
+
+def run(tests: list[str], **settings: str) -> tuple[int, str]:
+    """Runs tests until the first red one; returns pytest's exit code and the line that says which."""
+    environment = {**os.environ, "PYTHONPATH": str(TESTS), **settings}
+    command = [sys.executable, "-m", "pytest", *OPTIONS, *tests]
+    result = subprocess.run(command, env=environment, cwd=TESTS.parent, capture_output=True, text=True)
+    lines = result.stdout.strip().splitlines() or result.stderr.strip().splitlines() or [""]
+    return result.returncode, next((line for line in reversed(lines) if "::" in line), lines[-1])
+
+
+def record() -> dict[str, list[str]]:
+    """For each mutant the tests that call it, by one run of all tests, which must be green."""
+    files = [path for path in sorted(TESTS.glob("test_*.py")) if path.stem.removeprefix("test_") not in OTHERS]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "calls.json")
+        code, line = run(list(map(str, files)), XPSTORE_RECORD=str(path))
+        if code != 0:
+            sys.exit(f"the tests are red without a mutant: {line}")
+        calls: dict[str, list[str]] = json.loads(path.read_text())
+    return calls
+
+
+def judge(mutant: str, tests: list[str]) -> str | None:
+    """Says what turned red, None if nothing did."""
+    code, line = run(tests, XPSTORE_MUTATE=mutant) if tests else (0, "")
+    if code == NOT_APPLIED:
+        sys.exit(line)
+    return None if code == 0 else line
+
+
+def main() -> int:
+    started = time.monotonic()
+    words = sys.argv[1:]
+    chosen = [mutant for mutant in mutants() if not words or any(word in mutant for word in words)]
+    calls = record()
+    survivors = []
+    with ThreadPoolExecutor(PROCESSES) as pool:
+        judged = {pool.submit(judge, mutant, calls.get(mutant, [])): mutant for mutant in chosen}
+        for count, done in enumerate(as_completed(judged), 1):
+            mutant, line = judged[done], done.result()
+            if line is None:
+                survivors.append(f"{mutant}{'' if calls.get(mutant) else '  (no test calls it)'}")
+            print(f"{count:4}/{len(chosen)}  {mutant:50} {line or 'SURVIVED'}", flush=True)
+    minutes = (time.monotonic() - started) / 60
+    print(f"{len(chosen)} mutants, {len(survivors)} survived, {minutes:.1f} minutes")
+    for survivor in sorted(survivors):
+        print(f"  survived: {survivor}")
+    return 1 if survivors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
