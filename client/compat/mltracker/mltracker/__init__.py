@@ -2,9 +2,8 @@
 
 from importlib.metadata import PackageNotFoundError, distribution
 
-from xpstore.experiment import Experiment
-
 from mltracker.adapters.experiments import Experiments
+from xpstore.experiment import Experiment
 
 __all__ = ["getExperiment", "getallExperiments"]
 

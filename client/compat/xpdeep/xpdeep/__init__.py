@@ -2,9 +2,8 @@
 
 from importlib.metadata import PackageNotFoundError, distribution
 
-from xpstore.artifact import Artifact, DatasetArtifact, DirectoryArtifact, ExplanationArtifact, TrainedModelArtifact
-
 from xpstore import Client, Error, get_project, init, set_project
+from xpstore.artifact import Artifact, DatasetArtifact, DirectoryArtifact, ExplanationArtifact, TrainedModelArtifact
 from xpstore.project import Project, get_all_projects
 
 __all__ = [
