@@ -26,6 +26,7 @@ MODULES = (
     "iteration",
     "run",
     "artifact",
+    "artifact_links",
     "saving",
     "remote_file",
 )
@@ -110,8 +111,9 @@ calls: defaultdict[str, dict[str, None]] = defaultdict(dict)
 def _recorded(target: str, function: Function) -> Function:
     @functools.wraps(function)
     def record(*arguments: Any, **options: Any) -> Any:
-        test, _, _ = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" (")
-        calls[target][test] = None
+        test, _, phase = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" (")
+        if phase == "call)":  # what only fixtures call is not tested
+            calls[target][test] = None
         return function(*arguments, **options)
 
     return record
@@ -120,7 +122,7 @@ def _recorded(target: str, function: Function) -> Function:
 def pytest_sessionfinish() -> None:
     if path := os.environ.get("XPSTORE_RECORD"):
         with open(path, "w") as file:
-            json.dump({target: [test for test in tests if test] for target, tests in calls.items()}, file)
+            json.dump({target: list(tests) for target, tests in calls.items()}, file)
 
 
 def pytest_configure() -> None:

@@ -1,6 +1,8 @@
 """The artifact protocol spoken by hand: what a client in another language would send, or a hostile one."""
 
 import struct
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -8,6 +10,7 @@ import grpc
 from blake3 import blake3
 
 import xpstore
+from xpstore import errors
 from xpstore.client import new_id
 from xpstore.errors import from_rpc
 from xpstore.v1 import artifact_pb2 as pb
@@ -137,9 +140,11 @@ class Raw:
         fields = {"upload_id": new_id(), "project_uid": self.project_uid, "draft": draft, "path": "file.bin"}
         return pb.UploadFileHeader(**{**fields, **changes})
 
-    def upload_file(self, header: pb.UploadFileHeader, data: Iterable[bytes]) -> pb.UploadFileResponse:
+    def upload_file(
+        self, header: pb.UploadFileHeader, data: Iterable[bytes], timeout: float = 60
+    ) -> pb.UploadFileResponse:
         """Streams a file."""
-        return self.stream(self.stub.UploadFile, file_messages(header, data))
+        return self.stream(self.stub.UploadFile, file_messages(header, data), timeout)
 
     def get_upload(self, header: pb.UploadFileHeader) -> pb.GetUploadResponse:
         """Asks how far an upload got."""
@@ -147,14 +152,18 @@ class Raw:
 
     def read(self, version_id: str, path: str = "", **range_: int) -> bytes:
         """Reads a file or a range of it."""
+        return b"".join(self.read_pieces(version_id, path, **range_))
+
+    def read_pieces(self, version_id: str, path: str = "", timeout: float = 60, **range_: int) -> Iterator[bytes]:
+        """Yields what the messages of ReadFile hold."""
         request = pb.ReadFileRequest(version_id=version_id, path=path)
         for field, value in range_.items():
             setattr(request, field, value)
         try:
-            responses = list(self.stub.ReadFile(request, timeout=60, metadata=self.client.metadata))
+            for response in self.stub.ReadFile(request, timeout=timeout, metadata=self.client.metadata):
+                yield response.data
         except grpc.RpcError as error:
             raise from_rpc(error, "") from None
-        return b"".join(response.data for response in responses)
 
     def versions(self) -> list[pb.ArtifactVersion]:
         """All versions of the project."""
@@ -167,3 +176,51 @@ def file_messages(header: pb.UploadFileHeader, data: Iterable[bytes]) -> Iterato
     yield pb.UploadFileRequest(header=header)
     for piece in data:
         yield pb.UploadFileRequest(data=piece)
+
+
+class Stream:
+    """An upload under way that sends some bytes and then keeps silent."""
+
+    def __init__(self, raw: Raw, header: pb.UploadFileHeader, data: list[bytes]) -> None:
+        self._raw = raw
+        self._header = header
+        self._end = threading.Event()
+        messages = self._messages(data)
+        self.call = raw.stub.UploadFile.future(messages, timeout=120, metadata=raw.client.metadata)
+
+    def _messages(self, data: list[bytes]) -> Iterator[pb.UploadFileRequest]:
+        yield from file_messages(self._header, data)
+        self._end.wait(60)
+
+    def wait_durable(self, offset: int) -> None:
+        """Waits until the server says that this much is durable."""
+        deadline = time.monotonic() + 30
+        while self._durable() < offset:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+    def _durable(self) -> int:
+        try:
+            return self._raw.get_upload(self._header).offset
+        except errors.NotFound:  # the header has not arrived yet
+            return -1
+
+    def result(self) -> pb.UploadFileResponse:
+        """Ends the stream as a client should, and returns the answer or raises the typed error."""
+        self._end.set()
+        try:
+            return self.call.result()
+        except grpc.RpcError as error:
+            raise from_rpc(error, "") from None
+
+    def breaks(self) -> None:
+        """Breaks the stream."""
+        self.call.cancel()
+        self._end.set()
+
+
+def begin(raw: Raw, header: pb.UploadFileHeader) -> None:
+    """Opens an upload and breaks it."""
+    stream = Stream(raw, header, [])
+    stream.wait_durable(0)
+    stream.breaks()

@@ -7,7 +7,8 @@ import pytest
 
 import xpstore
 from xpstore import errors
-from xpstore.artifact import Artifact, DatasetArtifact, DirectoryArtifact, ProjectArtifacts, SaveOptions
+from xpstore.artifact import Artifact, DatasetArtifact, DirectoryArtifact, SaveOptions
+from xpstore.artifact_links import ProjectArtifacts
 from xpstore.model import Model
 
 

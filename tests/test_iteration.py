@@ -28,6 +28,7 @@ def test_created_iteration_is_got_by_its_step(model: Model) -> None:
     assert got == made
     assert isinstance(made.id, UUID)
     assert (made.step, made.model_id, made.project_uid) == (7, model.id, model.project_uid)
+    assert made.created_at > model.created_at
 
 
 def test_missing_step_is_none(model: Model) -> None:

@@ -7,7 +7,10 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import sqlalchemy
+from sqlalchemy import column, table
 
+from conftest import Backend
 from services import Server
 from xpstore import errors
 from xpstore.client import Client, new_id
@@ -52,6 +55,7 @@ def test_created_model_is_read_by_hash(experiment: Experiment) -> None:
     assert (read.hash, read.name, read.description, read.step) == ("h", "classifier", "what it is", 0)
     assert (read.experiment_id, read.project_uid) == (experiment.id, experiment.project_uid)
     assert abs(read.created_at - datetime.now(UTC)) < timedelta(minutes=1)
+    assert read.created_by == "admin"
 
 
 def test_name_and_description_are_none_when_not_given(experiment: Experiment) -> None:
@@ -210,6 +214,23 @@ def test_repeated_advance_adds_once(client: Client, model: Model) -> None:
     assert advance(client, str(model.id), advance_id, 5) == 5
     assert model.advance() == 6
     assert advance(client, str(model.id), advance_id, 5) == 5
+    assert model.step == 6
+
+
+def test_advances_are_forgotten_after_a_day(client: Client, model: Model, backend: Backend) -> None:
+    old = new_id()
+    advance(client, str(model.id), old, 5)
+    engine = sqlalchemy.create_engine(backend.database_url)
+    with engine.begin() as connection:
+        day = {"us": 24 * 3600 * 1_000_000 + 1}
+        connection.execute(sqlalchemy.text("UPDATE step_advance SET created_at_us = created_at_us - :us"), day)
+    model.advance()
+    with engine.begin() as connection:
+        mine = table("step_advance", column("id", sqlalchemy.Uuid), column("model_id", sqlalchemy.Uuid))
+        kept = connection.execute(sqlalchemy.select(mine.c.id).where(mine.c.model_id == model.id)).scalars().all()
+    engine.dispose()
+    assert len(kept) == 1
+    assert UUID(old) not in kept
     assert model.step == 6
 
 

@@ -149,6 +149,7 @@ def test_update_changes_name_and_description(project: Project) -> None:
     read = Project.get_by_id(project.id)
     assert (read.name, read.description) == ("new", "what it is about")
     assert read.updated_at > read.created_at
+    assert read.updated_by == "admin"
 
 
 def test_stale_etag_is_a_conflict_and_changes_nothing(client: Client, project: Project) -> None:

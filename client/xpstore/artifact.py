@@ -2,33 +2,30 @@
 
 import contextlib
 import io
-import json
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypedDict, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar, Unpack, overload
 
 from xpstore import saving
+from xpstore.artifact_fields import ArtifactFields
 from xpstore.client import Client
 from xpstore.errors import InvalidArgument, NotFound
 from xpstore.formats import FORMATS, Format, format_of, format_of_file
 from xpstore.paging import iterate
 from xpstore.progress import progress
-from xpstore.project import Project, to_datetime
+from xpstore.project import Project
 from xpstore.remote_file import open_remote
-from xpstore.saving import Staged, stage
+from xpstore.saving import SaveOptions, Staged, stage
 from xpstore.session import get_client, get_project
 from xpstore.transfer import download_file
 from xpstore.tree import Source, scan
 from xpstore.v1 import artifact_pb2 as pb
 from xpstore.v1 import project_pb2
-from xpstore.wire import to_json
 
 if TYPE_CHECKING:
-    from xpstore.iteration import Iteration
     from xpstore.model import Model
 
 __all__ = [
@@ -68,33 +65,7 @@ class ArtifactFile:
     is_directory: bool = False
 
 
-class SaveOptions(TypedDict, total=False):
-    """What may be said about a version when it is saved or committed.
-
-    Attributes:
-        description: free text of this version.
-        metadata: a JSON object.
-        aliases: names that shall point to this version, wherever they pointed before.
-        model: the model it belongs to.
-        iteration: the iteration it belongs to; implies its model.
-        step: the training step it was saved at.
-        used: versions it was made from, or their ids.
-        force: make a new version whatever the newest one is.
-        project: where to; default the current project.
-    """
-
-    description: str | None
-    metadata: Mapping[str, Any] | None
-    aliases: Iterable[str]
-    model: "Model | None"
-    iteration: "Iteration | None"
-    step: int | None
-    used: "Sequence[Artifact | str]"
-    force: bool
-    project: Project | None
-
-
-class Artifact:
+class Artifact(ArtifactFields):
     """One version of an artifact, as the server has it.
 
     Only `name` and `description` may be assigned, and assigning them updates the server: `name` renames the whole
@@ -109,7 +80,6 @@ class Artifact:
 
     type_: ClassVar[str] = "artifact"
     _classes: ClassVar[dict[str, type["Artifact"]]] = {}
-    _wire: pb.ArtifactVersion
     _client: Client
     _project: Project | None
 
@@ -162,7 +132,7 @@ class Artifact:
         """
         project = (options.get("project") or get_project()).open()
         sources, extra = cls._sources(source)
-        draft = cls._draft(name, extra, options)
+        draft = saving.make_draft(name, cls.type_, extra, options)
 
         if wait:
             return cls._publish(project, draft, sources)
@@ -171,26 +141,6 @@ class Artifact:
     @classmethod
     def _publish(cls, project: Project, draft: pb.ArtifactDraft, sources: list[Source]) -> Self:
         return cls._from_wire(saving.upload(project, draft, sources), project._client, project)
-
-    @classmethod
-    def _draft(cls, name: str, extra: dict[str, Any], options: SaveOptions) -> pb.ArtifactDraft:
-        metadata, link = options.get("metadata"), _link(options)
-        is_said = metadata is not None
-        if is_said and not isinstance(metadata, Mapping):
-            raise InvalidArgument(f"metadata is a {type(metadata).__name__}: must be a dictionary")
-        whole = {**extra, **(metadata or {})}
-        aliases = options.get("aliases", ())
-        return pb.ArtifactDraft(
-            name=str(name),
-            type=cls.type_,
-            description=options.get("description"),
-            metadata_json=to_json("metadata", whole, is_canonical=True) if is_said or extra else "",
-            metadata_is_implied=not is_said,
-            aliases=[aliases] if isinstance(aliases, str) else list(aliases),
-            links=[link] if link is not None else [],
-            used_version_ids=[one.id if isinstance(one, Artifact) else str(one) for one in options.get("used", ())],
-            force=options.get("force", False),
-        )
 
     @classmethod
     def _sources(cls, source: Any) -> tuple[list[Source], dict[str, Any]]:
@@ -206,7 +156,7 @@ class Artifact:
         request = pb.ListArtifactVersionsRequest(project_uid=project.uid)
         if cls is not Artifact:
             request.type = cls.type_
-        return [cls._from_wire(wire, project._client, project) for wire in _versions(project._client, request)]
+        return [cls._from_wire(wire, project._client, project) for wire in list_versions(project._client, request)]
 
     @classmethod
     def get_by_id(cls, id: str) -> Self:
@@ -246,11 +196,6 @@ class Artifact:
         project._client.call(project._client.stubs.artifacts.DeleteArtifactAlias, request)
 
     @property
-    def id(self) -> str:
-        """UUID of this version."""
-        return self._wire.id
-
-    @property
     def name(self) -> str:
         """Name of the artifact, of all its versions."""
         return self._wire.name
@@ -272,56 +217,6 @@ class Artifact:
         request = pb.UpdateArtifactVersionRequest(version_id=self.id, description=description)
         request.update_mask.paths.append("description")
         self._mirror(self._client.call(self._client.stubs.artifacts.UpdateArtifactVersion, request).version)
-
-    @property
-    def version(self) -> int:
-        """Number of this version: 1, 2, 3, ..."""
-        return self._wire.version
-
-    @property
-    def digest(self) -> str:
-        """Tree digest in hexadecimal: the identity of the content, the same from every client."""
-        return self._wire.digest.hex()
-
-    @property
-    def hash_(self) -> str:
-        """Fingerprint of the process that made it and its parameters; for a plain save, of saving this content."""
-        return self._wire.fingerprint
-
-    @property
-    def size_bytes(self) -> int:
-        """Sum of the sizes of its files."""
-        return self._wire.size_bytes
-
-    @property
-    def aliases(self) -> list[str]:
-        """Aliases that pointed here when this object was fetched, sorted."""
-        return list(self._wire.aliases)
-
-    @property
-    def metadata(self) -> dict[str, Any]:
-        """What was given, and how to load it if it was an object."""
-        return dict(json.loads(self._wire.metadata_json))
-
-    @property
-    def created_at(self) -> datetime:
-        """When it was saved, UTC."""
-        return to_datetime(self._wire.created_at_us)
-
-    @property
-    def created_by(self) -> str:
-        """Name of the API key that saved it."""
-        return self._wire.created_by
-
-    @property
-    def updated_at(self) -> datetime:
-        """When it was last changed, UTC."""
-        return to_datetime(self._wire.updated_at_us)
-
-    @property
-    def updated_by(self) -> str:
-        """Name of the API key that changed it last."""
-        return self._wire.updated_by
 
     @property
     def project(self) -> Project:
@@ -448,7 +343,9 @@ class Artifact:
     def versions(self) -> list[Self]:
         """Returns all versions of this artifact, oldest first."""
         request = pb.ListArtifactVersionsRequest(project_uid=self._wire.project_uid, name=self.name)
-        return [type(self)._from_wire(wire, self._client, self._project) for wire in _versions(self._client, request)]
+        return [
+            type(self)._from_wire(wire, self._client, self._project) for wire in list_versions(self._client, request)
+        ]
 
     def alias(self, alias: str) -> None:
         """Points an alias to this version, wherever it pointed before."""
@@ -508,7 +405,7 @@ class DirectoryArtifact(Artifact):
             Conflict: a part was staged more than 24 hours ago and is gone.
         """
         project = (options.get("project") or get_project()).open()
-        wire = saving.commit_staged(project, cls._draft(name, {}, options), staged)
+        wire = saving.commit_staged(project, saving.make_draft(name, cls.type_, {}, options), staged)
         return cls._from_wire(wire, project._client, project)
 
 
@@ -556,108 +453,8 @@ class ExplanationArtifact(_ObjectArtifact):
         return self.load("results.json") if "results.json" in names else self.load()
 
 
-class _Artifacts:
-    """Artifacts of a project, a model or an iteration."""
-
-    _project: Project | None = None
-    _model_id: str | None = None
-    _iteration_id: str | None = None
-
-    def __init__(self, client: Client, project_uid: str) -> None:
-        self._client = client
-        self._project_uid = project_uid
-
-    def list(self, name: str | None = None) -> list[Artifact]:
-        """Returns all versions, oldest first; of one name if given."""
-        request = self._request(name=name)
-        return [Artifact._from_wire(wire, self._client, self._project) for wire in _versions(self._client, request)]
-
-    def get(
-        self, name: str, *, version: int | None = None, alias: str | None = None, step: int | None = None
-    ) -> Artifact | None:
-        """Returns the newest version of a name, or that of a number, an alias or a step; None if there is none."""
-        request = self._request(name=name, step=step)
-        request.descending = True
-        for wire in _versions(self._client, request):
-            if version in (None, wire.version) and (alias is None or alias in wire.aliases):
-                return Artifact._from_wire(wire, self._client, self._project)
-        return None
-
-    def _request(self, name: str | None, step: int | None = None) -> pb.ListArtifactVersionsRequest:
-        return pb.ListArtifactVersionsRequest(
-            project_uid=self._project_uid,
-            name=name,
-            step=step,
-            model_id=self._model_id,
-            iteration_id=self._iteration_id,
-        )
-
-
-class ProjectArtifacts(_Artifacts):
-    """Artifacts of a project."""
-
-    def __init__(self, project: Project) -> None:
-        super().__init__(project._client, project.uid)
-        self._project = project
-
-    def log(self, artifact: Artifact) -> Artifact:
-        """Returns an artifact of this project as it is: it is in the project already.
-
-        Raises:
-            InvalidArgument: it is of another project.
-        """
-        if artifact._wire.project_uid != self._project_uid:
-            raise InvalidArgument(f"{artifact!r} is of another project: save it here instead")
-        return artifact
-
-    def remove(self, artifact: Artifact) -> None:
-        """Deletes a version; does nothing when it is gone."""
-        self.log(artifact).delete()
-
-
-class ModelArtifacts(_Artifacts):
-    """Artifacts linked to a model."""
-
-    def __init__(self, model: "Model") -> None:
-        super().__init__(model._client, model.project_uid)
-        self._model_id = str(model.id)
-
-    def log(self, artifact: Artifact, *, step: int | None = None) -> Artifact:
-        """Links a version; linking twice changes nothing."""
-        link = pb.ArtifactLink(model_id=self._model_id, iteration_id=self._iteration_id, step=step)
-        request = pb.LinkArtifactVersionRequest(version_id=artifact.id, link=link)
-        artifact._mirror(self._client.call(self._client.stubs.artifacts.LinkArtifactVersion, request).version)
-        return artifact
-
-    def remove(self, artifact: Artifact) -> None:
-        """Unlinks a version, which stays in the project; does nothing when it is not linked."""
-        request = pb.UnlinkArtifactVersionRequest(
-            version_id=artifact.id, model_id=self._model_id, iteration_id=self._iteration_id
-        )
-        self._client.call(self._client.stubs.artifacts.UnlinkArtifactVersion, request)
-
-
-class IterationArtifacts(ModelArtifacts):
-    """Artifacts linked to an iteration."""
-
-    def __init__(self, iteration: "Iteration") -> None:
-        _Artifacts.__init__(self, iteration._client, iteration.project_uid)
-        self._model_id = str(iteration.model_id)
-        self._iteration_id = str(iteration.id)
-
-
-def _link(options: SaveOptions) -> pb.ArtifactLink | None:
-    model, iteration, step = options.get("model"), options.get("iteration"), options.get("step")
-    owner = model.id if model is not None else iteration.model_id if iteration is not None else None
-    if owner is None:
-        if step is not None:
-            raise InvalidArgument(f"step = {step}: a step needs the model or iteration it is of")
-        return None
-    iteration_id = str(iteration.id) if iteration is not None else None
-    return pb.ArtifactLink(model_id=str(owner), iteration_id=iteration_id, step=step)
-
-
-def _versions(client: Client, request: pb.ListArtifactVersionsRequest) -> Iterator[pb.ArtifactVersion]:
+def list_versions(client: Client, request: pb.ListArtifactVersionsRequest) -> Iterator[pb.ArtifactVersion]:
+    """Yields versions of all pages of a list."""
     return iterate(client, client.stubs.artifacts.ListArtifactVersions, request, "versions")
 
 

@@ -13,7 +13,7 @@ from xpstore.v1 import iteration_pb2 as pb
 from xpstore.wire import to_int64
 
 if TYPE_CHECKING:
-    from xpstore.artifact import IterationArtifacts
+    from xpstore.artifact_links import IterationArtifacts
     from xpstore.model import Model
 
 __all__ = ["Iteration", "Iterations"]
@@ -60,7 +60,7 @@ class Iteration:
     @property
     def artifacts(self) -> "IterationArtifacts":
         """The artifacts linked to the iteration."""
-        from xpstore.artifact import IterationArtifacts
+        from xpstore.artifact_links import IterationArtifacts
 
         return IterationArtifacts(self)
 

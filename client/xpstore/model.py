@@ -20,7 +20,7 @@ from xpstore.v1 import model_pb2 as pb
 from xpstore.wire import invalid, to_int64, to_json_object
 
 if TYPE_CHECKING:
-    from xpstore.artifact import ModelArtifacts
+    from xpstore.artifact_links import ModelArtifacts
     from xpstore.experiment import Experiment
 
 __all__ = ["Model", "Models", "Tags", "fingerprint"]
@@ -193,7 +193,7 @@ class Model:
     @property
     def artifacts(self) -> "ModelArtifacts":
         """The artifacts linked to the model."""
-        from xpstore.artifact import ModelArtifacts
+        from xpstore.artifact_links import ModelArtifacts
 
         return ModelArtifacts(self)
 

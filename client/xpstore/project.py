@@ -11,7 +11,7 @@ from xpstore.paging import iterate
 from xpstore.v1 import project_pb2 as pb
 
 if TYPE_CHECKING:
-    from xpstore.artifact import ProjectArtifacts
+    from xpstore.artifact_links import ProjectArtifacts
     from xpstore.experiment import Experiment, Experiments
 
 __all__ = ["Project", "get_all_projects"]
@@ -180,7 +180,7 @@ class Project:
     @property
     def artifacts(self) -> "ProjectArtifacts":
         """The project's artifacts."""
-        from xpstore.artifact import ProjectArtifacts
+        from xpstore.artifact_links import ProjectArtifacts
 
         return ProjectArtifacts(self)
 

@@ -1,10 +1,11 @@
 """Saving: sources become chunks, a manifest and a committed version. Staging is the first half of it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from os import PathLike
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from xpstore.client import Client, new_id
 from xpstore.errors import Conflict, InvalidArgument
@@ -14,6 +15,12 @@ from xpstore.session import get_project
 from xpstore.transfer import Uploader
 from xpstore.tree import Source, paginate, scan
 from xpstore.v1 import artifact_pb2 as pb
+from xpstore.wire import to_json
+
+if TYPE_CHECKING:
+    from xpstore.artifact import Artifact
+    from xpstore.iteration import Iteration
+    from xpstore.model import Model
 
 PathOrBytes = str | PathLike[str] | bytes
 # How often chunks that were swept between upload and commit are sent again.
@@ -24,6 +31,32 @@ COMMIT_ATTEMPTS = 5
 def background() -> ThreadPoolExecutor:
     """The threads of `save(wait=False)`. The interpreter waits for them when it ends."""
     return ThreadPoolExecutor(4, "xpstore-save")
+
+
+class SaveOptions(TypedDict, total=False):
+    """What may be said about a version when it is saved or committed.
+
+    Attributes:
+        description: free text of this version.
+        metadata: a JSON object.
+        aliases: names that shall point to this version, wherever they pointed before.
+        model: the model it belongs to.
+        iteration: the iteration it belongs to; implies its model.
+        step: the training step it was saved at.
+        used: versions it was made from, or their ids.
+        force: make a new version whatever the newest one is.
+        project: where to; default the current project.
+    """
+
+    description: str | None
+    metadata: Mapping[str, Any] | None
+    aliases: Iterable[str]
+    model: "Model | None"
+    iteration: "Iteration | None"
+    step: int | None
+    used: "Sequence[Artifact | str]"
+    force: bool
+    project: Project | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +126,42 @@ def merge(parts: Iterable[Staged], project: Project) -> list[pb.ManifestEntry]:
         for entry in files[path]
         if entry.type != pb.FILE_TYPE_DIRECTORY or path not in filled
     ]
+
+
+def make_draft(name: str, type_: str, implied: dict[str, Any], options: SaveOptions) -> pb.ArtifactDraft:
+    """What the version shall be. `implied` is metadata that the content says, beside what the caller does.
+
+    Raises:
+        InvalidArgument: `metadata` is no JSON object, or a step is given without what it is of.
+    """
+    metadata, link = options.get("metadata"), _link(options)
+    is_said = metadata is not None
+    if is_said and not isinstance(metadata, Mapping):
+        raise InvalidArgument(f"metadata is a {type(metadata).__name__}: must be a dictionary")
+    whole = {**implied, **(metadata or {})}
+    aliases = options.get("aliases", ())
+    return pb.ArtifactDraft(
+        name=str(name),
+        type=type_,
+        description=options.get("description"),
+        metadata_json=to_json("metadata", whole, is_canonical=True) if is_said or implied else "",
+        metadata_is_implied=not is_said,
+        aliases=[aliases] if isinstance(aliases, str) else list(aliases),
+        links=[link] if link is not None else [],
+        used_version_ids=[one if isinstance(one, str) else one.id for one in options.get("used", ())],
+        force=options.get("force", False),
+    )
+
+
+def _link(options: SaveOptions) -> pb.ArtifactLink | None:
+    model, iteration, step = options.get("model"), options.get("iteration"), options.get("step")
+    owner = model.id if model is not None else iteration.model_id if iteration is not None else None
+    if owner is None:
+        if step is not None:
+            raise InvalidArgument(f"step = {step}: a step needs the model or iteration it is of")
+        return None
+    iteration_id = str(iteration.id) if iteration is not None else None
+    return pb.ArtifactLink(model_id=str(owner), iteration_id=iteration_id, step=step)
 
 
 def upload(project: Project, draft: pb.ArtifactDraft, sources: list[Source]) -> pb.ArtifactVersion:

@@ -12,7 +12,7 @@ try:
 except ModuleNotFoundError as missing:
     raise SystemExit(f"xpstore-server: {missing}: pip install 'xpstore[server]'") from None
 
-from xpstore_server import embedded, logs
+from xpstore_server import embedded, logs, memory
 from xpstore_server.core import access
 from xpstore_server.core.errors import ServiceError
 from xpstore_server.settings import InvalidSettings, Settings, load
@@ -43,6 +43,7 @@ def serve(
     """Run the service until SIGTERM. Every flag is also an environment variable XPSTORE_*."""
     settings = load(**locals())
     logs.configure(settings.log_level)
+    memory.share_arenas()
     if settings.home is not None:
         os.umask(0o077)
         embedded.make_private(settings.home)

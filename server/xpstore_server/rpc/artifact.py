@@ -4,23 +4,28 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, TypeVar
 
-from blake3 import blake3
 from sqlalchemy import Row
 
 from xpstore.v1 import artifact_pb2 as pb
 from xpstore.v1 import artifact_pb2_grpc
 from xpstore_server.auth import principal
 from xpstore_server.core import artifact, limits, project, upload
-from xpstore_server.core.artifact import Details, Filters, Link, Name
+from xpstore_server.core.artifact import Details, Filters, Name
 from xpstore_server.core.errors import InvalidArgument
 from xpstore_server.core.files import Files
-from xpstore_server.core.manifest import Entry, check_path
-from xpstore_server.core.publish import Draft
+from xpstore_server.core.manifest import check_path
+from xpstore_server.rpc.artifact_wire import (
+    a_draft,
+    a_header,
+    a_link,
+    artifact_to_wire,
+    file_to_wire,
+    version_to_wire,
+)
 from xpstore_server.rpc.fields import (
     a_digest,
     a_json_object,
     a_name,
-    a_step,
     a_text,
     a_type,
     a_uuid,
@@ -30,13 +35,12 @@ from xpstore_server.rpc.fields import (
 from xpstore_server.rpc.manifest import to_page_refs
 from xpstore_server.rpc.paging import Pager
 from xpstore_server.rpc.read import read_file
-from xpstore_server.rpc.upload import FileHeader, FileUpload, Intake, upload_chunks
+from xpstore_server.rpc.upload import FileUpload, Intake, upload_chunks
 from xpstore_server.store.database import Transaction
 from xpstore_server.store.errors import MissingChunks
 
 T = TypeVar("T")
 Described = tuple[Row[Any], Details]
-LINKS = 1_000
 
 
 class ArtifactService(artifact_pb2_grpc.ArtifactServiceServicer):
@@ -53,7 +57,8 @@ class ArtifactService(artifact_pb2_grpc.ArtifactServiceServicer):
             raise InvalidArgument("digests", len(request.digests), f"must be at most {limits.DIGESTS}")
         digests = [a_digest("digests", digest) for digest in request.digests]
         await self._database.read_async(lambda tx: project.get(tx, project_uid=uid))
-        missing = await self._work(self._intake.chunks.missing, uid, digests)
+        # Not in the pool of blob I/O: it answers while all of that waits for a slow store.
+        missing = await self._database.call_async(self._intake.chunks.missing, uid, digests)
         positions = [position for position, digest in enumerate(digests) if digest in missing]
         return pb.FindMissingChunksResponse(missing_positions=positions)
 
@@ -122,7 +127,7 @@ class ArtifactService(artifact_pb2_grpc.ArtifactServiceServicer):
         after = str(page.after[0]) if page.after else ""
         entries, last = await self._work(self._files.list_page, row, prefix, after, page.size)
         token = pager.token(None if last is None else (last,))
-        return pb.ListArtifactFilesResponse(files=map(_file_to_wire, entries), next_page_token=token)
+        return pb.ListArtifactFilesResponse(files=map(file_to_wire, entries), next_page_token=token)
 
     async def GetArtifactVersion(
         self, request: pb.GetArtifactVersionRequest, context: Any
@@ -300,55 +305,6 @@ def _source(request: pb.GetArtifactVersionRequest | pb.ReadFileRequest) -> Calla
             raise InvalidArgument("source", "", "must be version_id or artifact_name")
 
 
-def a_link(field: str, wire: pb.ArtifactLink) -> Link:
-    return Link(
-        model_id=a_uuid(f"{field}.model_id", wire.model_id),
-        iteration_id=a_uuid(f"{field}.iteration_id", wire.iteration_id) if wire.HasField("iteration_id") else None,
-        step=a_step(f"{field}.step", wire.step) if wire.HasField("step") else None,
-    )
-
-
-def a_draft(wire: pb.ArtifactDraft) -> Draft:
-    for field in ("aliases", "links", "used_version_ids"):
-        if len(getattr(wire, field)) > LINKS:
-            raise InvalidArgument(f"draft.{field}", len(getattr(wire, field)), f"must be at most {LINKS}")
-    return Draft(
-        name=a_name("draft.name", wire.name),
-        type=a_type("draft.type", wire.type),
-        description=a_text("draft.description", wire.description) if wire.HasField("description") else None,
-        metadata_json=a_json_object("draft.metadata_json", wire.metadata_json) if wire.metadata_json else "",
-        aliases=[an_alias("draft.aliases", alias) for alias in dict.fromkeys(wire.aliases)],
-        links=[a_link("draft.links", link) for link in wire.links],
-        used_version_ids=[a_uuid("draft.used_version_ids", id_) for id_ in dict.fromkeys(wire.used_version_ids)],
-        force=wire.force,
-        metadata_is_implied=wire.metadata_is_implied,
-    )
-
-
-def a_header(wire: pb.UploadFileHeader) -> FileHeader:
-    if wire.HasField("size_bytes") and wire.size_bytes < 0:
-        raise InvalidArgument("size_bytes", wire.size_bytes, "must not be negative")
-    if wire.offset < 0:
-        raise InvalidArgument("offset", wire.offset, "must not be negative")
-    for field in ("blake3", "sha256"):
-        if getattr(wire, field):
-            a_digest(field, getattr(wire, field))
-    bare = pb.UploadFileHeader()
-    bare.CopyFrom(wire)
-    bare.ClearField("offset")
-    return FileHeader(
-        upload_id=a_uuid("upload_id", wire.upload_id),
-        project_uid=a_uuid("project_uid", wire.project_uid),
-        draft=a_draft(wire.draft),
-        path=check_path("path", wire.path),
-        size_bytes=wire.size_bytes if wire.HasField("size_bytes") else None,
-        blake3=wire.blake3,
-        sha256=wire.sha256,
-        offset=wire.offset,
-        hash=blake3(bare.SerializeToString(deterministic=True)).digest(),
-    )
-
-
 def _with_details(tx: Transaction, rows: Sequence[Row[Any]]) -> list[Described]:
     details = artifact.details(tx, [row.id for row in rows])
     return [(row, details[row.id]) for row in rows]
@@ -357,58 +313,4 @@ def _with_details(tx: Transaction, rows: Sequence[Row[Any]]) -> list[Described]:
 def _with_latest(tx: Transaction, rows: Sequence[Row[Any]]) -> list[pb.Artifact]:
     latest = _with_details(tx, artifact.get_many(tx, [row.latest_version_id for row in rows]))
     by_artifact = {row.artifact_id: version_to_wire(row, details) for row, details in latest}
-    return [_artifact_to_wire(row, by_artifact[row.id]) for row in rows]
-
-
-def version_to_wire(row: Row[Any], details: Details) -> pb.ArtifactVersion:
-    links = [
-        pb.ArtifactLink(model_id=link.model_id, iteration_id=link.iteration_id, step=link.step)
-        for link in details.links
-    ]
-    return pb.ArtifactVersion(
-        id=row.id,
-        artifact_id=row.artifact_id,
-        project_uid=row.project_uid,
-        name=row.name,
-        type=row.type,
-        version=row.version,
-        digest=row.digest,
-        fingerprint=row.fingerprint,
-        size_bytes=row.size_bytes,
-        file_count=row.file_count,
-        description=row.description,
-        metadata_json=row.metadata_json,
-        aliases=details.aliases,
-        links=links,
-        used_version_ids=details.used_version_ids,
-        created_at_us=row.created_at_us,
-        created_by=row.created_by,
-        updated_at_us=row.updated_at_us,
-        updated_by=row.updated_by,
-        etag=str(row.revision),
-    )
-
-
-def _artifact_to_wire(row: Row[Any], latest: pb.ArtifactVersion) -> pb.Artifact:
-    return pb.Artifact(
-        id=row.id,
-        project_uid=row.project_uid,
-        name=row.name,
-        type=row.type,
-        latest=latest,
-        created_at_us=row.created_at_us,
-        created_by=row.created_by,
-        updated_at_us=row.updated_at_us,
-        updated_by=row.updated_by,
-        etag=str(row.revision),
-    )
-
-
-def _file_to_wire(entry: Entry) -> pb.ArtifactFile:
-    return pb.ArtifactFile(
-        path=entry.path,
-        type=pb.FILE_TYPE_DIRECTORY if entry.is_directory else pb.FILE_TYPE_FILE,
-        executable=entry.executable,
-        size_bytes=entry.size_bytes,
-        digest=entry.digest,
-    )
+    return [artifact_to_wire(row, by_artifact[row.id]) for row in rows]

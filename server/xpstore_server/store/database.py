@@ -151,6 +151,10 @@ class Database:
         """`read` from an event loop."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, self.read, unit)
 
+    async def call_async(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Runs what reads and writes by itself from an event loop, in the pool of `read_async`."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, function, *arguments)
+
     async def write_async(self, unit: Unit[T]) -> T:
         """`write` from an event loop. A caller that goes away does not undo what it asked for."""
         return await asyncio.shield(asyncio.wrap_future(self._writers.submit(unit)))

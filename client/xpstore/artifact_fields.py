@@ -1,0 +1,69 @@
+"""What a version says about itself, as it was when it was fetched."""
+
+import json
+from datetime import datetime
+from typing import Any
+
+from xpstore.project import to_datetime
+from xpstore.v1 import artifact_pb2 as pb
+
+
+class ArtifactFields:
+    """The fields that nobody assigns."""
+
+    _wire: pb.ArtifactVersion
+
+    @property
+    def id(self) -> str:
+        """UUID of this version."""
+        return self._wire.id
+
+    @property
+    def version(self) -> int:
+        """Number of this version: 1, 2, 3, ..."""
+        return self._wire.version
+
+    @property
+    def digest(self) -> str:
+        """Tree digest in hexadecimal: the identity of the content, the same from every client."""
+        return self._wire.digest.hex()
+
+    @property
+    def hash_(self) -> str:
+        """Fingerprint of the process that made it and its parameters; for a plain save, of saving this content."""
+        return self._wire.fingerprint
+
+    @property
+    def size_bytes(self) -> int:
+        """Sum of the sizes of its files."""
+        return self._wire.size_bytes
+
+    @property
+    def aliases(self) -> list[str]:
+        """Aliases that pointed here when this object was fetched, sorted."""
+        return list(self._wire.aliases)
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What was given, and how to load it if it was an object."""
+        return dict(json.loads(self._wire.metadata_json))
+
+    @property
+    def created_at(self) -> datetime:
+        """When it was saved, UTC."""
+        return to_datetime(self._wire.created_at_us)
+
+    @property
+    def created_by(self) -> str:
+        """Name of the API key that saved it."""
+        return self._wire.created_by
+
+    @property
+    def updated_at(self) -> datetime:
+        """When it was last changed, UTC."""
+        return to_datetime(self._wire.updated_at_us)
+
+    @property
+    def updated_by(self) -> str:
+        """Name of the API key that changed it last."""
+        return self._wire.updated_by

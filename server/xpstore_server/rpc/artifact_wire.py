@@ -1,0 +1,119 @@
+"""Artifacts as messages: requests checked, rows written."""
+
+from typing import Any
+
+from blake3 import blake3
+from sqlalchemy import Row
+
+from xpstore.v1 import artifact_pb2 as pb
+from xpstore_server.core.artifact import Details, Link
+from xpstore_server.core.errors import InvalidArgument
+from xpstore_server.core.manifest import Entry, check_path
+from xpstore_server.core.publish import Draft
+from xpstore_server.rpc.fields import a_digest, a_json_object, a_name, a_step, a_text, a_type, a_uuid, an_alias
+from xpstore_server.rpc.upload import FileHeader
+
+LINKS = 1_000  # aliases, links or used versions of one draft
+
+
+def a_link(field: str, wire: pb.ArtifactLink) -> Link:
+    return Link(
+        model_id=a_uuid(f"{field}.model_id", wire.model_id),
+        iteration_id=a_uuid(f"{field}.iteration_id", wire.iteration_id) if wire.HasField("iteration_id") else None,
+        step=a_step(f"{field}.step", wire.step) if wire.HasField("step") else None,
+    )
+
+
+def a_draft(wire: pb.ArtifactDraft) -> Draft:
+    for field in ("aliases", "links", "used_version_ids"):
+        if len(getattr(wire, field)) > LINKS:
+            raise InvalidArgument(f"draft.{field}", len(getattr(wire, field)), f"must be at most {LINKS}")
+    return Draft(
+        name=a_name("draft.name", wire.name),
+        type=a_type("draft.type", wire.type),
+        description=a_text("draft.description", wire.description) if wire.HasField("description") else None,
+        metadata_json=a_json_object("draft.metadata_json", wire.metadata_json) if wire.metadata_json else "",
+        aliases=[an_alias("draft.aliases", alias) for alias in dict.fromkeys(wire.aliases)],
+        links=[a_link("draft.links", link) for link in wire.links],
+        used_version_ids=[a_uuid("draft.used_version_ids", id_) for id_ in dict.fromkeys(wire.used_version_ids)],
+        force=wire.force,
+        metadata_is_implied=wire.metadata_is_implied,
+    )
+
+
+def a_header(wire: pb.UploadFileHeader) -> FileHeader:
+    if wire.HasField("size_bytes") and wire.size_bytes < 0:
+        raise InvalidArgument("size_bytes", wire.size_bytes, "must not be negative")
+    if wire.offset < 0:
+        raise InvalidArgument("offset", wire.offset, "must not be negative")
+    for field in ("blake3", "sha256"):
+        if getattr(wire, field):
+            a_digest(field, getattr(wire, field))
+    bare = pb.UploadFileHeader()
+    bare.CopyFrom(wire)
+    bare.ClearField("offset")
+    return FileHeader(
+        upload_id=a_uuid("upload_id", wire.upload_id),
+        project_uid=a_uuid("project_uid", wire.project_uid),
+        draft=a_draft(wire.draft),
+        path=check_path("path", wire.path),
+        size_bytes=wire.size_bytes if wire.HasField("size_bytes") else None,
+        blake3=wire.blake3,
+        sha256=wire.sha256,
+        offset=wire.offset,
+        hash=blake3(bare.SerializeToString(deterministic=True)).digest(),
+    )
+
+
+def version_to_wire(row: Row[Any], details: Details) -> pb.ArtifactVersion:
+    links = [
+        pb.ArtifactLink(model_id=link.model_id, iteration_id=link.iteration_id, step=link.step)
+        for link in details.links
+    ]
+    return pb.ArtifactVersion(
+        id=row.id,
+        artifact_id=row.artifact_id,
+        project_uid=row.project_uid,
+        name=row.name,
+        type=row.type,
+        version=row.version,
+        digest=row.digest,
+        fingerprint=row.fingerprint,
+        size_bytes=row.size_bytes,
+        file_count=row.file_count,
+        description=row.description,
+        metadata_json=row.metadata_json,
+        aliases=details.aliases,
+        links=links,
+        used_version_ids=details.used_version_ids,
+        created_at_us=row.created_at_us,
+        created_by=row.created_by,
+        updated_at_us=row.updated_at_us,
+        updated_by=row.updated_by,
+        etag=str(row.revision),
+    )
+
+
+def artifact_to_wire(row: Row[Any], latest: pb.ArtifactVersion) -> pb.Artifact:
+    return pb.Artifact(
+        id=row.id,
+        project_uid=row.project_uid,
+        name=row.name,
+        type=row.type,
+        latest=latest,
+        created_at_us=row.created_at_us,
+        created_by=row.created_by,
+        updated_at_us=row.updated_at_us,
+        updated_by=row.updated_by,
+        etag=str(row.revision),
+    )
+
+
+def file_to_wire(entry: Entry) -> pb.ArtifactFile:
+    return pb.ArtifactFile(
+        path=entry.path,
+        type=pb.FILE_TYPE_DIRECTORY if entry.is_directory else pb.FILE_TYPE_FILE,
+        executable=entry.executable,
+        size_bytes=entry.size_bytes,
+        digest=entry.digest,
+    )
