@@ -1,12 +1,13 @@
 """The demo and the README's example, as a new user runs them."""
 
-import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from homes import Home
 
 ROOT = Path(__file__).parent.parent
 
@@ -44,11 +45,15 @@ def test_readme_example_runs_as_it_stands(tmp_path: Path) -> None:
     (example,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
     (tmp_path / "README.md").write_text(readme)
     (tmp_path / "example.py").write_text(example)
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("XPSTORE_")}
-    environment = {**inherited, "XPSTORE_HOME": str(tmp_path / "home"), "XPSTORE_IDLE_EXIT_SECONDS": "2"}
-    done = subprocess.run(
-        [sys.executable, "example.py"], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
-    )
+    with Home(tmp_path / "home") as home:
+        done = subprocess.run(
+            [sys.executable, "example.py"],
+            cwd=tmp_path,
+            env=home.environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("1 ")
     assert (tmp_path / "restored" / "README.md").read_text() == readme

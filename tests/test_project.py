@@ -252,3 +252,13 @@ def test_pages_hold_each_project_once_while_projects_go(client: Client) -> None:
 
 def test_repr_is_short(project: Project) -> None:
     assert repr(project) == f"Project(id={project.id!r}, name='test')"
+
+
+def test_variable_names_the_current_project(client: xpstore.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    id_ = secrets.token_hex(6)
+    monkeypatch.setenv("XPSTORE_PROJECT", id_)
+    assert xpstore.get_project().id == id_
+    assert xpstore.Project.get_by_id(id_) == xpstore.get_project()
+    with xpstore.Project(f"{id_} inner"):
+        assert xpstore.get_project().id == f"{id_} inner"
+    assert xpstore.get_project().id == id_

@@ -130,10 +130,10 @@ class Artifact(ArtifactFields):
             InvalidArgument: the path is missing, the object has no safe format, or the name is of another kind.
             NoProject: there is no current project.
         """
-        project = (options.get("project") or get_project()).open()
+        project = options.get("project") or get_project()
         sources, extra = cls._sources(source)
         draft = saving.make_draft(name, cls.type_, extra, options)
-
+        project.open()  # now that the arguments are sound: it may be made by this
         if wait:
             return cls._publish(project, draft, sources)
         return saving.background().submit(cls._publish, project, draft, sources)

@@ -36,6 +36,7 @@ DEFAULT_PORT = 50051
 TIMEOUT_SECONDS = 30.0
 FIRST_BACKOFF_SECONDS = 0.05
 LONGEST_BACKOFF_SECONDS = 2.0
+LAST_ATTEMPT_SECONDS = 0.05
 
 
 def new_id() -> str:
@@ -150,7 +151,7 @@ class Client:
         """The server's limits, asked once. Not repeated: it is what proves address and key."""
         request = limits_pb2.GetLimitsRequest()
         method = self.stubs.limits.GetLimits
-        return self._call_once(method, request, min(self.timeout_seconds, 10.0), is_patient=False).limits
+        return self._call_once(method, request, min(self.timeout_seconds, 10.0)).limits
 
     @cached_property
     def metric_writer(self) -> "MetricWriter":
@@ -185,18 +186,13 @@ class Client:
         Raises:
             Error: the typed error of the answer.
         """
-        deadline = time.monotonic() + (timeout_seconds or self.timeout_seconds)
-        backoff = FIRST_BACKOFF_SECONDS
+        patience = Patience(self, timeout_seconds)
         while True:
             try:
-                return self._call_once(method, request, max(deadline - time.monotonic(), 0.001))
+                return self._call_once(method, request, patience.remaining_seconds)
             except Unavailable:
-                pause = random.uniform(backoff / 2, backoff)
-                if self._closed or time.monotonic() + pause >= deadline:
+                if self._closed or not patience.wait():
                     raise
-                self.revive(deadline - time.monotonic())
-                time.sleep(pause)
-                backoff = min(backoff * 2, LONGEST_BACKOFF_SECONDS)
 
     def revive(self, timeout_seconds: float) -> None:
         """Starts the embedded service again if it left, as it does when idle. Other servers are not this client's.
@@ -207,9 +203,7 @@ class Client:
         if self._home is not None:
             embedded.ensure(self._home, timeout_seconds)
 
-    def _call_once(
-        self, method: Callable[..., Response], request: Any, timeout_seconds: float, *, is_patient: bool = True
-    ) -> Response:
+    def _call_once(self, method: Callable[..., Response], request: Any, timeout_seconds: float) -> Response:
         metadata = self.metadata
         try:
             return method(request, timeout=timeout_seconds, metadata=metadata, wait_for_ready=False)
@@ -253,6 +247,35 @@ class Client:
         stubs, self._stubs = self._stubs, None
         if stubs is not None and self._pid == os.getpid():
             stubs.channel.close()
+
+
+class Patience:
+    """How long to wait for a server that is away: as long as a call may take, since the start or the last progress."""
+
+    def __init__(self, client: Client, seconds: float | None = None) -> None:
+        self._client = client
+        self._seconds = seconds or client.timeout_seconds
+        self.renew()
+
+    def renew(self) -> None:
+        """There was progress: the server may be away for the whole time again."""
+        self._deadline = time.monotonic() + self._seconds
+        self._backoff = FIRST_BACKOFF_SECONDS
+
+    @property
+    def remaining_seconds(self) -> float:
+        """What is left, enough for one attempt at least."""
+        return max(self._deadline - time.monotonic(), LAST_ATTEMPT_SECONDS)
+
+    def wait(self) -> bool:
+        """Waits before the next attempt; False if there is no time for one."""
+        spare = self._deadline - time.monotonic() - LAST_ATTEMPT_SECONDS
+        if spare <= 0:
+            return False
+        time.sleep(min(random.uniform(self._backoff / 2, self._backoff), spare))
+        self._backoff = min(self._backoff * 2, LONGEST_BACKOFF_SECONDS)
+        self._client.revive(self.remaining_seconds)
+        return True
 
 
 class _Stubs:

@@ -1,5 +1,6 @@
 """The session: one client and one current project, seen by every thread, overridden by context."""
 
+import os
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
@@ -62,7 +63,7 @@ def set_project(project: "Project") -> "Project":
 
 
 def get_project() -> "Project":
-    """Returns the current project: of this context, else of the process.
+    """Returns the current project: of this context, else of the process, else the one `XPSTORE_PROJECT` names.
 
     Raises:
         NotInitialized: `init()` was not called.
@@ -71,8 +72,21 @@ def get_project() -> "Project":
     project = current_project()
     if project is None:
         get_client()
-        raise NoProject("There is no current project: use `with Project(id, name):` or set_project(Project(id, name)).")
+        if named := os.environ.get("XPSTORE_PROJECT"):
+            return _named(named)
+        raise NoProject(
+            "There is no current project: use `with Project(id, name):`, set_project(Project(id, name)), or the "
+            "variable XPSTORE_PROJECT."
+        )
     return project
+
+
+def _named(id_: str) -> "Project":
+    global _process_project
+    from xpstore.project import Project
+
+    _process_project = Project(id_).open()
+    return _process_project
 
 
 def current_project() -> "Project | None":

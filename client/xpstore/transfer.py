@@ -1,8 +1,6 @@
 """Bytes on their way: chunks up, ranges of files down, going on by themselves after a broken connection."""
 
 import os
-import random
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -10,7 +8,7 @@ import grpc
 from blake3 import blake3
 
 from xpstore.chunker import cut
-from xpstore.client import FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS, Client
+from xpstore.client import Client, Patience
 from xpstore.errors import DataLoss, DeadlineExceeded, Unavailable, from_rpc
 from xpstore.progress import Advance
 from xpstore.tree import EntryBuilder, Source, safe_join
@@ -21,28 +19,6 @@ WINDOW_BYTES = 32 << 20
 MESSAGE_BYTES = 1 << 20
 # One window over a slow line; keepalive notices a dead one much sooner.
 STREAM_SECONDS = 900.0
-
-
-class Patience:
-    """How long a transfer waits for a server that is away: as long as a call may take, since the last progress."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self.renew()
-
-    def renew(self) -> None:
-        """There was progress: the server may be away for the whole time again."""
-        self._deadline = time.monotonic() + self._client.timeout_seconds
-        self._backoff = FIRST_BACKOFF_SECONDS
-
-    def wait(self) -> bool:
-        """Waits before the next attempt; False if there is no time for one."""
-        if time.monotonic() + self._backoff >= self._deadline:
-            return False
-        time.sleep(random.uniform(self._backoff / 2, self._backoff))
-        self._backoff = min(self._backoff * 2, LONGEST_BACKOFF_SECONDS)
-        self._client.revive(self._deadline - time.monotonic())
-        return True
 
 
 class Uploader:
