@@ -63,7 +63,7 @@ endef
 	@touch $@
 
 .venv/.s3: pyproject.toml .venv/.demo
-	$(call install,demo,s3)
+	$(call install,s3)
 	@touch $@
 
 .venv/.dev: pyproject.toml | .venv/bin/python

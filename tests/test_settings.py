@@ -27,6 +27,7 @@ BAD_VALUES = [
     ("XPSTORE_LISTEN", "127.0.0.1:99999", "HOST:PORT"),
     ("XPSTORE_LISTEN", "0.0.0.0:0", "without TLS: set XPSTORE_TLS_CERT"),
     ("XPSTORE_LISTEN", "unix:", "path of a socket"),
+    ("XPSTORE_BLOB_URL", f"s3://key:{SECRET}@127.0.0.1:1/b?secure=false", "invalid bucket name"),
     ("XPSTORE_LISTEN", f"unix:/tmp/{'x' * 100}", "path of a socket"),
     ("XPSTORE_ADMIN_KEY_FILE", "/proc/nope/key", "/proc/nope"),
     ("XPSTORE_TLS_CERT", "/nope", "go together"),
@@ -41,15 +42,14 @@ BAD_VALUES = [
     ("XPSTORE_SWEEP_UNFINISHED_SECONDS", "-1", "greater than or equal to 0"),
     ("XPSTORE_LOG_LEVEL", "LOUD", "DEBUG, INFO, WARNING or ERROR"),
     ("XPSTORE_DATA_DIR", "/proc/nope", "/proc/nope"),
-    ("XPSTORE_HOME", "/proc/nope", "/proc/nope"),
 ]
 
 
-def serve(folder: Path, **settings: str) -> "subprocess.CompletedProcess[str]":
+def serve(folder: Path, *flags: str, **settings: str) -> "subprocess.CompletedProcess[str]":
     """Runs a server that is expected to stop at once."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("XPSTORE_")}
     defaults = {"XPSTORE_DATA_DIR": str(folder), "XPSTORE_LISTEN": "127.0.0.1:0"}
-    command = [sys.executable, "-m", "xpstore_server", "serve"]
+    command = [sys.executable, "-m", "xpstore_server", "serve", *flags]
     environment = {**inherited, **defaults, **settings}
     return subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, timeout=60)
 
@@ -68,7 +68,15 @@ def test_bad_value_stops_the_server_with_one_line(name: str, value: str, expecte
 
 
 def test_every_setting_has_a_bad_value_above() -> None:
-    assert {f"XPSTORE_{name.upper()}" for name in Settings.model_fields} == {name for name, *_ in BAD_VALUES}
+    known = {f"XPSTORE_{name.upper()}" for name in Settings.model_fields}
+    assert known - {"XPSTORE_HOME"} == {name for name, *_ in BAD_VALUES}, "XPSTORE_HOME is the client's"
+
+
+def test_home_of_the_client_does_not_make_a_server_the_embedded_one(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    assert_one_line(serve(tmp_path, XPSTORE_HOME=str(home), XPSTORE_LISTEN="0.0.0.0:1"), "reachable from elsewhere")
+    assert not home.exists()
+    assert_one_line(serve(tmp_path, "--home", "/proc/nope"), "/proc/nope")
 
 
 def test_admin_key_that_is_too_short_is_refused_and_not_shown(tmp_path: Path) -> None:

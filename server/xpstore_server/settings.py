@@ -119,9 +119,14 @@ def socket_path(home: Path) -> Path:
 
 
 def load(**flags: object) -> Settings:
-    """Reads the environment; flags that are not None win."""
+    """Reads the environment; flags that are not None win.
+
+    `home` is a flag only: XPSTORE_HOME says where clients find the embedded service, and a server that is started by
+    hand in the same shell is not meant to be that.
+    """
+    given = {name: value for name, value in flags.items() if value is not None}
     try:
-        return Settings(**{name: value for name, value in flags.items() if value is not None})  # type: ignore[arg-type]
+        return Settings(**{"home": None, **given})  # type: ignore[arg-type]
     except ValidationError as error:
         lines = []
         for item in error.errors(include_url=False, include_input=False):

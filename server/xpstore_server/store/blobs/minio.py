@@ -43,11 +43,11 @@ class MinioBlobs:
                 region=region,
                 http_client=self._pool,
             )
+            with _translated():
+                if not self._client.bucket_exists(bucket_name=bucket):
+                    self._client.make_bucket(bucket_name=bucket)
         except ValueError as error:
             raise InvalidStoreURL(f"XPSTORE_BLOB_URL: {error}") from None
-        with _translated():
-            if not self._client.bucket_exists(bucket_name=bucket):
-                self._client.make_bucket(bucket_name=bucket)
 
     @classmethod
     def from_url(cls, url: str, connections: int) -> "MinioBlobs":
