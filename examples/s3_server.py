@@ -87,8 +87,13 @@ class S3Server:
         self.data = (data or self.folder / "data").resolve()
         self.data.mkdir(parents=True, exist_ok=True)
         self.log = self.folder / "server.log"
-        self.port = free_port(10_000)
         self.process: subprocess.Popen[bytes] | None = None
+        self._is_known = False
+        self.choose_ports()
+
+    def choose_ports(self) -> None:
+        """Takes ports that are free now; another process may be faster to listen on them."""
+        self.port = free_port(10_000)
         # No retries: a test that kills the server must not wait for them, and `start` has its own loop.
         pool = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(30))
         self.client = Minio(
@@ -110,15 +115,29 @@ class S3Server:
 
     def start(self) -> Self:
         """Starts the server, or starts it again on the same port and data; returns when an object was stored."""
-        self.process = spawn(
-            self.command(), log=self.log, folder=self.folder, environment={**os.environ, **self.environment()}
-        )
+        while not self._launch():
+            if self._is_known:  # somebody relies on the ports
+                raise self._failure()
+            self._is_known = True  # once more, on other ports
+            self.choose_ports()
+        self._is_known = True
+        return self
+
+    def _launch(self) -> bool:
+        """False if the server left at once, as it does when one of its ports is taken."""
+        environment = {**os.environ, **self.environment()}
+        self.process = spawn(self.command(), log=self.log, folder=self.folder, environment=environment)
         deadline = time.monotonic() + 60
         while not self._stores_objects():
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"{self.name} does not start:\n{self.log.read_text(errors='replace')[-3000:]}")
+            if self.process.poll() is not None:
+                return False
+            if time.monotonic() > deadline:
+                raise self._failure()
             time.sleep(0.1)
-        return self
+        return True
+
+    def _failure(self) -> RuntimeError:
+        return RuntimeError(f"{self.name} does not start:\n{self.log.read_text(errors='replace')[-3000:]}")
 
     restart = start
 
@@ -175,6 +194,9 @@ class SeaweedFS(S3Server):
         actions = ["Admin", "Read", "Write", "List", "Tagging"]
         identity = {"name": "xpstore", "credentials": [credentials], "actions": actions}
         (self.folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
+
+    def choose_ports(self) -> None:
+        super().choose_ports()
         # Each of these also listens 10,000 higher, for gRPC.
         self.ports = {"master": free_port(10_000), "volume": free_port(10_000), "filer": free_port(10_000)}
 
