@@ -1,14 +1,13 @@
 """What a version says about itself, as it was when it was fetched."""
 
 import json
-from datetime import datetime
 from typing import Any
 
-from xpstore.project import to_datetime
+from xpstore.stamps import Stamped
 from xpstore.v1 import artifact_pb2 as pb
 
 
-class ArtifactFields:
+class ArtifactFields(Stamped):
     """The fields that nobody assigns."""
 
     _wire: pb.ArtifactVersion
@@ -47,23 +46,3 @@ class ArtifactFields:
     def metadata(self) -> dict[str, Any]:
         """What was given, and how to load it if it was an object."""
         return dict(json.loads(self._wire.metadata_json))
-
-    @property
-    def created_at(self) -> datetime:
-        """When it was saved, UTC."""
-        return to_datetime(self._wire.created_at_us)
-
-    @property
-    def created_by(self) -> str:
-        """Name of the API key that saved it."""
-        return self._wire.created_by
-
-    @property
-    def updated_at(self) -> datetime:
-        """When it was last changed, UTC."""
-        return to_datetime(self._wire.updated_at_us)
-
-    @property
-    def updated_by(self) -> str:
-        """Name of the API key that changed it last."""
-        return self._wire.updated_by

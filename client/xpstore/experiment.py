@@ -1,7 +1,6 @@
 """Experiments: namespaces for models inside a project."""
 
 import os
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -9,7 +8,7 @@ from xpstore.client import Client, new_id
 from xpstore.errors import NotFound
 from xpstore.model import Model, Models, fingerprint
 from xpstore.paging import iterate
-from xpstore.project import to_datetime
+from xpstore.stamps import Stamped
 from xpstore.v1 import experiment_pb2 as pb
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Experiment", "Experiments"]
 
 
-class Experiment:
+class Experiment(Stamped):
     """A namespace for models inside a project. Made by `project.experiment(name)`.
 
     Example:
@@ -47,16 +46,6 @@ class Experiment:
     def project_uid(self) -> str:
         """The `uid` of its project."""
         return self._wire.project_uid
-
-    @property
-    def created_at(self) -> datetime:
-        """When it was created, UTC."""
-        return to_datetime(self._wire.created_at_us)
-
-    @property
-    def created_by(self) -> str:
-        """Name of the API key that created it."""
-        return self._wire.created_by
 
     @property
     def models(self) -> Models:

@@ -8,7 +8,7 @@ from xpstore.client import Client, new_id
 from xpstore.errors import NotFound
 from xpstore.module import Modules
 from xpstore.paging import iterate
-from xpstore.project import to_datetime
+from xpstore.stamps import to_datetime
 from xpstore.v1 import iteration_pb2 as pb
 from xpstore.wire import to_int64
 

@@ -14,7 +14,7 @@ from uuid import UUID
 from xpstore.client import Client, new_id
 from xpstore.errors import NotFound, Stale
 from xpstore.paging import iterate
-from xpstore.project import to_datetime
+from xpstore.stamps import to_datetime
 from xpstore.v1 import metric_pb2 as pb
 from xpstore.wire import invalid, to_int64, to_json, to_scalar
 

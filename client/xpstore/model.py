@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
@@ -14,8 +13,8 @@ from xpstore.iteration import Iterations
 from xpstore.metric import Metrics
 from xpstore.module import Modules
 from xpstore.paging import iterate
-from xpstore.project import to_datetime
 from xpstore.run import STATUS, Attempt, Run, list_runs
+from xpstore.stamps import Stamped
 from xpstore.v1 import model_pb2 as pb
 from xpstore.wire import invalid, to_int64, to_json_object
 
@@ -38,7 +37,7 @@ def fingerprint(config: dict[str, Any]) -> str:
     return f"config-1-{blake3(canonical.encode()).hexdigest()}"
 
 
-class Model:
+class Model(Stamped):
     """A model: a handle whose `step`, `status`, `runs`, metrics, modules, iterations and tags are the server's.
 
     Made by `experiment.model(...)`; `Model.get_by_id(id)` finds it without its experiment.
@@ -108,16 +107,6 @@ class Model:
         """What it was made with, `{}` if nothing was said. A copy: changing it changes nothing else."""
         config: dict[str, Any] = json.loads(self._wire.config_json)
         return config
-
-    @property
-    def created_at(self) -> datetime:
-        """When it was created, UTC."""
-        return to_datetime(self._wire.created_at_us)
-
-    @property
-    def created_by(self) -> str:
-        """Name of the API key that created it."""
-        return self._wire.created_by
 
     @property
     def step(self) -> int:

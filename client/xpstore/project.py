@@ -1,6 +1,5 @@
 """Projects: the directory of a campaign, and all that is reached through it."""
 
-from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -8,6 +7,7 @@ from xpstore import session
 from xpstore.client import Client, new_id
 from xpstore.errors import NotFound
 from xpstore.paging import iterate
+from xpstore.stamps import Stamped
 from xpstore.v1 import project_pb2 as pb
 
 if TYPE_CHECKING:
@@ -17,12 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Project", "get_all_projects"]
 
 
-def to_datetime(microseconds: int) -> datetime:
-    """A time of the wire as an aware datetime in UTC."""
-    return datetime.fromtimestamp(microseconds / 1_000_000, UTC)
-
-
-class Project:
+class Project(Stamped):
     """A project, known by an id of the caller's choice.
 
     Making the object does nothing yet: entering it, setting it, or using anything below it creates the project, or
@@ -118,26 +113,6 @@ class Project:
     def description(self) -> str:
         """Free text, "" if none."""
         return self._wire.description
-
-    @property
-    def created_at(self) -> datetime:
-        """When it was created, UTC."""
-        return to_datetime(self._wire.created_at_us)
-
-    @property
-    def created_by(self) -> str:
-        """Name of the API key that created it."""
-        return self._wire.created_by
-
-    @property
-    def updated_at(self) -> datetime:
-        """When it was last changed, UTC."""
-        return to_datetime(self._wire.updated_at_us)
-
-    @property
-    def updated_by(self) -> str:
-        """Name of the API key that changed it last."""
-        return self._wire.updated_by
 
     def update(self, *, name: str | None = None, description: str | None = None) -> None:
         """Changes the display name, the description, or both.

@@ -14,7 +14,7 @@ from xpstore.client import Client, new_id
 from xpstore.environment import capture
 from xpstore.errors import Error
 from xpstore.paging import iterate
-from xpstore.project import to_datetime
+from xpstore.stamps import to_datetime
 from xpstore.v1 import run_pb2 as pb
 from xpstore.wire import to_text
 
