@@ -35,7 +35,7 @@ lint: .venv/.dev  ## check style, layers, contract and generated code
 	$(GEN) --check
 
 type: .venv/.dev  ## check types
-	$(BIN)/mypy $(wildcard client/xpstore server/xpstore_server tests bench examples)
+	$(BIN)/mypy client/xpstore $(dir $(wildcard client/compat/*/*/__init__.py)) server/xpstore_server tests bench examples
 
 bench: .venv/.dev  ## measure speed and memory
 	PYTHONPATH=examples:tests $(BIN)/python -m bench
