@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import secrets
+import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -52,6 +53,19 @@ def test_call_gives_up_when_its_time_is_over(server: Server) -> None:
         assert 0.5 < time.monotonic() - started < 3
     finally:
         server.start()
+
+
+def test_call_to_a_server_that_hangs_ends_in_time(server: Server) -> None:
+    client = xpstore.Client(server.api_key, server.address, timeout_seconds=1)
+    os.kill(server.pid, signal.SIGSTOP)
+    try:
+        started = time.monotonic()
+        with pytest.raises(DeadlineExceeded):
+            client.project("x").open()
+        assert 0.5 < time.monotonic() - started < 10
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
+    client.close()
 
 
 def test_server_that_is_not_there_is_told_by_init_soon(server: Server) -> None:

@@ -2,8 +2,6 @@
 
 import ipaddress
 import os
-import random
-import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +13,7 @@ import grpc
 
 from xpstore import embedded
 from xpstore.errors import Error, InvalidArgument, Unauthenticated, Unavailable, from_rpc
+from xpstore.patience import Patience
 from xpstore.v1 import limits_pb2
 from xpstore.v1.artifact_pb2_grpc import ArtifactServiceStub
 from xpstore.v1.experiment_pb2_grpc import ExperimentServiceStub
@@ -34,9 +33,6 @@ Response = TypeVar("Response")
 
 DEFAULT_PORT = 50051
 TIMEOUT_SECONDS = 30.0
-FIRST_BACKOFF_SECONDS = 0.05
-LONGEST_BACKOFF_SECONDS = 2.0
-LAST_ATTEMPT_SECONDS = 0.05
 
 
 def new_id() -> str:
@@ -247,35 +243,6 @@ class Client:
         stubs, self._stubs = self._stubs, None
         if stubs is not None and self._pid == os.getpid():
             stubs.channel.close()
-
-
-class Patience:
-    """How long to wait for a server that is away: as long as a call may take, since the start or the last progress."""
-
-    def __init__(self, client: Client, seconds: float | None = None) -> None:
-        self._client = client
-        self._seconds = seconds or client.timeout_seconds
-        self.renew()
-
-    def renew(self) -> None:
-        """There was progress: the server may be away for the whole time again."""
-        self._deadline = time.monotonic() + self._seconds
-        self._backoff = FIRST_BACKOFF_SECONDS
-
-    @property
-    def remaining_seconds(self) -> float:
-        """What is left, enough for one attempt at least."""
-        return max(self._deadline - time.monotonic(), LAST_ATTEMPT_SECONDS)
-
-    def wait(self) -> bool:
-        """Waits before the next attempt; False if there is no time for one."""
-        spare = self._deadline - time.monotonic() - LAST_ATTEMPT_SECONDS
-        if spare <= 0:
-            return False
-        time.sleep(min(random.uniform(self._backoff / 2, self._backoff), spare))
-        self._backoff = min(self._backoff * 2, LONGEST_BACKOFF_SECONDS)
-        self._client.revive(self.remaining_seconds)
-        return True
 
 
 class _Stubs:

@@ -8,8 +8,9 @@ import grpc
 from blake3 import blake3
 
 from xpstore.chunker import cut
-from xpstore.client import Client, Patience
+from xpstore.client import Client
 from xpstore.errors import DataLoss, DeadlineExceeded, Unavailable, from_rpc
+from xpstore.patience import Patience
 from xpstore.progress import Advance
 from xpstore.tree import EntryBuilder, Source, safe_join
 from xpstore.v1 import artifact_pb2 as pb
