@@ -3,13 +3,13 @@
 import base64
 import hashlib
 import os
-import uuid
 from typing import Any
 
 from sqlalchemy import Row, select, update
 
 from xpstore_server.core.errors import AlreadyExists, NotFound
 from xpstore_server.store.database import Transaction
+from xpstore_server.store.ids import new_id
 from xpstore_server.store.tables import api_key
 
 ADMIN = "admin"
@@ -65,5 +65,5 @@ def ensure_admin(tx: Transaction, key: str | None) -> str | None:
 
 
 def _row(tx: Transaction, name: str, key: str) -> dict[str, Any]:
-    id_ = str(uuid.UUID(bytes=os.urandom(16), version=4))
+    id_ = new_id()
     return {"id": id_, "name": name, "hash": key_hash(key), "created_at_us": tx.now_us()}

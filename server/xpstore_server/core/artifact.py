@@ -1,7 +1,5 @@
 """Artifacts: names, their versions, and what is known about them. Bytes are `publish`, `upload` and `files`."""
 
-import os
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +12,7 @@ from xpstore_server.core.errors import AlreadyExists, Conflict, InvalidArgument,
 from xpstore_server.core.paging import Key, Page, fetch
 from xpstore_server.store import tables
 from xpstore_server.store.database import Transaction
+from xpstore_server.store.ids import new_id
 
 version = tables.artifact_version
 named = tables.artifact
@@ -252,7 +251,7 @@ def lock_named(tx: Transaction, principal: str, project_uid: str, name: str, typ
         return row
     now = tx.now_us()
     fresh = {
-        "id": str(uuid.UUID(bytes=os.urandom(16), version=4)),
+        "id": new_id(),
         "project_uid": project_uid,
         "name": name,
         "type": type_,
@@ -311,7 +310,7 @@ def add_link(tx: Transaction, project_uid: str, version_id: str, new: Link) -> N
     )
     if tx.execute(select(table.c.id).where(*same)).first() is None:
         row = {
-            "id": str(uuid.UUID(bytes=os.urandom(16), version=4)),
+            "id": new_id(),
             "version_id": version_id,
             "model_id": new.model_id,
             "iteration_id": new.iteration_id,

@@ -1,7 +1,5 @@
 """Projects: opened by the caller's id, kept by a uid that is never used again."""
 
-import os
-import uuid
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, bindparam, exists, select, update
@@ -11,6 +9,7 @@ from xpstore_server.core import revision
 from xpstore_server.core.errors import AlreadyExists, NotFound
 from xpstore_server.core.paging import Key, Page, fetch
 from xpstore_server.store.database import Transaction
+from xpstore_server.store.ids import new_id
 from xpstore_server.store.tables import project
 
 
@@ -42,7 +41,7 @@ def create(
         return found, True
     now = tx.now_us()
     row = {
-        "uid": str(uuid.UUID(bytes=os.urandom(16), version=4)),
+        "uid": new_id(),
         "id": project_id,
         "name": name,
         "description": description,

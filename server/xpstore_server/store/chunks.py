@@ -4,8 +4,6 @@ The index is one seam of three methods: `missing`, `resolve`, `add`. Its contrac
 as missing, never the reverse.
 """
 
-import os
-import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -17,6 +15,7 @@ from sqlalchemy import Row, delete, select, update
 from xpstore_server.store.blobs import BlobStore
 from xpstore_server.store.database import Database, Transaction
 from xpstore_server.store.errors import BlobDamaged, BlobMissing, MissingChunks, StoreUnavailable
+from xpstore_server.store.ids import new_id
 from xpstore_server.store.packs import PackedChunk, encode_footer, new_pack_key
 from xpstore_server.store.tables import chunk, pack, pack_pending
 
@@ -117,7 +116,7 @@ class ChunkStore:
         raise StoreUnavailable("A pack was given up for lost while it was being written. Repeat the upload.")
 
     def _write(self, pool: str, fresh: Sequence[EncodedChunk]) -> bool:
-        pack_id = str(uuid.UUID(bytes=os.urandom(16), version=4))
+        pack_id = new_id()
         placed = list(_place(fresh))
         parts = [*(entry.data for entry in fresh), encode_footer(pool, placed)]
         size = sum(len(part) for part in parts)
