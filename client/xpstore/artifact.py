@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar, Unpack,
 from xpstore import saving
 from xpstore.artifact_fields import ArtifactFields
 from xpstore.client import Client
+from xpstore.download import Download, read_manifest
 from xpstore.errors import InvalidArgument, NotFound
 from xpstore.formats import FORMATS, Format, format_of, format_of_file
 from xpstore.paging import iterate
@@ -20,7 +21,6 @@ from xpstore.project import Project
 from xpstore.remote_file import open_remote
 from xpstore.saving import SaveOptions, Staged, stage
 from xpstore.session import get_client, get_project
-from xpstore.transfer import download_file
 from xpstore.tree import Source, scan
 from xpstore.v1 import artifact_pb2 as pb
 from xpstore.v1 import project_pb2
@@ -135,12 +135,12 @@ class Artifact(ArtifactFields):
         draft = saving.make_draft(name, cls.type_, extra, options)
         project.open()  # now that the arguments are sound: it may be made by this
         if wait:
-            return cls._publish(project, draft, sources)
-        return saving.background().submit(cls._publish, project, draft, sources)
+            return cls._publish(project, draft, sources, options.get("reread", False))
+        return saving.background().submit(cls._publish, project, draft, sources, options.get("reread", False))
 
     @classmethod
-    def _publish(cls, project: Project, draft: pb.ArtifactDraft, sources: list[Source]) -> Self:
-        return cls._from_wire(saving.upload(project, draft, sources), project._client, project)
+    def _publish(cls, project: Project, draft: pb.ArtifactDraft, sources: list[Source], reread: bool) -> Self:
+        return cls._from_wire(saving.upload(project, draft, sources, reread), project._client, project)
 
     @classmethod
     def _sources(cls, source: Any) -> tuple[list[Source], dict[str, Any]]:
@@ -280,6 +280,9 @@ class Artifact(ArtifactFields):
     def download(self, folder: "str | Path", path: str = "") -> Path:
         """Writes its files below a folder, each verified and renamed into place. Returns the folder.
 
+        Files that are there already with the same bytes are not fetched again, and a large file goes on where an
+        earlier download of it broke off.
+
         Args:
             folder: made if it is missing; files of the same paths are replaced.
             path: only this file, or what is below this directory.
@@ -291,13 +294,15 @@ class Artifact(ArtifactFields):
         target = Path(folder)
         if target.exists() and not target.is_dir():
             raise InvalidArgument(f"folder = {str(folder)!r}: is a file")
-        files = list(self._files(path.rstrip("/")))
-        if path and not files:
-            raise NotFound(f"{self.name!r} has no file {path!r}.", reason="NOT_FOUND")
+        entries, size_bytes = read_manifest(self._client, self.id, path.rstrip("/")), self.size_bytes
+        if path:
+            some = list(entries)
+            if not some:
+                raise NotFound(f"{self.name!r} has no file {path!r}.", reason="NOT_FOUND")
+            entries, size_bytes = iter(some), sum(entry.size_bytes for entry in some if entry.offset == 0)
         target.mkdir(parents=True, exist_ok=True)
-        with progress(f"Downloading {self.name}", sum(file.size_bytes for file in files)) as advance:
-            for file in files:
-                download_file(self._client, self.id, file, target, advance)
+        with progress(f"Downloading {self.name}", size_bytes) as advance:
+            Download(self._client, self.id, target, advance).run(entries)
         return target
 
     def open(self, path: str = "") -> io.BufferedReader:
@@ -337,7 +342,7 @@ class Artifact(ArtifactFields):
         if format_ is None:
             raise InvalidArgument(f"{file.path!r} of {self.name!r} has no safe format: use download() or open()")
         with tempfile.TemporaryDirectory(prefix="xpstore-") as folder:
-            download_file(self._client, self.id, file, Path(folder), lambda size_bytes: None)
+            self.download(folder, file.path)
             return format_.load(Path(folder, *file.path.split("/")), trusted)
 
     def versions(self) -> list[Self]:

@@ -1,13 +1,77 @@
-"""The cut: how a stream of bytes becomes chunks. Nothing else depends on it; identity does not."""
+"""The cut: how bytes become chunks, and how chunks are encoded. Nothing else depends on it; identity does not.
+
+FastCDC (2020) cuts where the content says, so that bytes inserted or removed change only the chunks around them. The
+parameters are the server's (`Limits.chunking`), so that all clients cut alike.
+"""
 
 from collections.abc import Iterator
-from typing import BinaryIO
+from functools import cached_property
+
+from xpstore.v1 import limits_pb2
+from xpstore.v1.artifact_pb2 import CODEC_NONE, CODEC_ZSTD
+
+# A sample says whether compressing pays: incompressible bytes cost a sixteenth of what trying them whole would.
+SAMPLE_BYTES = 16 << 10
+# Less than an eighth off is not worth the time of both sides: float32 weights shrink by 8 % at 0.8 GB/s.
+WORTH_IT = 7 / 8
+LEAST_BYTES = 256
+LEVEL = 1
 
 
-def cut(stream: BinaryIO, chunk_bytes: int) -> Iterator[bytes]:
-    """Yields a stream as chunks of `chunk_bytes`, the last one shorter."""
-    while data := stream.read(chunk_bytes):
-        # A raw or network stream may give less than asked for: fill up, so that the cut does not depend on that.
-        while len(data) < chunk_bytes and (more := stream.read(chunk_bytes - len(data))):
-            data += more
-        yield data
+class Chunker:
+    """Cuts buffers. Not for several threads at once.
+
+    Args:
+        chunking: the server's parameters.
+    """
+
+    def __init__(self, chunking: limits_pb2.Chunking) -> None:
+        from pyfastcdc import FastCDC  # here, as `import xpstore` need not wait for it
+
+        self._cdc = FastCDC(
+            avg_size=chunking.average_size_bytes,
+            min_size=chunking.min_size_bytes,
+            max_size=chunking.max_size_bytes,
+            normalized_chunking=chunking.normalization,  # type: ignore[arg-type]  # a literal 0 to 3 there
+        )
+
+    def cut(self, data: memoryview, *, is_end: bool) -> Iterator[memoryview]:
+        """Yields the chunks of a buffer that starts where a chunk starts.
+
+        Args:
+            data: bytes of a file.
+            is_end: whether the file ends with them. If not, the last chunk is left out: where it ends is not known
+                before the bytes after it are.
+        """
+        if len(data) <= self._cdc.min_size:
+            if is_end and data:
+                yield data
+            return
+        before: memoryview | None = None
+        for chunk in self._cdc.cut_buf(data):
+            if before is not None:
+                yield before
+            before = data[chunk.offset : chunk.offset + chunk.length]
+        if is_end and before is not None:
+            yield before
+
+
+class Encoder:
+    """Compresses chunks where that pays. Not for several threads at once."""
+
+    @cached_property
+    def _zstd(self):  # type: ignore[no-untyped-def]  # imported late, as it takes a while
+        import zstandard
+
+        return zstandard.ZstdCompressor(level=LEVEL)
+
+    def encode(self, data: memoryview) -> tuple[int, bytes | memoryview]:
+        """Returns a codec and the encoded bytes: zstd where a sample says that it saves an eighth, else as they are."""
+        if len(data) < LEAST_BYTES:
+            return CODEC_NONE, data
+        start = max(len(data) - SAMPLE_BYTES, 0) // 2
+        sample = data[start : start + SAMPLE_BYTES]
+        if len(self._zstd.compress(sample)) > WORTH_IT * len(sample):
+            return CODEC_NONE, data
+        encoded: bytes = self._zstd.compress(data)
+        return (CODEC_ZSTD, encoded) if len(encoded) <= WORTH_IT * len(data) else (CODEC_NONE, data)

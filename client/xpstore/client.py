@@ -14,7 +14,7 @@ import grpc
 from xpstore import embedded
 from xpstore.errors import Error, InvalidArgument, Unauthenticated, Unavailable, from_rpc
 from xpstore.patience import Patience
-from xpstore.v1 import limits_pb2
+from xpstore.v1 import artifact_pb2, limits_pb2
 from xpstore.v1.artifact_pb2_grpc import ArtifactServiceStub
 from xpstore.v1.experiment_pb2_grpc import ExperimentServiceStub
 from xpstore.v1.iteration_pb2_grpc import IterationServiceStub
@@ -258,6 +258,15 @@ class _Stubs:
         self.metrics = MetricServiceStub(channel)
         self.runs = RunServiceStub(channel)
         self.artifacts = ArtifactServiceStub(channel)
+        # Messages with chunks pass as bytes: `chunk_wire` writes and reads them.
+        self.upload_chunks: Any = channel.stream_unary(
+            "/xpstore.v1.ArtifactService/UploadChunks",
+            response_deserializer=artifact_pb2.UploadChunksResponse.FromString,
+        )
+        self.read_chunks: Any = channel.unary_stream(
+            "/xpstore.v1.ArtifactService/ReadChunks",
+            request_serializer=artifact_pb2.ReadChunksRequest.SerializeToString,
+        )
 
 
 # Channels of a parent process: closing or collecting one after a fork may hang, so they are kept.

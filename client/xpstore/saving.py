@@ -5,15 +5,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from xpstore.client import Client, new_id
 from xpstore.errors import Conflict, InvalidArgument
-from xpstore.progress import progress
+from xpstore.file_index import Cut, FileIndex
+from xpstore.progress import Advance, progress
 from xpstore.project import Project
 from xpstore.session import get_project
-from xpstore.transfer import Uploader
-from xpstore.tree import Source, paginate, scan
+from xpstore.tree import Source, entries_of, paginate, scan
+from xpstore.upload import Uploader
 from xpstore.v1 import artifact_pb2 as pb
 from xpstore.wire import to_json
 
@@ -45,6 +47,7 @@ class SaveOptions(TypedDict, total=False):
         step: the training step it was saved at.
         used: versions it was made from, or their ids.
         force: make a new version whatever the newest one is.
+        reread: read every file, also those that did not change since this machine saved them last.
         project: where to; default the current project.
     """
 
@@ -56,6 +59,7 @@ class SaveOptions(TypedDict, total=False):
     step: int | None
     used: "Sequence[Artifact | str]"
     force: bool
+    reread: bool
     project: Project | None
 
 
@@ -80,12 +84,13 @@ class Staged:
         return list(pb.ManifestPage.FromString(self.page).entries)
 
 
-def stage(path: PathOrBytes, *, project: Project | None = None) -> Staged:
+def stage(path: PathOrBytes, *, project: Project | None = None, reread: bool = False) -> Staged:
     """Uploads a file or directory without publishing it: `DirectoryArtifact.commit` makes versions of such parts.
 
     Args:
         path: a file or directory; or the bytes of a file named "data".
         project: where to; default the current project.
+        reread: see `SaveOptions`.
 
     Raises:
         InvalidArgument: the path is missing or unreadable.
@@ -93,9 +98,8 @@ def stage(path: PathOrBytes, *, project: Project | None = None) -> Staged:
     project = project or get_project()
     sources = scan(path)
     size_bytes = sum(source.size_bytes for source in sources)
-    with progress("Staging", size_bytes) as advance:
-        uploader = Uploader(project._client, project.uid, advance)
-        entries = uploader.add(sources)
+    with progress("Staging", size_bytes) as advance, Uploader(project._client, project.uid, advance) as uploader:
+        entries = _send(uploader, sources, advance, reread)
         uploader.finish()
     return Staged(project.id, project.uid, size_bytes, pb.ManifestPage(entries=entries).SerializeToString())
 
@@ -164,14 +168,18 @@ def _link(options: SaveOptions) -> pb.ArtifactLink | None:
     return pb.ArtifactLink(model_id=str(owner), iteration_id=iteration_id, step=step)
 
 
-def upload(project: Project, draft: pb.ArtifactDraft, sources: list[Source]) -> pb.ArtifactVersion:
+def upload(
+    project: Project, draft: pb.ArtifactDraft, sources: list[Source], reread: bool = False
+) -> pb.ArtifactVersion:
     """Uploads sources and publishes them as one version; sends again what is swept in between."""
     client, version_id = project._client, new_id()
     total_bytes = sum(source.size_bytes for source in sources)
     for _ in range(COMMIT_ATTEMPTS):
-        with progress(f"Uploading {draft.name}", total_bytes) as advance:
-            uploader = Uploader(client, project.uid, advance)
-            entries = uploader.add(sources)
+        with (
+            progress(f"Uploading {draft.name}", total_bytes) as advance,
+            Uploader(client, project.uid, advance) as uploader,
+        ):
+            entries = _send(uploader, sources, advance, reread)
             version = _commit(client, project.uid, version_id, draft, entries, uploader)
         if version is not None:
             return version
@@ -185,10 +193,38 @@ def commit_staged(project: Project, draft: pb.ArtifactDraft, parts: Iterable[Sta
         Conflict: a part was staged too long ago: its bytes are gone.
     """
     client, entries = project._client, merge(parts, project)
-    version = _commit(client, project.uid, new_id(), draft, entries, Uploader(client, project.uid, _ignore))
+    with Uploader(client, project.uid, _ignore) as uploader:
+        version = _commit(client, project.uid, new_id(), draft, entries, uploader)
     if version is None:
         raise Conflict("Staged files are kept for 24 hours, and some are gone. Stage them again.")
     return version
+
+
+def _send(uploader: Uploader, sources: list[Source], advance: Advance, reread: bool) -> list[pb.ManifestEntry]:
+    """Sends what is missing of sources and returns their entries. What is known to be there is not read again."""
+    index = FileIndex.open_default()
+    cuts = {} if reread else _known(uploader, index, sources)
+    fresh = []
+    for source in sources:
+        if source.location is None:
+            continue
+        if cut := cuts.get(source.path):
+            advance(source.size_bytes)
+            continue
+        cuts[source.path] = cut = uploader.add(source)
+        if isinstance(source.location, Path) and source.status is not None and source.is_unchanged():
+            fresh.append((source.location, source.status, cut))
+    index.put(fresh)
+    return [entry for source in sources for entry in entries_of(source, cuts.get(source.path))]
+
+
+def _known(uploader: Uploader, index: FileIndex, sources: list[Source]) -> dict[str, Cut]:
+    """How unchanged files were cut, those whose chunks are all still there."""
+    files = [source for source in sources if isinstance(source.location, Path) and source.status is not None]
+    found = index.get([(source.location, source.status) for source in files])  # type: ignore[misc]
+    known = [(source.path, cut) for source, cut in zip(files, found, strict=True) if cut is not None]
+    present = iter(uploader.has([digest for _, cut in known for digest, _ in cut.chunks]))
+    return {path: cut for path, cut in known if all([next(present) for _ in cut.chunks])}
 
 
 def _commit(

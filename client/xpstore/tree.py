@@ -6,12 +6,13 @@ import re
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import BinaryIO
 
 from blake3 import blake3
 
 from xpstore.errors import DataLoss, InvalidArgument
+from xpstore.file_index import Cut
 from xpstore.v1 import artifact_pb2 as pb
 
 # Chunks in one manifest entry and estimated bytes in one page: both half of what the service takes.
@@ -21,12 +22,27 @@ PAGE_BYTES = 512 << 10
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One entry of a tree before it is uploaded: a file on disk, bytes in memory, or an empty directory."""
+    """One entry of a tree before it is uploaded: a file on disk, bytes in memory, or an empty directory.
+
+    `status` is what the file system said of a file before it was read.
+    """
 
     path: str
     location: Path | bytes | None
     size_bytes: int
     executable: bool = False
+    status: os.stat_result | None = None
+
+    def is_unchanged(self) -> bool:
+        """Whether the file system says of the file what it said before it was read."""
+        if not isinstance(self.location, Path) or self.status is None:
+            return False
+        try:
+            now, then = self.location.stat(), self.status
+        except OSError:
+            return False
+        fields = ("st_dev", "st_ino", "st_size", "st_mtime_ns", "st_ctime_ns")
+        return all(getattr(now, name) == getattr(then, name) for name in fields)
 
     def open(self) -> BinaryIO:
         """Opens the bytes."""
@@ -84,7 +100,7 @@ def _file(location: Path, path: str) -> Source:
         raise _unreadable(location, error) from None
     if not stat.S_ISREG(status.st_mode):
         raise InvalidArgument(f"source = {str(location)!r}: is neither a file nor a directory")
-    return Source(_encodable(location, path), location, status.st_size, bool(status.st_mode & stat.S_IXUSR))
+    return Source(_encodable(location, path), location, status.st_size, bool(status.st_mode & stat.S_IXUSR), status)
 
 
 def _encodable(location: Path, path: str) -> str:
@@ -100,43 +116,27 @@ def _unreadable(location: Path, error: OSError | ValueError) -> InvalidArgument:
     return InvalidArgument(f"source = {str(location)!r}: cannot be read ({reason})")
 
 
-class EntryBuilder:
-    """Collects the chunks of one file and writes its manifest entries, of bounded size."""
-
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self._hash = blake3()
-        self._chunks: list[tuple[bytes, int]] = []
-
-    def add(self, data: bytes) -> bytes:
-        """Takes the next chunk and returns its digest."""
-        self._hash.update(data)
-        digest = blake3(data).digest()
-        self._chunks.append((digest, len(data)))
-        return digest
-
-    def entries(self) -> Iterator[pb.ManifestEntry]:
-        """Yields the entries: one, or several for a huge file."""
-        source = self._source
-        if source.location is None:
-            yield pb.ManifestEntry(path=source.path, type=pb.FILE_TYPE_DIRECTORY)
-            return
-        # Not the size of the scan: the file may have grown since, and what was read is what is saved.
-        size_bytes = sum(size for _, size in self._chunks)
-        offset = 0
-        for start in range(0, len(self._chunks) or 1, ENTRY_CHUNKS):
-            some = self._chunks[start : start + ENTRY_CHUNKS]
-            yield pb.ManifestEntry(
-                path=source.path,
-                type=pb.FILE_TYPE_FILE,
-                executable=source.executable,
-                size_bytes=size_bytes,
-                digest=self._hash.digest(),
-                offset=offset,
-                chunk_digests=b"".join(digest for digest, _ in some),
-                chunk_sizes=[size for _, size in some],
-            )
-            offset += sum(size for _, size in some)
+def entries_of(source: Source, cut: Cut | None) -> Iterator[pb.ManifestEntry]:
+    """Yields a source as manifest entries of bounded size: one, or several for a huge file; None is a directory."""
+    if cut is None:
+        yield pb.ManifestEntry(path=source.path, type=pb.FILE_TYPE_DIRECTORY)
+        return
+    # Not the size of the scan: the file may have grown since, and what was read is what is saved.
+    size_bytes = sum(size for _, size in cut.chunks)
+    offset = 0
+    for start in range(0, len(cut.chunks) or 1, ENTRY_CHUNKS):
+        some = cut.chunks[start : start + ENTRY_CHUNKS]
+        yield pb.ManifestEntry(
+            path=source.path,
+            type=pb.FILE_TYPE_FILE,
+            executable=source.executable,
+            size_bytes=size_bytes,
+            digest=cut.digest,
+            offset=offset,
+            chunk_digests=b"".join(digest for digest, _ in some),
+            chunk_sizes=[size for _, size in some],
+        )
+        offset += sum(size for _, size in some)
 
 
 def paginate(entries: Iterable[pb.ManifestEntry]) -> tuple[pb.ManifestRoot, list[bytes]]:
@@ -171,17 +171,41 @@ def _close(root: pb.ManifestRoot, pages: list[bytes], page: pb.ManifestPage, las
 _UNSAFE = re.compile(r"[\x00\\]|^[A-Za-z]:")
 
 
-def safe_join(folder: Path, path: str) -> Path:
-    """Joins a path from the wire to a folder, which it never leaves.
+class Folder:
+    """A folder on this machine that paths from the wire are laid down in, and never leave."""
 
-    Raises:
-        DataLoss: the path is not one that a sound server sends.
-    """
-    parts = path.split("/")
-    if not path or _UNSAFE.search(path) or any(part in ("", ".", "..") for part in parts):
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._real_root = root.resolve()
+        self._made: set[str] = set()
+
+    def target(self, path: str) -> Path:
+        """Where a file goes; the directories above it are made.
+
+        Raises:
+            DataLoss: the path is not one that a sound server sends.
+            InvalidArgument: a link in the folder leads out of it.
+        """
+        _check_safe(path)
+        directory, _, name = path.rpartition("/")
+        if directory not in self._made:
+            self._make(directory)
+        return self._root / directory / name
+
+    def make(self, path: str) -> None:
+        """Makes a directory; raises as `target` does."""
+        _check_safe(path)
+        self._make(path)
+
+    def _make(self, path: str) -> None:
+        directory = self._root / path
+        # A link that was in the folder before must not lead what is written out of it either.
+        if not directory.resolve().is_relative_to(self._real_root):
+            raise InvalidArgument(f"{directory} is a link that leads out of {self._root}: remove it first")
+        directory.mkdir(parents=True, exist_ok=True)
+        self._made.add(path)
+
+
+def _check_safe(path: str) -> None:
+    if not path or _UNSAFE.search(path) or any(part in ("", ".", "..") for part in path.split("/")):
         raise DataLoss(f"The server sent the path {path!r}, which could leave the target folder.")
-    target = folder.joinpath(*PurePosixPath(path).parts)
-    # A link that was in the folder before must not lead what is written out of it either.
-    if not target.parent.resolve().is_relative_to(folder.resolve()):
-        raise InvalidArgument(f"{target.parent} is a link that leads out of {folder}: remove it first")
-    return target

@@ -40,6 +40,7 @@ from xpstore_server.rpc.metric import MetricService
 from xpstore_server.rpc.model import ModelService
 from xpstore_server.rpc.packing import Budget
 from xpstore_server.rpc.project import ProjectService
+from xpstore_server.rpc.read import Outlet, ReadAhead
 from xpstore_server.rpc.run import RunService
 from xpstore_server.rpc.upload import Intake
 from xpstore_server.settings import Settings
@@ -104,7 +105,9 @@ class App:
             executor=self.blob_pool,
         )
         files = Files(self.database, self.chunks, CODEC)
-        artifact_pb2_grpc.add_ArtifactServiceServicer_to_server(ArtifactService(intake, files), server)
+        outlet = Outlet(self.chunks, self.blob_pool, ReadAhead())
+        service = ArtifactService(intake, outlet, files)
+        artifact_pb2_grpc.add_ArtifactServiceServicer_to_server(service, server)
         return server
 
     async def serve(self) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from xpstore_server.auth import Authenticator
 from xpstore_server.core.errors import Conflict, DataLoss, ServiceError
+from xpstore_server.rpc.serialized import codecs
 from xpstore_server.store.errors import BlobDamaged, BlobMissing, MissingChunks, StoreUnavailable
 
 log = logging.getLogger("xpstore")
@@ -63,10 +64,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         handler = await continuation(details)
         if handler is None or details.method.startswith(OPEN_SERVICES):
             return handler
-        codecs = {
-            "request_deserializer": handler.request_deserializer,
-            "response_serializer": handler.response_serializer,
-        }
+        how = codecs(handler)
 
         async def answer(request: Any, context: Context) -> Any:
             async with _Call(self, details.method, context):
@@ -79,13 +77,13 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
         match handler.request_streaming, handler.response_streaming:
             case False, False:
-                return grpc.unary_unary_rpc_method_handler(answer, **codecs)
+                return grpc.unary_unary_rpc_method_handler(answer, **how)
             case True, False:
-                return grpc.stream_unary_rpc_method_handler(answer, **codecs)
+                return grpc.stream_unary_rpc_method_handler(answer, **how)
             case False, True:
-                return grpc.unary_stream_rpc_method_handler(stream, **codecs)
+                return grpc.unary_stream_rpc_method_handler(stream, **how)
             case _:
-                return grpc.stream_stream_rpc_method_handler(stream, **codecs)
+                return grpc.stream_stream_rpc_method_handler(stream, **how)
 
 
 class _Call:

@@ -335,6 +335,34 @@ class ReadFileResponse(_message.Message):
     data: bytes
     def __init__(self, header: _Optional[_Union[ReadFileHeader, _Mapping]] = ..., data: _Optional[bytes] = ...) -> None: ...
 
+class ReadManifestRequest(_message.Message):
+    __slots__ = ("version_id", "path_prefix")
+    VERSION_ID_FIELD_NUMBER: _ClassVar[int]
+    PATH_PREFIX_FIELD_NUMBER: _ClassVar[int]
+    version_id: str
+    path_prefix: str
+    def __init__(self, version_id: _Optional[str] = ..., path_prefix: _Optional[str] = ...) -> None: ...
+
+class ReadManifestResponse(_message.Message):
+    __slots__ = ("entries",)
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    entries: _containers.RepeatedCompositeFieldContainer[ManifestEntry]
+    def __init__(self, entries: _Optional[_Iterable[_Union[ManifestEntry, _Mapping]]] = ...) -> None: ...
+
+class ReadChunksRequest(_message.Message):
+    __slots__ = ("version_id", "digests")
+    VERSION_ID_FIELD_NUMBER: _ClassVar[int]
+    DIGESTS_FIELD_NUMBER: _ClassVar[int]
+    version_id: str
+    digests: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, version_id: _Optional[str] = ..., digests: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class ReadChunksResponse(_message.Message):
+    __slots__ = ("chunks",)
+    CHUNKS_FIELD_NUMBER: _ClassVar[int]
+    chunks: _containers.RepeatedCompositeFieldContainer[Chunk]
+    def __init__(self, chunks: _Optional[_Iterable[_Union[Chunk, _Mapping]]] = ...) -> None: ...
+
 class ArtifactFile(_message.Message):
     __slots__ = ("path", "type", "executable", "size_bytes", "digest")
     PATH_FIELD_NUMBER: _ClassVar[int]

@@ -71,6 +71,16 @@ class ArtifactServiceStub(object):
                 request_serializer=xpstore_dot_v1_dot_artifact__pb2.ReadFileRequest.SerializeToString,
                 response_deserializer=xpstore_dot_v1_dot_artifact__pb2.ReadFileResponse.FromString,
                 _registered_method=True)
+        self.ReadManifest = channel.unary_stream(
+                '/xpstore.v1.ArtifactService/ReadManifest',
+                request_serializer=xpstore_dot_v1_dot_artifact__pb2.ReadManifestRequest.SerializeToString,
+                response_deserializer=xpstore_dot_v1_dot_artifact__pb2.ReadManifestResponse.FromString,
+                _registered_method=True)
+        self.ReadChunks = channel.unary_stream(
+                '/xpstore.v1.ArtifactService/ReadChunks',
+                request_serializer=xpstore_dot_v1_dot_artifact__pb2.ReadChunksRequest.SerializeToString,
+                response_deserializer=xpstore_dot_v1_dot_artifact__pb2.ReadChunksResponse.FromString,
+                _registered_method=True)
         self.ListArtifactFiles = channel.unary_unary(
                 '/xpstore.v1.ArtifactService/ListArtifactFiles',
                 request_serializer=xpstore_dot_v1_dot_artifact__pb2.ListArtifactFilesRequest.SerializeToString,
@@ -229,6 +239,31 @@ class ArtifactServiceServicer(object):
         - INVALID_ARGUMENT: no path is given and the version has not exactly one file, or `offset` is outside the file.
         - NOT_FOUND: there is no such version or path.
         - DATA_LOSS: stored bytes are missing or damaged.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReadManifest(self, request, context):
+        """Streams the entries of a version's tree in order, each with its chunks: what ReadChunks is then asked for.
+
+        Errors:
+        - INVALID_ARGUMENT: `version_id` is not a UUID, or `path_prefix` is malformed.
+        - NOT_FOUND: there is no such version.
+        - DATA_LOSS: a stored manifest page is missing or damaged.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReadChunks(self, request, context):
+        """Streams chunks as they rest, each once and in any order. They are not verified on the way: the client decodes
+        each one and compares its digest. After a broken stream ask again for those that did not arrive.
+
+        Errors:
+        - INVALID_ARGUMENT: `version_id` is not a UUID, a digest has not 32 bytes, or there are more than `max_digests`.
+        - NOT_FOUND: there is no such version.
+        - DATA_LOSS: a chunk is not in the version's project, or its stored bytes are missing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -422,6 +457,16 @@ def add_ArtifactServiceServicer_to_server(servicer, server):
                     servicer.ReadFile,
                     request_deserializer=xpstore_dot_v1_dot_artifact__pb2.ReadFileRequest.FromString,
                     response_serializer=xpstore_dot_v1_dot_artifact__pb2.ReadFileResponse.SerializeToString,
+            ),
+            'ReadManifest': grpc.unary_stream_rpc_method_handler(
+                    servicer.ReadManifest,
+                    request_deserializer=xpstore_dot_v1_dot_artifact__pb2.ReadManifestRequest.FromString,
+                    response_serializer=xpstore_dot_v1_dot_artifact__pb2.ReadManifestResponse.SerializeToString,
+            ),
+            'ReadChunks': grpc.unary_stream_rpc_method_handler(
+                    servicer.ReadChunks,
+                    request_deserializer=xpstore_dot_v1_dot_artifact__pb2.ReadChunksRequest.FromString,
+                    response_serializer=xpstore_dot_v1_dot_artifact__pb2.ReadChunksResponse.SerializeToString,
             ),
             'ListArtifactFiles': grpc.unary_unary_rpc_method_handler(
                     servicer.ListArtifactFiles,
@@ -663,6 +708,60 @@ class ArtifactService(object):
             '/xpstore.v1.ArtifactService/ReadFile',
             xpstore_dot_v1_dot_artifact__pb2.ReadFileRequest.SerializeToString,
             xpstore_dot_v1_dot_artifact__pb2.ReadFileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadManifest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/xpstore.v1.ArtifactService/ReadManifest',
+            xpstore_dot_v1_dot_artifact__pb2.ReadManifestRequest.SerializeToString,
+            xpstore_dot_v1_dot_artifact__pb2.ReadManifestResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadChunks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/xpstore.v1.ArtifactService/ReadChunks',
+            xpstore_dot_v1_dot_artifact__pb2.ReadChunksRequest.SerializeToString,
+            xpstore_dot_v1_dot_artifact__pb2.ReadChunksResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -109,6 +109,31 @@ class ArtifactServiceStub:
       - DATA_LOSS: stored bytes are missing or damaged.
     """
 
+    ReadManifest: grpc.UnaryStreamMultiCallable[
+        xpstore.v1.artifact_pb2.ReadManifestRequest,
+        xpstore.v1.artifact_pb2.ReadManifestResponse,
+    ]
+    """Streams the entries of a version's tree in order, each with its chunks: what ReadChunks is then asked for.
+
+    Errors:
+      - INVALID_ARGUMENT: `version_id` is not a UUID, or `path_prefix` is malformed.
+      - NOT_FOUND: there is no such version.
+      - DATA_LOSS: a stored manifest page is missing or damaged.
+    """
+
+    ReadChunks: grpc.UnaryStreamMultiCallable[
+        xpstore.v1.artifact_pb2.ReadChunksRequest,
+        xpstore.v1.artifact_pb2.ReadChunksResponse,
+    ]
+    """Streams chunks as they rest, each once and in any order. They are not verified on the way: the client decodes
+    each one and compares its digest. After a broken stream ask again for those that did not arrive.
+
+    Errors:
+      - INVALID_ARGUMENT: `version_id` is not a UUID, a digest has not 32 bytes, or there are more than `max_digests`.
+      - NOT_FOUND: there is no such version.
+      - DATA_LOSS: a chunk is not in the version's project, or its stored bytes are missing.
+    """
+
     ListArtifactFiles: grpc.UnaryUnaryMultiCallable[
         xpstore.v1.artifact_pb2.ListArtifactFilesRequest,
         xpstore.v1.artifact_pb2.ListArtifactFilesResponse,
@@ -354,6 +379,31 @@ class ArtifactServiceAsyncStub:
       - INVALID_ARGUMENT: no path is given and the version has not exactly one file, or `offset` is outside the file.
       - NOT_FOUND: there is no such version or path.
       - DATA_LOSS: stored bytes are missing or damaged.
+    """
+
+    ReadManifest: grpc.aio.UnaryStreamMultiCallable[
+        xpstore.v1.artifact_pb2.ReadManifestRequest,
+        xpstore.v1.artifact_pb2.ReadManifestResponse,
+    ]
+    """Streams the entries of a version's tree in order, each with its chunks: what ReadChunks is then asked for.
+
+    Errors:
+      - INVALID_ARGUMENT: `version_id` is not a UUID, or `path_prefix` is malformed.
+      - NOT_FOUND: there is no such version.
+      - DATA_LOSS: a stored manifest page is missing or damaged.
+    """
+
+    ReadChunks: grpc.aio.UnaryStreamMultiCallable[
+        xpstore.v1.artifact_pb2.ReadChunksRequest,
+        xpstore.v1.artifact_pb2.ReadChunksResponse,
+    ]
+    """Streams chunks as they rest, each once and in any order. They are not verified on the way: the client decodes
+    each one and compares its digest. After a broken stream ask again for those that did not arrive.
+
+    Errors:
+      - INVALID_ARGUMENT: `version_id` is not a UUID, a digest has not 32 bytes, or there are more than `max_digests`.
+      - NOT_FOUND: there is no such version.
+      - DATA_LOSS: a chunk is not in the version's project, or its stored bytes are missing.
     """
 
     ListArtifactFiles: grpc.aio.UnaryUnaryMultiCallable[
@@ -613,6 +663,35 @@ class ArtifactServiceServicer(metaclass=abc.ABCMeta):
           - INVALID_ARGUMENT: no path is given and the version has not exactly one file, or `offset` is outside the file.
           - NOT_FOUND: there is no such version or path.
           - DATA_LOSS: stored bytes are missing or damaged.
+        """
+
+    @abc.abstractmethod
+    def ReadManifest(
+        self,
+        request: xpstore.v1.artifact_pb2.ReadManifestRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[xpstore.v1.artifact_pb2.ReadManifestResponse], collections.abc.AsyncIterator[xpstore.v1.artifact_pb2.ReadManifestResponse]]:
+        """Streams the entries of a version's tree in order, each with its chunks: what ReadChunks is then asked for.
+
+        Errors:
+          - INVALID_ARGUMENT: `version_id` is not a UUID, or `path_prefix` is malformed.
+          - NOT_FOUND: there is no such version.
+          - DATA_LOSS: a stored manifest page is missing or damaged.
+        """
+
+    @abc.abstractmethod
+    def ReadChunks(
+        self,
+        request: xpstore.v1.artifact_pb2.ReadChunksRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[xpstore.v1.artifact_pb2.ReadChunksResponse], collections.abc.AsyncIterator[xpstore.v1.artifact_pb2.ReadChunksResponse]]:
+        """Streams chunks as they rest, each once and in any order. They are not verified on the way: the client decodes
+        each one and compares its digest. After a broken stream ask again for those that did not arrive.
+
+        Errors:
+          - INVALID_ARGUMENT: `version_id` is not a UUID, a digest has not 32 bytes, or there are more than `max_digests`.
+          - NOT_FOUND: there is no such version.
+          - DATA_LOSS: a chunk is not in the version's project, or its stored bytes are missing.
         """
 
     @abc.abstractmethod

@@ -15,7 +15,7 @@ class GetLimitsResponse(_message.Message):
     def __init__(self, limits: _Optional[_Union[Limits, _Mapping]] = ...) -> None: ...
 
 class Limits(_message.Message):
-    __slots__ = ("server_version", "max_message_bytes", "max_chunk_bytes", "max_stream_bytes", "max_digests", "max_manifest_page_bytes", "max_manifest_root_bytes", "max_path_bytes", "max_name_length", "max_text_length", "max_json_bytes", "default_page_size", "max_page_size", "max_points")
+    __slots__ = ("server_version", "max_message_bytes", "max_chunk_bytes", "max_stream_bytes", "max_digests", "max_manifest_page_bytes", "max_manifest_root_bytes", "max_path_bytes", "max_name_length", "max_text_length", "max_json_bytes", "default_page_size", "max_page_size", "max_points", "chunking")
     SERVER_VERSION_FIELD_NUMBER: _ClassVar[int]
     MAX_MESSAGE_BYTES_FIELD_NUMBER: _ClassVar[int]
     MAX_CHUNK_BYTES_FIELD_NUMBER: _ClassVar[int]
@@ -30,6 +30,7 @@ class Limits(_message.Message):
     DEFAULT_PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     MAX_PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     MAX_POINTS_FIELD_NUMBER: _ClassVar[int]
+    CHUNKING_FIELD_NUMBER: _ClassVar[int]
     server_version: str
     max_message_bytes: int
     max_chunk_bytes: int
@@ -44,4 +45,17 @@ class Limits(_message.Message):
     default_page_size: int
     max_page_size: int
     max_points: int
-    def __init__(self, server_version: _Optional[str] = ..., max_message_bytes: _Optional[int] = ..., max_chunk_bytes: _Optional[int] = ..., max_stream_bytes: _Optional[int] = ..., max_digests: _Optional[int] = ..., max_manifest_page_bytes: _Optional[int] = ..., max_manifest_root_bytes: _Optional[int] = ..., max_path_bytes: _Optional[int] = ..., max_name_length: _Optional[int] = ..., max_text_length: _Optional[int] = ..., max_json_bytes: _Optional[int] = ..., default_page_size: _Optional[int] = ..., max_page_size: _Optional[int] = ..., max_points: _Optional[int] = ...) -> None: ...
+    chunking: Chunking
+    def __init__(self, server_version: _Optional[str] = ..., max_message_bytes: _Optional[int] = ..., max_chunk_bytes: _Optional[int] = ..., max_stream_bytes: _Optional[int] = ..., max_digests: _Optional[int] = ..., max_manifest_page_bytes: _Optional[int] = ..., max_manifest_root_bytes: _Optional[int] = ..., max_path_bytes: _Optional[int] = ..., max_name_length: _Optional[int] = ..., max_text_length: _Optional[int] = ..., max_json_bytes: _Optional[int] = ..., default_page_size: _Optional[int] = ..., max_page_size: _Optional[int] = ..., max_points: _Optional[int] = ..., chunking: _Optional[_Union[Chunking, _Mapping]] = ...) -> None: ...
+
+class Chunking(_message.Message):
+    __slots__ = ("min_size_bytes", "average_size_bytes", "max_size_bytes", "normalization")
+    MIN_SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    AVERAGE_SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    MAX_SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    NORMALIZATION_FIELD_NUMBER: _ClassVar[int]
+    min_size_bytes: int
+    average_size_bytes: int
+    max_size_bytes: int
+    normalization: int
+    def __init__(self, min_size_bytes: _Optional[int] = ..., average_size_bytes: _Optional[int] = ..., max_size_bytes: _Optional[int] = ..., normalization: _Optional[int] = ...) -> None: ...

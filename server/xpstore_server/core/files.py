@@ -1,7 +1,7 @@
 """Files of a version: found, listed and read in ranges, touching the root and the pages that matter."""
 
 import threading
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -83,6 +83,17 @@ class Files:
             files.append(replace(entry, chunk_digests=(), chunk_sizes=()))
         return files, None
 
+    def pages(self, version: Row[Any], prefix: str) -> Iterator[bytes | memoryview]:
+        """Yields the pages of a version, only those that may have a path or what is below it if one is given."""
+        pages = self._pages(version)
+        if prefix:
+            first = bisect_left(pages, prefix.encode(), key=lambda page: page.first_path.encode())
+            # "a.b" sorts between "a" and "a/b"; all of "a/" sorts before "a0".
+            end = prefix.encode() + b"0"
+            pages = [page for page in pages[max(first - 1, 0) :] if page.first_path.encode() < end]
+        for page in pages:
+            yield from self._chunks.read(version.project_uid, [page.digest])
+
     def _only(self, version: Row[Any], pages: list[PageRef]) -> Entry:
         entry = next(self._entries(version, pages, "", 0), None)
         if version.file_count != 1 or entry is None or entry.is_directory:
@@ -119,7 +130,7 @@ class Files:
         key = (pool, digest)
         if (known := self._decoded.get(key)) is not None:
             return known
-        entries = self._codec.decode_page(next(self._chunks.read(pool, [digest])))
+        entries = self._codec.decode_page(bytes(next(self._chunks.read(pool, [digest]))))
         self._decoded.put(key, entries)
         return entries
 

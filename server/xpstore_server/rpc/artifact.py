@@ -34,7 +34,8 @@ from xpstore_server.rpc.fields import (
 )
 from xpstore_server.rpc.manifest import to_page_refs
 from xpstore_server.rpc.paging import Pager
-from xpstore_server.rpc.read import read_file
+from xpstore_server.rpc.read import Outlet, read_chunks, read_file, read_manifest
+from xpstore_server.rpc.serialized import answers_serialized, takes_serialized
 from xpstore_server.rpc.upload import FileUpload, Intake, upload_chunks
 from xpstore_server.store.database import Transaction
 from xpstore_server.store.errors import MissingChunks
@@ -44,8 +45,9 @@ Described = tuple[Row[Any], Details]
 
 
 class ArtifactService(artifact_pb2_grpc.ArtifactServiceServicer):
-    def __init__(self, intake: Intake, files: Files) -> None:
+    def __init__(self, intake: Intake, outlet: Outlet, files: Files) -> None:
         self._intake = intake
+        self._outlet = outlet
         self._database = intake.database
         self._files = files
 
@@ -53,18 +55,15 @@ class ArtifactService(artifact_pb2_grpc.ArtifactServiceServicer):
         self, request: pb.FindMissingChunksRequest, context: Any
     ) -> pb.FindMissingChunksResponse:
         uid = a_uuid("project_uid", request.project_uid)
-        if len(request.digests) > limits.DIGESTS:
-            raise InvalidArgument("digests", len(request.digests), f"must be at most {limits.DIGESTS}")
-        digests = [a_digest("digests", digest) for digest in request.digests]
+        digests = _digests(request.digests)
         await self._database.read_async(lambda tx: project.get(tx, project_uid=uid))
         # Not in the pool of blob I/O: it answers while all of that waits for a slow store.
         missing = await self._database.call_async(self._intake.chunks.missing, uid, digests)
         positions = [position for position, digest in enumerate(digests) if digest in missing]
         return pb.FindMissingChunksResponse(missing_positions=positions)
 
-    async def UploadChunks(
-        self, request_iterator: AsyncIterator[pb.UploadChunksRequest], context: Any
-    ) -> pb.UploadChunksResponse:
+    @takes_serialized
+    async def UploadChunks(self, request_iterator: AsyncIterator[Any], context: Any) -> pb.UploadChunksResponse:
         return await upload_chunks(self._intake, request_iterator)
 
     async def CommitArtifact(self, request: pb.CommitArtifactRequest, context: Any) -> pb.CommitArtifactResponse:
@@ -108,19 +107,33 @@ class ArtifactService(artifact_pb2_grpc.ArtifactServiceServicer):
             response.version.CopyFrom(await self._described(row.result_version_id))
         return response
 
-    async def ReadFile(self, request: pb.ReadFileRequest, context: Any) -> AsyncIterator[pb.ReadFileResponse]:
+    @answers_serialized
+    async def ReadFile(self, request: pb.ReadFileRequest, context: Any) -> AsyncIterator[Any]:
         row = await self._database.read_async(_source(request))
-        intake = self._intake
-        async for response in read_file(self._files, intake.chunks, intake.executor, row, request):
-            yield response
+        async for message in read_file(self._outlet, self._files, row, request):
+            yield message
+
+    @answers_serialized
+    async def ReadManifest(self, request: pb.ReadManifestRequest, context: Any) -> AsyncIterator[Any]:
+        version_id = a_uuid("version_id", request.version_id)
+        prefix = a_prefix(request.path_prefix)
+        row = await self._database.read_async(lambda tx: artifact.get(tx, version_id))
+        async for message in read_manifest(self._outlet, self._files, row, prefix):
+            yield message
+
+    @answers_serialized
+    async def ReadChunks(self, request: pb.ReadChunksRequest, context: Any) -> AsyncIterator[Any]:
+        version_id = a_uuid("version_id", request.version_id)
+        digests = _digests(request.digests)
+        row = await self._database.read_async(lambda tx: artifact.get(tx, version_id))
+        async for message in read_chunks(self._outlet, row.project_uid, digests):
+            yield message
 
     async def ListArtifactFiles(
         self, request: pb.ListArtifactFilesRequest, context: Any
     ) -> pb.ListArtifactFilesResponse:
         version_id = a_uuid("version_id", request.version_id)
-        prefix = request.path_prefix.rstrip("/")
-        if prefix:
-            check_path("path_prefix", prefix)
+        prefix = a_prefix(request.path_prefix)
         pager = Pager("files", version_id, prefix)
         page = pager.page(request.page_size, request.page_token)
         row = await self._database.read_async(lambda tx: artifact.get(tx, version_id))
@@ -276,6 +289,18 @@ class ArtifactService(artifact_pb2_grpc.ArtifactServiceServicer):
 
     async def _work(self, function: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._intake.executor, function, *arguments)
+
+
+def a_prefix(path_prefix: str) -> str:
+    """A path, or "" for everything."""
+    prefix = path_prefix.rstrip("/")
+    return check_path("path_prefix", prefix) if prefix else ""
+
+
+def _digests(digests: Sequence[bytes]) -> list[bytes]:
+    if len(digests) > limits.DIGESTS:
+        raise InvalidArgument("digests", len(digests), f"must be at most {limits.DIGESTS}")
+    return [a_digest("digests", digest) for digest in digests]
 
 
 async def _whole(stream: AsyncIterator[T], context: Any) -> AsyncIterator[T]:

@@ -26,5 +26,11 @@ class LimitsService(limits_pb2_grpc.LimitsServiceServicer):
                 default_page_size=limits.PAGE_SIZE,
                 max_page_size=limits.PAGE_SIZE_MAX,
                 max_points=limits.POINTS,
+                chunking=pb.Chunking(
+                    min_size_bytes=limits.CHUNK_MIN_BYTES,
+                    average_size_bytes=limits.CHUNK_AVERAGE_BYTES,
+                    max_size_bytes=limits.CHUNK_BYTES,
+                    normalization=limits.CHUNK_NORMALIZATION,
+                ),
             )
         )

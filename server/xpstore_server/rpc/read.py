@@ -1,30 +1,90 @@
-"""ReadFile: a range of a file as a stream, reading a little ahead of the client."""
+"""Streams of bytes out: a range of a file, or chunks, read a little ahead of the client."""
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Executor
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 from sqlalchemy import Row
 
+from xpstore.chunk_wire import Buffer, encode_chunks, varint
 from xpstore.v1 import artifact_pb2 as pb
 from xpstore_server.core.errors import InvalidArgument
 from xpstore_server.core.files import Files, Piece
-from xpstore_server.store.chunks import ChunkStore
+from xpstore_server.store.chunks import STRETCH_BYTES, ChunkStore, EncodedChunk, batches, checked, stretches
 
-# Chunks resolved by one query, and chunks being read ahead of the client.
-RESOLVED = 64
-AHEAD = 4
+Place = Row[Any]
+
+# Chunks resolved by one query.
+RESOLVED = 512
+MESSAGE_BYTES = 1 << 20
+# Stretches read ahead of a client, where memory allows; each stream has one without asking.
+AHEAD = 3
+AHEAD_BYTES = 128 << 20
+# Tag of the field `data` of ReadFileResponse, whose bytes pass as they are.
+_DATA_TAG = bytes([pb.ReadFileResponse.DATA_FIELD_NUMBER << 3 | 2])
+_CHUNKS_FIELD = pb.ReadChunksResponse.CHUNKS_FIELD_NUMBER
+
+
+class ReadAhead:
+    """Stretches that all streams together may hold beyond their first."""
+
+    def __init__(self) -> None:
+        self._free = AHEAD_BYTES // STRETCH_BYTES
+
+    def take(self) -> bool:
+        if self._free:
+            self._free -= 1
+            return True
+        return False
+
+    def give_back(self) -> None:
+        self._free += 1
+
+
+@dataclass(frozen=True, slots=True)
+class Outlet:
+    """What streams of bytes out share."""
+
+    chunks: ChunkStore
+    executor: Executor
+    ahead: ReadAhead
+
+    async def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self.executor, function, *arguments)
+
+    async def messages(self, jobs: AsyncIterator[Callable[[], list[bytes]]]) -> AsyncIterator[bytes]:
+        """Yields the messages of jobs in order, while the next ones run in threads."""
+        loop = asyncio.get_running_loop()
+        running: deque[asyncio.Future[list[bytes]]] = deque()
+        held = 0
+        try:
+            async for job in jobs:
+                running.append(loop.run_in_executor(self.executor, job))
+                if held < AHEAD and self.ahead.take():
+                    held += 1
+                if len(running) <= held:
+                    continue
+                for message in await running.popleft():
+                    yield message
+            while running:
+                for message in await running.popleft():
+                    yield message
+        finally:
+            for future in running:
+                future.cancel()
+            for _ in range(held):
+                self.ahead.give_back()
 
 
 async def read_file(
-    files: Files, chunks: ChunkStore, executor: Executor, version: Row[Any], request: pb.ReadFileRequest
-) -> AsyncIterator[pb.ReadFileResponse]:
-    """Yields the header, then the bytes."""
-    loop = asyncio.get_running_loop()
-    entry = await loop.run_in_executor(executor, files.find, version, request.path)
+    outlet: Outlet, files: Files, version: Row[Any], request: pb.ReadFileRequest
+) -> AsyncIterator[bytes]:
+    """Yields the header, then the bytes, as serialized messages."""
+    entry = await outlet.run(files.find, version, request.path)
     if not 0 <= request.offset <= entry.size_bytes:
         raise InvalidArgument("offset", request.offset, f"must be 0 to {entry.size_bytes}, the size of the file")
     rest = entry.size_bytes - request.offset
@@ -39,29 +99,88 @@ async def read_file(
         offset=request.offset,
         length=length,
     )
-    yield pb.ReadFileResponse(header=header)
+    yield pb.ReadFileResponse(header=header).SerializeToString()
     pieces = files.pieces(version, entry.path, request.offset, length)
-    ahead: deque[asyncio.Future[bytes]] = deque()
-    try:
-        while batch := await loop.run_in_executor(executor, _resolved, chunks, version.project_uid, pieces):
-            for piece, place in batch:
-                read = loop.run_in_executor(executor, _read, chunks, version.project_uid, piece, place)
-                ahead.append(read)
-                if len(ahead) > AHEAD:
-                    yield pb.ReadFileResponse(data=await ahead.popleft())
-        while ahead:
-            yield pb.ReadFileResponse(data=await ahead.popleft())
-    finally:
-        for read in ahead:
-            read.cancel()
+    async for message in outlet.messages(_file_jobs(outlet, version.project_uid, pieces)):
+        yield message
 
 
-def _resolved(chunks: ChunkStore, pool: str, pieces: Iterator[Piece]) -> list[tuple[Piece, Row[Any]]]:
-    batch = list(islice(pieces, RESOLVED))
-    places = chunks.resolve(pool, [piece.digest for piece in batch])
-    return [(piece, places[piece.digest]) for piece in batch]
+async def _file_jobs(outlet: Outlet, pool: str, pieces: Iterator[Piece]) -> AsyncIterator[Callable[[], list[bytes]]]:
+    while batch := await outlet.run(lambda: list(islice(pieces, RESOLVED))):
+        places = await outlet.run(outlet.chunks.resolve, pool, [piece.digest for piece in batch])
+        rest = iter(batch)
+        for stretch in stretches([places[piece.digest] for piece in batch]):
+            yield _file_job(outlet.chunks, pool, stretch, list(islice(rest, len(stretch))))
 
 
-def _read(chunks: ChunkStore, pool: str, piece: Piece, place: Row[Any]) -> bytes:
-    raw = chunks.read_at(pool, piece.digest, place)
-    return raw if len(raw) == piece.stop - piece.start else raw[piece.start : piece.stop]
+def _file_job(
+    chunks: ChunkStore, pool: str, stretch: Sequence[Place], pieces: Sequence[Piece]
+) -> Callable[[], list[bytes]]:
+    def read() -> list[bytes]:
+        raw = [checked(chunk) for chunk in chunks.fetch(pool, stretch)]
+        parts = [memoryview(data)[piece.start : piece.stop] for data, piece in zip(raw, pieces, strict=True)]
+        return [b"".join((_DATA_TAG, varint(_size(some)), *some)) for some in _filled(parts, len)]
+
+    return read
+
+
+async def read_manifest(outlet: Outlet, files: Files, version: Row[Any], prefix: str) -> AsyncIterator[bytes]:
+    """Yields the pages of a version as serialized messages: both have their entries in the same field."""
+    pages = await outlet.run(files.pages, version, prefix)
+    while (page := await outlet.run(next, pages, None)) is not None:
+        message = _below(prefix, page) if prefix else bytes(page)
+        if message:
+            yield message
+
+
+def _below(prefix: str, page: Buffer) -> bytes:
+    entries = pb.ManifestPage.FromString(bytes(page)).entries
+    some = [entry for entry in entries if entry.path == prefix or entry.path.startswith(prefix + "/")]
+    return pb.ReadManifestResponse(entries=some).SerializeToString()
+
+
+async def read_chunks(outlet: Outlet, pool: str, digests: Sequence[bytes]) -> AsyncIterator[bytes]:
+    """Yields chunks as serialized messages, in the order in which they lie."""
+    async for message in outlet.messages(_chunk_jobs(outlet, pool, digests)):
+        yield message
+
+
+async def _chunk_jobs(outlet: Outlet, pool: str, digests: Sequence[bytes]) -> AsyncIterator[Callable[[], list[bytes]]]:
+    for batch in batches(digests, 8 * RESOLVED):
+        places = await outlet.run(outlet.chunks.resolve, pool, batch)
+        in_order = sorted(places.values(), key=lambda place: (place.pack_id, place.offset))
+        for stretch in stretches(in_order):
+            yield _chunk_job(outlet.chunks, pool, stretch)
+
+
+def _chunk_job(chunks: ChunkStore, pool: str, stretch: Sequence[Place]) -> Callable[[], list[bytes]]:
+    def read() -> list[bytes]:
+        found = chunks.fetch(pool, stretch)
+        return [
+            encode_chunks(_CHUNKS_FIELD, [(chunk.digest, chunk.codec, chunk.raw_size, chunk.data) for chunk in some])
+            for some in _filled(found, _stored_size)
+        ]
+
+    return read
+
+
+def _stored_size(chunk: EncodedChunk) -> int:
+    return len(chunk.data)
+
+
+def _filled(items: Sequence[Any], size_of: Callable[[Any], int]) -> Iterator[list[Any]]:
+    """Puts items together until a message is full."""
+    some: list[Any] = []
+    size = 0
+    for item in items:
+        if some and size + size_of(item) > MESSAGE_BYTES:
+            yield some
+            some, size = [], 0
+        some.append(item)
+        size += size_of(item)
+    if some:
+        yield some
+
+
+def _size(parts: Sequence[Buffer]) -> int:
+    return sum(map(len, parts))

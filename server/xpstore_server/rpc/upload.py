@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from blake3 import blake3
 from sqlalchemy import Row
 
+from xpstore.chunk_wire import Malformed, WireChunk, decode_chunks, fields
 from xpstore.v1 import artifact_pb2 as pb
 from xpstore_server.core import limits, project, upload
 from xpstore_server.core.errors import InvalidArgument, Stale
@@ -17,11 +19,11 @@ from xpstore_server.core.manifest import ManifestCodec, PageRef, paginate
 from xpstore_server.core.publish import Draft, Publisher
 from xpstore_server.rpc.fields import a_digest, a_uuid
 from xpstore_server.rpc.packing import Budget, Packer
-from xpstore_server.store.chunks import NONE, BadChunk, ChunkStore, EncodedChunk, verify
+from xpstore_server.store.chunks import NONE, ZSTD, BadChunk, ChunkStore, EncodedChunk, verify
 from xpstore_server.store.database import Database, Transaction
 from xpstore_server.store.errors import BlobDamaged, BlobMissing, MissingChunks
 
-_CODECS = {pb.CODEC_NONE: 1, pb.CODEC_ZSTD: 2}
+_CHUNKS_FIELD = pb.UploadChunksRequest.CHUNKS_FIELD_NUMBER
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,39 +41,54 @@ class Intake:
         return Packer(pool, self.chunks, self.budget, self.executor, on_durable)
 
 
-async def upload_chunks(intake: Intake, stream: AsyncIterator[pb.UploadChunksRequest]) -> pb.UploadChunksResponse:
-    """Stores the chunks of a stream; returns when all are durable."""
-    first = await anext(aiter(stream), None)
-    uid = a_uuid("project_uid", first.project_uid if first is not None else "")
+async def upload_chunks(intake: Intake, stream: AsyncIterator[bytes]) -> pb.UploadChunksResponse:
+    """Stores the chunks of a stream of serialized messages; returns when all are durable."""
+    first = await anext(aiter(stream), b"")
+    uid = a_uuid("project_uid", _project_uid(first))
     await intake.database.read_async(lambda tx: project.get(tx, project_uid=uid))
     packer = intake.packer(uid)
     try:
         await _take(packer, first)
-        async for request in packer.messages(stream):
-            await _take(packer, request)
+        async for message in packer.messages(stream):
+            await _take(packer, message)
         await packer.finish()
     finally:
         packer.abandon()
     return pb.UploadChunksResponse(stored_chunks=packer.stored_chunks, stored_bytes=packer.stored_bytes)
 
 
-async def _take(packer: Packer, request: pb.UploadChunksRequest | None) -> None:
-    for wire in request.chunks if request is not None else ():
-        await packer.add(a_chunk(wire))
+def _project_uid(message: bytes) -> str:
+    with _well_formed():
+        found = dict(fields(message)).get(pb.UploadChunksRequest.PROJECT_UID_FIELD_NUMBER, b"")
+        return str(found, "utf-8", "replace") if not isinstance(found, int) else str(found)
 
 
-def a_chunk(wire: pb.Chunk) -> EncodedChunk:
+async def _take(packer: Packer, message: bytes) -> None:
+    with _well_formed():
+        for wire in decode_chunks(_CHUNKS_FIELD, message):
+            await packer.add(a_chunk(wire))
+
+
+@contextmanager
+def _well_formed() -> Iterator[None]:
+    try:
+        yield
+    except Malformed as error:
+        raise InvalidArgument("chunks", str(error), "must be a serialized UploadChunksRequest") from None
+
+
+def a_chunk(wire: WireChunk) -> EncodedChunk:
     """A chunk whose bytes are what it says. Inline: hashing 1 MiB takes 0.2 ms, a hop to a thread as long."""
     digest = a_digest("chunks.digest", wire.digest)
     if not 0 < wire.raw_size_bytes <= limits.CHUNK_BYTES:
         fix = f"must be 1 to {limits.CHUNK_BYTES}"
         raise InvalidArgument("chunks.raw_size_bytes", wire.raw_size_bytes, fix)
-    if wire.codec not in _CODECS:
+    if wire.codec not in (NONE, ZSTD):
         raise InvalidArgument("chunks.codec", wire.codec, "must be CODEC_NONE or CODEC_ZSTD")
     data = wire.data
     if len(data) > wire.raw_size_bytes:
         raise InvalidArgument("chunks.data", len(data), "must not be larger than raw_size_bytes")
-    chunk = EncodedChunk(digest, _CODECS[wire.codec], wire.raw_size_bytes, data)
+    chunk = EncodedChunk(digest, wire.codec, wire.raw_size_bytes, bytes(data) if isinstance(data, bytearray) else data)
     try:
         verify(chunk)
     except BadChunk as error:

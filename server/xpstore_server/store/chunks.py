@@ -12,11 +12,11 @@ import zstandard
 from blake3 import blake3
 from sqlalchemy import Row, delete, select, update
 
-from xpstore_server.store.blobs import BlobStore
+from xpstore_server.store.blobs import BlobStore, Buffer
 from xpstore_server.store.database import Database, Transaction
 from xpstore_server.store.errors import BlobDamaged, BlobMissing, MissingChunks, StoreUnavailable
 from xpstore_server.store.ids import new_id
-from xpstore_server.store.packs import PackedChunk, encode_footer, new_pack_key
+from xpstore_server.store.packs import PackedChunk, encode_footer, pack_key
 from xpstore_server.store.tables import chunk, pack, pack_pending
 
 T = TypeVar("T")
@@ -27,6 +27,10 @@ QUERY_DIGESTS = 2_000
 # A pack found by somebody within the last hour needs no new touch: that keeps FindMissing a read.
 TOUCH_AFTER_US = 3_600 * 1_000_000
 WRITE_ATTEMPTS = 3
+# One read: so large that its own cost does not count, so small that a few of each stream fit in memory.
+STRETCH_BYTES = 2 << 20
+# Cheaper to read over than to read twice.
+GAP_BYTES = 64 << 10
 
 
 class BadChunk(Exception):
@@ -40,7 +44,7 @@ class EncodedChunk:
     digest: bytes
     codec: int
     raw_size: int
-    data: bytes
+    data: Buffer
 
 
 def batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
@@ -49,7 +53,7 @@ def batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
         yield items[start : start + size]
 
 
-def decode(codec: int, data: bytes, raw_size: int) -> bytes:
+def decode(codec: int, data: Buffer, raw_size: int) -> Buffer:
     """Returns the raw bytes; never more than `raw_size`, however the frame lies about itself."""
     if codec == NONE:
         raw = data
@@ -69,12 +73,39 @@ def decode(codec: int, data: bytes, raw_size: int) -> bytes:
     return raw
 
 
-def verify(encoded: EncodedChunk) -> bytes:
+def verify(encoded: EncodedChunk) -> Buffer:
     """Returns the raw bytes if they have the digest they should."""
     raw = decode(encoded.codec, encoded.data, encoded.raw_size)
     if blake3(raw).digest() != encoded.digest:
         raise BadChunk("does not have the digest it is sent under")
     return raw
+
+
+def checked(encoded: EncodedChunk) -> Buffer:
+    """Returns the raw bytes of a stored chunk; raises BlobDamaged if they are not what was stored."""
+    try:
+        return verify(encoded)
+    except BadChunk as error:
+        raise BlobDamaged(f"chunk {encoded.digest.hex()} {error}") from None
+
+
+def stretches(places: Iterable[Row[Any]]) -> Iterator[list[Row[Any]]]:
+    """Puts places that follow each other closely in one pack together, so that each stretch is one read."""
+    stretch: list[Row[Any]] = []
+    for place in places:
+        if stretch and not _follows(stretch, place):
+            yield stretch
+            stretch = []
+        stretch.append(place)
+    if stretch:
+        yield stretch
+
+
+def _follows(stretch: list[Row[Any]], place: Row[Any]) -> bool:
+    first, last = stretch[0], stretch[-1]
+    gap = place.offset - last.offset - last.stored_size
+    size = place.offset + place.stored_size - first.offset
+    return bool(place.pack_id == last.pack_id and 0 <= gap <= GAP_BYTES and size <= STRETCH_BYTES)
 
 
 class ChunkStore:
@@ -121,37 +152,43 @@ class ChunkStore:
         parts = [*(entry.data for entry in fresh), encode_footer(pool, placed)]
         size = sum(len(part) for part in parts)
         self._database.write(lambda tx: _announce(tx, pool, pack_id))
-        self._blobs.put(new_pack_key(pool, pack_id), parts)
+        self._blobs.put(pack_key(pool, pack_id), parts)
         is_live = self._database.write(lambda tx: add(tx, pool, pack_id, size, placed))
         if not is_live:
             # The sweep may have removed it before it was whole: nobody else knows that it is there now.
             self.remove_object(pool, pack_id)
         return is_live
 
-    def read(self, pool: str, digests: Sequence[bytes]) -> Iterator[bytes]:
+    def read(self, pool: str, digests: Sequence[bytes]) -> Iterator[Buffer]:
         """Yields the raw bytes of chunks in order, verified. Raises MissingChunks, BlobMissing or BlobDamaged."""
         places = self.resolve(pool, digests)
-        for digest in digests:
-            yield self.read_at(pool, digest, places[digest])
+        for stretch in stretches([places[digest] for digest in digests]):
+            yield from map(checked, self.fetch(pool, stretch))
 
-    def read_at(self, pool: str, digest: bytes, place: Row[Any]) -> bytes:
-        """Returns the raw bytes of a resolved chunk, verified."""
+    def fetch(self, pool: str, stretch: Sequence[Row[Any]]) -> list[EncodedChunk]:
+        """Reads chunks that lie close to each other in one pack, as they rest. Their bytes are not verified."""
         try:
-            return self._read_one(pool, digest, place)
+            return list(self._fetch(pool, stretch))
         except BlobMissing:
-            # A repack moved it after it was resolved: look once again.
-            return self._read_one(pool, digest, self.resolve(pool, [digest])[digest])
+            # A repack moved them after they were resolved: look once again.
+            places = self.resolve(pool, [place.digest for place in stretch])
+            again = stretches([places[place.digest] for place in stretch])
+            return [found for stretch in again for found in self._fetch(pool, stretch)]
 
-    def _read_one(self, pool: str, digest: bytes, place: Row[Any]) -> bytes:
-        data = self._blobs.get(new_pack_key(pool, place.pack_id), place.offset, place.stored_size)
-        try:
-            return verify(EncodedChunk(digest, place.codec, place.raw_size, data))
-        except BadChunk as error:
-            raise BlobDamaged(f"chunk {digest.hex()} in pack {place.pack_id} {error}") from None
+    def _fetch(self, pool: str, stretch: Sequence[Row[Any]]) -> Iterator[EncodedChunk]:
+        first, last = stretch[0], stretch[-1]
+        length = last.offset + last.stored_size - first.offset
+        data = self._blobs.get(pack_key(pool, first.pack_id), first.offset, length)
+        if len(data) != length:
+            raise BlobDamaged(f"pack {first.pack_id} is shorter than its index says")
+        view = memoryview(data)
+        for place in stretch:
+            start = place.offset - first.offset
+            yield EncodedChunk(place.digest, place.codec, place.raw_size, view[start : start + place.stored_size])
 
     def remove_object(self, pool: str, pack_id: str) -> None:
         """Removes a pack's object; nothing may name it any more."""
-        self._blobs.delete(new_pack_key(pool, pack_id))
+        self._blobs.delete(pack_key(pool, pack_id))
 
 
 def add(tx: Transaction, pool: str, pack_id: str, size: int, placed: Sequence[PackedChunk]) -> bool:

@@ -37,7 +37,7 @@ class PackedChunk:
     raw_size: int
 
 
-def new_pack_key(pool: str, pack_id: str) -> str:
+def pack_key(pool: str, pack_id: str) -> str:
     """The object's key: spread over folders, so that no directory grows without bound."""
     return f"packs/{pool}/{pack_id[:2]}/{pack_id}"
 
