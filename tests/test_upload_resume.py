@@ -14,7 +14,9 @@ import xpstore
 from conftest import Backend
 from raw import KIB, MIB, Raw, Stream, cut, digest_of, tree_digest
 from services import Server
+from test_chunker import CHUNKING
 from xpstore import errors
+from xpstore.chunker import Chunker
 from xpstore.client import Client
 from xpstore.v1 import artifact_pb2 as pb
 from xpstore_server.store import tables
@@ -22,6 +24,21 @@ from xpstore_server.store.database import Database, Transaction
 
 DATA = os.urandom(12 * MIB + 345)
 PIECES = cut(DATA, 300 * KIB)
+START = PIECES[:10]
+
+
+def durable_of(pieces: list[bytes]) -> int:
+    """How much of a stream becomes durable before it ends: where the last certain chunk of it ends."""
+    tail, durable = b"", 0
+    for piece in pieces:
+        tail += piece
+        if len(tail) > MIB:
+            certain = sum(map(len, Chunker(CHUNKING).cut(memoryview(tail), is_end=False)))
+            tail, durable = tail[certain:], durable + certain
+    return durable
+
+
+DURABLE = durable_of(START)
 
 
 @pytest.fixture
@@ -42,16 +59,20 @@ def replica(backend: Backend, server: Server) -> Iterator[Client]:
 @pytest.mark.store
 def test_broken_stream_is_resumed_at_a_chunk(raw: Raw) -> None:
     header = raw.header(blake3=digest_of(DATA), sha256=hashlib.sha256(DATA).digest())
-    stream = Stream(raw, header, PIECES[:20])  # 5.9 MiB
-    stream.wait_durable(5 * MIB)
+    first = durable_of(PIECES[:20])
+    assert 4 * MIB < first < 5.9 * MIB
+    stream = Stream(raw, header, PIECES[:20])
+    stream.wait_durable(first)
     stream.breaks()
     header.offset = raw.get_upload(header).offset
-    assert header.offset == 5 * MIB
-    stream = Stream(raw, header, cut(DATA[5 * MIB : 8 * MIB], MIB))
-    stream.wait_durable(8 * MIB)
+    assert header.offset == first
+    pieces = cut(DATA[first : 8 * MIB], MIB)
+    second = first + durable_of(pieces)
+    stream = Stream(raw, header, pieces)
+    stream.wait_durable(second)
     stream.breaks()
-    header.offset = 8 * MIB
-    answer = raw.upload_file(header, cut(DATA[8 * MIB :], MIB))
+    header.offset = second
+    answer = raw.upload_file(header, cut(DATA[second:], MIB))
     assert answer.version.digest == tree_digest({"file.bin": DATA})
     assert raw.read(answer.version.id) == DATA
 
@@ -74,31 +95,33 @@ def test_broken_stream_publishes_nothing(sent: int, raw: Raw) -> None:
 @pytest.mark.store
 def test_stream_that_was_taken_over_loses(tail: int, raw: Raw) -> None:
     header = raw.header()
-    # One stops in the middle of a chunk; the other could end here.
-    old = Stream(raw, header, cut(DATA[: 2 * MIB + tail]))
-    old.wait_durable(2 * MIB)
+    pieces = cut(DATA[: 2 * MIB + tail])
+    old = Stream(raw, header, pieces)
+    old.wait_durable(durable_of(pieces))
     header = pb.UploadFileHeader.FromString(header.SerializeToString())
-    header.offset = 2 * MIB
-    new = Stream(raw, header, [DATA[2 * MIB : 3 * MIB]])
-    new.wait_durable(3 * MIB)
+    header.offset = durable_of(pieces)
+    rest = cut(DATA[header.offset : 4 * MIB])
+    durable = header.offset + durable_of(rest)
+    new = Stream(raw, header, rest)
+    new.wait_durable(durable)
     with pytest.raises(errors.Stale) as caught:
         old.result()
-    assert caught.value.metadata == {"expected": str(3 * MIB)}
+    assert caught.value.metadata == {"expected": str(durable)}
     answer = new.result()
-    assert raw.read(answer.version.id) == DATA[: 3 * MIB]
+    assert raw.read(answer.version.id) == DATA[: 4 * MIB]
     assert len(raw.versions()) == 1
 
 
 @pytest.mark.parametrize("offset", [1, MIB, 3 * MIB])
 def test_wrong_offset_is_stale_and_says_the_right_one(offset: int, raw: Raw) -> None:
     header = raw.header()
-    stream = Stream(raw, header, cut(DATA[: 2 * MIB]))
-    stream.wait_durable(2 * MIB)
+    stream = Stream(raw, header, START)
+    stream.wait_durable(DURABLE)
     stream.breaks()
     wrong = raw.header(upload_id=header.upload_id, offset=offset)
     with pytest.raises(errors.Stale) as caught:
         raw.upload_file(wrong, [])
-    assert caught.value.metadata == {"expected": str(2 * MIB)}
+    assert caught.value.metadata == {"expected": str(DURABLE)}
     with pytest.raises(errors.Stale) as caught:
         raw.upload_file(raw.header(offset=offset), [])
     assert caught.value.metadata == {"expected": "0"}
@@ -107,8 +130,8 @@ def test_wrong_offset_is_stale_and_says_the_right_one(offset: int, raw: Raw) -> 
 
 def test_expired_upload_is_not_found_and_begins_again(raw: Raw, backend: Backend) -> None:
     header = raw.header()
-    stream = Stream(raw, header, cut(DATA[: 2 * MIB]))
-    stream.wait_durable(2 * MIB)
+    stream = Stream(raw, header, START)
+    stream.wait_durable(DURABLE)
     stream.breaks()
     database = Database(backend.database_url)
     expired = update(tables.upload).where(tables.upload.c.id == header.upload_id).values(expires_at_us=1)
@@ -117,7 +140,7 @@ def test_expired_upload_is_not_found_and_begins_again(raw: Raw, backend: Backend
         raw.get_upload(header)
     assert caught.value.metadata["resource"] == "upload"
     with pytest.raises(errors.Stale) as stale:
-        raw.upload_file(raw.header(upload_id=header.upload_id, offset=2 * MIB), cut(DATA[2 * MIB :]))
+        raw.upload_file(raw.header(upload_id=header.upload_id, offset=DURABLE), cut(DATA[DURABLE:]))
     assert stale.value.metadata == {"expected": "0"}
     assert raw.upload_file(header, PIECES).version.digest == tree_digest({"file.bin": DATA})
     database.close()
@@ -125,8 +148,8 @@ def test_expired_upload_is_not_found_and_begins_again(raw: Raw, backend: Backend
 
 def test_swept_upload_begins_again(raw: Raw, backend: Backend) -> None:
     header = raw.header()
-    stream = Stream(raw, header, cut(DATA[: 2 * MIB]))
-    stream.wait_durable(2 * MIB)
+    stream = Stream(raw, header, START)
+    stream.wait_durable(DURABLE)
     stream.breaks()
     database = Database(backend.database_url)
     condemned = tables.pack.delete().where(tables.pack.c.pool == raw.project_uid)
@@ -136,9 +159,9 @@ def test_swept_upload_begins_again(raw: Raw, backend: Backend) -> None:
         tx.execute(condemned)
 
     database.write(unit)
-    header.offset = 2 * MIB
+    header.offset = DURABLE
     with pytest.raises(errors.Stale) as stale:
-        raw.upload_file(header, cut(DATA[2 * MIB :]))
+        raw.upload_file(header, cut(DATA[DURABLE:]))
     assert stale.value.metadata == {"expected": "0"}
     header.offset = 0
     assert raw.upload_file(header, PIECES).version.digest == tree_digest({"file.bin": DATA})
@@ -156,15 +179,15 @@ def restarted(server: Server) -> Callable[[], None]:
 
 def test_upload_goes_on_after_the_server_was_killed(raw: Raw, restarted: Callable[[], None]) -> None:
     header = raw.header(blake3=digest_of(DATA))
-    stream = Stream(raw, header, cut(DATA[: 3 * MIB]))
-    stream.wait_durable(3 * MIB)
+    stream = Stream(raw, header, START)
+    stream.wait_durable(DURABLE)
     restarted()
     with pytest.raises(errors.Unavailable):
         stream.result()
     assert raw.versions() == []
     header.offset = raw.get_upload(header).offset
-    assert header.offset == 3 * MIB
-    answer = raw.upload_file(header, cut(DATA[3 * MIB :]))
+    assert header.offset == DURABLE
+    answer = raw.upload_file(header, cut(DATA[DURABLE:]))
     assert raw.read(answer.version.id) == DATA
 
 
@@ -172,13 +195,13 @@ def test_upload_goes_on_at_another_replica(raw: Raw, backend: Backend, server: S
     if backend.name == "sqlite-disk":
         pytest.skip("SQLite has one server")
     header = raw.header(sha256=hashlib.sha256(DATA).digest())
-    stream = Stream(raw, header, cut(DATA[: 3 * MIB]))
-    stream.wait_durable(3 * MIB)
+    stream = Stream(raw, header, START)
+    stream.wait_durable(DURABLE)
     with replica(backend, server) as client:
         other = Raw(client, raw.project_uid)
         header = pb.UploadFileHeader.FromString(header.SerializeToString())
         header.offset = other.get_upload(header).offset
-        answer = other.upload_file(header, cut(DATA[3 * MIB :]))
+        answer = other.upload_file(header, cut(DATA[DURABLE:]))
         assert other.read(answer.version.id) == DATA
     with pytest.raises(errors.Stale):
         stream.result()

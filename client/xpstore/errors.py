@@ -17,6 +17,8 @@ Error:
  └── ServerFault                            the server failed; its log has the trace under `request_id`
 """
 
+from typing import Any
+
 import grpc
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
@@ -93,7 +95,10 @@ class Stale(Error):
 
 
 class DataLoss(Error):
-    """Bytes are missing or do not match their digest."""
+    """Bytes are missing or do not match their digest. The server or this client noticed."""
+
+    def __init__(self, message: str, *, reason: str = "DATA_LOSS", **details: Any) -> None:
+        super().__init__(message, reason=reason, **details)
 
 
 class ServerFault(Error):

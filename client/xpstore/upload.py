@@ -31,9 +31,10 @@ from xpstore.v1 import artifact_pb2 as pb
 WINDOW_BYTES = 8 << 20
 ASKED_WINDOWS = 2
 MESSAGE_BYTES = 1 << 20
-# Encoded bytes of one stream, and streams at a time: 32 MiB may be under way.
-BATCH_BYTES = 16 << 20
-STREAMS = 2
+# Encoded bytes of one stream, no more than the server puts into one pack; and streams at a time. So 32 MiB may be under
+# way, and while the server writes one pack it receives the next.
+BATCH_BYTES = 8 << 20
+STREAMS = 4
 # One batch over a slow line; keepalive notices a dead one much sooner.
 STREAM_SECONDS = 900.0
 # Digests remembered as sent, so that what a file repeats is sent once: a few MiB.
@@ -49,7 +50,7 @@ class _Window:
     size_bytes: int = 0
     block: bytearray | None = None
     hashed: "Future[Any] | None" = None
-    answer: Any = None
+    missing: "Future[list[int]] | None" = None
 
 
 @dataclass(slots=True)
@@ -84,6 +85,7 @@ class Uploader:
         self._sending: deque[Future[None]] = deque()
         self._sent: set[bytes] = set()
         self._senders = ThreadPoolExecutor(STREAMS, "xpstore-send")
+        self._askers = ThreadPoolExecutor(1, "xpstore-ask")
         self._hasher = ThreadPoolExecutor(1, "xpstore-hash")
         self._lock = threading.Lock()
         self._calls: set[Any] = set()
@@ -99,6 +101,7 @@ class Uploader:
             for call in self._calls:
                 call.cancel()
         self._senders.shutdown(cancel_futures=True)
+        self._askers.shutdown(cancel_futures=True)
         self._hasher.shutdown(cancel_futures=True)
 
     def add(self, source: Source) -> Cut:
@@ -187,11 +190,7 @@ class Uploader:
         window, self._window = self._window, _Window()
         if not window.chunks:
             return
-        request = pb.FindMissingChunksRequest(
-            project_uid=self._project_uid, digests=[digest for digest, _ in window.chunks]
-        )
-        method: Any = self._client.stubs.artifacts.FindMissingChunks
-        window.answer = method.future(request, timeout=self._client.timeout_seconds, metadata=self._client.metadata)
+        window.missing = self._askers.submit(self._ask, [digest for digest, _ in window.chunks])
         self._asked.append(window)
         while len(self._asked) > ASKED_WINDOWS:
             self._settle_window()
@@ -199,12 +198,8 @@ class Uploader:
     def _settle_window(self) -> None:
         """Turns what is missing of the oldest window into messages, and lets go of the rest."""
         window = self._asked.popleft()
-        try:
-            positions = list(window.answer.result().missing_positions)
-        except grpc.RpcError:
-            positions = self._ask([digest for digest, _ in window.chunks])  # with patience, or with a typed error
         present_bytes = window.size_bytes
-        for position in positions:
+        for position in window.missing.result() if window.missing is not None else ():
             digest, data = window.chunks[position]
             if digest not in self._sent:
                 present_bytes -= len(data)
@@ -234,13 +229,13 @@ class Uploader:
     def _write_message(self) -> None:
         if not self._pending:
             return
+        if self._batch.size_bytes + self._pending_bytes > BATCH_BYTES:
+            self._send_batch()
         batch = self._batch
         batch.messages.append(encode_chunks(CHUNKS_FIELD, self._pending, self._head))
         batch.size_bytes += self._pending_bytes
         batch.raw_bytes += sum(chunk.raw_size_bytes for chunk in self._pending)
         self._pending, self._pending_bytes = [], 0
-        if batch.size_bytes >= BATCH_BYTES:
-            self._send_batch()
 
     def _send_batch(self) -> None:
         batch, self._batch = self._batch, _Batch()

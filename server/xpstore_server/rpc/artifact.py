@@ -56,9 +56,13 @@ class ArtifactService(artifact_pb2_grpc.ArtifactServiceServicer):
     ) -> pb.FindMissingChunksResponse:
         uid = a_uuid("project_uid", request.project_uid)
         digests = _digests(request.digests)
-        await self._database.read_async(lambda tx: project.get(tx, project_uid=uid))
+
+        def look() -> set[bytes]:
+            self._database.read(lambda tx: project.get(tx, project_uid=uid))
+            return self._intake.chunks.missing(uid, digests)
+
         # Not in the pool of blob I/O: it answers while all of that waits for a slow store.
-        missing = await self._database.call_async(self._intake.chunks.missing, uid, digests)
+        missing = await self._database.call_async(look)
         positions = [position for position, digest in enumerate(digests) if digest in missing]
         return pb.FindMissingChunksResponse(missing_positions=positions)
 

@@ -7,6 +7,13 @@ from xpstore.v1 import limits_pb2_grpc
 from xpstore_server import __version__
 from xpstore_server.core import limits
 
+CHUNKING = pb.Chunking(
+    min_size_bytes=limits.CHUNK_MIN_BYTES,
+    average_size_bytes=limits.CHUNK_AVERAGE_BYTES,
+    max_size_bytes=limits.CHUNK_BYTES,
+    normalization=limits.CHUNK_NORMALIZATION,
+)
+
 
 class LimitsService(limits_pb2_grpc.LimitsServiceServicer):
     async def GetLimits(self, request: pb.GetLimitsRequest, context: Any) -> pb.GetLimitsResponse:
@@ -26,11 +33,6 @@ class LimitsService(limits_pb2_grpc.LimitsServiceServicer):
                 default_page_size=limits.PAGE_SIZE,
                 max_page_size=limits.PAGE_SIZE_MAX,
                 max_points=limits.POINTS,
-                chunking=pb.Chunking(
-                    min_size_bytes=limits.CHUNK_MIN_BYTES,
-                    average_size_bytes=limits.CHUNK_AVERAGE_BYTES,
-                    max_size_bytes=limits.CHUNK_BYTES,
-                    normalization=limits.CHUNK_NORMALIZATION,
-                ),
+                chunking=CHUNKING,
             )
         )

@@ -80,25 +80,31 @@ class Packer:
         self._buffer: list[EncodedChunk] = []
         self._size = 0
         self._born = 0.0
+        self._is_idle = False
+        self._turn = asyncio.Lock()
         self._in_flight: deque[tuple[asyncio.Future[tuple[int, int]], list[tuple[bytes, int]]]] = deque()
         self.stored_chunks = 0
         self.stored_bytes = 0
 
     async def messages(self, stream: AsyncIterator[T]) -> AsyncIterator[T]:
         """Yields the messages of a stream. When it waits too long for one, what came before is made durable."""
-        iterator = stream.__aiter__()
+        watch = asyncio.ensure_future(self._watch())
+        try:
+            async for message in stream:
+                self._is_idle = False
+                yield message
+                if watch.done():
+                    watch.result()  # what it could not write is this stream's failure
+        finally:
+            watch.cancel()
+
+    async def _watch(self) -> None:
+        # A task for each stream, where one for each message would cost more than the message.
         while True:
-            following = asyncio.ensure_future(_next(iterator))
-            try:
-                while self._buffer and not (await asyncio.wait({following}, timeout=IDLE_SECONDS))[0]:
-                    await self.finish()
-                message = await following
-            except BaseException:
-                following.cancel()
-                raise
-            if message is None:
-                return
-            yield message
+            self._is_idle = True
+            await asyncio.sleep(IDLE_SECONDS)
+            if self._is_idle and self._buffer:
+                await self.finish()
 
     async def add(self, chunk: EncodedChunk) -> None:
         """Takes a chunk; waits while memory is short or too many packs are being written."""
@@ -137,18 +143,17 @@ class Packer:
             self._budget.release()
 
     async def _settle(self) -> None:
-        write, contents = self._in_flight.popleft()
-        stored_chunks, stored_bytes = await asyncio.shield(write)
-        self.stored_chunks += stored_chunks
-        self.stored_bytes += stored_bytes
-        if self._on_durable is not None:
-            await self._on_durable(contents)
+        async with self._turn:  # the stream and its watch may both wait here, and order counts
+            if not self._in_flight:
+                return
+            write, contents = self._in_flight.popleft()
+            stored_chunks, stored_bytes = await asyncio.shield(write)
+            self.stored_chunks += stored_chunks
+            self.stored_bytes += stored_bytes
+            if self._on_durable is not None:
+                await self._on_durable(contents)
 
     def _written(self, write: "asyncio.Future[Any]") -> None:
         self._budget.release()
         if not write.cancelled():
             write.exception()  # seen here, so that an abandoned stream logs no warning
-
-
-async def _next(iterator: AsyncIterator[T]) -> T | None:
-    return await anext(iterator, None)

@@ -12,12 +12,14 @@ from blake3 import blake3
 from sqlalchemy import Row
 
 from xpstore.chunk_wire import Malformed, WireChunk, decode_chunks, fields
+from xpstore.chunker import Chunker, Encoder
 from xpstore.v1 import artifact_pb2 as pb
 from xpstore_server.core import limits, project, upload
 from xpstore_server.core.errors import InvalidArgument, Stale
 from xpstore_server.core.manifest import ManifestCodec, PageRef, paginate
 from xpstore_server.core.publish import Draft, Publisher
 from xpstore_server.rpc.fields import a_digest, a_uuid
+from xpstore_server.rpc.limits import CHUNKING
 from xpstore_server.rpc.packing import Budget, Packer
 from xpstore_server.store.chunks import NONE, ZSTD, BadChunk, ChunkStore, EncodedChunk, verify
 from xpstore_server.store.database import Database, Transaction
@@ -123,6 +125,8 @@ class FileUpload:
         self._durable = header.offset
         self._received = header.offset
         self._tail = bytearray()
+        self._chunker = Chunker(CHUNKING)
+        self._encoder = Encoder()
 
     async def run(self, stream: AsyncIterator[pb.UploadFileRequest]) -> tuple[str, bool]:
         """Returns the id of the version and whether this upload made it."""
@@ -146,7 +150,7 @@ class FileUpload:
         try:
             async for request in packer.messages(stream):
                 await self._take(packer, request)
-            await self._cut(packer, 1)
+            await self._cut(packer, is_end=True)
             await packer.finish()
         finally:
             packer.abandon()
@@ -164,13 +168,16 @@ class FileUpload:
         if self._sha256 is not None:
             self._sha256.update(data)
         self._tail += data
-        await self._cut(packer, limits.CHUNK_BYTES)
+        if len(self._tail) > limits.CHUNK_BYTES:
+            await self._cut(packer, is_end=False)
 
-    async def _cut(self, packer: Packer, least: int) -> None:
-        while len(self._tail) >= least:
-            raw = bytes(self._tail[: limits.CHUNK_BYTES])
-            del self._tail[: limits.CHUNK_BYTES]
-            await packer.add(EncodedChunk(blake3(raw).digest(), NONE, len(raw), raw))
+    async def _cut(self, packer: Packer, *, is_end: bool) -> None:
+        data, covered = memoryview(bytes(self._tail)), 0
+        for piece in self._chunker.cut(data, is_end=is_end):
+            codec, encoded = self._encoder.encode(piece)
+            await packer.add(EncodedChunk(blake3(piece).digest(), codec, len(piece), encoded))
+            covered += len(piece)
+        del self._tail[:covered]
 
     async def _advance(self, contents: list[tuple[bytes, int]]) -> None:
         offset, opened = self._durable, self._opened

@@ -1,13 +1,17 @@
 """Blobs in a bucket of MinIO or any other S3 server. The only file that imports `minio`."""
 
-import io
+import re
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import urllib3
 from minio import Minio
 from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
+from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import HTTPError
 
 from xpstore_server.store.blobs import Buffer
@@ -15,10 +19,16 @@ from xpstore_server.store.errors import BlobMissing, InvalidStoreURL, StoreUnava
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 60.0
-# Above any pack, so that a pack is always one PUT: nothing to list or abort after a crash.
-PART_BYTES = 64 << 20
+# A pack is always one PUT: nothing to list or abort after a crash.
+PUT_EXPIRES = timedelta(minutes=10)
+PAUSES_SECONDS = (0.2, 0.8)
+BLOCK_BYTES = 64 << 10
 # The last: the object ends before the range, so the bytes that were stored are not there.
 _GONE = ("NoSuchKey", "NoSuchObject", "InvalidRange")
+
+
+class _ServerError(StoreUnavailable):
+    """The S3 server failed; the next try may succeed."""
 
 
 class MinioBlobs:
@@ -67,15 +77,29 @@ class MinioBlobs:
         )
 
     def put(self, key: str, parts: Sequence[Buffer]) -> None:
-        data = b"".join(parts)
+        # By a presigned URL: the client's own way to PUT hashes the payload once more, with SHA-256 or MD5, and every
+        # chunk has its digest already.
         with _translated(key):
-            self._client.put_object(
-                bucket_name=self._bucket,
-                object_name=key,
-                data=io.BytesIO(data),
-                length=len(data),
-                part_size=PART_BYTES,
-            )
+            url = self._client.presigned_put_object(bucket_name=self._bucket, object_name=key, expires=PUT_EXPIRES)
+            headers = {"Content-Length": str(sum(map(len, parts)))}
+            for pause_seconds in PAUSES_SECONDS:
+                try:
+                    answer = self._put_once(url, parts, headers)
+                    break
+                except (HTTPError, _ServerError):
+                    # Also a connection that was idle and that the server closed.
+                    time.sleep(pause_seconds)
+            else:
+                answer = self._put_once(url, parts, headers)
+        if answer.status >= 300:
+            raise StoreUnavailable(f"The S3 server answers {answer.status} to a PUT: {_code(answer.data)}")
+
+    def _put_once(self, url: str, parts: Sequence[Buffer], headers: dict[str, str]) -> BaseHTTPResponse:
+        body: Any = _blocks(parts)  # read anew each time, so retries are not left to urllib3
+        answer = self._pool.request("PUT", url, body=body, headers=headers, retries=False)
+        if answer.status >= 500:
+            raise _ServerError(f"The S3 server answers {answer.status} to a PUT: {_code(answer.data)}")
+        return answer
 
     def get(self, key: str, offset: int, length: int) -> bytes:
         with _translated(key):
@@ -90,8 +114,37 @@ class MinioBlobs:
         with _translated(key):
             self._client.remove_object(bucket_name=self._bucket, object_name=key)
 
+    def list(self, prefix: str) -> Iterator[tuple[str, int]]:
+        with _translated(prefix):
+            for found in self._client.list_objects(bucket_name=self._bucket, prefix=prefix, recursive=True):
+                if not found.is_dir:
+                    yield str(found.object_name), found.size or 0
+
     def close(self) -> None:
         self._pool.clear()
+
+
+def _blocks(parts: Sequence[Buffer]) -> Iterator[Buffer]:
+    """Puts small parts together: each block is one write to a socket."""
+    some: list[Buffer] = []
+    size = 0
+    for part in parts:
+        if len(part) >= BLOCK_BYTES:
+            yield b"".join(some)
+            yield part
+            some, size = [], 0
+            continue
+        some.append(part)
+        size += len(part)
+        if size >= BLOCK_BYTES:
+            yield b"".join(some)
+            some, size = [], 0
+    yield b"".join(some)
+
+
+def _code(answer: bytes) -> str:
+    found = re.search(rb"<Code>(\w{1,64})</Code>", answer)
+    return found.group(1).decode() if found else "no reason"
 
 
 @contextmanager
