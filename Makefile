@@ -7,7 +7,7 @@ BIN := .venv/bin
 GEN := PATH="$(CURDIR)/$(BIN):$$PATH" scripts/gen
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test gen lint type bench minio mutate
+.PHONY: help demo serve test gen lint type bench minio mutate chaos
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -37,7 +37,7 @@ lint: .venv/.dev  ## check style, layers, contract and generated code
 type: .venv/.dev  ## check types
 	$(BIN)/mypy client/xpstore $(dir $(wildcard client/compat/*/*/__init__.py)) server/xpstore_server tests bench examples
 
-bench: .venv/.dev  ## measure speed and memory
+bench: .venv/.dev  ## measure speed and memory, beside minio and MLflow (BENCH=quick: only see that it runs)
 	PYTHONPATH=examples:tests $(BIN)/python -m bench
 
 minio:  ## build the MinIO server from its Go module, into a cache outside this folder
@@ -45,6 +45,10 @@ minio:  ## build the MinIO server from its Go module, into a cache outside this 
 
 mutate: .venv/.dev  ## empty each public client method in turn and expect red tests
 	$(BIN)/python tests/mutate.py
+
+chaos: .venv/.dev  ## kill server, client and S3 server a hundred times during uploads, and try ten thousand interleavings
+	PYTHONPATH=examples $(BIN)/python tests/chaos.py
+	XPSTORE_TEST_INTERLEAVINGS=10000 $(BIN)/python -m pytest tests/test_interleavings.py --timeout=0
 
 # One environment at three levels. A stamp is as old as the set of dependencies it stands for.
 define install

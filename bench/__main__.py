@@ -1,25 +1,85 @@
-"""Runs all benchmarks, or those named on the command line: start, metadata, transfer."""
+"""Runs all benchmarks, or those named on the command line: start, metadata, transfer.
 
+`--quick`, or BENCH=quick in the environment, runs `transfer` once on small files, to see that it works: its figures
+mean nothing.
+"""
+
+import argparse
 import json
+import os
+import signal
 import sys
 import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from bench import metadata, start, transfer
-from bench.figure import table
+from bench import machine, metadata, start
+from bench.figure import Figure, table
+from bench.picture import draw
+from bench.transfer.measure import measure as measure_transfer
+from bench.transfer.plan import FULL, QUICK, STORES
 
-BENCHMARKS = {"start": start.measure, "metadata": metadata.measure, "transfer": transfer.measure}
-RESULTS = Path(__file__).parent / "results.json"
+HERE = Path(__file__).parent
 
 
 def main() -> None:
-    names = sys.argv[1:] or list(BENCHMARKS)
-    figures = []
-    with tempfile.TemporaryDirectory(prefix="xpstore-bench-") as folder:
-        for name in names:
-            figures.extend(BENCHMARKS[name](Path(folder)))
-    print(table(figures))
-    RESULTS.write_text(json.dumps([figure.as_json() for figure in figures], indent=2) + "\n")
+    # Asked to leave, it stops its servers and wipes its files, as with Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    options = _options()
+    is_quick = options.quick or os.environ.get("BENCH") == "quick"
+    plan = replace(
+        QUICK if is_quick else FULL,
+        stores=tuple(options.stores),
+        steps=tuple(options.steps),
+        has_mlflow=not options.without_mlflow,
+    )
+    # Figures that mean nothing do not replace those that do.
+    output: Path | None = options.output or (None if is_quick else HERE)
+    notes: dict[str, str] = {}
+    benchmarks: dict[str, Callable[[Path], list[Figure]]] = {
+        "start": start.measure,
+        "metadata": metadata.measure,
+        "transfer": partial(measure_transfer, plan=plan, notes=notes),
+    }
+    unknown = set(options.names) - set(benchmarks)
+    if unknown:
+        raise SystemExit(f"no benchmark named {', '.join(sorted(unknown))}: there are {', '.join(benchmarks)}")
+    for name in options.names or list(benchmarks):
+        with tempfile.TemporaryDirectory(prefix="xpstore-bench-", ignore_cleanup_errors=True) as folder:
+            figures = benchmarks[name](Path(folder))
+        lines = [name, table(figures), *(f"{who}: {note}" for who, note in notes.items())]
+        print("\n".join(lines), end="\n\n", flush=True)
+        if output is not None:
+            _keep(output / "results.json", name, figures, notes)
+        if output is not None and name == "transfer":
+            draw(figures, output / "results.png")
+        notes.clear()
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="start, metadata, transfer; default all")
+    parser.add_argument("--quick", action="store_true", help="small files, once, without MLflow and MinIO")
+    parser.add_argument(
+        "--output", type=Path, help="folder of results.json and results.png; default bench, if not quick"
+    )
+    transfer = parser.add_argument_group("only of transfer")
+    transfer.add_argument("--stores", nargs="+", choices=STORES, default=STORES, help="default all")
+    transfer.add_argument("--steps", nargs="+", default=[""], metavar="PREFIX", help="as in the progress; default all")
+    transfer.add_argument("--without-mlflow", action="store_true")
+    return parser.parse_args()
+
+
+def _keep(path: Path, name: str, figures: list[Figure], notes: dict[str, str]) -> None:
+    """Replaces the results of one benchmark; those of others stay as they were."""
+    results: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    if not isinstance(results, dict):
+        results = {}
+    results[name] = {**machine.describe(), "notes": dict(notes), "figures": [figure.as_json() for figure in figures]}
+    path.write_text(json.dumps(results, indent=2) + "\n")
 
 
 if __name__ == "__main__":

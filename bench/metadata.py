@@ -9,7 +9,7 @@ from typing import Any
 
 import grpc
 
-from bench.figure import Figure
+from bench.figure import Figure, Goal, Spread
 from services import Postgres, Server
 from xpstore import Client
 from xpstore.v1 import metric_pb2, model_pb2
@@ -25,7 +25,7 @@ def measure(folder: Path) -> list[Figure]:
         return figures + _measure_on("PostgreSQL", postgres.create_database(), folder / "meta-postgres", empty)
 
 
-def _measure_on(name: str, database_url: str, folder: Path, empty: float) -> list[Figure]:
+def _measure_on(name: str, database_url: str, folder: Path, empty: Spread) -> list[Figure]:
     folder.mkdir()
     with Server(database_url, (folder / "blobs").as_uri(), folder) as server:
         client = Client(server.api_key, server.address)
@@ -39,7 +39,7 @@ def _measure_on(name: str, database_url: str, folder: Path, empty: float) -> lis
             "LogMetrics, 100 points": _log_many(client, str(model.id)),
         }
         figures = [
-            Figure(f"{name}: {call}, p50", "ms", _p50_ms(run), empty, "empty gRPC call", "< 2 ms")
+            Figure(f"{name}: {call}, p50", "ms", _p50_ms(run), {"empty gRPC call": empty}, (Goal("<", 2),))
             for call, run in calls.items()
         ]
         client.close()
@@ -59,16 +59,16 @@ def _log_many(client: Client, model_id: str) -> Callable[[int], object]:
     return run
 
 
-def _p50_ms(run: Callable[[int], object]) -> float:
+def _p50_ms(run: Callable[[int], object]) -> Spread:
     durations = []
     for number in range(CALLS):
         began = time.perf_counter()
         run(number)
         durations.append(time.perf_counter() - began)
-    return statistics.median(durations) * 1000
+    return Spread.of([statistics.median(durations) * 1000])
 
 
-def _empty_call() -> float:
+def _empty_call() -> Spread:
     """p50 in ms of a call that does nothing, to a server in this process."""
     server = grpc.server(ThreadPoolExecutor(2))
     handler: Any = grpc.unary_unary_rpc_method_handler(lambda request, context: b"")

@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-from bench.figure import Figure, median_seconds
+from bench.figure import Figure, Goal, Spread, seconds_of
 from services import Server
 
 IMPORTS = 7
@@ -24,14 +24,14 @@ def measure(folder: Path) -> list[Figure]:
             seconds.append(time.perf_counter() - began)
             rss.append(server.rss_bytes() / (1 << 20))
     return [
-        Figure("import xpstore", "s", _import("xpstore"), _import("grpc"), "import grpc", "< 0.2 s"),
-        Figure("server start to first answer", "s", sorted(seconds)[STARTS // 2], goal="< 1.5 s"),
-        Figure("server memory when idle", "MiB", sorted(rss)[STARTS // 2], goal="< 130 MiB"),
+        Figure("import xpstore", "s", _import("xpstore"), {"import grpc": _import("grpc")}, (Goal("<", 0.2),)),
+        Figure("server start to first answer", "s", Spread.of(seconds), goals=(Goal("<", 1.5),)),
+        Figure("server memory when idle", "MiB", Spread.of(rss), goals=(Goal("<", 130),)),
     ]
 
 
-def _import(module: str) -> float:
-    """Median time of an import in a fresh process, the interpreter's own start taken off."""
-    bare = median_seconds(lambda: subprocess.run([sys.executable, "-c", "pass"], check=True), IMPORTS)
-    loaded = median_seconds(lambda: subprocess.run([sys.executable, "-c", f"import {module}"], check=True), IMPORTS)
-    return loaded - bare
+def _import(module: str) -> Spread:
+    """Duration of an import in a fresh process, the interpreter's own start taken off."""
+    bare = seconds_of(lambda: subprocess.run([sys.executable, "-c", "pass"], check=True), IMPORTS).median
+    loaded = seconds_of(lambda: subprocess.run([sys.executable, "-c", f"import {module}"], check=True), IMPORTS)
+    return Spread(loaded.median - bare, loaded.lowest - bare, loaded.highest - bare, IMPORTS)

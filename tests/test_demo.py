@@ -42,7 +42,7 @@ def objects(output: str) -> int:
 
 def test_readme_example_runs_as_it_stands(tmp_path: Path) -> None:
     readme = (ROOT / "README.md").read_text()
-    (example,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    example = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)[0]
     (tmp_path / "README.md").write_text(readme)
     (tmp_path / "example.py").write_text(example)
     with Home(tmp_path / "home") as home:

@@ -94,6 +94,9 @@ def test_wheel_has_both_packages_and_their_types(wheel: Path) -> None:
     }
     assert {"xpstore/py.typed", "xpstore_server/py.typed", "xpstore/v1/artifact_pb2_grpc.pyi"} <= names
     assert {"xpstore_server/store/migrations/script.py.mako", "xpstore/v1/error_pb2.py"} <= names
+    (entry_points,) = (name for name in names if name.endswith(".dist-info/entry_points.txt"))
+    text = zipfile.ZipFile(wheel).read(entry_points).decode()
+    assert "[fsspec.specs]\nxpstore = xpstore.filesystem:XpstoreFileSystem" in text
     assert not [name for name in names if "__pycache__" in name or name.endswith(".proto")]
 
 
@@ -106,13 +109,26 @@ def test_every_module_of_the_client_loads_without_extras(base: Environment) -> N
     code = """
 import importlib, pkgutil, xpstore
 for module in pkgutil.walk_packages(xpstore.__path__, "xpstore."):
-    if module.name != "xpstore.cli":
+    if module.name not in ("xpstore.cli", "xpstore.filesystem"):
         importlib.import_module(module.name)
 """
     base.run("-c", code)
 
 
-HEAVY = ("numpy", "pandas", "pyarrow", "torch", "sklearn", "rich", "typer", "sqlalchemy", "pydantic", "xpstore_server")
+HEAVY = (
+    "fsspec",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "pydantic",
+    "rich",
+    "sklearn",
+    "sqlalchemy",
+    "sqlite3",
+    "torch",
+    "typer",
+    "xpstore_server",
+)
 
 
 def test_import_loads_nothing_heavy() -> None:
@@ -197,6 +213,8 @@ def test_what_an_extra_is_missing_for_says_so_in_one_line(base: Environment, tmp
     assert base.run("ls", program="xpstore", expect=1).endswith("pip install 'xpstore[cli]'\n")
     server = base.run("serve", program="xpstore-server", expect=1)
     assert server.endswith("pip install 'xpstore[server]'\n") and len(server.splitlines()) == 1
+    error = base.run("-c", "import xpstore.filesystem", expect=1)
+    assert error.endswith("pip install 'xpstore[fsspec]'\n")
     home = {"XPSTORE_HOME": str(tmp_path / "home")}
     error = base.run("-c", "import xpstore; xpstore.init()", expect=1, settings=home)
     assert "pip install 'xpstore[server]'" in error.splitlines()[-1]

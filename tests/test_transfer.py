@@ -232,7 +232,7 @@ def test_unchanged_file_is_not_read_again(
     # Another project has nothing of it: everything is read and sent.
     with project._client.project(f"elsewhere {os.urandom(4).hex()}"):
         elsewhere = DirectoryArtifact.save(tmp_path / "in", "indexed")
-    assert opened == ["0.bin", "1.bin", "2.bin"] and elsewhere.digest == second.digest
+    assert set(opened) == {"0.bin", "1.bin", "2.bin"} and elsewhere.digest == second.digest
 
 
 def test_file_that_changes_while_it_is_read_is_not_remembered(

@@ -222,6 +222,8 @@ class Client:
             # A server that was restarted is found again soon.
             ("grpc.initial_reconnect_backoff_ms", 100),
             ("grpc.max_reconnect_backoff_ms", 2_000),
+            # Channels share connections otherwise, and with them how long one that was refused waits.
+            ("grpc.use_local_subchannel_pool", 1),
         ]
         if self._address.is_loopback:
             options.append(("grpc.enable_http_proxy", 0))

@@ -99,7 +99,9 @@ def stage(path: PathOrBytes, *, project: Project | None = None, reread: bool = F
     sources = scan(path)
     size_bytes = sum(source.size_bytes for source in sources)
     with progress("Staging", size_bytes) as advance, Uploader(project._client, project.uid, advance) as uploader:
-        entries = _send(uploader, sources, advance, reread)
+        index = FileIndex.open_default()
+        cuts = {} if reread else _known(index, sources, uploader)
+        entries = _send(uploader, index, sources, advance, cuts)
         uploader.finish()
     return Staged(project.id, project.uid, size_bytes, pb.ManifestPage(entries=entries).SerializeToString())
 
@@ -174,12 +176,15 @@ def upload(
     """Uploads sources and publishes them as one version; sends again what is swept in between."""
     client, version_id = project._client, new_id()
     total_bytes = sum(source.size_bytes for source in sources)
-    for _ in range(COMMIT_ATTEMPTS):
+    index = FileIndex.open_default()  # before anything is read: what changes after this moment is not remembered
+    for attempt in range(COMMIT_ATTEMPTS):
         with (
             progress(f"Uploading {draft.name}", total_bytes) as advance,
             Uploader(client, project.uid, advance) as uploader,
         ):
-            entries = _send(uploader, sources, advance, reread)
+            # What the index knows is checked by the commit itself, and only when something is missing beforehand too.
+            cuts = {} if reread else _known(index, sources, uploader if attempt else None)
+            entries = _send(uploader, index, sources, advance, cuts)
             version = _commit(client, project.uid, version_id, draft, entries, uploader)
         if version is not None:
             return version
@@ -200,10 +205,10 @@ def commit_staged(project: Project, draft: pb.ArtifactDraft, parts: Iterable[Sta
     return version
 
 
-def _send(uploader: Uploader, sources: list[Source], advance: Advance, reread: bool) -> list[pb.ManifestEntry]:
-    """Sends what is missing of sources and returns their entries. What is known to be there is not read again."""
-    index = FileIndex.open_default()
-    cuts = {} if reread else _known(uploader, index, sources)
+def _send(
+    uploader: Uploader, index: FileIndex, sources: list[Source], advance: Advance, cuts: dict[str, Cut]
+) -> list[pb.ManifestEntry]:
+    """Sends what is missing of sources and returns their entries. Those whose cut is known are not read."""
     fresh = []
     for source in sources:
         if source.location is None:
@@ -218,11 +223,13 @@ def _send(uploader: Uploader, sources: list[Source], advance: Advance, reread: b
     return [entry for source in sources for entry in entries_of(source, cuts.get(source.path))]
 
 
-def _known(uploader: Uploader, index: FileIndex, sources: list[Source]) -> dict[str, Cut]:
-    """How unchanged files were cut, those whose chunks are all still there."""
+def _known(index: FileIndex, sources: list[Source], uploader: Uploader | None) -> dict[str, Cut]:
+    """How unchanged files were cut; with an uploader, only those whose chunks are all there."""
     files = [source for source in sources if isinstance(source.location, Path) and source.status is not None]
     found = index.get([(source.location, source.status) for source in files])  # type: ignore[misc]
     known = [(source.path, cut) for source, cut in zip(files, found, strict=True) if cut is not None]
+    if uploader is None:
+        return dict(known)
     present = iter(uploader.has([digest for _, cut in known for digest, _ in cut.chunks]))
     return {path: cut for path, cut in known if all([next(present) for _ in cut.chunks])}
 

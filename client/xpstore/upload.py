@@ -9,7 +9,7 @@ is at most what two streams had under way.
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Self
@@ -66,7 +66,7 @@ class Uploader:
     """Sends what a project lacks of some files. A context: leaving it early breaks off what is under way.
 
     Attributes:
-        sent_bytes: raw bytes that were sent, those sent again after a broken connection included.
+        sent_bytes: encoded bytes that were sent, those sent again after a broken connection included.
     """
 
     def __init__(self, client: Client, project_uid: str, advance: Advance) -> None:
@@ -297,8 +297,3 @@ def _filled(stream: BinaryIO, view: memoryview) -> tuple[memoryview, bool]:
             return view[:size], True
         size += count
     return view, False
-
-
-def files_of(sources: Iterable[Source]) -> Iterator[Source]:
-    """The sources that have bytes."""
-    return (source for source in sources if source.location is not None)

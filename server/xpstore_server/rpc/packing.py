@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from xpstore_server.core import limits
 from xpstore_server.store.chunks import ChunkStore, EncodedChunk
+from xpstore_server.store.errors import StoreUnavailable
 from xpstore_server.store.packs import PACK_BYTES
 
 T = TypeVar("T")
@@ -21,6 +22,8 @@ T = TypeVar("T")
 RESERVED_BYTES = PACK_BYTES + limits.CHUNK_BYTES
 IDLE_SECONDS = 2.0
 PUTS_IN_FLIGHT = 2
+# Less than clients wait for an answer by default.
+STORE_AWAY_SECONDS = 20.0
 
 Durable = Callable[[list[tuple[bytes, int]]], Awaitable[None]]
 
@@ -122,13 +125,24 @@ class Packer:
         if not self._buffer:
             return
         buffer, self._buffer, self._size = self._buffer, [], 0
-        loop = asyncio.get_running_loop()
-        write = loop.run_in_executor(self._executor, self._chunks.write_pack, self._pool, buffer)
+        write = asyncio.ensure_future(self._write(buffer))
         write.add_done_callback(self._written)
         self._in_flight.append((write, [(chunk.digest, chunk.raw_size) for chunk in buffer]))
         del buffer
         while len(self._in_flight) >= PUTS_IN_FLIGHT:
             await self._settle()
+
+    async def _write(self, buffer: list[EncodedChunk]) -> tuple[int, int]:
+        """Writes a pack, again while the store is away: the client would have to send it again."""
+        loop, deadline, pause_seconds = asyncio.get_running_loop(), time.monotonic() + STORE_AWAY_SECONDS, 0.1
+        while True:
+            try:
+                return await loop.run_in_executor(self._executor, self._chunks.write_pack, self._pool, buffer)
+            except StoreUnavailable:
+                if time.monotonic() + pause_seconds > deadline:
+                    raise
+            await asyncio.sleep(pause_seconds)
+            pause_seconds = min(2 * pause_seconds, 2.0)
 
     async def finish(self) -> None:
         """Returns when everything taken is durable."""

@@ -1,0 +1,89 @@
+"""Starts client processes, lets them go at the same moment, and reads their reports."""
+
+import contextlib
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+ROOT = Path(__file__).parents[2]
+ANSWER_SECONDS = 900
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A client: the interpreter and module that run it, what it is told, and its environment beside ours."""
+
+    python: str
+    module: str
+    task: dict[str, Any]
+    environment: dict[str, str]
+
+
+class ClientProcess:
+    """One client. It waits until `go`."""
+
+    def __init__(self, command: Command, log: Path) -> None:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("XPSTORE_", "MLFLOW_"))}
+        self._log = log
+        with log.open("ab") as errors:
+            self._process = subprocess.Popen(
+                [command.python, "-m", command.module, json.dumps(command.task)],
+                cwd=ROOT,
+                env={**inherited, "NO_PROXY": "127.0.0.1", **command.environment},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )
+
+    def wait_ready(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            if line == "ready\n":
+                return
+        raise self._failure()
+
+    def go(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write("go\n")
+        self._process.stdin.flush()
+
+    def report(self) -> dict[str, float]:
+        output, _ = self._process.communicate(timeout=ANSWER_SECONDS)
+        if self._process.returncode != 0:
+            raise self._failure()
+        report: dict[str, float] = json.loads(output.splitlines()[-1])
+        return report
+
+    def _failure(self) -> RuntimeError:
+        return RuntimeError(f"a client failed: {self._log.read_text(errors='replace')[-3000:]}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+        with contextlib.suppress(ValueError):  # its pipes are closed
+            self._process.communicate()
+
+
+@contextlib.contextmanager
+def ready_clients(commands: list[Command], log: Path) -> Iterator[list[ClientProcess]]:
+    """Starts clients; they wait until `race`."""
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(ClientProcess(command, log)) for command in commands]
+        for client in clients:
+            client.wait_ready()
+        yield clients
+
+
+def race(clients: list[ClientProcess]) -> list[dict[str, float]]:
+    """Lets all go at once; returns their reports."""
+    for client in clients:
+        client.go()
+    return [client.report() for client in clients]

@@ -1,0 +1,383 @@
+"""`xpstore://project/artifact@version/path`: files of artifacts for whatever reads through fsspec, such as pandas.
+
+A slash or a percent sign in a name, and an @ in that of an artifact, are written percent-encoded: `xpstore://a%2Fb/...`.
+`@3` and `@v3` are a version, `@name` is an alias; without one, or with `@latest`, it is the newest version at the
+moment of each call. A version never changes: name one where several calls must see the same files.
+"""
+
+import contextlib
+import errno
+import io
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from weakref import WeakValueDictionary
+
+from blake3 import blake3
+
+from xpstore import embedded, session
+from xpstore.artifact_url import Place, canonical, quote, quote_artifact
+from xpstore.client import Client
+from xpstore.errors import DataLoss, InvalidArgument, NotFound, Unauthenticated
+from xpstore.paging import iterate
+from xpstore.project import Project, get_all_projects
+from xpstore.remote_file import open_remote
+from xpstore.stamps import to_datetime
+from xpstore.transfer import read_range
+from xpstore.v1 import artifact_pb2 as pb
+
+try:
+    from fsspec import AbstractFileSystem
+    from fsspec.callbacks import Callback, NoOpCallback
+    from fsspec.utils import isfilelike
+except ModuleNotFoundError:
+    raise ModuleNotFoundError("xpstore: fsspec is not installed: pip install 'xpstore[fsspec]'") from None
+
+__all__ = ["XpstoreFileSystem"]
+
+BUFFER_BYTES = 1 << 20
+# Listings that one file system remembers, and entries in all of them.
+LISTINGS = 100
+LISTED = 100_000
+
+Info = dict[str, Any]
+
+# One connection for all file systems of the same access: fsspec makes one of these for each thread.
+_clients: "WeakValueDictionary[tuple[str | None, ...], Client]" = WeakValueDictionary()
+
+
+class XpstoreFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
+    """Reads artifacts through fsspec: `fsspec.open("xpstore://...")`, `pandas.read_parquet("xpstore://...")`.
+
+    Projects are directories of artifacts, and these are directories of files. Nothing can be written: versions are made
+    by `save`. A file is opened as a seekable file that fetches what is read of it; `get` verifies what it downloads.
+
+    The service is that of `api_key` and `api_url`, else of `xpstore.init()`, else of `XPSTORE_API_KEY` and
+    `XPSTORE_API_URL`, else the embedded one. A pickled file system connects to the same service: it carries the key.
+
+    Args:
+        api_key: the API key.
+        api_url: the server, as `xpstore.init` takes it.
+        options: those of every fsspec file system.
+
+    Raises:
+        FileNotFoundError: there is nothing of that name.
+        PermissionError: the key is not known, or may not do this.
+        NotImplementedError: something is written.
+
+    Example:
+        ```python
+        pandas.read_parquet("xpstore://campaign 7/table@latest-good/part-1.parquet", columns=["loss"])
+        fsspec.filesystem("xpstore", api_key="xps_...", api_url="host:50051").glob("campaign 7/table@3/*.parquet")
+        ```
+    """
+
+    protocol = "xpstore"
+
+    def __init__(self, *, api_key: str | None = None, api_url: str | None = None, **options: Any) -> None:
+        super().__init__(**options)
+        self._api_key = api_key
+        self._api_url = api_url
+        self._own_client: Client | None = None
+        self._listings: dict[tuple[str, str], dict[str, Info]] = {}
+
+    @property
+    def _session_client(self) -> Client | None:
+        return session._client if self._api_key is None and self._api_url is None else None
+
+    @property
+    def _client(self) -> Client:
+        if (client := self._session_client) is not None:
+            return client
+        if self._own_client is None:
+            try:
+                self._own_client = _connect(self._api_key, self._api_url)
+            except Unauthenticated as error:
+                raise PermissionError(errno.EACCES, str(error)) from error
+        return self._own_client
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        options, client = dict(self.storage_options), self._session_client
+        if client is not None and client._home is None:  # the embedded service is found by whoever looks for it
+            options |= {"api_key": client._authorization[1].removeprefix("Bearer "), "api_url": client.api_url}
+        return _restore, (type(self), options)
+
+    @classmethod
+    def _strip_protocol(cls, path: Any) -> Any:
+        """The path in the one way to write it, so that paths given and paths listed can be compared."""
+        if isinstance(path, list):
+            return [cls._strip_protocol(one) for one in path]
+        return canonical(super()._strip_protocol(path))
+
+    def ls(self, path: str, detail: bool = True, **_: Any) -> list[Any]:
+        """Lists projects, a project's artifacts, what is directly below a directory, or a file itself."""
+        place = Place.of(self._strip_protocol(path))
+        if not place.project:
+            infos = [_project_info(project) for project in get_all_projects(client=self._client)]
+        elif place.is_project:
+            infos = self._artifacts(place)
+        else:
+            infos = self._children(place)
+        return infos if detail else [info["name"] for info in infos]
+
+    def info(self, path: str, **_: Any) -> Info:
+        """Says what is at a path.
+
+        Returns:
+            `name`, `type` ("file" or "directory"), `size` in bytes, `created` and `mtime`; of what is in an artifact
+            also `version`, `digest` (BLAKE3 in hexadecimal; of a whole version that of its tree) and `version_id`.
+        """
+        place = Place.of(self._strip_protocol(path))
+        if not place.project:
+            return {"name": "", "type": "directory", "size": 0, "created": None, "mtime": None}
+        if place.is_project:
+            return _project_info(self._project(place))
+        return self._find(place, self._version(place))
+
+    def _project(self, place: Place) -> Project:
+        client = self._client
+        with _os_errors(place):
+            return Project.get_by_id(place.project, client=client)
+
+    def _artifacts(self, place: Place) -> list[Info]:
+        client, project = self._client, self._project(place)
+        request = pb.ListArtifactsRequest(project_uid=project.uid)
+        with _os_errors(place):
+            artifacts = list(iterate(client, client.stubs.artifacts.ListArtifacts, request, "artifacts"))
+        return [
+            {**_version_info(artifact.latest), "name": f"{place.head}/{quote_artifact(artifact.name)}"}
+            for artifact in artifacts
+        ]
+
+    def _version(self, place: Place) -> pb.ArtifactVersion:
+        client, name = self._client, place.artifact_name()
+        request = pb.GetArtifactVersionRequest(artifact_name=name)
+        with _os_errors(place):
+            return client.call(client.stubs.artifacts.GetArtifactVersion, request).version
+
+    def _find(self, place: Place, version: pb.ArtifactVersion) -> Info:
+        whole = _version_info(version)
+        if not place.path:
+            return {**whole, "name": place.head}
+        folder, _, name = place.path.rpartition("/")
+        if (listing := self._listings.get((version.id, folder))) is not None:
+            if name not in listing:
+                raise _missing(place)
+            return {**listing[name], "name": place.written(place.path)}
+        request = pb.ListArtifactFilesRequest(version_id=version.id, path_prefix=place.path, page_size=1)
+        client = self._client
+        with _os_errors(place):
+            files = client.call(client.stubs.artifacts.ListArtifactFiles, request).files
+        if not files:
+            raise _missing(place)
+        return {**_info(whole, files[0], files[0].path == place.path), "name": place.written(place.path)}
+
+    def _children(self, place: Place) -> list[Info]:
+        version = self._version(place)
+        listing = self._listings.get((version.id, place.path))
+        if listing is None:
+            listing = self._list(place, version)
+            self._remember((version.id, place.path), listing)
+        below = f"{place.path}/" if place.path else ""
+        return [{**info, "name": place.written(below + name if name else place.path)} for name, info in listing.items()]
+
+    def _remember(self, key: tuple[str, str], listing: dict[str, Info]) -> None:
+        self._listings[key] = listing
+        while len(self._listings) > LISTINGS or sum(map(len, self._listings.values())) > LISTED:
+            del self._listings[next(iter(self._listings))]
+
+    def _list(self, place: Place, version: pb.ArtifactVersion) -> dict[str, Info]:
+        """What is directly below a directory by name; "" if it is a file itself. Holds one page at a time."""
+        client, start = self._client, len(place.path) + 1 if place.path else 0
+        request = pb.ListArtifactFilesRequest(version_id=version.id, path_prefix=place.path)
+        whole, listing, is_there = _version_info(version), dict[str, Info](), not place.path
+        with _os_errors(place):
+            for file in iterate(client, client.stubs.artifacts.ListArtifactFiles, request, "files"):
+                is_there = True
+                name, deeper, _ = file.path[start:].partition("/")
+                if name not in listing and (name or file.type == pb.FILE_TYPE_FILE):
+                    listing[name] = _info(whole, file, not deeper)
+        if not is_there:
+            raise _missing(place)
+        return listing
+
+    def exists(self, path: str, **_: Any) -> bool:
+        """Says whether there is something at a path. Raises, if that cannot be found out."""
+        return self._type(path) is not None
+
+    def isdir(self, path: str) -> bool:
+        """Says whether a path is a directory. Raises, if that cannot be found out."""
+        return self._type(path) == "directory"
+
+    def isfile(self, path: str) -> bool:
+        """Says whether a path is a file. Raises, if that cannot be found out."""
+        return self._type(path) == "file"
+
+    def _type(self, path: str) -> str | None:
+        try:
+            return str(self.info(path)["type"])
+        except FileNotFoundError:
+            return None
+
+    def walk(
+        self, path: str, maxdepth: int | None = None, topdown: bool = True, on_error: Any = "omit", **options: Any
+    ) -> Iterator[Any]:
+        """As `os.walk`. What is missing is passed over, but no other error: half a listing would pass for a whole."""
+        handle = _raise_unless_missing if on_error == "omit" else on_error
+        yield from super().walk(path, maxdepth=maxdepth, topdown=topdown, on_error=handle, **options)
+
+    def _open(self, path: str, mode: str = "rb", block_size: int | None = None, **_: Any) -> io.BufferedReader:
+        if mode != "rb":
+            self._refuse()
+        info, client = self.info(path), self._client
+        inner = _inner(info)
+        remote = open_remote(client, info["version_id"], inner, info["size"]).detach()
+        return _File(remote, block_size or BUFFER_BYTES, info["size"])
+
+    def cat_file(self, path: str, start: int | None = None, end: int | None = None, **_: Any) -> bytes:
+        """Returns a file's bytes, or those of a range, in one call. Negative positions count from its end."""
+        info, client = self.info(path), self._client
+        inner = _inner(info)
+        first, last, _step = slice(start, end).indices(info["size"])
+        if first >= last:
+            return b""
+        with _os_errors(Place.of(info["name"])):
+            return b"".join(read_range(client, info["version_id"], inner, first, last - first))
+
+    def get_file(self, rpath: str, lpath: Any, callback: Callback | None = None, outfile: Any = None, **_: Any) -> None:
+        """Downloads a file: to a temporary name, verified, then renamed.
+
+        Args:
+            rpath: the file.
+            lpath: where to, a path or a file open for writing bytes.
+            callback: told of the progress, in bytes.
+            outfile: a file open for writing bytes, instead of `lpath`.
+
+        Raises:
+            DataLoss: the bytes do not have the digest they were saved with.
+        """
+        info = self.info(rpath)
+        output = outfile if outfile is not None else lpath if isfilelike(lpath) else None
+        if output is not None:
+            self._copy(info, output, callback or NoOpCallback())
+        elif info["type"] == "directory":
+            os.makedirs(lpath, exist_ok=True)
+        else:
+            target = Path(lpath)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            draft = target.with_name(f".{os.urandom(8).hex()}.part")
+            try:
+                with open(draft, "xb") as file:
+                    self._copy(info, file, callback or NoOpCallback())
+                draft.replace(target)
+            finally:
+                draft.unlink(missing_ok=True)
+
+    def _copy(self, info: Info, output: Any, callback: Callback) -> None:
+        inner, client, digest = _inner(info), self._client, blake3()
+        callback.set_size(info["size"])
+        with _os_errors(Place.of(info["name"])):
+            for data in read_range(client, info["version_id"], inner) if info["size"] else ():
+                digest.update(data)
+                output.write(data)
+                callback.relative_update(len(data))
+        if digest.hexdigest() != info["digest"]:
+            raise DataLoss(f"{inner!r} arrived with another digest than it was saved with.")
+
+    def ukey(self, path: str) -> str:
+        """The digest of a file, or of a whole version, in hexadecimal."""
+        return self.info(path).get("digest") or str(super().ukey(path))
+
+    def checksum(self, path: str) -> int:
+        """The same as a number."""
+        return int(self.ukey(path), 16)
+
+    def created(self, path: str) -> Any:
+        """When the version, or project, was made, UTC."""
+        return self.info(path)["created"]
+
+    modified = created
+
+    def invalidate_cache(self, path: str | None = None) -> None:
+        """Forgets listings. They never get old, but need memory."""
+        self._listings.clear()
+
+    def _refuse(self, *_: Any, **__: Any) -> Any:
+        """xpstore:// is read-only."""
+        raise NotImplementedError("xpstore:// is read-only: save files with xpstore.artifact.DirectoryArtifact.save")
+
+    mkdir = makedirs = rmdir = rm_file = _rm = cp_file = put_file = pipe_file = touch = _refuse
+
+
+class _File(io.BufferedReader):
+    """With the size, which some users of fsspec ask for."""
+
+    def __init__(self, raw: io.RawIOBase, buffer_bytes: int, size_bytes: int) -> None:
+        super().__init__(raw, buffer_bytes)
+        self.size = size_bytes
+
+
+def _connect(api_key: str | None, api_url: str | None) -> Client:
+    settings = ("XPSTORE_API_KEY", "XPSTORE_API_URL", "XPSTORE_TLS_CA")
+    access = (api_key, api_url, str(embedded.home()), *map(os.environ.get, settings))
+    client = _clients.get(access)
+    if client is None or client._closed:
+        client = _clients[access] = Client(api_key, api_url)
+    return client
+
+
+def _restore(kind: type[XpstoreFileSystem], options: dict[str, Any]) -> XpstoreFileSystem:
+    return kind(**options)
+
+
+@contextlib.contextmanager
+def _os_errors(place: Place) -> Iterator[None]:
+    try:
+        yield
+    except (NotFound, InvalidArgument) as error:  # of a malformed name there is nothing either
+        raise FileNotFoundError(errno.ENOENT, str(error), f"xpstore://{place.written(place.path)}") from error
+    except Unauthenticated as error:
+        raise PermissionError(errno.EACCES, str(error), f"xpstore://{place.written(place.path)}") from error
+
+
+def _inner(info: Info) -> str:
+    """The path inside its version of a file."""
+    if info["type"] != "file":
+        raise IsADirectoryError(errno.EISDIR, "It is a directory: name a file in it", f"xpstore://{info['name']}")
+    return Place.of(info["name"]).path
+
+
+def _missing(place: Place) -> FileNotFoundError:
+    return FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), f"xpstore://{place.written(place.path)}")
+
+
+def _raise_unless_missing(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
+
+
+def _project_info(project: Project) -> Info:
+    made = project.created_at
+    return {"name": quote(project.id), "type": "directory", "size": 0, "created": made, "mtime": made}
+
+
+def _version_info(version: pb.ArtifactVersion) -> Info:
+    made = to_datetime(version.created_at_us)
+    return {
+        "type": "directory",
+        "size": 0,
+        "created": made,
+        "mtime": made,
+        "version": version.version,
+        "version_id": version.id,
+        "digest": version.digest.hex(),
+    }
+
+
+def _info(whole: Info, file: pb.ArtifactFile, is_itself: bool) -> Info:
+    """What is known of a file, or of a directory on its way, of a version."""
+    if is_itself and file.type == pb.FILE_TYPE_FILE:
+        digest = file.digest.hex()
+        return {**whole, "type": "file", "size": file.size_bytes, "digest": digest, "executable": file.executable}
+    return {**whole, "digest": None}
