@@ -23,7 +23,7 @@ MIB = 1 << 20
 FILE, DIRECTORY = pb.FILE_TYPE_FILE, pb.FILE_TYPE_DIRECTORY
 
 
-def digest_of(data: bytes) -> bytes:
+def digest_of(data: bytes | memoryview) -> bytes:
     """BLAKE3, the only digest there is."""
     return blake3(data).digest()
 

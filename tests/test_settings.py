@@ -36,6 +36,7 @@ BAD_VALUES = [
     ("XPSTORE_IDLE_EXIT_SECONDS", "-1", "greater than or equal to 0"),
     ("XPSTORE_DRAIN_SECONDS", "soon", "valid number"),
     ("XPSTORE_UPLOAD_MEMORY_MIB", "1", "greater than or equal to 32"),
+    ("XPSTORE_UNDO_SECONDS", "-1", "greater than or equal to 0"),
     ("XPSTORE_SWEEP_SECONDS", "-1", "greater than or equal to 0"),
     ("XPSTORE_SWEEP_UNUSED_SECONDS", "-1", "greater than or equal to 0"),
     ("XPSTORE_SWEEP_CONDEMNED_SECONDS", "-1", "greater than or equal to 0"),

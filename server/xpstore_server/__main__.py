@@ -1,11 +1,12 @@
-"""The command `xpstore-server`: serve, migrate, keys."""
+"""The command `xpstore-server`: serve, migrate, gc, rebuild-index, keys."""
 
 import asyncio
 import contextlib
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 try:
     import typer
@@ -20,19 +21,24 @@ from xpstore_server.store import migrate as migration
 from xpstore_server.store.database import Database, parse_url
 from xpstore_server.store.errors import StoreError
 
+if TYPE_CHECKING:
+    from xpstore_server.app import Stores
+
 cli = typer.Typer(help="The xpstore server.", no_args_is_help=True, pretty_exceptions_enable=False)
 keys = typer.Typer(help="API keys.", no_args_is_help=True)
 cli.add_typer(keys, name="keys")
 
 DatabaseURL = Annotated[str | None, typer.Option(help="Default: XPSTORE_DATABASE_URL, else SQLite in data_dir.")]
+BlobURL = Annotated[str | None, typer.Option(help="file:///FOLDER or s3://KEY:SECRET@HOST/BUCKET")]
+DataDir = Annotated[Path | None, typer.Option(help="Where the default database and blobs are.")]
 
 
 @cli.command()
 def serve(
     listen: Annotated[str | None, typer.Option(help="HOST:PORT or unix:PATH, separated by commas.")] = None,
     database_url: DatabaseURL = None,
-    blob_url: Annotated[str | None, typer.Option(help="file:///FOLDER or s3://KEY:SECRET@HOST/BUCKET")] = None,
-    data_dir: Annotated[Path | None, typer.Option(help="Where the default database and blobs are.")] = None,
+    blob_url: BlobURL = None,
+    data_dir: DataDir = None,
     home: Annotated[Path | None, typer.Option(help="Run as the embedded service of this folder.")] = None,
     admin_key_file: Annotated[Path | None, typer.Option(help="File with the admin's API key.")] = None,
     tls_cert: Annotated[Path | None, typer.Option(help="Certificate chain, PEM.")] = None,
@@ -71,6 +77,47 @@ def migrate(database_url: DatabaseURL = None) -> None:
         typer.echo("Migrated." if migration.upgrade(database) else "The schema is up to date.")
 
 
+@cli.command()
+def gc(
+    now: Annotated[bool, typer.Option("--now", help="No undo window and no grace at all.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing, say what would go.")] = False,
+    repack: Annotated[
+        str, typer.Option(help="'due': packs of which enough is dead; 'all': all with dead bytes.")
+    ] = "due",
+    verify_bucket: Annotated[bool, typer.Option("--verify-bucket", help="Compare bucket and database too.")] = False,
+    database_url: DatabaseURL = None,
+    blob_url: BlobURL = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Free the bytes of what was deleted. The server does it too, every hour; both may run at the same time."""
+    if repack not in ("due", "all"):
+        raise InvalidSettings(f"--repack: write 'due' or 'all', not {repack!r}")
+    settings = load(database_url=database_url, blob_url=blob_url, data_dir=data_dir)
+    with _stores(settings) as stores:
+        from xpstore_server import cleaning
+        from xpstore_server.app import grace
+        from xpstore_server.store.sweep import NO_GRACE
+
+        is_sound = cleaning.collect(
+            stores,
+            NO_GRACE if now else grace(settings),
+            repack_all=repack == "all",
+            dry_run=dry_run,
+            verify_bucket=verify_bucket,
+        )
+    raise typer.Exit(0 if is_sound else 1)
+
+
+@cli.command("rebuild-index")
+def rebuild_index(database_url: DatabaseURL = None, blob_url: BlobURL = None, data_dir: DataDir = None) -> None:
+    """Add what the index of chunks lacks, from the packs themselves."""
+    with _stores(load(database_url=database_url, blob_url=blob_url, data_dir=data_dir)) as stores:
+        from xpstore_server import cleaning
+
+        is_sound = cleaning.rebuild(stores)
+    raise typer.Exit(0 if is_sound else 1)
+
+
 @keys.command("create")
 def create_key(name: str, database_url: DatabaseURL = None) -> None:
     """Make an API key and print it, the only time it is seen."""
@@ -101,6 +148,18 @@ def _database(database_url: str | None):  # type: ignore[no-untyped-def]
         yield database
     finally:
         database.close()
+
+
+@contextlib.contextmanager
+def _stores(settings: Settings) -> "Iterator[Stores]":
+    from xpstore_server.app import Stores
+
+    logs.configure(settings.log_level)
+    stores = Stores(settings)
+    try:
+        yield stores
+    finally:
+        stores.close()
 
 
 def main() -> None:

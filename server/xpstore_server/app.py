@@ -28,7 +28,10 @@ from xpstore_server import embedded
 from xpstore_server.auth import Authenticator
 from xpstore_server.core import access, limits
 from xpstore_server.core.files import Files
+from xpstore_server.core.gc import GarbageCollector
+from xpstore_server.core.needs import Needs
 from xpstore_server.core.publish import Publisher
+from xpstore_server.core.rebuild import IndexBuilder
 from xpstore_server.interceptors import Activity, CallInterceptor
 from xpstore_server.janitor import Janitor
 from xpstore_server.rpc.artifact import ArtifactService
@@ -66,18 +69,33 @@ class StartError(Exception):
     """The server cannot start; the message says why and what to do."""
 
 
+class Stores:
+    """Database and bytes, and what works on both: of a server, or of one command."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.database = Database(settings.database_url)
+        migrate.upgrade(self.database)
+        self.blobs = open_blobs(settings.blob_url, connections=BLOB_THREADS)
+        self.chunks = ChunkStore(self.database, self.blobs)
+        needs = Needs(self.database, self.chunks, CODEC)
+        self.collector = GarbageCollector(self.database, self.chunks, self.blobs, needs)
+        self.index_builder = IndexBuilder(self.database, self.chunks, self.blobs, needs)
+
+    def close(self) -> None:
+        self.database.close()
+        self.blobs.close()
+
+
 class App:
     """One server process."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.activity = Activity()
-        self.database = Database(settings.database_url)
-        migrate.upgrade(self.database)
-        self.blobs = open_blobs(settings.blob_url, connections=BLOB_THREADS)
-        self.chunks = ChunkStore(self.database, self.blobs)
+        self.stores = Stores(settings)
+        self.database, self.chunks = self.stores.database, self.stores.chunks
         self.blob_pool = ThreadPoolExecutor(BLOB_THREADS, "blob")
-        self.janitor = Janitor(self.database, self.chunks, _grace(settings), settings.sweep_seconds)
+        self.janitor = Janitor(self.stores.collector, grace(settings), settings.sweep_seconds)
         self.made_key = self._ensure_admin()
 
     def _ensure_admin(self) -> str | None:
@@ -180,15 +198,16 @@ class App:
         """Finishes what is queued and closes the stores."""
         self.janitor.stop()
         self.blob_pool.shutdown()
-        self.database.close()
-        self.blobs.close()
+        self.stores.close()
 
 
-def _grace(settings: Settings) -> Grace:
+def grace(settings: Settings) -> Grace:
+    """How long things are left alone."""
     return Grace(
         condemn_us=int(settings.sweep_unused_seconds * 1_000_000),
         remove_us=int(settings.sweep_condemned_seconds * 1_000_000),
         abandon_us=int(settings.sweep_unfinished_seconds * 1_000_000),
+        undo_us=int(settings.undo_seconds * 1_000_000),
     )
 
 

@@ -1,26 +1,26 @@
-"""What the server does unasked: now and then it sweeps out bytes that nothing needs."""
+"""What the server does unasked: now and then it frees bytes that nothing needs."""
 
+import dataclasses
 import logging
+import random
 import threading
 
-from xpstore_server.store.chunks import ChunkStore
-from xpstore_server.store.database import Database
+from xpstore_server.core.gc import GarbageCollector
 from xpstore_server.store.errors import StoreError
-from xpstore_server.store.sweep import Grace, sweep
+from xpstore_server.store.sweep import Grace
 
 log = logging.getLogger("xpstore")
 
-# An embedded server may leave after ten idle minutes: the first sweep must not wait for the hour.
+# An embedded server may leave after ten idle minutes: the first time must not wait for the hour.
 FIRST_SECONDS = 60.0
 
 
 class Janitor(threading.Thread):
-    """Sweeps every `interval_seconds` until it is stopped; never if that is 0. Each replica may have one."""
+    """Collects garbage every `interval_seconds` until it is stopped; never if that is 0. Each replica may have one."""
 
-    def __init__(self, database: Database, chunks: ChunkStore, grace: Grace, interval_seconds: float) -> None:
+    def __init__(self, collector: GarbageCollector, grace: Grace, interval_seconds: float) -> None:
         super().__init__(name="janitor", daemon=True)
-        self._database = database
-        self._chunks = chunks
+        self._collector = collector
         self._grace = grace
         self._interval_seconds = interval_seconds
         self._stopped = threading.Event()
@@ -28,18 +28,21 @@ class Janitor(threading.Thread):
     def run(self) -> None:
         pause = min(self._interval_seconds, FIRST_SECONDS)
         while self._interval_seconds and not self._stopped.wait(pause):
-            self._sweep()
-            pause = self._interval_seconds
+            self._collect()
+            # Replicas that started together would do the same work at the same time, every time.
+            pause = self._interval_seconds * random.uniform(0.8, 1.2)
 
-    def _sweep(self) -> None:
+    def _collect(self) -> None:
         try:
-            swept = sweep(self._database, self._chunks, self._grace, is_stopped=self._stopped.is_set)
+            swept = self._collector.collect(self._grace, is_stopped=self._stopped.is_set)
         except StoreError as error:
             log.warning("sweep broke off, and goes on next time: %s", error)
-            return
-        if swept.condemned_packs or swept.removed_objects:
-            fields = {"condemned_packs": swept.condemned_packs, "removed_objects": swept.removed_objects}
-            log.info("swept", extra={"fields": fields})
+        except Exception:
+            log.exception("sweep broke off, and goes on next time")
+        else:
+            fields = dataclasses.asdict(swept)
+            if any(fields.values()):
+                log.info("swept", extra={"fields": fields})
 
     def stop(self) -> None:
         """Returns when it does nothing any more: within one batch."""

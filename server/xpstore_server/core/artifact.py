@@ -148,8 +148,9 @@ def delete_version(tx: Transaction, principal: str, version_id: str) -> bool:
 
 
 def undelete_version(tx: Transaction, principal: str, version_id: str) -> Row[Any]:
-    """Brings a deleted version back."""
-    gone = update(version).where(version.c.id == version_id, version.c.state == "deleted")
+    """Brings a deleted version back, as long as it has not been purged."""
+    mine = (version.c.id == version_id, version.c.state == "deleted", version.c.purged_at_us.is_(None))
+    gone = update(version).where(*mine)
     tx.execute(gone.values(state="live", deleted_at_us=None, updated_at_us=tx.now_us(), updated_by=principal))
     return get(tx, version_id)
 
@@ -199,7 +200,7 @@ def rename(tx: Transaction, principal: str, *, artifact_id: str, name: str, etag
         with tx.savepoint():
             revision.change(tx, named, row, {"name": name}, principal, etag)
     except IntegrityError:
-        hint = "A deleted artifact keeps its name while it can be undeleted."
+        hint = "A deleted artifact keeps its name: its numbers are never used again."
         raise AlreadyExists("artifact", "name", name, hint) from None
     return get_artifact(tx, artifact_id=artifact_id)
 

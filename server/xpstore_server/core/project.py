@@ -89,12 +89,9 @@ def delete(tx: Transaction, principal: str, *, project_uid: str) -> bool:
 
 
 def undelete(tx: Transaction, principal: str, *, project_uid: str) -> Row[Any]:
-    """Brings a deleted project back, unless its id has been taken since."""
-    restored = (
-        update(project)
-        .where(project.c.uid == project_uid, project.c.deleted_at_us.is_not(None))
-        .values(deleted_at_us=None, updated_at_us=tx.now_us(), updated_by=principal)
-    )
+    """Brings a deleted project back, unless it has been purged or its id has been taken since."""
+    mine = (project.c.uid == project_uid, project.c.deleted_at_us.is_not(None), project.c.purged_at_us.is_(None))
+    restored = update(project).where(*mine).values(deleted_at_us=None, updated_at_us=tx.now_us(), updated_by=principal)
     try:
         with tx.savepoint():
             tx.execute(restored)

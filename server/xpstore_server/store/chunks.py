@@ -6,11 +6,12 @@ as missing, never the reverse.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import zstandard
 from blake3 import blake3
-from sqlalchemy import Row, delete, select, update
+from sqlalchemy import Row, Select, bindparam, delete, select, update
 
 from xpstore_server.store.blobs import BlobStore, Buffer
 from xpstore_server.store.database import Database, Transaction
@@ -31,6 +32,12 @@ WRITE_ATTEMPTS = 3
 STRETCH_BYTES = 2 << 20
 # Cheaper to read over than to read twice.
 GAP_BYTES = 64 << 10
+
+
+# Made once: building a statement costs more than running it.
+_WANTED = (chunk.c.pool == bindparam("wanted_pool"), chunk.c.digest.in_(bindparam("digests", expanding=True)))
+_PRESENT = select(chunk.c.digest, pack.c.touched_at_us).join(pack, pack.c.id == chunk.c.pack_id).where(*_WANTED)
+_PLACES = select(*(column for column in chunk.c if column.name != "pool")).where(*_WANTED)
 
 
 class BadChunk(Exception):
@@ -117,16 +124,12 @@ class ChunkStore:
 
     def missing(self, pool: str, digests: Sequence[bytes]) -> set[bytes]:
         """Which digests the pool lacks. Packs of those it has are safe from the sweep for its whole grace."""
-        rows, now = self._database.read(lambda tx: (_find(tx, pool, digests), tx.now_us()))
-        stale = {row.pack_id for row in rows if row.touched_at_us < now - TOUCH_AFTER_US}
-        if stale:
-            # The sweep may have been faster: only what is still there after the touch counts.
-            rows = self._database.write(lambda tx: _touch_and_find(tx, stale, pool, digests))
-        return set(digests).difference(row.digest for row in rows)
+        absent, is_stale = self._database.read(lambda tx: _absent(tx, pool, digests))
+        return self._database.write(lambda tx: _touched_absent(tx, pool, digests)) if is_stale else absent
 
     def resolve(self, pool: str, digests: Sequence[bytes]) -> dict[bytes, Row[Any]]:
         """Where chunks lie; raises MissingChunks for those that are not there."""
-        rows = self._database.read(lambda tx: _find(tx, pool, digests))
+        rows = self._database.read(lambda tx: _find(tx, _PLACES, pool, digests))
         found = {row.digest: row for row in rows}
         if lost := [digest for digest in dict.fromkeys(digests) if digest not in found]:
             raise MissingChunks(lost)
@@ -137,21 +140,21 @@ class ChunkStore:
 
         When this returns, all of `chunks` are durable and in the index.
         """
+        by_digest = {entry.digest: entry for entry in chunks}
         for _ in range(WRITE_ATTEMPTS):
-            absent = self.missing(pool, [entry.digest for entry in chunks])
-            fresh = list({entry.digest: entry for entry in chunks if entry.digest in absent}.values())
+            pack_id = new_id()
+            absent = self._database.write(partial(_begin, pool=pool, pack_id=pack_id, digests=list(by_digest)))
+            fresh = [entry for digest, entry in by_digest.items() if digest in absent]
             if not fresh:
                 return 0, 0
-            if self._write(pool, fresh):
+            if self._write(pool, pack_id, fresh):
                 return len(fresh), sum(entry.raw_size for entry in fresh)
         raise StoreUnavailable("A pack was given up for lost while it was being written. Repeat the upload.")
 
-    def _write(self, pool: str, fresh: Sequence[EncodedChunk]) -> bool:
-        pack_id = new_id()
-        placed = list(_place(fresh))
+    def _write(self, pool: str, pack_id: str, fresh: Sequence[EncodedChunk]) -> bool:
+        placed = list(place(fresh))
         parts = [*(entry.data for entry in fresh), encode_footer(pool, placed)]
         size = sum(len(part) for part in parts)
-        self._database.write(lambda tx: _announce(tx, pool, pack_id))
         self._blobs.put(pack_key(pool, pack_id), parts)
         is_live = self._database.write(lambda tx: add(tx, pool, pack_id, size, placed))
         if not is_live:
@@ -196,8 +199,15 @@ def add(tx: Transaction, pool: str, pack_id: str, size: int, placed: Sequence[Pa
     pending = delete(pack_pending).where(pack_pending.c.id == pack_id, pack_pending.c.state == "writing")
     if tx.execute(pending).rowcount != 1:
         return False
+    add_to_index(tx, pool, pack_id, size, placed)
+    return True
+
+
+def add_to_index(tx: Transaction, pool: str, pack_id: str, size: int, placed: Sequence[PackedChunk]) -> tuple[int, int]:
+    """Adds what the index lacks of a pack that is there. Returns how many packs and chunks that were."""
     now = tx.now_us()
-    tx.insert(pack, {"id": pack_id, "pool": pool, "size_bytes": size, "created_at_us": now, "touched_at_us": now})
+    row = {"id": pack_id, "pool": pool, "size_bytes": size}
+    packs = tx.insert_ignore(pack, {**row, "created_at_us": now, "touched_at_us": now, "suspect_at_us": now})
     # Sorted: two replicas that insert the same chunks in different orders would deadlock.
     rows = [
         {
@@ -211,31 +221,51 @@ def add(tx: Transaction, pool: str, pack_id: str, size: int, placed: Sequence[Pa
         }
         for entry in sorted(placed, key=lambda entry: entry.digest)
     ]
-    tx.insert_ignore(chunk, *rows)
-    return True
+    return packs, tx.insert_ignore(chunk, *rows)
 
 
-def _find(tx: Transaction, pool: str, digests: Iterable[bytes]) -> list[Row[Any]]:
-    columns = (*chunk.c, pack.c.touched_at_us)
+def _find(tx: Transaction, query: Select[Any], pool: str, digests: Iterable[bytes]) -> list[Row[Any]]:
     found: list[Row[Any]] = []
     for some in batches(list(dict.fromkeys(digests)), QUERY_DIGESTS):
-        query = select(*columns).join(pack, pack.c.id == chunk.c.pack_id)
-        found.extend(tx.execute(query.where(chunk.c.pool == pool, chunk.c.digest.in_(some))).all())
+        found.extend(tx.execute(query, {"wanted_pool": pool, "digests": some}).all())
     return found
 
 
-def _touch_and_find(tx: Transaction, pack_ids: Iterable[str], pool: str, digests: Iterable[bytes]) -> list[Row[Any]]:
-    for some in batches(sorted(pack_ids), QUERY_DIGESTS):
-        tx.execute(update(pack).where(pack.c.id.in_(some)).values(touched_at_us=tx.now_us()))
-    return _find(tx, pool, digests)
+def _absent(tx: Transaction, pool: str, digests: Sequence[bytes]) -> tuple[set[bytes], bool]:
+    """Which digests are not there, and whether a pack of the others must be touched."""
+    rows = _find(tx, _PRESENT, pool, digests)
+    untouched = tx.now_us() - TOUCH_AFTER_US
+    is_stale = any(row.touched_at_us < untouched for row in rows)
+    return set(digests).difference(row.digest for row in rows), is_stale
 
 
-def _announce(tx: Transaction, pool: str, pack_id: str) -> None:
+def _touched_absent(tx: Transaction, pool: str, digests: Sequence[bytes]) -> set[bytes]:
+    absent, is_stale = _absent(tx, pool, digests)
+    if is_stale:
+        ids = {row.pack_id for row in _find(tx, _PLACES, pool, digests)}
+        for some in batches(sorted(ids), QUERY_DIGESTS):
+            tx.execute(update(pack).where(pack.c.id.in_(some)).values(touched_at_us=tx.now_us()))
+        # The sweep may have been faster: only what is still there after the touch counts.
+        absent, _ = _absent(tx, pool, digests)
+    return absent
+
+
+def _begin(tx: Transaction, pool: str, pack_id: str, digests: Sequence[bytes]) -> set[bytes]:
+    """Says which chunks a new pack shall hold, and announces it if there are any."""
+    absent = _touched_absent(tx, pool, digests)
+    if absent:
+        announce(tx, pool, pack_id)
+    return absent
+
+
+def announce(tx: Transaction, pool: str, pack_id: str) -> None:
+    """Says that a pack is being written, before its object can be there."""
     row = {"id": pack_id, "pool": pool, "state": "writing", "created_at_us": tx.now_us()}
     tx.insert(pack_pending, row)
 
 
-def _place(chunks: Iterable[EncodedChunk]) -> Iterator[PackedChunk]:
+def place(chunks: Iterable[EncodedChunk]) -> Iterator[PackedChunk]:
+    """Says where chunks lie in a pack that holds them in this order."""
     offset = 0
     for entry in chunks:
         yield PackedChunk(entry.digest, entry.codec, offset, len(entry.data), entry.raw_size)

@@ -11,10 +11,12 @@ All integers are little-endian. With the footers alone the chunk index can be re
 import struct
 import uuid
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 PACK_BYTES = 8 << 20
+# Read at once from the end of a pack: the footer of 1,400 chunks.
+END_BYTES = 64 << 10
 MAGIC = b"XPAK"
 VERSION = 1
 _HEAD = struct.Struct("<16sI")
@@ -42,6 +44,11 @@ def pack_key(pool: str, pack_id: str) -> str:
     return f"packs/{pool}/{pack_id[:2]}/{pack_id}"
 
 
+def footer_size(count: int) -> int:
+    """Bytes of footer and trailer of a pack of so many chunks."""
+    return _HEAD.size + count * _ENTRY.size + _TRAILER.size
+
+
 def encode_footer(pool: str, chunks: Sequence[PackedChunk]) -> bytes:
     """Footer and trailer of a pack."""
     entries = (_ENTRY.pack(c.digest, c.codec, c.offset, c.stored_size, c.raw_size) for c in chunks)
@@ -61,3 +68,17 @@ def decode_footer(end: bytes) -> tuple[str, list[PackedChunk]]:
     if _HEAD.size + count * _ENTRY.size != size:
         raise DamagedPack("bad footer")
     return str(uuid.UUID(bytes=pool)), [PackedChunk(*entry) for entry in _ENTRY.iter_unpack(footer[_HEAD.size :])]
+
+
+def read_footer(size: int, fetch: Callable[[int, int], bytes]) -> tuple[str, list[PackedChunk]]:
+    """Reads pool and chunks of a pack of `size` bytes, of which `fetch(offset, length)` returns a range."""
+    end = fetch(max(size - END_BYTES, 0), min(size, END_BYTES))
+    if len(end) >= _TRAILER.size:
+        needed = _TRAILER.unpack(end[-_TRAILER.size :])[2] + _TRAILER.size
+        if len(end) < needed <= size:
+            end = fetch(size - needed, needed)
+    pool, chunks = decode_footer(end)
+    stop = size - footer_size(len(chunks))
+    if any(chunk.offset + chunk.stored_size > stop for chunk in chunks):
+        raise DamagedPack("too short for its chunks")
+    return pool, chunks

@@ -4,18 +4,27 @@ An edge (`artifact_pack`) is inserted under a foreign key to `pack`, and a pack 
 the two fails, so a version never points to bytes that are going.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
-from sqlalchemy import delete, exists, select, update
+from sqlalchemy import ColumnElement, Row, delete, exists, func, select, update
 
-from xpstore_server.store.chunks import ChunkStore
+from xpstore_server.store.blobs import BlobStore
 from xpstore_server.store.database import Database, Transaction
+from xpstore_server.store.packs import pack_key
 from xpstore_server.store.tables import artifact_pack, artifact_version, chunk, pack, pack_pending, upload
 
 HOUR_US = 3_600 * 1_000_000
+# Of packs in one transaction, and of their chunk rows: SQLite's writer is held for less than a second.
 BATCH = 200
+BATCH_CHUNKS = 20_000
+# A version of a terabyte has 100,000 edges, which go with it.
+BATCH_VERSIONS = 10
+
+is_trash = pack_pending.c.state == "trash"
+IsStopped = Callable[[], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,70 +35,125 @@ class Grace:
     condemn_us: int = 25 * HOUR_US
     remove_us: int = HOUR_US  # since it was condemned: readers that resolved it before finish
     abandon_us: int = HOUR_US  # since a pack or a version was begun and not finished
+    undo_us: int = 7 * 24 * HOUR_US  # since a version or project was deleted
+
+
+NO_GRACE = Grace(0, 0, 0, 0)
 
 
 @dataclass(slots=True)
 class Swept:
-    """What one sweep did."""
+    """What was done, or would be."""
 
+    purged_versions: int = 0
+    purged_projects: int = 0
     condemned_packs: int = 0
+    repacked_packs: int = 0
+    written_bytes: int = 0  # of packs that took over what was left of repacked ones
     removed_objects: int = 0
+    freed_bytes: int = 0
 
 
-def sweep(
-    database: Database, chunks: ChunkStore, grace: Grace, is_stopped: Callable[[], bool] = lambda: False
-) -> Swept:
-    """Condemns and removes until nothing is left to do or it is stopped. Any number may run at the same time."""
-    swept = Swept()
-    database.write(lambda tx: _give_up(tx, grace))
+def give_up(database: Database, grace: Grace) -> None:
+    """Lets go of what a crash left: packs half-written, versions half-committed, uploads expired."""
+    database.write(lambda tx: _give_up_packs(tx, grace))
+    while database.write(lambda tx: _give_up_versions(tx, grace)):
+        pass
+    database.write(lambda tx: tx.execute(delete(upload).where(upload.c.expires_at_us <= tx.now_us())).rowcount)
+
+
+def condemn(database: Database, grace: Grace, swept: Swept, is_stopped: IsStopped = lambda: False) -> None:
+    """Turns packs without edges into trash. Any number may run at the same time."""
     while not is_stopped() and (condemned := database.write(lambda tx: _condemn(tx, grace))):
         swept.condemned_packs += condemned
+
+
+def remove_trash(
+    database: Database, blobs: BlobStore, grace: Grace, swept: Swept, is_stopped: IsStopped = lambda: False
+) -> None:
+    """Removes the objects of trash that is old enough."""
     while not is_stopped() and (trash := database.read(lambda tx: _trash(tx, grace))):
-        for pack_id, pool in trash:
-            chunks.remove_object(pool, pack_id)
-        database.write(partial(_forget, [pack_id for pack_id, _ in trash]))
-        swept.removed_objects += len(trash)
-    return swept
+        for row in trash:
+            blobs.delete(pack_key(row.pool, row.id))
+        gone = set(database.write(partial(_forget, [row.id for row in trash])))
+        # Another replica may have been at the same trash: each object counts once.
+        swept.removed_objects += len(gone)
+        swept.freed_bytes += sum(row.size_bytes for row in trash if row.id in gone)
 
 
-def _forget(ids: list[str], tx: Transaction) -> None:
-    tx.execute(delete(pack_pending).where(pack_pending.c.id.in_(ids)))
+def suspect(tx: Transaction, pack_ids: Sequence[str]) -> None:
+    """Says that packs may hold bytes that no version needs any more."""
+    tx.execute(update(pack).where(pack.c.id.in_(pack_ids)).values(suspect_at_us=tx.now_us()))
 
 
-def _give_up(tx: Transaction, grace: Grace) -> None:
-    """Lets go of what a crash left: packs half-written, versions half-committed, uploads expired."""
+def lock_packs(tx: Transaction, which: Sequence[ColumnElement[bool]], limit: int) -> Sequence[Row[Any]]:
+    """Locks packs that nobody else has locked: no edge to them can come until the end of the transaction."""
+    query = select(pack).where(*which).order_by(pack.c.touched_at_us, pack.c.id).limit(limit)
+    return tx.execute(query.with_for_update(skip_locked=True)).all()
+
+
+def turn_into_trash(tx: Transaction, packs: Sequence[Row[Any]]) -> None:
+    """Takes packs without edges, which must be locked, out of the index."""
+    ids = [row.id for row in packs]
+    tx.execute(delete(chunk).where(chunk.c.pack_id.in_(ids)))
+    tx.execute(delete(pack).where(pack.c.id.in_(ids)))
     now = tx.now_us()
-    begun = now - grace.abandon_us
-    writing = (pack_pending.c.state == "writing", pack_pending.c.created_at_us <= begun)
-    tx.execute(update(pack_pending).where(*writing).values(state="trash", created_at_us=now))
-    committing = (artifact_version.c.state == "committing", artifact_version.c.created_at_us <= begun)
-    tx.execute(delete(artifact_version).where(*committing))
-    tx.execute(delete(upload).where(upload.c.expires_at_us <= now))
+    rows = ({"id": row.id, "pool": row.pool, "size_bytes": row.size_bytes} for row in packs)
+    tx.insert(pack_pending, *({**row, "state": "trash", "created_at_us": now} for row in rows))
+
+
+def unneeded(now_us: int, grace: Grace) -> list[ColumnElement[bool]]:
+    """Which packs may be condemned."""
+    is_needed = exists().where(artifact_pack.c.pack_id == pack.c.id)
+    return [pack.c.touched_at_us <= now_us - grace.condemn_us, ~is_needed]
 
 
 def _condemn(tx: Transaction, grace: Grace) -> int:
-    now = tx.now_us()
-    is_needed = exists().where(artifact_pack.c.pack_id == pack.c.id)
-    old = select(pack.c.id).where(pack.c.touched_at_us <= now - grace.condemn_us, ~is_needed)
-    locked = (
-        tx.execute(old.order_by(pack.c.touched_at_us).limit(BATCH).with_for_update(skip_locked=True)).scalars().all()
-    )
+    which = unneeded(tx.now_us(), grace)
+    locked = few_chunks(tx, lock_packs(tx, which, BATCH), BATCH_CHUNKS)
     # An edge may have come between the look and the lock; none can come now. So look again.
-    again = select(pack.c.id, pack.c.pool).where(pack.c.id.in_(locked), ~is_needed)
+    again = select(pack).where(pack.c.id.in_([row.id for row in locked]), *which)
     condemned = tx.execute(again).all() if locked else []
-    ids = [row.id for row in condemned]
-    if ids:
-        tx.execute(delete(chunk).where(chunk.c.pack_id.in_(ids)))
-        tx.execute(delete(pack).where(pack.c.id.in_(ids)))
-        tx.insert(
-            pack_pending,
-            *({"id": row.id, "pool": row.pool, "state": "trash", "created_at_us": now} for row in condemned),
-        )
+    if condemned:
+        turn_into_trash(tx, condemned)
+    return len(condemned)
+
+
+def few_chunks(tx: Transaction, packs: Sequence[Row[Any]], limit: int) -> Sequence[Row[Any]]:
+    """The first of these packs, one or as many as together have at most `limit` chunks."""
+    if not packs:
+        return packs
+    count = select(chunk.c.pack_id, func.count().label("chunks"))
+    count = count.where(chunk.c.pack_id.in_([row.id for row in packs])).group_by(chunk.c.pack_id)
+    counts = {row.pack_id: int(row.chunks) for row in tx.execute(count)}
+    total = 0
+    for position, row in enumerate(packs):
+        total += counts.get(row.id, 0)
+        if total > limit and position:
+            return packs[:position]
+    return packs
+
+
+def _give_up_packs(tx: Transaction, grace: Grace) -> None:
+    now = tx.now_us()
+    writing = (pack_pending.c.state == "writing", pack_pending.c.created_at_us <= now - grace.abandon_us)
+    tx.execute(update(pack_pending).where(*writing).values(state="trash", created_at_us=now))
+
+
+def _give_up_versions(tx: Transaction, grace: Grace) -> int:
+    begun = tx.now_us() - grace.abandon_us
+    left = (artifact_version.c.state == "committing", artifact_version.c.created_at_us <= begun)
+    ids = tx.execute(select(artifact_version.c.id).where(*left).limit(BATCH_VERSIONS)).scalars().all()
+    tx.execute(delete(artifact_version).where(artifact_version.c.id.in_(ids), *left))
     return len(ids)
 
 
-def _trash(tx: Transaction, grace: Grace) -> list[tuple[str, str]]:
-    old = select(pack_pending.c.id, pack_pending.c.pool).where(
-        pack_pending.c.state == "trash", pack_pending.c.created_at_us <= tx.now_us() - grace.remove_us
-    )
-    return [(row.id, row.pool) for row in tx.execute(old.limit(BATCH)).all()]
+def _trash(tx: Transaction, grace: Grace) -> Sequence[Row[Any]]:
+    old = pack_pending.c.created_at_us <= tx.now_us() - grace.remove_us
+    query = select(pack_pending).where(is_trash, old)
+    return tx.execute(query.order_by(pack_pending.c.created_at_us).limit(BATCH)).all()
+
+
+def _forget(ids: list[str], tx: Transaction) -> Sequence[str]:
+    gone = delete(pack_pending).where(pack_pending.c.id.in_(ids)).returning(pack_pending.c.id)
+    return tx.execute(gone).scalars().all()

@@ -35,6 +35,9 @@ SQLModel.metadata.naming_convention = {
 TEXT = Text().with_variant(Text(collation="C"), "postgresql")
 UUID = Uuid(as_uuid=False)
 
+# A quarter of a full pack. Queries say it as a literal: of a parameter PostgreSQL cannot tell that the index serves.
+SMALL_PACK = "size_bytes < 2097152"
+
 
 def _column(type_: Any, *constraints: Any, primary_key: bool = False, null: bool = False, **options: Any) -> Any:
     column = Column(type_, *constraints, primary_key=primary_key, nullable=null, **options)
@@ -44,6 +47,11 @@ def _column(type_: Any, *constraints: Any, primary_key: bool = False, null: bool
 def _reference(target: str, *, primary_key: bool = False, null: bool = False, index: bool = False) -> Any:
     """A foreign key whose row goes with its target."""
     return _column(UUID, ForeignKey(target, ondelete="CASCADE"), primary_key=primary_key, null=null, index=index)
+
+
+def _partial(name: str, *columns: str, where: str, unique: bool = False) -> Index:
+    """An index of the rows that a condition picks."""
+    return Index(name, *columns, unique=unique, sqlite_where=text(where), postgresql_where=text(where))
 
 
 class ApiKey(SQLModel, table=True):
@@ -68,15 +76,10 @@ class Project(SQLModel, table=True):
     updated_by: str = _column(TEXT)
     revision: int = _column(Integer)
     deleted_at_us: int | None = _column(BigInteger, null=True)
+    purged_at_us: int | None = _column(BigInteger, null=True)  # since when it cannot come back
     __table_args__ = (
         # An id is taken by the live project only: free again at once after a delete.
-        Index(
-            "uq_project_live_id",
-            "id",
-            unique=True,
-            sqlite_where=text("deleted_at_us IS NULL"),
-            postgresql_where=text("deleted_at_us IS NULL"),
-        ),
+        _partial("uq_project_live_id", "id", where="deleted_at_us IS NULL", unique=True),
         Index("ix_project_created", "created_at_us", "uid"),
     )
 
@@ -251,9 +254,12 @@ class ArtifactVersion(SQLModel, table=True):
     updated_by: str = _column(TEXT)
     revision: int = _column(Integer)
     deleted_at_us: int | None = _column(BigInteger, null=True)
+    purged_at_us: int | None = _column(BigInteger, null=True)  # since when it cannot come back
     __table_args__ = (
         UniqueConstraint("artifact_id", "version"),
         Index("ix_artifact_version_created", "project_uid", "created_at_us", "id"),
+        _partial("ix_artifact_version_deleted", "deleted_at_us", where="deleted_at_us IS NOT NULL"),
+        _partial("ix_artifact_version_committing", "created_at_us", where="state = 'committing'"),
         CheckConstraint("state IN ('committing', 'live', 'deleted')", name="state"),
     )
 
@@ -292,7 +298,15 @@ class Pack(SQLModel, table=True):
     size_bytes: int = _column(BigInteger)
     created_at_us: int = _column(BigInteger)
     touched_at_us: int = _column(BigInteger)
-    __table_args__ = (Index("ix_pack_touched", "touched_at_us"),)
+    # Since when it may hold bytes that no version needs: it was made, or a version let go of it. None: a repack looked.
+    suspect_at_us: int | None = _column(BigInteger, null=True)
+    __table_args__ = (
+        Index("ix_pack_touched", "touched_at_us"),
+        Index("ix_pack_pool", "pool", "id"),
+        Index("ix_pack_created", "pool", "created_at_us", "id"),
+        _partial("ix_pack_suspect", "pool", "created_at_us", "id", where="suspect_at_us IS NOT NULL"),
+        _partial("ix_pack_small", "pool", "created_at_us", "id", where=SMALL_PACK),
+    )
 
 
 class PackPending(SQLModel, table=True):
@@ -303,6 +317,7 @@ class PackPending(SQLModel, table=True):
     pool: str = _column(UUID)
     state: str = _column(TEXT)  # writing | trash
     created_at_us: int = _column(BigInteger)
+    size_bytes: int = _column(BigInteger, server_default=text("0"))  # 0 where nobody knows
     __table_args__ = (
         Index("ix_pack_pending_created", "created_at_us"),
         CheckConstraint("state IN ('writing', 'trash')", name="state"),

@@ -1,6 +1,6 @@
 """Where packs rest: one narrow seam, two implementations."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -20,6 +20,9 @@ class BlobStore(Protocol):
 
     def delete(self, key: str) -> None:
         """Removes an object; one that is not there is no error."""
+
+    def list(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """Yields key and size of each object whose key starts so, a few at a time, mostly in the order of keys."""
 
     def close(self) -> None:
         """Frees connections."""

@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from xpstore_server.store.blobs import Buffer
@@ -21,7 +21,7 @@ class DiskBlobs:
 
     def put(self, key: str, parts: Sequence[Buffer]) -> None:
         path = self._folder / key
-        draft = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
+        draft = _draft(path)
         try:
             self._make_folder(path.parent)
             with open(draft, "wb", buffering=0) as file:
@@ -48,9 +48,14 @@ class DiskBlobs:
 
     def delete(self, key: str) -> None:
         try:
-            (self._folder / key).unlink(missing_ok=True)
+            # The draft too: a write that a crash cut short left no more than that.
+            for path in (_draft(self._folder / key), self._folder / key):
+                path.unlink(missing_ok=True)
         except OSError as error:
             raise StoreUnavailable(f"The blob folder cannot be written: {error.strerror}") from error
+
+    def list(self, prefix: str) -> Iterator[tuple[str, int]]:
+        return (found for found in _files(self._folder, "") if found[0].startswith(prefix))
 
     def close(self) -> None:
         pass
@@ -61,6 +66,25 @@ class DiskBlobs:
         self._make_folder(folder.parent)
         folder.mkdir(exist_ok=True)
         _sync_folder(folder.parent)
+
+
+def _draft(path: Path) -> Path:
+    """Each key is written once, by one writer."""
+    return path.with_name(f".{path.name}")
+
+
+def _files(folder: Path, parent: str) -> Iterator[tuple[str, int]]:
+    """Path and size of all files below a folder in the order of paths, without drafts."""
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _files(folder / entry.name, f"{parent}{entry.name}/")
+            elif not entry.name.startswith("."):
+                with contextlib.suppress(FileNotFoundError):  # removed since
+                    yield parent + entry.name, entry.stat(follow_symlinks=False).st_size
+    except OSError as error:
+        raise StoreUnavailable(f"The blob folder cannot be read: {error.strerror}") from error
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,0 +1,43 @@
+"""Deletion frees bytes: purge, sweep and repack, in this order, by the janitor of each server and by hand."""
+
+from xpstore_server.core.needs import Needs
+from xpstore_server.core.repack import Repack
+from xpstore_server.store.blobs import BlobStore
+from xpstore_server.store.candidates import Candidates
+from xpstore_server.store.chunks import ChunkStore
+from xpstore_server.store.database import Database
+from xpstore_server.store.forecast import dying_versions, forecast, has_edge
+from xpstore_server.store.purge import purge
+from xpstore_server.store.rewrite import Rewriter
+from xpstore_server.store.sweep import Grace, IsStopped, Swept, condemn, give_up, remove_trash
+
+
+class GarbageCollector:
+    """Frees bytes that nothing needs. Any number may run at the same time, beside servers."""
+
+    def __init__(self, database: Database, chunks: ChunkStore, blobs: BlobStore, needs: Needs) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._needs = needs
+        self._rewriter = Rewriter(database, chunks, blobs)
+
+    def collect(self, grace: Grace, *, repack_all: bool = False, is_stopped: IsStopped = lambda: False) -> Swept:
+        """Does all there is to do, or what can be done until it is stopped."""
+        swept = Swept()
+        purge(self._database, grace, swept, is_stopped)
+        give_up(self._database, grace)
+        condemn(self._database, grace, swept, is_stopped)
+        now = self._database.read(lambda tx: tx.now_us())
+        candidates = Candidates(now - grace.condemn_us, repack_all)
+        Repack(self._database, self._needs, self._rewriter, candidates, swept, is_stopped=is_stopped).run()
+        remove_trash(self._database, self._blobs, grace, swept, is_stopped)
+        return swept
+
+    def preview(self, grace: Grace, *, repack_all: bool = False) -> Swept:
+        """What `collect` would do, with all that goes later because of it counted as freed. Changes nothing."""
+        now = self._database.read(lambda tx: tx.now_us())
+        swept = self._database.read(lambda tx: forecast(tx, now, grace))
+        dying = dying_versions(now, grace)
+        candidates = Candidates(now - grace.condemn_us, repack_all, suspects=has_edge(dying), only=has_edge(~dying))
+        Repack(self._database, self._needs, None, candidates, swept, without=dying).run()
+        return swept

@@ -1,0 +1,53 @@
+"""What a purge and a sweep would do, without doing it."""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Table, and_, exists, func, or_, select
+
+from xpstore_server.store.database import Transaction
+from xpstore_server.store.purge import due_projects, due_versions, is_purged
+from xpstore_server.store.sweep import Grace, Swept, is_trash
+from xpstore_server.store.tables import artifact_pack, artifact_version, pack, pack_pending, project
+
+version = artifact_version
+
+
+def forecast(tx: Transaction, now_us: int, grace: Grace) -> Swept:
+    """Counts what is due; as freed also what would become trash, and go a while later."""
+    is_due = or_(due_versions(now_us, grace), is_purged(version))
+    versions = select(func.count()).select_from(version).where(is_due, ~_in_dying_project(now_us, grace))
+    projects = select(func.count()).select_from(project).where(or_(due_projects(now_us, grace), is_purged(project)))
+    is_old = pack.c.touched_at_us <= now_us - grace.condemn_us
+    condemned = _sum(tx, pack, [is_old, ~has_edge(~dying_versions(now_us, grace))])
+    given_up = and_(pack_pending.c.state == "writing", pack_pending.c.created_at_us <= now_us - grace.abandon_us)
+    trash = _sum(tx, pack_pending, [or_(is_trash, given_up)])
+    return Swept(
+        purged_versions=tx.execute(versions).scalar_one(),
+        purged_projects=tx.execute(projects).scalar_one(),
+        condemned_packs=condemned[0],
+        removed_objects=condemned[0] + trash[0],
+        freed_bytes=condemned[1] + trash[1],
+    )
+
+
+def dying_versions(now_us: int, grace: Grace) -> ColumnElement[bool]:
+    """Which versions would be gone."""
+    is_abandoned = and_(version.c.state == "committing", version.c.created_at_us <= now_us - grace.abandon_us)
+    return or_(due_versions(now_us, grace), is_purged(version), is_abandoned, _in_dying_project(now_us, grace))
+
+
+def has_edge(of: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Whether a pack has an edge from one of these versions."""
+    edges = select(artifact_pack.c.pack_id).join(version, version.c.id == artifact_pack.c.version_id)
+    return exists(edges.where(artifact_pack.c.pack_id == pack.c.id, of).correlate(pack))
+
+
+def _in_dying_project(now_us: int, grace: Grace) -> ColumnElement[bool]:
+    is_dying = or_(due_projects(now_us, grace), is_purged(project))
+    return exists().where(project.c.uid == version.c.project_uid, is_dying)
+
+
+def _sum(tx: Transaction, table: Table, which: list[ColumnElement[bool]]) -> tuple[int, int]:
+    columns = (func.count().label("objects"), func.coalesce(func.sum(table.c.size_bytes), 0).label("size_bytes"))
+    row: Row[Any] = tx.execute(select(*columns).select_from(table).where(*which)).one()
+    return int(row.objects), int(row.size_bytes)
