@@ -21,8 +21,8 @@ from xpstore.v1.artifact_pb2 import CODEC_NONE, CODEC_ZSTD
 from xpstore.v1.limits_pb2 import Chunking
 
 VECTORS = json.loads((Path(__file__).parents[1] / "docs" / "protocol-vectors.json").read_text())["cuts"]
-LEAST, AVERAGE, MOST = 64 * KIB, 256 * KIB, MIB
-CHUNKING = Chunking(min_size_bytes=LEAST, average_size_bytes=AVERAGE, max_size_bytes=MOST, normalization=1)
+LEAST, AVERAGE, MOST = 128 * KIB, 256 * KIB, MIB
+CHUNKING = Chunking(min_size_bytes=LEAST, average_size_bytes=AVERAGE, max_size_bytes=MOST, normalization=2)
 GEAR = [int.from_bytes(hashlib.md5(bytes([value]) * 64).digest()[:8], "big") for value in range(256)]
 
 
@@ -40,7 +40,7 @@ def first_cut(data: bytes) -> int:
     end, hash_ = min(MOST, len(data)), 0
     for position in range(LEAST, end // 2 * 2):
         hash_ = (2 * hash_ + GEAR[data[position]]) % 2**64
-        if hash_ & (0x0000D91707537000 if position < min(AVERAGE, end // 2 * 2) else 0x0000D90703537000) == 0:
+        if hash_ & (0x0000D91747537000 if position < min(AVERAGE, end // 2 * 2) else 0x0000D90303537000) == 0:
             return position
     return end
 

@@ -3,7 +3,7 @@
     this thread:    read -> cut, hash -> window -> what is missing of it? -> messages -> batch
     two threads:    batch -> stream, again after a broken connection
 
-Memory is bounded: three windows, and three batches of messages. What a crash of the server makes a client send again
+Memory is bounded: two windows, and three batches of messages. What a crash of the server makes a client send again
 is at most what two streams had under way.
 """
 
@@ -28,13 +28,13 @@ from xpstore.tree import Source
 from xpstore.v1 import artifact_pb2 as pb
 
 # Raw bytes that are asked about together, and windows asked about ahead.
-WINDOW_BYTES = 8 << 20
-ASKED_WINDOWS = 2
+WINDOW_BYTES = 16 << 20
+ASKED_WINDOWS = 1
 MESSAGE_BYTES = 1 << 20
 # Encoded bytes of one stream, no more than the server puts into one pack; and streams at a time. So 32 MiB may be under
 # way, and while the server writes one pack it receives the next.
-BATCH_BYTES = 8 << 20
-STREAMS = 4
+BATCH_BYTES = 16 << 20
+STREAMS = 2
 # One batch over a slow line; keepalive notices a dead one much sooner.
 STREAM_SECONDS = 900.0
 # Digests remembered as sent, so that what a file repeats is sent once: a few MiB.
@@ -238,11 +238,11 @@ class Uploader:
         self._pending, self._pending_bytes = [], 0
 
     def _send_batch(self) -> None:
+        while len(self._sending) >= STREAMS:
+            self._sending.popleft().result()
         batch, self._batch = self._batch, _Batch()
         if batch.messages:
             self._sending.append(self._senders.submit(self._send, batch))
-        while len(self._sending) > STREAMS:
-            self._sending.popleft().result()
 
     def _send(self, batch: _Batch) -> None:
         """Sends a batch until all of it is durable, each time only what is not."""

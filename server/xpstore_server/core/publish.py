@@ -21,7 +21,8 @@ from xpstore_server.core.artifact import Link
 from xpstore_server.core.errors import AlreadyExists, Conflict, InvalidArgument
 from xpstore_server.core.manifest import Entry, ManifestCodec, PageRef, Tree
 from xpstore_server.store import tables
-from xpstore_server.store.chunks import ChunkStore, batches
+from xpstore_server.store.batches import batches
+from xpstore_server.store.chunks import ChunkStore
 from xpstore_server.store.database import Database, Transaction
 from xpstore_server.store.errors import MissingChunks
 

@@ -10,9 +10,10 @@ from sqlalchemy import Row, select
 from sqlalchemy.exc import IntegrityError
 
 from xpstore_server.core.needs import UNREADABLE, Needs
+from xpstore_server.store.batches import batches
 from xpstore_server.store.blobs import BlobStore
 from xpstore_server.store.bucket import Object, Report, listed, look_up
-from xpstore_server.store.chunks import ChunkStore, add_to_index, batches
+from xpstore_server.store.chunks import ChunkStore, add_to_index
 from xpstore_server.store.database import Database, Transaction
 from xpstore_server.store.errors import BlobMissing, MissingChunks
 from xpstore_server.store.ids import NIL

@@ -14,7 +14,8 @@ from xpstore.chunk_wire import Buffer, encode_chunks, varint
 from xpstore.v1 import artifact_pb2 as pb
 from xpstore_server.core.errors import InvalidArgument
 from xpstore_server.core.files import Files, Piece
-from xpstore_server.store.chunks import STRETCH_BYTES, ChunkStore, EncodedChunk, batches, checked, stretches
+from xpstore_server.store.batches import batches
+from xpstore_server.store.chunks import STRETCH_BYTES, ChunkStore, EncodedChunk, checked, stretches
 
 Place = Row[Any]
 

@@ -13,6 +13,7 @@ import zstandard
 from blake3 import blake3
 from sqlalchemy import Row, Select, bindparam, delete, select, update
 
+from xpstore_server.store.batches import batches
 from xpstore_server.store.blobs import BlobStore, Buffer
 from xpstore_server.store.database import Database, Transaction
 from xpstore_server.store.errors import BlobDamaged, BlobMissing, MissingChunks, StoreUnavailable
@@ -52,12 +53,6 @@ class EncodedChunk:
     codec: int
     raw_size: int
     data: Buffer
-
-
-def batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    """Cuts a sequence into stretches of at most `size`."""
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
 
 
 def decode(codec: int, data: Buffer, raw_size: int) -> Buffer:
@@ -209,19 +204,12 @@ def add_to_index(tx: Transaction, pool: str, pack_id: str, size: int, placed: Se
     row = {"id": pack_id, "pool": pool, "size_bytes": size}
     packs = tx.insert_ignore(pack, {**row, "created_at_us": now, "touched_at_us": now, "suspect_at_us": now})
     # Sorted: two replicas that insert the same chunks in different orders would deadlock.
+    pool_key, pack_key_ = tx.as_key(pool), tx.as_key(pack_id)
     rows = [
-        {
-            "pool": pool,
-            "digest": entry.digest,
-            "pack_id": pack_id,
-            "offset": entry.offset,
-            "stored_size": entry.stored_size,
-            "raw_size": entry.raw_size,
-            "codec": entry.codec,
-        }
+        (pool_key, entry.digest, pack_key_, entry.offset, entry.stored_size, entry.raw_size, entry.codec)
         for entry in sorted(placed, key=lambda entry: entry.digest)
     ]
-    return packs, tx.insert_ignore(chunk, *rows)
+    return packs, tx.insert_many(chunk, rows)
 
 
 def _find(tx: Transaction, query: Select[Any], pool: str, digests: Iterable[bytes]) -> list[Row[Any]]:

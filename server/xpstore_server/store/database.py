@@ -99,6 +99,21 @@ class Transaction:
         options = {"preserve_rowcount": True}
         return self._connection.execute(statement, _one_or_many(rows), execution_options=options).rowcount
 
+    def insert_many(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> int:
+        """`insert_ignore` of rows as tuples of all columns in their order, ids by `as_key`, straight to the driver.
+
+        For the rows of a pack's chunks the way through SQLAlchemy takes four times as long.
+        """
+        if not rows:
+            return 0
+        options = {"preserve_rowcount": True}
+        sql = _insert_many(table, self.is_sqlite)
+        return self._connection.exec_driver_sql(sql, list(rows), execution_options=options).rowcount
+
+    def as_key(self, id_: str) -> str:
+        """An id as the driver takes it: SQLite keeps 32 digits, PostgreSQL reads any form."""
+        return id_.replace("-", "")
+
     @contextmanager
     def savepoint(self) -> Iterator[None]:
         """What fails inside is undone alone, and the transaction goes on."""
@@ -115,6 +130,13 @@ def _insert(table: Table) -> Insert:
 def _insert_ignore(table: Table, is_sqlite: bool) -> Insert:
     insert = sqlite.insert if is_sqlite else postgresql.insert
     return insert(table).on_conflict_do_nothing()
+
+
+@cache
+def _insert_many(table: Table, is_sqlite: bool) -> str:
+    names = ", ".join(f'"{column.name}"' for column in table.c)
+    marks = ", ".join(["?" if is_sqlite else "%s"] * len(table.c))
+    return f'INSERT INTO "{table.name}" ({names}) VALUES ({marks}) ON CONFLICT DO NOTHING'
 
 
 def _one_or_many(rows: tuple[dict[str, Any], ...]) -> dict[str, Any] | list[dict[str, Any]]:

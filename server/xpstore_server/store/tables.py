@@ -36,7 +36,7 @@ TEXT = Text().with_variant(Text(collation="C"), "postgresql")
 UUID = Uuid(as_uuid=False)
 
 # A quarter of a full pack. Queries say it as a literal: of a parameter PostgreSQL cannot tell that the index serves.
-SMALL_PACK = "size_bytes < 2097152"
+SMALL_PACK = "size_bytes < 4194304"
 
 
 def _column(type_: Any, *constraints: Any, primary_key: bool = False, null: bool = False, **options: Any) -> Any:

@@ -25,6 +25,7 @@ class DiskBlobs:
         try:
             self._make_folder(path.parent)
             with open(draft, "wb", buffering=0) as file:
+                # Part by part: one writev of them all took three times the CPU in the kernel.
                 for part in parts:
                     view = memoryview(part)
                     while view:

@@ -24,7 +24,7 @@ def upgrade() -> None:
     by_age = ["pool", "created_at_us", "id"]
     op.create_index("ix_pack_created", "pack", by_age, unique=False)
     _partial("ix_pack_suspect", "pack", by_age, "suspect_at_us IS NOT NULL")
-    _partial("ix_pack_small", "pack", by_age, "size_bytes < 2097152")
+    _partial("ix_pack_small", "pack", by_age, "size_bytes < 4194304")
 
 
 def _partial(name: str, table: str, columns: list[str], where: str) -> None:
