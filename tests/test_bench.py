@@ -8,8 +8,6 @@ from pathlib import Path
 
 from bench.figure import Figure, Goal, Spread, table
 
-from s3_server import SeaweedFS
-
 ROOT = Path(__file__).parent.parent
 
 
@@ -41,7 +39,7 @@ def test_quick_benchmark_sends_and_gets_back_equal_bytes(tmp_path: Path) -> None
     """It compares every download with what was sent itself, and fails if they differ."""
     temporary = tmp_path / "temporary"
     temporary.mkdir()
-    stores = ["disk", "stub", "wire", *(["SeaweedFS"] if SeaweedFS.program() else [])]
+    stores = ["disk", "stub", "wire"]
     steps = ("large", "few", "crowd")
     options = ("--quick", "--stores", *stores, "--steps", *steps, "--output", str(tmp_path))
     done = run_bench("transfer", *options, TMPDIR=str(temporary))

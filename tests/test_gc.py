@@ -210,7 +210,7 @@ def test_merged_packs_are_of_the_usual_size(store: Store) -> None:
     store.commit(*pieces)
     store.gc()
     sizes = sorted(size for _, size in store.blobs.list(""))
-    assert len(sizes) == 3 and sizes[-1] <= PACK_BYTES
+    assert len(sizes) == 2 and sizes[-1] <= PACK_BYTES
     read(store, *pieces)
 
 

@@ -18,7 +18,7 @@ from xpstore import errors
 from xpstore.artifact import Artifact, DirectoryArtifact
 
 PROCESSES = 8
-SECONDS = 20
+SECONDS = 8
 SWEEPS = {
     "XPSTORE_SWEEP_SECONDS": "0.05",
     "XPSTORE_SWEEP_UNUSED_SECONDS": "0",

@@ -5,6 +5,7 @@ so streams cannot wait for each other in a circle, and a slow client costs one b
 """
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -91,22 +92,27 @@ class Packer:
 
     async def messages(self, stream: AsyncIterator[T]) -> AsyncIterator[T]:
         """Yields the messages of a stream. When it waits too long for one, what came before is made durable."""
-        watch = asyncio.ensure_future(self._watch())
+        ended = asyncio.Event()
+        watch = asyncio.ensure_future(self._watch(ended))
         try:
             async for message in stream:
                 self._is_idle = False
                 yield message
                 if watch.done():
-                    watch.result()  # what it could not write is this stream's failure
+                    break
+            # Not cancelled: what it is writing must be known to be durable, and what it could not write be told.
+            ended.set()
+            await watch
         finally:
             watch.cancel()
 
-    async def _watch(self) -> None:
+    async def _watch(self, ended: asyncio.Event) -> None:
         # A task for each stream, where one for each message would cost more than the message.
-        while True:
+        while not ended.is_set():
             self._is_idle = True
-            await asyncio.sleep(IDLE_SECONDS)
-            if self._is_idle and self._buffer:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(ended.wait(), IDLE_SECONDS)
+            if self._is_idle and self._buffer and not ended.is_set():
                 await self.finish()
 
     async def add(self, chunk: EncodedChunk) -> None:
