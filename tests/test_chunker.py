@@ -21,7 +21,7 @@ from xpstore.v1.artifact_pb2 import CODEC_NONE, CODEC_ZSTD
 from xpstore.v1.limits_pb2 import Chunking
 
 VECTORS = json.loads((Path(__file__).parents[1] / "docs" / "protocol-vectors.json").read_text())["cuts"]
-LEAST, AVERAGE, MOST = 128 * KIB, 256 * KIB, MIB
+LEAST, AVERAGE, MOST = 96 * KIB, 192 * KIB, MIB
 CHUNKING = Chunking(min_size_bytes=LEAST, average_size_bytes=AVERAGE, max_size_bytes=MOST, normalization=2)
 GEAR = [int.from_bytes(hashlib.md5(bytes([value]) * 64).digest()[:8], "big") for value in range(256)]
 

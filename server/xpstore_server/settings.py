@@ -35,7 +35,7 @@ class Settings(BaseSettings):
     allow_plaintext: bool = Field(False, description="Listen without TLS beyond loopback.")
     idle_exit_seconds: float = Field(0, ge=0, description="Leave when nobody called for so long; 0: never.")
     drain_seconds: float = Field(10, ge=0, description="How long SIGTERM waits for calls under way.")
-    upload_memory_mib: int = Field(384, ge=32, description="Bound of all upload buffers together.")
+    upload_memory_mib: int = Field(192, ge=32, description="Bound of all upload buffers together.")
     undo_seconds: float = Field(604_800, ge=0, description="How long what was deleted can be undeleted; 7 days.")
     sweep_seconds: float = Field(3600, ge=0, description="How often to sweep out bytes that nothing needs; 0: never.")
     sweep_unused_seconds: float = Field(90_000, ge=0, description="How long chunks wait for a commit; 24 h promised.")

@@ -5,8 +5,8 @@ MIB = 1 << 20
 MESSAGE_BYTES = 4 * MIB
 CHUNK_BYTES = MIB
 # The recommended cut: FastCDC 2020.
-CHUNK_AVERAGE_BYTES = 256 << 10
-CHUNK_MIN_BYTES = 128 << 10
+CHUNK_AVERAGE_BYTES = 192 << 10  # random bytes are then cut into 246 KiB on average
+CHUNK_MIN_BYTES = 96 << 10
 CHUNK_NORMALIZATION = 2
 STREAM_BYTES = 256 * MIB
 DIGESTS = 16_384  # 32 bytes each and framing: 0.6 MiB

@@ -22,7 +22,7 @@ from xpstore_server.core.errors import AlreadyExists, Conflict, InvalidArgument
 from xpstore_server.core.manifest import Entry, ManifestCodec, PageRef, Tree
 from xpstore_server.store import tables
 from xpstore_server.store.batches import batches
-from xpstore_server.store.chunks import ChunkStore
+from xpstore_server.store.chunks import ChunkStore, Place
 from xpstore_server.store.database import Database, Transaction
 from xpstore_server.store.errors import MissingChunks
 
@@ -144,7 +144,7 @@ class Publisher:
             raise MissingChunks(missing[: limits.DIGESTS])
         return _Checked(tree.finish(), tree.size_bytes, tree.file_count, pack_ids)
 
-    def _resolved(self, pool: str, digests: list[bytes], missing: list[bytes]) -> dict[bytes, Row[Any]]:
+    def _resolved(self, pool: str, digests: list[bytes], missing: list[bytes]) -> dict[bytes, Place]:
         try:
             return self._chunks.resolve(pool, digests)
         except MissingChunks as error:

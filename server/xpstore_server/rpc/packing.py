@@ -110,8 +110,10 @@ class Packer:
         # A task for each stream, where one for each message would cost more than the message.
         while not ended.is_set():
             self._is_idle = True
+            # Others wait for what this stream's buffer holds: it has less time.
+            patience_seconds = IDLE_SECONDS / 4 if self._budget.is_short else IDLE_SECONDS
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(ended.wait(), IDLE_SECONDS)
+                await asyncio.wait_for(ended.wait(), patience_seconds)
             if self._is_idle and self._buffer and not ended.is_set():
                 await self.finish()
 

@@ -15,9 +15,7 @@ from xpstore.v1 import artifact_pb2 as pb
 from xpstore_server.core.errors import InvalidArgument
 from xpstore_server.core.files import Files, Piece
 from xpstore_server.store.batches import batches
-from xpstore_server.store.chunks import STRETCH_BYTES, ChunkStore, EncodedChunk, checked, stretches
-
-Place = Row[Any]
+from xpstore_server.store.chunks import STRETCH_BYTES, ChunkStore, EncodedChunk, Place, checked, stretches
 
 # Chunks resolved by one query.
 RESOLVED = 512

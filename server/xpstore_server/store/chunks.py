@@ -4,14 +4,15 @@ The index is one seam of three methods: `missing`, `resolve`, `add`. Its contrac
 as missing, never the reverse.
 """
 
+import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NamedTuple
 
 import zstandard
 from blake3 import blake3
-from sqlalchemy import Row, Select, bindparam, delete, select, update
+from sqlalchemy import Select, Text, bindparam, delete, select, type_coerce, update
 
 from xpstore_server.store.batches import batches
 from xpstore_server.store.blobs import BlobStore, Buffer
@@ -20,8 +21,6 @@ from xpstore_server.store.errors import BlobDamaged, BlobMissing, MissingChunks,
 from xpstore_server.store.ids import new_id
 from xpstore_server.store.packs import PackedChunk, encode_footer, pack_key
 from xpstore_server.store.tables import chunk, pack, pack_pending
-
-T = TypeVar("T")
 
 NONE, ZSTD = 1, 2
 # Below the bound of SQLite on variables (32,766), and a plan that PostgreSQL makes quickly.
@@ -38,7 +37,26 @@ GAP_BYTES = 64 << 10
 # Made once: building a statement costs more than running it.
 _WANTED = (chunk.c.pool == bindparam("wanted_pool"), chunk.c.digest.in_(bindparam("digests", expanding=True)))
 _PRESENT = select(chunk.c.digest, pack.c.touched_at_us).join(pack, pack.c.id == chunk.c.pack_id).where(*_WANTED)
-_PLACES = select(*(column for column in chunk.c if column.name != "pool")).where(*_WANTED)
+# Ids as the driver gives them: thousands of chunks lie in a few packs, whose ids are then converted once.
+_PLACES = select(
+    chunk.c.digest,
+    type_coerce(chunk.c.pack_id, Text),
+    chunk.c.offset,
+    chunk.c.stored_size,
+    chunk.c.raw_size,
+    chunk.c.codec,
+).where(*_WANTED)
+
+
+class Place(NamedTuple):
+    """Where a chunk lies."""
+
+    digest: bytes
+    pack_id: str
+    offset: int
+    stored_size: int
+    raw_size: int
+    codec: int
 
 
 class BadChunk(Exception):
@@ -91,9 +109,9 @@ def checked(encoded: EncodedChunk) -> Buffer:
         raise BlobDamaged(f"chunk {encoded.digest.hex()} {error}") from None
 
 
-def stretches(places: Iterable[Row[Any]]) -> Iterator[list[Row[Any]]]:
+def stretches(places: Iterable[Place]) -> Iterator[list[Place]]:
     """Puts places that follow each other closely in one pack together, so that each stretch is one read."""
-    stretch: list[Row[Any]] = []
+    stretch: list[Place] = []
     for place in places:
         if stretch and not _follows(stretch, place):
             yield stretch
@@ -103,7 +121,7 @@ def stretches(places: Iterable[Row[Any]]) -> Iterator[list[Row[Any]]]:
         yield stretch
 
 
-def _follows(stretch: list[Row[Any]], place: Row[Any]) -> bool:
+def _follows(stretch: list[Place], place: Place) -> bool:
     first, last = stretch[0], stretch[-1]
     gap = place.offset - last.offset - last.stored_size
     size = place.offset + place.stored_size - first.offset
@@ -122,10 +140,9 @@ class ChunkStore:
         absent, is_stale = self._database.read(lambda tx: _absent(tx, pool, digests))
         return self._database.write(lambda tx: _touched_absent(tx, pool, digests)) if is_stale else absent
 
-    def resolve(self, pool: str, digests: Sequence[bytes]) -> dict[bytes, Row[Any]]:
+    def resolve(self, pool: str, digests: Sequence[bytes]) -> dict[bytes, Place]:
         """Where chunks lie; raises MissingChunks for those that are not there."""
-        rows = self._database.read(lambda tx: _find(tx, _PLACES, pool, digests))
-        found = {row.digest: row for row in rows}
+        found = self._database.read(lambda tx: _places(tx, pool, digests))
         if lost := [digest for digest in dict.fromkeys(digests) if digest not in found]:
             raise MissingChunks(lost)
         return found
@@ -163,7 +180,7 @@ class ChunkStore:
         for stretch in stretches([places[digest] for digest in digests]):
             yield from map(checked, self.fetch(pool, stretch))
 
-    def fetch(self, pool: str, stretch: Sequence[Row[Any]]) -> list[EncodedChunk]:
+    def fetch(self, pool: str, stretch: Sequence[Place]) -> list[EncodedChunk]:
         """Reads chunks that lie close to each other in one pack, as they rest. Their bytes are not verified."""
         try:
             return list(self._fetch(pool, stretch))
@@ -173,7 +190,7 @@ class ChunkStore:
             again = stretches([places[place.digest] for place in stretch])
             return [found for stretch in again for found in self._fetch(pool, stretch)]
 
-    def _fetch(self, pool: str, stretch: Sequence[Row[Any]]) -> Iterator[EncodedChunk]:
+    def _fetch(self, pool: str, stretch: Sequence[Place]) -> Iterator[EncodedChunk]:
         first, last = stretch[0], stretch[-1]
         length = last.offset + last.stored_size - first.offset
         data = self._blobs.get(pack_key(pool, first.pack_id), first.offset, length)
@@ -212,10 +229,21 @@ def add_to_index(tx: Transaction, pool: str, pack_id: str, size: int, placed: Se
     return packs, tx.insert_many(chunk, rows)
 
 
-def _find(tx: Transaction, query: Select[Any], pool: str, digests: Iterable[bytes]) -> list[Row[Any]]:
-    found: list[Row[Any]] = []
+def _find(tx: Transaction, query: Select[Any], pool: str, digests: Iterable[bytes]) -> list[Any]:
+    found: list[Any] = []
     for some in batches(list(dict.fromkeys(digests)), QUERY_DIGESTS):
         found.extend(tx.execute(query, {"wanted_pool": pool, "digests": some}).all())
+    return found
+
+
+def _places(tx: Transaction, pool: str, digests: Iterable[bytes]) -> dict[bytes, Place]:
+    ids: dict[Any, str] = {}
+    found: dict[bytes, Place] = {}
+    for row in _find(tx, _PLACES, pool, digests):
+        key = row[1]
+        if key not in ids:
+            ids[key] = str(uuid.UUID(str(key)))
+        found[row[0]] = Place(row[0], ids[key], *row[2:])
     return found
 
 
@@ -230,7 +258,7 @@ def _absent(tx: Transaction, pool: str, digests: Sequence[bytes]) -> tuple[set[b
 def _touched_absent(tx: Transaction, pool: str, digests: Sequence[bytes]) -> set[bytes]:
     absent, is_stale = _absent(tx, pool, digests)
     if is_stale:
-        ids = {row.pack_id for row in _find(tx, _PLACES, pool, digests)}
+        ids = {place.pack_id for place in _places(tx, pool, digests).values()}
         for some in batches(sorted(ids), QUERY_DIGESTS):
             tx.execute(update(pack).where(pack.c.id.in_(some)).values(touched_at_us=tx.now_us()))
         # The sweep may have been faster: only what is still there after the touch counts.

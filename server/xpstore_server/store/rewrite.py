@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 
 from xpstore_server.store.blobs import BlobStore
 from xpstore_server.store.candidates import Plan
-from xpstore_server.store.chunks import ChunkStore, EncodedChunk, announce, checked, place, stretches
+from xpstore_server.store.chunks import ChunkStore, EncodedChunk, Place, announce, checked, place, stretches
 from xpstore_server.store.database import Database, Transaction
 from xpstore_server.store.errors import BlobDamaged, BlobMissing, MissingChunks
 from xpstore_server.store.ids import new_id
@@ -93,7 +93,12 @@ class Rewriter:
     def _needed_chunks(self, pool: str, pack_id: str, needed: Container[bytes]) -> Iterator[EncodedChunk]:
         query = select(chunk).where(chunk.c.pack_id == pack_id).order_by(chunk.c.offset)
         rows = self._database.read(lambda tx: tx.execute(query).all())
-        for stretch in stretches(row for row in rows if row.digest in needed):
+        places = (
+            Place(row.digest, pack_id, row.offset, row.stored_size, row.raw_size, row.codec)
+            for row in rows
+            if row.digest in needed
+        )
+        for stretch in stretches(places):
             for entry in self._chunks.fetch(pool, stretch):
                 checked(entry)
                 # A copy: the view would keep the stretch in memory, with all that is not needed of it.
