@@ -8,7 +8,7 @@ _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
 _M_ARENA_MAX = -8
 _ARENAS = 2
-_KEPT_BYTES = 64 << 20
+_KEPT_BYTES = 32 << 20
 
 
 def share_arenas() -> None:

@@ -21,8 +21,8 @@ from xpstore_server.store.chunks import STRETCH_BYTES, ChunkStore, EncodedChunk,
 RESOLVED = 512
 MESSAGE_BYTES = 1 << 20
 # Stretches read ahead of a client, where memory allows; each stream has one without asking.
-AHEAD = 3
-AHEAD_BYTES = 128 << 20
+AHEAD = 2
+AHEAD_BYTES = 64 << 20
 # Tag of the field `data` of ReadFileResponse, whose bytes pass as they are.
 _DATA_TAG = bytes([pb.ReadFileResponse.DATA_FIELD_NUMBER << 3 | 2])
 _CHUNKS_FIELD = pb.ReadChunksResponse.CHUNKS_FIELD_NUMBER
