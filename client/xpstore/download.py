@@ -19,7 +19,7 @@ from xpstore.chunk_wire import WireChunk, decode_chunks
 from xpstore.client import Client
 from xpstore.draft import Draft, is_there
 from xpstore.errors import DataLoss, DeadlineExceeded, Unavailable, from_rpc
-from xpstore.patience import Patience
+from xpstore.patience import STREAM_SECONDS, Patience
 from xpstore.progress import Advance
 from xpstore.tree import Folder
 from xpstore.v1 import artifact_pb2 as pb
@@ -29,8 +29,6 @@ WINDOW_BYTES = 8 << 20
 WINDOW_CHUNKS = 4_096
 AHEAD = 3
 STREAMS = 2
-# One window over a slow line; keepalive notices a dead one much sooner.
-STREAM_SECONDS = 900.0
 CHUNKS_FIELD = pb.ReadChunksResponse.CHUNKS_FIELD_NUMBER
 
 

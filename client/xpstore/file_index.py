@@ -112,6 +112,8 @@ class FileIndex:
         Args:
             stats: files, with what `os.stat` says of them now.
         """
+        if not stats:  # bytes are saved too: they need no index
+            return []
         keys = [(_key(path), _identity(status)) for path, status in stats]
         try:
             with self._connect() as connection:

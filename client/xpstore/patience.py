@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 FIRST_BACKOFF_SECONDS = 0.05
 LONGEST_BACKOFF_SECONDS = 2.0
 LAST_ATTEMPT_SECONDS = 0.05
+# One stream of bytes over a slow line; keepalive notices a dead one much sooner.
+STREAM_SECONDS = 900.0
 
 
 class Patience:

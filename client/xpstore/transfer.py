@@ -6,11 +6,8 @@ import grpc
 
 from xpstore.client import Client
 from xpstore.errors import DeadlineExceeded, Unavailable, from_rpc
-from xpstore.patience import Patience
+from xpstore.patience import STREAM_SECONDS, Patience
 from xpstore.v1 import artifact_pb2 as pb
-
-# One range over a slow line; keepalive notices a dead one much sooner.
-STREAM_SECONDS = 900.0
 
 
 def read_range(

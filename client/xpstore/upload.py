@@ -22,7 +22,7 @@ from xpstore.chunker import Chunker, Encoder
 from xpstore.client import Client
 from xpstore.errors import DeadlineExceeded, Unavailable, from_rpc
 from xpstore.file_index import Cut
-from xpstore.patience import Patience
+from xpstore.patience import STREAM_SECONDS, Patience
 from xpstore.progress import Advance
 from xpstore.tree import Source
 from xpstore.v1 import artifact_pb2 as pb
@@ -35,8 +35,6 @@ MESSAGE_BYTES = 1 << 20
 # way, and while the server writes one pack it receives the next.
 BATCH_BYTES = 16 << 20
 STREAMS = 2
-# One batch over a slow line; keepalive notices a dead one much sooner.
-STREAM_SECONDS = 900.0
 # Digests remembered as sent, so that what a file repeats is sent once: a few MiB.
 REMEMBERED = 50_000
 CHUNKS_FIELD = pb.UploadChunksRequest.CHUNKS_FIELD_NUMBER

@@ -130,7 +130,7 @@ class Files:
         key = (pool, digest)
         if (known := self._decoded.get(key)) is not None:
             return known
-        entries = self._codec.decode_page(bytes(next(self._chunks.read(pool, [digest]))))
+        entries = self._codec.decode_page(next(self._chunks.read(pool, [digest])))
         self._decoded.put(key, entries)
         return entries
 

@@ -52,7 +52,7 @@ class PageRef:
 class ManifestCodec:
     """How pages and roots are written; the wire's business, handed in by the composition root."""
 
-    decode_page: Callable[[bytes], list[Entry]]
+    decode_page: Callable[[bytes | memoryview], list[Entry]]
     encode_page: Callable[[list[Entry]], bytes]
     decode_root: Callable[[bytes], list[PageRef]]
     encode_root: Callable[[list[PageRef]], bytes]

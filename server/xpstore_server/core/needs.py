@@ -61,5 +61,5 @@ class Needs:
         """Yields the page's own digest and those of the chunks that it names."""
         data = next(self._chunks.read(pool, [page]))
         yield page
-        for entry in self._codec.decode_page(bytes(data)):
+        for entry in self._codec.decode_page(data):
             yield from entry.chunk_digests

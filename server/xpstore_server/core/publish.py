@@ -155,7 +155,7 @@ class Publisher:
     def _read_pages(self, pool: str, pages: Sequence[PageRef]) -> Iterator[list[Entry]]:
         last_path = ""
         for page, data in zip(pages, self._chunks.read(pool, [page.digest for page in pages]), strict=True):
-            entries = self._codec.decode_page(bytes(data))
+            entries = self._codec.decode_page(data)
             first_path = page.first_path or last_path
             if len(data) != page.size_bytes or not entries:
                 raise InvalidArgument("manifest.pages", page.size_bytes, "must be the size of a page with entries")

@@ -38,9 +38,9 @@ def _to_wire(entry: Entry) -> pb.ManifestEntry:
     )
 
 
-def decode_page(data: bytes) -> list[Entry]:
+def decode_page(data: bytes | memoryview) -> list[Entry]:
     try:
-        return [_to_entry(wire) for wire in pb.ManifestPage.FromString(data).entries]
+        return [_to_entry(wire) for wire in pb.ManifestPage.FromString(bytes(data)).entries]
     except DecodeError:
         raise InvalidArgument("manifest.pages", len(data), "names a chunk that is no manifest page") from None
 

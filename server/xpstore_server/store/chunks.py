@@ -208,11 +208,16 @@ class ChunkStore:
 
 def add(tx: Transaction, pool: str, pack_id: str, size: int, placed: Sequence[PackedChunk]) -> bool:
     """Makes a written pack live. False if it was given up in between."""
-    pending = delete(pack_pending).where(pack_pending.c.id == pack_id, pack_pending.c.state == "writing")
-    if tx.execute(pending).rowcount != 1:
+    if not claim(tx, pack_id):
         return False
     add_to_index(tx, pool, pack_id, size, placed)
     return True
+
+
+def claim(tx: Transaction, pack_id: str) -> bool:
+    """Takes back the announcement of a pack that is written now. False if it was given up in between."""
+    pending = delete(pack_pending).where(pack_pending.c.id == pack_id, pack_pending.c.state == "writing")
+    return tx.execute(pending).rowcount == 1
 
 
 def add_to_index(tx: Transaction, pool: str, pack_id: str, size: int, placed: Sequence[PackedChunk]) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 
 from xpstore_server.store.blobs import BlobStore
 from xpstore_server.store.candidates import Plan
-from xpstore_server.store.chunks import ChunkStore, EncodedChunk, Place, announce, checked, place, stretches
+from xpstore_server.store.chunks import ChunkStore, EncodedChunk, Place, announce, checked, claim, place, stretches
 from xpstore_server.store.database import Database, Transaction
 from xpstore_server.store.errors import BlobDamaged, BlobMissing, MissingChunks
 from xpstore_server.store.ids import new_id
@@ -149,8 +149,7 @@ def _check(tx: Transaction, olds: Sequence[Row[Any]], locked: Sequence[Row[Any]]
 
 
 def _add(tx: Transaction, pool: str, olds: Sequence[Row[Any]], new: _NewPack) -> None:
-    pending = delete(pack_pending).where(pack_pending.c.id == new.id, pack_pending.c.state == "writing")
-    if tx.execute(pending).rowcount != 1:
+    if not claim(tx, new.id):
         raise Outrun("the sweep took the new pack for abandoned")
     row = {
         "id": new.id,
