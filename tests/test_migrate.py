@@ -14,7 +14,7 @@ from sqlalchemy import Table, select
 from conftest import Backend
 from xpstore_server.store import migrate, tables
 from xpstore_server.store.database import Database
-from xpstore_server.store.packs import PACK_BYTES
+from xpstore_server.store.packs import SMALL_BYTES
 
 STAMPS = {"created_at_us": 5, "created_by": "", "updated_at_us": 5, "updated_by": "", "revision": 1}
 
@@ -66,8 +66,8 @@ def test_rows_of_the_first_release_stay(database: Database) -> None:
     assert (found[2].suspect_at_us, found[3].size_bytes) == (5, 0)
 
 
-def test_small_packs_are_a_quarter() -> None:
-    assert f"size_bytes < {PACK_BYTES // 4}" == tables.SMALL_PACK
+def test_small_packs_have_an_index() -> None:
+    assert f"size_bytes < {SMALL_BYTES}" == tables.SMALL_PACK
 
 
 def _is_ours(name: str | None, type_: str, _parents: object) -> bool:

@@ -1,10 +1,10 @@
 """Files on their way up: read, cut, hashed, asked about and sent at the same time.
 
     this thread:    read -> cut, hash -> window -> what is missing of it? -> messages -> batch
-    two threads:    batch -> stream, again after a broken connection
+    three threads:  batch -> stream, again after a broken connection
 
-Memory is bounded: two windows, and three batches of messages. What a crash of the server makes a client send again
-is at most what two streams had under way.
+Memory is bounded: two windows, and four batches of messages. What a crash of the server makes a client send again
+is at most what three streams had under way.
 """
 
 import threading
@@ -31,10 +31,10 @@ from xpstore.v1 import artifact_pb2 as pb
 WINDOW_BYTES = 16 << 20
 ASKED_WINDOWS = 1
 MESSAGE_BYTES = 1 << 20
-# Encoded bytes of one stream, no more than the server puts into one pack; and streams at a time. So 32 MiB may be under
-# way, and while the server writes one pack it receives the next.
-BATCH_BYTES = 16 << 20
-STREAMS = 2
+# Encoded bytes of one stream, no more than the server puts into one pack; and streams at a time. So 30 MiB may be under
+# way, and while the server writes two packs it receives the next.
+BATCH_BYTES = 10 << 20
+STREAMS = 3
 # Digests remembered as sent, so that what a file repeats is sent once: a few MiB.
 REMEMBERED = 50_000
 CHUNKS_FIELD = pb.UploadChunksRequest.CHUNKS_FIELD_NUMBER

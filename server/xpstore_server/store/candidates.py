@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, bindparam, func, or_, select, text, tuple_, update
 
 from xpstore_server.store.database import Transaction
-from xpstore_server.store.packs import PACK_BYTES, footer_size
+from xpstore_server.store.packs import PACK_BYTES, SMALL_BYTES, footer_size
 from xpstore_server.store.sweep import few_chunks
 from xpstore_server.store.tables import SMALL_PACK, chunk, pack
 
@@ -41,7 +41,7 @@ class Plan:
 
     @property
     def is_small(self) -> bool:
-        return bool(self.pack.size_bytes < PACK_BYTES // 4)
+        return bool(self.pack.size_bytes < SMALL_BYTES)
 
     def is_worth(self, everything: bool) -> bool:
         """Whether a rewrite saves enough; of `everything` any byte is enough."""

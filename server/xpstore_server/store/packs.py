@@ -14,7 +14,9 @@ import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-PACK_BYTES = 16 << 20
+PACK_BYTES = 10 << 20
+# Below this a pack is merged with others.
+SMALL_BYTES = 4 << 20
 # Read at once from the end of a pack: the footer of 1,400 chunks.
 END_BYTES = 64 << 10
 MAGIC = b"XPAK"

@@ -35,7 +35,7 @@ SQLModel.metadata.naming_convention = {
 TEXT = Text().with_variant(Text(collation="C"), "postgresql")
 UUID = Uuid(as_uuid=False)
 
-# A quarter of a full pack. Queries say it as a literal: of a parameter PostgreSQL cannot tell that the index serves.
+# `packs.SMALL_BYTES`. Queries say it as a literal: of a parameter PostgreSQL cannot tell that the index serves.
 SMALL_PACK = "size_bytes < 4194304"
 
 
