@@ -227,7 +227,6 @@ class SeaweedFS(S3Server):
             "-s3.port.lance=0",
             "-master.peers=none",  # alone: no election to wait for
             "-master.telemetry=false",
-            "-master.volumeSizeLimitMB=256",
             "-volume.max=10000",  # each bucket has volumes of its own
             "-volume.preStopSeconds=0",
         ]
