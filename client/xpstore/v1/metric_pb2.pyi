@@ -1,9 +1,19 @@
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class BestMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    BEST_MODE_UNSPECIFIED: _ClassVar[BestMode]
+    BEST_MODE_MIN: _ClassVar[BestMode]
+    BEST_MODE_MAX: _ClassVar[BestMode]
+BEST_MODE_UNSPECIFIED: BestMode
+BEST_MODE_MIN: BestMode
+BEST_MODE_MAX: BestMode
 
 class MetricPoint(_message.Message):
     __slots__ = ("name", "float_value", "int_value", "json_value", "step", "phase", "time_us")
@@ -114,3 +124,135 @@ class ClearMetricsResponse(_message.Message):
     DELETED_COUNT_FIELD_NUMBER: _ClassVar[int]
     deleted_count: int
     def __init__(self, deleted_count: _Optional[int] = ...) -> None: ...
+
+class ListSeriesRequest(_message.Message):
+    __slots__ = ("model_ids", "names")
+    MODEL_IDS_FIELD_NUMBER: _ClassVar[int]
+    NAMES_FIELD_NUMBER: _ClassVar[int]
+    model_ids: _containers.RepeatedScalarFieldContainer[str]
+    names: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, model_ids: _Optional[_Iterable[str]] = ..., names: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ListSeriesResponse(_message.Message):
+    __slots__ = ("series",)
+    SERIES_FIELD_NUMBER: _ClassVar[int]
+    series: _containers.RepeatedCompositeFieldContainer[SeriesSummary]
+    def __init__(self, series: _Optional[_Iterable[_Union[SeriesSummary, _Mapping]]] = ...) -> None: ...
+
+class SeriesSummary(_message.Message):
+    __slots__ = ("model_id", "name", "phase", "count", "last", "min_value", "max_value")
+    MODEL_ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    PHASE_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    LAST_FIELD_NUMBER: _ClassVar[int]
+    MIN_VALUE_FIELD_NUMBER: _ClassVar[int]
+    MAX_VALUE_FIELD_NUMBER: _ClassVar[int]
+    model_id: str
+    name: str
+    phase: str
+    count: int
+    last: Metric
+    min_value: float
+    max_value: float
+    def __init__(self, model_id: _Optional[str] = ..., name: _Optional[str] = ..., phase: _Optional[str] = ..., count: _Optional[int] = ..., last: _Optional[_Union[Metric, _Mapping]] = ..., min_value: _Optional[float] = ..., max_value: _Optional[float] = ...) -> None: ...
+
+class SeriesKey(_message.Message):
+    __slots__ = ("model_id", "name", "phase")
+    MODEL_ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    PHASE_FIELD_NUMBER: _ClassVar[int]
+    model_id: str
+    name: str
+    phase: str
+    def __init__(self, model_id: _Optional[str] = ..., name: _Optional[str] = ..., phase: _Optional[str] = ...) -> None: ...
+
+class ReadSeriesRequest(_message.Message):
+    __slots__ = ("keys", "since", "buckets")
+    KEYS_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    BUCKETS_FIELD_NUMBER: _ClassVar[int]
+    keys: _containers.RepeatedCompositeFieldContainer[SeriesKey]
+    since: int
+    buckets: int
+    def __init__(self, keys: _Optional[_Iterable[_Union[SeriesKey, _Mapping]]] = ..., since: _Optional[int] = ..., buckets: _Optional[int] = ...) -> None: ...
+
+class ReadSeriesResponse(_message.Message):
+    __slots__ = ("model_id", "name", "phase", "points", "buckets")
+    MODEL_ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    PHASE_FIELD_NUMBER: _ClassVar[int]
+    POINTS_FIELD_NUMBER: _ClassVar[int]
+    BUCKETS_FIELD_NUMBER: _ClassVar[int]
+    model_id: str
+    name: str
+    phase: str
+    points: PackedPoints
+    buckets: PackedBuckets
+    def __init__(self, model_id: _Optional[str] = ..., name: _Optional[str] = ..., phase: _Optional[str] = ..., points: _Optional[_Union[PackedPoints, _Mapping]] = ..., buckets: _Optional[_Union[PackedBuckets, _Mapping]] = ...) -> None: ...
+
+class PackedPoints(_message.Message):
+    __slots__ = ("ordinals", "float_values", "int_values", "mixed_values", "steps", "times_us")
+    ORDINALS_FIELD_NUMBER: _ClassVar[int]
+    FLOAT_VALUES_FIELD_NUMBER: _ClassVar[int]
+    INT_VALUES_FIELD_NUMBER: _ClassVar[int]
+    MIXED_VALUES_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    TIMES_US_FIELD_NUMBER: _ClassVar[int]
+    ordinals: bytes
+    float_values: bytes
+    int_values: bytes
+    mixed_values: MixedValues
+    steps: bytes
+    times_us: bytes
+    def __init__(self, ordinals: _Optional[bytes] = ..., float_values: _Optional[bytes] = ..., int_values: _Optional[bytes] = ..., mixed_values: _Optional[_Union[MixedValues, _Mapping]] = ..., steps: _Optional[bytes] = ..., times_us: _Optional[bytes] = ...) -> None: ...
+
+class MixedValues(_message.Message):
+    __slots__ = ("points",)
+    POINTS_FIELD_NUMBER: _ClassVar[int]
+    points: _containers.RepeatedCompositeFieldContainer[MetricPoint]
+    def __init__(self, points: _Optional[_Iterable[_Union[MetricPoint, _Mapping]]] = ...) -> None: ...
+
+class PackedBuckets(_message.Message):
+    __slots__ = ("counts", "mins", "maxs", "firsts", "lasts", "means", "first_steps", "last_steps", "first_times_us", "last_times_us", "last_ordinal")
+    COUNTS_FIELD_NUMBER: _ClassVar[int]
+    MINS_FIELD_NUMBER: _ClassVar[int]
+    MAXS_FIELD_NUMBER: _ClassVar[int]
+    FIRSTS_FIELD_NUMBER: _ClassVar[int]
+    LASTS_FIELD_NUMBER: _ClassVar[int]
+    MEANS_FIELD_NUMBER: _ClassVar[int]
+    FIRST_STEPS_FIELD_NUMBER: _ClassVar[int]
+    LAST_STEPS_FIELD_NUMBER: _ClassVar[int]
+    FIRST_TIMES_US_FIELD_NUMBER: _ClassVar[int]
+    LAST_TIMES_US_FIELD_NUMBER: _ClassVar[int]
+    LAST_ORDINAL_FIELD_NUMBER: _ClassVar[int]
+    counts: bytes
+    mins: bytes
+    maxs: bytes
+    firsts: bytes
+    lasts: bytes
+    means: bytes
+    first_steps: bytes
+    last_steps: bytes
+    first_times_us: bytes
+    last_times_us: bytes
+    last_ordinal: int
+    def __init__(self, counts: _Optional[bytes] = ..., mins: _Optional[bytes] = ..., maxs: _Optional[bytes] = ..., firsts: _Optional[bytes] = ..., lasts: _Optional[bytes] = ..., means: _Optional[bytes] = ..., first_steps: _Optional[bytes] = ..., last_steps: _Optional[bytes] = ..., first_times_us: _Optional[bytes] = ..., last_times_us: _Optional[bytes] = ..., last_ordinal: _Optional[int] = ...) -> None: ...
+
+class GetBestMetricRequest(_message.Message):
+    __slots__ = ("model_id", "name", "phase", "mode")
+    MODEL_ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    PHASE_FIELD_NUMBER: _ClassVar[int]
+    MODE_FIELD_NUMBER: _ClassVar[int]
+    model_id: str
+    name: str
+    phase: str
+    mode: BestMode
+    def __init__(self, model_id: _Optional[str] = ..., name: _Optional[str] = ..., phase: _Optional[str] = ..., mode: _Optional[_Union[BestMode, str]] = ...) -> None: ...
+
+class GetBestMetricResponse(_message.Message):
+    __slots__ = ("metric",)
+    METRIC_FIELD_NUMBER: _ClassVar[int]
+    metric: Metric
+    def __init__(self, metric: _Optional[_Union[Metric, _Mapping]] = ...) -> None: ...

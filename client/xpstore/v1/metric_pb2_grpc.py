@@ -50,6 +50,21 @@ class MetricServiceStub(object):
                 request_serializer=xpstore_dot_v1_dot_metric__pb2.GetLastMetricRequest.SerializeToString,
                 response_deserializer=xpstore_dot_v1_dot_metric__pb2.GetLastMetricResponse.FromString,
                 _registered_method=True)
+        self.ListSeries = channel.unary_unary(
+                '/xpstore.v1.MetricService/ListSeries',
+                request_serializer=xpstore_dot_v1_dot_metric__pb2.ListSeriesRequest.SerializeToString,
+                response_deserializer=xpstore_dot_v1_dot_metric__pb2.ListSeriesResponse.FromString,
+                _registered_method=True)
+        self.ReadSeries = channel.unary_stream(
+                '/xpstore.v1.MetricService/ReadSeries',
+                request_serializer=xpstore_dot_v1_dot_metric__pb2.ReadSeriesRequest.SerializeToString,
+                response_deserializer=xpstore_dot_v1_dot_metric__pb2.ReadSeriesResponse.FromString,
+                _registered_method=True)
+        self.GetBestMetric = channel.unary_unary(
+                '/xpstore.v1.MetricService/GetBestMetric',
+                request_serializer=xpstore_dot_v1_dot_metric__pb2.GetBestMetricRequest.SerializeToString,
+                response_deserializer=xpstore_dot_v1_dot_metric__pb2.GetBestMetricResponse.FromString,
+                _registered_method=True)
         self.DeleteMetric = channel.unary_unary(
                 '/xpstore.v1.MetricService/DeleteMetric',
                 request_serializer=xpstore_dot_v1_dot_metric__pb2.DeleteMetricRequest.SerializeToString,
@@ -104,6 +119,39 @@ class MetricServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListSeries(self, request, context):
+        """Says what there is of many models: for each name and phase how many points, the newest value, smallest and largest.
+        Models that are gone are left out.
+
+        Errors:
+        - INVALID_ARGUMENT: an id is not a UUID, or there are more than `max_models`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReadSeries(self, request, context):
+        """Streams the points of many series as packed columns, in the order of logging within each series; or, with `buckets`,
+        one message for each series that has points. Models that are gone are left out.
+
+        Errors:
+        - INVALID_ARGUMENT: an id is not a UUID, a name is malformed, or `buckets` is out of range.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetBestMetric(self, request, context):
+        """Returns the point with the smallest or largest finite value of a name, the earliest of those.
+
+        Errors:
+        - INVALID_ARGUMENT: `name` is empty, or `mode` is unspecified.
+        - NOT_FOUND: there is no such model, or no point of that name and phase with a finite number.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DeleteMetric(self, request, context):
         """Deletes one point. Deleting what does not exist changes nothing and succeeds.
 
@@ -141,6 +189,21 @@ def add_MetricServiceServicer_to_server(servicer, server):
                     servicer.GetLastMetric,
                     request_deserializer=xpstore_dot_v1_dot_metric__pb2.GetLastMetricRequest.FromString,
                     response_serializer=xpstore_dot_v1_dot_metric__pb2.GetLastMetricResponse.SerializeToString,
+            ),
+            'ListSeries': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSeries,
+                    request_deserializer=xpstore_dot_v1_dot_metric__pb2.ListSeriesRequest.FromString,
+                    response_serializer=xpstore_dot_v1_dot_metric__pb2.ListSeriesResponse.SerializeToString,
+            ),
+            'ReadSeries': grpc.unary_stream_rpc_method_handler(
+                    servicer.ReadSeries,
+                    request_deserializer=xpstore_dot_v1_dot_metric__pb2.ReadSeriesRequest.FromString,
+                    response_serializer=xpstore_dot_v1_dot_metric__pb2.ReadSeriesResponse.SerializeToString,
+            ),
+            'GetBestMetric': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetBestMetric,
+                    request_deserializer=xpstore_dot_v1_dot_metric__pb2.GetBestMetricRequest.FromString,
+                    response_serializer=xpstore_dot_v1_dot_metric__pb2.GetBestMetricResponse.SerializeToString,
             ),
             'DeleteMetric': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteMetric,
@@ -235,6 +298,87 @@ class MetricService(object):
             '/xpstore.v1.MetricService/GetLastMetric',
             xpstore_dot_v1_dot_metric__pb2.GetLastMetricRequest.SerializeToString,
             xpstore_dot_v1_dot_metric__pb2.GetLastMetricResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSeries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xpstore.v1.MetricService/ListSeries',
+            xpstore_dot_v1_dot_metric__pb2.ListSeriesRequest.SerializeToString,
+            xpstore_dot_v1_dot_metric__pb2.ListSeriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadSeries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/xpstore.v1.MetricService/ReadSeries',
+            xpstore_dot_v1_dot_metric__pb2.ReadSeriesRequest.SerializeToString,
+            xpstore_dot_v1_dot_metric__pb2.ReadSeriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetBestMetric(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xpstore.v1.MetricService/GetBestMetric',
+            xpstore_dot_v1_dot_metric__pb2.GetBestMetricRequest.SerializeToString,
+            xpstore_dot_v1_dot_metric__pb2.GetBestMetricResponse.FromString,
             options,
             channel_credentials,
             insecure,

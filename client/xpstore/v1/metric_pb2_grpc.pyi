@@ -59,6 +59,39 @@ class MetricServiceStub:
       - NOT_FOUND: there is no such model, or no point of that name and phase.
     """
 
+    ListSeries: grpc.UnaryUnaryMultiCallable[
+        xpstore.v1.metric_pb2.ListSeriesRequest,
+        xpstore.v1.metric_pb2.ListSeriesResponse,
+    ]
+    """Says what there is of many models: for each name and phase how many points, the newest value, smallest and largest.
+    Models that are gone are left out.
+
+    Errors:
+      - INVALID_ARGUMENT: an id is not a UUID, or there are more than `max_models`.
+    """
+
+    ReadSeries: grpc.UnaryStreamMultiCallable[
+        xpstore.v1.metric_pb2.ReadSeriesRequest,
+        xpstore.v1.metric_pb2.ReadSeriesResponse,
+    ]
+    """Streams the points of many series as packed columns, in the order of logging within each series; or, with `buckets`,
+    one message for each series that has points. Models that are gone are left out.
+
+    Errors:
+      - INVALID_ARGUMENT: an id is not a UUID, a name is malformed, or `buckets` is out of range.
+    """
+
+    GetBestMetric: grpc.UnaryUnaryMultiCallable[
+        xpstore.v1.metric_pb2.GetBestMetricRequest,
+        xpstore.v1.metric_pb2.GetBestMetricResponse,
+    ]
+    """Returns the point with the smallest or largest finite value of a name, the earliest of those.
+
+    Errors:
+      - INVALID_ARGUMENT: `name` is empty, or `mode` is unspecified.
+      - NOT_FOUND: there is no such model, or no point of that name and phase with a finite number.
+    """
+
     DeleteMetric: grpc.UnaryUnaryMultiCallable[
         xpstore.v1.metric_pb2.DeleteMetricRequest,
         xpstore.v1.metric_pb2.DeleteMetricResponse,
@@ -118,6 +151,39 @@ class MetricServiceAsyncStub:
     Errors:
       - INVALID_ARGUMENT: `name` is empty.
       - NOT_FOUND: there is no such model, or no point of that name and phase.
+    """
+
+    ListSeries: grpc.aio.UnaryUnaryMultiCallable[
+        xpstore.v1.metric_pb2.ListSeriesRequest,
+        xpstore.v1.metric_pb2.ListSeriesResponse,
+    ]
+    """Says what there is of many models: for each name and phase how many points, the newest value, smallest and largest.
+    Models that are gone are left out.
+
+    Errors:
+      - INVALID_ARGUMENT: an id is not a UUID, or there are more than `max_models`.
+    """
+
+    ReadSeries: grpc.aio.UnaryStreamMultiCallable[
+        xpstore.v1.metric_pb2.ReadSeriesRequest,
+        xpstore.v1.metric_pb2.ReadSeriesResponse,
+    ]
+    """Streams the points of many series as packed columns, in the order of logging within each series; or, with `buckets`,
+    one message for each series that has points. Models that are gone are left out.
+
+    Errors:
+      - INVALID_ARGUMENT: an id is not a UUID, a name is malformed, or `buckets` is out of range.
+    """
+
+    GetBestMetric: grpc.aio.UnaryUnaryMultiCallable[
+        xpstore.v1.metric_pb2.GetBestMetricRequest,
+        xpstore.v1.metric_pb2.GetBestMetricResponse,
+    ]
+    """Returns the point with the smallest or largest finite value of a name, the earliest of those.
+
+    Errors:
+      - INVALID_ARGUMENT: `name` is empty, or `mode` is unspecified.
+      - NOT_FOUND: there is no such model, or no point of that name and phase with a finite number.
     """
 
     DeleteMetric: grpc.aio.UnaryUnaryMultiCallable[
@@ -185,6 +251,45 @@ class MetricServiceServicer(metaclass=abc.ABCMeta):
         Errors:
           - INVALID_ARGUMENT: `name` is empty.
           - NOT_FOUND: there is no such model, or no point of that name and phase.
+        """
+
+    @abc.abstractmethod
+    def ListSeries(
+        self,
+        request: xpstore.v1.metric_pb2.ListSeriesRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[xpstore.v1.metric_pb2.ListSeriesResponse, collections.abc.Awaitable[xpstore.v1.metric_pb2.ListSeriesResponse]]:
+        """Says what there is of many models: for each name and phase how many points, the newest value, smallest and largest.
+        Models that are gone are left out.
+
+        Errors:
+          - INVALID_ARGUMENT: an id is not a UUID, or there are more than `max_models`.
+        """
+
+    @abc.abstractmethod
+    def ReadSeries(
+        self,
+        request: xpstore.v1.metric_pb2.ReadSeriesRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[collections.abc.Iterator[xpstore.v1.metric_pb2.ReadSeriesResponse], collections.abc.AsyncIterator[xpstore.v1.metric_pb2.ReadSeriesResponse]]:
+        """Streams the points of many series as packed columns, in the order of logging within each series; or, with `buckets`,
+        one message for each series that has points. Models that are gone are left out.
+
+        Errors:
+          - INVALID_ARGUMENT: an id is not a UUID, a name is malformed, or `buckets` is out of range.
+        """
+
+    @abc.abstractmethod
+    def GetBestMetric(
+        self,
+        request: xpstore.v1.metric_pb2.GetBestMetricRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[xpstore.v1.metric_pb2.GetBestMetricResponse, collections.abc.Awaitable[xpstore.v1.metric_pb2.GetBestMetricResponse]]:
+        """Returns the point with the smallest or largest finite value of a name, the earliest of those.
+
+        Errors:
+          - INVALID_ARGUMENT: `name` is empty, or `mode` is unspecified.
+          - NOT_FOUND: there is no such model, or no point of that name and phase with a finite number.
         """
 
     @abc.abstractmethod

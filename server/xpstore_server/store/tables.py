@@ -10,6 +10,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -37,6 +38,8 @@ UUID = Uuid(as_uuid=False)
 
 # `packs.SMALL_BYTES`. Queries say it as a literal: of a parameter PostgreSQL cannot tell that the index serves.
 SMALL_PACK = "size_bytes < 4194304"
+# Blocks appended to a series that make it worth the compactor's time; as a literal too.
+MANY_SMALL_BLOCKS = "small_blocks >= 32"
 
 
 def _column(type_: Any, *constraints: Any, primary_key: bool = False, null: bool = False, **options: Any) -> Any:
@@ -166,18 +169,60 @@ class Module(SQLModel, table=True):
     )
 
 
-class Metric(SQLModel, table=True):
-    __tablename__ = "metric"
-    model_id: str = _reference("model.id", primary_key=True)
-    ordinal: int = _column(BigInteger, primary_key=True, autoincrement=False)
+class Series(SQLModel, table=True):
+    """All points of one name and phase of a model: running aggregates here, the points in blocks.
+
+    Numbers for search and order are those that both databases sort alike: finite, else NULL.
+    """
+
+    __tablename__ = "series"
+    id: str = _column(UUID, primary_key=True)
+    model_id: str = _reference("model.id")
+    project_uid: str = _column(UUID)
     name: str = _column(TEXT)
-    kind: str = _column(TEXT)  # float | int | json
-    value: str = _column(TEXT)  # as text: SQLite turns NaN into NULL and has no integer beyond 64 bits
-    step: int | None = _column(BigInteger, null=True)
-    phase: str | None = _column(TEXT, null=True)
-    time_us: int = _column(BigInteger)
+    phase: str = _column(TEXT)  # "" where none was given
+    count: int = _column(BigInteger)
+    last_ordinal: int = _column(BigInteger)
+    last_step: int | None = _column(BigInteger, null=True)
+    last_time_us: int = _column(BigInteger)
+    last_kind: str = _column(TEXT)  # float | int | json
+    last_text: str = _column(TEXT)  # the exact value: NaN, and integers beyond what a float holds
+    last_number: float | None = _column(Double, null=True)
+    min_number: float | None = _column(Double, null=True)
+    max_number: float | None = _column(Double, null=True)
+    small_blocks: int = _column(Integer)  # appended since a compactor looked
     __table_args__ = (
-        Index("ix_metric_name", "model_id", "name", "ordinal"),
+        UniqueConstraint("model_id", "name", "phase"),
+        Index("ix_series_last", "project_uid", "name", "last_number", "model_id"),
+        Index("ix_series_min", "project_uid", "name", "min_number", "model_id"),
+        Index("ix_series_max", "project_uid", "name", "max_number", "model_id"),
+        _partial("ix_series_small", "small_blocks", where=MANY_SMALL_BLOCKS),
+        CheckConstraint("last_kind IN ('float', 'int', 'json')", name="last_kind"),
+    )
+
+
+class Block(SQLModel, table=True):
+    """Some points of a series as packed columns (`store/columns.py`); never changed, only replaced.
+
+    A point's ordinal counts all points of its model: it is the order of `list`, the cursor of `since=`, and the id.
+    """
+
+    __tablename__ = "block"
+    model_id: str = _column(UUID, primary_key=True)
+    first_ordinal: int = _column(BigInteger, primary_key=True, autoincrement=False)
+    series_id: str = _reference("series.id")
+    last_ordinal: int = _column(BigInteger)
+    count: int = _column(Integer)
+    kind: str = _column(TEXT)  # float | int | json: the last for any mixture, each value with its own kind
+    min_number: float | None = _column(Double, null=True)
+    max_number: float | None = _column(Double, null=True)
+    max_step: int | None = _column(BigInteger, null=True)
+    ordinals: bytes = _column(LargeBinary)
+    steps: bytes = _column(LargeBinary)
+    times: bytes = _column(LargeBinary)
+    data: bytes = _column(LargeBinary)  # the values
+    __table_args__ = (
+        Index("ix_block_series", "series_id", "first_ordinal"),
         CheckConstraint("kind IN ('float', 'int', 'json')", name="kind"),
     )
 
@@ -378,7 +423,8 @@ model_tag = _table(ModelTag)
 step_advance = _table(StepAdvance)
 iteration = _table(Iteration)
 module = _table(Module)
-metric = _table(Metric)
+series = _table(Series)
+block = _table(Block)
 writer = _table(Writer)
 run = _table(Run)
 artifact = _table(Artifact)
