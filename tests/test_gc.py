@@ -5,18 +5,20 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 from sqlalchemy import insert, select, update
 
 from conftest import Backend
 from raw import KIB, digest_of
 from stores import HOUR_US, NOW, Store, check_exact, contents, fresh
-from xpstore_server.core import artifact, project
+from xpstore_server.core import artifact, metric, project
 from xpstore_server.core.errors import NotFound
 from xpstore_server.store import candidates, purge, tables
 from xpstore_server.store.database import Transaction
 from xpstore_server.store.errors import MissingChunks
 from xpstore_server.store.packs import PACK_BYTES
+from xpstore_server.store.points import from_values
 from xpstore_server.store.sweep import Grace, Swept
 
 DAY_US = 24 * HOUR_US
@@ -417,7 +419,13 @@ def test_deleted_project_is_freed_with_all_its_rows(store: Store, monkeypatch: p
     swept = store.gc()
     assert (preview.purged_projects, preview.freed_bytes) == (1, swept.freed_bytes)
     assert swept.purged_projects == 1 and swept.freed_bytes > 300 * KIB
-    assert store.count(tables.metric) == store.count(tables.model) == store.count(tables.experiment) == 0
+    assert (
+        store.count(tables.block)
+        == store.count(tables.series)
+        == store.count(tables.model)
+        == store.count(tables.experiment)
+        == 0
+    )
     assert (store.count(tables.project), store.count(tables.artifact_version)) == (1, 1)
     read(store, *kept)
     with pytest.raises(NotFound):
@@ -429,14 +437,15 @@ def fill(store: Store) -> None:
     store.commit(*large_put(store))
     ids = {name: str(uuid.uuid4()) for name in ("experiment", "model")}
     stamps = {"created_at_us": 1, "created_by": "me", "updated_at_us": 1, "updated_by": "me", "revision": 1}
-    model = {"experiment_id": ids["experiment"], "hash": "h", "step": 0, "config_json": "{}", "next_ordinal": 1000}
-    point = {"model_id": ids["model"], "name": "loss", "kind": "float", "value": "1.0", "time_us": 1}
+    model = {"experiment_id": ids["experiment"], "hash": "h", "step": 0, "config_json": "{}", "next_ordinal": 0}
+    points = from_values([("float", "1.0")] * 1000, [None] * 1000, [1] * 1000)
+    part = metric.Part("loss", "", points, np.zeros(1000, np.int64))
 
     def unit(tx: Transaction) -> None:
         owner = {"project_uid": store.pool, **stamps}
         tx.execute(insert(tables.experiment), [{"id": ids["experiment"], "name": "e", **owner}])
         tx.execute(insert(tables.model), [{"id": ids["model"], **model, **owner}])
-        tx.execute(insert(tables.metric), [{**point, "ordinal": ordinal} for ordinal in range(1000)])
+        metric.append(tx, model_id=ids["model"], project_uid=store.pool, parts=[part])
 
     store.database.write(unit)
 

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -9,13 +10,28 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import Table, select
+from sqlalchemy import Connection, Table, select, text
 
 from conftest import Backend
+from xpstore_server.core import metric
+from xpstore_server.core.paging import Page
 from xpstore_server.store import migrate, tables
 from xpstore_server.store.database import Database
 from xpstore_server.store.packs import SMALL_BYTES
 
+MODELS = [str(uuid.uuid4()) for _ in range(2)]
+POINTS = [
+    ("loss", "train", "float", "0.5", 1),
+    ("loss", None, "float", "0.25", None),
+    ("epoch", None, "int", "9223372036854775807", 1),
+    ("epoch", None, "int", "2", 2),
+    ("note", "train", "json", '{"a": [1, null]}', None),
+    ("loss", "train", "float", "0.125", 2),
+    ("loss", "train", "float", "nan", 3),
+    ("mixed", None, "int", "1", 1),
+    ("mixed", None, "float", "1.0", 2),
+    ("mixed", None, "json", "true", 3),
+]
 STAMPS = {"created_at_us": 5, "created_by": "", "updated_at_us": 5, "updated_by": "", "revision": 1}
 
 
@@ -48,6 +64,7 @@ def database(backend: Backend) -> Iterator[Database]:
         }
         for table, row in rows.items():
             connection.execute(table.insert(), [row])
+        _log_points(connection, project)
     yield database
     database.close()
 
@@ -64,6 +81,37 @@ def test_rows_of_the_first_release_stay(database: Database) -> None:
     assert (found[0].purged_at_us, found[1].purged_at_us) == (None, None)
     # Never looked at by a repack: so it will be.
     assert (found[2].suspect_at_us, found[3].size_bytes) == (5, 0)
+    _check_points(database)
+
+
+def _log_points(connection: Connection, project: str) -> None:
+    """Points of two models as the first release kept them, one of each turn by turn."""
+    connection.execute(tables.experiment.insert(), [{"id": project, "project_uid": project, "name": "e", **STAMPS}])
+    for number, id_ in enumerate(MODELS):
+        parents = {"experiment_id": project, "project_uid": project}
+        values = {"hash": str(number), "step": 0, "config_json": "{}", "next_ordinal": len(POINTS)}
+        connection.execute(tables.model.insert(), [{"id": id_, **parents, **values, **STAMPS}])
+    columns = "(model_id, ordinal, name, phase, kind, value, step, time_us)"
+    marks = ":model, :ordinal, :name, :phase, :kind, :value, :step, :time"
+    for ordinal, (name, phase, kind, value, step) in enumerate(POINTS):
+        for id_ in MODELS:
+            key = id_ if connection.dialect.name == "postgresql" else id_.replace("-", "")
+            row = {"model": key, "ordinal": ordinal, "name": name, "phase": phase, "kind": kind, "value": value}
+            connection.execute(
+                text(f"INSERT INTO metric {columns} VALUES ({marks})"), {**row, "step": step, "time": 7 + ordinal}
+            )
+
+
+def _check_points(database: Database) -> None:
+    for id_ in MODELS:
+        points, key = database.read(lambda tx, id_=id_: metric.list_page(tx, id_, None, Page(100)))  # type: ignore[misc]
+        assert key is None
+        assert [(one.name, one.phase, one.kind, one.value, one.step) for one in points] == POINTS
+        assert [(one.ordinal, one.time_us) for one in points] == [(n, 7 + n) for n in range(len(POINTS))]
+        last = database.read(lambda tx, id_=id_: metric.last(tx, model_id=id_, name="loss", phase="train"))  # type: ignore[misc]
+        assert (last.value, last.step) == ("nan", 3)
+        best = partial(metric.best, model_id=id_, name="loss", phase=None, is_largest=True)
+        assert (database.read(best).value, database.read(best).ordinal) == ("0.5", 0)
 
 
 def test_small_packs_have_an_index() -> None:

@@ -1,6 +1,5 @@
 """Metrics: append-only points of a model."""
 
-import json
 import os
 import reprlib
 import threading
@@ -8,12 +7,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
 from uuid import UUID
 
+from xpstore import series
 from xpstore.client import Client, new_id
-from xpstore.errors import NotFound, Stale
+from xpstore.errors import InvalidArgument, NotFound, Stale
 from xpstore.paging import iterate
+from xpstore.series import Buckets, Series, to_value
 from xpstore.stamps import to_datetime
 from xpstore.v1 import metric_pb2 as pb
 from xpstore.wire import invalid, to_int64, to_json, to_scalar
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from xpstore.model import Model
 
 __all__ = ["Metric", "Metrics"]
+
+_MODES = {"max": pb.BEST_MODE_MAX, "min": pb.BEST_MODE_MIN}
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -47,11 +50,9 @@ class Metric:
     @classmethod
     def _from_wire(cls, wire: pb.Metric) -> Self:
         point = wire.point
-        kind = point.WhichOneof("value")
-        value = json.loads(point.json_value) if kind == "json_value" else getattr(point, str(kind))
         step = point.step if point.HasField("step") else None
         phase = point.phase if point.HasField("phase") else None
-        return cls(UUID(wire.id), point.name, value, step, phase, to_datetime(point.time_us))
+        return cls(UUID(wire.id), point.name, to_value(point), step, phase, to_datetime(point.time_us))
 
     def __repr__(self) -> str:
         value = reprlib.repr(self.value)
@@ -93,12 +94,78 @@ class Metrics:
             NotFound: the model was deleted.
         """
         request = pb.GetLastMetricRequest(model_id=str(self._model.id), name=name, phase=phase)
+        return self._one(self._client.stubs.metrics.GetLastMetric, request)
+
+    def best(self, name: str, phase: str | None = None, mode: Literal["max", "min"] = "max") -> Metric | None:
+        """Returns the point with the largest or smallest finite value of this name, the earliest of those.
+
+        Args:
+            name: what was measured.
+            phase: only points of this phase; else of all.
+            mode: "max" for the largest, "min" for the smallest.
+
+        Returns:
+            None if no point has a finite number.
+
+        Raises:
+            InvalidArgument: `mode` is neither.
+            NotFound: the model was deleted.
+        """
+        if mode not in _MODES:
+            raise InvalidArgument(f"mode = {mode!r}: must be 'max' or 'min'")
+        request = pb.GetBestMetricRequest(model_id=str(self._model.id), name=name, phase=phase, mode=_MODES[mode])
+        return self._one(self._client.stubs.metrics.GetBestMetric, request)
+
+    def _one(self, method: Any, request: Any) -> Metric | None:
         try:
-            return Metric._from_wire(self._client.call(self._client.stubs.metrics.GetLastMetric, request).metric)
+            return Metric._from_wire(self._client.call(method, request).metric)
         except NotFound as error:
             if error.metadata.get("resource") != "metric":
                 raise
             return None
+
+    @overload
+    def read(self, name: str, phase: str | None = None, *, since: int = 0) -> Series: ...
+
+    @overload
+    def read(self, name: str, phase: str | None = None, *, since: int = 0, buckets: int) -> Buckets | None: ...
+
+    def read(
+        self, name: str, phase: str | None = None, *, since: int = 0, buckets: int | None = None
+    ) -> Series | Buckets | None:
+        """Returns the points of one series as columns, or buckets of them.
+
+        Args:
+            name: what was measured.
+            phase: which series; None for points without a phase, or for the only phase there is.
+            since: only what was logged after the `cursor` of an earlier answer. Points never appear behind one.
+            buckets: take neighbours together, into at most so many buckets; every extremum is kept.
+
+        Returns:
+            None if buckets were asked for and there is no point.
+
+        Raises:
+            InvalidArgument: the name has several phases and none is given.
+
+        Example:
+            ```python
+            loss = model.metrics.read("loss", "train")
+            print(loss.steps, loss.values, loss.to_pandas())
+            tail = model.metrics.read("loss", "train", since=loss.cursor)
+            ```
+        """
+        key = pb.SeriesKey(model_id=str(self._model.id), name=name, phase=phase)
+        found: list[Any]
+        if buckets is not None:
+            found = series.read_buckets(self._client, key, since, buckets)
+        else:
+            found = [one for _, one in series.read(self._client, [key], since)]
+        if len(found) > 1:
+            phases = ", ".join(repr(one.phase) for one in found)
+            raise InvalidArgument(f"phase: {name!r} has the phases {phases}: say which, '' for none")
+        if found or buckets is not None:
+            return found[0] if found else None
+        return series.empty(name, phase or None, since)
 
     def remove(self, metric: Metric) -> None:
         """Deletes a point. Does nothing when it is gone."""

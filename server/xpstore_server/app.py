@@ -17,6 +17,7 @@ from grpc_reflection.v1alpha import reflection
 from xpstore.v1 import (
     artifact_pb2_grpc,
     experiment_pb2_grpc,
+    ingest_pb2_grpc,
     iteration_pb2_grpc,
     limits_pb2_grpc,
     metric_pb2_grpc,
@@ -35,7 +36,9 @@ from xpstore_server.core.rebuild import IndexBuilder
 from xpstore_server.interceptors import Activity, CallInterceptor
 from xpstore_server.janitor import Janitor
 from xpstore_server.rpc.artifact import ArtifactService
+from xpstore_server.rpc.blocks import BlockMerger
 from xpstore_server.rpc.experiment import ExperimentService
+from xpstore_server.rpc.ingest import IngestService
 from xpstore_server.rpc.iteration import IterationService
 from xpstore_server.rpc.limits import LimitsService
 from xpstore_server.rpc.manifest import CODEC
@@ -58,6 +61,9 @@ log = logging.getLogger("xpstore")
 BLOB_THREADS = 8
 
 OPTIONS = [
+    # What a stream may send ahead of its reader. gRPC's own guess grows to many MiB, of each of hundreds of streams.
+    ("grpc.http2.bdp_probe", 0),
+    ("grpc.http2.lookahead_bytes", 2 << 20),
     ("grpc.so_reuseport", 0),  # else a second server silently takes the same port
     ("grpc.max_receive_message_length", limits.MESSAGE_BYTES),
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),  # clients ping every 30 s
@@ -112,7 +118,9 @@ class App:
         experiment_pb2_grpc.add_ExperimentServiceServicer_to_server(ExperimentService(self.database), server)
         model_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(self.database), server)
         iteration_pb2_grpc.add_IterationServiceServicer_to_server(IterationService(self.database), server)
-        metric_pb2_grpc.add_MetricServiceServicer_to_server(MetricService(self.database), server)
+        merger = BlockMerger(self.database)
+        metric_pb2_grpc.add_MetricServiceServicer_to_server(MetricService(self.database, merger), server)
+        ingest_pb2_grpc.add_IngestServiceServicer_to_server(IngestService(self.database, merger), server)
         run_pb2_grpc.add_RunServiceServicer_to_server(RunService(self.database), server)
         intake = Intake(
             database=self.database,

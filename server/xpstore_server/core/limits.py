@@ -24,6 +24,7 @@ PAGE_SIZE_MAX = 1_000
 # A page ends before this unless one row alone is heavier. The heaviest is a model: config 1 MiB, tags 1 MiB and text.
 PAGE_BYTES = 2 * MIB
 POINTS = 10_000
+BATCH_POINTS = 1 << 18  # packed ones
 TAGS = 1_000
 STEP = 1 << 62
 TIME_US = 253_402_300_799_999_999  # the end of the year 9999, beyond which clients have no dates
@@ -31,3 +32,8 @@ TIME_US = 253_402_300_799_999_999  # the end of the year 9999, beyond which clie
 RUN_LOST_AFTER_US = 300 * 1_000_000
 UPLOAD_EXPIRES_AFTER_US = 24 * 3600 * 1_000_000
 ADVANCE_KEPT_US = 24 * 3600 * 1_000_000
+MODELS = 1_000
+BUCKETS = 10_000
+# Blocks appended to a series before they are put together, and how many points of different kinds one then holds.
+SMALL_BLOCKS = 32
+MIXED_POINTS = 256

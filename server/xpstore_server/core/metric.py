@@ -1,50 +1,75 @@
-"""Metric points: append-only, in the order of their commits, each stored exactly once."""
+"""Metric points: append-only, in the order of their commits, kept as blocks of columns under one row for each series.
+
+Whoever changes points of a model holds its row: ordinals are given in the order of commits, and running aggregates are
+read and written without a race.
+"""
 
 import hashlib
 import uuid
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, and_, bindparam, select
+import numpy as np
+from sqlalchemy import ColumnElement, Row, Select, bindparam, func, select
 
-from xpstore_server.core import model, project
-from xpstore_server.core.errors import NotFound, Stale
-from xpstore_server.core.paging import Key, Page, fetch
+from xpstore_server.core import limits, model
+from xpstore_server.core.errors import NotFound
+from xpstore_server.core.paging import Key, Page
 from xpstore_server.store import tables
+from xpstore_server.store.columns import Integers
 from xpstore_server.store.database import Transaction
-from xpstore_server.store.tables import metric, writer
+from xpstore_server.store.ids import new_id
+from xpstore_server.store.points import BLOCK_POINTS, Points, block_values, from_row, join, last_values
+from xpstore_server.store.tables import block, series
 
 _ORDINAL_MASK = (1 << 62) - 1
 _VARIANT = 2 << 62
-_PROGRESS = (
-    select(tables.model.c.project_uid, writer.c.next_point)
-    .outerjoin(
-        writer, and_(writer.c.project_uid == tables.model.c.project_uid, writer.c.writer_id == bindparam("writer"))
-    )
-    .where(tables.model.c.id == bindparam("key"), project.is_live(tables.model.c.project_uid))
-)
-_MOVE = writer.update().where(
-    writer.c.project_uid == bindparam("project"),
-    writer.c.writer_id == bindparam("writer"),
-    writer.c.next_point == bindparam("known"),
-)
+# No block reaches over more ordinals: a point is found, and a page read, among those that begin not far before it.
+SPAN = 1 << 18
+# Blocks read at once.
+BATCH = 64
 _ALLOT = (
     tables.model.update()
     .where(tables.model.c.id == bindparam("key"))
     .values(next_ordinal=tables.model.c.next_ordinal + bindparam("count"))
     .returning(tables.model.c.next_ordinal)
 )
+_NAMED = select(series).where(
+    series.c.model_id == bindparam("key"), series.c.name.in_(bindparam("names", expanding=True))
+)
+_BLOCKS = select(block).order_by(block.c.first_ordinal)
+_SIZES = (
+    select(block.c.first_ordinal, block.c.last_ordinal, block.c.points, block.c.kind)
+    .add_columns(func.length(block.c.data).label("size_bytes"))
+    .where(block.c.series_id == bindparam("key"))
+    .order_by(block.c.first_ordinal)
+)
 
 
 class Point(NamedTuple):
-    """What a client says about one point. `value` is text, `kind` says how to read it."""
+    """A stored point. `value` is text, `kind` says how to read it."""
 
+    model_id: str
+    ordinal: int
     name: str
     kind: str
     value: str
     step: int | None
     phase: str | None
-    time_us: int | None
+    time_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Points of one name and phase ("" for none) that are appended; `records` says of each which record it is of."""
+
+    name: str
+    phase: str
+    points: Points
+    records: Integers
 
 
 def id_of(model_id: str, ordinal: int) -> str:
@@ -65,82 +90,317 @@ def ordinal_of(model_id: str, metric_id: str) -> int | None:
     return ordinal if id_of(model_id, ordinal) == metric_id else None
 
 
-def log(tx: Transaction, *, model_id: str, writer_id: str, first_point: int, points: list[Point]) -> int:
-    """Appends the points that the writer has not sent before. Returns the number of the next one expected."""
-    end = first_point + len(points)
-    while True:
-        project_uid, known = _progress(tx, model_id, writer_id)
-        if known is not None and known >= end:
-            return known
-        if first_point > (known or 0):
-            raise Stale(f"Point {first_point} is not the next of this writer.", expected=known or 0)
-        if _move(tx, project_uid, writer_id, known, end):
-            break  # else the same batch is being stored by another call: look again what is known now
-    _append(tx, model_id, points[(known or 0) - first_point :])
-    return end
+def append(tx: Transaction, *, model_id: str, project_uid: str, parts: Sequence[Part]) -> set[str]:
+    """Appends points in the order of their records. Returns ids of series whose blocks should be put together.
 
-
-def _progress(tx: Transaction, model_id: str, writer_id: str) -> tuple[str, int | None]:
-    """The project of a live model and how far a writer got in it."""
-    row = tx.execute(_PROGRESS, {"key": model_id, "writer": writer_id}).first()
-    if row is None:
-        raise NotFound("model", model_id)
-    return row.project_uid, row.next_point
-
-
-def _move(tx: Transaction, project_uid: str, writer_id: str, known: int | None, end: int) -> bool:
-    if known is None:
-        row = {"project_uid": project_uid, "writer_id": writer_id, "next_point": end}
-        return tx.insert_ignore(writer, row) == 1
-    still = {"project": project_uid, "writer": writer_id, "known": known}
-    return tx.execute(_MOVE, {**still, "next_point": end}).rowcount == 1
-
-
-def _append(tx: Transaction, model_id: str, points: list[Point]) -> None:
-    if not points:
-        return
-    # The lock on the model's row is held until the commit: ordinals are given in the order of commits.
-    end = tx.execute(_ALLOT, {"key": model_id, "count": len(points)}).scalar()
+    Raises:
+        NotFound: the model is gone.
+    """
+    parts = [part for part in parts if len(part.points)]
+    count = sum(len(part.points) for part in parts)
+    if not count:
+        return set()
+    end = tx.execute(_ALLOT, {"key": model_id, "count": count}).scalar()
     if end is None:
         raise NotFound("model", model_id)
-    first = end - len(points)
-    now = tx.now_us() if any(point.time_us is None for point in points) else 0
-    rows = [
-        {"model_id": model_id, "ordinal": ordinal, **point._asdict()} for ordinal, point in enumerate(points, first)
-    ]
-    for row in rows:
-        row["time_us"] = now if row["time_us"] is None else row["time_us"]
-    tx.insert(metric, *rows)
+    names = sorted({part.name for part in parts})
+    known = {(row.name, row.phase): row for row in tx.execute(_NAMED, {"key": model_id, "names": names})}
+    rows, blocks = list[dict[str, Any]](), list[tuple[Any, ...]]()
+    for key, whole in _by_series(parts, end - count, tx.now_us()).items():
+        row = _row(known.get(key), model_id, project_uid, *key)
+        for points in whole.cut(BLOCK_POINTS):
+            blocks.append(_block_row(tx, model_id, row["id"], points))
+            _count_in(row, points, blocks[-1])
+        rows.append(row)
+    tx.upsert_many(series, [_as_tuple(tx, row) for row in rows])
+    tx.insert_many(block, blocks)
+    return {row["id"] for row in rows if row["small_blocks"] >= limits.SMALL_BLOCKS}
 
 
-def list_page(tx: Transaction, model_id: str, name: str | None, page: Page) -> tuple[list[Row[Any]], Key | None]:
+def _by_series(parts: Sequence[Part], first: int, now_us: int) -> dict[tuple[str, str], Points]:
+    """The points of each series in order, with their ordinals."""
+    found = defaultdict[tuple[str, str], list[Points]](list)
+    for part, ordinals in zip(parts, _ordinals(parts, first), strict=True):
+        found[part.name, part.phase].append(part.points.placed(ordinals, now_us))
+    return {key: _in_order(some) for key, some in found.items()}
+
+
+def _in_order(parts: list[Points]) -> Points:
+    whole = join(parts)
+    return whole if len(parts) == 1 else whole.where(np.argsort(whole.ordinals))
+
+
+def _ordinals(parts: Sequence[Part], first: int) -> Iterator[Integers]:
+    """Ordinals of the points of each part: by record, and within one in the order of parts."""
+    sizes = [len(part.points) for part in parts]
+    ordinals = np.arange(first, first + sum(sizes), dtype=np.int64)
+    if len(parts) > 1:
+        order = np.argsort(np.concatenate([part.records for part in parts]), kind="stable")
+        ranked = np.empty_like(ordinals)
+        ranked[order] = ordinals
+        ordinals = ranked
+    yield from np.split(ordinals, np.cumsum(sizes)[:-1])
+
+
+def _row(known: Row[Any] | None, model_id: str, project_uid: str, name: str, phase: str) -> dict[str, Any]:
+    if known is not None:
+        return dict(known._mapping)
+    nothing = {"points": 0, "last_ordinal": -1, "min_number": None, "max_number": None, "small_blocks": 0}
+    key = {"model_id": model_id, "project_uid": project_uid, "name": name, "phase": phase}
+    return {"id": new_id(), **key, **nothing}
+
+
+def _count_in(row: dict[str, Any], points: Points, its_block: tuple[Any, ...]) -> None:
+    """Takes a new block into the aggregates of its series."""
+    row["points"] += len(points)
+    row["small_blocks"] += len(points) < BLOCK_POINTS // 2
+    smallest, largest = its_block[_MIN], its_block[_MAX]
+    if smallest is not None:
+        row["min_number"] = smallest if row["min_number"] is None else min(row["min_number"], smallest)
+        row["max_number"] = largest if row["max_number"] is None else max(row["max_number"], largest)
+    if its_block[_LAST] > row["last_ordinal"]:
+        row.update(last_values(points))
+
+
+_MIN, _MAX, _LAST = (list(block.c.keys()).index(name) for name in ("min_number", "max_number", "last_ordinal"))
+
+
+def _block_row(tx: Transaction, model_id: str, series_id: str, points: Points) -> tuple[Any, ...]:
+    keys = {"model_id": tx.as_key(model_id), "series_id": tx.as_key(series_id)}
+    row = {**keys, **block_values(points)}
+    return tuple(row[name] for name in block.c.keys())  # noqa: SIM118  # columns, not a dictionary
+
+
+def _as_tuple(tx: Transaction, row: dict[str, Any]) -> tuple[Any, ...]:
+    keys = ("id", "model_id", "project_uid")
+    return tuple(tx.as_key(row[name]) if name in keys else row[name] for name in series.c.keys())  # noqa: SIM118
+
+
+def list_page(tx: Transaction, model_id: str, name: str | None, page: Page) -> tuple[list[Point], Key | None]:
     """Returns a page of the points of a model, or of those of one name, in the order of logging."""
     model.ensure_live(tx, model_id)
-    query = select(metric).where(metric.c.model_id == model_id)
-    if name is not None:
-        query = query.where(metric.c.name == name)
-    return fetch(tx, query, [metric.c.ordinal], page)
+    (after,) = page.after or (-1,)
+    names = {
+        row.id: (row.name, row.phase or None)
+        for row in tx.execute(select(series.c.id, series.c.name, series.c.phase).where(series.c.model_id == model_id))
+        if name in (None, row.name)
+    }
+    found = _blocks_after(tx, model_id, names if name is not None else None, int(after), page.size)
+    listed, weight = list[Point](), 0
+    for point in _in_turn(model_id, names, int(after), found, page.size + 1):
+        weight += len(point.name) + len(point.value)
+        if listed and (len(listed) == page.size or weight > limits.PAGE_BYTES):
+            return listed, (listed[-1].ordinal,)
+        listed.append(point)
+    return listed, None
 
 
-def last(tx: Transaction, *, model_id: str, name: str, phase: str | None) -> Row[Any]:
+def _blocks_after(
+    tx: Transaction, model_id: str, wanted: dict[str, Any] | None, after: int, size: int
+) -> list[tuple[str, Points]]:
+    """Series and points of the blocks that have what comes next after an ordinal: more than `size` if there are."""
+    query = _BLOCKS.where(block.c.model_id == model_id, block.c.last_ordinal > after)
+    if wanted is not None:
+        query = query.where(block.c.series_id.in_(list(wanted)))
+    found, ordinals = list[tuple[str, Points]](), list[Integers]()
+    start, is_end = after - SPAN, False
+    while not is_end:
+        rows = tx.execute(query.where(block.c.first_ordinal > start).limit(BATCH)).all()
+        is_end = len(rows) < BATCH
+        for row in rows:
+            points, start = from_row(row), row.first_ordinal
+            found.append((row.series_id, points))
+            ordinals.append(points.ordinals[points.ordinals > after])
+        # What comes later begins behind this.
+        if sum(int(np.searchsorted(some, start)) for some in ordinals) > size:
+            break
+    return found
+
+
+def _in_turn(
+    model_id: str, names: dict[str, tuple[str, str | None]], after: int, found: list[tuple[str, Points]], count: int
+) -> Iterator[Point]:
+    """Yields the first points after an ordinal, of all blocks in one order."""
+    if not found:
+        return
+    every = np.concatenate([points.ordinals for _, points in found])
+    first = np.sort(every[every > after])[:count]
+    rows = list[Point]()
+    for owner, points in found:
+        some = points.where(np.isin(points.ordinals, first, assume_unique=True))
+        name, phase = names[owner]
+        has_step = [True] * len(some) if some.has_step is None else some.has_step.tolist()
+        steps = [step if has else None for step, has in zip(some.steps.tolist(), has_step, strict=True)]
+        columns = zip(some.ordinals.tolist(), some.mixed(), steps, some.times.tolist(), strict=True)
+        rows += [Point(model_id, at, name, kind, text, step, phase, us) for at, (kind, text), step, us in columns]
+    yield from sorted(rows, key=lambda point: point.ordinal)
+
+
+def last(tx: Transaction, *, model_id: str, name: str, phase: str | None) -> Point:
     """Returns the newest point of a name, or of a name and phase."""
-    query = select(metric).where(metric.c.model_id == model_id, metric.c.name == name)
+    rows = _series(tx, model_id, name, phase)
+    return last_of(max(rows, key=lambda row: row.last_ordinal))
+
+
+def last_of(row: Row[Any]) -> Point:
+    """The newest point of a series, from its aggregates."""
+    value = (row.last_kind, row.last_text, row.last_step)
+    return Point(row.model_id, row.last_ordinal, row.name, *value, row.phase or None, row.last_time_us)
+
+
+def best(tx: Transaction, *, model_id: str, name: str, phase: str | None, is_largest: bool) -> Point:
+    """Returns the point with the smallest or largest finite number of a name, the earliest of those."""
+    column = "max_number" if is_largest else "min_number"
+    rows = [row for row in _series(tx, model_id, name, phase) if getattr(row, column) is not None]
+    if not rows:
+        raise _no_metric(name, phase)
+    pick = max if is_largest else min
+    number = pick(getattr(row, column) for row in rows)
+    owners = {row.id: row for row in rows if getattr(row, column) == number}
+    has_it = (block.c.series_id.in_(list(owners)), block.c[column] == number)
+    its_block = tx.execute(_BLOCKS.where(*has_it).limit(len(owners))).all()
+    candidates = []
+    for row in its_block:
+        points = from_row(row)
+        place = int(np.flatnonzero(points.numbers() == number)[0])
+        candidates.append((int(points.ordinals[place]), place, points, owners[row.series_id]))
+    ordinal, place, points, owner = min(candidates, key=lambda candidate: candidate[0])
+    kind, text = points.where(slice(place, place + 1)).mixed()[0]
+    found = (kind, text, points.step(place), owner.phase or None, int(points.times[place]))
+    return Point(model_id, ordinal, name, *found)
+
+
+def _series(tx: Transaction, model_id: str, name: str, phase: str | None) -> Sequence[Row[Any]]:
+    query = select(series).where(series.c.model_id == model_id, series.c.name == name)
     if phase is not None:
-        query = query.where(metric.c.phase == phase)
-    row = tx.execute(query.where(model.is_live(metric.c.model_id)).order_by(metric.c.ordinal.desc()).limit(1)).first()
-    if row is None:
+        query = query.where(series.c.phase == phase)
+    rows = tx.execute(query.where(model.is_live(series.c.model_id))).all()
+    if not rows:
         model.ensure_live(tx, model_id)
-        raise NotFound("metric", name if phase is None else f"{name} of phase {phase}")
-    return row
+        raise _no_metric(name, phase)
+    return rows
+
+
+def _no_metric(name: str, phase: str | None) -> NotFound:
+    return NotFound("metric", name if phase is None else f"{name} of phase {phase}")
 
 
 def delete(tx: Transaction, *, model_id: str, metric_id: str) -> bool:
     """Deletes a point. Returns whether this call did it."""
-    point = (metric.c.model_id == model_id, metric.c.ordinal == ordinal_of(model_id, metric_id))
-    return tx.execute(metric.delete().where(*point, model.is_live(metric.c.model_id))).rowcount == 1
+    ordinal = ordinal_of(model_id, metric_id)
+    if ordinal is None or not _hold(tx, model_id):
+        return False
+    near = (block.c.first_ordinal <= ordinal, block.c.first_ordinal > ordinal - SPAN, block.c.last_ordinal >= ordinal)
+    for row in tx.execute(_BLOCKS.where(block.c.model_id == model_id, *near)):
+        points = from_row(row)
+        left = points.ordinals != ordinal
+        if not left.all():
+            _replace(tx, row, points.where(left))
+            _refresh(tx, row.series_id)
+            return True
+    return False
+
+
+def remove_after(tx: Transaction, *, model_id: str, step: int) -> int:
+    """Deletes points whose step is greater; the caller holds the model. Returns how many."""
+    removed, touched, start = 0, set[str](), -1
+    later = _BLOCKS.where(block.c.model_id == model_id, block.c.max_step > step)
+    while rows := tx.execute(later.where(block.c.first_ordinal > start).limit(BATCH)).all():
+        for row in rows:
+            points, start = from_row(row), row.first_ordinal
+            goes = points.steps > step
+            left = ~(goes if points.has_step is None else goes & points.has_step)
+            removed += len(points) - int(left.sum())
+            _replace(tx, row, points.where(left))
+            touched.add(row.series_id)
+    for series_id in sorted(touched):
+        _refresh(tx, series_id)
+    return removed
 
 
 def clear(tx: Transaction, model_id: str) -> int:
     """Deletes all points of a model. Returns how many."""
-    points = metric.delete().where(metric.c.model_id == model_id, model.is_live(metric.c.model_id))
-    return tx.execute(points).rowcount
+    if not _hold(tx, model_id):
+        return 0
+    mine = series.c.model_id == model_id
+    count = tx.execute(select(func.sum(series.c.points)).where(mine)).scalar()
+    tx.execute(series.delete().where(mine))
+    return int(count or 0)
+
+
+def put_together(tx: Transaction, series_id: str) -> int:
+    """Replaces small neighbouring blocks of a series by fewer. Returns how many there are less."""
+    model_id = tx.execute(select(series.c.model_id).where(series.c.id == series_id)).scalar()
+    if model_id is None or not _hold(tx, model_id):
+        return 0
+    less = 0
+    for group in _groups(tx.execute(_SIZES, {"key": series_id}).all()):
+        first, last = group[0].first_ordinal, group[-1].first_ordinal
+        here = (block.c.series_id == series_id, block.c.first_ordinal.between(first, last))
+        rows = tx.execute(_BLOCKS.where(*here)).all()
+        _delete_blocks(tx, rows)
+        tx.insert_many(block, [_block_row(tx, model_id, series_id, join([from_row(row) for row in rows]))])
+        less += len(group) - 1
+    tx.execute(series.update().where(series.c.id == series_id).values(small_blocks=0))
+    return less
+
+
+def _groups(rows: Sequence[Row[Any]]) -> Iterator[list[Row[Any]]]:
+    """Neighbours that become one block."""
+    group: list[Row[Any]] = []
+    for row in rows:
+        if group and not _fits(group, row):
+            yield from _worth(group)
+            group = []
+        group.append(row)
+    yield from _worth(group)
+
+
+def _fits(group: list[Row[Any]], row: Row[Any]) -> bool:
+    count = row.points + sum(one.points for one in group)
+    size_bytes = row.size_bytes + sum(one.size_bytes for one in group)
+    is_near = row.last_ordinal - group[0].first_ordinal < SPAN
+    # Kinds are mixed only in small blocks: those take more room and time.
+    most = BLOCK_POINTS if all(one.kind == row.kind for one in group) else limits.MIXED_POINTS
+    return bool(is_near and count <= most and size_bytes <= limits.PAGE_BYTES)
+
+
+def _worth(group: list[Row[Any]]) -> Iterator[list[Row[Any]]]:
+    """Without a large block at the start that would be written again for little."""
+    while len(group) > 1 and group[0].points > 8 * sum(row.points for row in group[1:]):
+        group = group[1:]
+    if len(group) > 1:
+        yield group
+
+
+def _hold(tx: Transaction, model_id: str) -> bool:
+    try:
+        model.lock(tx, model_id)
+    except NotFound:
+        return False
+    return True
+
+
+def _replace(tx: Transaction, row: Row[Any], points: Points) -> None:
+    _delete_blocks(tx, [row])
+    if len(points):
+        tx.insert_many(block, [_block_row(tx, row.model_id, row.series_id, points)])
+
+
+def _delete_blocks(tx: Transaction, rows: Sequence[Row[Any]]) -> None:
+    firsts = [row.first_ordinal for row in rows]
+    tx.execute(block.delete().where(block.c.model_id == rows[0].model_id, block.c.first_ordinal.in_(firsts)))
+
+
+def _refresh(tx: Transaction, series_id: str) -> None:
+    """Finds the aggregates of a series anew; one without points goes."""
+    mine: ColumnElement[bool] = block.c.series_id == series_id
+    newest: Select[Any] = select(block).where(mine).order_by(block.c.last_ordinal.desc()).limit(1)
+    row = tx.execute(newest).first()
+    if row is None:
+        tx.execute(series.delete().where(series.c.id == series_id))
+        return
+    sums = select(func.sum(block.c.points), func.min(block.c.min_number), func.max(block.c.max_number))
+    whole = tuple(tx.execute(sums.where(mine)).one())
+    values = dict(zip(("points", "min_number", "max_number"), whole, strict=True)) | last_values(from_row(row))
+    tx.execute(series.update().where(series.c.id == series_id).values(**values))

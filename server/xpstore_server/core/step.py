@@ -5,11 +5,11 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, select
 
-from xpstore_server.core import limits, model, revision
+from xpstore_server.core import limits, metric, model, revision
 from xpstore_server.core.errors import AlreadyExists, InvalidArgument
 from xpstore_server.store import tables
 from xpstore_server.store.database import Transaction
-from xpstore_server.store.tables import iteration, metric, step_advance
+from xpstore_server.store.tables import iteration, step_advance
 
 _KNOWN = select(step_advance).where(step_advance.c.id == bindparam("key"))
 _PRUNE = step_advance.delete().where(
@@ -44,11 +44,16 @@ def advance(tx: Transaction, principal: str, *, model_id: str, advance_id: str, 
     return step
 
 
+def set_to(tx: Transaction, principal: str, *, model_id: str, step: int) -> None:
+    """Sets the step."""
+    revision.change(tx, tables.model, model.lock(tx, model_id), {"step": step}, principal)
+
+
 def rewind(tx: Transaction, principal: str, *, model_id: str, step: int) -> Rewound:
     """Sets the step and removes points and iterations after it."""
     row = model.lock(tx, model_id)
-    points = metric.delete().where(metric.c.model_id == model_id, metric.c.step > step)
+    points = metric.remove_after(tx, model_id=model_id, step=step)
     iterations = iteration.delete().where(iteration.c.model_id == model_id, iteration.c.step > step)
-    removed = tx.execute(points).rowcount, tx.execute(iterations).rowcount
+    removed = points, tx.execute(iterations).rowcount
     revision.change(tx, tables.model, row, {"step": step}, principal)
     return Rewound(model.get(tx, model_id), *removed)

@@ -1,37 +1,37 @@
 """MetricService."""
 
-import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
-
-from sqlalchemy import Row
 
 from xpstore.v1 import metric_pb2 as pb
 from xpstore.v1 import metric_pb2_grpc
-from xpstore_server.core import limits, metric
+from xpstore_server.core import ingest, limits, metric, series
 from xpstore_server.core.errors import InvalidArgument
-from xpstore_server.rpc.fields import a_json, a_name, a_step, a_time, a_uuid, if_set
+from xpstore_server.rpc.blocks import BlockMerger
+from xpstore_server.rpc.fields import a_name, a_uuid, if_set
+from xpstore_server.rpc.metric_wire import packed_buckets, packed_points, parts_of, summary_to_wire, to_wire
 from xpstore_server.rpc.paging import Pager
 from xpstore_server.store.database import Database, Transaction
 
-SLICE = 500  # points checked before other calls get their turn
-
 
 class MetricService(metric_pb2_grpc.MetricServiceServicer):
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, merger: BlockMerger) -> None:
         self._database = database
+        self._merger = merger
 
     async def LogMetrics(self, request: pb.LogMetricsRequest, context: Any) -> pb.LogMetricsResponse:
-        batch = {"model_id": a_uuid("model_id", request.model_id), "writer_id": a_uuid("writer_id", request.writer_id)}
+        ids = {"model_id": a_uuid("model_id", request.model_id), "writer_id": a_uuid("writer_id", request.writer_id)}
         if not 0 <= request.first_point <= limits.STEP:
             raise InvalidArgument("first_point", request.first_point, f"must be between 0 and {limits.STEP}")
-        if len(request.points) > limits.POINTS:
-            raise InvalidArgument("points", len(request.points), f"must be at most {limits.POINTS}: send several")
-        points = await _points(request.points)
-        next_point = await self._database.write_async(
-            lambda tx: metric.log(tx, **batch, first_point=request.first_point, points=points)
+        count = len(request.points)
+        if count > limits.POINTS:
+            raise InvalidArgument("points", count, f"must be at most {limits.POINTS}: send several")
+        parts = await self._database.call_async(parts_of, list(enumerate(request.points)), "points")
+        ingested = await self._database.write_async(
+            lambda tx: ingest.log(tx, **ids, first_point=request.first_point, count=count, parts=parts)
         )
-        return pb.LogMetricsResponse(next_point=next_point, stored_count=len(points))
+        self._merger.merge(ingested.series_ids)
+        return pb.LogMetricsResponse(next_point=ingested.next_record, stored_count=count)
 
     async def ListMetrics(self, request: pb.ListMetricsRequest, context: Any) -> pb.ListMetricsResponse:
         model_id = a_uuid("model_id", request.model_id)
@@ -40,8 +40,8 @@ class MetricService(metric_pb2_grpc.MetricServiceServicer):
         page = pager.page(request.page_size, request.page_token, limits.POINTS)
 
         def unit(tx: Transaction) -> pb.ListMetricsResponse:  # here, as the event loop has no time for a large page
-            rows, key = metric.list_page(tx, model_id, name, page)
-            return pb.ListMetricsResponse(metrics=map(to_wire, rows), next_page_token=pager.token(key))
+            points, key = metric.list_page(tx, model_id, name, page)
+            return pb.ListMetricsResponse(metrics=map(to_wire, points), next_page_token=pager.token(key))
 
         return await self._database.read_async(unit)
 
@@ -49,8 +49,49 @@ class MetricService(metric_pb2_grpc.MetricServiceServicer):
         model_id = a_uuid("model_id", request.model_id)
         name = a_name("name", request.name)
         phase = if_set(request, "phase", a_name)
-        row = await self._database.read_async(lambda tx: metric.last(tx, model_id=model_id, name=name, phase=phase))
-        return pb.GetLastMetricResponse(metric=to_wire(row))
+        point = await self._database.read_async(lambda tx: metric.last(tx, model_id=model_id, name=name, phase=phase))
+        return pb.GetLastMetricResponse(metric=to_wire(point))
+
+    async def GetBestMetric(self, request: pb.GetBestMetricRequest, context: Any) -> pb.GetBestMetricResponse:
+        key: dict[str, Any] = {"model_id": a_uuid("model_id", request.model_id), "name": a_name("name", request.name)}
+        key["phase"] = if_set(request, "phase", a_name)
+        if request.mode not in (pb.BEST_MODE_MIN, pb.BEST_MODE_MAX):
+            raise InvalidArgument("mode", request.mode, "must be BEST_MODE_MIN or BEST_MODE_MAX")
+        is_largest = request.mode == pb.BEST_MODE_MAX
+        point = await self._database.read_async(lambda tx: metric.best(tx, **key, is_largest=is_largest))
+        return pb.GetBestMetricResponse(metric=to_wire(point))
+
+    async def ListSeries(self, request: pb.ListSeriesRequest, context: Any) -> pb.ListSeriesResponse:
+        _at_most("model_ids", len(request.model_ids))
+        _at_most("names", len(request.names))
+        ids = list(dict.fromkeys(a_uuid("model_ids", id_) for id_ in request.model_ids))
+        names = [a_name("names", name) for name in request.names]
+        rows = await self._database.read_async(lambda tx: series.summaries(tx, ids, names))
+        return pb.ListSeriesResponse(series=map(summary_to_wire, rows))
+
+    async def ReadSeries(self, request: pb.ReadSeriesRequest, context: Any) -> AsyncIterator[pb.ReadSeriesResponse]:
+        _at_most("keys", len(request.keys))
+        keys = [_a_key(f"keys[{number}]", wire) for number, wire in enumerate(request.keys)]
+        if not 0 <= request.since <= limits.STEP:
+            raise InvalidArgument("since", request.since, f"must be between 0 and {limits.STEP}")
+        if not 0 <= request.buckets <= limits.BUCKETS:
+            raise InvalidArgument("buckets", request.buckets, f"must be between 0 and {limits.BUCKETS}")
+        parts = self._parts(keys, request.since, request.buckets)
+        while (part := await self._database.call_async(next, parts, None)) is not None:
+            yield part
+
+    def _parts(self, keys: list[series.Key], since: int, buckets: int) -> Iterator[pb.ReadSeriesResponse]:
+        after = since - 1
+        for key in keys:
+            for row in self._database.read(lambda tx, key=key: series.find(tx, key)):  # type: ignore[misc]
+                head = {"model_id": row.model_id, "name": row.name, "phase": row.phase or None}
+                if buckets:
+                    found = series.buckets(self._database, row.id, after, buckets)
+                    if found is not None:
+                        yield pb.ReadSeriesResponse(**head, buckets=packed_buckets(found))
+                    continue
+                for points in series.read(self._database, row.id, after):
+                    yield pb.ReadSeriesResponse(**head, points=packed_points(points))
 
     async def DeleteMetric(self, request: pb.DeleteMetricRequest, context: Any) -> pb.DeleteMetricResponse:
         key = {"model_id": a_uuid("model_id", request.model_id), "metric_id": a_uuid("metric_id", request.metric_id)}
@@ -63,46 +104,11 @@ class MetricService(metric_pb2_grpc.MetricServiceServicer):
         return pb.ClearMetricsResponse(deleted_count=count)
 
 
-async def _points(wires: Sequence[pb.MetricPoint]) -> list[metric.Point]:
-    points = []
-    for number, wire in enumerate(wires):
-        try:
-            points.append(_point("", wire))
-        except InvalidArgument:
-            _point(f"points[{number}].", wire)  # fails again, and says where
-        if number % SLICE == SLICE - 1:
-            await asyncio.sleep(0)
-    return points
+def _at_most(field: str, count: int) -> None:
+    if count > limits.MODELS:
+        raise InvalidArgument(field, count, f"must be at most {limits.MODELS}: ask several times")
 
 
-def _point(prefix: str, wire: pb.MetricPoint) -> metric.Point:
-    match wire.WhichOneof("value"):
-        case "float_value":
-            kind, value = "float", repr(wire.float_value)  # the shortest text that reads as the same number
-        case "int_value":
-            kind, value = "int", str(wire.int_value)
-        case "json_value":
-            kind, value = "json", a_json(f"{prefix}json_value", wire.json_value)
-        case _:
-            raise InvalidArgument(f"{prefix}value", "", "must be float_value, int_value or json_value")
-    return metric.Point(
-        name=a_name(f"{prefix}name", wire.name),
-        kind=kind,
-        value=value,
-        step=if_set(wire, "step", a_step, prefix),
-        phase=if_set(wire, "phase", a_name, prefix),
-        time_us=if_set(wire, "time_us", a_time, prefix),
-    )
-
-
-def to_wire(row: Row[Any]) -> pb.Metric:
-    value: dict[str, Any]
-    match row.kind:
-        case "float":
-            value = {"float_value": float(row.value)}
-        case "int":
-            value = {"int_value": int(row.value)}
-        case _:
-            value = {"json_value": row.value}
-    point = pb.MetricPoint(name=row.name, step=row.step, phase=row.phase, time_us=row.time_us, **value)
-    return pb.Metric(id=metric.id_of(row.model_id, row.ordinal), model_id=row.model_id, point=point)
+def _a_key(field: str, wire: pb.SeriesKey) -> series.Key:
+    phase = wire.phase and a_name(f"{field}.phase", wire.phase) if wire.HasField("phase") else None
+    return series.Key(a_uuid(f"{field}.model_id", wire.model_id), a_name(f"{field}.name", wire.name), phase)

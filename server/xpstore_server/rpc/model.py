@@ -28,7 +28,7 @@ class ModelService(model_pb2_grpc.ModelServiceServicer):
             name=if_set(request, "name", a_name),
             description=if_set(request, "description", a_text),
             config_json=a_json_object("config_json", request.config_json),
-            tags=_tags("tags", request.tags),
+            tags=tags_of("tags", request.tags),
         )
         row, created = await self._database.write_async(
             lambda tx: model.create(tx, who, new, allow_existing=request.allow_existing)
@@ -91,7 +91,7 @@ class ModelService(model_pb2_grpc.ModelServiceServicer):
     async def UpdateModelTags(self, request: pb.UpdateModelTagsRequest, context: Any) -> pb.UpdateModelTagsResponse:
         who = principal()
         id_ = a_uuid("model_id", request.model_id)
-        add, remove = _tags("add", request.add), _tags("remove", request.remove)
+        add, remove = tags_of("add", request.add), tags_of("remove", request.remove)
         if both := set(add) & set(remove):
             raise InvalidArgument("remove", min(both), "must not be in `add` too")
         tags = await self._database.write_async(
@@ -136,7 +136,7 @@ def _a_hash(field: str, value: str) -> str:
     return a_name(field, value, max_length=limits.HASH_LENGTH)
 
 
-def _tags(field: str, tags: Any) -> tuple[str, ...]:
+def tags_of(field: str, tags: Any) -> tuple[str, ...]:
     if len(tags) > limits.TAGS:
         raise InvalidArgument(field, len(tags), f"must be at most {limits.TAGS}")
     return tuple(a_name(f"{field}[{number}]", tag) for number, tag in enumerate(tags))

@@ -110,6 +110,11 @@ class Transaction:
         sql = _insert_many(table, self.is_sqlite)
         return self._connection.exec_driver_sql(sql, list(rows), execution_options=options).rowcount
 
+    def upsert_many(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Inserts rows as tuples like `insert_many`; one whose primary key is there takes the place of that row."""
+        if rows:
+            self._connection.exec_driver_sql(_upsert_many(table, self.is_sqlite), list(rows))
+
     def as_key(self, id_: str) -> str:
         """An id as the driver takes it: SQLite keeps 32 digits, PostgreSQL reads any form."""
         return id_.replace("-", "")
@@ -137,6 +142,15 @@ def _insert_many(table: Table, is_sqlite: bool) -> str:
     names = ", ".join(f'"{column.name}"' for column in table.c)
     marks = ", ".join(["?" if is_sqlite else "%s"] * len(table.c))
     return f'INSERT INTO "{table.name}" ({names}) VALUES ({marks}) ON CONFLICT DO NOTHING'
+
+
+@cache
+def _upsert_many(table: Table, is_sqlite: bool) -> str:
+    keys = ", ".join(f'"{column.name}"' for column in table.primary_key)
+    others = [f'"{column.name}"' for column in table.c if not column.primary_key]
+    changes = ", ".join(f"{name} = excluded.{name}" for name in others)
+    insert = _insert_many(table, is_sqlite).removesuffix(" DO NOTHING")
+    return f"{insert} ({keys}) DO UPDATE SET {changes}"
 
 
 def _one_or_many(rows: tuple[dict[str, Any], ...]) -> dict[str, Any] | list[dict[str, Any]]:

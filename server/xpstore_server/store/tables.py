@@ -38,8 +38,6 @@ UUID = Uuid(as_uuid=False)
 
 # `packs.SMALL_BYTES`. Queries say it as a literal: of a parameter PostgreSQL cannot tell that the index serves.
 SMALL_PACK = "size_bytes < 4194304"
-# Blocks appended to a series that make it worth the compactor's time; as a literal too.
-MANY_SMALL_BLOCKS = "small_blocks >= 32"
 
 
 def _column(type_: Any, *constraints: Any, primary_key: bool = False, null: bool = False, **options: Any) -> Any:
@@ -181,7 +179,7 @@ class Series(SQLModel, table=True):
     project_uid: str = _column(UUID)
     name: str = _column(TEXT)
     phase: str = _column(TEXT)  # "" where none was given
-    count: int = _column(BigInteger)
+    points: int = _column(BigInteger)  # how many
     last_ordinal: int = _column(BigInteger)
     last_step: int | None = _column(BigInteger, null=True)
     last_time_us: int = _column(BigInteger)
@@ -190,13 +188,12 @@ class Series(SQLModel, table=True):
     last_number: float | None = _column(Double, null=True)
     min_number: float | None = _column(Double, null=True)
     max_number: float | None = _column(Double, null=True)
-    small_blocks: int = _column(Integer)  # appended since a compactor looked
+    small_blocks: int = _column(Integer)  # appended since they were put together
     __table_args__ = (
         UniqueConstraint("model_id", "name", "phase"),
         Index("ix_series_last", "project_uid", "name", "last_number", "model_id"),
         Index("ix_series_min", "project_uid", "name", "min_number", "model_id"),
         Index("ix_series_max", "project_uid", "name", "max_number", "model_id"),
-        _partial("ix_series_small", "small_blocks", where=MANY_SMALL_BLOCKS),
         CheckConstraint("last_kind IN ('float', 'int', 'json')", name="last_kind"),
     )
 
@@ -212,7 +209,7 @@ class Block(SQLModel, table=True):
     first_ordinal: int = _column(BigInteger, primary_key=True, autoincrement=False)
     series_id: str = _reference("series.id")
     last_ordinal: int = _column(BigInteger)
-    count: int = _column(Integer)
+    points: int = _column(Integer)  # how many
     kind: str = _column(TEXT)  # float | int | json: the last for any mixture, each value with its own kind
     min_number: float | None = _column(Double, null=True)
     max_number: float | None = _column(Double, null=True)

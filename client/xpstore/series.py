@@ -1,0 +1,250 @@
+"""Series: the points of one name and phase as columns, whole or in buckets."""
+
+import json
+import struct
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import grpc
+
+from xpstore.client import Client
+from xpstore.errors import DeadlineExceeded, InvalidArgument, Unavailable, from_rpc
+from xpstore.patience import STREAM_SECONDS, Patience
+from xpstore.v1 import metric_pb2 as pb
+
+if TYPE_CHECKING:
+    import pandas
+
+    from xpstore.model import Model
+
+__all__ = ["Buckets", "Series", "read_many"]
+
+NO_STEP = -1
+# Series asked for in one call.
+MOST_KEYS = 1_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Series:
+    """Points of one name and phase, in the order they were logged; columns of equal length.
+
+    With numpy installed columns are arrays (values: float64 or int64; of different kinds, or other than numbers: a
+    list), else sequences of the standard library.
+
+    Attributes:
+        name: what was measured.
+        phase: such as "train"; None for points without one.
+        steps: training steps, -1 where none was given.
+        values: the values as they were logged.
+        times: microseconds since the epoch, UTC.
+        cursor: `since=` for what comes next; 0 if there are no points.
+    """
+
+    name: str
+    phase: str | None
+    steps: Any
+    values: Any
+    times: Any
+    cursor: int
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def to_pandas(self) -> "pandas.DataFrame":
+        """Returns a frame with the columns `step` (nullable), `value` and `time` (UTC).
+
+        Raises:
+            ImportError: pandas is not installed.
+        """
+        import pandas
+
+        steps = pandas.Series(self.steps, dtype="int64").astype("Int64")
+        steps = steps.mask(steps == NO_STEP)
+        times = pandas.to_datetime(pandas.Series(self.times, dtype="int64"), unit="us", utc=True)
+        return pandas.DataFrame({"step": steps, "value": pandas.Series(self.values), "time": times})
+
+    def __repr__(self) -> str:
+        return f"Series(name={self.name!r}, phase={self.phase!r}, {len(self)} points)"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Buckets:
+    """Neighbouring points of one name and phase taken together; columns with one entry for each bucket.
+
+    Every finite number counts: the smallest and the largest of all are there. NaN where a bucket has none.
+
+    Attributes:
+        name: what was measured.
+        phase: such as "train"; None for points without one.
+        counts: points in each.
+        mins: smallest number of each.
+        maxs: largest number of each.
+        firsts: number of the first point of each, NaN if it is none.
+        lasts: number of the last point of each, NaN if it is none.
+        means: mean of the numbers of each.
+        first_steps: step of the first point of each, -1 where none was given.
+        last_steps: step of the last point of each, -1 where none was given.
+        first_times: time of the first point of each, microseconds since the epoch, UTC.
+        last_times: time of the last point of each, microseconds since the epoch, UTC.
+        cursor: `since=` for what comes next.
+    """
+
+    name: str
+    phase: str | None
+    counts: Any
+    mins: Any
+    maxs: Any
+    firsts: Any
+    lasts: Any
+    means: Any
+    first_steps: Any
+    last_steps: Any
+    first_times: Any
+    last_times: Any
+    cursor: int
+
+    def __len__(self) -> int:
+        return len(self.counts)
+
+    @classmethod
+    def _from_wire(cls, part: pb.ReadSeriesResponse) -> Self:
+        wire = part.buckets
+        integers = ("counts", "first_steps", "last_steps")
+        columns: dict[str, Any] = {name: _column(getattr(wire, name), "q") for name in integers}
+        for name in ("mins", "maxs", "firsts", "lasts", "means"):
+            columns[name] = _column(getattr(wire, name), "d")
+        columns["first_times"] = _column(wire.first_times_us, "q")
+        columns["last_times"] = _column(wire.last_times_us, "q")
+        return cls(name=part.name, phase=_phase(part), **columns, cursor=wire.last_ordinal + 1)
+
+    def __repr__(self) -> str:
+        return f"Buckets(name={self.name!r}, phase={self.phase!r}, {len(self)} buckets)"
+
+
+def read_many(
+    models: "Iterable[Model]", names: Iterable[str], phase: str | None = None, *, since: int = 0
+) -> "dict[Model, list[Series]]":
+    """Reads series of many models in as few calls as can be.
+
+    Args:
+        models: of one client.
+        names: what was measured.
+        phase: only points of this phase; None for all, each phase a series of its own.
+        since: only points after a cursor.
+
+    Returns:
+        For each model its series that have points, by name as given and phase.
+    """
+    by_id = {str(model.id): model for model in models}
+    found: dict[Model, list[Series]] = {model: [] for model in by_id.values()}
+    names = list(dict.fromkeys(names))
+    keys = [pb.SeriesKey(model_id=id_, name=name, phase=phase) for id_ in by_id for name in names]
+    if not keys:
+        return found
+    client = next(iter(found))._client
+    for start in range(0, len(keys), MOST_KEYS):
+        for model_id, series in read(client, keys[start : start + MOST_KEYS], since):
+            found[by_id[model_id]].append(series)
+    return found
+
+
+def read(client: Client, keys: Sequence[pb.SeriesKey], since: int = 0) -> Iterator[tuple[str, Series]]:
+    """Yields the id of the model and the points of each series that has some."""
+    gathered: list[pb.ReadSeriesResponse] = []
+    for part in _parts(client, pb.ReadSeriesRequest(keys=keys, since=_a_cursor(since))):
+        if gathered and _identity(gathered[0]) != _identity(part):
+            yield gathered[0].model_id, _series(gathered)
+            gathered = []
+        gathered.append(part)
+    if gathered:
+        yield gathered[0].model_id, _series(gathered)
+
+
+def read_buckets(client: Client, key: pb.SeriesKey, since: int, buckets: int) -> list[Buckets]:
+    """Returns buckets of each series of a key.
+
+    Raises:
+        InvalidArgument: `buckets` is out of range.
+    """
+    if not 1 <= buckets <= 10_000:
+        raise InvalidArgument(f"buckets = {buckets}: must be between 1 and 10,000")
+    request = pb.ReadSeriesRequest(keys=[key], since=_a_cursor(since), buckets=buckets)
+    return [Buckets._from_wire(part) for part in _parts(client, request)]
+
+
+def empty(name: str, phase: str | None, since: int = 0) -> Series:
+    """A series without points."""
+    return Series(name, phase, _column(b"", "q"), _column(b"", "d"), _column(b"", "q"), since)
+
+
+def _a_cursor(since: int) -> int:
+    if not 0 <= since < 1 << 63:
+        raise InvalidArgument(f"since = {since}: must be a cursor that was returned")
+    return since
+
+
+def _parts(client: Client, request: pb.ReadSeriesRequest) -> list[pb.ReadSeriesResponse]:
+    """All parts of the answer; a stream that breaks is asked for once more, while time is left."""
+    patience = Patience(client)
+    while True:
+        metadata = client.metadata
+        try:
+            return list(client.stubs.metrics.ReadSeries(request, timeout=STREAM_SECONDS, metadata=metadata))
+        except grpc.RpcError as error:
+            failure = from_rpc(error, metadata[1][1])
+            if not isinstance(failure, Unavailable | DeadlineExceeded) or not patience.wait():
+                raise failure from None
+
+
+def _identity(part: pb.ReadSeriesResponse) -> tuple[str, str, str | None]:
+    return part.model_id, part.name, _phase(part)
+
+
+def _phase(part: pb.ReadSeriesResponse) -> str | None:
+    return part.phase if part.HasField("phase") else None
+
+
+def _series(parts: Sequence[pb.ReadSeriesResponse]) -> Series:
+    points = [part.points for part in parts]
+    counts = [len(some.ordinals) // 8 for some in points]
+    steps = b"".join(
+        some.steps or struct.pack("<q", NO_STEP) * count for some, count in zip(points, counts, strict=True)
+    )
+    times = b"".join(some.times_us for some in points)
+    (last,) = struct.unpack("<q", points[-1].ordinals[-8:])
+    head = (parts[0].name, _phase(parts[0]))
+    return Series(*head, _column(steps, "q"), _values(points), _column(times, "q"), last + 1)
+
+
+def _values(points: Sequence[pb.PackedPoints]) -> Any:
+    kinds = {some.WhichOneof("values") for some in points}
+    if kinds == {"float_values"}:
+        return _column(b"".join(some.float_values for some in points), "d")
+    if kinds == {"int_values"}:
+        return _column(b"".join(some.int_values for some in points), "q")
+    return [value for some in points for value in _listed(some)]
+
+
+def _listed(points: pb.PackedPoints) -> list[Any]:
+    if points.HasField("float_values"):
+        return array("d", points.float_values).tolist()
+    if points.HasField("int_values"):
+        return array("q", points.int_values).tolist()
+    return [to_value(point) for point in points.mixed_values.points]
+
+
+def to_value(point: pb.MetricPoint) -> Any:
+    """The value of a point as it was logged."""
+    kind = point.WhichOneof("value")
+    return json.loads(point.json_value) if kind == "json_value" else getattr(point, str(kind))
+
+
+def _column(data: bytes, code: str) -> Any:
+    """A column of 8-byte numbers, numpy's where it is installed; all platforms that have wheels are little-endian."""
+    try:
+        import numpy
+    except ImportError:
+        return array(code, data)
+    return numpy.frombuffer(data, "<i8" if code == "q" else "<f8")

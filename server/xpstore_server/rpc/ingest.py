@@ -1,0 +1,117 @@
+"""IngestService."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable
+from functools import partial
+from typing import Any
+
+from xpstore.v1 import ingest_pb2 as pb
+from xpstore.v1 import ingest_pb2_grpc
+from xpstore_server.auth import principal
+from xpstore_server.core import ingest, iteration, limits, model, module, step
+from xpstore_server.core.errors import InvalidArgument
+from xpstore_server.core.metric import Part
+from xpstore_server.rpc.blocks import BlockMerger
+from xpstore_server.rpc.fields import a_json_object, a_name, a_step, a_uuid, if_set
+from xpstore_server.rpc.metric_wire import part_of, parts_of
+from xpstore_server.rpc.model import tags_of
+from xpstore_server.store.database import Database, Transaction
+
+Dropped = Counter[tuple[str, str]]
+
+
+class IngestService(ingest_pb2_grpc.IngestServiceServicer):
+    def __init__(self, database: Database, merger: BlockMerger) -> None:
+        self._database = database
+        self._merger = merger
+
+    async def Ingest(self, request: pb.IngestRequest, context: Any) -> pb.IngestResponse:
+        next_record, dropped = await self._ingest(request)
+        return pb.IngestResponse(next_record=next_record, dropped=_to_wire(dropped))
+
+    async def IngestStream(
+        self, requests: AsyncIterator[pb.IngestStreamRequest], context: Any
+    ) -> pb.IngestStreamResponse:
+        next_record, every = 0, Dropped()
+        async for request in requests:
+            next_record, dropped = await self._ingest(request.batch)
+            every.update(dropped)
+        return pb.IngestStreamResponse(next_record=next_record, dropped=_to_wire(every))
+
+    async def _ingest(self, request: pb.IngestRequest) -> tuple[int, Dropped]:
+        batch = await self._database.call_async(_batch, request, principal())
+        ingested = await self._database.write_async(lambda tx: ingest.ingest(tx, batch))
+        self._merger.merge(ingested.series_ids)
+        return ingested.next_record, ingested.dropped
+
+
+def _batch(request: pb.IngestRequest, who: str) -> ingest.Batch:
+    for field in ("first_record", "record_count"):
+        if not 0 <= getattr(request, field) <= limits.STEP:
+            raise InvalidArgument(field, getattr(request, field), f"must be between 0 and {limits.STEP}")
+    project_uid, writer_id = a_uuid("project_uid", request.project_uid), a_uuid("writer_id", request.writer_id)
+    models = [
+        _records(f"models[{number}]", wire, request.record_count, who) for number, wire in enumerate(request.models)
+    ]
+    if len({records.model_id for records in models}) < len(models):
+        raise InvalidArgument("models", len(models), "must name each model once")
+    points = sum(len(part.points) for records in models for part in records.parts)
+    if points > limits.BATCH_POINTS:
+        raise InvalidArgument("models", points, f"must have at most {limits.BATCH_POINTS} points: send several")
+    return ingest.Batch(project_uid, writer_id, request.first_record, request.record_count, models)
+
+
+def _records(field: str, wire: pb.ModelRecords, record_count: int, who: str) -> ingest.ModelRecords:
+    model_id = a_uuid(f"{field}.model_id", wire.model_id)
+    for name, places in (("points", wire.points), ("events", wire.events)):
+        worst = max((place.record for place in places), default=0)
+        if places and worst >= record_count:
+            raise InvalidArgument(f"{field}.{name}.record", worst, f"must be below record_count = {record_count}")
+    plain = [(point.record, point.point) for point in wire.points]
+    parts: list[Part] = parts_of(plain, f"{field}.points")
+    for number, packed in enumerate(wire.series):
+        parts.append(part_of(packed, f"{field}.series[{number}]", record_count))
+    events = [
+        ingest.Event(event.record, _event(f"{field}.events[{number}]", model_id, event, who))
+        for number, event in enumerate(wire.events)
+    ]
+    return ingest.ModelRecords(model_id, parts, events)
+
+
+def _event(field: str, model_id: str, wire: pb.EventRecord, who: str) -> ingest.Apply:
+    match wire.WhichOneof("event"):
+        case "module":
+            return _module(f"{field}.module", model_id, wire.module)
+        case "iteration":
+            iteration_id = a_uuid(f"{field}.iteration.iteration_id", wire.iteration.iteration_id)
+            at_step = a_step(f"{field}.iteration.step", wire.iteration.step)
+            return partial(iteration.create, model_id=model_id, iteration_id=iteration_id, step=at_step)
+        case "step":
+            return partial(step.set_to, principal=who, model_id=model_id, step=a_step(f"{field}.step", wire.step))
+        case "tags":
+            add, remove = tags_of(f"{field}.tags.add", wire.tags.add), tags_of(f"{field}.tags.remove", wire.tags.remove)
+            return partial(model.change_tags, principal=who, model_id=model_id, add=add, remove=remove)
+        case _:
+            raise InvalidArgument(f"{field}.event", "", "must be module, iteration, step or tags")
+
+
+def _module(field: str, model_id: str, wire: pb.ModuleEvent) -> ingest.Apply:
+    values = {
+        "module_id": a_uuid(f"{field}.module_id", wire.module_id),
+        "name": a_name(f"{field}.name", wire.name),
+        "attributes_json": a_json_object(f"{field}.attributes_json", wire.attributes_json),
+    }
+    at_step = if_set(wire, "iteration_step", a_step, f"{field}.")
+
+    def create(tx: Transaction) -> None:
+        owner = module.Owner(model_id)
+        if at_step is not None:
+            owner = module.Owner("", iteration.get_by_step(tx, model_id=model_id, step=at_step).id)
+        module.create(tx, owner, **values)
+
+    return create
+
+
+def _to_wire(dropped: Dropped) -> Iterable[pb.DroppedRecords]:
+    for (model_id, reason), count in sorted(dropped.items()):
+        yield pb.DroppedRecords(model_id=model_id, count=count, reason=reason)

@@ -1,0 +1,76 @@
+"""Columns of a block: one number, or one value, of each point, as bytes.
+
+    integers    ends with a byte that says how the rest reads:
+                  0  start and stride, an arithmetic series
+                  1  one for each point
+                  2  a bit for each point that has one (packed, the first highest), then those
+                empty: no point has one
+    floats      IEEE 754 binary64 of each point
+    mixed       a JSON array of [kind, text] of each point
+
+All numbers have 8 bytes, little-endian. Blocks at rest are written so: what these functions wrote must stay readable.
+"""
+
+import json
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Integers = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+# A value that is not of its column's one kind: (kind, text).
+Mixed = list[tuple[str, str]]
+
+_SERIES, _ALL, _SOME = b"\0", b"\1", b"\2"
+_I64, _F64 = np.dtype("<i8"), np.dtype("<f8")
+
+
+def encode_integers(values: Integers, present: Mask | None = None) -> bytes:
+    """Writes integers; of those that are not present nothing."""
+    if present is not None and not present.all():
+        some = values[present]
+        return np.packbits(present).tobytes() + some.astype(_I64).tobytes() + _SOME if len(some) else b""
+    strides = np.diff(values[:3])  # most that are no series show it at once
+    if len(strides) == 2 and strides[0] == strides[1] and ((strides := np.diff(values)) == strides[0]).all():
+        return np.array([values[0], strides[0]], _I64).tobytes() + _SERIES
+    return values.astype(_I64, copy=False).tobytes() + _ALL
+
+
+def decode_integers(data: bytes, count: int) -> tuple[Integers, Mask | None]:
+    """Reads integers: 0 where there is none, and which are there, None for all."""
+    if not data:
+        return np.zeros(count, np.int64), np.zeros(count, np.bool_)
+    body, tag = memoryview(data)[:-1], data[-1:]
+    if tag == _ALL:
+        return np.frombuffer(body, _I64, count).astype(np.int64, copy=False), None
+    if tag == _SERIES:
+        start, stride = np.frombuffer(body, _I64, 2)
+        return start + stride * np.arange(count, dtype=np.int64), None
+    mask_bytes = -(-count // 8)
+    present = np.unpackbits(np.frombuffer(body, np.uint8, mask_bytes), count=count).astype(np.bool_)
+    values = np.zeros(count, np.int64)
+    values[present] = np.frombuffer(body[mask_bytes:], _I64)
+    return values, present
+
+
+def encode_floats(values: Floats) -> bytes:
+    """Writes floats, every bit of them."""
+    return values.astype(_F64, copy=False).tobytes()
+
+
+def decode_floats(data: bytes, count: int) -> Floats:
+    """Reads floats."""
+    return np.frombuffer(data, _F64, count).astype(np.float64, copy=False)
+
+
+def encode_mixed(values: Mixed) -> bytes:
+    """Writes values of any kinds."""
+    return json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def decode_mixed(data: bytes) -> Mixed:
+    """Reads values of any kinds."""
+    found: list[Any] = json.loads(data)
+    return [(kind, text) for kind, text in found]

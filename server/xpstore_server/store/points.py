@@ -1,0 +1,187 @@
+"""Points of one series as columns: made from what clients say, kept in blocks, cut and joined without a loop."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import numpy as np
+from sqlalchemy import Row
+
+from xpstore_server.store.columns import (
+    Floats,
+    Integers,
+    Mask,
+    Mixed,
+    decode_floats,
+    decode_integers,
+    decode_mixed,
+    encode_floats,
+    encode_integers,
+    encode_mixed,
+)
+
+Values = Floats | Integers | Mixed
+# A block's size: small enough to be rewritten when a point of it goes, large enough that its row does not count.
+BLOCK_POINTS = 16_384
+# In place of a time that nobody gave: the one of the transaction that stores the point.
+NO_TIME = -1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Points:
+    """Some points of one series, in order.
+
+    Attributes:
+        kind: "float" or "int" of all values; "json" where they have kinds of their own, or are no numbers.
+        has_step: which points have a step; None: all.
+    """
+
+    ordinals: Integers
+    kind: str
+    values: Values
+    steps: Integers
+    has_step: Mask | None
+    times: Integers
+
+    def __len__(self) -> int:
+        return len(self.ordinals)
+
+    def where(self, chosen: Mask | Integers | slice) -> "Points":
+        """The points of a mask, of places or of a slice."""
+        values = self.values
+        if isinstance(values, list):
+            some: Values = [values[place] for place in np.arange(len(values))[chosen]]
+        else:
+            some = values[chosen]
+        has_step = None if self.has_step is None else self.has_step[chosen]
+        ordinals, steps, times = self.ordinals[chosen], self.steps[chosen], self.times[chosen]
+        return Points(ordinals, self.kind, some, steps, has_step, times)
+
+    def cut(self, size: int) -> list["Points"]:
+        """Pieces of at most so many points."""
+        if len(self) <= size:
+            return [self]
+        return [self.where(slice(start, start + size)) for start in range(0, len(self), size)]
+
+    def numbers(self) -> Floats:
+        """The values as floats; NaN for what is no number."""
+        if isinstance(self.values, list):
+            return np.array([float(text) if kind != "json" else math.nan for kind, text in self.values], np.float64)
+        return self.values.astype(np.float64, copy=False)
+
+    def mixed(self) -> Mixed:
+        """Kind and text of each value."""
+        if isinstance(self.values, list):
+            return self.values
+        texts = map(repr if self.kind == "float" else str, self.values.tolist())
+        return [(self.kind, text) for text in texts]
+
+    def step(self, place: int) -> int | None:
+        """The step of one point."""
+        if self.has_step is not None and not self.has_step[place]:
+            return None
+        return int(self.steps[place])
+
+    def columns(self) -> tuple[bytes, bytes, bytes, bytes]:
+        """Ordinals, steps, times and values as they are kept."""
+        if isinstance(self.values, list):
+            data = encode_mixed(self.values)
+        elif self.kind == "float":
+            data = encode_floats(cast(Floats, self.values))
+        else:
+            data = encode_integers(cast(Integers, self.values))
+        steps = encode_integers(self.steps, self.has_step)
+        return encode_integers(self.ordinals), steps, encode_integers(self.times), data
+
+    def placed(self, ordinals: Integers, now_us: int) -> "Points":
+        """The same points with these ordinals, and with this time where there was none."""
+        return replace(self, ordinals=ordinals, times=np.where(self.times == NO_TIME, now_us, self.times))
+
+
+def from_row(row: Row[Any]) -> Points:
+    """Reads the columns of a block."""
+    ordinals, _ = decode_integers(row.ordinals, row.points)
+    steps, has_step = decode_integers(row.steps, row.points)
+    times, _ = decode_integers(row.times, row.points)
+    if row.kind == "float":
+        values: Values = decode_floats(row.data, row.points)
+    elif row.kind == "int":
+        values, _ = decode_integers(row.data, row.points)
+    else:
+        values = decode_mixed(row.data)
+    return Points(ordinals, row.kind, values, steps, has_step, times)
+
+
+def from_values(values: Mixed, steps: Sequence[int | None], times: Sequence[int]) -> Points:
+    """Makes columns of single values, in order; their ordinals count from 0."""
+    count = len(values)
+    kinds = {kind for kind, _ in values}
+    found: Values = values
+    kind = "json"
+    if kinds == {"float"}:
+        kind, found = "float", np.array([float(text) for _, text in values], np.float64)
+    elif kinds == {"int"}:
+        kind, found = "int", np.array([int(text) for _, text in values], np.int64)
+    has_step = None if None not in steps else np.array([step is not None for step in steps], np.bool_)
+    some_steps = np.array([step or 0 for step in steps], np.int64)
+    return Points(np.arange(count), kind, found, some_steps, has_step, np.array(times, np.int64))
+
+
+def join(parts: Sequence[Points]) -> Points:
+    """Puts points of one series together, in the order given."""
+    if len(parts) == 1:
+        return parts[0]
+    kinds = {part.kind for part in parts}
+    kind = kinds.pop() if len(kinds) == 1 else "json"
+    values: Values = [value for part in parts for value in part.mixed()] if kind == "json" else _joined(parts, "values")
+    has_step = None
+    if any(part.has_step is not None for part in parts):
+        all_there = (np.ones(len(part), np.bool_) if part.has_step is None else part.has_step for part in parts)
+        has_step = np.concatenate(list(all_there))
+    ordinals, steps, times = (_joined(parts, name) for name in ("ordinals", "steps", "times"))
+    return Points(ordinals, kind, values, steps, has_step, times)
+
+
+def _joined(parts: Sequence[Points], column: str) -> Any:
+    return np.concatenate([getattr(part, column) for part in parts])
+
+
+def block_values(points: Points) -> dict[str, Any]:
+    """The columns of a block, but those that say whose it is."""
+    ordinals, steps, times, data = points.columns()
+    smallest, largest = extremes(points.numbers())
+    with_step = points.steps if points.has_step is None else points.steps[points.has_step]
+    return {
+        "first_ordinal": int(points.ordinals[0]),
+        "last_ordinal": int(points.ordinals[-1]),
+        "points": len(points),
+        "kind": points.kind,
+        "min_number": smallest,
+        "max_number": largest,
+        "max_step": int(with_step.max()) if len(with_step) else None,
+        "ordinals": ordinals,
+        "steps": steps,
+        "times": times,
+        "data": data,
+    }
+
+
+def extremes(numbers: Floats) -> tuple[float | None, float | None]:
+    """The smallest and the largest finite number."""
+    finite = numbers[np.isfinite(numbers)]
+    return (float(finite.min()), float(finite.max())) if len(finite) else (None, None)
+
+
+def last_values(points: Points) -> dict[str, Any]:
+    """The columns of a series that say what its newest point is, which is the last of these."""
+    kind, text = points.where(slice(-1, None)).mixed()[0]
+    number = float(text) if kind != "json" else math.nan
+    return {
+        "last_ordinal": int(points.ordinals[-1]),
+        "last_step": points.step(-1),
+        "last_time_us": int(points.times[-1]),
+        "last_kind": kind,
+        "last_text": text,
+        "last_number": number if math.isfinite(number) else None,
+    }
