@@ -17,6 +17,7 @@ from xpstore.patience import Patience
 from xpstore.v1 import artifact_pb2, limits_pb2
 from xpstore.v1.artifact_pb2_grpc import ArtifactServiceStub
 from xpstore.v1.experiment_pb2_grpc import ExperimentServiceStub
+from xpstore.v1.ingest_pb2_grpc import IngestServiceStub
 from xpstore.v1.iteration_pb2_grpc import IterationServiceStub
 from xpstore.v1.limits_pb2_grpc import LimitsServiceStub
 from xpstore.v1.metric_pb2_grpc import MetricServiceStub
@@ -258,6 +259,7 @@ class _Stubs:
         self.models = ModelServiceStub(channel)
         self.iterations = IterationServiceStub(channel)
         self.metrics = MetricServiceStub(channel)
+        self.ingest = IngestServiceStub(channel)
         self.runs = RunServiceStub(channel)
         self.artifacts = ArtifactServiceStub(channel)
         # Messages with chunks pass as bytes: `chunk_wire` writes and reads them.

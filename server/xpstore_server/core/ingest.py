@@ -11,7 +11,6 @@ from xpstore_server.core.errors import NotFound, ServiceError, Stale
 from xpstore_server.core.metric import Part
 from xpstore_server.store.database import Transaction
 from xpstore_server.store.tables import model as model_table
-from xpstore_server.store.tables import project as project_table
 from xpstore_server.store.tables import writer
 
 _PROGRESS = select(writer.c.next_point).where(
@@ -21,9 +20,6 @@ _MOVE = writer.update().where(
     writer.c.project_uid == bindparam("project"),
     writer.c.writer_id == bindparam("writer"),
     writer.c.next_point == bindparam("known"),
-)
-_IS_LIVE = select(project_table.c.uid).where(
-    project_table.c.uid == bindparam("project"), project.is_live(project_table.c.uid)
 )
 _PROJECT_OF = select(model_table.c.project_uid).where(
     model_table.c.id == bindparam("key"), project.is_live(model_table.c.project_uid)
@@ -101,8 +97,7 @@ def ingest(tx: Transaction, batch: Batch) -> Ingested:
         NotFound: the project is gone.
         Stale: records before these are missing.
     """
-    if tx.execute(_IS_LIVE, {"project": batch.project_uid}).first() is None:
-        raise NotFound("project", batch.project_uid)
+    project.get(tx, project_uid=batch.project_uid)
     end = batch.first_record + batch.record_count
     while True:
         known = tx.execute(_PROGRESS, {"project": batch.project_uid, "writer": batch.writer_id}).scalar()
