@@ -15,8 +15,10 @@ from xpstore_server.store.database import Database, Transaction
 from xpstore_server.store.points import Points, from_row, join
 from xpstore_server.store.tables import block, series
 
-# Blocks read by one query: 200,000 points at most.
-BATCH = 12
+# Blocks read by one query: 65,000 points at most, 2 MiB of numbers.
+BATCH = 4
+# Text in one part, unless one value has more.
+PART_BYTES = 1 << 20
 NO_STEP = -1
 _LIVE = model.is_live(series.c.model_id)
 _NEXT = (
@@ -62,14 +64,28 @@ def find(tx: Transaction, key: Key) -> Sequence[Row[Any]]:
 
 
 def read(database: Database, series_id: str, since: int) -> Iterator[Points]:
-    """Yields the points of a series after an ordinal, in order; each part is a read of its own."""
+    """Yields the points of a series after an ordinal, in order, in parts that fit a message."""
     after = since
     while rows := database.read(partial(_next, series_id=series_id, after=after)):
         points = join([from_row(row) for row in rows])
         if points.ordinals[0] <= after:
             points = points.where(points.ordinals > after)
-        yield points
+        yield from _light(points)
         after = int(points.ordinals[-1])
+
+
+def _light(points: Points) -> Iterator[Points]:
+    """Numbers as they are; text in parts."""
+    if not isinstance(points.values, list):
+        yield points
+        return
+    start = weight = 0
+    for place, (_, text) in enumerate(points.values):
+        if place > start and weight + len(text) > PART_BYTES:
+            yield points.where(slice(start, place))
+            start, weight = place, 0
+        weight += len(text)
+    yield points.where(slice(start, None))
 
 
 def _next(tx: Transaction, series_id: str, after: int) -> Sequence[Row[Any]]:
