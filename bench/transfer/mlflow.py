@@ -38,13 +38,22 @@ def install() -> Path:
     Raises:
         Missing: pip could not install it.
     """
+    return environment("bench-mlflow", *PACKAGES)
+
+
+def environment(name: str, *packages: str) -> Path:
+    """Returns the Python of an environment that has some packages, made on first use in the user's cache.
+
+    Raises:
+        Missing: pip could not install them.
+    """
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = cache / "xpstore" / "bench-mlflow"
+    folder = cache / "xpstore" / name
     python, stamp = folder / "bin" / "python", folder / "installed"
     if not stamp.exists():
-        say(f"installing MLflow into {folder}, once")
+        say(f"installing {', '.join(packages)} into {folder}, once")
         _run([sys.executable, "-m", "venv", "--clear", str(folder)])
-        _run([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *PACKAGES])
+        _run([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages])
         stamp.touch()
     return python
 
@@ -108,7 +117,7 @@ class MLflow(Contestant):
             if self._process is None or self._process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"MLflow does not start:\n{self._log.read_text(errors='replace')[-3000:]}")
             time.sleep(0.2)
-        self._request("PUT", "mlflow-artifacts/artifacts/first", b"1", "application/octet-stream")
+        self.request("PUT", "mlflow-artifacts/artifacts/first", b"1", "application/octet-stream")
         while self._busy_share() > IDLE_SHARE and time.monotonic() < deadline:
             pass
 
@@ -123,7 +132,10 @@ class MLflow(Contestant):
             time.sleep(2)
         return usage.cpu_seconds / 2
 
-    def _request(self, method: str, path: str, body: bytes, content_type: str) -> bytes:
+    def request(
+        self, method: str, path: str, body: bytes | None = None, content_type: str = "application/json"
+    ) -> bytes:
+        """Calls its REST API."""
         request = urllib.request.Request(f"{self._uri}/api/2.0/{path}", body, {"Content-Type": content_type})
         request.method = method
         with urllib.request.urlopen(request, timeout=60) as answer:
@@ -148,13 +160,14 @@ class MLflow(Contestant):
         task = task_of(step, number, path, uri=self._uri)
         name = task["name"]
         if name not in self._runs:
-            self._runs[name] = self._create_run()
+            self._runs[name] = self.create_run()
         task["run_id"] = self._runs[name]
         return Command(str(self._python), f"{CLIENTS}.mlflow", task, ENVIRONMENT)
 
-    def _create_run(self) -> str:
+    def create_run(self) -> str:
+        """Makes a run and returns its id."""
         body = json.dumps({"experiment_id": "0", "start_time": int(time.time() * 1000)}).encode()
-        answer = self._request("POST", "mlflow/runs/create", body, "application/json")
+        answer = self.request("POST", "mlflow/runs/create", body)
         return str(json.loads(answer)["run"]["info"]["run_id"])
 
     def servers(self) -> list[psutil.Process]:
