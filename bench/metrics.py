@@ -74,7 +74,6 @@ def _measure_on(name: str, database_url: str, folder: Path, peers: Peers, rounds
         speeds = [_ingest(client, model, columns) for model in models]
         whole = _one_series(client, experiment.model("one"))
         names = [f"metric {number}" for number in range(SERIES)]
-        buckets = f"1,000 exact buckets of {POINTS:,} points"
         runs: dict[str, tuple[Callable[[], object], Goal]] = {
             f"read {POINTS:,} points of {SERIES} series to numpy": (
                 lambda: read_many([models[0]], names),

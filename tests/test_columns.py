@@ -14,7 +14,7 @@ from xpstore_server.store.columns import (
     encode_integers,
     encode_mixed,
 )
-from xpstore_server.store.points import Points, from_values, join
+from xpstore_server.store.points import BLOCK_POINTS, BLOCK_SPAN, Points, from_values, join
 
 # Bytes that earlier releases wrote.
 KEPT = {
@@ -81,7 +81,12 @@ def test_points_are_cut_and_joined_without_loss() -> None:
     whole = join(parts)
     assert (whole.kind, whole.mixed()) == ("json", [pair for part in parts for pair in part.mixed()])
     assert [whole.step(place) for place in range(5)] == [1, None, 2, None, None]
-    again: list[Points] = whole.cut(2)
-    assert [len(part) for part in again] == [2, 2, 1]
+    far = whole.placed(np.array([0, 1, BLOCK_SPAN - 1, BLOCK_SPAN, BLOCK_SPAN + 5]), 0)
+    again: list[Points] = list(far.blocks())
+    assert [len(part) for part in again] == [3, 2]
     assert join(again).mixed() == whole.mixed()
+    many = from_values(
+        [("int", "1")] * (2 * BLOCK_POINTS + 1), [None] * (2 * BLOCK_POINTS + 1), [0] * (2 * BLOCK_POINTS + 1)
+    )
+    assert [len(part) for part in many.blocks()] == [BLOCK_POINTS, BLOCK_POINTS, 1]
     assert whole.numbers().tolist()[:3] == [0.5, math.inf, 7.0] and math.isnan(whole.numbers()[3])

@@ -24,7 +24,7 @@ PAGE_SIZE_MAX = 1_000
 # A page ends before this unless one row alone is heavier. The heaviest is a model: config 1 MiB, tags 1 MiB and text.
 PAGE_BYTES = 2 * MIB
 POINTS = 10_000
-BATCH_POINTS = 1 << 18  # packed ones
+BATCH_POINTS = 1 << 18  # packed ones; no more than a block may reach over
 TAGS = 1_000
 STEP = 1 << 62
 TIME_US = 253_402_300_799_999_999  # the end of the year 9999, beyond which clients have no dates

@@ -19,18 +19,18 @@ from xpstore_server.core import limits, model
 from xpstore_server.core.errors import NotFound
 from xpstore_server.core.paging import Key, Page
 from xpstore_server.store import tables
+from xpstore_server.store.batches import batches
 from xpstore_server.store.columns import Integers
 from xpstore_server.store.database import Transaction
 from xpstore_server.store.ids import new_id
-from xpstore_server.store.points import BLOCK_POINTS, Points, block_values, from_row, join, last_values
+from xpstore_server.store.points import BLOCK_POINTS, BLOCK_SPAN, Points, block_values, from_row, join, last_values
 from xpstore_server.store.tables import block, series
 
 _ORDINAL_MASK = (1 << 62) - 1
 _VARIANT = 2 << 62
-# No block reaches over more ordinals: a point is found, and a page read, among those that begin not far before it.
-SPAN = 1 << 18
-# Blocks read at once.
+# Blocks read at once, and names in one query: SQLite takes 32,766 parameters.
 BATCH = 64
+QUERY_NAMES = 10_000
 _ALLOT = (
     tables.model.update()
     .where(tables.model.c.id == bindparam("key"))
@@ -103,18 +103,22 @@ def append(tx: Transaction, *, model_id: str, project_uid: str, parts: Sequence[
     end = tx.execute(_ALLOT, {"key": model_id, "count": count}).scalar()
     if end is None:
         raise NotFound("model", model_id)
-    names = sorted({part.name for part in parts})
-    known = {(row.name, row.phase): row for row in tx.execute(_NAMED, {"key": model_id, "names": names})}
+    known = {(row.name, row.phase): row for row in _named(tx, model_id, {part.name for part in parts})}
     rows, blocks = list[dict[str, Any]](), list[tuple[Any, ...]]()
     for key, whole in _by_series(parts, end - count, tx.now_us()).items():
         row = _row(known.get(key), model_id, project_uid, *key)
-        for points in whole.cut(BLOCK_POINTS):
+        for points in whole.blocks():
             blocks.append(_block_row(tx, model_id, row["id"], points))
             _count_in(row, points, blocks[-1])
         rows.append(row)
     tx.upsert_many(series, [_as_tuple(tx, row) for row in rows])
     tx.insert_many(block, blocks)
     return {row["id"] for row in rows if row["small_blocks"] >= limits.SMALL_BLOCKS}
+
+
+def _named(tx: Transaction, model_id: str, names: set[str]) -> Iterator[Row[Any]]:
+    for some in batches(sorted(names), QUERY_NAMES):
+        yield from tx.execute(_NAMED, {"key": model_id, "names": some})
 
 
 def _by_series(parts: Sequence[Part], first: int, now_us: int) -> dict[tuple[str, str], Points]:
@@ -203,7 +207,7 @@ def _blocks_after(
     if wanted is not None:
         query = query.where(block.c.series_id.in_(list(wanted)))
     found, ordinals = list[tuple[str, Points]](), list[Integers]()
-    start, is_end = after - SPAN, False
+    start, is_end = after - BLOCK_SPAN, False
     while not is_end:
         rows = tx.execute(query.where(block.c.first_ordinal > start).limit(BATCH)).all()
         is_end = len(rows) < BATCH
@@ -290,7 +294,11 @@ def delete(tx: Transaction, *, model_id: str, metric_id: str) -> bool:
     ordinal = ordinal_of(model_id, metric_id)
     if ordinal is None or not _hold(tx, model_id):
         return False
-    near = (block.c.first_ordinal <= ordinal, block.c.first_ordinal > ordinal - SPAN, block.c.last_ordinal >= ordinal)
+    near = (
+        block.c.first_ordinal <= ordinal,
+        block.c.first_ordinal > ordinal - BLOCK_SPAN,
+        block.c.last_ordinal >= ordinal,
+    )
     for row in tx.execute(_BLOCKS.where(block.c.model_id == model_id, *near)):
         points = from_row(row)
         left = points.ordinals != ordinal
@@ -359,7 +367,7 @@ def _groups(rows: Sequence[Row[Any]]) -> Iterator[list[Row[Any]]]:
 def _fits(group: list[Row[Any]], row: Row[Any]) -> bool:
     count = row.points + sum(one.points for one in group)
     size_bytes = row.size_bytes + sum(one.size_bytes for one in group)
-    is_near = row.last_ordinal - group[0].first_ordinal < SPAN
+    is_near = row.last_ordinal - group[0].first_ordinal < BLOCK_SPAN
     # Kinds are mixed only in small blocks: those take more room and time.
     most = BLOCK_POINTS if all(one.kind == row.kind for one in group) else limits.MIXED_POINTS
     return bool(is_near and count <= most and size_bytes <= limits.PAGE_BYTES)

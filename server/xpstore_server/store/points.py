@@ -1,7 +1,7 @@
 """Points of one series as columns: made from what clients say, kept in blocks, cut and joined without a loop."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -24,6 +24,9 @@ from xpstore_server.store.columns import (
 Values = Floats | Integers | Mixed
 # A block's size: small enough to be rewritten when a point of it goes, large enough that its row does not count.
 BLOCK_POINTS = 16_384
+# No block reaches over more ordinals: a point is found, and a page of a model's points read, among those that begin not
+# far before it.
+BLOCK_SPAN = 1 << 18
 # In place of a time that nobody gave: the one of the transaction that stores the point.
 NO_TIME = -1
 
@@ -58,11 +61,14 @@ class Points:
         ordinals, steps, times = self.ordinals[chosen], self.steps[chosen], self.times[chosen]
         return Points(ordinals, self.kind, some, steps, has_step, times)
 
-    def cut(self, size: int) -> list["Points"]:
-        """Pieces of at most so many points."""
-        if len(self) <= size:
-            return [self]
-        return [self.where(slice(start, start + size)) for start in range(0, len(self), size)]
+    def blocks(self) -> Iterator["Points"]:
+        """Pieces that may each be a block."""
+        start = 0
+        while start < len(self):
+            reach = int(np.searchsorted(self.ordinals, self.ordinals[start] + BLOCK_SPAN))
+            end = min(start + BLOCK_POINTS, reach)
+            yield self if end - start == len(self) else self.where(slice(start, end))
+            start = end
 
     def numbers(self) -> Floats:
         """The values as floats; NaN for what is no number."""

@@ -110,4 +110,4 @@ def _packed(connection: sa.Connection, metric: Any, mine: tuple[Any, ...]) -> It
         points = from_values(
             [(row.kind, row.value) for row in rows], [row.step for row in rows], [row.time_us for row in rows]
         )
-        yield points.placed(np.array([row.ordinal for row in rows], np.int64), 0)
+        yield from points.placed(np.array([row.ordinal for row in rows], np.int64), 0).blocks()
