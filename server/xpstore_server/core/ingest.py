@@ -84,7 +84,7 @@ def log(
 ) -> Ingested:
     """Stores points of one model, each a record of its own. Raises as `ingest`, and NotFound if the model is gone."""
     batch = Batch(project_of(tx, model_id), writer_id, first_point, count, [ModelRecords(model_id, parts)])
-    ingested = ingest(tx, batch)
+    ingested = _ingest(tx, batch)
     if ingested.dropped:
         raise NotFound("model", model_id)
     return ingested
@@ -98,6 +98,10 @@ def ingest(tx: Transaction, batch: Batch) -> Ingested:
         Stale: records before these are missing.
     """
     project.get(tx, project_uid=batch.project_uid)
+    return _ingest(tx, batch)
+
+
+def _ingest(tx: Transaction, batch: Batch) -> Ingested:
     end = batch.first_record + batch.record_count
     while True:
         known = tx.execute(_PROGRESS, {"project": batch.project_uid, "writer": batch.writer_id}).scalar()
@@ -138,16 +142,17 @@ def _store(tx: Transaction, project_uid: str, records: ModelRecords, ingested: I
     if not points and not records.events:
         return
     try:
-        row = model.lock(tx, records.model_id)
-        if row.project_uid != project_uid:
+        if records.events and model.lock(tx, records.model_id).project_uid != project_uid:
             raise NotFound("model", records.model_id)
+        # The points first: they take the lock of the model, and say if it is gone.
+        due = metric.append(tx, model_id=records.model_id, project_uid=project_uid, parts=records.parts)
     except NotFound as error:
         ingested.dropped[records.model_id, str(error)] += points + len(records.events)
         return
+    ingested.series_ids |= due
     for event in records.events:
         try:
             with tx.savepoint():
                 event.apply(tx)
         except ServiceError as error:
             ingested.dropped[records.model_id, str(error)] += 1
-    ingested.series_ids |= metric.append(tx, model_id=records.model_id, project_uid=project_uid, parts=records.parts)

@@ -35,7 +35,7 @@ _ALLOT = (
     tables.model.update()
     .where(tables.model.c.id == bindparam("key"))
     .values(next_ordinal=tables.model.c.next_ordinal + bindparam("count"))
-    .returning(tables.model.c.next_ordinal)
+    .returning(tables.model.c.next_ordinal, tables.model.c.project_uid)
 )
 _NAMED = select(series).where(
     series.c.model_id == bindparam("key"), series.c.name.in_(bindparam("names", expanding=True))
@@ -94,18 +94,18 @@ def append(tx: Transaction, *, model_id: str, project_uid: str, parts: Sequence[
     """Appends points in the order of their records. Returns ids of series whose blocks should be put together.
 
     Raises:
-        NotFound: the model is gone.
+        NotFound: the model is gone, or is not of this project.
     """
     parts = [part for part in parts if len(part.points)]
     count = sum(len(part.points) for part in parts)
     if not count:
         return set()
-    end = tx.execute(_ALLOT, {"key": model_id, "count": count}).scalar()
-    if end is None:
+    allotted = tx.execute(_ALLOT, {"key": model_id, "count": count}).first()
+    if allotted is None or allotted.project_uid != project_uid:
         raise NotFound("model", model_id)
     known = {(row.name, row.phase): row for row in _named(tx, model_id, {part.name for part in parts})}
     rows, blocks = list[dict[str, Any]](), list[tuple[Any, ...]]()
-    for key, whole in _by_series(parts, end - count, tx.now_us()).items():
+    for key, whole in _by_series(parts, allotted.next_ordinal - count, tx.now_us()).items():
         row = _row(known.get(key), model_id, project_uid, *key)
         for points in whole.blocks():
             blocks.append(_block_row(tx, model_id, row["id"], points))
