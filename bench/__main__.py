@@ -1,4 +1,4 @@
-"""Runs all benchmarks, or those named on the command line: start, metadata, metrics, transfer.
+"""Runs all benchmarks, or those named on the command line: start, metadata, metrics, logging, transfer.
 
 `--quick`, or BENCH=quick in the environment, runs `transfer` once on small files, to see that it works: its figures
 mean nothing.
@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench import machine, metadata, metrics, start
+from bench import logging, machine, metadata, metrics, start
 from bench.figure import Figure, table
 from bench.picture import draw
 from bench.transfer.measure import measure as measure_transfer
@@ -42,6 +42,7 @@ def main() -> None:
     benchmarks: dict[str, Callable[[Path], list[Figure]]] = {
         "start": start.measure,
         "metadata": metadata.measure,
+        "logging": logging.measure,
         "metrics": partial(metrics.measure, notes=notes, is_quick=is_quick, has_mlflow=plan.has_mlflow),
         "transfer": partial(measure_transfer, plan=plan, notes=notes),
     }
@@ -62,7 +63,9 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help="start, metadata, metrics, transfer; default all")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="start, metadata, metrics, logging, transfer; default all"
+    )
     parser.add_argument("--quick", action="store_true", help="small files, once, without MLflow and MinIO")
     parser.add_argument(
         "--output", type=Path, help="folder of results.json and results.png; default bench, if not quick"

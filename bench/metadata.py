@@ -35,8 +35,8 @@ def _measure_on(name: str, database_url: str, folder: Path, empty: Spread) -> li
         calls: dict[str, Callable[[int], object]] = {
             "GetModel": lambda number: client.call(client.stubs.models.GetModel, request),
             "CreateModel": lambda number: experiment.models.create(f"hash {number}"),
-            "LogMetrics, 1 point": lambda number: model.metrics.log("loss", 0.5, number),
-            "LogMetrics, 100 points": _log_many(client, str(model.id)),
+            "LogMetrics, 1 point": _log_many(client, str(model.id), "7a1c2b9e-4d1f-4c55-9a57-3d8f0d3c2a11", 1),
+            "LogMetrics, 100 points": _log_many(client, str(model.id), "6f1c2b9e-4d1f-4c55-9a57-3d8f0d3c2a11", 100),
         }
         figures = [
             Figure(f"{name}: {call}, p50", "ms", _p50_ms(run), {"empty gRPC call": empty}, (Goal("<", 2),))
@@ -46,13 +46,11 @@ def _measure_on(name: str, database_url: str, folder: Path, empty: Spread) -> li
     return figures
 
 
-def _log_many(client: Client, model_id: str) -> Callable[[int], object]:
-    writer = "6f1c2b9e-4d1f-4c55-9a57-3d8f0d3c2a11"
-
+def _log_many(client: Client, model_id: str, writer: str, count: int) -> Callable[[int], object]:
     def run(number: int) -> object:
-        points = [metric_pb2.MetricPoint(name="many", float_value=0.1, step=step) for step in range(100)]
+        points = [metric_pb2.MetricPoint(name="many", float_value=0.1, step=step) for step in range(count)]
         request = metric_pb2.LogMetricsRequest(
-            model_id=model_id, points=points, writer_id=writer, first_point=number * 100
+            model_id=model_id, points=points, writer_id=writer, first_point=number * count
         )
         return client.call(client.stubs.metrics.LogMetrics, request)
 

@@ -33,10 +33,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The folder of what clients keep on this machine: no test, and no program that one starts, touches the user's."""
+    """The folders of what clients keep on this machine: no test, and no program that one starts, touches the user's."""
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XPSTORE_CACHE", str(folder))
+        patch.setenv("XPSTORE_SPOOL", str(tmp_path_factory.mktemp("spool")))
         yield folder
 
 

@@ -15,10 +15,9 @@ import psutil
 
 
 def without_settings() -> dict[str, str]:
-    """The environment of this process without its `XPSTORE_*`, but for the cache, which is that of the tests."""
-    return {
-        name: value for name, value in os.environ.items() if name == "XPSTORE_CACHE" or not name.startswith("XPSTORE_")
-    }
+    """The environment of this process without its `XPSTORE_*`, but for the tests' own cache and spool."""
+    kept = ("XPSTORE_CACHE", "XPSTORE_SPOOL")
+    return {name: value for name, value in os.environ.items() if name in kept or not name.startswith("XPSTORE_")}
 
 
 class Home:

@@ -35,6 +35,7 @@ FILES = (
     "module",
     "project",
     "run",
+    "spool",
     "stage",
 )
 # A mutant that lived through so many of the tests that are most about it will live through the rest.

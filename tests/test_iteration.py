@@ -90,10 +90,12 @@ def test_step_is_an_integer_that_is_not_negative(model: Model) -> None:
 def test_iterations_of_a_deleted_model_are_not_found(project: Project, model: Model) -> None:
     made = model.iterations.create(1)
     project.experiment("e").models.delete(model.id)
-    with pytest.raises(errors.NotFound):
-        model.iterations.create(2)
+    lost = model.iterations.create(2)
     with pytest.raises(errors.NotFound):
         model.iterations.list()
+    with pytest.raises(errors.NotFound):
+        _ = lost.id
+    model.iterations.remove(lost)
     assert model.iterations.get(1) is None
     model.iterations.remove(made)
     model.iterations.clear()
@@ -126,4 +128,6 @@ def test_id_of_another_iteration_is_refused(client: Client, project: Project, mo
 
 def test_repr_is_short(model: Model) -> None:
     made = model.iterations.create(1)
+    assert repr(made) == "Iteration(step=1)"  # its id is asked for when it is needed
+    assert made.id
     assert repr(made) == f"Iteration(step=1, id='{made.id}')"

@@ -8,13 +8,16 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import sqlalchemy
 
+from conftest import Backend
 from services import Server
 from xpstore import errors
 from xpstore.client import Client, new_id
 from xpstore.metric import Metric
 from xpstore.model import Model
 from xpstore.project import Project
+from xpstore.v1 import ingest_pb2
 from xpstore.v1 import metric_pb2 as pb
 
 
@@ -178,7 +181,7 @@ def test_points_of_a_deleted_model_are_not_found(project: Project, model: Model)
     model.metrics.log("loss", 1)
     (metric,) = model.metrics.list()
     project.experiment("e").models.delete(model.id)
-    for call in (model.metrics.list, lambda: model.metrics.log("loss", 2), lambda: model.metrics.last("loss")):
+    for call in (model.metrics.list, lambda: model.metrics.last("loss")):
         with pytest.raises(errors.NotFound) as caught:
             call()
         assert caught.value.metadata["resource"] == "model"
@@ -186,14 +189,19 @@ def test_points_of_a_deleted_model_are_not_found(project: Project, model: Model)
     model.metrics.clear()
 
 
-def test_points_of_another_model_are_stored_after_one_was_deleted(project: Project, model: Model) -> None:
+def test_points_of_another_model_are_stored_after_one_was_deleted(
+    client: Client, project: Project, model: Model, caplog: pytest.LogCaptureFixture
+) -> None:
     other = project.experiment("e").model("other")
     model.metrics.log("loss", 1)
     project.experiment("e").models.delete(model.id)
-    with pytest.raises(errors.NotFound):
-        model.metrics.log("loss", 2)
+    for number in range(3):
+        model.metrics.log("loss", number)
+        client.flush()
     other.metrics.log("loss", 3)
     assert values(other) == [3]
+    assert client.dropped_count == 3
+    assert caplog.text.count(f"Records of model {model.id} are not stored") == 1
 
 
 def test_repeated_batch_is_stored_once(client: Client, model: Model) -> None:
@@ -275,30 +283,39 @@ def test_threads_of_one_client_log_in_their_orders(model: Model) -> None:
         assert values(model, f"loss {number}") == list(range(25))
 
 
-def test_point_is_stored_after_one_whose_fate_is_unknown(
+def test_point_is_stored_once_when_its_answer_was_lost(
     client: Client, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    call = client.call
+    call, lost = client._call_once, iter([True])
 
-    def answer_lost(*args: Any, **options: Any) -> Any:
-        call(*args, **options)
-        raise errors.Unavailable("the answer is lost")
+    def answer_lost(method: Any, request: Any, seconds: float) -> Any:
+        answer = call(method, request, seconds)
+        if isinstance(request, ingest_pb2.IngestRequest) and next(lost, False):
+            raise errors.Unavailable("the answer is lost")
+        return answer
 
-    model.metrics.log("loss", 0)
-    monkeypatch.setattr(client, "call", answer_lost)
-    with pytest.raises(errors.Unavailable):
-        model.metrics.log("loss", 1)
-    monkeypatch.undo()
-    model.metrics.log("loss", 2)
+    monkeypatch.setattr(client, "_call_once", answer_lost)
+    for number in range(3):
+        model.metrics.log("loss", number)
+        client.flush()
+    assert next(lost, False) is False
     assert values(model) == [0, 1, 2]
 
 
-def test_point_is_stored_once_when_the_server_has_forgotten_the_writer(client: Client, model: Model) -> None:
+def test_points_are_stored_once_when_the_server_has_forgotten_the_writer(
+    client: Client, model: Model, backend: Backend
+) -> None:
+    """As when its database comes from a backup."""
     model.metrics.log("loss", 0)
-    client.metric_writer._places[model.project_uid].next_point = 1_000
-    model.metrics.log("loss", 1)
-    model.metrics.log("loss", 2)
-    assert values(model) == [0, 1, 2]
+    client.flush()
+    engine = sqlalchemy.create_engine(backend.database_url)
+    with engine.begin() as connection:
+        connection.execute(sqlalchemy.text("DELETE FROM writer"))
+    engine.dispose()
+    for number in range(1, 4):
+        model.metrics.log("loss", number)
+        client.flush()
+    assert values(model) == [0, 1, 2, 3]
 
 
 def test_many_points_are_listed_in_pages_that_fit_a_message(client: Client, model: Model) -> None:

@@ -331,12 +331,14 @@ def test_text_in_place_of_tags_is_refused(experiment: Experiment) -> None:
         experiment.model("h", tags="baseline")
 
 
-def test_more_tags_than_a_model_may_have_are_refused_and_change_nothing(model: Model) -> None:
+def test_more_tags_than_a_model_may_have_are_reported_and_change_nothing(
+    client: Client, model: Model, caplog: pytest.LogCaptureFixture
+) -> None:
     model.tags.add(*(f"tag {number}" for number in range(1_000)))
-    with pytest.raises(errors.InvalidArgument) as caught:
-        model.tags.add("one more")
-    assert caught.value.metadata["field"] == "add"
+    model.tags.add("one more")
     assert len(model.tags.list()) == 1_000
+    assert client.dropped_count == 1
+    assert "never will be: add" in caplog.text
 
 
 def test_repeated_creation_is_answered_with_the_same_model(client: Client, experiment: Experiment) -> None:

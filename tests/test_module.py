@@ -108,14 +108,17 @@ def test_modules_of_a_model_and_of_its_iterations_are_apart(model: Model, iterat
     assert other not in (mine, its)
 
 
-def test_modules_of_what_was_deleted_are_not_found(model: Model, iteration: Iteration) -> None:
+def test_modules_of_what_was_deleted_are_reported_and_not_found(
+    client: Client, model: Model, iteration: Iteration, caplog: pytest.LogCaptureFixture
+) -> None:
     modules = iteration.modules
     model.iterations.remove(iteration)
+    modules.log("optimizer")
     with pytest.raises(errors.NotFound) as caught:
-        modules.log("optimizer")
-    assert caught.value.metadata["resource"] == "iteration"
-    with pytest.raises(errors.NotFound):
         modules.list()
+    assert caught.value.metadata["resource"] == "iteration"
+    assert client.dropped_count == 1
+    assert "are not stored, and never will be: There is no iteration" in caplog.text
     modules.clear()
 
 

@@ -101,7 +101,7 @@ def test_handles_below_a_deleted_project_find_nothing(project: Project) -> None:
     model = experiment.model("h")
     project.delete()
     with pytest.raises(errors.NotFound) as caught:
-        model.metrics.log("loss", 1)
+        model.metrics.list()
     assert caught.value.metadata["resource"] == "model"
     with pytest.raises(errors.NotFound):
         experiment.model("other")

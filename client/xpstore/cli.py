@@ -7,6 +7,7 @@ with one line on standard error when it did not, 2 when the command makes no sen
 import json
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -155,6 +156,17 @@ def rm(
     artifact.delete(all_versions=all_versions)
     version = None if all_versions else artifact.version
     _print_deleted({"project": found.id, "name": artifact.name, "version": version}, as_json)
+
+
+@app.command()
+def sync(as_json: AsJSON = False) -> None:
+    """Send what was logged offline, or left in the spool by programs that are gone."""
+    from xpstore.sync import sync as send
+
+    done = asdict(send(xpstore.init()))
+    if as_json:
+        return _print_json(done)
+    _print_table(("what", "records"), list(done.items()))
 
 
 def _reference(text: str) -> tuple[str, str]:

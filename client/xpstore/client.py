@@ -26,8 +26,9 @@ from xpstore.v1.project_pb2_grpc import ProjectServiceStub
 from xpstore.v1.run_pb2_grpc import RunServiceStub
 
 if TYPE_CHECKING:
-    from xpstore.metric import MetricWriter
+    from xpstore.offline import Registry
     from xpstore.project import Project
+    from xpstore.recorder import Recorder
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -98,6 +99,8 @@ class Client:
         api_key: the API key; default `XPSTORE_API_KEY`.
         api_url: the server; default `XPSTORE_API_URL`. Without either, the embedded service is found or started.
         timeout_seconds: how long a call may take in all, repetitions while the server is away included.
+        offline: log into the spool only, without any server: `xpstore sync` sends it later.
+        strict: raise ResourceExhausted when the spool is full, instead of dropping what is logged.
 
     Raises:
         Unavailable: the server does not answer.
@@ -112,7 +115,13 @@ class Client:
     """
 
     def __init__(
-        self, api_key: str | None = None, api_url: str | None = None, *, timeout_seconds: float = TIMEOUT_SECONDS
+        self,
+        api_key: str | None = None,
+        api_url: str | None = None,
+        *,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+        offline: bool = False,
+        strict: bool = False,
     ) -> None:
         api_key = api_key if api_key is not None else os.environ.get("XPSTORE_API_KEY")
         api_url = api_url if api_url is not None else os.environ.get("XPSTORE_API_URL")
@@ -122,7 +131,9 @@ class Client:
         if api_url is None:
             if api_key is not None:
                 raise InvalidArgument("api_url is missing: an API key was given, but no server to use it with")
-            api_key, api_url = embedded.ensure()
+            api_key, api_url = ("offline", f"unix:{self._home}") if offline else embedded.ensure()
+        if offline and api_key is None:
+            api_key = "offline"
         if not api_key or not api_key.isascii() or not api_key.isprintable():
             raise Unauthenticated("api_key is missing or malformed: pass api_key or set XPSTORE_API_KEY")
         self.api_url = api_url
@@ -132,7 +143,17 @@ class Client:
         self._pid = 0
         self._stubs: _Stubs | None = None
         self._closed = False
-        self.limits  # noqa: B018  # the checked call
+        self.offline = _offline_registry() if offline else None
+        self.recorder = self._a_recorder(api_key, strict)
+        if not offline:
+            self.limits  # noqa: B018  # the checked call
+
+    def _a_recorder(self, api_key: str, is_strict: bool) -> "Recorder":
+        """What this client logs through."""
+        from xpstore.recorder import Recorder
+
+        server = f"embedded:{self._home}" if self._home else self._address.target
+        return Recorder(self, server, api_key, is_offline=self.offline is not None, is_strict=is_strict)
 
     def __repr__(self) -> str:
         return f"Client({self.api_url!r})"
@@ -150,12 +171,24 @@ class Client:
         method = self.stubs.limits.GetLimits
         return self._call_once(method, request, min(self.timeout_seconds, 10.0)).limits
 
-    @cached_property
-    def metric_writer(self) -> "MetricWriter":
-        """What sends this client's metric points."""
-        from xpstore.metric import MetricWriter
+    @property
+    def dropped_count(self) -> int:
+        """How many records that were logged will never be stored: their model is deleted, or the disk bound was met."""
+        return self.recorder.dropped_count
 
-        return MetricWriter(self)
+    def flush(self, timeout_seconds: float | None = None) -> None:
+        """Waits until the server has everything that was logged before, by this process and by its children that ended.
+
+        Offline it has the disk write the spool.
+
+        Args:
+            timeout_seconds: how long to wait; default the client's time-out. What is not sent then stays in the spool.
+
+        Raises:
+            Unavailable: the server is away.
+            DeadlineExceeded: the time is over.
+        """
+        self.recorder.flush(self.timeout_seconds if timeout_seconds is None else timeout_seconds)
 
     @property
     def stubs(self) -> "_Stubs":
@@ -177,19 +210,42 @@ class Client:
         request: Any,
         *,
         timeout_seconds: float | None = None,
+        is_ordered: bool = True,
     ) -> Response:
         """Makes a unary call, again while the server is away and time is left: every call may be repeated.
+
+        Args:
+            method: of a stub.
+            request: its request.
+            timeout_seconds: how long it may take in all; default the client's time-out.
+            is_ordered: first send what was logged before.
 
         Raises:
             Error: the typed error of the answer.
         """
+        if self.offline is not None:
+            answer: Response = self.offline.answer(request)
+            return answer
         patience = Patience(self, timeout_seconds)
+        if is_ordered:
+            self.settle(patience.remaining_seconds)
         while True:
             try:
                 return self._call_once(method, request, patience.remaining_seconds)
             except Unavailable:
                 if self._closed or not patience.wait():
                     raise
+
+    def settle(self, timeout_seconds: float) -> None:
+        """Sends what was logged before, so that the call that follows finds it. `call` does it.
+
+        Raises:
+            Unavailable: the server is away, or this client is offline.
+            DeadlineExceeded: the time is over.
+        """
+        if self.offline is not None:
+            raise self.offline.unavailable()
+        self.recorder.settle(timeout_seconds)
 
     def revive(self, timeout_seconds: float) -> None:
         """Starts the embedded service again if it left, as it does when idle. Other servers are not this client's.
@@ -241,11 +297,22 @@ class Client:
         return grpc.secure_channel(self._address.target, grpc.ssl_channel_credentials(roots), options)
 
     def close(self) -> None:
-        """Closes the connection. Handles made from it stop working."""
+        """Closes the connection, after what was logged is sent. Handles made from it stop working.
+
+        A server that is away is waited for a short time only: what is not sent then stays in the spool, and the next
+        client of this server sends it.
+        """
+        self.recorder.close()
         self._closed = True
         stubs, self._stubs = self._stubs, None
         if stubs is not None and self._pid == os.getpid():
             stubs.channel.close()
+
+
+def _offline_registry() -> "Registry":
+    from xpstore.offline import Registry
+
+    return Registry()
 
 
 class _Stubs:

@@ -1,5 +1,6 @@
 """Iterations: discrete steps of training or evaluation, with modules of their own."""
 
+import time
 from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -8,9 +9,11 @@ from xpstore.client import Client, new_id
 from xpstore.errors import NotFound
 from xpstore.module import Modules
 from xpstore.paging import iterate
+from xpstore.record import Tag, Target
 from xpstore.stamps import to_datetime
+from xpstore.v1 import ingest_pb2
 from xpstore.v1 import iteration_pb2 as pb
-from xpstore.wire import to_int64
+from xpstore.wire import to_int64, to_step
 
 if TYPE_CHECKING:
     from xpstore.artifact_links import IterationArtifacts
@@ -20,17 +23,30 @@ __all__ = ["Iteration", "Iterations"]
 
 
 class Iteration:
-    """One step of a model. Made by `model.iterations.create(step)`."""
+    """One step of a model. Made by `model.iterations.create(step)`.
 
-    def __init__(self, client: Client, wire: pb.Iteration, project_uid: str) -> None:
+    One that was just created does not know yet whether the model had one of its step: asking for `id` or `created_at`
+    asks the server.
+    """
+
+    def __init__(self, client: Client, wire: pb.Iteration, target: Target, *, is_known: bool = True) -> None:
         self._client = client
         self._wire = wire
-        self._project_uid = project_uid
+        self._target = target
+        self._is_known = is_known
+
+    def _read(self) -> pb.Iteration:
+        if not self._is_known and self._client.offline is None:
+            key = pb.IterationStep(model_id=self._wire.model_id, step=self._wire.step)
+            request = pb.GetIterationRequest(iteration_step=key)
+            self._wire = self._client.call(self._client.stubs.iterations.GetIteration, request).iteration
+            self._is_known = True
+        return self._wire
 
     @property
     def id(self) -> UUID:
         """Its id, unique over all projects."""
-        return UUID(self._wire.id)
+        return UUID(self._read().id)
 
     @property
     def model_id(self) -> UUID:
@@ -40,7 +56,7 @@ class Iteration:
     @property
     def project_uid(self) -> str:
         """The `uid` of its project."""
-        return self._project_uid
+        return self._target.project
 
     @property
     def step(self) -> int:
@@ -50,12 +66,12 @@ class Iteration:
     @property
     def created_at(self) -> datetime:
         """When it was recorded, UTC."""
-        return to_datetime(self._wire.created_at_us)
+        return to_datetime(self._read().created_at_us)
 
     @property
     def modules(self) -> Modules:
         """The iteration's modules."""
-        return Modules(self._client, iteration_id=self._wire.id)
+        return Modules(self._client, self._target, self)
 
     @property
     def artifacts(self) -> "IterationArtifacts":
@@ -71,7 +87,8 @@ class Iteration:
         return self.id.int
 
     def __repr__(self) -> str:
-        return f"Iteration(step={self.step}, id={str(self.id)!r})"
+        id_ = f", id={self._wire.id!r}" if self._is_known else ""
+        return f"Iteration(step={self.step}{id_})"
 
 
 class Iterations:
@@ -84,14 +101,19 @@ class Iterations:
     def create(self, step: int) -> Iteration:
         """Records an iteration, or returns the one of this step: a model has at most one of each.
 
+        It is in the spool when this returns, and goes to the server in the background. That of a model that was deleted
+        is dropped, with a warning.
+
         Raises:
             InvalidArgument: the step is negative.
-            NotFound: the model was deleted.
         """
-        request = pb.CreateIterationRequest(
-            model_id=str(self._model.id), iteration_id=new_id(), step=to_int64("step", step)
-        )
-        return self._made(self._client.call(self._client.stubs.iterations.CreateIteration, request).iteration)
+        target = self._model._target
+        event = ingest_pb2.IterationEvent(iteration_id=new_id(), step=to_step("step", step))
+        payload = ingest_pb2.EventRecord(iteration=event).SerializeToString()
+        self._client.recorder.spool.of_model(Tag.EVENT, target, payload)
+        now = time.time_ns() // 1000
+        wire = pb.Iteration(id=event.iteration_id, model_id=target.model_id, step=event.step, created_at_us=now)
+        return Iteration(self._client, wire, target, is_known=False)
 
     def get(self, step: int) -> Iteration | None:
         """Returns the iteration of this step, None if there is none."""
@@ -104,7 +126,10 @@ class Iterations:
 
     def remove(self, iteration: Iteration) -> None:
         """Deletes an iteration with its modules; its artifacts stay. Does nothing when it is gone."""
-        request = pb.DeleteIterationRequest(iteration_id=str(iteration.id))
+        try:
+            request = pb.DeleteIterationRequest(iteration_id=str(iteration.id))
+        except NotFound:
+            return
         self._client.call(self._client.stubs.iterations.DeleteIteration, request)
 
     def clear(self) -> None:
@@ -123,7 +148,7 @@ class Iterations:
         return [self._made(wire) for wire in iterate(self._client, method, request, "iterations")]
 
     def _made(self, wire: pb.Iteration) -> Iteration:
-        return Iteration(self._client, wire, self._model.project_uid)
+        return Iteration(self._client, wire, self._model._target)
 
     def __repr__(self) -> str:
         return f"Iterations({self._model!r})"

@@ -1,23 +1,22 @@
 """Metrics: append-only points of a model."""
 
-import os
 import reprlib
-import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 from uuid import UUID
 
 from xpstore import series
-from xpstore.client import Client, new_id
-from xpstore.errors import InvalidArgument, NotFound, Stale
+from xpstore.columns import to_numbers, to_steps
+from xpstore.errors import InvalidArgument, NotFound
 from xpstore.paging import iterate
+from xpstore.record import ARRAYS, HAS_STEP, IS_INT, Tag
 from xpstore.series import Buckets, Series, to_value
 from xpstore.stamps import to_datetime
 from xpstore.v1 import metric_pb2 as pb
-from xpstore.wire import invalid, to_int64, to_json, to_scalar
+from xpstore.wire import invalid, to_json, to_name, to_scalar, to_step
 
 if TYPE_CHECKING:
     from xpstore.model import Model
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["Metric", "Metrics"]
 
 _MODES = {"max": pb.BEST_MODE_MAX, "min": pb.BEST_MODE_MIN}
+# Points of one record of arrays: 1 MiB in the spool, 1.5 MiB on the wire.
+ARRAY_POINTS = 65_536
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -65,9 +66,13 @@ class Metrics:
     def __init__(self, model: "Model") -> None:
         self._model = model
         self._client = model._client
+        self._target = model._target
 
     def log(self, name: str, value: Any, step: int | None = None, phase: str | None = None) -> None:
-        """Appends a point.
+        """Appends a point. It is in the spool when this returns, and goes to the server in the background.
+
+        Never waits for the server and raises nothing for its sake. Points of a model that was deleted are dropped, with
+        a warning, and counted in `client.dropped_count`.
 
         Args:
             name: what is measured, 1 to 256 characters.
@@ -77,15 +82,76 @@ class Metrics:
 
         Raises:
             InvalidArgument: a value is malformed.
-            NotFound: the model was deleted.
+            ResourceExhausted: the spool is full, if the client is strict.
         """
-        point = pb.MetricPoint(name=name, phase=phase, time_us=time.time_ns() // 1000)
-        if step is not None:
-            point.step = to_int64("step", step)
-        _set_value(point, value)
-        self._client.metric_writer.write(self._model, [point])
+        if type(value) is not float:
+            value = _checked(value)
+            if isinstance(value, str):
+                return self._log_json(name, value, step, phase)
+        self._client.recorder.spool.point(self._target, name, phase, value, step)
 
     add = log
+
+    def log_many(self, values: Mapping[str, Any], step: int | None = None, phase: str | None = None) -> None:
+        """Appends a point of each name.
+
+        Args:
+            values: name and value of each, as of `log`.
+            step: the training step of all.
+            phase: the phase of all.
+
+        Raises:
+            InvalidArgument: a value is malformed; none is logged then.
+        """
+        step = to_step("step", step) if step is not None else None
+        plain = {to_name("name", name): _checked(value) for name, value in values.items()}
+        if phase is not None:
+            to_name("phase", phase)
+        for name, value in plain.items():
+            if isinstance(value, str):
+                self._log_json(name, value, step, phase)
+            else:
+                self._client.recorder.spool.point(self._target, name, phase, value, step)
+
+    def log_arrays(
+        self, name: str, steps: Sequence[int] | None, values: Sequence[float], phase: str | None = None
+    ) -> None:
+        """Appends many points of one name, millions a second.
+
+        Args:
+            name: what is measured, 1 to 256 characters.
+            steps: the training step of each, or None.
+            values: numbers, in a list or an array of numpy or torch with one dimension.
+            phase: such as "train" or "test".
+
+        Raises:
+            InvalidArgument: a value is malformed; none is logged then.
+
+        Example:
+            ```python
+            model.metrics.log_arrays("loss", range(3), [0.3, 0.2, 0.1], phase="train")
+            ```
+        """
+        name = to_name("name", name)
+        phase = to_name("phase", phase) if phase is not None else None
+        packed, is_int, count = to_numbers("values", values)
+        packed_steps = to_steps(steps, count) if steps is not None else b""
+        form = (IS_INT if is_int else 0) | (HAS_STEP if steps is not None else 0)
+        time_us = time.time_ns() // 1000
+        size = 8 * ARRAY_POINTS
+        for start in range(0, 8 * count, size):
+            part = packed[start : start + size]
+            head = ARRAYS.pack(len(part) // 8, time_us)
+            payload = b"".join((head, packed_steps[start : start + size], part))
+            self._client.recorder.spool.of_series(Tag.ARRAYS, self._target, name, phase, form, payload)
+            self._client.recorder.hurry()
+
+    def _log_json(self, name: str, text: str, step: int | None, phase: str | None) -> None:
+        point = pb.MetricPoint(json_value=text, time_us=time.time_ns() // 1000)
+        if step is not None:
+            point.step = to_step("step", step)
+        payload = point.SerializeToString()
+        self._client.recorder.spool.of_series(Tag.VALUE, self._target, name, phase, 0, payload)
 
     def last(self, name: str, phase: str | None = None) -> Metric | None:
         """Returns the point of this name that was logged last, None if there is none.
@@ -192,61 +258,23 @@ class Metrics:
         return f"Metrics({self._model!r})"
 
 
-def _set_value(point: pb.MetricPoint, value: Any) -> None:
+_INT64 = 1 << 63
+
+
+def _checked(value: Any) -> float | str:
+    kind = type(value)
+    return value if kind is float or (kind is int and -_INT64 <= value < _INT64) else _plain(value)
+
+
+def _plain(value: Any) -> float | str:
+    """A float, an integer of 64 bits, or the JSON text of any other value."""
     if callable(getattr(value, "item", None)):
         try:
             value = to_scalar(value)
         except (ValueError, RuntimeError, TypeError) as error:
             raise invalid("value", value, f"log value.tolist() if it is no scalar ({error})") from None
     if isinstance(value, float):
-        point.float_value = value
-    elif isinstance(value, int) and not isinstance(value, bool) and -(1 << 63) <= value < 1 << 63:
-        point.int_value = value
-    else:
-        point.json_value = to_json("value", value)
-
-
-class MetricWriter:
-    """Sends the points of one client and process so that each is stored exactly once."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self._begin()
-
-    def _begin(self) -> None:
-        self._pid = os.getpid()
-        self._lock = threading.Lock()
-        self._places: dict[str, _Place] = {}
-
-    def write(self, model: "Model", points: Sequence[pb.MetricPoint]) -> None:
-        """Stores points of a model, in order."""
-        if self._pid != os.getpid():
-            self._begin()  # a forked child is a writer of its own; the lock may be held by a thread it does not have
-        with self._lock:
-            try:
-                self._send(model, points)
-            except Stale:
-                # The server does not know this writer any more, and has stored nothing of this.
-                del self._places[model.project_uid]
-                self._send(model, points)
-
-    def _send(self, model: "Model", points: Sequence[pb.MetricPoint]) -> None:
-        place = self._places.setdefault(model.project_uid, _Place())
-        request = pb.LogMetricsRequest(
-            model_id=str(model.id), points=points, writer_id=place.writer_id, first_point=place.next_point
-        )
-        try:
-            place.next_point = self._client.call(self._client.stubs.metrics.LogMetrics, request).next_point
-        except BaseException as error:
-            # What came of it is not known, and other points under its numbers would be taken for it.
-            if not isinstance(error, Stale):
-                del self._places[model.project_uid]
-            raise
-
-
-@dataclass(slots=True)
-class _Place:
-    """How far this writer got in one project."""
-
-    writer_id: str = field(default_factory=new_id)
-    next_point: int = 0
+        return float(value)
+    if isinstance(value, int) and not isinstance(value, bool) and -_INT64 <= value < _INT64:
+        return int(value)
+    return to_json("value", value)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
@@ -13,10 +14,12 @@ from xpstore.iteration import Iterations
 from xpstore.metric import Metrics
 from xpstore.module import Modules
 from xpstore.paging import iterate
+from xpstore.record import Tag, Target
 from xpstore.run import STATUS, Attempt, Run, list_runs
 from xpstore.stamps import Stamped
+from xpstore.v1 import ingest_pb2
 from xpstore.v1 import model_pb2 as pb
-from xpstore.wire import invalid, to_int64, to_json_object
+from xpstore.wire import invalid, to_int64, to_json_object, to_name, to_step
 
 if TYPE_CHECKING:
     from xpstore.artifact_links import ModelArtifacts
@@ -67,6 +70,16 @@ class Model(Stamped):
         client = client or session.get_client()
         return cls(client, client.call(client.stubs.models.GetModel, pb.GetModelRequest(model_id=str(id))).model)
 
+    @cached_property
+    def _target(self) -> Target:
+        """What is logged of it names it by this."""
+        if self._client.offline is not None:
+            return self._client.offline.target(self._wire.id)
+        return self._client.recorder.target(self._wire.id, self._wire.project_uid)
+
+    def _log(self, event: ingest_pb2.EventRecord) -> None:
+        self._client.recorder.spool.of_model(Tag.EVENT, self._target, event.SerializeToString())
+
     def _read(self) -> pb.Model:
         request = pb.GetModelRequest(model_id=self._wire.id)
         self._wire = self._client.call(self._client.stubs.models.GetModel, request).model
@@ -110,14 +123,19 @@ class Model(Stamped):
 
     @property
     def step(self) -> int:
-        """The live counter of training steps, 0 at first. Every read asks the server, every assignment tells it."""
+        """The live counter of training steps, 0 at first. Every read asks the server, every assignment tells it.
+
+        An assignment is in the spool when it returns, and goes to the server in the background. A read sends what is
+        pending first. Offline it is what this program assigned.
+        """
         return self._read().step
 
     @step.setter
     def step(self, step: int) -> None:
-        request = pb.UpdateModelRequest(model_id=self._wire.id, step=to_int64("step", step))
-        request.update_mask.paths.append("step")
-        self._wire = self._client.call(self._client.stubs.models.UpdateModel, request).model
+        step = to_step("step", step)
+        self._log(ingest_pb2.EventRecord(step=step))
+        if self._client.offline is not None:
+            self._client.offline.set_step(self._wire.id, step)
 
     def advance(self, delta: int = 1) -> int:
         """Adds to the step in one atomic step, so that many may do it at once, and returns the result.
@@ -157,7 +175,7 @@ class Model(Stamped):
         Used in a `with` block. An exception that leaves the block makes the run "failed" and keeps its traceback; the
         exception goes on. Without a heartbeat for five minutes the run is shown as "lost".
         """
-        return Attempt(self._client, self._wire.id)
+        return Attempt(self._client, self._target)
 
     @property
     def tags(self) -> "Tags":
@@ -172,7 +190,7 @@ class Model(Stamped):
     @property
     def modules(self) -> Modules:
         """The model's modules, without those of its iterations."""
-        return Modules(self._client, model_id=self._wire.id)
+        return Modules(self._client, self._target)
 
     @property
     def iterations(self) -> Iterations:
@@ -297,20 +315,19 @@ class Tags:
     def add(self, *tags: str) -> None:
         """Adds tags; one that is there already stays where it is.
 
+        It is in the spool when this returns, and goes to the server in the background.
+
         Raises:
             InvalidArgument: a tag is empty, longer than 256 characters, or has control characters.
-            NotFound: the model was deleted.
         """
-        self._update(pb.UpdateModelTagsRequest(add=tags))
+        self._log(ingest_pb2.TagsEvent(add=[to_name("add", tag) for tag in tags]))
 
     def remove(self, *tags: str) -> None:
         """Removes tags; one that is not there changes nothing."""
-        self._update(pb.UpdateModelTagsRequest(remove=tags))
+        self._log(ingest_pb2.TagsEvent(remove=[to_name("remove", tag) for tag in tags]))
 
-    def _update(self, request: pb.UpdateModelTagsRequest) -> None:
-        client = self._model._client
-        request.model_id = str(self._model.id)
-        client.call(client.stubs.models.UpdateModelTags, request)
+    def _log(self, event: ingest_pb2.TagsEvent) -> None:
+        self._model._log(ingest_pb2.EventRecord(tags=event))
 
     def list(self) -> list[str]:
         """Returns all tags."""

@@ -3,13 +3,18 @@
 import json
 import reprlib
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
 from xpstore.client import Client, new_id
 from xpstore.paging import iterate
+from xpstore.record import Tag, Target
+from xpstore.v1 import ingest_pb2
 from xpstore.v1 import model_pb2 as pb
-from xpstore.wire import to_json_object
+from xpstore.wire import to_json_object, to_name
+
+if TYPE_CHECKING:
+    from xpstore.iteration import Iteration
 
 __all__ = ["Module", "Modules"]
 
@@ -39,12 +44,22 @@ class Module:
 class Modules:
     """The modules of a model or of an iteration."""
 
-    def __init__(self, client: Client, *, model_id: str | None = None, iteration_id: str | None = None) -> None:
+    def __init__(self, client: Client, target: Target, iteration: "Iteration | None" = None) -> None:
         self._client = client
-        self._parent: dict[str, Any] = {"model_id": model_id, "iteration_id": iteration_id}
+        self._target = target
+        self._iteration = iteration
+
+    @property
+    def _parent(self) -> dict[str, Any]:
+        if self._iteration is None:
+            return {"model_id": self._target.model_id}
+        return {"iteration_id": str(self._iteration.id)}
 
     def log(self, name: str, attributes: dict[str, Any] | None = None) -> Module:
         """Records a module. Several may have one name.
+
+        It is in the spool when this returns, and goes to the server in the background. That of a model or iteration
+        that was deleted is dropped, with a warning.
 
         Args:
             name: 1 to 256 characters.
@@ -52,15 +67,14 @@ class Modules:
 
         Raises:
             InvalidArgument: the name is malformed, or `attributes` has what JSON cannot say.
-            NotFound: the model or iteration was deleted.
         """
-        request = pb.CreateModuleRequest(
-            **self._parent,
-            module_id=new_id(),
-            name=name,
-            attributes_json=to_json_object("attributes", attributes),
-        )
-        return Module._from_wire(self._client.call(self._client.stubs.models.CreateModule, request).module)
+        text = to_json_object("attributes", attributes)
+        event = ingest_pb2.ModuleEvent(module_id=new_id(), name=to_name("name", name), attributes_json=text)
+        if self._iteration is not None:
+            event.iteration_step = self._iteration.step
+        payload = ingest_pb2.EventRecord(module=event).SerializeToString()
+        self._client.recorder.spool.of_model(Tag.EVENT, self._target, payload)
+        return Module(UUID(event.module_id), event.name, json.loads(text))
 
     add = log
 
@@ -83,4 +97,5 @@ class Modules:
         return [Module._from_wire(wire) for wire in wires]
 
     def __repr__(self) -> str:
-        return "Modules({})".format(", ".join(f"{key}={id_!r}" for key, id_ in self._parent.items() if id_))
+        step = f", step={self._iteration.step}" if self._iteration is not None else ""
+        return f"Modules(model_id={self._target.model_id!r}{step})"

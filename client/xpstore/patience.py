@@ -13,6 +13,8 @@ LAST_ATTEMPT_SECONDS = 0.05
 # One stream of bytes over a slow line; keepalive notices a dead one much sooner.
 STREAM_SECONDS = 900.0
 
+_random = random.SystemRandom()  # the program's own random numbers stay what its seed makes them
+
 
 class Patience:
     """How long to wait for a server that is away: as long as a call may take, since the start or the last progress."""
@@ -37,7 +39,7 @@ class Patience:
         spare = self._deadline - time.monotonic() - LAST_ATTEMPT_SECONDS
         if spare <= 0:
             return False
-        time.sleep(min(random.uniform(self._backoff / 2, self._backoff), spare))
+        time.sleep(min(_random.uniform(self._backoff / 2, self._backoff), spare))
         self._backoff = min(self._backoff * 2, LONGEST_BACKOFF_SECONDS)
         self._client.revive(self.remaining_seconds)
         return True

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import threading
+import time
 import traceback
 from datetime import datetime
 from types import TracebackType
@@ -14,9 +15,10 @@ from xpstore.client import Client, new_id
 from xpstore.environment import capture
 from xpstore.errors import Error
 from xpstore.paging import iterate
+from xpstore.record import Tag, Target
 from xpstore.stamps import to_datetime
 from xpstore.v1 import run_pb2 as pb
-from xpstore.wire import to_text
+from xpstore.wire import MAX_TEXT_LENGTH, to_text
 
 __all__ = ["Run"]
 
@@ -130,17 +132,19 @@ class Run:
 class Attempt:
     """A run under way: started, kept alive and ended by its `with` block."""
 
-    def __init__(self, client: Client, model_id: str) -> None:
+    def __init__(self, client: Client, target: Target) -> None:
         self._client = client
-        self._model_id = model_id
+        self._target = target
 
     def __enter__(self) -> Run:
-        environment = capture(self._client.limits.max_text_length)
-        request = pb.CreateRunRequest(model_id=self._model_id, run_id=new_id(), environment=environment)
-        self._run = Run(self._client, self._client.call(self._client.stubs.runs.CreateRun, request).run)
+        environment = capture(MAX_TEXT_LENGTH)
+        request = pb.CreateRunRequest(model_id=self._target.model_id, run_id=new_id(), environment=environment)
+        self._client.recorder.spool.of_model(Tag.RUN_START, self._target, request.SerializeToString())
+        self._run = Run(self._client, _running(request))
         self._pid = os.getpid()
         self._ended = threading.Event()
-        threading.Thread(target=self._beat, name="xpstore-heartbeat", daemon=True).start()
+        if self._client.offline is None:
+            threading.Thread(target=self._beat, name="xpstore-heartbeat", daemon=True).start()
         return self._run
 
     def __exit__(
@@ -153,9 +157,10 @@ class Attempt:
         if error is not None and not _is_orderly(error):
             request.status = pb.RUN_STATUS_FAILED
             text = "".join(traceback.format_exception(kind, error, trace))
-            request.error = to_text(text, self._client.limits.max_text_length)
+            request.error = to_text(text, MAX_TEXT_LENGTH)
         try:
-            self._run._wire = self._client.call(self._client.stubs.runs.FinishRun, request).run
+            self._client.recorder.spool.of_model(Tag.RUN_END, self._target, request.SerializeToString())
+            self._client.recorder.hurry()
         except Error as failure:
             # The training is done, or has an error of its own to tell.
             log.warning("The end of %r was not recorded: %s", self._run, failure)
@@ -165,9 +170,20 @@ class Attempt:
             try:
                 request = pb.HeartbeatRunRequest(run_id=self._run._wire.id)
                 method = self._client.stubs.runs.HeartbeatRun
-                self._client.call(method, request, timeout_seconds=HEARTBEAT_TIMEOUT_SECONDS)
+                self._client.call(method, request, timeout_seconds=HEARTBEAT_TIMEOUT_SECONDS, is_ordered=False)
             except Exception as error:  # whatever it is, training goes on, and so does the next heartbeat
                 log.debug("No heartbeat of %r: %s", self._run, error)
+
+
+def _running(request: pb.CreateRunRequest) -> pb.Run:
+    """A run as it is until the server is asked."""
+    return pb.Run(
+        id=request.run_id,
+        model_id=request.model_id,
+        status=pb.RUN_STATUS_RUNNING,
+        started_at_us=time.time_ns() // 1000,
+        environment=request.environment,
+    )
 
 
 def _is_orderly(error: BaseException) -> bool:

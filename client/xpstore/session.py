@@ -15,7 +15,14 @@ _process_project: "Project | None" = None
 _context_project: "ContextVar[Project | None]" = ContextVar("xpstore_project", default=None)
 
 
-def init(api_key: str | None = None, api_url: str | None = None, *, timeout_seconds: float = TIMEOUT_SECONDS) -> Client:
+def init(
+    api_key: str | None = None,
+    api_url: str | None = None,
+    *,
+    timeout_seconds: float = TIMEOUT_SECONDS,
+    offline: bool = False,
+    strict: bool = False,
+) -> Client:
     """Connects the session to a server, and proves address and key by one call.
 
     Without arguments: `XPSTORE_API_KEY` and `XPSTORE_API_URL`, else the embedded service, found or started. Called
@@ -25,6 +32,8 @@ def init(api_key: str | None = None, api_url: str | None = None, *, timeout_seco
         api_key: the API key; never sent in plaintext beyond loopback.
         api_url: "host:50051", "http(s)://...", "grpc(s)://..." or "unix:...".
         timeout_seconds: how long a call may take in all, repetitions while the server is away included.
+        offline: log into the spool only, without any server: `xpstore sync` sends it later.
+        strict: raise ResourceExhausted when the spool is full, instead of dropping what is logged.
 
     Raises:
         Unavailable: the server does not answer.
@@ -32,7 +41,7 @@ def init(api_key: str | None = None, api_url: str | None = None, *, timeout_seco
         InvalidArgument: an argument is malformed.
     """
     global _client
-    client = Client(api_key, api_url, timeout_seconds=timeout_seconds)
+    client = Client(api_key, api_url, timeout_seconds=timeout_seconds, offline=offline, strict=strict)
     previous, _client = _client, client
     set_current(None)
     if previous is not None:
