@@ -1,7 +1,7 @@
-"""Runs all benchmarks, or those named on the command line: start, metadata, metrics, logging, transfer.
+"""Runs all benchmarks, or those named: start, metadata, metrics, logging, search, transfer.
 
-`--quick`, or BENCH=quick in the environment, runs `transfer` once on small files, to see that it works: its figures
-mean nothing.
+`--quick`, or BENCH=quick in the environment, runs `transfer` once on small files and `search` over few models, to see
+that they work: their figures mean nothing.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench import logging, machine, metadata, metrics, start
+from bench import logging, machine, metadata, metrics, search, start
 from bench.figure import Figure, table
 from bench.picture import draw
 from bench.transfer.measure import measure as measure_transfer
@@ -44,6 +44,7 @@ def main() -> None:
         "metadata": metadata.measure,
         "logging": logging.measure,
         "metrics": partial(metrics.measure, notes=notes, is_quick=is_quick, has_mlflow=plan.has_mlflow),
+        "search": partial(search.measure, models=1_000) if is_quick else search.measure,
         "transfer": partial(measure_transfer, plan=plan, notes=notes),
     }
     unknown = set(options.names) - set(benchmarks)
@@ -64,7 +65,7 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help="start, metadata, metrics, logging, transfer; default all"
+        "names", nargs="*", metavar="NAME", help="start, metadata, metrics, logging, search, transfer; default all"
     )
     parser.add_argument("--quick", action="store_true", help="small files, once, without MLflow and MinIO")
     parser.add_argument(

@@ -35,6 +35,7 @@ FILES = (
     "module",
     "project",
     "run",
+    "search",
     "spool",
     "stage",
 )

@@ -59,6 +59,8 @@ REQUESTS: dict[str, Callable[[Ids], Any]] = {
         model_hash={"experiment_id": ids.experiment, "hash": "h"}
     ),
     "models.ListModels": lambda ids: model_pb2.ListModelsRequest(experiment_id=ids.experiment),
+    "models.SearchModels": lambda ids: model_pb2.SearchModelsRequest(experiment_id=ids.experiment),
+    "models.SearchModels/project": lambda ids: model_pb2.SearchModelsRequest(project_uid=ids.project),
     "models.UpdateModel": lambda ids: model_pb2.UpdateModelRequest(
         model_id=ids.model, name="new", description="d", step=1, update_mask={"paths": ["name", "description", "step"]}
     ),
@@ -70,6 +72,7 @@ REQUESTS: dict[str, Callable[[Ids], Any]] = {
         model_id=ids.model, module_id=new_id(), name="new"
     ),
     "models.ListModules": lambda ids: model_pb2.ListModulesRequest(iteration_id=ids.iteration),
+    "models.ListNewestModules": lambda ids: model_pb2.ListNewestModulesRequest(model_ids=[ids.model]),
     "models.DeleteModule": lambda ids: model_pb2.DeleteModuleRequest(module_id=ids.module),
     "models.ClearModules": lambda ids: model_pb2.ClearModulesRequest(model_id=ids.model),
     "iterations.CreateIteration": lambda ids: iteration_pb2.CreateIterationRequest(
@@ -143,6 +146,14 @@ BAD: dict[str, dict[str, list[Any]]] = {
     "models.GetModel": {"model_id": BAD_ID},
     "models.GetModel/hash": {"model_hash.experiment_id": BAD_ID, "model_hash.hash": BAD_HASH},
     "models.ListModels": {"experiment_id": BAD_ID, "page_size": BAD_SIZE, "page_token": BAD_TOKEN},
+    "models.SearchModels": {
+        "experiment_id": BAD_ID,
+        "filter": ["step", "name = 'a\x00'", "x" * 20_000],
+        "order_by": ["tags", "step,", "x" * 20_000],
+        "page_size": BAD_SIZE,
+        "page_token": BAD_TOKEN,
+    },
+    "models.SearchModels/project": {"project_uid": BAD_ID},
     "models.UpdateModel": {
         "model_id": BAD_ID,
         "name": BAD_NAME,
@@ -173,6 +184,12 @@ BAD: dict[str, dict[str, list[Any]]] = {
     "models.ListModules": {
         "model_id": BAD_ID,
         "iteration_id": BAD_ID,
+        "page_size": BAD_SIZE,
+        "page_token": BAD_TOKEN,
+    },
+    "models.ListNewestModules": {
+        "model_ids[0]": BAD_ID,
+        "model_ids": [["6f1c2b9e-4d1f-4c55-9a57-3d8f0d3c2a11"] * 1_001],
         "page_size": BAD_SIZE,
         "page_token": BAD_TOKEN,
     },
@@ -225,12 +242,13 @@ ONE_OF_KEYS = {
     "experiments.GetExperiment": "key",
     "models.GetModel": "key",
     "iterations.GetIteration": "key",
+    "models.SearchModels": "scope",
     "models.CreateModule": "parent",
     "models.ListModules": "parent",
     "models.ClearModules": "parent",
 }
 # These answer that there was nothing to do.
-FORGIVING = ("Delete", "Clear")
+FORGIVING = ("Delete", "Clear", "Newest")
 
 
 @pytest.fixture(scope="module")
@@ -398,6 +416,7 @@ def make_long(client: Client) -> Ids:
     experiment = project.experiment("e2") and project.experiment("e")
     model = experiment.model("h2") and experiment.model("h")
     model.metrics.log("loss", 2)
+    model.modules.log("another")
     iteration = model.iterations.create(6) and model.iterations.create(5)
     for _ in range(2):
         iteration.modules.log("optimizer")

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from xpstore_server.core import limits, operand
+from xpstore_server.core.filter import parse_filter
 from xpstore_server.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -34,6 +36,15 @@ def test_every_server_command_is_documented() -> None:
     commands = re.findall(r"^\W*(serve|migrate|keys|[a-z-]+)  +[A-Z]", shown, re.MULTILINE)
     assert {"serve", "migrate", "keys"} <= set(commands)
     assert not [command for command in commands if f"xpstore-server {command}" not in page]
+
+
+def test_documented_fields_and_limits_are_those_of_search() -> None:
+    page = (ROOT / "docs" / "search.md").read_text()
+    assert not [name for name in operand.NAMES if f"`{name}`" not in page]
+    assert f"{limits.FILTER_BYTES >> 10} KiB, {limits.FILTER_COMPARISONS} comparisons" in page
+    assert f"nested {limits.FILTER_DEPTH} deep" in page
+    for example in re.findall(r"`((?:not )?(?:name|tags) [^`]*'[^`]*)`", page):
+        parse_filter(example)
 
 
 def test_links_lead_somewhere() -> None:

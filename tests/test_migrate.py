@@ -65,6 +65,7 @@ def database(backend: Backend) -> Iterator[Database]:
         for table, row in rows.items():
             connection.execute(table.insert(), [row])
         _log_points(connection, project)
+        _describe_models(connection)
     yield database
     database.close()
 
@@ -81,6 +82,7 @@ def test_rows_of_the_first_release_stay(database: Database) -> None:
     # Never looked at by a repack: so it will be.
     assert (found[2].suspect_at_us, found[3].size_bytes) == (5, 0)
     _check_points(database)
+    _check_attributes(database)
 
 
 def _log_points(connection: Connection, project: str) -> None:
@@ -111,6 +113,34 @@ def _check_points(database: Database) -> None:
         assert (last.value, last.step) == ("nan", 3)
         best = partial(metric.best, model_id=id_, name="loss", phase=None, is_largest=True)
         assert (database.read(best).value, database.read(best).ordinal) == ("0.5", 0)
+
+
+def _describe_models(connection: Connection) -> None:
+    """A config, and modules of which the newest of each name counts."""
+    mine, its = MODELS
+    config = {"config_json": '{"lr": 0.5, "flag": true, "n": null}'}
+    connection.execute(tables.model.update().where(tables.model.c.id == mine).values(config))
+    for model_id, created_at_us, attributes in (
+        (mine, 1, '{"name": "old", "only": 1}'),
+        (mine, 2, '{"name": "new"}'),
+        (its, 1, '{"name": "other"}'),
+    ):
+        values = {"name": "optimizer", "created_at_us": created_at_us, "attributes_json": attributes}
+        connection.execute(tables.module.insert(), [{"id": str(uuid.uuid4()), "model_id": model_id, **values}])
+
+
+def _check_attributes(database: Database) -> None:
+    query = select(tables.attribute).order_by(tables.attribute.c.path, tables.attribute.c.text)
+    found = database.read(lambda tx: tx.execute(query).all())
+    mine, its = MODELS
+    assert [(row.model_id, row.path, row.number, row.text, row.truth) for row in found] == [
+        (mine, "config.flag", None, None, True),
+        (mine, "config.lr", 0.5, None, None),
+        (mine, "modules.optimizer.name", None, "new", None),
+        (its, "modules.optimizer.name", None, "other", None),
+    ]
+    projects = database.read(lambda tx: tx.execute(select(tables.project.c.uid)).scalars().all())
+    assert [row.project_uid for row in found] == list(projects) * 4
 
 
 def test_small_packs_have_an_index() -> None:

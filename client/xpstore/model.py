@@ -1,7 +1,7 @@
 """Models: what is trained, known by a hash inside its experiment."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
@@ -16,16 +16,19 @@ from xpstore.module import Modules
 from xpstore.paging import iterate
 from xpstore.record import Tag, Target
 from xpstore.run import STATUS, Attempt, Run, list_runs
+from xpstore.search import search, to_frame
 from xpstore.stamps import Stamped
 from xpstore.v1 import ingest_pb2
 from xpstore.v1 import model_pb2 as pb
 from xpstore.wire import invalid, to_int64, to_json_object, to_name, to_step
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from xpstore.artifact_links import ModelArtifacts
     from xpstore.experiment import Experiment
 
-__all__ = ["Model", "Models", "Tags", "fingerprint"]
+__all__ = ["FoundModels", "Model", "Models", "Tags", "fingerprint"]
 
 
 def fingerprint(config: dict[str, Any]) -> str:
@@ -215,12 +218,63 @@ class Model(Stamped):
         return f"Model(hash={hash_!r}, name={self.name!r}, id={str(self.id)!r})"
 
 
-class Models:
+class FoundModels:
+    """The models of a project or of an experiment, found by what they hold (`docs/search.md` has the language)."""
+
+    def __init__(self, client: Client, **scope: str) -> None:
+        self._client = client
+        self._scope = scope
+
+    def search(self, filter: str = "", *, order_by: str = "", limit: int | None = None) -> Iterator[Model]:
+        """Yields the models that a filter holds for.
+
+        Args:
+            filter: such as `metrics.accuracy.max > 0.9 and not tags = "old"`; empty: all.
+            order_by: fields separated by commas, each with `asc` (the default) or `desc`, such as `metrics.loss.min`.
+                Models that lack a value come last in either direction. Empty: oldest first.
+            limit: the most models to yield.
+
+        Raises:
+            InvalidArgument: `filter` or `order_by` is malformed; the message says at which column.
+            NotFound: the project or experiment was deleted.
+
+        Example:
+            ```python
+            for model in experiment.models.search("config.lr < 0.01", order_by="metrics.loss.last", limit=10):
+                print(model.hash, model.config)
+            ```
+        """
+        for wire in search(self._client, self._scope, filter, order_by, limit):
+            yield Model(self._client, wire)
+
+    def to_pandas(self, filter: str = "", *, order_by: str = "", limit: int | None = None) -> "DataFrame":
+        """Returns a table to compare models by: a row for each that a filter holds for.
+
+        Its columns are `id`, `hash`, `name`, `step`, `status`, `created_at`, `tags`, then `config.*`,
+        `modules.<name>.*` of the newest module of each name, and `metrics.<name>[<phase>]`, the value logged last.
+
+        Args:
+            filter: as of `search`.
+            order_by: as of `search`.
+            limit: the most rows.
+
+        Raises:
+            ImportError: pandas is not installed.
+            InvalidArgument: `filter` or `order_by` is malformed; the message says at which column.
+            NotFound: the project or experiment was deleted.
+        """
+        return to_frame(self._client, search(self._client, self._scope, filter, order_by, limit))
+
+    def __repr__(self) -> str:
+        return "FoundModels({})".format(", ".join(f"{key}={id_!r}" for key, id_ in self._scope.items()))
+
+
+class Models(FoundModels):
     """The models of an experiment."""
 
     def __init__(self, experiment: "Experiment") -> None:
+        super().__init__(experiment._client, experiment_id=str(experiment.id))
         self._experiment = experiment
-        self._client = experiment._client
 
     def create(
         self,

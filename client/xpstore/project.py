@@ -13,6 +13,7 @@ from xpstore.v1 import project_pb2 as pb
 if TYPE_CHECKING:
     from xpstore.artifact_links import ProjectArtifacts
     from xpstore.experiment import Experiment, Experiments
+    from xpstore.model import FoundModels
 
 __all__ = ["Project", "get_all_projects"]
 
@@ -151,6 +152,13 @@ class Project(Stamped):
     def experiment(self, name: str) -> "Experiment":
         """Returns the experiment of this name, creating it if there is none."""
         return self.experiments.get_or_create(name)
+
+    @property
+    def models(self) -> "FoundModels":
+        """The models of all the project's experiments, to search and compare."""
+        from xpstore.model import FoundModels
+
+        return FoundModels(self._client, project_uid=self.uid)
 
     @property
     def artifacts(self) -> "ProjectArtifacts":

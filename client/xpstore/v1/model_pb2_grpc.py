@@ -50,6 +50,11 @@ class ModelServiceStub(object):
                 request_serializer=xpstore_dot_v1_dot_model__pb2.ListModelsRequest.SerializeToString,
                 response_deserializer=xpstore_dot_v1_dot_model__pb2.ListModelsResponse.FromString,
                 _registered_method=True)
+        self.SearchModels = channel.unary_unary(
+                '/xpstore.v1.ModelService/SearchModels',
+                request_serializer=xpstore_dot_v1_dot_model__pb2.SearchModelsRequest.SerializeToString,
+                response_deserializer=xpstore_dot_v1_dot_model__pb2.SearchModelsResponse.FromString,
+                _registered_method=True)
         self.UpdateModel = channel.unary_unary(
                 '/xpstore.v1.ModelService/UpdateModel',
                 request_serializer=xpstore_dot_v1_dot_model__pb2.UpdateModelRequest.SerializeToString,
@@ -84,6 +89,11 @@ class ModelServiceStub(object):
                 '/xpstore.v1.ModelService/ListModules',
                 request_serializer=xpstore_dot_v1_dot_model__pb2.ListModulesRequest.SerializeToString,
                 response_deserializer=xpstore_dot_v1_dot_model__pb2.ListModulesResponse.FromString,
+                _registered_method=True)
+        self.ListNewestModules = channel.unary_unary(
+                '/xpstore.v1.ModelService/ListNewestModules',
+                request_serializer=xpstore_dot_v1_dot_model__pb2.ListNewestModulesRequest.SerializeToString,
+                response_deserializer=xpstore_dot_v1_dot_model__pb2.ListNewestModulesResponse.FromString,
                 _registered_method=True)
         self.DeleteModule = channel.unary_unary(
                 '/xpstore.v1.ModelService/DeleteModule',
@@ -132,6 +142,20 @@ class ModelServiceServicer(object):
         Errors:
         - INVALID_ARGUMENT: `page_size` is negative, or `page_token` is not one of this list.
         - NOT_FOUND: there is no such experiment.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SearchModels(self, request, context):
+        """Returns the models of a project or of an experiment that a filter holds for, in an order.
+
+        docs/search.md has both languages: `metrics.accuracy.max > 0.9 and not tags = "old"`, `metrics.loss.min, step desc`.
+
+        Errors:
+        - INVALID_ARGUMENT: no scope is given, `page_size` is negative, or `page_token` is not one of this search; `filter`
+        or `order_by` is malformed or too large, and `column` says where it is not understood, from 1.
+        - NOT_FOUND: there is no such project or experiment.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -221,6 +245,18 @@ class ModelServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListNewestModules(self, request, context):
+        """Lists the newest module of each name of many models (without those of their iterations), oldest first. Models that are
+        gone are left out.
+
+        Errors:
+        - INVALID_ARGUMENT: an id is not a UUID, there are more than 1,000, `page_size` is negative, or `page_token` is not
+        one of this list.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DeleteModule(self, request, context):
         """Deletes one module. Deleting what does not exist changes nothing and succeeds.
 
@@ -259,6 +295,11 @@ def add_ModelServiceServicer_to_server(servicer, server):
                     request_deserializer=xpstore_dot_v1_dot_model__pb2.ListModelsRequest.FromString,
                     response_serializer=xpstore_dot_v1_dot_model__pb2.ListModelsResponse.SerializeToString,
             ),
+            'SearchModels': grpc.unary_unary_rpc_method_handler(
+                    servicer.SearchModels,
+                    request_deserializer=xpstore_dot_v1_dot_model__pb2.SearchModelsRequest.FromString,
+                    response_serializer=xpstore_dot_v1_dot_model__pb2.SearchModelsResponse.SerializeToString,
+            ),
             'UpdateModel': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateModel,
                     request_deserializer=xpstore_dot_v1_dot_model__pb2.UpdateModelRequest.FromString,
@@ -293,6 +334,11 @@ def add_ModelServiceServicer_to_server(servicer, server):
                     servicer.ListModules,
                     request_deserializer=xpstore_dot_v1_dot_model__pb2.ListModulesRequest.FromString,
                     response_serializer=xpstore_dot_v1_dot_model__pb2.ListModulesResponse.SerializeToString,
+            ),
+            'ListNewestModules': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListNewestModules,
+                    request_deserializer=xpstore_dot_v1_dot_model__pb2.ListNewestModulesRequest.FromString,
+                    response_serializer=xpstore_dot_v1_dot_model__pb2.ListNewestModulesResponse.SerializeToString,
             ),
             'DeleteModule': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteModule,
@@ -387,6 +433,33 @@ class ModelService(object):
             '/xpstore.v1.ModelService/ListModels',
             xpstore_dot_v1_dot_model__pb2.ListModelsRequest.SerializeToString,
             xpstore_dot_v1_dot_model__pb2.ListModelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SearchModels(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xpstore.v1.ModelService/SearchModels',
+            xpstore_dot_v1_dot_model__pb2.SearchModelsRequest.SerializeToString,
+            xpstore_dot_v1_dot_model__pb2.SearchModelsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -576,6 +649,33 @@ class ModelService(object):
             '/xpstore.v1.ModelService/ListModules',
             xpstore_dot_v1_dot_model__pb2.ListModulesRequest.SerializeToString,
             xpstore_dot_v1_dot_model__pb2.ListModulesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListNewestModules(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xpstore.v1.ModelService/ListNewestModules',
+            xpstore_dot_v1_dot_model__pb2.ListNewestModulesRequest.SerializeToString,
+            xpstore_dot_v1_dot_model__pb2.ListNewestModulesResponse.FromString,
             options,
             channel_credentials,
             insecure,

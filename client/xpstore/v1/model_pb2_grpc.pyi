@@ -57,6 +57,20 @@ class ModelServiceStub:
       - NOT_FOUND: there is no such experiment.
     """
 
+    SearchModels: grpc.UnaryUnaryMultiCallable[
+        xpstore.v1.model_pb2.SearchModelsRequest,
+        xpstore.v1.model_pb2.SearchModelsResponse,
+    ]
+    """Returns the models of a project or of an experiment that a filter holds for, in an order.
+
+    docs/search.md has both languages: `metrics.accuracy.max > 0.9 and not tags = "old"`, `metrics.loss.min, step desc`.
+
+    Errors:
+      - INVALID_ARGUMENT: no scope is given, `page_size` is negative, or `page_token` is not one of this search; `filter`
+        or `order_by` is malformed or too large, and `column` says where it is not understood, from 1.
+      - NOT_FOUND: there is no such project or experiment.
+    """
+
     UpdateModel: grpc.UnaryUnaryMultiCallable[
         xpstore.v1.model_pb2.UpdateModelRequest,
         xpstore.v1.model_pb2.UpdateModelResponse,
@@ -141,6 +155,18 @@ class ModelServiceStub:
       - NOT_FOUND: there is no such model or iteration.
     """
 
+    ListNewestModules: grpc.UnaryUnaryMultiCallable[
+        xpstore.v1.model_pb2.ListNewestModulesRequest,
+        xpstore.v1.model_pb2.ListNewestModulesResponse,
+    ]
+    """Lists the newest module of each name of many models (without those of their iterations), oldest first. Models that are
+    gone are left out.
+
+    Errors:
+      - INVALID_ARGUMENT: an id is not a UUID, there are more than 1,000, `page_size` is negative, or `page_token` is not
+        one of this list.
+    """
+
     DeleteModule: grpc.UnaryUnaryMultiCallable[
         xpstore.v1.model_pb2.DeleteModuleRequest,
         xpstore.v1.model_pb2.DeleteModuleResponse,
@@ -198,6 +224,20 @@ class ModelServiceAsyncStub:
     Errors:
       - INVALID_ARGUMENT: `page_size` is negative, or `page_token` is not one of this list.
       - NOT_FOUND: there is no such experiment.
+    """
+
+    SearchModels: grpc.aio.UnaryUnaryMultiCallable[
+        xpstore.v1.model_pb2.SearchModelsRequest,
+        xpstore.v1.model_pb2.SearchModelsResponse,
+    ]
+    """Returns the models of a project or of an experiment that a filter holds for, in an order.
+
+    docs/search.md has both languages: `metrics.accuracy.max > 0.9 and not tags = "old"`, `metrics.loss.min, step desc`.
+
+    Errors:
+      - INVALID_ARGUMENT: no scope is given, `page_size` is negative, or `page_token` is not one of this search; `filter`
+        or `order_by` is malformed or too large, and `column` says where it is not understood, from 1.
+      - NOT_FOUND: there is no such project or experiment.
     """
 
     UpdateModel: grpc.aio.UnaryUnaryMultiCallable[
@@ -284,6 +324,18 @@ class ModelServiceAsyncStub:
       - NOT_FOUND: there is no such model or iteration.
     """
 
+    ListNewestModules: grpc.aio.UnaryUnaryMultiCallable[
+        xpstore.v1.model_pb2.ListNewestModulesRequest,
+        xpstore.v1.model_pb2.ListNewestModulesResponse,
+    ]
+    """Lists the newest module of each name of many models (without those of their iterations), oldest first. Models that are
+    gone are left out.
+
+    Errors:
+      - INVALID_ARGUMENT: an id is not a UUID, there are more than 1,000, `page_size` is negative, or `page_token` is not
+        one of this list.
+    """
+
     DeleteModule: grpc.aio.UnaryUnaryMultiCallable[
         xpstore.v1.model_pb2.DeleteModuleRequest,
         xpstore.v1.model_pb2.DeleteModuleResponse,
@@ -347,6 +399,22 @@ class ModelServiceServicer(metaclass=abc.ABCMeta):
         Errors:
           - INVALID_ARGUMENT: `page_size` is negative, or `page_token` is not one of this list.
           - NOT_FOUND: there is no such experiment.
+        """
+
+    @abc.abstractmethod
+    def SearchModels(
+        self,
+        request: xpstore.v1.model_pb2.SearchModelsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[xpstore.v1.model_pb2.SearchModelsResponse, collections.abc.Awaitable[xpstore.v1.model_pb2.SearchModelsResponse]]:
+        """Returns the models of a project or of an experiment that a filter holds for, in an order.
+
+        docs/search.md has both languages: `metrics.accuracy.max > 0.9 and not tags = "old"`, `metrics.loss.min, step desc`.
+
+        Errors:
+          - INVALID_ARGUMENT: no scope is given, `page_size` is negative, or `page_token` is not one of this search; `filter`
+            or `order_by` is malformed or too large, and `column` says where it is not understood, from 1.
+          - NOT_FOUND: there is no such project or experiment.
         """
 
     @abc.abstractmethod
@@ -445,6 +513,20 @@ class ModelServiceServicer(metaclass=abc.ABCMeta):
         Errors:
           - INVALID_ARGUMENT: `page_size` is negative, or `page_token` is not one of this list.
           - NOT_FOUND: there is no such model or iteration.
+        """
+
+    @abc.abstractmethod
+    def ListNewestModules(
+        self,
+        request: xpstore.v1.model_pb2.ListNewestModulesRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[xpstore.v1.model_pb2.ListNewestModulesResponse, collections.abc.Awaitable[xpstore.v1.model_pb2.ListNewestModulesResponse]]:
+        """Lists the newest module of each name of many models (without those of their iterations), oldest first. Models that are
+        gone are left out.
+
+        Errors:
+          - INVALID_ARGUMENT: an id is not a UUID, there are more than 1,000, `page_size` is negative, or `page_token` is not
+            one of this list.
         """
 
     @abc.abstractmethod

@@ -38,8 +38,8 @@ class ServiceError(Exception):
 class InvalidArgument(ServiceError):
     reason = "INVALID_ARGUMENT"
 
-    def __init__(self, field: str, value: Any, fix: str) -> None:
-        super().__init__(f"{field} = {shown(value)!r}: {fix}", field=field, value=value)
+    def __init__(self, field: str, value: Any, fix: str, **metadata: Any) -> None:
+        super().__init__(f"{field} = {shown(value)!r}: {fix}", field=field, value=value, **metadata)
 
 
 class NotFound(ServiceError):

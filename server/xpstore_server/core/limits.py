@@ -26,6 +26,11 @@ PAGE_BYTES = 2 * MIB
 POINTS = 10_000
 BATCH_POINTS = 1 << 18  # packed ones; no more than a block may reach over
 TAGS = 1_000
+# What a filter of search may cost to read: its bytes, how deep conditions nest, how often it compares.
+FILTER_BYTES = 16_384
+FILTER_DEPTH = 64
+FILTER_COMPARISONS = 200
+ORDER_KEYS = 8
 STEP = 1 << 62
 TIME_US = 253_402_300_799_999_999  # the end of the year 9999, beyond which clients have no dates
 

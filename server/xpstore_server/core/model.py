@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, bindparam, exists, func, select
 
-from xpstore_server.core import experiment, limits, project, revision
+from xpstore_server.core import attribute, experiment, limits, project, revision
 from xpstore_server.core.errors import AlreadyExists, InvalidArgument, NotFound
 from xpstore_server.core.paging import Key, Page, fetch
 from xpstore_server.core.status import SHOWN
@@ -81,6 +81,7 @@ def create(tx: Transaction, principal: str, new: NewModel, *, allow_existing: bo
     while True:
         if tx.insert_ignore(model, row) == 1:
             _insert_tags(tx, new.id, new.tags, first_position=0)
+            attribute.show_config(tx, model_id=new.id, project_uid=parent.project_uid, config_json=new.config_json)
         if made := tx.execute(_BY_ANY_ID, {"key": new.id}).first():
             if (made.experiment_id, made.hash) != (new.experiment_id, new.hash):
                 raise AlreadyExists("model", "id", new.id, "Make a new random id.")
@@ -137,6 +138,11 @@ def list_page(tx: Transaction, experiment_id: str, page: Page) -> tuple[list[Row
     experiment.get(tx, experiment_id)
     below = _LIVE.where(model.c.experiment_id == experiment_id)
     return fetch(tx, below, [model.c.created_at_us, model.c.id], page)
+
+
+def get_many(tx: Transaction, ids: Sequence[str]) -> dict[str, Row[Any]]:
+    """Returns those of these models that are there, in live projects, by id."""
+    return {row.id: row for row in tx.execute(_LIVE.where(model.c.id.in_(ids)))}
 
 
 def change(tx: Transaction, principal: str, *, model_id: str, changes: dict[str, Any], etag: str = "") -> Row[Any]:

@@ -34,7 +34,7 @@ def fetch(
         limit = min(page.size + 1 - len(rows), BATCH)
         batch = tx.execute(_after(select, keys, after, page.descending).limit(limit)).all()
         for row in batch:
-            weight += _weight(row)
+            weight += weigh(row)
             if rows and (len(rows) == page.size or weight > limits.PAGE_BYTES):
                 return rows, _key(rows[-1], keys)
             rows.append(row)
@@ -55,6 +55,7 @@ def _key(row: Row[Any], keys: list[ColumnElement[Any]]) -> Key:
     return tuple(row._mapping[key] for key in keys)
 
 
-def _weight(row: Row[Any]) -> int:
+def weigh(row: Row[Any]) -> int:
+    """The bytes of its texts."""
     texts = (value for value in row if isinstance(value, str))
     return sum(len(text) if text.isascii() else len(text.encode()) for text in texts)

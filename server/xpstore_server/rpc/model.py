@@ -7,12 +7,13 @@ from sqlalchemy import Row
 from xpstore.v1 import model_pb2 as pb
 from xpstore.v1 import model_pb2_grpc
 from xpstore_server.auth import principal
-from xpstore_server.core import limits, model, module, step
+from xpstore_server.core import limits, model, module, search, step
 from xpstore_server.core.errors import InvalidArgument
+from xpstore_server.core.paging import Key
 from xpstore_server.rpc.fields import a_json_object, a_name, a_step, a_text, a_uuid, if_set, masked
 from xpstore_server.rpc.paging import Pager
 from xpstore_server.rpc.run import STATUS
-from xpstore_server.store.database import Database
+from xpstore_server.store.database import Database, Transaction
 
 
 class ModelService(model_pb2_grpc.ModelServiceServicer):
@@ -56,6 +57,26 @@ class ModelService(model_pb2_grpc.ModelServiceServicer):
         page = pager.page(request.page_size, request.page_token)
         rows, key = await self._database.read_async(lambda tx: model.list_page(tx, experiment_id, page))
         return pb.ListModelsResponse(models=map(to_wire, rows), next_page_token=pager.token(key))
+
+    async def SearchModels(self, request: pb.SearchModelsRequest, context: Any) -> pb.SearchModelsResponse:
+        texts = {"filter": request.filter, "order_by": request.order_by}
+        match request.WhichOneof("scope"):
+            case "project_uid":
+                scope = {"project_uid": a_uuid("project_uid", request.project_uid)}
+            case "experiment_id":
+                scope = {"experiment_id": a_uuid("experiment_id", request.experiment_id)}
+            case _:
+                raise InvalidArgument("scope", "", "must be project_uid or experiment_id")
+        pager = Pager("search", scope, texts)
+        page = pager.page(request.page_size, request.page_token)
+
+        def unit(
+            tx: Transaction,
+        ) -> tuple[list[Row[Any]], Key | None]:  # long filters take time to read
+            return search.find(tx, search.Query.parse(**scope, **texts), page)
+
+        rows, key = await self._database.read_async(unit)
+        return pb.SearchModelsResponse(models=map(to_wire, rows), next_page_token=pager.token(key))
 
     async def UpdateModel(self, request: pb.UpdateModelRequest, context: Any) -> pb.UpdateModelResponse:
         who = principal()
@@ -120,6 +141,17 @@ class ModelService(model_pb2_grpc.ModelServiceServicer):
         page = pager.page(request.page_size, request.page_token)
         rows, key = await self._database.read_async(lambda tx: module.list_page(tx, owner, page))
         return pb.ListModulesResponse(modules=map(module_to_wire, rows), next_page_token=pager.token(key))
+
+    async def ListNewestModules(
+        self, request: pb.ListNewestModulesRequest, context: Any
+    ) -> pb.ListNewestModulesResponse:
+        if len(request.model_ids) > limits.MODELS:
+            raise InvalidArgument("model_ids", len(request.model_ids), f"must be at most {limits.MODELS}")
+        ids = [a_uuid(f"model_ids[{number}]", id_) for number, id_ in enumerate(request.model_ids)]
+        pager = Pager("newest modules", *ids)
+        page = pager.page(request.page_size, request.page_token)
+        rows, key = await self._database.read_async(lambda tx: module.list_newest(tx, ids, page))
+        return pb.ListNewestModulesResponse(modules=map(module_to_wire, rows), next_page_token=pager.token(key))
 
     async def DeleteModule(self, request: pb.DeleteModuleRequest, context: Any) -> pb.DeleteModuleResponse:
         id_ = a_uuid("module_id", request.module_id)

@@ -9,7 +9,8 @@ from xpstore_server.core import limits
 from xpstore_server.core.errors import InvalidArgument
 from xpstore_server.core.paging import Key, Page
 
-_TOKEN_LENGTH = 8_192
+# A search may be ordered by eight texts of up to 1,024 characters each.
+_TOKEN_LENGTH = 1 << 17
 
 
 class Pager:
@@ -29,7 +30,7 @@ class Pager:
     def token(self, key: Key | None) -> str:
         if key is None:
             return ""
-        body = json.dumps(list(key)).encode()
+        body = json.dumps(list(key), ensure_ascii=False).encode()
         return base64.urlsafe_b64encode(self._binding + body).decode().rstrip("=")
 
     def _key(self, token: str) -> Key:

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Double,
@@ -105,7 +106,7 @@ class Model(SQLModel, table=True):
     __tablename__ = "model"
     id: str = _column(UUID, primary_key=True)
     experiment_id: str = _reference("experiment.id")
-    project_uid: str = _reference("project.uid", index=True)
+    project_uid: str = _reference("project.uid")
     hash: str = _column(TEXT)
     name: str | None = _column(TEXT, null=True)
     description: str | None = _column(TEXT, null=True)
@@ -120,6 +121,7 @@ class Model(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("experiment_id", "hash"),
         Index("ix_model_created", "experiment_id", "created_at_us", "id"),
+        Index("ix_model_project_created", "project_uid", "created_at_us", "id"),
     )
 
 
@@ -128,6 +130,7 @@ class ModelTag(SQLModel, table=True):
     model_id: str = _reference("model.id", primary_key=True)
     tag: str = _column(TEXT, primary_key=True)
     position: int = _column(BigInteger)
+    __table_args__ = (Index("ix_model_tag_tag", "tag", "model_id"),)
 
 
 class StepAdvance(SQLModel, table=True):
@@ -164,6 +167,27 @@ class Module(SQLModel, table=True):
     __table_args__ = (
         Index("ix_module_model", "model_id", "created_at_us", "id"),
         Index("ix_module_iteration", "iteration_id", "created_at_us", "id"),
+    )
+
+
+class Attribute(SQLModel, table=True):
+    """What search knows of the config of a model and of its newest module of each name (`store/attributes.py`).
+
+    One of number, text and truth is set: the type of the value in JSON.
+    """
+
+    __tablename__ = "attribute"
+    model_id: str = _reference("model.id", primary_key=True)
+    path: str = _column(TEXT, primary_key=True)
+    project_uid: str = _column(UUID)
+    module_id: str | None = _reference("module.id", null=True, index=True)  # none: of the config
+    number: float | None = _column(Double, null=True)
+    text: str | None = _column(TEXT, null=True)
+    truth: bool | None = _column(Boolean, null=True)
+    __table_args__ = (
+        _partial("ix_attribute_number", "project_uid", "path", "number", "model_id", where="number IS NOT NULL"),
+        _partial("ix_attribute_text", "project_uid", "path", "text", "model_id", where="text IS NOT NULL"),
+        _partial("ix_attribute_truth", "project_uid", "path", "truth", "model_id", where="truth IS NOT NULL"),
     )
 
 
@@ -420,6 +444,7 @@ model_tag = _table(ModelTag)
 step_advance = _table(StepAdvance)
 iteration = _table(Iteration)
 module = _table(Module)
+attribute = _table(Attribute)
 series = _table(Series)
 block = _table(Block)
 writer = _table(Writer)

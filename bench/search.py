@@ -1,0 +1,137 @@
+"""Search over many models through its RPC: filters that an index serves, and orders by a metric."""
+
+import random
+import statistics
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Table, text
+
+from bench.figure import Figure, Goal, Spread
+from services import Postgres, Server
+from xpstore import Client
+from xpstore.experiment import Experiment
+from xpstore.v1 import model_pb2
+from xpstore_server.store import tables
+from xpstore_server.store.database import Database
+
+MODELS = 100_000
+METRICS = 50
+CALLS = 200
+PAGE = 100
+
+# What is asked, of one of the metrics each time: filter, order.
+QUESTIONS: dict[str, tuple[str, str, float]] = {
+    "filter, 1 % of the models": ('metrics."{}".max > 0.99', "", 150),
+    "filter, half of the models": ('metrics."{}".last < 0.5', "", 150),
+    "filter of config and metric": ('config.lr < 0.1 and metrics."{}".min < 0.1', "", 150),
+    "order by a metric": ("", 'metrics."{}".min', 300),
+    "order by a metric, 10 % of the models": ("config.lr < 0.1", 'metrics."{}".last desc', 300),
+}
+
+
+def measure(folder: Path, models: int = MODELS) -> list[Figure]:
+    """p50 and p95 of the first page of 100 models."""
+    figures = _measure_on("SQLite", f"sqlite:///{folder}/search.db", folder / "search-sqlite", models)
+    with Postgres() as postgres:
+        return figures + _measure_on("PostgreSQL", postgres.create_database(), folder / "search-postgres", models)
+
+
+def _measure_on(name: str, database_url: str, folder: Path, models: int) -> list[Figure]:
+    folder.mkdir()
+    with Server(database_url, (folder / "blobs").as_uri(), folder) as server:
+        client = Client(server.api_key, server.address)
+        experiment = client.project("bench").experiment("bench")
+        _fill(database_url, experiment, models)
+        figures = []
+        for question, (filter, order_by, bound) in QUESTIONS.items():
+            milliseconds = sorted(_ask(client, experiment, filter, order_by))
+            p95 = milliseconds[int(len(milliseconds) * 0.95)]
+            what = f"{name}, {models:,} models: {question}"
+            figures.append(Figure(f"{what}, p50", "ms", Spread.of([statistics.median(milliseconds)])))
+            figures.append(Figure(f"{what}, p95", "ms", Spread.of([p95]), goals=(Goal("<", bound),)))
+        client.close()
+    return figures
+
+
+def _ask(client: Client, experiment: Experiment, filter: str, order_by: str) -> Iterator[float]:
+    for number in range(CALLS):
+        metric = f"metric {number % METRICS}"
+        request = model_pb2.SearchModelsRequest(
+            experiment_id=str(experiment.id),
+            filter=filter.format(metric),
+            order_by=order_by.format(metric),
+            page_size=PAGE,
+        )
+        began = time.perf_counter()
+        client.call(client.stubs.models.SearchModels, request)
+        yield (time.perf_counter() - began) * 1000
+
+
+def _fill(database_url: str, experiment: Experiment, models: int) -> None:
+    """Writes models with a config value and 50 series each, straight to the driver: the client would take hours."""
+    chance = random.Random(1)
+    database = Database(database_url)
+    ids = sorted(_id(database, chance.getrandbits(128)) for _ in range(models))
+    project, its = (_id(database, UUID(id_).int) for id_ in (experiment.project_uid, str(experiment.id)))
+    rows: dict[Table, Iterator[dict[str, Any]]] = {
+        tables.model: _models(ids, project, its, chance),
+        tables.attribute: (
+            {"model_id": id_, "path": "config.lr", "project_uid": project, "number": chance.random()} for id_ in ids
+        ),
+        tables.series: _series(ids, project, chance, lambda number: _id(database, number)),
+    }
+    with database.engine.execution_options(writes=True).begin() as connection:
+        for table, each in rows.items():
+            # An index of what is there is made faster than it grows.
+            for index in table.indexes:
+                index.drop(connection)
+            _insert(connection, table, each, is_sqlite=database.is_sqlite)
+            for index in table.indexes:
+                index.create(connection)
+    if not database.is_sqlite:
+        with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text("VACUUM ANALYZE"))  # as the server's autovacuum does in its time
+    database.close()
+
+
+def _id(database: Database, number: int) -> str:
+    """A UUID as the database's driver takes it."""
+    return UUID(int=number).hex if database.is_sqlite else str(UUID(int=number))
+
+
+def _models(ids: list[str], project: str, experiment: str, chance: random.Random) -> Iterator[dict[str, Any]]:
+    stamps = {"created_by": "", "updated_by": "", "revision": 1, "next_ordinal": METRICS}
+    created = chance.sample(range(len(ids)), len(ids))  # ids are random, so their order is no order of creation
+    for number, (id_, at) in enumerate(zip(ids, created, strict=True)):
+        parents = {"id": id_, "experiment_id": experiment, "project_uid": project, "hash": f"hash {number}"}
+        values = {"name": f"model {number}", "description": None, "step": number, "config_json": '{"lr": 0.1}'}
+        yield {**parents, **values, **stamps, "created_at_us": at, "updated_at_us": at}
+
+
+def _series(
+    ids: list[str], project: str, chance: random.Random, as_id: Callable[[int], str]
+) -> Iterator[dict[str, Any]]:
+    point = {"points": 10, "last_step": 10, "last_time_us": 5, "last_kind": "float", "last_text": "0.5"}
+    for number, id_ in enumerate(ids):
+        for metric in range(METRICS):
+            of = {"id": as_id(number * METRICS + metric), "model_id": id_, "project_uid": project}
+            last = chance.random()
+            numbers = {"last_number": last, "min_number": last * 0.9, "max_number": last, "small_blocks": 0}
+            yield {**of, "name": f"metric {metric}", "phase": "", "last_ordinal": metric, **point, **numbers}
+
+
+def _insert(connection: Connection, table: Table, rows: Iterable[dict[str, Any]], *, is_sqlite: bool) -> None:
+    names = [column.name for column in table.c]
+    listed = ", ".join(f'"{name}"' for name in names)
+    values = ([row.get(name) for name in names] for row in rows)
+    driver: Any = connection.connection.driver_connection
+    if is_sqlite:
+        driver.executemany(f"INSERT INTO {table.name} ({listed}) VALUES ({', '.join('?' * len(names))})", values)
+        return
+    with driver.cursor() as cursor, cursor.copy(f"COPY {table.name} ({listed}) FROM STDIN") as copy:
+        for row in values:
+            copy.write_row(row)

@@ -1,0 +1,205 @@
+"""Search: the models that a filter holds for, in an order, page by page."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, Row, and_, func, literal, not_, or_, select, tuple_
+
+from xpstore_server.core import experiment, limits, model, project
+from xpstore_server.core.criteria import Criteria, Source
+from xpstore_server.core.errors import InvalidArgument
+from xpstore_server.core.filter import Condition, parse_filter, parse_order
+from xpstore_server.core.filter import Key as OrderKey
+from xpstore_server.core.paging import BATCH, Key, Page, weigh
+from xpstore_server.store import tables
+from xpstore_server.store.database import Transaction
+
+_TIE = (tables.model.c.created_at_us, tables.model.c.id)  # oldest first
+FEW = 1_000  # models of an experiment that are looked at one by one: indexes of values are of whole projects
+_ALL_AT_ONCE = -1  # in place of the number of a stretch
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is searched: a project, or one experiment of it."""
+
+    project_uid: str
+    experiment_id: str | None
+    condition: Condition | None
+    order: tuple[OrderKey, ...]
+
+    @classmethod
+    def parse(cls, *, project_uid: str = "", experiment_id: str | None = None, filter: str, order_by: str) -> "Query":
+        """Reads both texts."""
+        return cls(project_uid, experiment_id, parse_filter(filter), parse_order(order_by))
+
+
+def find(tx: Transaction, query: Query, page: Page) -> tuple[list[Row[Any]], Key | None]:
+    """Returns a page of models and the key to go on after, None at the end.
+
+    Keys come first, and whole models for those of a page alone: a sort would carry their configs.
+    """
+    walk = _Walk(tx, query, page.after)
+    rows: list[Row[Any]] = []
+    weight, after, last = 0, page.after, page.after
+    while True:
+        limit = min(page.size + 1 - len(rows), BATCH)
+        keys = walk.keys(after, limit)
+        found = model.get_many(tx, [key[-1] for key in keys])
+        for key in keys:
+            if key[-1] not in found:
+                continue  # deleted since
+            weight += weigh(found[key[-1]])
+            if rows and (len(rows) == page.size or weight > limits.PAGE_BYTES):
+                return rows, last
+            rows.append(found[key[-1]])
+            last = key
+        if len(keys) < limit:
+            return rows, None
+        after = keys[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sort:
+    """One expression of an order. Where it may be null, nulls come last in either direction."""
+
+    value: ColumnElement[Any]
+    descending: bool
+    nullable: bool = True
+
+    def order(self) -> ColumnElement[Any]:
+        directed = self.value.desc() if self.descending else self.value.asc()
+        return directed.nulls_last() if self.nullable else directed
+
+    def after(self, value: Any, then: ColumnElement[bool]) -> ColumnElement[bool]:
+        """Whether a row comes after one of this value; `then` says so of equals."""
+        if value is None:
+            return and_(self.value.is_(None), then)
+        there = literal(value, self.value.type)
+        further = self.value < there if self.descending else self.value > there
+        behind = or_(further, and_(self.value == there, then))
+        if self.nullable:
+            return or_(behind, self.value.is_(None))
+        # An index begins here: it cannot tell from the alternatives.
+        return and_(self.value <= there if self.descending else self.value >= there, behind)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """Models in which the first key of an order is a value in one column, or no value: an index has them in order."""
+
+    rows: FromClause
+    where: tuple[ColumnElement[bool], ...]
+    sorts: tuple[_Sort, ...]
+
+    def keys(self, tx: Transaction, after: Key | None, limit: int) -> list[tuple[Any, ...]]:
+        columns = [sort.value.label(f"key_{number}") for number, sort in enumerate(self.sorts)]
+        query = select(*columns, *_TIE).select_from(self.rows).where(*self.where)
+        if after is not None:
+            query = query.where(self._after(after))
+        query = query.order_by(*(sort.order() for sort in self.sorts), *_TIE).limit(limit)
+        return [tuple(row) for row in tx.execute(query)]
+
+    def _after(self, key: Key) -> ColumnElement[bool]:
+        there = tuple_(*(literal(value, column.type) for value, column in zip(key[-2:], _TIE, strict=True)))
+        condition: ColumnElement[bool] = tuple_(*_TIE) > there
+        for sort, value in zip(reversed(self.sorts), reversed(key[:-2]), strict=True):
+            condition = sort.after(value, condition)
+        return condition
+
+    def takes(self, key: Key) -> bool:
+        """Whether a key may be one of these rows."""
+        if len(key) != len(self.sorts) + len(_TIE):
+            return False
+        types = [sort.value.type for sort in self.sorts] + [column.type for column in _TIE]
+        may_be_null = [sort.nullable for sort in self.sorts] + [False] * len(_TIE)
+        return all(
+            type(value) is type_.python_type or (value is None and nullable)
+            for value, type_, nullable in zip(key, types, may_be_null, strict=True)
+        )
+
+
+class _Walk:
+    """Goes through what a query finds, in order: stretch by stretch, and in each from a key on."""
+
+    def __init__(self, tx: Transaction, query: Query, after: Key | None) -> None:
+        self._tx = tx
+        self._query = query
+        self._project_uid = _project_of(tx, query)
+        # As it began: by the next page there may be more models.
+        are_few = _are_few(tx, query) if after is None else after[:1] == (_ALL_AT_ONCE,)
+        criteria = Criteria(self._project_uid, is_sqlite=tx.is_sqlite, are_few=are_few)
+        stretches = [self._whole(criteria)] if are_few else self._divide(criteria)
+        self._stretches = dict(enumerate(stretches, _ALL_AT_ONCE if are_few else 0))
+
+    def keys(self, after: Key | None, limit: int) -> list[Key]:
+        """The keys of the next rows: number of the stretch, values it is ordered by, time of creation, id."""
+        if after is not None and not self._has(after):
+            raise InvalidArgument("page_token", "", "must be the next_page_token of the page before")
+        keys: list[Key] = []
+        for number, stretch in self._stretches.items():
+            if after is not None and number < after[0]:
+                continue
+            start = after[1:] if after is not None and number == after[0] else None
+            keys += [(number, *key) for key in stretch.keys(self._tx, start, limit - len(keys))]
+            if len(keys) == limit:
+                break
+        return keys
+
+    def _has(self, key: Key) -> bool:
+        stretch = self._stretches.get(key[0]) if key and isinstance(key[0], int) else None
+        return stretch is not None and stretch.takes(key[1:])
+
+    def _whole(self, criteria: Criteria) -> _Stretch:
+        keys = [(source, key) for key in self._query.order for source in criteria.sources(key.field)]
+        sorts = (_Sort(source.value(), key.descending) for source, key in keys)
+        return _Stretch(tables.model, self._where(criteria), tuple(sorts))
+
+    def _divide(self, criteria: Criteria) -> Iterator[_Stretch]:
+        if not self._query.order:
+            yield _Stretch(tables.model, self._where(criteria), ())
+            return
+        first, *others = self._query.order
+        sources = criteria.sources(first.field)
+        rest = [_Sort(source.value(), key.descending) for key in others for source in criteria.sources(key.field)]
+        for source in sources:
+            lead = _Sort(source.column, first.descending, nullable=False)
+            there = (*source.in_project, *source.where, *source.speaks, source.column.is_not(None))
+            where = (*self._where(criteria.led_by(first.field, source)), *there)
+            yield _Stretch(_with_models(source), where, (lead, *rest))
+        yield _Stretch(tables.model, (*self._where(criteria), _has_none(criteria, sources)), tuple(rest))
+
+    def _where(self, criteria: Criteria) -> tuple[ColumnElement[bool], ...]:
+        query, model = self._query, tables.model
+        scope = model.c.project_uid == self._project_uid
+        if query.experiment_id is not None:
+            scope = model.c.experiment_id == query.experiment_id
+        return (scope,) if query.condition is None else (scope, criteria.holds(query.condition))
+
+
+def _project_of(tx: Transaction, query: Query) -> str:
+    """The live project that is searched."""
+    if query.experiment_id is not None:
+        return str(experiment.get(tx, query.experiment_id).project_uid)
+    return str(project.get(tx, project_uid=query.project_uid).uid)
+
+
+def _are_few(tx: Transaction, query: Query) -> bool:
+    if query.experiment_id is None:
+        return False
+    mine = tables.model.c.experiment_id == query.experiment_id
+    some = select(tables.model.c.id).where(mine).limit(FEW + 1).subquery()
+    return int(tx.execute(select(func.count()).select_from(some)).scalar_one()) <= FEW
+
+
+def _with_models(source: Source) -> FromClause:
+    if source.table is None:
+        return tables.model
+    return source.table.join(tables.model, tables.model.c.id == source.table.c.model_id)
+
+
+def _has_none(criteria: Criteria, sources: Sequence[Source]) -> ColumnElement[bool]:
+    """Whether a model has no value in any of the sources: all of them are one column, or columns of one table."""
+    is_there = or_(*(source.column.is_not(None) for source in sources))
+    return not_(is_there if sources[0].table is None else criteria.has(sources[0], is_there))
