@@ -186,7 +186,7 @@ def _a_cursor(since: int) -> int:
 
 
 def _parts(client: Client, request: pb.ReadSeriesRequest) -> list[pb.ReadSeriesResponse]:
-    """All parts of the answer; a stream that breaks is asked for once more, while time is left."""
+    """All parts of the answer; a stream that breaks is asked for again while time is left."""
     patience = Patience(client)
     client.settle(patience.remaining_seconds)
     while True:

@@ -23,7 +23,16 @@ from xpstore_server.store.batches import batches
 from xpstore_server.store.columns import Integers
 from xpstore_server.store.database import Transaction
 from xpstore_server.store.ids import new_id
-from xpstore_server.store.points import BLOCK_POINTS, BLOCK_SPAN, Points, block_values, from_row, join, last_values
+from xpstore_server.store.points import (
+    BLOCK_POINTS,
+    BLOCK_SPAN,
+    NO_TIME,
+    Points,
+    block_values,
+    from_row,
+    join,
+    last_values,
+)
 from xpstore_server.store.tables import block, series
 
 _ORDINAL_MASK = (1 << 62) - 1
@@ -105,7 +114,9 @@ def append(tx: Transaction, *, model_id: str, project_uid: str, parts: Sequence[
         raise NotFound("model", model_id)
     known = {(row.name, row.phase): row for row in _named(tx, model_id, {part.name for part in parts})}
     rows, blocks = list[dict[str, Any]](), list[tuple[Any, ...]]()
-    for key, whole in _by_series(parts, allotted.next_ordinal - count, tx.now_us()).items():
+    # Only where it is needed: to ask for the clock is a round trip.
+    now_us = tx.now_us() if any((part.points.times == NO_TIME).any() for part in parts) else NO_TIME
+    for key, whole in _by_series(parts, allotted.next_ordinal - count, now_us).items():
         row = _row(known.get(key), model_id, project_uid, *key)
         for points in whole.blocks():
             blocks.append(_block_row(tx, model_id, row["id"], points))
@@ -269,8 +280,7 @@ def best(tx: Transaction, *, model_id: str, name: str, phase: str | None, is_lar
         place = int(np.flatnonzero(points.numbers() == number)[0])
         candidates.append((int(points.ordinals[place]), place, points, owners[row.series_id]))
     ordinal, place, points, owner = min(candidates, key=lambda candidate: candidate[0])
-    kind, text = points.where(slice(place, place + 1)).mixed()[0]
-    found = (kind, text, points.step(place), owner.phase or None, int(points.times[place]))
+    found = (*points.value(place), points.step(place), owner.phase or None, int(points.times[place]))
     return Point(model_id, ordinal, name, *found)
 
 

@@ -19,7 +19,6 @@ from xpstore_server.store.tables import block, series
 BATCH = 4
 # Text in one part, unless one value has more.
 PART_BYTES = 1 << 20
-NO_STEP = -1
 _LIVE = model.is_live(series.c.model_id)
 _NEXT = (
     select(block)
@@ -94,7 +93,7 @@ def _next(tx: Transaction, series_id: str, after: int) -> Sequence[Row[Any]]:
 
 @dataclass(slots=True, eq=False)
 class Buckets:
-    """Neighbouring points taken together; NaN where there is no finite number, NO_STEP where no step was given."""
+    """Neighbouring points taken together; NaN where there is no finite number, -1 where no step was given."""
 
     counts: Integers
     mins: Floats
@@ -162,7 +161,7 @@ class _Gathered:
         ends = np.minimum(self._edges[1:][here] - self._seen, len(points)) - 1
         self._add_numbers(here, numbers, starts)
         begins = self._edges[:-1][here] >= self._seen
-        steps = points.steps if points.has_step is None else np.where(points.has_step, points.steps, NO_STEP)
+        steps = points.filled_steps()
         for at, first, last in (
             (numbers, self._firsts, self._lasts),
             (steps, self._steps[0], self._steps[1]),

@@ -17,8 +17,6 @@ from xpstore_server.rpc.fields import a_json, a_name, a_step, a_time, if_set
 from xpstore_server.store.columns import Integers
 from xpstore_server.store.points import NO_TIME, Points, Values, from_values
 
-_NONE = -1
-
 
 def parts_of(points: Sequence[tuple[int, pb.MetricPoint]], field: str) -> list[Part]:
     """Parts of plain points, each with the place of its record."""
@@ -128,13 +126,9 @@ def packed_points(points: Points) -> pb.PackedPoints:
         values = {"mixed_values": pb.MixedValues(points=_mixed(points.values))}
     else:
         values = {f"{points.kind}_values": _bytes(points.values)}
-    steps = b"" if points.has_step is not None and not points.has_step.any() else _steps(points)
+    has_none = points.has_step is not None and not points.has_step.any()
+    steps = b"" if has_none else _bytes(points.filled_steps())
     return pb.PackedPoints(ordinals=_bytes(points.ordinals), steps=steps, times_us=_bytes(points.times), **values)
-
-
-def _steps(points: Points) -> bytes:
-    steps = points.steps if points.has_step is None else np.where(points.has_step, points.steps, _NONE)
-    return _bytes(steps)
 
 
 def _bytes(values: Values) -> bytes:

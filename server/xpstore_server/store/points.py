@@ -29,6 +29,8 @@ BLOCK_POINTS = 16_384
 BLOCK_SPAN = 1 << 18
 # In place of a time that nobody gave: the one of the transaction that stores the point.
 NO_TIME = -1
+# In place of a step where columns have no room for its absence.
+NO_STEP = -1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,6 +84,14 @@ class Points:
             return self.values
         texts = map(repr if self.kind == "float" else str, self.values.tolist())
         return [(self.kind, text) for text in texts]
+
+    def value(self, place: int) -> tuple[str, str]:
+        """Kind and text of one value."""
+        return self.where(np.array([place])).mixed()[0]
+
+    def filled_steps(self) -> Integers:
+        """The step of each point, NO_STEP where it has none."""
+        return self.steps if self.has_step is None else np.where(self.has_step, self.steps, NO_STEP)
 
     def step(self, place: int) -> int | None:
         """The step of one point."""
@@ -181,7 +191,7 @@ def extremes(numbers: Floats) -> tuple[float | None, float | None]:
 
 def last_values(points: Points) -> dict[str, Any]:
     """The columns of a series that say what its newest point is, which is the last of these."""
-    kind, text = points.where(slice(-1, None)).mixed()[0]
+    kind, text = points.value(-1)
     number = float(text) if kind != "json" else math.nan
     return {
         "last_ordinal": int(points.ordinals[-1]),
