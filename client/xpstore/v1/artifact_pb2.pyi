@@ -18,12 +18,27 @@ class FileType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     FILE_TYPE_UNSPECIFIED: _ClassVar[FileType]
     FILE_TYPE_FILE: _ClassVar[FileType]
     FILE_TYPE_DIRECTORY: _ClassVar[FileType]
+
+class ArtifactProcessPartKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ARTIFACT_PROCESS_PART_KIND_UNSPECIFIED: _ClassVar[ArtifactProcessPartKind]
+    ARTIFACT_PROCESS_PART_KIND_PARAMETER: _ClassVar[ArtifactProcessPartKind]
+    ARTIFACT_PROCESS_PART_KIND_VERSION: _ClassVar[ArtifactProcessPartKind]
+    ARTIFACT_PROCESS_PART_KIND_CODE: _ClassVar[ArtifactProcessPartKind]
+    ARTIFACT_PROCESS_PART_KIND_VALUE: _ClassVar[ArtifactProcessPartKind]
+    ARTIFACT_PROCESS_PART_KIND_LIBRARY: _ClassVar[ArtifactProcessPartKind]
 CODEC_UNSPECIFIED: Codec
 CODEC_NONE: Codec
 CODEC_ZSTD: Codec
 FILE_TYPE_UNSPECIFIED: FileType
 FILE_TYPE_FILE: FileType
 FILE_TYPE_DIRECTORY: FileType
+ARTIFACT_PROCESS_PART_KIND_UNSPECIFIED: ArtifactProcessPartKind
+ARTIFACT_PROCESS_PART_KIND_PARAMETER: ArtifactProcessPartKind
+ARTIFACT_PROCESS_PART_KIND_VERSION: ArtifactProcessPartKind
+ARTIFACT_PROCESS_PART_KIND_CODE: ArtifactProcessPartKind
+ARTIFACT_PROCESS_PART_KIND_VALUE: ArtifactProcessPartKind
+ARTIFACT_PROCESS_PART_KIND_LIBRARY: ArtifactProcessPartKind
 
 class Chunk(_message.Message):
     __slots__ = ("digest", "codec", "raw_size_bytes", "data")
@@ -116,7 +131,7 @@ class Artifact(_message.Message):
     def __init__(self, id: _Optional[str] = ..., project_uid: _Optional[str] = ..., name: _Optional[str] = ..., type: _Optional[str] = ..., latest: _Optional[_Union[ArtifactVersion, _Mapping]] = ..., created_at_us: _Optional[int] = ..., created_by: _Optional[str] = ..., updated_at_us: _Optional[int] = ..., updated_by: _Optional[str] = ..., etag: _Optional[str] = ...) -> None: ...
 
 class ArtifactVersion(_message.Message):
-    __slots__ = ("id", "artifact_id", "project_uid", "name", "type", "version", "digest", "fingerprint", "size_bytes", "file_count", "description", "metadata_json", "aliases", "links", "used_version_ids", "created_at_us", "created_by", "updated_at_us", "updated_by", "etag")
+    __slots__ = ("id", "artifact_id", "project_uid", "name", "type", "version", "digest", "fingerprint", "size_bytes", "file_count", "description", "metadata_json", "aliases", "links", "used_version_ids", "created_at_us", "created_by", "updated_at_us", "updated_by", "etag", "process")
     ID_FIELD_NUMBER: _ClassVar[int]
     ARTIFACT_ID_FIELD_NUMBER: _ClassVar[int]
     PROJECT_UID_FIELD_NUMBER: _ClassVar[int]
@@ -137,6 +152,7 @@ class ArtifactVersion(_message.Message):
     UPDATED_AT_US_FIELD_NUMBER: _ClassVar[int]
     UPDATED_BY_FIELD_NUMBER: _ClassVar[int]
     ETAG_FIELD_NUMBER: _ClassVar[int]
+    PROCESS_FIELD_NUMBER: _ClassVar[int]
     id: str
     artifact_id: str
     project_uid: str
@@ -157,7 +173,28 @@ class ArtifactVersion(_message.Message):
     updated_at_us: int
     updated_by: str
     etag: str
-    def __init__(self, id: _Optional[str] = ..., artifact_id: _Optional[str] = ..., project_uid: _Optional[str] = ..., name: _Optional[str] = ..., type: _Optional[str] = ..., version: _Optional[int] = ..., digest: _Optional[bytes] = ..., fingerprint: _Optional[str] = ..., size_bytes: _Optional[int] = ..., file_count: _Optional[int] = ..., description: _Optional[str] = ..., metadata_json: _Optional[str] = ..., aliases: _Optional[_Iterable[str]] = ..., links: _Optional[_Iterable[_Union[ArtifactLink, _Mapping]]] = ..., used_version_ids: _Optional[_Iterable[str]] = ..., created_at_us: _Optional[int] = ..., created_by: _Optional[str] = ..., updated_at_us: _Optional[int] = ..., updated_by: _Optional[str] = ..., etag: _Optional[str] = ...) -> None: ...
+    process: ArtifactProcess
+    def __init__(self, id: _Optional[str] = ..., artifact_id: _Optional[str] = ..., project_uid: _Optional[str] = ..., name: _Optional[str] = ..., type: _Optional[str] = ..., version: _Optional[int] = ..., digest: _Optional[bytes] = ..., fingerprint: _Optional[str] = ..., size_bytes: _Optional[int] = ..., file_count: _Optional[int] = ..., description: _Optional[str] = ..., metadata_json: _Optional[str] = ..., aliases: _Optional[_Iterable[str]] = ..., links: _Optional[_Iterable[_Union[ArtifactLink, _Mapping]]] = ..., used_version_ids: _Optional[_Iterable[str]] = ..., created_at_us: _Optional[int] = ..., created_by: _Optional[str] = ..., updated_at_us: _Optional[int] = ..., updated_by: _Optional[str] = ..., etag: _Optional[str] = ..., process: _Optional[_Union[ArtifactProcess, _Mapping]] = ...) -> None: ...
+
+class ArtifactProcess(_message.Message):
+    __slots__ = ("name", "parts")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    PARTS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    parts: _containers.RepeatedCompositeFieldContainer[ArtifactProcessPart]
+    def __init__(self, name: _Optional[str] = ..., parts: _Optional[_Iterable[_Union[ArtifactProcessPart, _Mapping]]] = ...) -> None: ...
+
+class ArtifactProcessPart(_message.Message):
+    __slots__ = ("kind", "name", "fingerprint", "text")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    kind: ArtifactProcessPartKind
+    name: str
+    fingerprint: str
+    text: str
+    def __init__(self, kind: _Optional[_Union[ArtifactProcessPartKind, str]] = ..., name: _Optional[str] = ..., fingerprint: _Optional[str] = ..., text: _Optional[str] = ...) -> None: ...
 
 class ArtifactDraft(_message.Message):
     __slots__ = ("name", "type", "description", "metadata_json", "aliases", "links", "used_version_ids", "force", "metadata_is_implied")
@@ -224,16 +261,32 @@ class UploadChunksResponse(_message.Message):
     def __init__(self, stored_chunks: _Optional[int] = ..., stored_bytes: _Optional[int] = ...) -> None: ...
 
 class CommitArtifactRequest(_message.Message):
-    __slots__ = ("project_uid", "version_id", "draft", "manifest")
+    __slots__ = ("project_uid", "version_id", "draft", "manifest", "cache_completion")
     PROJECT_UID_FIELD_NUMBER: _ClassVar[int]
     VERSION_ID_FIELD_NUMBER: _ClassVar[int]
     DRAFT_FIELD_NUMBER: _ClassVar[int]
     MANIFEST_FIELD_NUMBER: _ClassVar[int]
+    CACHE_COMPLETION_FIELD_NUMBER: _ClassVar[int]
     project_uid: str
     version_id: str
     draft: ArtifactDraft
     manifest: ManifestRoot
-    def __init__(self, project_uid: _Optional[str] = ..., version_id: _Optional[str] = ..., draft: _Optional[_Union[ArtifactDraft, _Mapping]] = ..., manifest: _Optional[_Union[ManifestRoot, _Mapping]] = ...) -> None: ...
+    cache_completion: CacheCompletion
+    def __init__(self, project_uid: _Optional[str] = ..., version_id: _Optional[str] = ..., draft: _Optional[_Union[ArtifactDraft, _Mapping]] = ..., manifest: _Optional[_Union[ManifestRoot, _Mapping]] = ..., cache_completion: _Optional[_Union[CacheCompletion, _Mapping]] = ...) -> None: ...
+
+class CacheCompletion(_message.Message):
+    __slots__ = ("token", "fingerprint", "process", "duration_us", "ttl_us")
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
+    FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    PROCESS_FIELD_NUMBER: _ClassVar[int]
+    DURATION_US_FIELD_NUMBER: _ClassVar[int]
+    TTL_US_FIELD_NUMBER: _ClassVar[int]
+    token: bytes
+    fingerprint: str
+    process: ArtifactProcess
+    duration_us: int
+    ttl_us: int
+    def __init__(self, token: _Optional[bytes] = ..., fingerprint: _Optional[str] = ..., process: _Optional[_Union[ArtifactProcess, _Mapping]] = ..., duration_us: _Optional[int] = ..., ttl_us: _Optional[int] = ...) -> None: ...
 
 class CommitArtifactResponse(_message.Message):
     __slots__ = ("version", "created", "missing_digests")

@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Project(_message.Message):
-    __slots__ = ("id", "uid", "name", "description", "created_at_us", "created_by", "updated_at_us", "updated_by", "etag")
+    __slots__ = ("id", "uid", "name", "description", "created_at_us", "created_by", "updated_at_us", "updated_by", "etag", "cache_ttl_us", "cache_max_age_us")
     ID_FIELD_NUMBER: _ClassVar[int]
     UID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -17,6 +17,8 @@ class Project(_message.Message):
     UPDATED_AT_US_FIELD_NUMBER: _ClassVar[int]
     UPDATED_BY_FIELD_NUMBER: _ClassVar[int]
     ETAG_FIELD_NUMBER: _ClassVar[int]
+    CACHE_TTL_US_FIELD_NUMBER: _ClassVar[int]
+    CACHE_MAX_AGE_US_FIELD_NUMBER: _ClassVar[int]
     id: str
     uid: str
     name: str
@@ -26,7 +28,9 @@ class Project(_message.Message):
     updated_at_us: int
     updated_by: str
     etag: str
-    def __init__(self, id: _Optional[str] = ..., uid: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., created_at_us: _Optional[int] = ..., created_by: _Optional[str] = ..., updated_at_us: _Optional[int] = ..., updated_by: _Optional[str] = ..., etag: _Optional[str] = ...) -> None: ...
+    cache_ttl_us: int
+    cache_max_age_us: int
+    def __init__(self, id: _Optional[str] = ..., uid: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., created_at_us: _Optional[int] = ..., created_by: _Optional[str] = ..., updated_at_us: _Optional[int] = ..., updated_by: _Optional[str] = ..., etag: _Optional[str] = ..., cache_ttl_us: _Optional[int] = ..., cache_max_age_us: _Optional[int] = ...) -> None: ...
 
 class CreateProjectRequest(_message.Message):
     __slots__ = ("project_id", "name", "description", "creation_id", "allow_existing")
@@ -81,18 +85,22 @@ class ListProjectsResponse(_message.Message):
     def __init__(self, projects: _Optional[_Iterable[_Union[Project, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class UpdateProjectRequest(_message.Message):
-    __slots__ = ("project_uid", "name", "description", "update_mask", "etag")
+    __slots__ = ("project_uid", "name", "description", "update_mask", "etag", "cache_ttl_us", "cache_max_age_us")
     PROJECT_UID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
     UPDATE_MASK_FIELD_NUMBER: _ClassVar[int]
     ETAG_FIELD_NUMBER: _ClassVar[int]
+    CACHE_TTL_US_FIELD_NUMBER: _ClassVar[int]
+    CACHE_MAX_AGE_US_FIELD_NUMBER: _ClassVar[int]
     project_uid: str
     name: str
     description: str
     update_mask: _field_mask_pb2.FieldMask
     etag: str
-    def __init__(self, project_uid: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., update_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., etag: _Optional[str] = ...) -> None: ...
+    cache_ttl_us: int
+    cache_max_age_us: int
+    def __init__(self, project_uid: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., update_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., etag: _Optional[str] = ..., cache_ttl_us: _Optional[int] = ..., cache_max_age_us: _Optional[int] = ...) -> None: ...
 
 class UpdateProjectResponse(_message.Message):
     __slots__ = ("project",)

@@ -61,7 +61,7 @@ class ProjectServiceStub:
         xpstore.v1.project_pb2.UpdateProjectRequest,
         xpstore.v1.project_pb2.UpdateProjectResponse,
     ]
-    """Changes the fields named in `update_mask`: `name`, `description`.
+    """Changes the fields named in `update_mask`: `name`, `description`, `cache_ttl_us`, `cache_max_age_us`.
 
     Errors:
       - INVALID_ARGUMENT: the mask is empty or names another field, or a value is malformed.
@@ -134,7 +134,7 @@ class ProjectServiceAsyncStub:
         xpstore.v1.project_pb2.UpdateProjectRequest,
         xpstore.v1.project_pb2.UpdateProjectResponse,
     ]
-    """Changes the fields named in `update_mask`: `name`, `description`.
+    """Changes the fields named in `update_mask`: `name`, `description`, `cache_ttl_us`, `cache_max_age_us`.
 
     Errors:
       - INVALID_ARGUMENT: the mask is empty or names another field, or a value is malformed.
@@ -215,7 +215,7 @@ class ProjectServiceServicer(metaclass=abc.ABCMeta):
         request: xpstore.v1.project_pb2.UpdateProjectRequest,
         context: _ServicerContext,
     ) -> typing.Union[xpstore.v1.project_pb2.UpdateProjectResponse, collections.abc.Awaitable[xpstore.v1.project_pb2.UpdateProjectResponse]]:
-        """Changes the fields named in `update_mask`: `name`, `description`.
+        """Changes the fields named in `update_mask`: `name`, `description`, `cache_ttl_us`, `cache_max_age_us`.
 
         Errors:
           - INVALID_ARGUMENT: the mask is empty or names another field, or a value is malformed.
