@@ -19,7 +19,7 @@ serve: .venv/.demo  ## run the service with its data in .xpstore/ until Ctrl-C
 	@$(BIN)/xpstore-server serve
 
 test: lint type  ## run every check and every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
 
 gen: .venv/.dev  ## generate client/xpstore/v1 from proto/
 	$(GEN)

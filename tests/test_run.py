@@ -2,8 +2,10 @@
 
 import os
 import platform
+import shlex
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -119,7 +121,7 @@ def test_environment_is_captured_without_being_asked(model: Model, monkeypatch: 
     assert attempt.rank == 3
     assert attempt.host == platform.node()
     assert attempt.user
-    assert "pytest" in attempt.command
+    assert attempt.command == shlex.join(sys.orig_argv)
     assert attempt.python == platform.python_version()
     assert attempt.packages["grpcio"]
 
