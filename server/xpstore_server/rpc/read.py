@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -20,28 +21,41 @@ from xpstore_server.store.chunks import STRETCH_BYTES, ChunkStore, EncodedChunk,
 # Chunks resolved by one query.
 RESOLVED = 512
 MESSAGE_BYTES = 1 << 20
-# Stretches read ahead of a client, where memory allows; each stream has one without asking.
+# A stream reads stretches of this size, so many of them ahead of its client, where memory allows: an S3 server spends
+# half the CPU on large ranges. Other streams read small ones, one at a time, without asking.
+AHEAD_STRETCH_BYTES = 8 << 20
 AHEAD = 2
-AHEAD_BYTES = 64 << 20
+AHEAD_BYTES = 160 << 20
 # Tag of the field `data` of ReadFileResponse, whose bytes pass as they are.
 _DATA_TAG = bytes([pb.ReadFileResponse.DATA_FIELD_NUMBER << 3 | 2])
 _CHUNKS_FIELD = pb.ReadChunksResponse.CHUNKS_FIELD_NUMBER
 
 
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How large the stretches of a stream are, and how many it reads ahead of its client."""
+
+    stretch_bytes: int
+    ahead: int
+
+
 class ReadAhead:
-    """Stretches that all streams together may hold beyond their first."""
+    """The memory of streams that reach far."""
 
     def __init__(self) -> None:
-        self._free = AHEAD_BYTES // STRETCH_BYTES
+        self._free = AHEAD_BYTES // (AHEAD_STRETCH_BYTES * (1 + AHEAD))
 
-    def take(self) -> bool:
-        if self._free:
-            self._free -= 1
-            return True
-        return False
-
-    def give_back(self) -> None:
-        self._free += 1
+    @contextmanager
+    def reach(self) -> Iterator[Reach]:
+        """How far a stream reaches, as long as it lasts."""
+        if not self._free:
+            yield Reach(STRETCH_BYTES, 0)
+            return
+        self._free -= 1
+        try:
+            yield Reach(AHEAD_STRETCH_BYTES, AHEAD)
+        finally:
+            self._free += 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +69,14 @@ class Outlet:
     async def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self.executor, function, *arguments)
 
-    async def messages(self, jobs: AsyncIterator[Callable[[], list[bytes]]]) -> AsyncIterator[bytes]:
+    async def messages(self, jobs: AsyncIterator[Callable[[], list[bytes]]], ahead: int) -> AsyncIterator[bytes]:
         """Yields the messages of jobs in order, while the next ones run in threads."""
         loop = asyncio.get_running_loop()
         running: deque[asyncio.Future[list[bytes]]] = deque()
-        held = 0
         try:
             async for job in jobs:
                 running.append(loop.run_in_executor(self.executor, job))
-                if held < AHEAD and self.ahead.take():
-                    held += 1
-                if len(running) <= held:
+                if len(running) <= ahead:
                     continue
                 for message in await running.popleft():
                     yield message
@@ -75,8 +86,6 @@ class Outlet:
         finally:
             for future in running:
                 future.cancel()
-            for _ in range(held):
-                self.ahead.give_back()
 
 
 async def read_file(
@@ -100,15 +109,19 @@ async def read_file(
     )
     yield pb.ReadFileResponse(header=header).SerializeToString()
     pieces = files.pieces(version, entry.path, request.offset, length)
-    async for message in outlet.messages(_file_jobs(outlet, version.project_uid, pieces)):
-        yield message
+    with outlet.ahead.reach() as reach:
+        jobs = _file_jobs(outlet, version.project_uid, pieces, reach.stretch_bytes)
+        async for message in outlet.messages(jobs, reach.ahead):
+            yield message
 
 
-async def _file_jobs(outlet: Outlet, pool: str, pieces: Iterator[Piece]) -> AsyncIterator[Callable[[], list[bytes]]]:
+async def _file_jobs(
+    outlet: Outlet, pool: str, pieces: Iterator[Piece], stretch_bytes: int
+) -> AsyncIterator[Callable[[], list[bytes]]]:
     while batch := await outlet.run(lambda: list(islice(pieces, RESOLVED))):
         places = await outlet.run(outlet.chunks.resolve, pool, [piece.digest for piece in batch])
         rest = iter(batch)
-        for stretch in stretches([places[piece.digest] for piece in batch]):
+        for stretch in stretches([places[piece.digest] for piece in batch], stretch_bytes):
             yield _file_job(outlet.chunks, pool, stretch, list(islice(rest, len(stretch))))
 
 
@@ -140,15 +153,18 @@ def _below(prefix: str, page: Buffer) -> bytes:
 
 async def read_chunks(outlet: Outlet, pool: str, digests: Sequence[bytes]) -> AsyncIterator[bytes]:
     """Yields chunks as serialized messages, in the order in which they lie."""
-    async for message in outlet.messages(_chunk_jobs(outlet, pool, digests)):
-        yield message
+    with outlet.ahead.reach() as reach:
+        async for message in outlet.messages(_chunk_jobs(outlet, pool, digests, reach.stretch_bytes), reach.ahead):
+            yield message
 
 
-async def _chunk_jobs(outlet: Outlet, pool: str, digests: Sequence[bytes]) -> AsyncIterator[Callable[[], list[bytes]]]:
+async def _chunk_jobs(
+    outlet: Outlet, pool: str, digests: Sequence[bytes], stretch_bytes: int
+) -> AsyncIterator[Callable[[], list[bytes]]]:
     for batch in batches(digests, 8 * RESOLVED):
         places = await outlet.run(outlet.chunks.resolve, pool, batch)
         in_order = sorted(places.values(), key=lambda place: (place.pack_id, place.offset))
-        for stretch in stretches(in_order):
+        for stretch in stretches(in_order, stretch_bytes):
             yield _chunk_job(outlet.chunks, pool, stretch)
 
 

@@ -28,7 +28,7 @@ QUERY_DIGESTS = 2_000
 # A pack found by somebody within the last hour needs no new touch: that keeps FindMissing a read.
 TOUCH_AFTER_US = 3_600 * 1_000_000
 WRITE_ATTEMPTS = 3
-# One read: so large that its own cost does not count, so small that a few of each stream fit in memory.
+# One read: so large that its own cost does not count, so small that one for each of hundreds of streams fits in memory.
 STRETCH_BYTES = 2 << 20
 # Cheaper to read over than to read twice.
 GAP_BYTES = 64 << 10
@@ -109,11 +109,11 @@ def checked(encoded: EncodedChunk) -> Buffer:
         raise BlobDamaged(f"chunk {encoded.digest.hex()} {error}") from None
 
 
-def stretches(places: Iterable[Place]) -> Iterator[list[Place]]:
+def stretches(places: Iterable[Place], size_bytes: int = STRETCH_BYTES) -> Iterator[list[Place]]:
     """Puts places that follow each other closely in one pack together, so that each stretch is one read."""
     stretch: list[Place] = []
     for place in places:
-        if stretch and not _follows(stretch, place):
+        if stretch and not _follows(stretch, place, size_bytes):
             yield stretch
             stretch = []
         stretch.append(place)
@@ -121,11 +121,11 @@ def stretches(places: Iterable[Place]) -> Iterator[list[Place]]:
         yield stretch
 
 
-def _follows(stretch: list[Place], place: Place) -> bool:
+def _follows(stretch: list[Place], place: Place, size_bytes: int) -> bool:
     first, last = stretch[0], stretch[-1]
     gap = place.offset - last.offset - last.stored_size
     size = place.offset + place.stored_size - first.offset
-    return bool(place.pack_id == last.pack_id and 0 <= gap <= GAP_BYTES and size <= STRETCH_BYTES)
+    return bool(place.pack_id == last.pack_id and 0 <= gap <= GAP_BYTES and size <= size_bytes)
 
 
 class ChunkStore:
