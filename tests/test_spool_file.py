@@ -13,6 +13,7 @@ import pytest
 
 from xpstore import spool as spools
 from xpstore.backlog import Backlog, adopt
+from xpstore.batch import Batch
 from xpstore.client import new_id
 from xpstore.errors import InvalidArgument, ResourceExhausted
 from xpstore.record import SLOT_BYTES, Tag, Target, record, repaired
@@ -67,15 +68,18 @@ def numbers_of(stretches: list[Stretch]) -> list[int]:
 def places(stretch: Stretch, share: object) -> list[int]:
     (part,) = [each for each in stretch.shares if each is share]
     found: list[int] = []
-    request = pb.IngestRequest()
-    stretch.fill(request, part, {target: target.model_id for target in part.targets}, 0)
-    for model in request.models:
+    batch = Batch(stretch, part, {target: target.model_id for target in part.targets})
+    for model in request_of(batch).models:
         for series in model.series:
             packed = series.records
             found += memoryview(packed).cast("I").tolist() if packed else [series.record]
         found += [point.record for point in model.points]
         found += [event.record for event in model.events]
     return sorted(found)
+
+
+def request_of(batch: Batch) -> pb.IngestRequest:
+    return pb.IngestRequest.FromString(b"".join(batch.request(pb.IngestRequest())))
 
 
 def orphan(root: Path) -> Backlog:
@@ -231,9 +235,7 @@ def test_every_kind_of_record_has_a_number_and_keeps_its_place(root: Path) -> No
     spool.point(TARGET, "loss", "train", 7, None)
     (stretch,) = read_all(Backlog(spool.folder, spool))
     (share,) = stretch.shares
-    request = pb.IngestRequest()
-    stretch.fill(request, share, {TARGET: "id"}, 5)
-    (model,) = request.models
+    (model,) = request_of(Batch(stretch, share, {TARGET: "id"}, 5)).models
     assert [(point.record, point.point.name) for point in model.points] == [(5, "loss"), (6, "text"), (8, "loss")]
     assert [(event.record, event.step) for event in model.events] == [(7, 7)]
     assert (share.first, share.count) == (0, 4)

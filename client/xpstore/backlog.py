@@ -69,16 +69,24 @@ class Backlog:
             end = self._open()
             offset = self.state.offset
             if end is not None and offset < end:
-                _, _, size = HEAD.unpack_from(self._data, offset + CRC.size)
-                first_bytes = size_in_slots(size) * SLOT_BYTES
-                # A record that fills most of a batch goes alone.
-                stop = offset + (first_bytes if first_bytes > limit_bytes // 2 else limit_bytes)
-                return Stretch(self._data[offset : min(end, stop)], self._definitions)
+                return self._cut(offset, end, limit_bytes)
             if end is not None and not self._is_over():
                 return None
             if end is None and self._is_last():
                 return None
             self._next_segment()
+
+    def read_on(self, read_bytes: int, limit_bytes: int) -> Stretch | None:
+        """What follows the first bytes of what `read` returned, or None: it may be in the next segment."""
+        end, offset = self._open(), self.state.offset + read_bytes
+        return self._cut(offset, end, limit_bytes) if end is not None and offset < end else None
+
+    def _cut(self, offset: int, end: int, limit_bytes: int) -> Stretch:
+        _, _, size = HEAD.unpack_from(self._data, offset + CRC.size)
+        first_bytes = size_in_slots(size) * SLOT_BYTES
+        # A record that fills most of a batch goes alone.
+        stop = offset + (first_bytes if first_bytes > limit_bytes // 2 else limit_bytes)
+        return Stretch(memoryview(self._data)[offset : min(end, stop)], self._definitions)
 
     def _open(self) -> int | None:
         """Opens the present segment and returns where it ends, None if there is no such file."""
@@ -128,11 +136,12 @@ class Backlog:
         known = self.state.next.get(project, 0)
         return known + (number - known & NUMBER_MASK)
 
-    def advance(self, stretch: Stretch) -> None:
-        """The server has a stretch, or will never have it."""
-        for share in stretch.shares:
-            self.state.next[share.project] = self.expanded(share.project, share.first) + share.count
-        self.state.offset += stretch.size_bytes
+    def advance(self, *stretches: Stretch) -> None:
+        """The server has these stretches, or will never have them."""
+        for stretch in stretches:
+            for share in stretch.shares:
+                self.state.next[share.project] = self.expanded(share.project, share.first) + share.count
+            self.state.offset += stretch.size_bytes
         self.save()
 
     def bind(self, made: str, becomes: str) -> None:

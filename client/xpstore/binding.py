@@ -38,6 +38,10 @@ class Bindings:
         request = project_pb2.CreateProjectRequest.FromString(target.creation[0])
         return self._bound(target.project, self._client.stubs.projects.CreateProject, request, "project", "uid")
 
+    def known(self, target: Target) -> str:
+        """The id of a target, without a call: "" if it is gone, or was not made yet."""
+        return target.model_id if target.creation is None else self._backlog.state.bindings.get(target.model_id, GONE)
+
     def model(self, target: Target) -> str:
         """The id of a target, "" if it is gone."""
         if target.creation is None:

@@ -3,7 +3,7 @@
 import ipaddress
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,8 +13,8 @@ import grpc
 
 from xpstore import embedded
 from xpstore.errors import Error, InvalidArgument, Unauthenticated, Unavailable, from_rpc
-from xpstore.patience import Patience
-from xpstore.v1 import artifact_pb2, limits_pb2
+from xpstore.patience import STREAM_SECONDS, Patience
+from xpstore.v1 import artifact_pb2, ingest_pb2, limits_pb2
 from xpstore.v1.artifact_pb2_grpc import ArtifactServiceStub
 from xpstore.v1.experiment_pb2_grpc import ExperimentServiceStub
 from xpstore.v1.ingest_pb2_grpc import IngestServiceStub
@@ -236,6 +236,21 @@ class Client:
                 if self._closed or not patience.wait():
                     raise
 
+    def stream(self, method: Callable[..., Any], request: Any) -> Iterator[Any]:
+        """Yields the messages of a streaming answer. Not repeated: only the caller knows where to go on.
+
+        Raises:
+            Error: the typed error of the answer.
+        """
+        metadata = self.metadata
+        call = method(request, timeout=STREAM_SECONDS, metadata=metadata)
+        try:
+            yield from call
+        except grpc.RpcError as error:
+            raise from_rpc(error, metadata[1][1]) from None
+        finally:
+            call.cancel()
+
     def settle(self, timeout_seconds: float) -> None:
         """Sends what was logged before, so that the call that follows finds it. `call` does it.
 
@@ -333,6 +348,13 @@ class _Stubs:
         self.upload_chunks: Any = channel.stream_unary(
             "/xpstore.v1.ArtifactService/UploadChunks",
             response_deserializer=artifact_pb2.UploadChunksResponse.FromString,
+        )
+        # So do the sender's records.
+        self.ingest_batch: Any = channel.unary_unary(
+            "/xpstore.v1.IngestService/Ingest", response_deserializer=ingest_pb2.IngestResponse.FromString
+        )
+        self.ingest_batches: Any = channel.stream_unary(
+            "/xpstore.v1.IngestService/IngestStream", response_deserializer=ingest_pb2.IngestStreamResponse.FromString
         )
         self.read_chunks: Any = channel.unary_stream(
             "/xpstore.v1.ArtifactService/ReadChunks",

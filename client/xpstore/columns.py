@@ -3,11 +3,12 @@
 from array import array
 from typing import Any
 
+from xpstore.chunk_wire import Buffer
 from xpstore.wire import MAX_STEP, invalid
 
 
-def to_numbers(field: str, values: Any) -> tuple[bytes, bool, int]:
-    """The bytes of numbers, whether they are integers, and how many there are.
+def to_numbers(field: str, values: Any) -> tuple[Buffer, bool, int]:
+    """The bytes of numbers, those of the array itself if it has them so; whether they are integers, and how many.
 
     Args:
         field: how an error names them.
@@ -20,7 +21,8 @@ def to_numbers(field: str, values: Any) -> tuple[bytes, bool, int]:
         if kind not in "fiub" or values.ndim != 1:
             raise invalid(field, values, "must be numbers in one dimension")
         is_int = kind in "iub" and not (values.dtype.itemsize == 8 and kind == "u" and (values > (1 << 63) - 1).any())
-        return values.astype("<i8" if is_int else "<f8").tobytes(), is_int, len(values)
+        numbers = values.astype("<i8" if is_int else "<f8", order="C", copy=False)
+        return numbers.data.cast("B") if len(numbers) else b"", is_int, len(numbers)
     try:
         items = list(values)
         is_int = all(isinstance(item, int) for item in items) and bool(items)
@@ -32,7 +34,7 @@ def to_numbers(field: str, values: Any) -> tuple[bytes, bool, int]:
     return packed.tobytes(), is_int, len(packed)
 
 
-def to_steps(values: Any, count: int) -> bytes:
+def to_steps(values: Any, count: int) -> Buffer:
     """The bytes of training steps, as many as there are values."""
     packed, is_int, found = to_numbers("steps", values)
     if found != count:
@@ -47,11 +49,11 @@ def to_steps(values: Any, count: int) -> bytes:
     return packed
 
 
-def _bounds(values: Any, packed: bytes) -> tuple[int, int]:
+def _bounds(values: Any, packed: Buffer) -> tuple[int, int]:
     values = _plain(values)
     if hasattr(values, "dtype"):
         return int(values.min()), int(values.max())
-    numbers = array("q", packed)
+    numbers = memoryview(packed).cast("q")
     return min(numbers), max(numbers)
 
 

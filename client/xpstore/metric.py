@@ -67,6 +67,7 @@ class Metrics:
         self._model = model
         self._client = model._client
         self._target = model._target
+        self._recorder = self._client.recorder
 
     def log(self, name: str, value: Any, step: int | None = None, phase: str | None = None) -> None:
         """Appends a point. It is in the spool when this returns, and goes to the server in the background.
@@ -88,7 +89,7 @@ class Metrics:
             value = _checked(value)
             if isinstance(value, str):
                 return self._log_json(name, value, step, phase)
-        self._client.recorder.spool.point(self._target, name, phase, value, step)
+        self._recorder.point(self._target, name, phase, value, step)
 
     add = log
 
@@ -111,7 +112,7 @@ class Metrics:
             if isinstance(value, str):
                 self._log_json(name, value, step, phase)
             else:
-                self._client.recorder.spool.point(self._target, name, phase, value, step)
+                self._recorder.point(self._target, name, phase, value, step)
 
     def log_arrays(
         self, name: str, steps: Sequence[int] | None, values: Sequence[float], phase: str | None = None
@@ -141,17 +142,16 @@ class Metrics:
         size = 8 * ARRAY_POINTS
         for start in range(0, 8 * count, size):
             part = packed[start : start + size]
-            head = ARRAYS.pack(len(part) // 8, time_us)
-            payload = b"".join((head, packed_steps[start : start + size], part))
-            self._client.recorder.spool.of_series(Tag.ARRAYS, self._target, name, phase, form, payload)
-            self._client.recorder.hurry()
+            payload = (ARRAYS.pack(len(part) // 8, time_us), packed_steps[start : start + size], part)
+            self._recorder.spool.of_series(Tag.ARRAYS, self._target, name, phase, form, *payload)
+            self._recorder.hurry()
 
     def _log_json(self, name: str, text: str, step: int | None, phase: str | None) -> None:
         point = pb.MetricPoint(json_value=text, time_us=time.time_ns() // 1000)
         if step is not None:
             point.step = to_step("step", step)
         payload = point.SerializeToString()
-        self._client.recorder.spool.of_series(Tag.VALUE, self._target, name, phase, 0, payload)
+        self._recorder.spool.of_series(Tag.VALUE, self._target, name, phase, 0, payload)
 
     def last(self, name: str, phase: str | None = None) -> Metric | None:
         """Returns the point of this name that was logged last, None if there is none.

@@ -19,6 +19,8 @@ from enum import IntEnum
 from typing import Self
 from zlib import crc32
 
+from xpstore.chunk_wire import Buffer
+
 SLOT_BYTES = 40
 HEAD_BYTES = 16
 FIRST_SERIES_TAG = 16
@@ -33,6 +35,8 @@ HEAD = struct.Struct("<III")
 FLOAT_POINT = struct.Struct("<IIIqdq")
 INT_POINT = struct.Struct("<IIIqqq")
 POINT_BYTES = 24
+# A point whose CRC is known: in its slot at one stroke.
+POINT = struct.Struct("<I36s")
 REFERENCE = struct.Struct("<I")
 # Number of points, when they were logged; then steps, if they have any, and values.
 ARRAYS = struct.Struct("<Iq")
@@ -95,11 +99,21 @@ def size_in_slots(payload_bytes: int) -> int:
     return (HEAD_BYTES + payload_bytes + SLOT_BYTES - 1) // SLOT_BYTES
 
 
-def record(number: int, tag: int, payload: bytes) -> bytes:
+def pieces(number: int, tag: int, *payload: Buffer) -> Iterator[Buffer]:
+    """A record of any kind, its payload in pieces that are not copied."""
+    size = sum(map(len, payload))
+    head = HEAD.pack(number & NUMBER_MASK, tag, size)
+    crc = crc32(head)
+    for piece in payload:
+        crc = crc32(piece, crc)
+    yield CRC.pack(crc) + head
+    yield from payload
+    yield bytes(size_in_slots(size) * SLOT_BYTES - HEAD_BYTES - size)
+
+
+def record(number: int, tag: int, *payload: Buffer) -> bytes:
     """A record of any kind."""
-    body = HEAD.pack(number & NUMBER_MASK, tag, len(payload)) + payload
-    padding = size_in_slots(len(payload)) * SLOT_BYTES - CRC.size - len(body)
-    return CRC.pack(crc32(body)) + body + bytes(padding)
+    return b"".join(pieces(number, tag, *payload))
 
 
 HOLE = record(0, Tag.HOLE, bytes(POINT_BYTES))
@@ -134,7 +148,7 @@ def _valid_bytes(view: memoryview, at: int) -> int:
     return size if at + size <= len(view) and crc32(view[at + CRC.size : end]) == crc else 0
 
 
-def walk(data: bytes) -> Iterator[tuple[int, int, int]]:
+def walk(data: Buffer) -> Iterator[tuple[int, int, int]]:
     """Slot, tag and payload size of each record."""
     slot, slots = 0, len(data) // SLOT_BYTES
     while slot < slots:

@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 import weakref
+from collections.abc import Callable
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -52,6 +53,11 @@ class Recorder:
         self._targets: dict[str, Target] = {}
         self._spool: Spool | None = None
         self._sender: Sender | None = None
+        # `Spool.point`, without the way there: each step of it costs a training loop, whose caches are full of others.
+        self.point: Callable[[Target, str, str | None, float, int | None], None] = self._first_point
+
+    def _first_point(self, target: Target, name: str, phase: str | None, value: float, step: int | None) -> None:
+        self.spool.point(target, name, phase, value, step)
 
     @property
     def spool(self) -> Spool:
@@ -76,7 +82,7 @@ class Recorder:
                     with contextlib.suppress(RuntimeError):  # at the very end of a program no thread starts any more
                         self._sender.start()
                 _finish_with_process(self)
-                self._spool = spool
+                self._spool, self.point = spool, spool.point
             return self._spool
 
     def target(self, model_id: str, project_uid: str) -> Target:
@@ -129,6 +135,7 @@ class Recorder:
             sender.stop()
         with self._lock:
             self._spool = self._sender = None
+            self.point = self._first_point
         if sender is not None and sender.is_done and sender.own is not None:
             sender.own.remove()
         else:

@@ -6,12 +6,14 @@ import random
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from xpstore.backlog import Backlog, adopt
+from xpstore.batch import Batch
 from xpstore.binding import Bindings
 from xpstore.client import Client
+from xpstore.convoy import Convoy
 from xpstore.errors import (
     AlreadyExists,
     Conflict,
@@ -41,6 +43,8 @@ CALL_SECONDS = 10.0
 FIRST_BACKOFF_SECONDS = 0.05
 LONGEST_BACKOFF_SECONDS = 5.0
 ADOPT_SECONDS = 10.0
+# How many calls have one batch each after several in one call failed.
+CAREFUL_CALLS = 16
 # A record that the server will never take; all other errors may pass.
 REFUSALS = (InvalidArgument, AlreadyExists, Conflict)
 # Errors that waiting will not mend: `flush` does not wait for its time-out.
@@ -73,6 +77,7 @@ class Sender:
         self._is_away = False
         self._backoff = FIRST_BACKOFF_SECONDS
         self._limit_bytes = BATCH_BYTES
+        self._careful_calls = 0
         self._adopt_at = 0.0
         self._adoptions = 0
         self._put_aside: set[str] = set()
@@ -259,6 +264,11 @@ class Sender:
         if stretch is None:
             return False
         bindings = self._bindings.setdefault(backlog.writer_id, Bindings(self._client, backlog, self._call))
+        if self._careful_calls or self._limit_bytes < BATCH_BYTES:
+            self._careful_calls = max(self._careful_calls - 1, 0)
+        elif (convoy := Convoy(backlog, bindings, stretch, BATCH_BYTES)).is_worth_it:
+            self._ship_together(backlog, convoy)
+            return True
         try:
             for share in stretch.shares:
                 self._ingest(backlog, bindings, stretch, share)
@@ -270,10 +280,27 @@ class Sender:
         except DeadlineExceeded:
             self._limit_bytes = max(stretch.size_bytes // 2 // SLOT_BYTES * SLOT_BYTES, SLOT_BYTES)
             raise
-        backlog.advance(stretch)
-        self.shipped_count += stretch.record_count
-        self._limit_bytes = min(self._limit_bytes * 2, BATCH_BYTES)
+        self._shipped(backlog, stretch)
         return True
+
+    def _ship_together(self, backlog: Backlog, convoy: Convoy) -> None:
+        try:
+            answer = self._call(self._client.stubs.ingest_batches, convoy)
+        except (Unavailable, *KEY_ERRORS):
+            raise
+        except Error as error:
+            log.debug("Several batches in one call are refused, each has its own now: %s", error)
+            self._careful_calls = CAREFUL_CALLS
+            return
+        finally:
+            stretches = convoy.stop()
+        self._all_dropped(answer.dropped)
+        self._shipped(backlog, *stretches)
+
+    def _shipped(self, backlog: Backlog, *stretches: Stretch) -> None:
+        backlog.advance(*stretches)
+        self.shipped_count += sum(stretch.record_count for stretch in stretches)
+        self._limit_bytes = min(self._limit_bytes * 2, BATCH_BYTES)
 
     def _refused(self, backlog: Backlog, stretch: Stretch, error: Error) -> None:
         """Halves the batch until only the record at fault is left, and leaves that out."""
@@ -297,15 +324,15 @@ class Sender:
         first = backlog.expanded(share.project, share.first)
         shift = 0
         while True:
-            request = pb.IngestRequest(
+            head = pb.IngestRequest(
                 project_uid=uid,
                 writer_id=backlog.writer_id,
                 first_record=first - shift,
                 record_count=share.count + shift,
             )
-            stretch.fill(request, share, model_ids, shift)
+            request = b"".join(Batch(stretch, share, model_ids, shift).request(head))
             try:
-                answer = self._call(self._client.stubs.ingest.Ingest, request)
+                answer = self._call(self._client.stubs.ingest_batch, request)
             except NotFound as error:
                 for target in model_ids:
                     self._dropped(target.model_id, _count(share, target), str(error))
@@ -317,9 +344,7 @@ class Sender:
                     raise
                 shift = first - expected
                 continue
-            for dropped in answer.dropped:
-                self._dropped(dropped.model_id, dropped.count, dropped.reason)
-            return
+            return self._all_dropped(answer.dropped)
 
     def _call_run(self, bindings: Bindings, call: Other) -> None:
         model_id = bindings.model(call.target)
@@ -335,6 +360,10 @@ class Sender:
                 self._call(runs.FinishRun, run_pb2.FinishRunRequest.FromString(bytes(call.payload)))
         except NotFound as error:
             self._dropped(model_id, 1, str(error))
+
+    def _all_dropped(self, every: Iterable[pb.DroppedRecords]) -> None:
+        for dropped in every:
+            self._dropped(dropped.model_id, dropped.count, dropped.reason)
 
     def _dropped(self, model_id: str, count: int, reason: str) -> None:
         self.dropped_count += count

@@ -7,11 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-import grpc
-
 from xpstore.client import Client
-from xpstore.errors import DeadlineExceeded, InvalidArgument, Unavailable, from_rpc
-from xpstore.patience import STREAM_SECONDS, Patience
+from xpstore.errors import DeadlineExceeded, InvalidArgument, Unavailable
+from xpstore.patience import Patience
 from xpstore.v1 import metric_pb2 as pb
 
 if TYPE_CHECKING:
@@ -190,13 +188,11 @@ def _parts(client: Client, request: pb.ReadSeriesRequest) -> list[pb.ReadSeriesR
     patience = Patience(client)
     client.settle(patience.remaining_seconds)
     while True:
-        metadata = client.metadata
         try:
-            return list(client.stubs.metrics.ReadSeries(request, timeout=STREAM_SECONDS, metadata=metadata))
-        except grpc.RpcError as error:
-            failure = from_rpc(error, metadata[1][1])
-            if not isinstance(failure, Unavailable | DeadlineExceeded) or not patience.wait():
-                raise failure from None
+            return list(client.stream(client.stubs.metrics.ReadSeries, request))
+        except (Unavailable, DeadlineExceeded):
+            if not patience.wait():
+                raise
 
 
 def _identity(part: pb.ReadSeriesResponse) -> tuple[str, str, str | None]:

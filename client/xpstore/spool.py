@@ -21,21 +21,22 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
+from xpstore.chunk_wire import Buffer
 from xpstore.errors import ResourceExhausted
 from xpstore.record import (
-    CRC,
     FIRST_SERIES,
     FLOAT_POINT,
     HAS_STEP,
     INT_POINT,
     IS_INT,
     NUMBER_MASK,
+    POINT,
     POINT_BYTES,
     REFERENCE,
     SLOT_BYTES,
     Tag,
     Target,
-    record,
+    pieces,
 )
 from xpstore.segment import Segment, make_folder, make_segment, server_folder, setting, size_bytes, spool_root
 from xpstore.wire import to_name, to_step
@@ -152,17 +153,17 @@ class Spool:
             counter, offset = known.counter, self._offset
             tag = known.reference << 2 | form
             body = kind.pack(counter.next & NUMBER_MASK, tag, POINT_BYTES, step, value, time_us)
-            self._memory[offset : offset + SLOT_BYTES] = CRC.pack(crc32(body)) + body
+            POINT.pack_into(self._memory, offset, crc32(body), body)
             self._offset = offset + SLOT_BYTES
             counter.next += 1
 
-    def of_series(self, tag: Tag, target: Target, name: str, phase: str | None, form: int, payload: bytes) -> None:
+    def of_series(self, tag: Tag, target: Target, name: str, phase: str | None, form: int, *payload: Buffer) -> None:
         """Takes a record of a series that is more than a point: the payload follows the reference."""
         with self._lock:
-            known = self._define(target, name, phase, SLOT_BYTES + REFERENCE.size + len(payload))
+            known = self._define(target, name, phase, SLOT_BYTES + REFERENCE.size + sum(map(len, payload)))
             if known is not None:
                 reference = known.reference << 2 | form if tag == Tag.ARRAYS else known.reference
-                self._append(record(known.counter.next, tag, REFERENCE.pack(reference) + payload))
+                self._append(known.counter.next, tag, REFERENCE.pack(reference), *payload)
                 known.counter.next += 1
 
     def of_model(self, tag: Tag, target: Target, payload: bytes) -> None:
@@ -171,14 +172,16 @@ class Spool:
             if not self._make_room(2 * SLOT_BYTES + len(payload), target):
                 return
             counter = self._counters.setdefault(target.project, _Counter())
-            payload = REFERENCE.pack(self._define_target(target)) + payload
-            self._append(record(counter.next, tag, payload))
+            reference = REFERENCE.pack(self._define_target(target))
+            self._append(counter.next, tag, reference, payload)
             counter.next += tag == Tag.EVENT
 
-    def _append(self, data: bytes) -> None:
+    def _append(self, number: int, tag: Tag, *payload: Buffer) -> None:
         offset = self._offset
-        self._memory[offset : offset + len(data)] = data
-        self._offset = offset + len(data)
+        for piece in pieces(number, tag, *payload):
+            self._memory[offset : offset + len(piece)] = piece
+            offset += len(piece)
+        self._offset = offset
 
     def _define(self, target: Target, name: str, phase: str | None, size: int) -> _Known | None:
         """The series, defined in a segment that has room for a record of this size too; None if none has."""
@@ -193,7 +196,7 @@ class Spool:
             return self._series[key]
         reference = self._next_reference
         described = json.dumps([reference, self._define_target(target), name, phase])
-        self._append(record(0, Tag.SERIES, described.encode()))
+        self._append(0, Tag.SERIES, described.encode())
         self._next_reference += 1
         known = _Known(reference, self._counters.setdefault(target.project, _Counter()))
         self._series[key] = known
@@ -204,7 +207,7 @@ class Spool:
         if reference is None:
             reference = self._targets[target.model_id] = self._next_reference
             self._next_reference += 1
-            self._append(record(0, Tag.MODEL, REFERENCE.pack(reference) + target.packed()))
+            self._append(0, Tag.MODEL, REFERENCE.pack(reference), target.packed())
         return reference
 
     def _make_room(self, size: int, target: Target | None = None) -> bool:
@@ -279,12 +282,15 @@ class Spool:
 
     def sync_retired(self) -> None:
         """Has the disk write the segments that are full, and lets go of them."""
-        while self._retired:
-            segment = self._retired.pop()
+        while segment := self._take_retired():
             if segment.path.exists():
                 os.fsync(segment.descriptor)
             segment.memory.close()
             os.close(segment.descriptor)
+
+    def _take_retired(self) -> Segment | None:
+        with self._lock:  # whoever takes one closes it: the sender may be here while `close` is called
+            return self._retired.pop() if self._retired else None
 
     def sync(self) -> None:
         """Has the disk write everything."""

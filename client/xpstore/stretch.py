@@ -1,21 +1,16 @@
-"""A stretch of a spool as requests: points as packed columns, each record with its place."""
+"""A stretch of a spool: neighbouring records, shared out by project. `batch.py` makes requests of it."""
 
 import json
 from array import array
-from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from operator import itemgetter
-from typing import Any
 
+from xpstore.chunk_wire import Buffer
 from xpstore.record import (
-    ARRAYS,
     CRC,
     FIRST_SERIES_TAG,
-    HAS_STEP,
     HEAD,
     HEAD_BYTES,
-    IS_INT,
     NUMBER_MASK,
     NUMBERED,
     REFERENCE,
@@ -26,8 +21,6 @@ from xpstore.record import (
     size_in_slots,
     walk,
 )
-from xpstore.v1 import ingest_pb2 as pb
-from xpstore.v1 import metric_pb2
 
 WORDS = SLOT_BYTES // 8
 
@@ -39,12 +32,12 @@ class Definitions:
         self.targets: dict[int, Target] = {}
         self.series: dict[int, Series] = {}
 
-    def learn_all(self, data: bytes) -> None:
+    def learn_all(self, data: Buffer) -> None:
         """Reads all definitions in some records."""
         for slot, tag, size in walk(data):
             self.learn(data, slot, tag, size)
 
-    def learn(self, data: bytes, slot: int, tag: int, size: int) -> None:
+    def learn(self, data: Buffer, slot: int, tag: int, size: int) -> None:
         """Reads a record, if it is a definition."""
         if tag == Tag.MODEL:
             reference, payload = _referring(data, slot, size)
@@ -54,12 +47,12 @@ class Definitions:
             self.series[reference] = Series(self.targets[target], name, phase)
 
 
-def _payload(data: bytes, slot: int, size: int) -> memoryview:
+def _payload(data: Buffer, slot: int, size: int) -> memoryview:
     start = slot * SLOT_BYTES + HEAD_BYTES
     return memoryview(data)[start : start + size]
 
 
-def _referring(data: bytes, slot: int, size: int) -> tuple[int, memoryview]:
+def _referring(data: Buffer, slot: int, size: int) -> tuple[int, memoryview]:
     payload = _payload(data, slot, size)
     (reference,) = REFERENCE.unpack_from(payload)
     return reference, payload[REFERENCE.size :]
@@ -109,7 +102,7 @@ class Stretch:
         definitions: of what was before. Those in `data` are added.
     """
 
-    def __init__(self, data: bytes, definitions: Definitions) -> None:
+    def __init__(self, data: Buffer, definitions: Definitions) -> None:
         self._data = data
         self._definitions = definitions
         self.call: Other | None = None
@@ -211,121 +204,3 @@ class Stretch:
         """The number of a record, the lowest 32 bits."""
         number: int = HEAD.unpack_from(self._data, slot * SLOT_BYTES + CRC.size)[0]
         return number
-
-    def fill(self, request: pb.IngestRequest, share: Share, model_ids: dict[Target, str], shift: int) -> None:
-        """Says in a request what a share has of each model. In place: to append a message is to copy it.
-
-        Args:
-            request: without models.
-            share: one of this stretch.
-            model_ids: the models to speak of; records of others are left out.
-            shift: place of the first record.
-        """
-        models = {target: request.models.add(model_id=id_) for target, id_ in model_ids.items()}
-        places = _Places(self, share.first, shift)
-        forms: dict[Series, list[int]] = {}
-        for series, form in share.points:
-            forms.setdefault(series, []).append(form)
-        for other in share.others:
-            if other.tag == Tag.VALUE and other.series in forms:
-                forms[other.series].append(-1)
-        singles: dict[Target, list[tuple[int, pb.PointRecord]]] = {}
-        for (series, form), slots in share.points.items():
-            if series.target not in models:
-                continue
-            if len(forms[series]) == 1:
-                packed = models[series.target].series.add(name=series.name, phase=series.phase)
-                self._pack(packed, form, slots, places)
-            else:  # one list keeps the order of what is of several kinds
-                points = ((slot, self._point(series, form, slot, places)) for slot in slots)
-                singles.setdefault(series.target, []).extend(points)
-        for other in share.others:
-            if other.target in models:
-                self._add(models[other.target], other, places, singles.setdefault(other.target, []))
-        for target, found in singles.items():
-            found.sort(key=itemgetter(0))
-            models[target].points.extend(point for _, point in found)
-
-    def _pack(self, packed: pb.PackedSeries, form: int, slots: Sequence[int], places: "_Places") -> None:
-        pick = _picker(slots)
-        packed.records = places.of(pick)
-        if form & HAS_STEP:
-            packed.steps = _bytes(pick(self.columns[2]))
-        values = _bytes(pick(self.columns[3]))
-        if form & IS_INT:
-            packed.int_values = values
-        else:
-            packed.float_values = values
-        packed.times_us = _bytes(pick(self.columns[4]))
-
-    def _point(self, series: Series, form: int, slot: int, places: "_Places") -> pb.PointRecord:
-        step, value, time_us = (self.columns[column][slot] for column in (2, 3, 4))
-        point = metric_pb2.MetricPoint(name=series.name, phase=series.phase, time_us=time_us)
-        if form & HAS_STEP:
-            point.step = step
-        raw = array("Q", [value]).tobytes()
-        if form & IS_INT:
-            (point.int_value,) = array("q", raw)
-        else:
-            (point.float_value,) = array("d", raw)
-        return pb.PointRecord(record=places[slot], point=point)
-
-    def _add(
-        self, model: pb.ModelRecords, other: Other, places: "_Places", singles: list[tuple[int, pb.PointRecord]]
-    ) -> None:
-        place = places[other.slot]
-        if other.tag == Tag.EVENT:
-            event = pb.EventRecord.FromString(bytes(other.payload))
-            event.record = place
-            model.events.append(event)
-            return
-        assert other.series is not None
-        if other.tag == Tag.ARRAYS:
-            packed = model.series.add(name=other.series.name, phase=other.series.phase, record=place)
-            _pack_arrays(packed, other)
-            return
-        point = metric_pb2.MetricPoint.FromString(bytes(other.payload))
-        point.name = other.series.name
-        if other.series.phase is not None:
-            point.phase = other.series.phase
-        singles.append((other.slot, pb.PointRecord(record=place, point=point)))
-
-
-class _Places:
-    """Places of records in a request."""
-
-    def __init__(self, stretch: Stretch, first: int, shift: int) -> None:
-        self._stretch = stretch
-        self._first = first
-        self._shift = shift
-
-    def __getitem__(self, slot: int) -> int:
-        return (self._stretch.number(slot) - self._first & NUMBER_MASK) + self._shift
-
-    def of(self, pick: "Callable[[Any], Iterable[int]]") -> bytes:
-        first, shift = self._first, self._shift
-        words = pick(self._stretch.columns[0])
-        return array("I", [((word >> 32) - first & NUMBER_MASK) + shift for word in words]).tobytes()
-
-
-def _picker(slots: Sequence[int]) -> "Callable[[Any], Any]":
-    if len(slots) == 1:
-        (slot,) = slots
-        return lambda column: (column[slot],)
-    return itemgetter(*slots)
-
-
-def _bytes(words: Iterable[int]) -> bytes:
-    return array("Q", words).tobytes()
-
-
-def _pack_arrays(packed: pb.PackedSeries, other: Other) -> None:
-    count, time_us = ARRAYS.unpack_from(other.payload)
-    columns = other.payload[ARRAYS.size :]
-    step_bytes = 8 * count if other.form & HAS_STEP else 0
-    packed.steps, values = bytes(columns[:step_bytes]), bytes(columns[step_bytes:])
-    if other.form & IS_INT:
-        packed.int_values = values
-    else:
-        packed.float_values = values
-    packed.times_us = time_us.to_bytes(8, "little") * count

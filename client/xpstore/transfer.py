@@ -2,11 +2,9 @@
 
 from collections.abc import Iterator
 
-import grpc
-
 from xpstore.client import Client
-from xpstore.errors import DeadlineExceeded, Unavailable, from_rpc
-from xpstore.patience import STREAM_SECONDS, Patience
+from xpstore.errors import DeadlineExceeded, Unavailable
+from xpstore.patience import Patience
 from xpstore.v1 import artifact_pb2 as pb
 
 
@@ -25,24 +23,12 @@ def read_range(
         if end is not None:
             request.length = end - offset
         try:
-            for data in _read_once(client, request):
-                offset += len(data)
-                yield data
-                patience.renew()
+            for response in client.stream(client.stubs.artifacts.ReadFile, request):
+                if response.WhichOneof("part") == "data":
+                    offset += len(response.data)
+                    yield response.data
+                    patience.renew()
             return
         except (Unavailable, DeadlineExceeded):
             if not patience.wait():
                 raise
-
-
-def _read_once(client: Client, request: pb.ReadFileRequest) -> Iterator[bytes]:
-    metadata = client.metadata
-    call = client.stubs.artifacts.ReadFile(request, timeout=STREAM_SECONDS, metadata=metadata)
-    try:
-        for response in call:
-            if response.WhichOneof("part") == "data":
-                yield response.data
-    except grpc.RpcError as error:
-        raise from_rpc(error, metadata[1][1]) from None
-    finally:
-        call.cancel()

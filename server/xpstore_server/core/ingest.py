@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import and_, bindparam, select
 
 from xpstore_server.core import metric, model, project
 from xpstore_server.core.errors import NotFound, ServiceError, Stale
@@ -21,8 +21,12 @@ _MOVE = writer.update().where(
     writer.c.writer_id == bindparam("writer"),
     writer.c.next_point == bindparam("known"),
 )
-_PROJECT_OF = select(model_table.c.project_uid).where(
-    model_table.c.id == bindparam("key"), project.is_live(model_table.c.project_uid)
+_MINE = and_(writer.c.project_uid == model_table.c.project_uid, writer.c.writer_id == bindparam("writer"))
+# Project of a live model, and how far the writer got in it.
+_PROGRESS_OF = (
+    select(model_table.c.project_uid, writer.c.next_point)
+    .outerjoin(writer, _MINE)
+    .where(model_table.c.id == bindparam("key"), project.is_live(model_table.c.project_uid))
 )
 
 Apply = Callable[[Transaction], object]
@@ -71,20 +75,15 @@ class Batch:
     models: Sequence[ModelRecords]
 
 
-def project_of(tx: Transaction, model_id: str) -> str:
-    """The project of a live model."""
-    uid: str | None = tx.execute(_PROJECT_OF, {"key": model_id}).scalar()
-    if uid is None:
-        raise NotFound("model", model_id)
-    return uid
-
-
 def log(
     tx: Transaction, *, model_id: str, writer_id: str, first_point: int, count: int, parts: Sequence[Part]
 ) -> Ingested:
     """Stores points of one model, each a record of its own. Raises as `ingest`, and NotFound if the model is gone."""
-    batch = Batch(project_of(tx, model_id), writer_id, first_point, count, [ModelRecords(model_id, parts)])
-    ingested = _ingest(tx, batch)
+    owner = tx.execute(_PROGRESS_OF, {"key": model_id, "writer": writer_id}).first()
+    if owner is None:
+        raise NotFound("model", model_id)
+    batch = Batch(owner.project_uid, writer_id, first_point, count, [ModelRecords(model_id, parts)])
+    ingested = _ingest(tx, batch, owner.next_point)
     if ingested.dropped:
         raise NotFound("model", model_id)
     return ingested
@@ -98,19 +97,25 @@ def ingest(tx: Transaction, batch: Batch) -> Ingested:
         Stale: records before these are missing.
     """
     project.get(tx, project_uid=batch.project_uid)
-    return _ingest(tx, batch)
+    return _ingest(tx, batch, _progress(tx, batch))
 
 
-def _ingest(tx: Transaction, batch: Batch) -> Ingested:
+def _progress(tx: Transaction, batch: Batch) -> int | None:
+    known: int | None = tx.execute(_PROGRESS, {"project": batch.project_uid, "writer": batch.writer_id}).scalar()
+    return known
+
+
+def _ingest(tx: Transaction, batch: Batch, known: int | None) -> Ingested:
+    """Stores a batch; `known` is how far its writer got."""
     end = batch.first_record + batch.record_count
     while True:
-        known = tx.execute(_PROGRESS, {"project": batch.project_uid, "writer": batch.writer_id}).scalar()
         if known is not None and known >= end:
             return Ingested(known)
         if batch.first_record > (known or 0):
             raise Stale(f"Record {batch.first_record} is not the next of this writer.", expected=known or 0)
         if _move(tx, batch, known, end):
-            break  # else the same batch is being stored by another call: look again what is known now
+            break
+        known = _progress(tx, batch)  # the same batch is being stored by another call
     ingested = Ingested(end)
     # Sorted: two replicas that lock the same models in different orders would deadlock.
     for records in sorted(batch.models, key=lambda one: one.model_id):

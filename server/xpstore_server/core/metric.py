@@ -50,12 +50,6 @@ _NAMED = select(series).where(
     series.c.model_id == bindparam("key"), series.c.name.in_(bindparam("names", expanding=True))
 )
 _BLOCKS = select(block).order_by(block.c.first_ordinal)
-_SIZES = (
-    select(block.c.first_ordinal, block.c.last_ordinal, block.c.points, block.c.kind)
-    .add_columns(func.length(block.c.data).label("size_bytes"))
-    .where(block.c.series_id == bindparam("key"))
-    .order_by(block.c.first_ordinal)
-)
 
 
 class Point(NamedTuple):
@@ -119,7 +113,7 @@ def append(tx: Transaction, *, model_id: str, project_uid: str, parts: Sequence[
     for key, whole in _by_series(parts, allotted.next_ordinal - count, now_us).items():
         row = _row(known.get(key), model_id, project_uid, *key)
         for points in whole.blocks():
-            blocks.append(_block_row(tx, model_id, row["id"], points))
+            blocks.append(block_row(tx, model_id, row["id"], points))
             _count_in(row, points, blocks[-1])
         rows.append(row)
     tx.upsert_many(series, [_as_tuple(tx, row) for row in rows])
@@ -180,7 +174,8 @@ def _count_in(row: dict[str, Any], points: Points, its_block: tuple[Any, ...]) -
 _MIN, _MAX, _LAST = (list(block.c.keys()).index(name) for name in ("min_number", "max_number", "last_ordinal"))
 
 
-def _block_row(tx: Transaction, model_id: str, series_id: str, points: Points) -> tuple[Any, ...]:
+def block_row(tx: Transaction, model_id: str, series_id: str, points: Points) -> tuple[Any, ...]:
+    """The row of a block, as `insert_many` takes it."""
     keys = {"model_id": tx.as_key(model_id), "series_id": tx.as_key(series_id)}
     row = {**keys, **block_values(points)}
     return tuple(row[name] for name in block.c.keys())  # noqa: SIM118  # columns, not a dictionary
@@ -346,51 +341,6 @@ def clear(tx: Transaction, model_id: str) -> int:
     return int(count or 0)
 
 
-def put_together(tx: Transaction, series_id: str) -> int:
-    """Replaces small neighbouring blocks of a series by fewer. Returns how many there are less."""
-    model_id = tx.execute(select(series.c.model_id).where(series.c.id == series_id)).scalar()
-    if model_id is None or not _hold(tx, model_id):
-        return 0
-    less = 0
-    for group in _groups(tx.execute(_SIZES, {"key": series_id}).all()):
-        first, last = group[0].first_ordinal, group[-1].first_ordinal
-        here = (block.c.series_id == series_id, block.c.first_ordinal.between(first, last))
-        rows = tx.execute(_BLOCKS.where(*here)).all()
-        _delete_blocks(tx, rows)
-        tx.insert_many(block, [_block_row(tx, model_id, series_id, join([from_row(row) for row in rows]))])
-        less += len(group) - 1
-    tx.execute(series.update().where(series.c.id == series_id).values(small_blocks=0))
-    return less
-
-
-def _groups(rows: Sequence[Row[Any]]) -> Iterator[list[Row[Any]]]:
-    """Neighbours that become one block."""
-    group: list[Row[Any]] = []
-    for row in rows:
-        if group and not _fits(group, row):
-            yield from _worth(group)
-            group = []
-        group.append(row)
-    yield from _worth(group)
-
-
-def _fits(group: list[Row[Any]], row: Row[Any]) -> bool:
-    count = row.points + sum(one.points for one in group)
-    size_bytes = row.size_bytes + sum(one.size_bytes for one in group)
-    is_near = row.last_ordinal - group[0].first_ordinal < BLOCK_SPAN
-    # Kinds are mixed only in small blocks: those take more room and time.
-    most = BLOCK_POINTS if all(one.kind == row.kind for one in group) else limits.MIXED_POINTS
-    return bool(is_near and count <= most and size_bytes <= limits.PAGE_BYTES)
-
-
-def _worth(group: list[Row[Any]]) -> Iterator[list[Row[Any]]]:
-    """Without a large block at the start that would be written again for little."""
-    while len(group) > 1 and group[0].points > 8 * sum(row.points for row in group[1:]):
-        group = group[1:]
-    if len(group) > 1:
-        yield group
-
-
 def _hold(tx: Transaction, model_id: str) -> bool:
     try:
         model.lock(tx, model_id)
@@ -400,12 +350,13 @@ def _hold(tx: Transaction, model_id: str) -> bool:
 
 
 def _replace(tx: Transaction, row: Row[Any], points: Points) -> None:
-    _delete_blocks(tx, [row])
+    delete_blocks(tx, [row])
     if len(points):
-        tx.insert_many(block, [_block_row(tx, row.model_id, row.series_id, points)])
+        tx.insert_many(block, [block_row(tx, row.model_id, row.series_id, points)])
 
 
-def _delete_blocks(tx: Transaction, rows: Sequence[Row[Any]]) -> None:
+def delete_blocks(tx: Transaction, rows: Sequence[Row[Any]]) -> None:
+    """Deletes some blocks of one model, which the caller holds."""
     firsts = [row.first_ordinal for row in rows]
     tx.execute(block.delete().where(block.c.model_id == rows[0].model_id, block.c.first_ordinal.in_(firsts)))
 

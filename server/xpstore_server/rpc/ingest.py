@@ -1,5 +1,6 @@
 """IngestService."""
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from functools import partial
@@ -26,23 +27,32 @@ class IngestService(ingest_pb2_grpc.IngestServiceServicer):
         self._merger = merger
 
     async def Ingest(self, request: pb.IngestRequest, context: Any) -> pb.IngestResponse:
-        next_record, dropped = await self._ingest(request)
-        return pb.IngestResponse(next_record=next_record, dropped=_to_wire(dropped))
+        ingested = await self._store(await self._database.call_async(_batch, request, principal()))
+        return pb.IngestResponse(next_record=ingested.next_record, dropped=_to_wire(ingested.dropped))
 
     async def IngestStream(
         self, requests: AsyncIterator[pb.IngestStreamRequest], context: Any
     ) -> pb.IngestStreamResponse:
         next_record, every = 0, Dropped()
-        async for request in requests:
-            next_record, dropped = await self._ingest(request.batch)
-            every.update(dropped)
+        batch = await self._next(requests)
+        while batch is not None:
+            storing = asyncio.ensure_future(self._store(batch))
+            try:
+                batch = await self._next(requests)  # received and read meanwhile
+            finally:
+                ingested = await storing
+            next_record = ingested.next_record
+            every.update(ingested.dropped)
         return pb.IngestStreamResponse(next_record=next_record, dropped=_to_wire(every))
 
-    async def _ingest(self, request: pb.IngestRequest) -> tuple[int, Dropped]:
-        batch = await self._database.call_async(_batch, request, principal())
+    async def _next(self, requests: AsyncIterator[pb.IngestStreamRequest]) -> ingest.Batch | None:
+        request = await anext(requests, None)
+        return None if request is None else await self._database.call_async(_batch, request.batch, principal())
+
+    async def _store(self, batch: ingest.Batch) -> ingest.Ingested:
         ingested = await self._database.write_async(lambda tx: ingest.ingest(tx, batch))
         self._merger.merge(ingested.series_ids)
-        return ingested.next_record, ingested.dropped
+        return ingested
 
 
 def _batch(request: pb.IngestRequest, who: str) -> ingest.Batch:

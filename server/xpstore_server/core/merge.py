@@ -1,0 +1,86 @@
+"""Small neighbouring blocks of a series put together: what was logged bit by bit is read as fast as any other."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Row, bindparam, func, select
+
+from xpstore_server.core import limits, model
+from xpstore_server.core.errors import NotFound
+from xpstore_server.core.metric import block_row, delete_blocks
+from xpstore_server.store.database import Transaction
+from xpstore_server.store.points import BLOCK_POINTS, BLOCK_SPAN, from_row, join
+from xpstore_server.store.tables import block, series
+
+_BLOCKS = select(block).order_by(block.c.first_ordinal)
+_SIZES = (
+    select(block.c.first_ordinal, block.c.last_ordinal, block.c.points, block.c.kind)
+    .add_columns(func.length(block.c.data).label("size_bytes"))
+    .where(block.c.series_id == bindparam("key"))
+    .order_by(block.c.first_ordinal)
+)
+
+
+def put_together(tx: Transaction, series_id: str) -> int:
+    """Replaces small neighbouring blocks of a series by fewer. Returns how many there are less."""
+    model_id = tx.execute(select(series.c.model_id).where(series.c.id == series_id)).scalar()
+    if model_id is None:
+        return 0
+    try:
+        model.lock(tx, model_id)
+    except NotFound:
+        return 0
+    less = 0
+    for group in _groups(tx.execute(_SIZES, {"key": series_id}).all()):
+        first, last = group[0].first_ordinal, group[-1].first_ordinal
+        here = (block.c.series_id == series_id, block.c.first_ordinal.between(first, last))
+        rows = tx.execute(_BLOCKS.where(*here)).all()
+        delete_blocks(tx, rows)
+        tx.insert_many(block, [block_row(tx, model_id, series_id, join([from_row(row) for row in rows]))])
+        less += len(group) - 1
+    tx.execute(series.update().where(series.c.id == series_id).values(small_blocks=0))
+    return less
+
+
+@dataclass(slots=True)
+class _Group:
+    """Neighbours that become one block."""
+
+    rows: list[Row[Any]] = field(default_factory=list)
+    points: int = 0
+    size_bytes: int = 0
+    kinds: set[str] = field(default_factory=set)
+
+    def add(self, row: Row[Any]) -> None:
+        self.rows.append(row)
+        self.points += row.points
+        self.size_bytes += row.size_bytes
+        self.kinds.add(row.kind)
+
+    def has_room(self, row: Row[Any]) -> bool:
+        if not self.rows:
+            return True
+        is_near = row.last_ordinal - self.rows[0].first_ordinal < BLOCK_SPAN
+        # Kinds are mixed only in small blocks: those take more room and time.
+        most = BLOCK_POINTS if self.kinds == {row.kind} else limits.MIXED_POINTS
+        is_light = self.size_bytes + row.size_bytes <= limits.PAGE_BYTES
+        return bool(is_near and is_light and self.points + row.points <= most)
+
+
+def _groups(rows: Sequence[Row[Any]]) -> Iterator[list[Row[Any]]]:
+    group = _Group()
+    for row in rows:
+        if not group.has_room(row):
+            yield from _worth(group.rows)
+            group = _Group()
+        group.add(row)
+    yield from _worth(group.rows)
+
+
+def _worth(group: list[Row[Any]]) -> Iterator[list[Row[Any]]]:
+    """Without a large block at the start that would be written again for little."""
+    while len(group) > 1 and group[0].points > 8 * sum(row.points for row in group[1:]):
+        group = group[1:]
+    if len(group) > 1:
+        yield group
