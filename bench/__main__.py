@@ -1,4 +1,4 @@
-"""Runs all benchmarks, or those named: start, metadata, metrics, logging, search, transfer.
+"""Runs all benchmarks, or those named: start, metadata, metrics, logging, search, cache, transfer.
 
 `--quick`, or BENCH=quick in the environment, runs `transfer` once on small files and `search` over few models, to see
 that they work: their figures mean nothing.
@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench import logging, machine, metadata, metrics, search, start
+from bench import cache, logging, machine, metadata, metrics, search, start
 from bench.figure import Figure, table
 from bench.picture import draw
 from bench.transfer.measure import measure as measure_transfer
@@ -45,6 +45,7 @@ def main() -> None:
         "logging": logging.measure,
         "metrics": partial(metrics.measure, notes=notes, is_quick=is_quick, has_mlflow=plan.has_mlflow),
         "search": partial(search.measure, models=1_000) if is_quick else search.measure,
+        "cache": partial(cache.measure, processes=8, keys=20) if is_quick else cache.measure,
         "transfer": partial(measure_transfer, plan=plan, notes=notes),
     }
     unknown = set(options.names) - set(benchmarks)
@@ -65,7 +66,10 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help="start, metadata, metrics, logging, search, transfer; default all"
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="start, metadata, metrics, logging, search, cache, transfer; default all",
     )
     parser.add_argument("--quick", action="store_true", help="small files, once, without MLflow and MinIO")
     parser.add_argument(

@@ -22,6 +22,9 @@ POINTS = 200_000
 PACED_POINTS = 5_000
 PACE_SECONDS = 0.001
 ARRAY_POINTS = 6_000_000
+ALTERNATIONS = 20
+TRAINED_STEPS = 1_000
+WEIGHTS = 100_000  # their sines take about a millisecond
 ARRAY_GOALS = {"SQLite": (Goal(">=", 3_000_000),), "PostgreSQL": (Goal(">=", 1_500_000),)}
 
 
@@ -37,6 +40,7 @@ def measure(folder: Path) -> list[Figure]:
             with Server(url, (home / "blobs").as_uri(), home) as server:
                 with _a_model(server) as model:
                     figures += _rates(name, model)
+                figures.append(_alternated(name, server))
                 if name == "SQLite":
                     figures += _latencies(server)
     return figures
@@ -71,6 +75,29 @@ def _log_all(model: Model) -> None:
     metrics = model.metrics
     for step in range(POINTS):
         metrics.log("loss", 0.5, step, "train")
+
+
+def _alternated(name: str, server: Server) -> Figure:
+    """Speed of a training loop that logs a point a step, in shares of its speed without, one after the other."""
+    weights: Any = numpy.random.default_rng(0).random(WEIGHTS)
+    shares = []
+    with _a_model(server) as model:
+        log = model.metrics.log
+        loops: list[Callable[[int], None]] = [lambda step: None, lambda step: log("loss", 0.5, step, "train")]
+        for number in range(ALTERNATIONS):
+            order = loops if number % 2 else loops[::-1]
+            seconds = {run: _trained(weights, run) for run in order}
+            shares.append(seconds[loops[0]] / seconds[loops[1]])
+    what = f"{name}: speed of a loop that logs, {ALTERNATIONS} alternations"
+    return Figure(what, "x without", Spread.of(shares), {}, (Goal(">=", 0.97),))
+
+
+def _trained(weights: Any, run: Callable[[int], None]) -> float:
+    began = time.perf_counter()
+    for step in range(TRAINED_STEPS):
+        numpy.sin(weights, out=weights)
+        run(step)
+    return time.perf_counter() - began
 
 
 def _latencies(server: Server) -> list[Figure]:

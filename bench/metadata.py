@@ -1,4 +1,4 @@
-"""Metadata calls, one client, one after the other, against an empty call of the same gRPC library."""
+"""Metadata calls, one client, one after the other, against an empty call of the same gRPC library; and whole models."""
 
 import statistics
 import time
@@ -12,13 +12,18 @@ import grpc
 from bench.figure import Figure, Goal, Spread
 from services import Postgres, Server
 from xpstore import Client
+from xpstore.experiment import Experiment
 from xpstore.v1 import metric_pb2, model_pb2
 
 CALLS = 400
+MODELS = 600
+MODULES = 5
+METRICS = 3
+ROUNDS = 5
 
 
 def measure(folder: Path) -> list[Figure]:
-    """Median latency of a read and two writes on both databases."""
+    """Median latency of a read and of writes on both databases, and how many whole models a client makes."""
     empty = _empty_call()
     figures = _measure_on("SQLite", f"sqlite:///{folder}/meta.db", folder / "meta-sqlite", empty)
     with Postgres() as postgres:
@@ -42,8 +47,24 @@ def _measure_on(name: str, database_url: str, folder: Path, empty: Spread) -> li
             Figure(f"{name}: {call}, p50", "ms", _p50_ms(run), {"empty gRPC call": empty}, (Goal("<", 2),))
             for call, run in calls.items()
         ]
+        speeds = Spread.of([_models_a_second(experiment, number) for number in range(ROUNDS)])
+        what = f"{name}: models with {MODULES} modules and {METRICS} metrics"
+        figures.append(Figure(what, "models/s", speeds, {}, (Goal(">=", 300),)))
         client.close()
     return figures
+
+
+def _models_a_second(experiment: Experiment, number: int) -> float:
+    """From the first to the moment at which the server has everything of all."""
+    began = time.perf_counter()
+    for each in range(MODELS):
+        model = experiment.models.create(f"hash {number} {each}", config={"lr": 0.1})
+        for module in range(MODULES):
+            model.modules.log(f"module {module}", {"units": 64, "activation": "relu"})
+        for metric in range(METRICS):
+            model.metrics.log(f"metric {metric}", 0.5, 1, "train")
+    experiment._client.flush()
+    return MODELS / (time.perf_counter() - began)
 
 
 def _log_many(client: Client, model_id: str, writer: str, count: int) -> Callable[[int], object]:

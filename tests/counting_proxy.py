@@ -9,7 +9,7 @@ BUFFER_BYTES = 256 << 10
 
 
 class CountingProxy:
-    """Passes connections on to a server, which may be killed and come back.
+    """Passes connections on to a server, which may be killed and come back, or to another one from some moment on.
 
     Attributes:
         address: where clients connect to.
@@ -25,6 +25,7 @@ class CountingProxy:
         self.sent_bytes = 0
         self.received_bytes = 0
         self._lock = threading.Lock()
+        self._ends: list[socket.socket] = []
 
     def _accept(self) -> None:
         while True:
@@ -38,6 +39,8 @@ class CountingProxy:
             except OSError:
                 client.close()
                 continue
+            with self._lock:
+                self._ends = [end for end in (*self._ends, client, server) if end.fileno() >= 0]
             for source, sink, is_up in ((client, server, True), (server, client, False)):
                 source.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 threading.Thread(target=self._pass, args=(source, sink, is_up), daemon=True).start()
@@ -54,6 +57,15 @@ class CountingProxy:
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
         source.close()
+
+    def turn_to(self, target: str) -> None:
+        """Passes new connections on to another server, and cuts those that there are."""
+        host, _, port = target.rpartition(":")
+        self._target = (host, int(port))
+        with self._lock:
+            for end in self._ends:
+                with contextlib.suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._accept, daemon=True).start()

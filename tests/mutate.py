@@ -36,6 +36,7 @@ FILES = (
     "project",
     "run",
     "search",
+    "series",
     "spool",
     "stage",
 )

@@ -23,6 +23,8 @@ MODULES = (
     "model",
     "module",
     "metric",
+    "series",
+    "search",
     "iteration",
     "run",
     "artifact",

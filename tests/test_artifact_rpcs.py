@@ -9,6 +9,7 @@ from raw import Raw
 from xpstore import errors
 from xpstore.artifact import DirectoryArtifact
 from xpstore.client import new_id
+from xpstore.paging import iterate
 from xpstore.v1 import artifact_pb2 as pb
 
 FILES: dict[str, bytes | None] = {"a": b"1", "b/c": b"2", "b/d": b"3", "b.x": b"4"}
@@ -195,6 +196,17 @@ def test_list_comes_in_pages_and_tokens_are_bound_to_it(
     assert paged == whole
     huge = call(raw, rpc, request_of(raw, rpc, {**fields, "page_size": 2_000_000_000}, version))
     assert list(getattr(huge, field)) == whole and not huge.next_page_token
+
+
+def test_pages_of_heavy_versions_stay_within_a_message(client: xpstore.Client, project: xpstore.Project) -> None:
+    names = [f"heavy {number}" for number in range(6)]
+    for name in names:
+        DirectoryArtifact.save(b"x", name, metadata={"text": "ü" * 450_000})
+    stubs = client.stubs.artifacts
+    artifacts = iterate(client, stubs.ListArtifacts, pb.ListArtifactsRequest(project_uid=project.uid), "artifacts")
+    assert [one.name for one in artifacts] == names
+    versions = pb.ListArtifactVersionsRequest(project_uid=project.uid)
+    assert [one.name for one in iterate(client, stubs.ListArtifactVersions, versions, "versions")] == names
 
 
 def test_files_are_listed_by_folder(raw: Raw, version: pb.ArtifactVersion) -> None:

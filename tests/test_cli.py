@@ -227,3 +227,29 @@ def test_terminal_gets_a_table(project: xpstore.Project, server: Server) -> None
     os.close(primary)
     assert "size bytes" in shown and "mnist" in shown and "─" in shown
     assert "\t" not in shown
+
+
+def test_cache_is_listed_counted_and_invalidated(run: Command, project: xpstore.Project) -> None:
+    made = [project.cache.get_or_compute("p", {"n": number}, lambda: None) for number in (1, 2)]
+    other = project.cache.get_or_compute("other", {}, lambda: "x")
+    project.cache.get_or_compute("other", {}, list)
+    listed = rows(run("cache", "list", project.id))
+    assert [(row[0], row[1], row[-1]) for row in listed] == [(a.name, a.hash_, a.id) for a in (*made, other)]
+    found = json.loads(run("cache", "list", project.id, "--process", "other", "--json").stdout)
+    assert [(entry["fingerprint"], entry["artifact"]) for entry in found] == [(other.hash_, other.id)]
+
+    assert dict(rows(run("cache", "statistics", project.id)))["entries"] == "3"
+    assert json.loads(run("cache", "statistics", project.id, "--json").stdout)["size_bytes"] > 0
+
+    assert run("cache", "invalidate", project.id, "--process", "p").stdout == "Removed 2\n"
+    result = run("cache", "invalidate", project.id, "--fingerprint", other.hash_, "--delete-artifacts", "--json")
+    assert json.loads(result.stdout) == {"removed": 1}
+    assert run("cache", "list", project.id).stdout == ""
+    with pytest.raises(NotFound):
+        other.refresh()
+    assert run("cache", "invalidate", project.id, "--all").stdout == "Removed 0\n"
+
+
+@pytest.mark.parametrize("words", [(), ("--all", "--process", "p")])
+def test_cache_is_not_invalidated_by_mistake(run: Command, project: xpstore.Project, words: tuple[str, ...]) -> None:
+    assert "--process, --fingerprint or --all" in run("cache", "invalidate", project.id, *words, expect=2).stderr

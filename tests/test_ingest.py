@@ -144,6 +144,31 @@ def test_records_of_a_deleted_model_are_dropped_and_told_and_others_stored(
     assert listed(other) == [("x", 3.0, None, None)]
 
 
+def test_module_that_cannot_be_stored_does_not_hold_up_those_beside_it(client: Client, project: Project) -> None:
+    first, second = (project.experiment("e").model(hash_) for hash_ in "ab")
+    taken = new_id()
+
+    def module(record: int, name: str, id_: str = "") -> pb.EventRecord:
+        event = pb.ModuleEvent(module_id=id_ or new_id(), name=name, attributes_json=f'{{"at": {record}}}')
+        return pb.EventRecord(record=record, module=event)
+
+    own = pb.ModelRecords(model_id=str(first.id), events=[module(0, "x", taken), module(1, "y")])
+    send(client, project.uid, writer := new_id(), 0, 2, own)
+    more = [
+        pb.ModelRecords(model_id=str(second.id), events=[module(0, "y"), module(1, "x", taken), module(2, "z")]),
+        pb.ModelRecords(model_id=str(first.id), events=[module(3, "x"), module(4, "x", taken)]),
+    ]
+    answer = send(client, project.uid, writer, 2, 5, *more)
+    assert [(one.model_id, one.count) for one in answer.dropped] == [(str(second.id), 1)]
+    assert "Make a new random id" in answer.dropped[0].reason
+    assert [one.name for one in second.modules.list()] == ["y", "z"]
+    assert [one.name for one in first.modules.list()] == ["x", "y", "x"]
+    # Search sees the newest of each name of each model, and no other.
+    models = project.experiment("e").models
+    for text, hashes in (("x.at = 0", []), ("x.at = 3", ["a"]), ("y.at = 0", ["b"]), ("y.at = 1", ["a"])):
+        assert [model.hash for model in models.search(f"modules.{text}")] == hashes, text
+
+
 def test_nothing_of_a_deleted_project_lands_in_the_new_one(client: Client, model: Model, project: Project) -> None:
     id_, uid, writer = project.id, model.project_uid, new_id()
     project.delete()

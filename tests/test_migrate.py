@@ -79,6 +79,7 @@ def test_rows_of_the_first_release_stay(database: Database) -> None:
     changed = (tables.project, tables.artifact_version, tables.pack, tables.pack_pending, tables.artifact_pack)
     found = database.read(lambda tx: [tx.execute(select(table)).one() for table in changed])
     assert (found[0].purged_at_us, found[1].purged_at_us) == (None, None)
+    assert (found[0].cache_ttl_us, found[0].cache_max_age_us, found[1].process_json) == (None, None, None)
     # Never looked at by a repack: so it will be.
     assert (found[2].suspect_at_us, found[3].size_bytes) == (5, 0)
     _check_points(database)

@@ -148,6 +148,7 @@ def test_exports_are_pinned() -> None:
         "Client",
         "Error",
         "Project",
+        "cached",
         "get_all_projects",
         "get_project",
         "init",

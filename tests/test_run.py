@@ -22,6 +22,7 @@ from xpstore import errors, run
 from xpstore.client import Client, new_id
 from xpstore.model import Model
 from xpstore.project import Project
+from xpstore.stamps import now_us
 from xpstore.v1 import run_pb2 as pb
 
 
@@ -37,13 +38,13 @@ def database(backend: Backend) -> Iterator[sqlalchemy.Engine]:
     engine.dispose()
 
 
-def create(client: Client, model: Model, id_: str) -> pb.Run:
-    request = pb.CreateRunRequest(model_id=str(model.id), run_id=id_)
+def create(client: Client, model: Model, id_: str, started_at_us: int | None = None) -> pb.Run:
+    request = pb.CreateRunRequest(model_id=str(model.id), run_id=id_, started_at_us=started_at_us)
     return client.call(client.stubs.runs.CreateRun, request).run
 
 
-def finish(client: Client, id_: str, status: pb.RunStatus, error: str = "") -> pb.Run:
-    request = pb.FinishRunRequest(run_id=id_, status=status, error=error)
+def finish(client: Client, id_: str, status: pb.RunStatus, error: str = "", ended_at_us: int | None = None) -> pb.Run:
+    request = pb.FinishRunRequest(run_id=id_, status=status, error=error, ended_at_us=ended_at_us)
     return client.call(client.stubs.runs.FinishRun, request).run
 
 
@@ -229,9 +230,9 @@ def test_server_that_goes_away_does_not_disturb_the_training(
         with model.run() as attempt:
             server.kill()
             time.sleep(0.3)
-        assert "stays in the spool for now" in caplog.text
         with pytest.raises(errors.Unavailable):
             model.step += 1
+        assert "stays in the spool for now" in caplog.text
     finally:
         server.start()
         client.close()
@@ -292,6 +293,69 @@ def test_first_end_counts(client: Client, model: Model) -> None:
     assert (first.status, first.error) == (pb.RUN_STATUS_FAILED, "out of memory")
     assert beat(client, id_) == pb.RUN_STATUS_FAILED
     assert client.call(client.stubs.runs.GetRun, pb.GetRunRequest(run_id=id_)).run == first
+
+
+def test_run_has_the_times_that_its_machine_told(client: Client, model: Model) -> None:
+    hour = 3600 * 1_000_000
+    now = now_us()
+    yesterday, early, ahead = new_id(), new_id(), new_id()
+    create(client, model, ahead, now + hour)  # a clock that is a bit ahead
+    create(client, model, yesterday, now - 24 * hour)
+    create(client, model, early, 0)
+    ended = finish(client, yesterday, pb.RUN_STATUS_FINISHED, ended_at_us=now - 23 * hour)
+    assert (ended.started_at_us, ended.ended_at_us) == (now - 24 * hour, now - 23 * hour)
+    assert ended.heartbeat_at_us >= now  # by the server's clock
+    at_once = finish(client, early, pb.RUN_STATUS_FINISHED, ended_at_us=0)
+    assert (at_once.started_at_us, at_once.HasField("ended_at_us"), at_once.ended_at_us) == (0, True, 0)
+    assert finish(client, ahead, pb.RUN_STATUS_FINISHED, ended_at_us=now + hour).ended_at_us == now + hour
+    assert [str(run.id) for run in model.runs] == [early, yesterday, ahead]
+
+
+def test_run_without_a_told_time_has_the_servers(client: Client, model: Model) -> None:
+    id_, before = new_id(), now_us()
+    create(client, model, id_)
+    ended = finish(client, id_, pb.RUN_STATUS_FINISHED)
+    assert before <= ended.started_at_us <= ended.ended_at_us <= now_us()
+
+
+@pytest.mark.parametrize("seconds", [25 * 3600, 1 << 42])
+def test_start_in_the_future_is_refused(client: Client, model: Model, seconds: int) -> None:
+    with pytest.raises(errors.InvalidArgument, match="started_at_us"):
+        create(client, model, new_id(), now_us() + seconds * 1_000_000)
+    with pytest.raises(errors.InvalidArgument, match="started_at_us"):
+        create(client, model, new_id(), -1)
+    assert model.runs == []
+
+
+def test_end_in_the_future_or_before_the_start_is_refused(client: Client, model: Model) -> None:
+    id_, start = new_id(), now_us() - 1_000_000
+    create(client, model, id_, start)
+    for absurd in (start - 1, -1, start + 25 * 3600 * 1_000_000):
+        with pytest.raises(errors.InvalidArgument, match="ended_at_us"):
+            finish(client, id_, pb.RUN_STATUS_FINISHED, ended_at_us=absurd)
+    first = finish(client, id_, pb.RUN_STATUS_FAILED, ended_at_us=start)
+    assert finish(client, id_, pb.RUN_STATUS_FINISHED, ended_at_us=start - 1) == first
+
+
+@pytest.mark.parametrize("shift_seconds", [2 * 24 * 3600, -2 * 24 * 3600], ids=["ahead", "behind"])
+def test_run_on_a_machine_with_a_wrong_clock_is_kept(
+    model: Model, monkeypatch: pytest.MonkeyPatch, shift_seconds: int
+) -> None:
+    monkeypatch.setattr(run, "now_us", lambda: now_us() + shift_seconds * 1_000_000)
+    with model.run() as attempt:
+        pass
+    model._client.flush()
+    (stored,) = model.runs
+    assert (stored, stored.status) == (attempt, "finished")
+    assert stored.started_at < datetime.now(UTC) + timedelta(minutes=1)
+
+
+def test_clock_that_is_set_back_does_not_end_a_run_before_its_start(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with model.run() as attempt:
+        monkeypatch.setattr(run, "now_us", lambda: now_us() - 3600 * 1_000_000)
+    assert (attempt.status, attempt.ended_at) == ("finished", attempt.started_at)
 
 
 def test_runs_are_listed_oldest_first_in_pages_that_fit_a_message(client: Client, model: Model) -> None:

@@ -41,6 +41,7 @@ BAD_VALUES = [
     ("XPSTORE_SWEEP_UNUSED_SECONDS", "-1", "greater than or equal to 0"),
     ("XPSTORE_SWEEP_CONDEMNED_SECONDS", "-1", "greater than or equal to 0"),
     ("XPSTORE_SWEEP_UNFINISHED_SECONDS", "-1", "greater than or equal to 0"),
+    ("XPSTORE_CACHE_LEASE_SECONDS", "0", "greater than or equal to 0.5"),
     ("XPSTORE_LOG_LEVEL", "LOUD", "DEBUG, INFO, WARNING or ERROR"),
     ("XPSTORE_DATA_DIR", "/proc/nope", "/proc/nope"),
 ]

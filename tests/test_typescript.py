@@ -1,6 +1,7 @@
 """The contract from outside: a client in another language, its stubs generated from proto/, does the real thing."""
 
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -96,6 +97,15 @@ def test_node_client_shows_typed_errors_in_one_line(program: Path, server: Serve
     result = subprocess.run(["node", str(program), str(file)], env=environment, capture_output=True, text=True)
     assert result.returncode == 1
     assert result.stderr.startswith("This API key is not known here.")
+
+
+def test_node_client_agrees_on_every_fingerprint(program: Path) -> None:
+    vectors = FOLDER.parent.parent / "docs" / "fingerprint-vectors.json"
+    command = ["node", str(program.with_name("fingerprint.js")), str(vectors)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert result.returncode == 0, result.stdout + result.stderr
+    count = sum(map(len, json.loads(vectors.read_text()).values()))
+    assert result.stdout == f"{count} of {count} vectors agree\n"
 
 
 def test_lock_file_names_no_host() -> None:

@@ -1,5 +1,6 @@
 """The client of xpstore, the experiment and artifact store."""
 
+from xpstore.cached import cached
 from xpstore.client import Client
 from xpstore.errors import Error
 from xpstore.project import Project, get_all_projects
@@ -9,6 +10,7 @@ __all__ = [
     "Client",
     "Error",
     "Project",
+    "cached",
     "get_all_projects",
     "get_project",
     "init",

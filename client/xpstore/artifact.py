@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, Self, TypeVar, Unpack, overload
 
 from xpstore import saving
 from xpstore.artifact_fields import ArtifactFields
 from xpstore.client import Client
 from xpstore.download import Download, read_manifest
 from xpstore.errors import InvalidArgument, NotFound
-from xpstore.formats import FORMATS, Format, format_of, format_of_file
+from xpstore.formats import FORMATS, Format, format_of, format_of_file, read_file
 from xpstore.paging import iterate
 from xpstore.progress import progress
 from xpstore.project import Project
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Artifact",
     "ArtifactFile",
+    "CachedArtifact",
     "DatasetArtifact",
     "DirectoryArtifact",
     "ExplanationArtifact",
@@ -343,7 +344,7 @@ class Artifact(ArtifactFields):
             raise InvalidArgument(f"{file.path!r} of {self.name!r} has no safe format: use download() or open()")
         with tempfile.TemporaryDirectory(prefix="xpstore-") as folder:
             self.download(folder, file.path)
-            return format_.load(Path(folder, *file.path.split("/")), trusted)
+            return format_.load(read_file(Path(folder, *file.path.split("/"))), trusted)
 
     def versions(self) -> list[Self]:
         """Returns all versions of this artifact, oldest first."""
@@ -422,7 +423,9 @@ class _ObjectArtifact(Artifact):
         if isinstance(source, (str, bytes)) or hasattr(source, "__fspath__"):
             return scan(source), {}
         format_ = cls._format(source)
-        data = format_.write(source)
+        file = io.BytesIO()
+        format_.write(source, file)
+        data = file.getvalue()
         return [Source(format_.file_name, data, len(data))], {"format": format_.name}
 
     @classmethod
@@ -456,6 +459,35 @@ class ExplanationArtifact(_ObjectArtifact):
         """What `results.json`, or else its only file, holds."""
         names = [file.path for file in self._files("results.json")]
         return self.load("results.json") if "results.json" in names else self.load()
+
+
+class CachedArtifact(Artifact):
+    """The result of a cached computation; `name` is that of its process, `hash_` the fingerprint of the call."""
+
+    type_ = "cached"
+
+    @classmethod
+    def save(cls, source: Any, name: str, **_: Any) -> NoReturn:
+        """Results are saved by `@cached` and `project.cache.get_or_compute`."""
+        raise InvalidArgument(f"{cls.__name__} is what @cached and project.cache.get_or_compute save: use those")
+
+    def load(self, path: str = "", *, trusted: "Sequence[str] | None" = None, format: str | None = None) -> Any:
+        """Returns the result, as it was when it was computed; or one file of it.
+
+        Args:
+            path: only this file.
+            trusted: for scikit-learn models, names of types to allow beside skops' defaults.
+            format: "pickle" to load what was cached with `format="pickle"`, which may run any code.
+
+        Raises:
+            InvalidArgument: it is a pickle and that was not asked for, or needs trusted types or a missing library.
+            NotFound: it, or an artifact that is part of it, was deleted.
+        """
+        if path:
+            return super().load(path, trusted=trusted)
+        from xpstore.results import load
+
+        return load(self._client, self._wire, format=format, trusted=tuple(trusted or ()))
 
 
 def list_versions(client: Client, request: pb.ListArtifactVersionsRequest) -> Iterator[pb.ArtifactVersion]:

@@ -1,10 +1,13 @@
 """What a version says about itself, as it was when it was fetched."""
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from xpstore.stamps import Stamped
 from xpstore.v1 import artifact_pb2 as pb
+
+if TYPE_CHECKING:
+    from xpstore.process import Process
 
 
 class ArtifactFields(Stamped):
@@ -31,6 +34,13 @@ class ArtifactFields(Stamped):
     def hash_(self) -> str:
         """Fingerprint of the process that made it and its parameters; for a plain save, of saving this content."""
         return self._wire.fingerprint
+
+    @property
+    def process(self) -> "Process | None":
+        """What made it and of what, if it was saved through the cache: the parts that its `hash_` was made of."""
+        from xpstore.process_wire import from_wire
+
+        return from_wire(self._wire.process) if self._wire.HasField("process") else None
 
     @property
     def size_bytes(self) -> int:

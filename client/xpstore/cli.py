@@ -30,6 +30,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+cache = typer.Typer(help="See what is cached in a project, and remove it.", no_args_is_help=True)
+app.add_typer(cache, name="cache")
 TYPES: dict[str, type[Artifact]] = {
     kind.type_: kind for kind in (DirectoryArtifact, TrainedModelArtifact, ExplanationArtifact, DatasetArtifact)
 }
@@ -167,6 +169,56 @@ def sync(as_json: AsJSON = False) -> None:
     if as_json:
         return _print_json(done)
     _print_table(("what", "records"), list(done.items()))
+
+
+@cache.command("list")
+def cache_list(
+    project: ProjectId,
+    process: Annotated[str | None, typer.Option(help="Only results of the process of this name.")] = None,
+    as_json: AsJSON = False,
+) -> None:
+    """List cached results, oldest first."""
+    xpstore.init()
+    columns = ("process", "fingerprint", "completed_at", "completed_by", "duration_seconds", "hits", "expires_at")
+    entries = Project.get_by_id(project).cache.list(process)
+    rows = [{column: getattr(entry, column) for column in columns} for entry in entries]
+    for row, entry in zip(rows, entries, strict=True):
+        row["artifact"] = entry.artifact.id if entry.artifact is not None else None
+    _print((*columns, "artifact"), rows, as_json)
+
+
+@cache.command()
+def invalidate(
+    project: ProjectId,
+    process: Annotated[str | None, typer.Option(help="All results of the process of this name.")] = None,
+    fingerprint: Annotated[str | None, typer.Option(help="The result of this fingerprint.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All results of the project.")] = False,
+    delete_artifacts: Annotated[
+        bool, typer.Option("--delete-artifacts", help="Delete their artifacts too, but for those with an alias.")
+    ] = False,
+    as_json: AsJSON = False,
+) -> None:
+    """Remove cached results, so that the next call computes."""
+    if sum((process is not None, fingerprint is not None, everything)) != 1:
+        raise typer.BadParameter("say which: --process, --fingerprint or --all")
+    xpstore.init()
+    removed = Project.get_by_id(project).cache.invalidate(
+        process, fingerprint=fingerprint, delete_artifacts=delete_artifacts
+    )
+    if as_json:
+        return _print_json({"removed": removed})
+    typer.echo(f"Removed {removed}")
+
+
+@cache.command()
+def statistics(project: ProjectId, as_json: AsJSON = False) -> None:
+    """Say what the cache of a project holds, and how much computing time it saved."""
+    xpstore.init()
+    found = Project.get_by_id(project).cache.statistics()
+    facts = {name: getattr(found, name) for name in ("entries", "hits", "saved_seconds", "size_bytes")}
+    if as_json:
+        return _print_json(facts)
+    _print_table(("what", "value"), [(name.replace("_", " "), value) for name, value in facts.items()])
 
 
 def _reference(text: str) -> tuple[str, str]:

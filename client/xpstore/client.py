@@ -16,6 +16,7 @@ from xpstore.errors import Error, InvalidArgument, Unauthenticated, Unavailable,
 from xpstore.patience import STREAM_SECONDS, Patience
 from xpstore.v1 import artifact_pb2, ingest_pb2, limits_pb2
 from xpstore.v1.artifact_pb2_grpc import ArtifactServiceStub
+from xpstore.v1.cache_pb2_grpc import CacheServiceStub
 from xpstore.v1.experiment_pb2_grpc import ExperimentServiceStub
 from xpstore.v1.ingest_pb2_grpc import IngestServiceStub
 from xpstore.v1.iteration_pb2_grpc import IterationServiceStub
@@ -26,6 +27,7 @@ from xpstore.v1.project_pb2_grpc import ProjectServiceStub
 from xpstore.v1.run_pb2_grpc import RunServiceStub
 
 if TYPE_CHECKING:
+    from xpstore.caching import Caching
     from xpstore.offline import Registry
     from xpstore.project import Project
     from xpstore.recorder import Recorder
@@ -143,6 +145,7 @@ class Client:
         self._pid = 0
         self._stubs: _Stubs | None = None
         self._closed = False
+        self._cachings: dict[int, Caching] = {}
         self.offline = _offline_registry() if offline else None
         self.recorder = self._a_recorder(api_key, strict)
         if not offline:
@@ -170,6 +173,19 @@ class Client:
         request = limits_pb2.GetLimitsRequest()
         method = self.stubs.limits.GetLimits
         return self._call_once(method, request, min(self.timeout_seconds, 10.0)).limits
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the server is the embedded service, which may have to start again."""
+        return self._home is not None
+
+    @property
+    def caching(self) -> "Caching":
+        """What this client knows of the cache, in this process: a forked child has its own."""
+        from xpstore.caching import Caching
+
+        pid = os.getpid()
+        return self._cachings.get(pid) or self._cachings.setdefault(pid, Caching(self))
 
     @property
     def dropped_count(self) -> int:
@@ -229,9 +245,22 @@ class Client:
         patience = Patience(self, timeout_seconds)
         if is_ordered:
             self.settle(patience.remaining_seconds)
+        return self.call_patiently(method, request, None, patience)
+
+    def call_patiently(
+        self, method: Callable[..., Response], request: Any, answer_seconds: float | None, patience: Patience
+    ) -> Response:
+        """Makes a unary call, again while the server cannot be reached and patience lasts.
+
+        Args:
+            method: of a stub.
+            request: its request.
+            answer_seconds: how long one attempt may take; default what patience is left.
+            patience: with a server that cannot be reached.
+        """
         while True:
             try:
-                return self._call_once(method, request, patience.remaining_seconds)
+                return self._call_once(method, request, answer_seconds or patience.remaining_seconds)
             except Unavailable:
                 if self._closed or not patience.wait():
                     raise
@@ -293,7 +322,7 @@ class Client:
             ("grpc.http2.max_pings_without_data", 0),
             # A server that was restarted is found again soon.
             ("grpc.initial_reconnect_backoff_ms", 100),
-            ("grpc.max_reconnect_backoff_ms", 2_000),
+            ("grpc.max_reconnect_backoff_ms", 1_000),  # with its jitter less than what `Recorder.close` waits
             # Channels share connections otherwise, and with them how long one that was refused waits.
             ("grpc.use_local_subchannel_pool", 1),
         ]
@@ -317,6 +346,8 @@ class Client:
         A server that is away is waited for a short time only: what is not sent then stays in the spool, and the next
         client of this server sends it.
         """
+        for caching in self._cachings.values():
+            caching.leases.close()
         self.recorder.close()
         self._closed = True
         stubs, self._stubs = self._stubs, None
@@ -344,6 +375,7 @@ class _Stubs:
         self.ingest = IngestServiceStub(channel)
         self.runs = RunServiceStub(channel)
         self.artifacts = ArtifactServiceStub(channel)
+        self.cache = CacheServiceStub(channel)
         # Messages with chunks pass as bytes: `chunk_wire` writes and reads them.
         self.upload_chunks: Any = channel.stream_unary(
             "/xpstore.v1.ArtifactService/UploadChunks",

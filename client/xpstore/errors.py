@@ -13,6 +13,7 @@ Error:
  ├── Unavailable         (ConnectionError)  the server is away; it was tried for the time allowed
  ├── DeadlineExceeded    (TimeoutError)     the call's time is over
  ├── Stale                                  another writer or stream took over; handled inside the client
+ ├── ComputationFailed                      whoever computed what was waited for raised an exception
  ├── DataLoss                               bytes do not match their digest
  └── ServerFault                            the server failed; its log has the trace under `request_id`
 """
@@ -92,6 +93,10 @@ class DeadlineExceeded(Error, TimeoutError):
 
 class Stale(Error):
     """Another stream or writer holds the place this one continued from."""
+
+
+class ComputationFailed(Error):
+    """Somebody else computed what this call waited for, and it raised an exception; the message has its text."""
 
 
 class DataLoss(Error):

@@ -77,6 +77,15 @@ class Cut:
     chunks: list[tuple[bytes, int]]
 
 
+def cache_folder() -> Path | None:
+    """The folder of what may be deleted at any time; None if this user has no home."""
+    given, caches = os.environ.get("XPSTORE_CACHE"), os.environ.get("XDG_CACHE_HOME")
+    try:
+        return Path(given or Path(caches or "~/.cache") / "xpstore").expanduser()
+    except (OSError, RuntimeError):  # the latter: this user has no home
+        return None
+
+
 class FileIndex:
     """The index of one folder. Nothing that goes wrong with it is raised: it then knows nothing, or learns nothing.
 
@@ -100,11 +109,7 @@ class FileIndex:
     @staticmethod
     def open_default() -> "FileIndex":
         """Opens the index of this user; where no folder can be found for it, one that knows nothing."""
-        given, caches = os.environ.get("XPSTORE_CACHE"), os.environ.get("XDG_CACHE_HOME")
-        try:
-            return FileIndex(Path(given or Path(caches or "~/.cache") / "xpstore").expanduser())
-        except (OSError, RuntimeError):  # the latter: this user has no home
-            return FileIndex(None)
+        return FileIndex(cache_folder())
 
     def get(self, stats: Sequence[tuple[Path, os.stat_result]]) -> list[Cut | None]:
         """Says how files were cut, None for each that is new or may have changed.
@@ -114,7 +119,7 @@ class FileIndex:
         """
         if not stats:  # bytes are saved too: they need no index
             return []
-        keys = [(_key(path), _identity(status)) for path, status in stats]
+        keys = [(_key(path), identity_of(status)) for path, status in stats]
         try:
             with self._connect() as connection:
                 found = _find(connection, keys)
@@ -130,7 +135,7 @@ class FileIndex:
             entries: files with what `os.stat` said BEFORE they were read. The caller has checked that it says the same
                 afterwards.
         """
-        rows = [_row(*entry) for entry in entries if self._is_settled(entry[1])]
+        rows = [_row(*entry) for entry in entries if is_settled(entry[1], self._opened_ns)]
         if not rows or self._path is None:
             return
         for _ in range(2):
@@ -143,10 +148,6 @@ class FileIndex:
                 if not self._recover(error):
                     return
 
-    def _is_settled(self, status: os.stat_result) -> bool:
-        margin = TICK_NS if status.st_mtime_ns % 1_000_000_000 else COARSE_TICK_NS
-        return max(status.st_mtime_ns, status.st_ctime_ns) + margin < self._opened_ns
-
     def _make_file(self) -> None:
         assert self._path is not None
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -156,7 +157,7 @@ class FileIndex:
     def _connect(self) -> "Iterator[sqlite3.Connection]":
         if self._path is None or not self._path.exists():
             raise FileNotFoundError
-        if not (_is_private(self._path.parent) and _is_private(self._path)):
+        if not (is_private(self._path.parent) and is_private(self._path)):
             raise PermissionError
         import sqlite3
 
@@ -183,7 +184,7 @@ class FileIndex:
         return True
 
 
-def _is_private(path: Path) -> bool:
+def is_private(path: Path) -> bool:
     """Whoever could write to it could make a save store something else."""
     status = path.stat()
     return not hasattr(os, "getuid") or (status.st_uid == os.getuid() and not status.st_mode & 0o022)
@@ -205,9 +206,16 @@ def _key(path: Path) -> bytes:
     return os.fsencode(os.path.abspath(path))
 
 
-def _identity(status: os.stat_result) -> str:
+def identity_of(status: os.stat_result) -> str:
+    """What the file system says of a file: the same as long as the file is."""
     # As text: a device or inode may have more bits than SQLite's integers.
     return f"{status.st_dev} {status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
+
+
+def is_settled(status: os.stat_result, at_ns: int) -> bool:
+    """Whether a file had not changed for so long at a time that a change after it leaves a trace."""
+    margin = TICK_NS if status.st_mtime_ns % 1_000_000_000 else COARSE_TICK_NS
+    return max(status.st_mtime_ns, status.st_ctime_ns) + margin < at_ns
 
 
 def _seal(path: bytes, identity: str, digest: bytes, chunks: bytes) -> bytes:
@@ -215,7 +223,7 @@ def _seal(path: bytes, identity: str, digest: bytes, chunks: bytes) -> bytes:
 
 
 def _row(path: Path, status: os.stat_result, cut: Cut) -> tuple[bytes, str, bytes, bytes, bytes]:
-    key, identity = _key(path), _identity(status)
+    key, identity = _key(path), identity_of(status)
     chunks = b"".join([digest + size.to_bytes(4, "little") for digest, size in cut.chunks])
     return key, identity, cut.digest, _seal(key, identity, cut.digest, chunks), chunks
 

@@ -2,40 +2,59 @@
 
 import io
 import json
+import os
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from mmap import mmap
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from xpstore.errors import InvalidArgument
 from xpstore.wire import to_scalar
 
 # Dates in a zip file would make equal contents different.
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
+# More than the head of an array can have: numpy itself refuses one of more than 10,000 characters.
+NPY_HEAD_BYTES = 64 << 10
+
+Buffer = bytes | bytearray | memoryview | mmap
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One format: the name of its only file, how an object is written to bytes, and how a file is read."""
+    """One format: the name of its only file, how an object is written to a file, and how its bytes are read.
+
+    `load` takes a writable buffer that is the object's own: an array is a view of it.
+    """
 
     name: str
     file_name: str
-    dump: Callable[[Any], bytes]
-    load: Callable[[Path, Any], Any]
+    dump: Callable[[Any, BinaryIO], None]
+    load: Callable[[Buffer, Any], Any]
 
-    def write(self, value: Any) -> bytes:
-        """Returns the file of an object.
+    def write(self, value: Any, file: BinaryIO) -> None:
+        """Writes an object.
 
         Raises:
             InvalidArgument: the format cannot hold it, such as an array of Python objects.
         """
         try:
-            return self.dump(value)
+            self.dump(value, file)
         except (TypeError, ValueError) as error:
             raise InvalidArgument(
                 f"source is a {type(value).__name__} that {self.name} cannot hold: {error}"
             ) from error
+
+
+def read_file(path: Path) -> bytearray:
+    """The bytes of a file as `Format.load` takes them."""
+    with open(path, "rb", buffering=0) as file:
+        data = bytearray(os.fstat(file.fileno()).st_size)
+        view = memoryview(data)
+        while view and (size := file.readinto(view)):
+            view = view[size:]
+    return data
 
 
 def format_of(value: Any) -> Format:
@@ -47,7 +66,7 @@ def format_of(value: Any) -> Format:
     modules = {base.__module__.partition(".")[0]: base.__name__ for base in reversed(type(value).__mro__)}
     if "sklearn" in modules:
         return FORMATS["skops"]
-    if ("torch" in modules and hasattr(value, "state_dict")) or _is_state_dict(value):
+    if ("torch" in modules and hasattr(value, "state_dict")) or is_state_dict(value):
         return FORMATS["safetensors"]
     kind = (type(value).__module__.partition(".")[0], type(value).__name__)
     by_type = {
@@ -64,16 +83,17 @@ def format_of(value: Any) -> Format:
     )
 
 
-def _is_state_dict(value: Any) -> bool:
+def is_state_dict(value: Any) -> bool:
+    """Whether a value is a dictionary of torch tensors alone."""
     if not isinstance(value, dict) or not value:
         return False
     return all(type(item).__module__.partition(".")[0] == "torch" for item in value.values())
 
 
-def _dump_skops(value: Any) -> bytes:
+def _dump_skops(value: Any, file: BinaryIO) -> None:
     import skops.io
 
-    return _canonical_skops(skops.io.dumps(value))
+    file.write(_canonical_skops(skops.io.dumps(value)))
 
 
 def _canonical_skops(data: bytes) -> bytes:
@@ -107,79 +127,85 @@ def _nodes(node: Any) -> Iterator[dict[str, Any]]:
             yield from _nodes(child)
 
 
-def _load_skops(path: Path, trusted: Any) -> Any:
+def _load_skops(data: Buffer, trusted: Any) -> Any:
     import skops.io
     from skops.io.exceptions import UntrustedTypesFoundException
 
+    data = bytes(data)
     try:
-        return skops.io.load(path, trusted=trusted)
+        return skops.io.loads(data, trusted=trusted)
     except UntrustedTypesFoundException as error:
-        unknown = skops.io.get_untrusted_types(file=path)
+        unknown = skops.io.get_untrusted_types(data=data)
         raise InvalidArgument(
             f"trusted: this model needs types that skops does not know to be safe; if you do: trusted={unknown}"
         ) from error
 
 
-def _dump_safetensors(value: Any) -> bytes:
+def _dump_safetensors(value: Any, file: BinaryIO) -> None:
     import safetensors.torch
 
     state = value.state_dict() if hasattr(value, "state_dict") else value
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-    return bytes(safetensors.torch.save(tensors))
+    file.write(safetensors.torch.save(tensors))
 
 
-def _load_safetensors(path: Path, trusted: Any) -> Any:
+def _load_safetensors(data: Buffer, trusted: Any) -> Any:
     import safetensors.torch
 
-    return safetensors.torch.load_file(path)
+    return safetensors.torch.load(bytes(data))
 
 
-def _dump_npy(value: Any) -> bytes:
+def _dump_npy(value: Any, file: BinaryIO) -> None:
     import numpy
 
-    output = io.BytesIO()
-    numpy.lib.format.write_array(output, value, allow_pickle=False)
-    return output.getvalue()
+    numpy.lib.format.write_array(file, value, allow_pickle=False)
 
 
-def _load_npy(path: Path, trusted: Any) -> Any:
+def _load_npy(data: Buffer, trusted: Any) -> Any:
     import numpy
 
-    return numpy.load(path, allow_pickle=False)
+    start = io.BytesIO(memoryview(data)[:NPY_HEAD_BYTES])
+    version = numpy.lib.format.read_magic(start)
+    if version > (2, 0):  # a structured type with names beyond Latin-1
+        return numpy.load(io.BytesIO(data), allow_pickle=False)
+    read = numpy.lib.format.read_array_header_1_0 if version == (1, 0) else numpy.lib.format.read_array_header_2_0
+    shape, is_fortran, dtype = read(start)
+    if dtype.hasobject:
+        raise InvalidArgument(
+            "the array holds Python objects, which are pickled: it is not loaded (allow_pickle=False)"
+        )
+    return numpy.ndarray(shape, dtype, data, start.tell(), order="F" if is_fortran else "C")
 
 
-def _dump_frame(value: Any) -> bytes:
-    output = io.BytesIO()
-    value.to_parquet(output)
-    return output.getvalue()
+def _dump_frame(value: Any, file: BinaryIO) -> None:
+    value.to_parquet(file)
 
 
-def _load_frame(path: Path, trusted: Any) -> Any:
+def _load_frame(data: Buffer, trusted: Any) -> Any:
     import pandas
+    import pyarrow
 
-    return pandas.read_parquet(path)
+    return pandas.read_parquet(pyarrow.BufferReader(data))
 
 
-def _dump_table(value: Any) -> bytes:
+def _dump_table(value: Any, file: BinaryIO) -> None:
     import pyarrow.parquet
 
-    output = io.BytesIO()
-    pyarrow.parquet.write_table(value, output)
-    return output.getvalue()
+    pyarrow.parquet.write_table(value, file)
 
 
-def _load_table(path: Path, trusted: Any) -> Any:
+def _load_table(data: Buffer, trusted: Any) -> Any:
     import pyarrow.parquet
 
-    return pyarrow.parquet.read_table(path)
+    return pyarrow.parquet.read_table(pyarrow.BufferReader(data))
 
 
-def _dump_json(value: Any) -> bytes:
-    return json.dumps(value, allow_nan=False, indent=2, default=to_scalar).encode()
+def _dump_json(value: Any, file: BinaryIO) -> None:
+    file.write(json.dumps(value, allow_nan=False, indent=2, default=to_scalar).encode())
 
 
-def _load_json(path: Path, trusted: Any) -> Any:
-    return json.loads(path.read_bytes())
+def _load_json(data: Buffer, trusted: Any) -> Any:
+    return json.loads(bytes(data))
 
 
 FORMATS = {

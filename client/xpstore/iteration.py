@@ -1,6 +1,5 @@
 """Iterations: discrete steps of training or evaluation, with modules of their own."""
 
-import time
 from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -10,7 +9,7 @@ from xpstore.errors import NotFound
 from xpstore.module import Modules
 from xpstore.paging import iterate
 from xpstore.record import Tag, Target
-from xpstore.stamps import to_datetime
+from xpstore.stamps import now_us, to_datetime
 from xpstore.v1 import ingest_pb2
 from xpstore.v1 import iteration_pb2 as pb
 from xpstore.wire import to_int64, to_step
@@ -111,7 +110,7 @@ class Iterations:
         event = ingest_pb2.IterationEvent(iteration_id=new_id(), step=to_step("step", step))
         payload = ingest_pb2.EventRecord(iteration=event).SerializeToString()
         self._client.recorder.spool.of_model(Tag.EVENT, target, payload)
-        now = time.time_ns() // 1000
+        now = now_us()
         wire = pb.Iteration(id=event.iteration_id, model_id=target.model_id, step=event.step, created_at_us=now)
         return Iteration(self._client, wire, target, is_known=False)
 

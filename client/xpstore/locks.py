@@ -13,6 +13,10 @@ if sys.platform == "win32":
             return False
         return True
 
+    def share(descriptor: int) -> bool:
+        """Windows has no locks to share."""
+        return False
+
 else:
     import fcntl
 
@@ -20,6 +24,14 @@ else:
         """Takes the lock of an open file, unless another process has it."""
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
+
+    def share(descriptor: int) -> bool:
+        """Takes a lock that any number of processes may have at once, unless one has it for itself."""
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except OSError:
             return False
         return True

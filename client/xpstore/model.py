@@ -323,7 +323,9 @@ class Models(FoundModels):
             tags=tags,
             allow_existing=allow_existing,
         )
-        return Model(self._client, self._client.call(self._client.stubs.models.CreateModel, request).model)
+        # What was logged before cannot change the answer, and many models would wait for the records of each.
+        response = self._client.call(self._client.stubs.models.CreateModel, request, is_ordered=False)
+        return Model(self._client, response.model)
 
     def read(self, hash: Any) -> Model | None:
         """Returns the model of this hash, None if there is none."""

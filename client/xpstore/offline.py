@@ -4,12 +4,12 @@ They have ids that this client made, and know nothing of what the server has. `b
 """
 
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
 from xpstore.errors import AlreadyExists, NotFound, Unavailable
 from xpstore.record import Target
+from xpstore.stamps import now_us
 from xpstore.v1 import experiment_pb2, model_pb2, project_pb2
 from xpstore.wire import MAX_NAME_LENGTH, to_name
 
@@ -129,5 +129,5 @@ class Registry:
 
 
 def _stamps() -> dict[str, Any]:
-    now = time.time_ns() // 1000
+    now = now_us()
     return {"created_at_us": now, "updated_at_us": now}

@@ -1,5 +1,6 @@
 """Projects: the directory of a campaign, and all that is reached through it."""
 
+from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -7,11 +8,12 @@ from xpstore import session
 from xpstore.client import Client, new_id
 from xpstore.errors import NotFound
 from xpstore.paging import iterate
-from xpstore.stamps import Stamped
+from xpstore.stamps import Stamped, to_microseconds, to_timedelta
 from xpstore.v1 import project_pb2 as pb
 
 if TYPE_CHECKING:
     from xpstore.artifact_links import ProjectArtifacts
+    from xpstore.cache import Cache
     from xpstore.experiment import Experiment, Experiments
     from xpstore.model import FoundModels
 
@@ -115,6 +117,34 @@ class Project(Stamped):
         """Free text, "" if none."""
         return self._wire.description
 
+    @property
+    def cache_ttl(self) -> timedelta | None:
+        """How long cached results are hits when they do not say themselves; None means for ever.
+
+        May be assigned, also as seconds: what is computed from then on is kept that long.
+        """
+        return to_timedelta(self._wire, "cache_ttl_us")
+
+    @cache_ttl.setter
+    def cache_ttl(self, ttl: timedelta | float | None) -> None:
+        self._set_duration("cache_ttl", ttl)
+
+    @property
+    def cache_max_age(self) -> timedelta | None:
+        """Cached results older than this are no hits; None means that any age will do. May be assigned."""
+        return to_timedelta(self._wire, "cache_max_age_us")
+
+    @cache_max_age.setter
+    def cache_max_age(self, max_age: timedelta | float | None) -> None:
+        self._set_duration("cache_max_age", max_age)
+
+    def _set_duration(self, name: str, duration: timedelta | float | None) -> None:
+        request = pb.UpdateProjectRequest(project_uid=self.uid)
+        request.update_mask.paths.append(f"{name}_us")
+        if duration is not None:
+            setattr(request, f"{name}_us", to_microseconds(name, duration, least_us=1))
+        self._opened = self._client.call(self._client.stubs.projects.UpdateProject, request).project
+
     def update(self, *, name: str | None = None, description: str | None = None) -> None:
         """Changes the display name, the description, or both.
 
@@ -166,6 +196,13 @@ class Project(Stamped):
         from xpstore.artifact_links import ProjectArtifacts
 
         return ProjectArtifacts(self)
+
+    @property
+    def cache(self) -> "Cache":
+        """The project's cache: what was computed, by what and of what."""
+        from xpstore.cache import Cache
+
+        return Cache(self)
 
     def __enter__(self) -> Self:
         self.open()

@@ -4,7 +4,6 @@ import json
 import logging
 import os
 import threading
-import time
 import traceback
 from datetime import datetime
 from types import TracebackType
@@ -16,7 +15,7 @@ from xpstore.environment import capture
 from xpstore.errors import Error
 from xpstore.paging import iterate
 from xpstore.record import Tag, Target
-from xpstore.stamps import to_datetime
+from xpstore.stamps import now_us, to_datetime
 from xpstore.v1 import run_pb2 as pb
 from xpstore.wire import MAX_TEXT_LENGTH, to_text
 
@@ -64,12 +63,12 @@ class Run:
 
     @property
     def started_at(self) -> datetime:
-        """When it started, UTC."""
+        """When it started by the clock of its machine, UTC."""
         return to_datetime(self._wire.started_at_us)
 
     @property
     def ended_at(self) -> datetime | None:
-        """When it ended, UTC; None while it has not."""
+        """When it ended by the clock of its machine, UTC; None while it has not."""
         wire = self._read()
         return to_datetime(wire.ended_at_us) if wire.HasField("ended_at_us") else None
 
@@ -138,7 +137,9 @@ class Attempt:
 
     def __enter__(self) -> Run:
         environment = capture(MAX_TEXT_LENGTH)
-        request = pb.CreateRunRequest(model_id=self._target.model_id, run_id=new_id(), environment=environment)
+        request = pb.CreateRunRequest(
+            model_id=self._target.model_id, run_id=new_id(), environment=environment, started_at_us=now_us()
+        )
         self._client.recorder.spool.of_model(Tag.RUN_START, self._target, request.SerializeToString())
         self._run = Run(self._client, _running(request))
         self._pid = os.getpid()
@@ -153,7 +154,9 @@ class Attempt:
         if os.getpid() != self._pid:
             return  # a forked child leaves the block too, and the run is its parent's
         self._ended.set()
-        request = pb.FinishRunRequest(run_id=self._run._wire.id, status=pb.RUN_STATUS_FINISHED)
+        # A clock that was set back meanwhile does not end a run before its start.
+        ended_at_us = max(now_us(), self._run._wire.started_at_us)
+        request = pb.FinishRunRequest(run_id=self._run._wire.id, status=pb.RUN_STATUS_FINISHED, ended_at_us=ended_at_us)
         if error is not None and not _is_orderly(error):
             request.status = pb.RUN_STATUS_FAILED
             text = "".join(traceback.format_exception(kind, error, trace))
@@ -181,7 +184,7 @@ def _running(request: pb.CreateRunRequest) -> pb.Run:
         id=request.run_id,
         model_id=request.model_id,
         status=pb.RUN_STATUS_RUNNING,
-        started_at_us=time.time_ns() // 1000,
+        started_at_us=request.started_at_us,
         environment=request.environment,
     )
 

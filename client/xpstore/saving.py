@@ -171,9 +171,16 @@ def _link(options: SaveOptions) -> pb.ArtifactLink | None:
 
 
 def upload(
-    project: Project, draft: pb.ArtifactDraft, sources: list[Source], reread: bool = False
+    project: Project,
+    draft: pb.ArtifactDraft,
+    sources: list[Source],
+    reread: bool = False,
+    completion: pb.CacheCompletion | None = None,
 ) -> pb.ArtifactVersion:
-    """Uploads sources and publishes them as one version; sends again what is swept in between."""
+    """Uploads sources and publishes them as one version; sends again what is swept in between.
+
+    With a completion the version completes a cache entry too, or is not published (Stale).
+    """
     client, version_id = project._client, new_id()
     total_bytes = sum(source.size_bytes for source in sources)
     index = FileIndex.open_default()  # before anything is read: what changes after this moment is not remembered
@@ -185,7 +192,7 @@ def upload(
             # What the index knows is checked by the commit itself, and only when something is missing beforehand too.
             cuts = {} if reread else _known(index, sources, uploader if attempt else None)
             entries = _send(uploader, index, sources, advance, cuts)
-            version = _commit(client, project.uid, version_id, draft, entries, uploader)
+            version = _commit(client, project.uid, version_id, draft, entries, uploader, completion)
         if version is not None:
             return version
     raise Conflict(f"{draft.name!r}: chunks were removed as fast as they were sent. Is a sweep without grace running?")
@@ -241,11 +248,14 @@ def _commit(
     draft: pb.ArtifactDraft,
     entries: list[pb.ManifestEntry],
     uploader: Uploader,
+    completion: pb.CacheCompletion | None = None,
 ) -> pb.ArtifactVersion | None:
     root, pages = paginate(entries)
     uploader.add_pages(pages)
     uploader.finish()
-    request = pb.CommitArtifactRequest(project_uid=project_uid, version_id=version_id, draft=draft, manifest=root)
+    request = pb.CommitArtifactRequest(
+        project_uid=project_uid, version_id=version_id, draft=draft, manifest=root, cache_completion=completion
+    )
     # The server reads every page of a large tree again: it may take longer than other calls.
     timeout_seconds = client.timeout_seconds + len(pages)
     response = client.call(client.stubs.artifacts.CommitArtifact, request, timeout_seconds=timeout_seconds)

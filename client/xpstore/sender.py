@@ -355,11 +355,21 @@ class Sender:
             if call.tag == Tag.RUN_START:
                 start = run_pb2.CreateRunRequest.FromString(bytes(call.payload))
                 start.model_id = model_id
-                self._call(runs.CreateRun, start)
+                self._call_timed(runs.CreateRun, start, "started_at_us")
             else:
-                self._call(runs.FinishRun, run_pb2.FinishRunRequest.FromString(bytes(call.payload)))
+                end = run_pb2.FinishRunRequest.FromString(bytes(call.payload))
+                self._call_timed(runs.FinishRun, end, "ended_at_us")
         except NotFound as error:
             self._dropped(model_id, 1, str(error))
+
+    def _call_timed(self, method: Callable[..., Any], request: Any, field: str) -> None:
+        try:
+            self._call(method, request)
+        except InvalidArgument as error:
+            if error.metadata.get("field") != field:
+                raise
+            request.ClearField(field)  # the clock of this machine was wrong: the server's then
+            self._call(method, request)
 
     def _all_dropped(self, every: Iterable[pb.DroppedRecords]) -> None:
         for dropped in every:

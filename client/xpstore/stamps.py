@@ -1,12 +1,46 @@
 """When and by whom something was made and changed."""
 
-from datetime import UTC, datetime
+import time
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
+
+from xpstore.wire import invalid
+
+
+def now_us() -> int:
+    """The time of this machine as the wire has it."""
+    return time.time_ns() // 1000
 
 
 def to_datetime(microseconds: int) -> datetime:
     """A time of the wire as an aware datetime in UTC."""
     return datetime.fromtimestamp(microseconds / 1_000_000, UTC)
+
+
+def to_microseconds(field: str, duration: timedelta | float, *, least_us: int = 0) -> int:
+    """A duration as the wire has it.
+
+    Args:
+        field: how an error names it.
+        duration: a timedelta, or seconds.
+        least_us: the shortest that makes sense.
+
+    Raises:
+        InvalidArgument: it is too short, or longer than the wire can say.
+    """
+    try:
+        length = duration if isinstance(duration, timedelta) else timedelta(seconds=duration)
+        microseconds = length // timedelta(microseconds=1)
+    except (TypeError, ValueError, OverflowError):
+        raise invalid(field, duration, "must be a timedelta or a number of seconds") from None
+    if microseconds < least_us:
+        raise invalid(field, duration, "must be positive" if least_us else "must not be negative")
+    return microseconds
+
+
+def to_timedelta(wire: Any, field: str) -> timedelta | None:
+    """An optional duration of the wire, None if it is unset."""
+    return timedelta(microseconds=getattr(wire, field)) if wire.HasField(field) else None
 
 
 class _Wired(Protocol):

@@ -4,6 +4,7 @@ import io
 import os
 import re
 import stat
+import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,6 +138,19 @@ def entries_of(source: Source, cut: Cut | None) -> Iterator[pb.ManifestEntry]:
             chunk_sizes=[size for _, size in some],
         )
         offset += sum(size for _, size in some)
+
+
+def tree_digest(entries: Iterable[pb.ManifestEntry]) -> bytes:
+    """The identity of a tree (docs/protocol.md), of its sorted entries; those that continue a file do not count."""
+    digest = blake3(b"xpstore tree v1\n")
+    for entry in entries:
+        if entry.offset:
+            continue
+        path, is_directory = entry.path.encode(), entry.type == pb.FILE_TYPE_DIRECTORY
+        digest.update(struct.pack("<I", len(path)) + path)
+        digest.update(struct.pack("<BBQ", 2 if is_directory else 1, entry.executable, entry.size_bytes))
+        digest.update(entry.digest or bytes(32))
+    return digest.digest()
 
 
 def paginate(entries: Iterable[pb.ManifestEntry]) -> tuple[pb.ManifestRoot, list[bytes]]:

@@ -16,6 +16,7 @@ from grpc_reflection.v1alpha import reflection
 
 from xpstore.v1 import (
     artifact_pb2_grpc,
+    cache_pb2_grpc,
     experiment_pb2_grpc,
     ingest_pb2_grpc,
     iteration_pb2_grpc,
@@ -37,7 +38,9 @@ from xpstore_server.interceptors import Activity, CallInterceptor
 from xpstore_server.janitor import Janitor
 from xpstore_server.rpc.artifact import ArtifactService
 from xpstore_server.rpc.blocks import BlockMerger
+from xpstore_server.rpc.cache import CacheService
 from xpstore_server.rpc.experiment import ExperimentService
+from xpstore_server.rpc.hits import HitCounter
 from xpstore_server.rpc.ingest import IngestService
 from xpstore_server.rpc.iteration import IterationService
 from xpstore_server.rpc.limits import LimitsService
@@ -49,6 +52,7 @@ from xpstore_server.rpc.project import ProjectService
 from xpstore_server.rpc.read import Outlet, ReadAhead
 from xpstore_server.rpc.run import RunService
 from xpstore_server.rpc.upload import Intake
+from xpstore_server.rpc.waiting import WaitingRoom
 from xpstore_server.settings import Settings
 from xpstore_server.store import migrate
 from xpstore_server.store.blobs import open_blobs
@@ -101,6 +105,8 @@ class App:
         self.stores = Stores(settings)
         self.database, self.chunks = self.stores.database, self.stores.chunks
         self.blob_pool = ThreadPoolExecutor(BLOB_THREADS, "blob")
+        self.waiting = WaitingRoom(self.database)
+        self.hits = HitCounter(self.database)
         self.janitor = Janitor(self.stores.collector, grace(settings), settings.sweep_seconds)
         self.made_key = self._ensure_admin()
 
@@ -132,8 +138,11 @@ class App:
         )
         files = Files(self.database, self.chunks, CODEC)
         outlet = Outlet(self.chunks, self.blob_pool, ReadAhead())
-        service = ArtifactService(intake, outlet, files)
+        service = ArtifactService(intake, outlet, files, self.waiting)
         artifact_pb2_grpc.add_ArtifactServiceServicer_to_server(service, server)
+        lease_us = int(self.settings.cache_lease_seconds * 1_000_000)
+        cache = CacheService(self.database, self.waiting, self.hits, lease_us)
+        cache_pb2_grpc.add_CacheServiceServicer_to_server(cache, server)
         return server
 
     async def serve(self) -> None:
@@ -141,7 +150,7 @@ class App:
         server = self._server()
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-        names = ["Limits", "Project", "Experiment", "Model", "Iteration", "Metric", "Run", "Artifact"]
+        names = ["Limits", "Project", "Experiment", "Model", "Iteration", "Metric", "Run", "Artifact", "Cache"]
         services = [f"xpstore.v1.{name}Service" for name in names]
         reflection.enable_server_reflection([*services, reflection.SERVICE_NAME, health.SERVICE_NAME], server)
         addresses = [self._bind(server, address) for address in self.settings.listen]
@@ -161,7 +170,9 @@ class App:
         if self.settings.home is not None:
             embedded.retract(self.settings.home)
         await self._health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
+        self.waiting.close()
         await server.stop(self.settings.drain_seconds)
+        await self.hits.flush()
         await loop.run_in_executor(None, self.close)
         for address in addresses:
             if address.startswith("unix:"):

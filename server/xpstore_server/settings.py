@@ -41,6 +41,7 @@ class Settings(BaseSettings):
     sweep_unused_seconds: float = Field(90_000, ge=0, description="How long chunks wait for a commit; 24 h promised.")
     sweep_condemned_seconds: float = Field(3600, ge=0, description="How long condemned packs stay for readers.")
     sweep_unfinished_seconds: float = Field(3600, ge=0, description="How long a pack or commit may take.")
+    cache_lease_seconds: float = Field(25, ge=0.5, description="Silence after which others compute a cache entry.")
     log_level: str = Field("INFO", description="DEBUG (every call), INFO, WARNING or ERROR.")
 
     @field_validator("listen", mode="before")

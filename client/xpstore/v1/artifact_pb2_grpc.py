@@ -201,6 +201,7 @@ class ArtifactServiceServicer(object):
         - INVALID_ARGUMENT: a field is malformed; the manifest is not in canonical order, has an unsafe path, or its sizes do
         not add up; the artifact exists with another type; a link names a model of another project.
         - NOT_FOUND: there is no such project, model, iteration or used version.
+        - ALREADY_EXISTS: `version_id` is that of another version.
         - STALE: the lease of `cache_completion` has ended or is past its time; nothing was published.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -32,7 +32,10 @@ class CacheServiceStub(object):
     To compute once for many callers: ReserveCacheEntry with a fresh random token. It answers with the entry (a hit), with a
     lease (compute, RenewCacheLeases meanwhile, then CommitArtifact with `cache_completion`; FailCacheLease or ReleaseCacheLease
     otherwise), or with the lease that somebody else holds (WaitForCacheEntry).
-    A token is a secret of its holder: whoever has it may complete the entry.
+    A token is a secret of its holder: whoever has it may complete the entry. The server keeps a digest of it only.
+
+    An entry goes with its artifact version, when that is purged; by InvalidateCacheEntries; and when it has been past its time to
+    live for as long as what is deleted can be undeleted. Its version stays in the last two cases.
     """
 
     def __init__(self, channel):
@@ -100,7 +103,10 @@ class CacheServiceServicer(object):
     To compute once for many callers: ReserveCacheEntry with a fresh random token. It answers with the entry (a hit), with a
     lease (compute, RenewCacheLeases meanwhile, then CommitArtifact with `cache_completion`; FailCacheLease or ReleaseCacheLease
     otherwise), or with the lease that somebody else holds (WaitForCacheEntry).
-    A token is a secret of its holder: whoever has it may complete the entry.
+    A token is a secret of its holder: whoever has it may complete the entry. The server keeps a digest of it only.
+
+    An entry goes with its artifact version, when that is purged; by InvalidateCacheEntries; and when it has been past its time to
+    live for as long as what is deleted can be undeleted. Its version stays in the last two cases.
     """
 
     def LookupCacheEntry(self, request, context):
@@ -117,11 +123,13 @@ class CacheServiceServicer(object):
     def ReserveCacheEntry(self, request, context):
         """Returns the entry, or gives the caller the lease to compute it, or says who holds that. Never waits.
 
-        Repeat safely: the holder of the lease is answered with it again.
+        Repeat safely: the holder of the lease is answered with it again, renewed, and with the entry once it was completed under
+        this lease, even with `force`. A lease past its time is given to the first who asks.
 
         Errors:
         - INVALID_ARGUMENT: a field is malformed.
         - NOT_FOUND: there is no such project.
+        - ALREADY_EXISTS: the token was used for another entry, or its lease has failed: make a fresh one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -138,8 +146,8 @@ class CacheServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def WaitForCacheEntry(self, request, context):
-        """Waits until a lease that somebody else holds has ended, at most 20 seconds. Costs the server next to nothing: ask again at once
-        while the outcome is `running`.
+        """Waits until a lease that somebody else holds has ended or is past its time, at most 20 seconds. Costs the server next to
+        nothing: ask again at once while the outcome is `running`. A lease that is not known counts as ended.
 
         Errors:
         - INVALID_ARGUMENT: a field is malformed.
@@ -150,11 +158,11 @@ class CacheServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def FailCacheLease(self, request, context):
-        """Ends a lease because the computation raised an exception: those already waiting are told. The next caller computes again.
-        Failing a lease that has ended changes nothing and succeeds.
+        """Ends a lease because the computation raised an exception: those who wait for it are told, for about an hour. The next caller
+        computes again. Failing a lease that has ended changes nothing and succeeds.
 
         Errors:
-        - INVALID_ARGUMENT: the token has not 16 bytes, or `error` is too long.
+        - INVALID_ARGUMENT: the token has not 16 bytes, or `error` is too long or contains NUL.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -173,7 +181,8 @@ class CacheServiceServicer(object):
 
     def InvalidateCacheEntries(self, request, context):
         """Removes entries, so that the next call computes. Their artifact versions stay, unless `delete_artifacts` is set.
-        Computations under way are not stopped: what they complete counts as computed afterwards.
+        Computations under way are not stopped: what they complete counts as computed afterwards, as does all that is completed
+        during this call.
 
         Errors:
         - INVALID_ARGUMENT: nothing says which entries, or a field is malformed.
@@ -184,7 +193,8 @@ class CacheServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListCacheEntries(self, request, context):
-        """Lists the entries of a project, oldest first, with those that are not hits any more because of their age.
+        """Lists the entries of a project, oldest first, with those that are not hits any more because of their age, and without those
+        whose artifact version was deleted.
 
         Errors:
         - INVALID_ARGUMENT: `page_size` is negative, or `page_token` is not one of this list.
@@ -207,7 +217,7 @@ class CacheServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetCacheStatistics(self, request, context):
-        """Returns how much the cache of a project holds and saved.
+        """Returns how much the cache of a project holds and saved, by the entries that ListCacheEntries lists.
 
         Errors:
         - INVALID_ARGUMENT: `project_uid` is not a UUID.
@@ -285,7 +295,10 @@ class CacheService(object):
     To compute once for many callers: ReserveCacheEntry with a fresh random token. It answers with the entry (a hit), with a
     lease (compute, RenewCacheLeases meanwhile, then CommitArtifact with `cache_completion`; FailCacheLease or ReleaseCacheLease
     otherwise), or with the lease that somebody else holds (WaitForCacheEntry).
-    A token is a secret of its holder: whoever has it may complete the entry.
+    A token is a secret of its holder: whoever has it may complete the entry. The server keeps a digest of it only.
+
+    An entry goes with its artifact version, when that is purged; by InvalidateCacheEntries; and when it has been past its time to
+    live for as long as what is deleted can be undeleted. Its version stays in the last two cases.
     """
 
     @staticmethod

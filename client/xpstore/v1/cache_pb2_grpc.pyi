@@ -24,7 +24,10 @@ class CacheServiceStub:
     To compute once for many callers: ReserveCacheEntry with a fresh random token. It answers with the entry (a hit), with a
     lease (compute, RenewCacheLeases meanwhile, then CommitArtifact with `cache_completion`; FailCacheLease or ReleaseCacheLease
     otherwise), or with the lease that somebody else holds (WaitForCacheEntry).
-    A token is a secret of its holder: whoever has it may complete the entry.
+    A token is a secret of its holder: whoever has it may complete the entry. The server keeps a digest of it only.
+
+    An entry goes with its artifact version, when that is purged; by InvalidateCacheEntries; and when it has been past its time to
+    live for as long as what is deleted can be undeleted. Its version stays in the last two cases.
     """
 
     def __init__(self, channel: typing.Union[grpc.Channel, grpc.aio.Channel]) -> None: ...
@@ -45,11 +48,13 @@ class CacheServiceStub:
     ]
     """Returns the entry, or gives the caller the lease to compute it, or says who holds that. Never waits.
 
-    Repeat safely: the holder of the lease is answered with it again.
+    Repeat safely: the holder of the lease is answered with it again, renewed, and with the entry once it was completed under
+    this lease, even with `force`. A lease past its time is given to the first who asks.
 
     Errors:
       - INVALID_ARGUMENT: a field is malformed.
       - NOT_FOUND: there is no such project.
+      - ALREADY_EXISTS: the token was used for another entry, or its lease has failed: make a fresh one.
     """
 
     RenewCacheLeases: grpc.UnaryUnaryMultiCallable[
@@ -66,8 +71,8 @@ class CacheServiceStub:
         xpstore.v1.cache_pb2.WaitForCacheEntryRequest,
         xpstore.v1.cache_pb2.WaitForCacheEntryResponse,
     ]
-    """Waits until a lease that somebody else holds has ended, at most 20 seconds. Costs the server next to nothing: ask again at once
-    while the outcome is `running`.
+    """Waits until a lease that somebody else holds has ended or is past its time, at most 20 seconds. Costs the server next to
+    nothing: ask again at once while the outcome is `running`. A lease that is not known counts as ended.
 
     Errors:
       - INVALID_ARGUMENT: a field is malformed.
@@ -78,11 +83,11 @@ class CacheServiceStub:
         xpstore.v1.cache_pb2.FailCacheLeaseRequest,
         xpstore.v1.cache_pb2.FailCacheLeaseResponse,
     ]
-    """Ends a lease because the computation raised an exception: those already waiting are told. The next caller computes again.
-    Failing a lease that has ended changes nothing and succeeds.
+    """Ends a lease because the computation raised an exception: those who wait for it are told, for about an hour. The next caller
+    computes again. Failing a lease that has ended changes nothing and succeeds.
 
     Errors:
-      - INVALID_ARGUMENT: the token has not 16 bytes, or `error` is too long.
+      - INVALID_ARGUMENT: the token has not 16 bytes, or `error` is too long or contains NUL.
     """
 
     ReleaseCacheLease: grpc.UnaryUnaryMultiCallable[
@@ -101,7 +106,8 @@ class CacheServiceStub:
         xpstore.v1.cache_pb2.InvalidateCacheEntriesResponse,
     ]
     """Removes entries, so that the next call computes. Their artifact versions stay, unless `delete_artifacts` is set.
-    Computations under way are not stopped: what they complete counts as computed afterwards.
+    Computations under way are not stopped: what they complete counts as computed afterwards, as does all that is completed
+    during this call.
 
     Errors:
       - INVALID_ARGUMENT: nothing says which entries, or a field is malformed.
@@ -112,7 +118,8 @@ class CacheServiceStub:
         xpstore.v1.cache_pb2.ListCacheEntriesRequest,
         xpstore.v1.cache_pb2.ListCacheEntriesResponse,
     ]
-    """Lists the entries of a project, oldest first, with those that are not hits any more because of their age.
+    """Lists the entries of a project, oldest first, with those that are not hits any more because of their age, and without those
+    whose artifact version was deleted.
 
     Errors:
       - INVALID_ARGUMENT: `page_size` is negative, or `page_token` is not one of this list.
@@ -135,7 +142,7 @@ class CacheServiceStub:
         xpstore.v1.cache_pb2.GetCacheStatisticsRequest,
         xpstore.v1.cache_pb2.GetCacheStatisticsResponse,
     ]
-    """Returns how much the cache of a project holds and saved.
+    """Returns how much the cache of a project holds and saved, by the entries that ListCacheEntries lists.
 
     Errors:
       - INVALID_ARGUMENT: `project_uid` is not a UUID.
@@ -149,7 +156,10 @@ class CacheServiceAsyncStub:
     To compute once for many callers: ReserveCacheEntry with a fresh random token. It answers with the entry (a hit), with a
     lease (compute, RenewCacheLeases meanwhile, then CommitArtifact with `cache_completion`; FailCacheLease or ReleaseCacheLease
     otherwise), or with the lease that somebody else holds (WaitForCacheEntry).
-    A token is a secret of its holder: whoever has it may complete the entry.
+    A token is a secret of its holder: whoever has it may complete the entry. The server keeps a digest of it only.
+
+    An entry goes with its artifact version, when that is purged; by InvalidateCacheEntries; and when it has been past its time to
+    live for as long as what is deleted can be undeleted. Its version stays in the last two cases.
     """
 
     LookupCacheEntry: grpc.aio.UnaryUnaryMultiCallable[
@@ -169,11 +179,13 @@ class CacheServiceAsyncStub:
     ]
     """Returns the entry, or gives the caller the lease to compute it, or says who holds that. Never waits.
 
-    Repeat safely: the holder of the lease is answered with it again.
+    Repeat safely: the holder of the lease is answered with it again, renewed, and with the entry once it was completed under
+    this lease, even with `force`. A lease past its time is given to the first who asks.
 
     Errors:
       - INVALID_ARGUMENT: a field is malformed.
       - NOT_FOUND: there is no such project.
+      - ALREADY_EXISTS: the token was used for another entry, or its lease has failed: make a fresh one.
     """
 
     RenewCacheLeases: grpc.aio.UnaryUnaryMultiCallable[
@@ -190,8 +202,8 @@ class CacheServiceAsyncStub:
         xpstore.v1.cache_pb2.WaitForCacheEntryRequest,
         xpstore.v1.cache_pb2.WaitForCacheEntryResponse,
     ]
-    """Waits until a lease that somebody else holds has ended, at most 20 seconds. Costs the server next to nothing: ask again at once
-    while the outcome is `running`.
+    """Waits until a lease that somebody else holds has ended or is past its time, at most 20 seconds. Costs the server next to
+    nothing: ask again at once while the outcome is `running`. A lease that is not known counts as ended.
 
     Errors:
       - INVALID_ARGUMENT: a field is malformed.
@@ -202,11 +214,11 @@ class CacheServiceAsyncStub:
         xpstore.v1.cache_pb2.FailCacheLeaseRequest,
         xpstore.v1.cache_pb2.FailCacheLeaseResponse,
     ]
-    """Ends a lease because the computation raised an exception: those already waiting are told. The next caller computes again.
-    Failing a lease that has ended changes nothing and succeeds.
+    """Ends a lease because the computation raised an exception: those who wait for it are told, for about an hour. The next caller
+    computes again. Failing a lease that has ended changes nothing and succeeds.
 
     Errors:
-      - INVALID_ARGUMENT: the token has not 16 bytes, or `error` is too long.
+      - INVALID_ARGUMENT: the token has not 16 bytes, or `error` is too long or contains NUL.
     """
 
     ReleaseCacheLease: grpc.aio.UnaryUnaryMultiCallable[
@@ -225,7 +237,8 @@ class CacheServiceAsyncStub:
         xpstore.v1.cache_pb2.InvalidateCacheEntriesResponse,
     ]
     """Removes entries, so that the next call computes. Their artifact versions stay, unless `delete_artifacts` is set.
-    Computations under way are not stopped: what they complete counts as computed afterwards.
+    Computations under way are not stopped: what they complete counts as computed afterwards, as does all that is completed
+    during this call.
 
     Errors:
       - INVALID_ARGUMENT: nothing says which entries, or a field is malformed.
@@ -236,7 +249,8 @@ class CacheServiceAsyncStub:
         xpstore.v1.cache_pb2.ListCacheEntriesRequest,
         xpstore.v1.cache_pb2.ListCacheEntriesResponse,
     ]
-    """Lists the entries of a project, oldest first, with those that are not hits any more because of their age.
+    """Lists the entries of a project, oldest first, with those that are not hits any more because of their age, and without those
+    whose artifact version was deleted.
 
     Errors:
       - INVALID_ARGUMENT: `page_size` is negative, or `page_token` is not one of this list.
@@ -259,7 +273,7 @@ class CacheServiceAsyncStub:
         xpstore.v1.cache_pb2.GetCacheStatisticsRequest,
         xpstore.v1.cache_pb2.GetCacheStatisticsResponse,
     ]
-    """Returns how much the cache of a project holds and saved.
+    """Returns how much the cache of a project holds and saved, by the entries that ListCacheEntries lists.
 
     Errors:
       - INVALID_ARGUMENT: `project_uid` is not a UUID.
@@ -273,7 +287,10 @@ class CacheServiceServicer(metaclass=abc.ABCMeta):
     To compute once for many callers: ReserveCacheEntry with a fresh random token. It answers with the entry (a hit), with a
     lease (compute, RenewCacheLeases meanwhile, then CommitArtifact with `cache_completion`; FailCacheLease or ReleaseCacheLease
     otherwise), or with the lease that somebody else holds (WaitForCacheEntry).
-    A token is a secret of its holder: whoever has it may complete the entry.
+    A token is a secret of its holder: whoever has it may complete the entry. The server keeps a digest of it only.
+
+    An entry goes with its artifact version, when that is purged; by InvalidateCacheEntries; and when it has been past its time to
+    live for as long as what is deleted can be undeleted. Its version stays in the last two cases.
     """
 
     @abc.abstractmethod
@@ -297,11 +314,13 @@ class CacheServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[xpstore.v1.cache_pb2.ReserveCacheEntryResponse, collections.abc.Awaitable[xpstore.v1.cache_pb2.ReserveCacheEntryResponse]]:
         """Returns the entry, or gives the caller the lease to compute it, or says who holds that. Never waits.
 
-        Repeat safely: the holder of the lease is answered with it again.
+        Repeat safely: the holder of the lease is answered with it again, renewed, and with the entry once it was completed under
+        this lease, even with `force`. A lease past its time is given to the first who asks.
 
         Errors:
           - INVALID_ARGUMENT: a field is malformed.
           - NOT_FOUND: there is no such project.
+          - ALREADY_EXISTS: the token was used for another entry, or its lease has failed: make a fresh one.
         """
 
     @abc.abstractmethod
@@ -322,8 +341,8 @@ class CacheServiceServicer(metaclass=abc.ABCMeta):
         request: xpstore.v1.cache_pb2.WaitForCacheEntryRequest,
         context: _ServicerContext,
     ) -> typing.Union[xpstore.v1.cache_pb2.WaitForCacheEntryResponse, collections.abc.Awaitable[xpstore.v1.cache_pb2.WaitForCacheEntryResponse]]:
-        """Waits until a lease that somebody else holds has ended, at most 20 seconds. Costs the server next to nothing: ask again at once
-        while the outcome is `running`.
+        """Waits until a lease that somebody else holds has ended or is past its time, at most 20 seconds. Costs the server next to
+        nothing: ask again at once while the outcome is `running`. A lease that is not known counts as ended.
 
         Errors:
           - INVALID_ARGUMENT: a field is malformed.
@@ -336,11 +355,11 @@ class CacheServiceServicer(metaclass=abc.ABCMeta):
         request: xpstore.v1.cache_pb2.FailCacheLeaseRequest,
         context: _ServicerContext,
     ) -> typing.Union[xpstore.v1.cache_pb2.FailCacheLeaseResponse, collections.abc.Awaitable[xpstore.v1.cache_pb2.FailCacheLeaseResponse]]:
-        """Ends a lease because the computation raised an exception: those already waiting are told. The next caller computes again.
-        Failing a lease that has ended changes nothing and succeeds.
+        """Ends a lease because the computation raised an exception: those who wait for it are told, for about an hour. The next caller
+        computes again. Failing a lease that has ended changes nothing and succeeds.
 
         Errors:
-          - INVALID_ARGUMENT: the token has not 16 bytes, or `error` is too long.
+          - INVALID_ARGUMENT: the token has not 16 bytes, or `error` is too long or contains NUL.
         """
 
     @abc.abstractmethod
@@ -363,7 +382,8 @@ class CacheServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[xpstore.v1.cache_pb2.InvalidateCacheEntriesResponse, collections.abc.Awaitable[xpstore.v1.cache_pb2.InvalidateCacheEntriesResponse]]:
         """Removes entries, so that the next call computes. Their artifact versions stay, unless `delete_artifacts` is set.
-        Computations under way are not stopped: what they complete counts as computed afterwards.
+        Computations under way are not stopped: what they complete counts as computed afterwards, as does all that is completed
+        during this call.
 
         Errors:
           - INVALID_ARGUMENT: nothing says which entries, or a field is malformed.
@@ -376,7 +396,8 @@ class CacheServiceServicer(metaclass=abc.ABCMeta):
         request: xpstore.v1.cache_pb2.ListCacheEntriesRequest,
         context: _ServicerContext,
     ) -> typing.Union[xpstore.v1.cache_pb2.ListCacheEntriesResponse, collections.abc.Awaitable[xpstore.v1.cache_pb2.ListCacheEntriesResponse]]:
-        """Lists the entries of a project, oldest first, with those that are not hits any more because of their age.
+        """Lists the entries of a project, oldest first, with those that are not hits any more because of their age, and without those
+        whose artifact version was deleted.
 
         Errors:
           - INVALID_ARGUMENT: `page_size` is negative, or `page_token` is not one of this list.
@@ -403,7 +424,7 @@ class CacheServiceServicer(metaclass=abc.ABCMeta):
         request: xpstore.v1.cache_pb2.GetCacheStatisticsRequest,
         context: _ServicerContext,
     ) -> typing.Union[xpstore.v1.cache_pb2.GetCacheStatisticsResponse, collections.abc.Awaitable[xpstore.v1.cache_pb2.GetCacheStatisticsResponse]]:
-        """Returns how much the cache of a project holds and saved.
+        """Returns how much the cache of a project holds and saved, by the entries that ListCacheEntries lists.
 
         Errors:
           - INVALID_ARGUMENT: `project_uid` is not a UUID.

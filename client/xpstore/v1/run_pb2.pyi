@@ -60,14 +60,16 @@ class Run(_message.Message):
     def __init__(self, id: _Optional[str] = ..., model_id: _Optional[str] = ..., status: _Optional[_Union[RunStatus, str]] = ..., started_at_us: _Optional[int] = ..., ended_at_us: _Optional[int] = ..., heartbeat_at_us: _Optional[int] = ..., environment: _Optional[_Union[RunEnvironment, _Mapping]] = ..., error: _Optional[str] = ...) -> None: ...
 
 class CreateRunRequest(_message.Message):
-    __slots__ = ("model_id", "run_id", "environment")
+    __slots__ = ("model_id", "run_id", "environment", "started_at_us")
     MODEL_ID_FIELD_NUMBER: _ClassVar[int]
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
+    STARTED_AT_US_FIELD_NUMBER: _ClassVar[int]
     model_id: str
     run_id: str
     environment: RunEnvironment
-    def __init__(self, model_id: _Optional[str] = ..., run_id: _Optional[str] = ..., environment: _Optional[_Union[RunEnvironment, _Mapping]] = ...) -> None: ...
+    started_at_us: int
+    def __init__(self, model_id: _Optional[str] = ..., run_id: _Optional[str] = ..., environment: _Optional[_Union[RunEnvironment, _Mapping]] = ..., started_at_us: _Optional[int] = ...) -> None: ...
 
 class CreateRunResponse(_message.Message):
     __slots__ = ("run",)
@@ -118,14 +120,16 @@ class HeartbeatRunResponse(_message.Message):
     def __init__(self, status: _Optional[_Union[RunStatus, str]] = ...) -> None: ...
 
 class FinishRunRequest(_message.Message):
-    __slots__ = ("run_id", "status", "error")
+    __slots__ = ("run_id", "status", "error", "ended_at_us")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
+    ENDED_AT_US_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     status: RunStatus
     error: str
-    def __init__(self, run_id: _Optional[str] = ..., status: _Optional[_Union[RunStatus, str]] = ..., error: _Optional[str] = ...) -> None: ...
+    ended_at_us: int
+    def __init__(self, run_id: _Optional[str] = ..., status: _Optional[_Union[RunStatus, str]] = ..., error: _Optional[str] = ..., ended_at_us: _Optional[int] = ...) -> None: ...
 
 class FinishRunResponse(_message.Message):
     __slots__ = ("run",)

@@ -72,7 +72,8 @@ class RunServiceServicer(object):
         Repeat safely: the same `run_id` is answered with the same run.
 
         Errors:
-        - INVALID_ARGUMENT: `run_id` is not a UUID, a text is too long, `packages_json` is no JSON object.
+        - INVALID_ARGUMENT: `run_id` is not a UUID, a text is too long, `packages_json` is no JSON object, or
+        `started_at_us` is more than a day ahead of the server's clock.
         - NOT_FOUND: there is no such model.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -116,7 +117,8 @@ class RunServiceServicer(object):
         """Ends a run. The first end counts; a repetition is answered with it.
 
         Errors:
-        - INVALID_ARGUMENT: `run_id` is not a UUID, or `status` is neither finished nor failed.
+        - INVALID_ARGUMENT: `run_id` is not a UUID, `status` is neither finished nor failed, or `ended_at_us` is before
+        the run's start or more than a day ahead of the server's clock.
         - NOT_FOUND: there is no such run.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

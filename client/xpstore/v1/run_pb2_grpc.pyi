@@ -30,7 +30,8 @@ class RunServiceStub:
     Repeat safely: the same `run_id` is answered with the same run.
 
     Errors:
-      - INVALID_ARGUMENT: `run_id` is not a UUID, a text is too long, `packages_json` is no JSON object.
+      - INVALID_ARGUMENT: `run_id` is not a UUID, a text is too long, `packages_json` is no JSON object, or
+        `started_at_us` is more than a day ahead of the server's clock.
       - NOT_FOUND: there is no such model.
     """
 
@@ -74,7 +75,8 @@ class RunServiceStub:
     """Ends a run. The first end counts; a repetition is answered with it.
 
     Errors:
-      - INVALID_ARGUMENT: `run_id` is not a UUID, or `status` is neither finished nor failed.
+      - INVALID_ARGUMENT: `run_id` is not a UUID, `status` is neither finished nor failed, or `ended_at_us` is before
+        the run's start or more than a day ahead of the server's clock.
       - NOT_FOUND: there is no such run.
     """
 
@@ -90,7 +92,8 @@ class RunServiceAsyncStub:
     Repeat safely: the same `run_id` is answered with the same run.
 
     Errors:
-      - INVALID_ARGUMENT: `run_id` is not a UUID, a text is too long, `packages_json` is no JSON object.
+      - INVALID_ARGUMENT: `run_id` is not a UUID, a text is too long, `packages_json` is no JSON object, or
+        `started_at_us` is more than a day ahead of the server's clock.
       - NOT_FOUND: there is no such model.
     """
 
@@ -134,7 +137,8 @@ class RunServiceAsyncStub:
     """Ends a run. The first end counts; a repetition is answered with it.
 
     Errors:
-      - INVALID_ARGUMENT: `run_id` is not a UUID, or `status` is neither finished nor failed.
+      - INVALID_ARGUMENT: `run_id` is not a UUID, `status` is neither finished nor failed, or `ended_at_us` is before
+        the run's start or more than a day ahead of the server's clock.
       - NOT_FOUND: there is no such run.
     """
 
@@ -152,7 +156,8 @@ class RunServiceServicer(metaclass=abc.ABCMeta):
         Repeat safely: the same `run_id` is answered with the same run.
 
         Errors:
-          - INVALID_ARGUMENT: `run_id` is not a UUID, a text is too long, `packages_json` is no JSON object.
+          - INVALID_ARGUMENT: `run_id` is not a UUID, a text is too long, `packages_json` is no JSON object, or
+            `started_at_us` is more than a day ahead of the server's clock.
           - NOT_FOUND: there is no such model.
         """
 
@@ -204,7 +209,8 @@ class RunServiceServicer(metaclass=abc.ABCMeta):
         """Ends a run. The first end counts; a repetition is answered with it.
 
         Errors:
-          - INVALID_ARGUMENT: `run_id` is not a UUID, or `status` is neither finished nor failed.
+          - INVALID_ARGUMENT: `run_id` is not a UUID, `status` is neither finished nor failed, or `ended_at_us` is before
+            the run's start or more than a day ahead of the server's clock.
           - NOT_FOUND: there is no such run.
         """
 

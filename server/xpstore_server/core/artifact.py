@@ -210,6 +210,13 @@ def delete_artifact(tx: Transaction, principal: str, artifact_id: str) -> int:
     return _delete(tx, principal, version.c.artifact_id == artifact_id)
 
 
+def delete_unaliased(tx: Transaction, principal: str, which: ColumnElement[bool]) -> int:
+    """Hides versions but for those that an alias points to. Returns how many this call hid."""
+    _lock(tx, which)
+    is_aliased = exists().where(tables.artifact_alias.c.version_id == version.c.id)
+    return _hide(tx, principal, which & ~is_aliased)
+
+
 def set_alias(tx: Transaction, version_id: str, alias: str) -> Row[Any]:
     """Points an alias to a version."""
     _lock(tx, version.c.id == version_id)
@@ -349,6 +356,10 @@ def _lock(tx: Transaction, which: ColumnElement[bool]) -> None:
 def _delete(tx: Transaction, principal: str, which: ColumnElement[bool]) -> int:
     _lock(tx, which)
     _refuse_aliased(tx, which)
+    return _hide(tx, principal, which)
+
+
+def _hide(tx: Transaction, principal: str, which: ColumnElement[bool]) -> int:
     now = tx.now_us()
     gone = update(version).where(which, version.c.state == "live")
     values = {"state": "deleted", "deleted_at_us": now, "updated_at_us": now, "updated_by": principal}

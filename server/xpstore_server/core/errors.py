@@ -8,7 +8,7 @@ ServiceError
  ├── Unauthenticated       no API key, or an unknown one
  ├── PermissionDenied      the key may not do this
  ├── ResourceExhausted     a limit was met
- ├── Stale                 somebody else holds the place this stream continued from
+ ├── Stale                 somebody else holds the place this stream continued from, or the lease
  └── DataLoss              stored bytes are missing or damaged
 """
 
@@ -76,8 +76,8 @@ class ResourceExhausted(ServiceError):
 class Stale(ServiceError):
     reason = "STALE"
 
-    def __init__(self, message: str, expected: int) -> None:
-        super().__init__(message, expected=expected)
+    def __init__(self, message: str, expected: int | None = None) -> None:
+        super().__init__(message, **({} if expected is None else {"expected": expected}))
 
 
 class DataLoss(ServiceError):

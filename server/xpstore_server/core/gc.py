@@ -1,5 +1,8 @@
 """Deletion frees bytes: purge, sweep and repack, in this order, by the janitor of each server and by hand."""
 
+from functools import partial
+
+from xpstore_server.core import cache, lease
 from xpstore_server.core.needs import Needs
 from xpstore_server.core.repack import Repack
 from xpstore_server.store.blobs import BlobStore
@@ -26,12 +29,19 @@ class GarbageCollector:
         swept = Swept()
         purge(self._database, grace, swept, is_stopped)
         give_up(self._database, grace)
+        self._forget(grace, is_stopped)
         condemn(self._database, grace, swept, is_stopped)
         now = self._database.read(lambda tx: tx.now_us())
         candidates = Candidates(now - grace.condemn_us, repack_all)
         Repack(self._database, self._needs, self._rewriter, candidates, swept, is_stopped=is_stopped).run()
         remove_trash(self._database, self._blobs, grace, swept, is_stopped)
         return swept
+
+    def _forget(self, grace: Grace, is_stopped: IsStopped) -> None:
+        """Removes old leases of the cache, and entries that are past their time by the undo window."""
+        for some in (lease.forget, partial(cache.forget, kept_us=grace.undo_us)):
+            while not is_stopped() and self._database.write(some):
+                pass
 
     def preview(self, grace: Grace, *, repack_all: bool = False) -> Swept:
         """What `collect` would do, with all that goes later because of it counted as freed. Changes nothing."""

@@ -3,12 +3,14 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from sqlalchemy import and_, bindparam, select
 
-from xpstore_server.core import metric, model, project
+from xpstore_server.core import metric, model, module, project
 from xpstore_server.core.errors import NotFound, ServiceError, Stale
 from xpstore_server.core.metric import Part
+from xpstore_server.core.module import NewModule
 from xpstore_server.store.database import Transaction
 from xpstore_server.store.tables import model as model_table
 from xpstore_server.store.tables import writer
@@ -34,10 +36,10 @@ Apply = Callable[[Transaction], object]
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Anything but a point: what stores it, and which record it is of."""
+    """Anything but a point: a module of the model, or what stores it, and which record it is of."""
 
     record: int
-    apply: Apply
+    what: NewModule | Apply
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +119,7 @@ def _ingest(tx: Transaction, batch: Batch, known: int | None) -> Ingested:
             break
         known = _progress(tx, batch)  # the same batch is being stored by another call
     ingested = Ingested(end)
-    # Sorted: two replicas that lock the same models in different orders would deadlock.
-    for records in sorted(batch.models, key=lambda one: one.model_id):
-        _store(tx, batch.project_uid, _after(records, (known or 0) - batch.first_record), ingested)
+    _store(tx, batch.project_uid, [_after(each, (known or 0) - batch.first_record) for each in batch.models], ingested)
     return ingested
 
 
@@ -142,22 +142,54 @@ def _after(records: ModelRecords, skipped: int) -> ModelRecords:
     return ModelRecords(records.model_id, parts, [event for event in records.events if event.record >= skipped])
 
 
-def _store(tx: Transaction, project_uid: str, records: ModelRecords, ingested: Ingested) -> None:
-    points = sum(len(part.points) for part in records.parts)
-    if not points and not records.events:
+def _store(tx: Transaction, project_uid: str, every: Sequence[ModelRecords], ingested: Ingested) -> None:
+    every = [records for records in every if records.events or _points(records)]
+    new = list[tuple[str, NewModule]]()
+    live = _locked(tx, project_uid, every)
+    for records in every:
+        id_ = records.model_id
+        try:
+            if id_ not in live:
+                raise NotFound("model", id_)
+            ingested.series_ids |= metric.append(tx, model_id=id_, project_uid=project_uid, parts=records.parts)
+        except NotFound as error:
+            ingested.dropped[id_, str(error)] += _points(records) + len(records.events)
+            continue
+        for event in records.events:
+            if isinstance(event.what, NewModule):
+                new.append((id_, event.what))
+            else:
+                _try(tx, id_, event.what, ingested)
+    _store_modules(tx, new, ingested)
+
+
+def _locked(tx: Transaction, project_uid: str, every: Sequence[ModelRecords]) -> set[str]:
+    """Which models the project has. They are locked, but for points of one alone: `append` does that."""
+    ids = {records.model_id for records in every}
+    if len(every) == 1 and not every[0].events:
+        return ids
+    return model.lock_all(tx, project_uid, ids)
+
+
+def _points(records: ModelRecords) -> int:
+    return sum(len(part.points) for part in records.parts)
+
+
+def _store_modules(tx: Transaction, new: list[tuple[str, NewModule]], ingested: Ingested) -> None:
+    """All at once or, if one cannot be stored, each on its own."""
+    if not new:
         return
     try:
-        if records.events and model.lock(tx, records.model_id).project_uid != project_uid:
-            raise NotFound("model", records.model_id)
-        # The points first: they take the lock of the model, and say if it is gone.
-        due = metric.append(tx, model_id=records.model_id, project_uid=project_uid, parts=records.parts)
-    except NotFound as error:
-        ingested.dropped[records.model_id, str(error)] += points + len(records.events)
-        return
-    ingested.series_ids |= due
-    for event in records.events:
-        try:
-            with tx.savepoint():
-                event.apply(tx)
-        except ServiceError as error:
-            ingested.dropped[records.model_id, str(error)] += 1
+        with tx.savepoint():
+            module.create_all(tx, new)
+    except ServiceError:
+        for each in new:
+            _try(tx, each[0], partial(module.create_all, new=[each]), ingested)
+
+
+def _try(tx: Transaction, model_id: str, apply: Apply, ingested: Ingested) -> None:
+    try:
+        with tx.savepoint():
+            apply(tx)
+    except ServiceError as error:
+        ingested.dropped[model_id, str(error)] += 1

@@ -34,6 +34,22 @@ ORDER_KEYS = 8
 STEP = 1 << 62
 TIME_US = 253_402_300_799_999_999  # the end of the year 9999, beyond which clients have no dates
 
+FINGERPRINT_LENGTH = 64  # hexadecimal digits
+TOKEN_BYTES = 16
+TOKENS = 1_000
+HOLDER_LENGTH = 256
+ERROR_LENGTH = 4_096
+PROCESS_PARTS = 1_000
+PROCESS_BYTES = 256 << 10
+PART_NAME_LENGTH = 512
+PART_TEXT_LENGTH = 256
+# Among how many entries of a process the one most like a miss is looked for.
+NEAREST = 100
+WAIT_US = 20 * 1_000_000
+# How long a lease that ended badly, or that nobody renews, is remembered.
+LEASE_KEPT_US = 3600 * 1_000_000
+
+CLOCK_AHEAD_US = 24 * 3600 * 1_000_000  # how far the clock of a run's machine may be ahead of ours
 RUN_LOST_AFTER_US = 300 * 1_000_000
 UPLOAD_EXPIRES_AFTER_US = 24 * 3600 * 1_000_000
 ADVANCE_KEPT_US = 24 * 3600 * 1_000_000

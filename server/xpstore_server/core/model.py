@@ -10,6 +10,7 @@ from xpstore_server.core import attribute, experiment, limits, project, revision
 from xpstore_server.core.errors import AlreadyExists, InvalidArgument, NotFound
 from xpstore_server.core.paging import Key, Page, fetch
 from xpstore_server.core.status import SHOWN
+from xpstore_server.store.batches import batches
 from xpstore_server.store.database import Transaction
 from xpstore_server.store.tables import model, model_tag, run
 
@@ -52,6 +53,12 @@ _ID = select(model.c.id).where(model.c.id == bindparam("key"), _IN_LIVE_PROJECT)
 _HOLD = _ID.with_for_update(of=model, read=True, key_share=True)
 # FOR NO KEY UPDATE: rows that point to the model may come meanwhile.
 _LOCK = select(model).where(model.c.id == bindparam("key"), _IN_LIVE_PROJECT).with_for_update(of=model, key_share=True)
+_LOCK_ALL = (
+    select(model.c.id)
+    .where(model.c.id.in_(bindparam("keys", expanding=True)), model.c.project_uid == bindparam("project"))
+    .order_by(model.c.id)
+    .with_for_update(of=model, key_share=True)
+)
 _DELETE = model.delete().where(model.c.id == bindparam("key"), _IN_LIVE_PROJECT)
 
 _TAGS = select(model_tag.c.tag).where(model_tag.c.model_id == bindparam("key")).order_by(model_tag.c.position)
@@ -131,6 +138,17 @@ def lock(tx: Transaction, model_id: str) -> Row[Any]:
     if row is None:
         raise NotFound("model", model_id)
     return row
+
+
+def lock_all(tx: Transaction, project_uid: str, model_ids: Iterable[str]) -> set[str]:
+    """Keeps others from changing models until the end of the transaction. Returns those that the project has.
+
+    All are locked in one order: two that lock the same models do not wait for each other.
+    """
+    found = set[str]()
+    for some in batches(sorted(model_ids), limits.MODELS):
+        found.update(tx.execute(_LOCK_ALL, {"keys": some, "project": project_uid}).scalars())
+    return found
 
 
 def list_page(tx: Transaction, experiment_id: str, page: Page) -> tuple[list[Row[Any]], Key | None]:

@@ -1,6 +1,7 @@
 """Modules: named parts of a model, or of one of its iterations, with attributes."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, bindparam, select, tuple_
@@ -8,15 +9,18 @@ from sqlalchemy import ColumnElement, Row, bindparam, select, tuple_
 from xpstore_server.core import attribute, iteration, model
 from xpstore_server.core.errors import AlreadyExists, NotFound
 from xpstore_server.core.paging import Key, Page, fetch
+from xpstore_server.store.batches import batches
 from xpstore_server.store.database import Transaction
 from xpstore_server.store.tables import module
 
 _BY_ID = select(module).where(module.c.id == bindparam("key"))
 _LIVE_BY_ID = _BY_ID.where(model.is_live(module.c.model_id))
+_BY_IDS = select(module).where(module.c.id.in_(bindparam("keys", expanding=True)))
 _OF_NAME = select(module).where(
     module.c.model_id == bindparam("parent"), module.c.iteration_id.is_(None), module.c.name == bindparam("name")
 )
 _NEWEST = _OF_NAME.order_by(module.c.created_at_us.desc(), module.c.id.desc()).limit(1)
+BATCH = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,15 @@ class Owner:
         return module.c.model_id == self.model_id, module.c.iteration_id.is_(None)
 
 
+@dataclass(frozen=True, slots=True)
+class NewModule:
+    """What a client says about a module it records."""
+
+    id: str
+    name: str
+    attributes_json: str
+
+
 def _hold(tx: Transaction, owner: Owner) -> Owner:
     if owner.iteration_id is not None:
         return Owner(iteration.hold(tx, owner.iteration_id).model_id, owner.iteration_id)
@@ -39,27 +52,42 @@ def _hold(tx: Transaction, owner: Owner) -> Owner:
     return owner
 
 
-def create(tx: Transaction, owner: Owner, *, module_id: str, name: str, attributes_json: str) -> Row[Any]:
+def create(tx: Transaction, owner: Owner, new: NewModule) -> Row[Any]:
     """Records a module, or returns the one of this id."""
-    owner = _hold(tx, owner)
-    parents = {"model_id": owner.model_id, "iteration_id": owner.iteration_id}
-    values = {"name": name, "attributes_json": attributes_json, "created_at_us": tx.now_us()}
-    is_new = tx.insert_ignore(module, {"id": module_id, **parents, **values}) == 1
-    made = tx.execute(_BY_ID, {"key": module_id}).first()
-    if made is None or Owner(made.model_id, made.iteration_id) != owner:
-        raise AlreadyExists("module", "id", module_id, "Make a new random id.")
-    if is_new and owner.iteration_id is None:
-        _show_newest(tx, owner.model_id, name)
-    return made
+    _insert(tx, [(_hold(tx, owner), new)])
+    return tx.execute(_BY_ID, {"key": new.id}).one()
 
 
-def _show_newest(tx: Transaction, model_id: str, name: str) -> None:
-    """Lets search see the newest module of a name and no other."""
-    named = {"parent": model_id, "name": name}
-    attribute.forget_modules(tx, _OF_NAME.with_only_columns(module.c.id), named)
-    newest = tx.execute(_NEWEST, named).first()
-    if newest is not None:
-        attribute.show_module(tx, newest)
+def create_all(tx: Transaction, new: Sequence[tuple[str, NewModule]]) -> None:
+    """Records modules of models, in this order. The caller holds the locks of these models."""
+    for some in batches(new, BATCH):
+        _insert(tx, [(Owner(model_id), each) for model_id, each in some])
+
+
+def _insert(tx: Transaction, new: Sequence[tuple[Owner, NewModule]]) -> None:
+    now = tx.now_us()
+    rows = [{**asdict(owner), **asdict(each), "created_at_us": now + place} for place, (owner, each) in enumerate(new)]
+    if tx.insert_ignore(module, *rows) < len(rows):
+        rows = _made(tx, rows)
+    _show_newest(tx, [row for row in rows if row["iteration_id"] is None])
+
+
+def _made(tx: Transaction, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those of the rows that were inserted, and not there before."""
+    there = {row.id: row for row in tx.execute(_BY_IDS, {"keys": [row["id"] for row in rows]})}
+    for row in rows:
+        found = there.get(row["id"])
+        if found is None or (found.model_id, found.iteration_id) != (row["model_id"], row["iteration_id"]):
+            raise AlreadyExists("module", "id", row["id"], "Make a new random id.")
+    return [row for row in rows if there[row["id"]].created_at_us == row["created_at_us"]]
+
+
+def _show_newest(tx: Transaction, rows: list[dict[str, Any]]) -> None:
+    """Lets search see the newest module of each model and name and no other."""
+    newest = {(row["model_id"], row["name"]): row for row in rows}
+    if newest:
+        attribute.forget_modules(tx, list(newest))
+        attribute.show_modules(tx, list(newest.values()))
 
 
 def list_page(tx: Transaction, owner: Owner, page: Page) -> tuple[list[Row[Any]], Key | None]:
@@ -88,7 +116,8 @@ def delete(tx: Transaction, module_id: str) -> bool:
         return False
     is_gone = tx.execute(module.delete().where(module.c.id == module_id)).rowcount == 1
     if is_gone and found.iteration_id is None:
-        _show_newest(tx, found.model_id, found.name)
+        newest = tx.execute(_NEWEST, {"parent": found.model_id, "name": found.name}).mappings()
+        _show_newest(tx, [dict(row) for row in newest])
     return is_gone
 
 

@@ -2,7 +2,8 @@
 
 1. Read the manifest's pages, check the tree, and resolve every chunk to its pack: no lock is held.
 2. Add the edges version -> pack, to a version in state `committing`. The foreign key refuses a pack that was swept.
-3. In one short transaction under the artifact's row lock: number, links, lineage, aliases, state.
+3. In one short transaction under the artifact's row lock: number, links, lineage, aliases, state, and the cache entry
+   if a lease on one came with the commit.
 """
 
 import json
@@ -16,9 +17,11 @@ from blake3 import blake3
 from sqlalchemy import Row, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 
-from xpstore_server.core import artifact, limits, project
+from xpstore_server.core import artifact, lease, limits, project
 from xpstore_server.core.artifact import Link
-from xpstore_server.core.errors import AlreadyExists, Conflict, InvalidArgument
+from xpstore_server.core.cache import Key
+from xpstore_server.core.errors import AlreadyExists, Conflict, InvalidArgument, Stale
+from xpstore_server.core.lease import Completion
 from xpstore_server.core.manifest import Entry, ManifestCodec, PageRef, Tree
 from xpstore_server.store import tables
 from xpstore_server.store.batches import batches
@@ -81,22 +84,26 @@ class Publisher:
         version_id: str,
         draft: Draft,
         pages: Sequence[PageRef],
+        completion: Completion | None = None,
         on_publish: OnPublish = lambda tx, version_id: None,
     ) -> tuple[Row[Any], bool]:
         """Publishes a tree; returns the version and whether this commit made it.
 
         Args:
+            completion: the cache entry to complete with it, under a lease that must run until then.
             on_publish: runs in the transaction that publishes, with the version's id; what it raises undoes that.
 
         Raises:
             MissingChunks: some chunks are not there (any more); nothing was published.
+            Stale: the lease is lost; nothing was published.
         """
-        if found := self._database.read(lambda tx: _prepare(tx, project_uid, version_id, draft)):
+        if found := self._database.read(lambda tx: _prepare(tx, project_uid, version_id, draft, completion)):
             self._database.write(lambda tx: on_publish(tx, found.id))
-            return found, True
+            return found, found.id == version_id
+        root = self._codec.encode_root(list(pages))
         for attempt in range(ATTEMPTS):
             checked = self._check(project_uid, pages)
-            version = _Version(principal, project_uid, version_id, draft, checked, self._codec.encode_root(list(pages)))
+            version = _Version(principal, project_uid, version_id, draft, checked, root, completion)
             try:
                 return self._publish(version, on_publish)
             except (IntegrityError, _LostEdges):
@@ -114,7 +121,11 @@ class Publisher:
         edges = sorted(version.checked.pack_ids)
         for some in batches(edges[EDGES:], EDGES):
             self._database.write(partial(version.add_edges, pack_ids=some))
-        return self._database.write(unit)
+        try:
+            return self._database.write(unit)
+        except Stale:
+            self._database.write(version.abandon)
+            raise
 
     def _check(self, pool: str, pages: Sequence[PageRef]) -> _Checked:
         tree = Tree()
@@ -175,6 +186,7 @@ class _Version:
     draft: Draft
     checked: _Checked
     root: bytes
+    completion: Completion | None
 
     def add_edges(self, tx: Transaction, pack_ids: Sequence[str]) -> None:
         row = {"id": self.id, "project_uid": self.project_uid, "state": "committing", **self._content(tx)}
@@ -186,19 +198,20 @@ class _Version:
         draft = self.draft
         project.get(tx, project_uid=self.project_uid)
         owner = artifact.lock_named(tx, self.principal, self.project_uid, draft.name, draft.type)
-        if made := _made(tx, self.project_uid, self.id):
-            return made, True  # by another try of this commit, meanwhile
+        if made := _made(tx, self.project_uid, self.id, self.completion):
+            return made, made.id == self.id  # by another try of this commit, meanwhile
+        if self.completion is not None:
+            lease.hold(tx, self.project_uid, self.completion)
         self.add_edges(tx, pack_ids)
         self._check_edges(tx)
         newest = artifact.newest(tx, owner.id)
         if newest is not None and owner.type != draft.type:
             fix = f"{draft.name!r} has the type {owner.type!r}; a name has one type"
             raise InvalidArgument("draft.type", draft.type, fix)
-        is_same = newest is not None and not draft.force and self._says_nothing_new(newest)
-        version_id = newest.id if newest is not None and is_same else self.id
-        version = tables.artifact_version
-        if is_same:
-            tx.execute(delete(version).where(version.c.id == self.id, version.c.state == "committing"))
+        same_id = None if draft.force else self._same(tx, owner, newest)
+        version_id = same_id or self.id
+        if same_id is not None:
+            self.abandon(tx)
         else:
             self._number(tx, owner)
         for link in draft.links:
@@ -206,13 +219,23 @@ class _Version:
         for alias in draft.aliases:
             artifact.point_alias(tx, owner.id, alias, version_id)
         artifact.add_lineage(tx, self.project_uid, version_id, draft.used_version_ids)
-        return artifact.get(tx, version_id), not is_same
+        if self.completion is not None:
+            lease.complete(tx, self.principal, self.project_uid, version_id, self.completion)
+        return artifact.get(tx, version_id), same_id is None
+
+    def abandon(self, tx: Transaction) -> None:
+        """Takes the version back, with the edges that batches before have added."""
+        version = tables.artifact_version
+        tx.execute(delete(version).where(version.c.id == self.id, version.c.state == "committing"))
 
     def _content(self, tx: Transaction) -> dict[str, Any]:
         now = tx.now_us()
+        done = self.completion
+        saved = blake3(b"xpstore save v1\n" + self.checked.digest).hexdigest()
         return {
             "digest": self.checked.digest,
-            "fingerprint": blake3(b"xpstore save v1\n" + self.checked.digest).hexdigest(),
+            "fingerprint": saved if done is None else done.fingerprint,
+            "process_json": None if done is None else done.process.to_json(),
             "manifest": self.root,
             "size_bytes": self.checked.size_bytes,
             "file_count": self.checked.file_count,
@@ -245,6 +268,14 @@ class _Version:
         if tx.execute(done).rowcount != 1:
             raise AlreadyExists("version", "version_id", self.id, "Make a fresh id for every version.")
 
+    def _same(self, tx: Transaction, owner: Row[Any], newest: Row[Any] | None) -> str | None:
+        """The version that makes a new one needless."""
+        if self.completion is None:
+            return newest.id if newest is not None and self._says_nothing_new(newest) else None
+        # The newest of this content may be that of another entry: each has a version of its own.
+        key = Key(self.project_uid, self.completion.fingerprint)
+        return lease.replaced_version(tx, key, owner.id, self.checked.digest)
+
     def _says_nothing_new(self, newest: Row[Any]) -> bool:
         draft = self.draft
         if newest.digest != self.checked.digest:
@@ -260,25 +291,30 @@ def _parsed(text: str) -> object:
     return json.loads(text, parse_int=Decimal)  # int() refuses numbers of thousands of digits
 
 
-def _prepare(tx: Transaction, project_uid: str, version_id: str, draft: Draft) -> Row[Any] | None:
+def _prepare(
+    tx: Transaction, project_uid: str, version_id: str, draft: Draft, completion: Completion | None
+) -> Row[Any] | None:
     """Refuses early what the last step would refuse; returns the version if this commit has been made."""
     project.get(tx, project_uid=project_uid)
-    if made := _made(tx, project_uid, version_id):
+    if made := _made(tx, project_uid, version_id, completion):
         return made
     for link in draft.links:
         artifact.check_link(tx, project_uid, link)
     artifact.check_used(tx, project_uid, draft.used_version_ids)
+    if completion is not None:
+        lease.hold(tx, project_uid, completion)
     return None
 
 
-def _made(tx: Transaction, project_uid: str, version_id: str) -> Row[Any] | None:
-    """The version of this id if it has been published."""
+def _made(tx: Transaction, project_uid: str, version_id: str, completion: Completion | None) -> Row[Any] | None:
+    """The version of this id if it has been published, or that of the entry if this commit has completed it."""
     version = tables.artifact_version
-    columns = (version.c.state, version.c.project_uid)
+    columns = (version.c.state, version.c.project_uid, version.c.fingerprint)
     found = tx.execute(select(*columns).where(version.c.id == version_id)).first()
-    if found is None:
-        return None
-    if found.project_uid != project_uid:
+    if found is None or found.state == "committing":
+        done_id = None if completion is None else lease.completed_version(tx, project_uid, completion)
+        return None if done_id is None else artifact.get(tx, done_id)
+    is_another = completion is not None and found.fingerprint != completion.fingerprint
+    if found.project_uid != project_uid or is_another:
         raise AlreadyExists("version", "version_id", version_id, "Make a fresh id for every version.")
-    # A deleted one is not found, and not made again.
-    return None if found.state == "committing" else artifact.get(tx, version_id)
+    return artifact.get(tx, version_id)  # a deleted one is not found, and not made again

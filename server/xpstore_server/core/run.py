@@ -1,11 +1,12 @@
 """Runs: attempts at training a model."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Row, bindparam, select
 
-from xpstore_server.core import model
-from xpstore_server.core.errors import AlreadyExists, NotFound
+from xpstore_server.core import limits, model
+from xpstore_server.core.errors import AlreadyExists, InvalidArgument, NotFound
 from xpstore_server.core.paging import Key, Page, fetch
 from xpstore_server.core.status import SHOWN
 from xpstore_server.store.database import Transaction
@@ -16,11 +17,27 @@ _BY_ID = _LIVE.where(run.c.id == bindparam("key"))
 _CHANGE = run.update().where(run.c.id == bindparam("key"), run.c.ended_status.is_(None), model.is_live(run.c.model_id))
 
 
-def create(tx: Transaction, *, model_id: str, run_id: str, environment: dict[str, Any]) -> Row[Any]:
-    """Starts a run, or returns the one of this id."""
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a run ended, and when by the clock of its machine; None for now."""
+
+    status: str
+    error: str
+    at_us: int | None = None
+
+
+def create(
+    tx: Transaction, *, model_id: str, run_id: str, environment: dict[str, Any], started_at_us: int | None = None
+) -> Row[Any]:
+    """Starts a run, or returns the one of this id.
+
+    Args:
+        started_at_us: when it started, by the clock of its machine; None for now.
+    """
     model.hold(tx, model_id)
     now = tx.now_us()
-    row = {"id": run_id, "model_id": model_id, "started_at_us": now, "heartbeat_at_us": now, "error": ""}
+    started = _told_or_now("started_at_us", started_at_us, now)
+    row = {"id": run_id, "model_id": model_id, "started_at_us": started, "heartbeat_at_us": now, "error": ""}
     tx.insert_ignore(run, {**row, **environment})
     made = tx.execute(_BY_ID, {"key": run_id}).first()
     if made is None or made.model_id != model_id:
@@ -48,9 +65,22 @@ def beat(tx: Transaction, run_id: str) -> Row[Any]:
     return get(tx, run_id)
 
 
-def finish(tx: Transaction, run_id: str, ended_status: str, error: str) -> Row[Any]:
+def finish(tx: Transaction, run_id: str, end: End) -> Row[Any]:
     """Ends a run, unless it has ended."""
-    now = tx.now_us()
-    end = {"ended_status": ended_status, "ended_at_us": now, "heartbeat_at_us": now, "error": error}
-    tx.execute(_CHANGE, {"key": run_id, **end})
+    row, now = get(tx, run_id), tx.now_us()
+    if row.ended_status is not None:
+        return row
+    ended = _told_or_now("ended_at_us", end.at_us, now)
+    if end.at_us is not None and ended < row.started_at_us:
+        raise InvalidArgument("ended_at_us", ended, f"must not be before the run's start, {row.started_at_us}")
+    change = {"ended_status": end.status, "ended_at_us": ended, "heartbeat_at_us": now, "error": end.error}
+    tx.execute(_CHANGE, {"key": run_id, **change})
     return get(tx, run_id)
+
+
+def _told_or_now(field: str, told_us: int | None, now_us: int) -> int:
+    if told_us is None:
+        return now_us
+    if told_us > now_us + limits.CLOCK_AHEAD_US:
+        raise InvalidArgument(field, told_us, f"must not be more than a day after now, {now_us}: set the clock")
+    return told_us

@@ -14,6 +14,7 @@ from xpstore_server.core.artifact import Details, Filters, Name
 from xpstore_server.core.errors import InvalidArgument
 from xpstore_server.core.files import Files
 from xpstore_server.core.manifest import check_path
+from xpstore_server.core.paging import Key
 from xpstore_server.rpc.artifact_wire import (
     a_draft,
     a_header,
@@ -22,6 +23,7 @@ from xpstore_server.rpc.artifact_wire import (
     file_to_wire,
     version_to_wire,
 )
+from xpstore_server.rpc.cache_wire import a_completion
 from xpstore_server.rpc.fields import (
     a_digest,
     a_json_object,
@@ -30,13 +32,15 @@ from xpstore_server.rpc.fields import (
     a_type,
     a_uuid,
     an_alias,
+    if_set,
     masked,
 )
 from xpstore_server.rpc.manifest import to_page_refs
-from xpstore_server.rpc.paging import Pager
+from xpstore_server.rpc.paging import Pager, fitting
 from xpstore_server.rpc.read import Outlet, read_chunks, read_file, read_manifest
 from xpstore_server.rpc.serialized import answers_serialized, takes_serialized
 from xpstore_server.rpc.upload import FileUpload, Intake, upload_chunks
+from xpstore_server.rpc.waiting import WaitingRoom
 from xpstore_server.store.database import Transaction
 from xpstore_server.store.errors import MissingChunks
 
@@ -45,11 +49,12 @@ Described = tuple[Row[Any], Details]
 
 
 class ArtifactService(artifact_pb2_grpc.ArtifactServiceServicer):
-    def __init__(self, intake: Intake, outlet: Outlet, files: Files) -> None:
+    def __init__(self, intake: Intake, outlet: Outlet, files: Files, waiting: WaitingRoom) -> None:
         self._intake = intake
         self._outlet = outlet
         self._database = intake.database
         self._files = files
+        self._waiting = waiting
 
     async def FindMissingChunks(
         self, request: pb.FindMissingChunksRequest, context: Any
@@ -80,15 +85,18 @@ class ArtifactService(artifact_pb2_grpc.ArtifactServiceServicer):
         pages = to_page_refs(request.manifest)
         for page in pages:
             a_digest("manifest.pages.digest", page.digest)
+        completion = if_set(request, "cache_completion", a_completion)
         who = principal()
         try:
             row, created = await self._work(
                 lambda: self._intake.publisher.commit(
-                    who, project_uid=uid, version_id=version_id, draft=draft, pages=pages
+                    who, project_uid=uid, version_id=version_id, draft=draft, pages=pages, completion=completion
                 )
             )
         except MissingChunks as error:
             return pb.CommitArtifactResponse(missing_digests=error.digests[: limits.DIGESTS])
+        if completion is not None:
+            self._waiting.wake(completion.lease_id)
         return pb.CommitArtifactResponse(version=await self._described(row.id), created=created)
 
     async def UploadFile(
@@ -163,12 +171,12 @@ class ArtifactService(artifact_pb2_grpc.ArtifactServiceServicer):
         pager = Pager("versions", uid, given, descending=request.descending)
         page = pager.page(request.page_size, request.page_token)
 
-        def unit(tx: Transaction) -> tuple[list[Described], Any]:
+        def unit(tx: Transaction) -> tuple[Sequence[pb.ArtifactVersion], Key | None]:
             rows, key = artifact.list_versions(tx, uid, Filters(**given), page)
-            return _with_details(tx, rows), key
+            versions = [version_to_wire(*one) for one in _with_details(tx, rows)]
+            return fitting(versions, rows, key, "created_at_us", "id")
 
-        described, key = await self._database.read_async(unit)
-        versions = [version_to_wire(*one) for one in described]
+        versions, key = await self._database.read_async(unit)
         return pb.ListArtifactVersionsResponse(versions=versions, next_page_token=pager.token(key))
 
     async def UpdateArtifactVersion(
@@ -224,9 +232,9 @@ class ArtifactService(artifact_pb2_grpc.ArtifactServiceServicer):
         pager = Pager("artifacts", uid, type_)
         page = pager.page(request.page_size, request.page_token)
 
-        def unit(tx: Transaction) -> tuple[list[pb.Artifact], Any]:
+        def unit(tx: Transaction) -> tuple[Sequence[pb.Artifact], Key | None]:
             rows, key = artifact.list_artifacts(tx, uid, type_, page)
-            return _with_latest(tx, rows), key
+            return fitting(_with_latest(tx, rows), rows, key, "created_at_us", "id")
 
         found, key = await self._database.read_async(unit)
         return pb.ListArtifactsResponse(artifacts=found, next_page_token=pager.token(key))

@@ -11,6 +11,7 @@ from xpstore_server.core.errors import InvalidArgument
 from xpstore_server.core.manifest import Entry, check_path
 from xpstore_server.core.publish import Draft
 from xpstore_server.rpc.fields import a_digest, a_json_object, a_name, a_step, a_text, a_type, a_uuid, an_alias
+from xpstore_server.rpc.process_wire import process_to_wire
 from xpstore_server.rpc.upload import FileHeader
 
 LINKS = 1_000  # aliases, links or used versions of one draft
@@ -91,6 +92,7 @@ def version_to_wire(row: Row[Any], details: Details) -> pb.ArtifactVersion:
         updated_at_us=row.updated_at_us,
         updated_by=row.updated_by,
         etag=str(row.revision),
+        process=process_to_wire(row.process_json),
     )
 
 

@@ -17,6 +17,7 @@ T = TypeVar("T")
 _ALIAS = re.compile(r"[A-Za-z_][A-Za-z0-9._-]*")
 _VERSION_LIKE = re.compile(r"v?[0-9]+|latest")
 _TYPE = re.compile(r"[a-z][a-z0-9_]*")
+_FINGERPRINT = re.compile(rf"[0-9a-f]{{{limits.FINGERPRINT_LENGTH}}}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
@@ -43,10 +44,10 @@ def a_name(field: str, value: str, max_length: int = limits.NAME_LENGTH) -> str:
     return value
 
 
-def a_text(field: str, value: str) -> str:
+def a_text(field: str, value: str, max_length: int = limits.TEXT_LENGTH) -> str:
     """Free text: bounded, without NUL, which PostgreSQL cannot store."""
-    if len(value) > limits.TEXT_LENGTH:
-        raise InvalidArgument(field, value, f"must have at most {limits.TEXT_LENGTH} characters")
+    if len(value) > max_length:
+        raise InvalidArgument(field, value, f"must have at most {max_length} characters")
     if "\x00" in value:
         raise InvalidArgument(field, value, "must not contain NUL")
     return value
@@ -116,6 +117,20 @@ def a_time(field: str, value: int) -> int:
     return value
 
 
+def a_period(field: str, value: int) -> int:
+    """A length of time in microseconds."""
+    if not 0 < value <= limits.TIME_US:
+        raise InvalidArgument(field, value, f"must be between 1 and {limits.TIME_US} microseconds")
+    return value
+
+
+def an_age(field: str, value: int) -> int:
+    """A bound of age or a length of time that may be 0, in microseconds."""
+    if value < 0:
+        raise InvalidArgument(field, value, "must not be negative")
+    return value
+
+
 def if_set(message: Message, field: str, check: Callable[[str, Any], T], prefix: str = "") -> T | None:
     """The checked value of an optional field, None if it is not set."""
     return check(prefix + field, getattr(message, field)) if message.HasField(field) else None
@@ -125,6 +140,13 @@ def a_digest(field: str, value: bytes) -> bytes:
     """A BLAKE3 digest."""
     if len(value) != 32:
         raise InvalidArgument(field, value, "must have 32 bytes")
+    return value
+
+
+def a_fingerprint(field: str, value: str) -> str:
+    """The fingerprint of a process with its parameters, or of a part of it."""
+    if not _FINGERPRINT.fullmatch(value):
+        raise InvalidArgument(field, value, "must have 64 lower-case hexadecimal digits")
     return value
 
 

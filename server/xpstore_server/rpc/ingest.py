@@ -12,6 +12,7 @@ from xpstore_server.auth import principal
 from xpstore_server.core import ingest, iteration, limits, model, module, step
 from xpstore_server.core.errors import InvalidArgument
 from xpstore_server.core.metric import Part
+from xpstore_server.core.module import NewModule
 from xpstore_server.rpc.blocks import BlockMerger
 from xpstore_server.rpc.fields import a_json_object, a_name, a_step, a_uuid, if_set
 from xpstore_server.rpc.metric_wire import part_of, parts_of
@@ -88,7 +89,7 @@ def _records(field: str, wire: pb.ModelRecords, record_count: int, who: str) -> 
     return ingest.ModelRecords(model_id, parts, events)
 
 
-def _event(field: str, model_id: str, wire: pb.EventRecord, who: str) -> ingest.Apply:
+def _event(field: str, model_id: str, wire: pb.EventRecord, who: str) -> NewModule | ingest.Apply:
     match wire.WhichOneof("event"):
         case "module":
             return _module(f"{field}.module", model_id, wire.module)
@@ -105,19 +106,18 @@ def _event(field: str, model_id: str, wire: pb.EventRecord, who: str) -> ingest.
             raise InvalidArgument(f"{field}.event", "", "must be module, iteration, step or tags")
 
 
-def _module(field: str, model_id: str, wire: pb.ModuleEvent) -> ingest.Apply:
-    values = {
-        "module_id": a_uuid(f"{field}.module_id", wire.module_id),
-        "name": a_name(f"{field}.name", wire.name),
-        "attributes_json": a_json_object(f"{field}.attributes_json", wire.attributes_json),
-    }
+def _module(field: str, model_id: str, wire: pb.ModuleEvent) -> NewModule | ingest.Apply:
+    new = NewModule(
+        a_uuid(f"{field}.module_id", wire.module_id),
+        a_name(f"{field}.name", wire.name),
+        a_json_object(f"{field}.attributes_json", wire.attributes_json),
+    )
     at_step = if_set(wire, "iteration_step", a_step, f"{field}.")
+    if at_step is None:
+        return new
 
     def create(tx: Transaction) -> None:
-        owner = module.Owner(model_id)
-        if at_step is not None:
-            owner = module.Owner("", iteration.get_by_step(tx, model_id=model_id, step=at_step).id)
-        module.create(tx, owner, **values)
+        module.create(tx, module.Owner("", iteration.get_by_step(tx, model_id=model_id, step=at_step).id), new)
 
     return create
 

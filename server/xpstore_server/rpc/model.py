@@ -127,12 +127,12 @@ class ModelService(model_pb2_grpc.ModelServiceServicer):
 
     async def CreateModule(self, request: pb.CreateModuleRequest, context: Any) -> pb.CreateModuleResponse:
         owner = _owner(request)
-        values = {
-            "module_id": a_uuid("module_id", request.module_id),
-            "name": a_name("name", request.name),
-            "attributes_json": a_json_object("attributes_json", request.attributes_json),
-        }
-        row = await self._database.write_async(lambda tx: module.create(tx, owner, **values))
+        new = module.NewModule(
+            a_uuid("module_id", request.module_id),
+            a_name("name", request.name),
+            a_json_object("attributes_json", request.attributes_json),
+        )
+        row = await self._database.write_async(lambda tx: module.create(tx, owner, new))
         return pb.CreateModuleResponse(module=module_to_wire(row))
 
     async def ListModules(self, request: pb.ListModulesRequest, context: Any) -> pb.ListModulesResponse:

@@ -3,7 +3,10 @@
 import base64
 import hashlib
 import json
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from google.protobuf.message import Message
 
 from xpstore_server.core import limits
 from xpstore_server.core.errors import InvalidArgument
@@ -11,6 +14,26 @@ from xpstore_server.core.paging import Key, Page
 
 # A search may be ordered by eight texts of up to 1,024 characters each.
 _TOKEN_LENGTH = 1 << 17
+
+
+M = TypeVar("M", bound=Message)
+
+
+def fitting(messages: Sequence[M], rows: Sequence[Any], key: Key | None, *names: str) -> tuple[Sequence[M], Key | None]:
+    """Cuts a page whose rows have more hanging on them than a message takes. At least one is left.
+
+    Args:
+        messages: the page.
+        rows: what they were made of, one for each.
+        key: where the next page begins if nothing is cut.
+        names: the columns of the key.
+    """
+    size = 0
+    for number, message in enumerate(messages):
+        size += message.ByteSize()
+        if number and size > limits.PAGE_BYTES:
+            return messages[:number], tuple(getattr(rows[number - 1], name) for name in names)
+    return messages, key
 
 
 class Pager:

@@ -9,7 +9,7 @@ from xpstore.v1 import project_pb2_grpc
 from xpstore_server.auth import principal
 from xpstore_server.core import project
 from xpstore_server.core.errors import InvalidArgument
-from xpstore_server.rpc.fields import a_name, a_text, a_uuid, masked
+from xpstore_server.rpc.fields import a_name, a_period, a_text, a_uuid, if_set, masked
 from xpstore_server.rpc.paging import Pager
 from xpstore_server.store.database import Database
 
@@ -52,9 +52,13 @@ class ProjectService(project_pb2_grpc.ProjectServiceServicer):
         who = principal()
         uid = a_uuid("project_uid", request.project_uid)
         checks = {"name": a_name, "description": a_text}
-        changes = {
-            field: checks[field](field, getattr(request, field)) for field in masked(request.update_mask, *checks)
-        }
+        optional = {"cache_ttl_us": a_period, "cache_max_age_us": a_period}
+        changes: dict[str, Any] = {}
+        for field in masked(request.update_mask, *checks, *optional):
+            if field in checks:
+                changes[field] = checks[field](field, getattr(request, field))
+            else:
+                changes[field] = if_set(request, field, optional[field])
         row = await self._database.write_async(
             lambda tx: project.change(tx, who, project_uid=uid, changes=changes, etag=request.etag)
         )
@@ -84,4 +88,6 @@ def to_wire(row: Row[Any]) -> pb.Project:
         updated_at_us=row.updated_at_us,
         updated_by=row.updated_by,
         etag=str(row.revision),
+        cache_ttl_us=row.cache_ttl_us,
+        cache_max_age_us=row.cache_max_age_us,
     )

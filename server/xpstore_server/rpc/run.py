@@ -9,7 +9,7 @@ from xpstore.v1 import run_pb2 as pb
 from xpstore.v1 import run_pb2_grpc
 from xpstore_server.core import run
 from xpstore_server.core.errors import InvalidArgument
-from xpstore_server.rpc.fields import a_json_object, a_text, a_uuid
+from xpstore_server.rpc.fields import a_json_object, a_text, a_time, a_uuid, if_set
 from xpstore_server.rpc.paging import Pager
 from xpstore_server.store.database import Database
 
@@ -32,8 +32,11 @@ class RunService(run_pb2_grpc.RunServiceServicer):
         model_id = a_uuid("model_id", request.model_id)
         id_ = a_uuid("run_id", request.run_id)
         environment = _environment(request.environment)
+        started_at_us = if_set(request, "started_at_us", a_time)
         row = await self._database.write_async(
-            lambda tx: run.create(tx, model_id=model_id, run_id=id_, environment=environment)
+            lambda tx: run.create(
+                tx, model_id=model_id, run_id=id_, environment=environment, started_at_us=started_at_us
+            )
         )
         return pb.CreateRunResponse(run=to_wire(row))
 
@@ -59,8 +62,8 @@ class RunService(run_pb2_grpc.RunServiceServicer):
         error = a_text("error", request.error)
         if request.status not in _ENDED:
             raise InvalidArgument("status", request.status, "must be RUN_STATUS_FINISHED or RUN_STATUS_FAILED")
-        ended = _ENDED[request.status]
-        row = await self._database.write_async(lambda tx: run.finish(tx, id_, ended, error))
+        end = run.End(_ENDED[request.status], error, if_set(request, "ended_at_us", a_time))
+        row = await self._database.write_async(lambda tx: run.finish(tx, id_, end))
         return pb.FinishRunResponse(run=to_wire(row))
 
 

@@ -79,6 +79,8 @@ class Project(SQLModel, table=True):
     revision: int = _column(Integer)
     deleted_at_us: int | None = _column(BigInteger, null=True)
     purged_at_us: int | None = _column(BigInteger, null=True)  # since when it cannot come back
+    cache_ttl_us: int | None = _column(BigInteger, null=True)
+    cache_max_age_us: int | None = _column(BigInteger, null=True)
     __table_args__ = (
         # An id is taken by the live project only: free again at once after a delete.
         _partial("uq_project_live_id", "id", where="deleted_at_us IS NULL", unique=True),
@@ -321,6 +323,7 @@ class ArtifactVersion(SQLModel, table=True):
     revision: int = _column(Integer)
     deleted_at_us: int | None = _column(BigInteger, null=True)
     purged_at_us: int | None = _column(BigInteger, null=True)  # since when it cannot come back
+    process_json: str | None = _column(TEXT, null=True)  # `core/process.py`; of versions that the cache made
     __table_args__ = (
         UniqueConstraint("artifact_id", "version"),
         Index("ix_artifact_version_created", "project_uid", "created_at_us", "id"),
@@ -432,6 +435,52 @@ class UploadPart(SQLModel, table=True):
     chunks: bytes = _column(LargeBinary)
 
 
+class CacheEntry(SQLModel, table=True):
+    """Which version a process made of its parameters. Goes with the version, so an entry never outlives its bytes."""
+
+    __tablename__ = "cache_entry"
+    project_uid: str = _reference("project.uid", primary_key=True)
+    fingerprint: str = _column(TEXT, primary_key=True)
+    version_id: str = _reference("artifact_version.id", index=True)
+    lease_id: str = _column(UUID)  # under which it was completed: whoever waited for that lease gets this entry
+    process_name: str = _column(TEXT)
+    completed_at_us: int = _column(BigInteger)
+    completed_by: str = _column(TEXT)
+    duration_us: int = _column(BigInteger)
+    expires_at_us: int | None = _column(BigInteger, null=True)
+    hits: int = _column(BigInteger)
+    last_hit_at_us: int | None = _column(BigInteger, null=True)
+    __table_args__ = (
+        Index("ix_cache_entry_completed", "project_uid", "completed_at_us", "fingerprint"),
+        Index("ix_cache_entry_process", "project_uid", "process_name", "completed_at_us", "fingerprint"),
+        _partial("ix_cache_entry_expires", "expires_at_us", where="expires_at_us IS NOT NULL"),
+    )
+
+
+class CacheLease(SQLModel, table=True):
+    """The right to compute an entry; failed ones stay for an hour, for those who wait.
+
+    The id is made of the holder's token, which is not stored.
+    """
+
+    __tablename__ = "cache_lease"
+    id: str = _column(UUID, primary_key=True)
+    project_uid: str = _reference("project.uid")
+    fingerprint: str = _column(TEXT)
+    holder: str = _column(TEXT)
+    held_by: str = _column(TEXT)
+    acquired_at_us: int = _column(BigInteger)
+    expires_at_us: int = _column(BigInteger, index=True)
+    waits_for: str | None = _column(UUID, null=True)  # the lease that its holder waits for at this moment
+    failed_at_us: int | None = _column(BigInteger, null=True)
+    error: str | None = _column(TEXT, null=True)
+    __table_args__ = (
+        _partial("uq_cache_lease_running", "project_uid", "fingerprint", where="failed_at_us IS NULL", unique=True),
+        Index("ix_cache_lease_project_uid", "project_uid"),
+        _partial("ix_cache_lease_waits_for", "id", where="waits_for IS NOT NULL"),
+    )
+
+
 def _table(model: type[SQLModel]) -> Table:
     return cast(Table, model.__table__)  # type: ignore[attr-defined]  # set by SQLModel's metaclass
 
@@ -460,5 +509,7 @@ chunk = _table(Chunk)
 artifact_pack = _table(ArtifactPack)
 upload = _table(Upload)
 upload_part = _table(UploadPart)
+cache_entry = _table(CacheEntry)
+cache_lease = _table(CacheLease)
 
 metadata = SQLModel.metadata

@@ -1,0 +1,128 @@
+"""The cache: what a hit costs, small and of 100 MB, beside joblib.Memory, and how often a crowd computes the same."""
+
+import multiprocessing
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import numpy
+from joblib import Memory
+
+from bench.figure import Figure, Goal, Spread, seconds_of
+from cached_program import storm
+from services import Postgres, Server
+from xpstore import Client, cached, local_copies
+from xpstore.v1 import cache_pb2
+
+LOOKUPS = 2_000
+LARGE_BYTES = 100_000_000
+FIRST_RUNS = 5
+RUNS = 15
+PROCESSES = 64
+KEYS = 200
+
+
+def measure(folder: Path, processes: int = PROCESSES, keys: int = KEYS) -> list[Figure]:
+    """Latencies on SQLite, which differ little on PostgreSQL, and storms on both."""
+    sqlite = f"sqlite:///{folder}/cache.db"
+    with _servers(sqlite, folder / "one", 1) as servers:
+        client = Client(servers[0].api_key, servers[0].address)
+        figures = [*_small(client, folder / "joblib-small"), *_large(client, folder / "joblib-large")]
+        client.close()
+        figures.append(_storm("one server, SQLite", servers, processes, keys))
+    with Postgres() as postgres, _servers(postgres.create_database(), folder / "two", 2) as servers:
+        figures.append(_storm("two replicas, PostgreSQL", servers, processes, keys))
+    return figures
+
+
+@contextmanager
+def _servers(database_url: str, folder: Path, number: int) -> Iterator[list[Server]]:
+    folder.mkdir()
+    servers = [Server(database_url, (folder / "blobs").as_uri(), folder) for _ in range(number)]
+    try:
+        yield [server.start() for server in servers]
+    finally:
+        for server in servers:
+            server.kill()
+
+
+def _small(client: Client, folder: Path) -> list[Figure]:
+    """A look-up alone, and a whole hit: code and arguments fingerprinted, looked up, read from the local copy."""
+    project = client.project("bench").open()
+    ours, theirs = cached(project=project)(_squares), Memory(folder, verbose=0).cache(_squares)
+    request = cache_pb2.LookupCacheEntryRequest(project_uid=project.uid, fingerprint=ours.artifact(7).hash_)
+    stub = client.stubs.cache.LookupCacheEntry
+    lookup = _median_milliseconds(lambda: client.call(stub, request, is_ordered=False))
+    hits, references = _median_milliseconds(lambda: ours(7)), _median_milliseconds(lambda: theirs(7))
+    return [
+        Figure("look-up, p50", "ms", lookup, goals=(Goal("<", 3),)),
+        Figure("hit of a small result, p50", "ms", hits, {"joblib.Memory": references}),
+    ]
+
+
+def _squares(number: int) -> list[int]:
+    return [one * one for one in range(number)]
+
+
+def _median_milliseconds(call: Callable[[], object]) -> Spread:
+    call()
+    durations = []
+    for _ in range(LOOKUPS):
+        began = time.perf_counter()
+        call()
+        durations.append((time.perf_counter() - began) * 1000)
+    return Spread.of([statistics.median(durations)])
+
+
+def _large(client: Client, folder: Path) -> list[Figure]:
+    """A hit on an array of 100 MB: downloaded, and from the copy on this machine. The order rotates."""
+    project = client.project("bench").open()
+    ours, theirs = cached(project=project)(_numbers), Memory(folder, verbose=0).cache(_numbers)
+    artifact, expected = ours.artifact(LARGE_BYTES), theirs(LARGE_BYTES)
+    first, plain = list[float](), list[float]()
+    for number in range(FIRST_RUNS):
+        client.caching.copies.drop(bytes.fromhex(artifact.digest), artifact.size_bytes)
+        first.append(_seconds(lambda: ours(LARGE_BYTES), expected))
+        plain.append(seconds_of(partial(artifact.download, folder / str(number)), 1).median)
+    again, verified, joblib = list[float](), list[float](), list[float]()
+    for _ in range(RUNS):
+        again.append(_seconds(lambda: ours(LARGE_BYTES), expected))
+        local_copies.forget()
+        verified.append(_seconds(lambda: ours(LARGE_BYTES), expected))
+        joblib.append(_seconds(lambda: theirs(LARGE_BYTES), expected))
+    beside, goal = {"joblib.Memory": Spread.of(joblib)}, Goal("<", 1, "joblib.Memory")
+    return [
+        Figure("hit of 100 MB, first", "s", Spread.of(first), {"download": Spread.of(plain)}),
+        Figure("hit of 100 MB, first of a process", "s", Spread.of(verified), beside, (goal,)),
+        Figure("hit of 100 MB, again", "s", Spread.of(again), beside, (goal,)),
+    ]
+
+
+def _numbers(size_bytes: int) -> Any:
+    return numpy.random.default_rng(0).random(size_bytes // 8)
+
+
+def _seconds(call: Callable[[], Any], expected: Any) -> float:
+    began = time.perf_counter()
+    value = call()
+    duration = time.perf_counter() - began
+    assert (value == expected).all()
+    return duration
+
+
+def _storm(where: str, servers: list[Server], processes: int, keys: int) -> Figure:
+    arguments = [
+        (rank, server.api_key, server.address, f"storm on {where}", keys)
+        for rank, server in zip(range(processes), cycle(servers), strict=False)
+    ]
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["__main__", "cached_program"])  # imported once, not by each
+    with context.Pool(processes) as pool:
+        computed = sum(pool.starmap(storm, arguments, chunksize=1))
+    bound = (Goal(">=", keys), Goal("<=", keys))
+    return Figure(f"{where}: computations, {processes} x {keys} calls", "", Spread.of([computed]), goals=bound)

@@ -1,0 +1,1 @@
+"""Clients of other trackers: programs that run in the environments of these."""

@@ -1,0 +1,71 @@
+"""Blocking calls for async functions: in a thread of their own, which hands coroutines back to the event loop."""
+
+import asyncio
+import concurrent.futures
+import contextlib
+import contextvars
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class Bridge:
+    """One blocking call. Not a pool: calls that wait for each other would starve in one.
+
+    Attributes:
+        is_cancelled: whether nobody waits for it any more.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._coroutine: concurrent.futures.Future[Any] | None = None
+        self.is_cancelled = False
+
+    async def run(self, job: Callable[[], T]) -> T:
+        """Runs a blocking job. Cancelling this cancels the coroutine that it waits for."""
+        outcome: asyncio.Future[T] = self._loop.create_future()
+        context = contextvars.copy_context()
+        threading.Thread(target=context.run, args=(self._work, job, outcome), name="xpstore-async", daemon=True).start()
+        try:
+            return await outcome
+        except asyncio.CancelledError:
+            self.is_cancelled = True
+            if self._coroutine is not None:
+                self._coroutine.cancel()
+            raise
+
+    def wait_for(self, make: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """In the thread: has the loop run a coroutine, and waits for what it returns.
+
+        Raises:
+            concurrent.futures.CancelledError: it was cancelled.
+        """
+        if self.is_cancelled:
+            raise concurrent.futures.CancelledError
+        self._coroutine = asyncio.run_coroutine_threadsafe(make(), self._loop)
+        if self.is_cancelled:
+            self._coroutine.cancel()
+        return self._coroutine.result()  # type: ignore[no-any-return]
+
+    def _work(self, job: Callable[[], T], outcome: "asyncio.Future[T]") -> None:
+        settle: Callable[[], Any]
+        try:
+            value = job()
+        except concurrent.futures.CancelledError:
+            settle = outcome.cancel
+        except BaseException as error:
+            settle = _failure(outcome, error)
+        else:
+            settle = _success(outcome, value)
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
+            self._loop.call_soon_threadsafe(settle)
+
+
+def _success(outcome: "asyncio.Future[T]", value: T) -> Callable[[], None]:
+    return lambda: None if outcome.done() else outcome.set_result(value)
+
+
+def _failure(outcome: "asyncio.Future[Any]", error: BaseException) -> Callable[[], None]:
+    return lambda: None if outcome.done() else outcome.set_exception(error)

@@ -1,0 +1,359 @@
+"""The cache of a project: what was computed, by what and of what, why a call would hit or miss, and what it saved."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from xpstore.artifact import CachedArtifact
+from xpstore.caching import Counts
+from xpstore.computation import MAX_WAIT_SECONDS, Computation, Terms
+from xpstore.description import describe
+from xpstore.errors import InvalidArgument
+from xpstore.fingerprint import Part, PartKind, fingerprint, fingerprint_process
+from xpstore.paging import iterate
+from xpstore.process import Process
+from xpstore.process_wire import part_from_wire, to_wire
+from xpstore.project import Project
+from xpstore.results import NAMED_FORMATS
+from xpstore.stamps import to_datetime, to_microseconds
+from xpstore.v1 import cache_pb2 as pb
+from xpstore.wire import invalid, to_name
+
+Duration = timedelta | float
+STATES = {
+    pb.CACHE_STATE_HIT: "hit",
+    pb.CACHE_STATE_ABSENT: "absent",
+    pb.CACHE_STATE_EXPIRED: "expired",
+    pb.CACHE_STATE_DELETED: "deleted",
+    pb.CACHE_STATE_RUNNING: "running",
+}
+
+
+class HasProcess(Protocol):
+    """A cached function."""
+
+    @property
+    def process(self) -> Process:
+        """Which computation it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class CacheEntry:
+    """One result in the cache.
+
+    Attributes:
+        fingerprint: that of the process with its parameters, 64 hexadecimal digits.
+        process: name of the process.
+        artifact: what it produced; None if that was deleted.
+        completed_at: when, UTC.
+        completed_by: name of the API key that computed it.
+        duration_seconds: how long that took.
+        expires_at: when it stops being a hit; None means never.
+        hits: how often it was a hit; the last seconds may be missing.
+        last_hit_at: when it was last a hit.
+    """
+
+    fingerprint: str
+    process: str
+    artifact: CachedArtifact | None
+    completed_at: datetime
+    completed_by: str
+    duration_seconds: float
+    expires_at: datetime | None
+    hits: int
+    last_hit_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How one part of a call differs from the most similar one that is known.
+
+    Attributes:
+        asked: the part in the call asked about; None if it has none of this kind and name.
+        known: the part in the known call; None if it has none.
+    """
+
+    asked: Part | None
+    known: Part | None
+
+    def __str__(self) -> str:
+        part = self.asked or self.known
+        assert part is not None
+        what = f"{part.kind.name.lower()} {part.name}"
+        if self.known is None:
+            return f"{what}: new, {part.text}"
+        if self.asked is None:
+            return f"{what}: gone, was {part.text}"
+        if self.asked.text == self.known.text:
+            return f"{what}: changed"
+        return f"{what}: {self.asked.text}, was {self.known.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a call would hit or miss; `print` it.
+
+    Attributes:
+        state: "hit", "absent", "expired" (too old), "deleted" (its artifact was), or "running" (somebody computes it).
+        fingerprint: that of the call.
+        process: name of the process.
+        entry: the entry, if there is one.
+        holder: who computes it now, if somebody does.
+        nearest: for a miss, the most similar entry of this process; None if there is none.
+        differences: how the call differs from `nearest`.
+    """
+
+    state: str
+    fingerprint: str
+    process: str
+    entry: CacheEntry | None
+    holder: str | None
+    nearest: CacheEntry | None
+    differences: list[Difference]
+
+    @property
+    def is_hit(self) -> bool:
+        """Whether the call would return without computing."""
+        return self.state == "hit"
+
+    def __str__(self) -> str:
+        lines = [f"{self.process}: {self._reason()}"]
+        if self.nearest is not None:
+            lines.append(
+                f"The most similar known call is of {self.nearest.completed_at:%Y-%m-%d %H:%M:%S} UTC. Differences:"
+            )
+            lines += [f"  {difference}" for difference in self.differences] or ["  none"]
+        return "\n".join(lines)
+
+    def _reason(self) -> str:
+        match self.state, self.entry:
+            case "hit", CacheEntry() as entry:
+                return (
+                    f"a hit, computed in {entry.duration_seconds:.3g} s by {entry.completed_by}, hit {entry.hits} times"
+                )
+            case "expired", CacheEntry() as entry:
+                return f"a miss: what was computed at {entry.completed_at:%Y-%m-%d %H:%M:%S} UTC is too old"
+            case "deleted", _:
+                return "a miss: the artifact was deleted"
+            case "running", _:
+                return f"a miss: {self.holder} computes it now"
+        return "a miss: it was never computed with these parts"
+
+
+@dataclass(frozen=True, slots=True)
+class CacheStatistics:
+    """What the cache of a project holds and saved.
+
+    Attributes:
+        entries: how many results it has.
+        hits: how often they were hits, of all users.
+        saved_seconds: the computing time that those hits saved.
+        size_bytes: sum of the sizes of the results, before deduplication.
+        here: what this client counted in this process.
+    """
+
+    entries: int
+    hits: int
+    saved_seconds: float
+    size_bytes: int
+    here: Counts
+
+
+class Cache:
+    """The cache of a project; get it as `project.cache`."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+
+    def get_or_compute(
+        self,
+        process: str,
+        parameters: Mapping[str, Any],
+        compute: Callable[[], Any],
+        *,
+        version: str | int | None = None,
+        ttl: Duration | None = None,
+        max_age: Duration | None = None,
+        force: bool = False,
+        format: str | None = None,
+        trusted: Sequence[str] = (),
+        max_wait: Duration = MAX_WAIT_SECONDS,
+    ) -> CachedArtifact:
+        """Returns the result of a process with these parameters, computing it if nobody has.
+
+        Args:
+            process: its name; the same name with the same parameters is the same computation.
+            parameters: what the result depends on.
+            compute: computes the value; not called for a hit.
+            version: change it when `compute` computes something else.
+            ttl: how long what is computed is a hit, as a timedelta or seconds; default the project's `cache_ttl`.
+            max_age: how old a hit may be; the project may be stricter.
+            force: compute whatever there is, and replace it.
+            format: "pickle" to pickle a value that has no safe format.
+            trusted: types of scikit-learn models to allow beside skops' defaults.
+            max_wait: how long to wait for somebody else who computes it.
+
+        Returns:
+            The artifact, the same one each time; `.load()` gives the value.
+
+        Raises:
+            InvalidArgument: a parameter has no fingerprint, or the value has no safe format.
+            ComputationFailed: somebody else computed it meanwhile, and it raised an exception.
+            Unavailable: the server is away.
+
+        Example:
+            ```python
+            artifact = project.cache.get_or_compute("tokenize", {"path": "corpus.txt", "size": 8}, lambda: tokenize(8))
+            tokens = artifact.load()
+            ```
+        """
+        terms = to_terms(ttl=ttl, max_age=max_age, force=force, format=format, trusted=trusted, max_wait=max_wait)
+        computation = Computation(
+            project=self._project,
+            process=_process(process, parameters, version),
+            compute=compute,
+            terms=terms,
+            used=artifacts_in(parameters),
+        )
+        return CachedArtifact._from_wire(computation.version(), self._project._client, self._project)
+
+    def explain(self, process: str, parameters: Mapping[str, Any], *, version: str | int | None = None) -> Explanation:
+        """Says why `get_or_compute` would hit or miss."""
+        return self._explain(_process(process, parameters, version), None)
+
+    def list(self, process: str | HasProcess | None = None) -> "list[CacheEntry]":
+        """Returns the entries, oldest first; of one process if given. Some may be too old to be hits."""
+        client = self._project._client
+        request = pb.ListCacheEntriesRequest(project_uid=self._project.uid, process_name=_name_of(process))
+        wires = iterate(client, client.stubs.cache.ListCacheEntries, request, "entries")
+        return [self._entry(wire) for wire in wires]
+
+    def invalidate(
+        self,
+        process: str | HasProcess | None = None,
+        *,
+        fingerprint: str | None = None,
+        delete_artifacts: bool = False,
+    ) -> int:
+        """Removes entries, so that the next call computes. Returns how many there were.
+
+        Args:
+            process: the name of a process, or a cached function: all its results. Neither this nor `fingerprint`: all
+                of the project.
+            fingerprint: only this result, as `artifact.hash_` or `explain` say it.
+            delete_artifacts: delete the artifacts too, but for those that an alias points to.
+
+        Raises:
+            InvalidArgument: both are given.
+        """
+        if process is not None and fingerprint is not None:
+            raise InvalidArgument("process and fingerprint are given: one of them selects entries")
+        request = pb.InvalidateCacheEntriesRequest(project_uid=self._project.uid, delete_artifacts=delete_artifacts)
+        if fingerprint is not None:
+            request.fingerprint = fingerprint
+        elif process is not None:
+            request.process_name = _name_of(process) or ""
+        else:
+            request.all = True
+        client = self._project._client
+        return client.call(client.stubs.cache.InvalidateCacheEntries, request).removed_count
+
+    def statistics(self) -> CacheStatistics:
+        """Returns what the cache holds and saved."""
+        client = self._project._client
+        request = pb.GetCacheStatisticsRequest(project_uid=self._project.uid)
+        wire = client.call(client.stubs.cache.GetCacheStatistics, request)
+        saved_seconds = wire.saved_us / 1_000_000
+        return CacheStatistics(wire.entry_count, wire.hits, saved_seconds, wire.size_bytes, client.caching.counts)
+
+    def _explain(self, process: Process, max_age_us: int | None) -> Explanation:
+        client = self._project._client
+        key = fingerprint_process(process.name, process.parts)
+        request = pb.ExplainCacheEntryRequest(
+            project_uid=self._project.uid, fingerprint=key, process=to_wire(process), max_age_us=max_age_us
+        )
+        wire = client.call(client.stubs.cache.ExplainCacheEntry, request)
+        differences = [
+            Difference(
+                part_from_wire(one.asked) if one.HasField("asked") else None,
+                part_from_wire(one.known) if one.HasField("known") else None,
+            )
+            for one in wire.differences
+        ]
+        return Explanation(
+            state=STATES.get(wire.state, "absent"),
+            fingerprint=key,
+            process=process.name,
+            entry=self._entry(wire.entry) if wire.HasField("entry") else None,
+            holder=wire.lease.holder if wire.HasField("lease") else None,
+            nearest=self._entry(wire.nearest) if wire.HasField("nearest") else None,
+            differences=differences,
+        )
+
+    def _entry(self, wire: pb.CacheEntry) -> CacheEntry:
+        artifact = None
+        if wire.HasField("version"):
+            artifact = CachedArtifact._from_wire(wire.version, self._project._client, self._project)
+        return CacheEntry(
+            fingerprint=wire.fingerprint,
+            process=wire.version.process.name,
+            artifact=artifact,
+            completed_at=to_datetime(wire.completed_at_us),
+            completed_by=wire.completed_by,
+            duration_seconds=wire.duration_us / 1_000_000,
+            expires_at=to_datetime(wire.expires_at_us) if wire.HasField("expires_at_us") else None,
+            hits=wire.hits,
+            last_hit_at=to_datetime(wire.last_hit_at_us) if wire.HasField("last_hit_at_us") else None,
+        )
+
+
+def to_terms(
+    *,
+    ttl: Duration | None,
+    max_age: Duration | None,
+    force: bool,
+    format: str | None,
+    trusted: Sequence[str],
+    max_wait: Duration,
+) -> Terms:
+    """Checks what was said about how results are kept and found."""
+    if format is not None and format not in NAMED_FORMATS:
+        raise invalid("format", format, f"must be one of {', '.join(NAMED_FORMATS)}, or None for the safe formats")
+    return Terms(
+        ttl_us=None if ttl is None else to_microseconds("ttl", ttl, least_us=1),
+        max_age_us=None if max_age is None else to_microseconds("max_age", max_age),
+        force=bool(force),
+        format=format,
+        trusted=(trusted,) if isinstance(trusted, str) else tuple(trusted),
+        max_wait_seconds=to_microseconds("max_wait", max_wait) / 1_000_000,
+    )
+
+
+def artifacts_in(value: Any) -> "list[str]":
+    """The ids of the artifact versions in the arguments of a call."""
+    from xpstore.artifact import Artifact
+
+    if isinstance(value, Artifact):
+        return [value.id]
+    if isinstance(value, Mapping):
+        value = value.values()
+    elif not isinstance(value, list | tuple | set | frozenset):
+        return []
+    return [id_ for item in value for id_ in artifacts_in(item)]
+
+
+def _process(name: str, parameters: Mapping[str, Any], version: str | int | None) -> Process:
+    if not isinstance(parameters, Mapping):
+        raise invalid("parameters", parameters, "must be a dictionary")
+    parts = [
+        Part(PartKind.PARAMETER, to_name("parameters", key, 512), fingerprint(value, key), describe(value))
+        for key, value in parameters.items()
+    ]
+    if version is not None:
+        parts.append(Part(PartKind.VERSION, "version", fingerprint(str(version), "version"), str(version)))
+    return Process(to_name("process", name), tuple(parts))
+
+
+def _name_of(process: str | HasProcess | None) -> str | None:
+    return process if process is None or isinstance(process, str) else process.process.name

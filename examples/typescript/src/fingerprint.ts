@@ -1,0 +1,236 @@
+// Fingerprints from docs/fingerprint.md alone. Checks the vectors of docs/fingerprint-vectors.json:
+//
+//   npm run fingerprint -- ../../docs/fingerprint-vectors.json
+
+import { readFileSync } from "node:fs";
+import { blake3 } from "@noble/hashes/blake3";
+
+// Values in the notation of the vectors: `type` says which other members there are.
+type Notation = any; // eslint-disable-line @typescript-eslint/no-explicit-any
+
+const { concat } = Buffer;
+const byte = (value: number) => Buffer.from([value]);
+const hex = (digits: string) => Buffer.from(digits, "hex");
+const sum = (numbers: number[]) => numbers.reduce((total, number) => total + number, 0);
+
+const seal = (tag: number, ...body: Buffer[]): Buffer => {
+  const node = concat([byte(tag), ...body]);
+  return node.length <= 64 ? concat([byte(node.length), node]) : concat([byte(0), blake3(node)]);
+};
+
+/** Two's complement, little-endian, with room for the sign. */
+function twosComplement(value: bigint): Buffer {
+  const magnitude = value < 0n ? -value : value;
+  const size = Math.floor((magnitude === 0n ? 0 : magnitude.toString(2).length) / 8) + 1;
+  const digits = BigInt.asUintN(8 * size, value).toString(16).padStart(2 * size, "0");
+  return hex(digits).reverse();
+}
+
+/** UTF-8, where half of a surrogate pair is three bytes as well. */
+function utf8(text: string): Buffer {
+  return concat([...text].map((character) => {
+    const code = character.codePointAt(0)!;
+    const isHalf = code >= 0xd800 && code < 0xe000;
+    return isHalf ? Buffer.from([0xe0 | (code >> 12), 0x80 | ((code >> 6) & 63), 0x80 | (code & 63)]) : Buffer.from(character);
+  }));
+}
+
+const NONE = seal(0x01);
+const bool = (value: boolean) => seal(0x02, byte(Number(value)));
+const int = (value: bigint | number | string) => seal(0x03, twosComplement(BigInt(value)));
+const str = (text: string) => seal(0x06, utf8(text));
+const bytes = (data: Buffer) => seal(0x07, data);
+const tuple = (items: Buffer[]) => seal(0x11, ...items);
+const sorted = (items: Buffer[]) => [...items].sort(Buffer.compare);
+const offset = (microseconds: string | null) => (microseconds === null ? NONE : int(microseconds));
+
+function dictionary(entries: [Buffer, Buffer][]): Buffer {
+  const order = [...entries].sort(([a], [b]) => Buffer.compare(a, b));
+  order.forEach(([key], i) => {
+    if (i && order[i - 1]![0].equals(key)) throw new Error("two keys have the same fingerprint");
+  });
+  return seal(0x14, ...order.flat());
+}
+
+/** The number that stands for every NaN, and what is larger than infinity without its sign. */
+const FLOATS: Record<string, [size: number, nan: bigint, infinity: bigint]> = {
+  f2: [2, 0x7e00n, 0x7c00n], f4: [4, 0x7fc00000n, 0x7f800000n], f8: [8, 0x7ff8000000000000n, 0x7ff0000000000000n],
+  bfloat16: [2, 0x7fc0n, 0x7f80n],
+};
+Object.assign(FLOATS, { c8: FLOATS.f4, c16: FLOATS.f8, float16: FLOATS.f2, float32: FLOATS.f4, float64: FLOATS.f8 });
+
+function withOneNaN(kind: string, data: Buffer): Buffer {
+  if (!FLOATS[kind]) return data;
+  const [size, nan, infinity] = FLOATS[kind];
+  const parts: Buffer[] = [];
+  for (let start = 0; start < data.length; start += size) {
+    const number = data.subarray(start, start + size);
+    const bits = BigInt.asUintN(8 * size - 1, BigInt("0x" + Buffer.from(number).reverse().toString("hex")));
+    parts.push(bits > infinity ? hex(nan.toString(16).padStart(2 * size, "0")).reverse() : number);
+  }
+  return concat(parts);
+}
+
+const shape = (sizes: number[]) => tuple(sizes.map(int));
+const array = (kind: string, sizes: number[], data: Buffer, tag = 0x40) =>
+  seal(tag, str(kind), shape(sizes), withOneNaN(kind, data));
+const double = (bits: string) => withOneNaN("f8", hex(bits).reverse());
+
+function numbers(kind: string, values: (number | bigint | boolean)[]): Buffer {
+  const size = Number(kind.slice(1));
+  const write = (value: number | bigint | boolean) => {
+    const data = Buffer.alloc(size);
+    if (kind === "f8") data.writeDoubleLE(Number(value));
+    else hex(BigInt.asUintN(8 * size, BigInt(value)).toString(16).padStart(2 * size, "0")).reverse().copy(data);
+    return data;
+  };
+  return array(kind, [values.length], concat(values.map(write)));
+}
+
+/** A column: its kind, how many rows, which are not null, and what the kind says. */
+function column({ kind, values, inner, fields }: Notation): Buffer {
+  const valid: boolean[] = values.map((value: unknown) => value !== null || kind === "dictionary");
+  const validity = valid.every(Boolean) ? NONE : numbers("b1", valid);
+  return seal(0x50, str(kind), int(values.length), validity, ...parts());
+
+  function parts(): Buffer[] {
+    if (kind === "null") return [];
+    if (kind === "dictionary") return [column({ kind: inner, values })];
+    if (kind === "string" || kind === "binary") {
+      const rows: Buffer[] = values.map((value: string | null) => utf8(value ?? ""));
+      return [numbers("i8", rows.map((row) => row.length)), bytes(concat(rows))];
+    }
+    if (kind === "list") {
+      const rows: unknown[][] = values.map((value: unknown[] | null) => value ?? []);
+      return [numbers("i8", rows.map((row) => row.length)), column({ kind: inner, values: rows.flat() })];
+    }
+    if (kind === "struct")
+      return fields.flatMap(([name, kind]: [string, string]) =>
+        [str(name), column({ kind, values: values.map((value: Notation) => value?.[name] ?? null) })]);
+    const plain = /^(date32|time32)/.test(kind) ? "i4" : /\[/.test(kind) ? "i8" : kind;
+    return [numbers(plain, values.map((value: number | null) => value ?? 0))];
+  }
+}
+
+function decimal(text: string): Buffer {
+  if (/nan|inf/i.test(text)) return Buffer.from(text);
+  const [, sign, whole, part = "", exponent = "0"] = /^(-?)(\d+)(?:\.(\d+))?(?:E([+-]?\d+))?$/.exec(text)!;
+  const digits = (whole! + part).replace(/^0+(?=\d)/, "");
+  return Buffer.from(`${sign}${digits}E${Number(exponent) - part.length}`);
+}
+
+/** The tree digest of docs/protocol.md. */
+function tree(entries: { path: string; hex: string | null; executable: boolean }[]): Uint8Array {
+  const order = [...entries].sort((a, b) => Buffer.compare(Buffer.from(a.path), Buffer.from(b.path)));
+  return blake3(concat([Buffer.from("xpstore tree v1\n"), ...order.flatMap((entry) => {
+    const [path, data, head, size] = [Buffer.from(entry.path), hex(entry.hex ?? ""), Buffer.alloc(4), Buffer.alloc(8)];
+    head.writeUInt32LE(path.length);
+    size.writeBigUInt64LE(BigInt(data.length));
+    const isFile = entry.hex !== null;
+    return [head, path, byte(isFile ? 1 : 2), byte(Number(entry.executable)), size, isFile ? blake3(data) : Buffer.alloc(32)];
+  })]));
+}
+
+const all = (values: Notation[]): Buffer[] => values.map(enc);
+const named = (fields: [string, Notation][]) => fields.map(([name, value]) => [str(name), enc(value)] as [Buffer, Buffer]);
+const data = (v: Notation) => concat(Array(v.times ?? 1).fill(hex(v.hex)));
+
+const ENCODERS: Record<string, (v: Notation) => Buffer> = {
+  none: () => NONE,
+  bool: (v) => bool(v.value),
+  int: (v) => int(v.value),
+  float: (v) => seal(0x04, double(v.bits)),
+  complex: (v) => seal(0x05, ...v.bits.map(double)),
+  str: (v) => str(v.value),
+  bytes: (v) => bytes(data(v)),
+  bytearray: (v) => seal(0x08, data(v)),
+  decimal: (v) => seal(0x09, decimal(v.value)),
+  fraction: (v) => seal(0x0a, int(v.numerator), int(v.denominator)),
+  list: (v) => seal(0x10, ...all(v.items)),
+  tuple: (v) => tuple(all(v.items)),
+  set: (v) => seal(0x12, ...sorted(all(v.items))),
+  frozenset: (v) => seal(0x13, ...sorted(all(v.items))),
+  dict: (v) => dictionary(v.entries.map(all)),
+  ordered_dict: (v) => seal(0x15, ...v.entries.flatMap(all)),
+  range: (v) => seal(0x16, int(v.start), int(v.stop), int(v.step)),
+  slice: (v) => seal(0x17, ...all([v.start, v.stop, v.step])),
+  date: (v) => seal(0x20, Buffer.from(v.value)),
+  datetime: (v) => seal(0x21, int(v.microseconds), offset(v.offset)),
+  time: (v) => seal(0x22, int(v.microseconds), offset(v.offset)),
+  timedelta: (v) => seal(0x23, twosComplement(BigInt(v.microseconds))),
+  uuid: (v) => seal(0x24, hex(v.value.replaceAll("-", ""))),
+  pattern: (v) => seal(0x25, enc(v.pattern), int(v.flags)),
+  file: (v) => seal(0x26, Buffer.from(blake3(hex(v.hex)))),
+  directory: (v) => seal(0x27, Buffer.from(tree(v.entries))),
+  artifact: (v) => seal(0x28, hex(v.digest)),
+  model: (v) => seal(0x29, str(v.hash)),
+  type: (v) => seal(0x2a, Buffer.from(v.name)),
+  fields: (v) => seal(0x30, str(v.class), dictionary(named(v.fields))),
+  named_tuple: (v) => seal(0x31, str(v.class), tuple(named(v.fields).map(tuple))),
+  enum: (v) => seal(0x32, str(v.class), v.name === null ? NONE : str(v.name), enc(v.value)),
+  subclass: (v) => seal(0x33, str(v.class), enc(v.value), dictionary(named(v.attributes))),
+  own: (v) => seal(0x34, str(v.class), enc(v.value)),
+  array: (v) => array(v.dtype, v.shape, hex(v.hex)),
+  scalar: (v) => array(v.dtype, [], hex(v.hex), 0x41),
+  records: (v) => seal(0x42, shape(v.shape), tuple(named(v.fields).map(([name]) => name)), ...named(v.fields).map(([, field]) => field)),
+  objects: (v) => seal(0x43, shape(v.shape), ...all(v.items)),
+  dtype: (v) => seal(0x44, Buffer.from(v.name)),
+  tensor: (v) => array(v.dtype, v.shape, hex(v.hex), 0x45),
+  column,
+  table: (v) => seal(0x51, tuple(named(v.columns).map(([name]) => name)), int(v.rows), ...named(v.columns).map(([, column]) => column)),
+  frame: (v) => seal(0x52, enc(v.columns), enc(v.index), ...all(v.values)),
+  series: (v) => seal(0x53, ...all([v.name, v.index, v.values])),
+  index: (v) => seal(0x54, tuple(all(v.names)), ...all(v.levels)),
+  multi_index: (v) => seal(0x5a, tuple(all(v.names)), ...all(v.levels)),
+  categorical: (v) => seal(0x55, enc(v.categories), bool(v.ordered), numbers("i4", v.codes)),
+  zoned: (v) => seal(0x56, str(v.zone), enc(v.instants)),
+  missing: (v) => seal(0x57, Buffer.from(v.name)),
+  timestamp: (v) => seal(0x58, enc(v.value), int(v.nanoseconds)),
+  intervals: (v) => seal(0x59, str(v.closed), enc(v.left), enc(v.right)),
+};
+
+/** How a value stands in its parent. */
+export function enc(value: Notation): Buffer {
+  return ENCODERS[value.type]!(value);
+}
+
+const digest = (prefix: string, ...data: Buffer[]) =>
+  Buffer.from(blake3(concat([Buffer.from(prefix), ...data]))).toString("hex");
+
+export const fingerprint = (value: Notation): string => digest("xpstore value v1\n", enc(value));
+
+type Part = { kind: number; name: string; fingerprint: string };
+
+/** The key of a cache entry. */
+export function fingerprintProcess(name: string, parts: Part[]): string {
+  if (!name) throw new Error("the name is empty");
+  const order = [...parts].sort((a, b) => a.kind - b.kind || Buffer.compare(utf8(a.name), utf8(b.name)));
+  order.forEach((part, i) => {
+    if (!/^[0-9a-f]{64}$/.test(part.fingerprint)) throw new Error("a fingerprint has 64 lower-case hexadecimal digits");
+    if (i && order[i - 1]!.kind === part.kind && order[i - 1]!.name === part.name)
+      throw new Error("two parts have the same kind and name");
+  });
+  const encoded = order.map((part) => tuple([int(part.kind), str(part.name), bytes(hex(part.fingerprint))]));
+  return digest("xpstore process v1\n", str(name), ...encoded);
+}
+
+function isRefused(act: () => string): boolean {
+  try {
+    act();
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+const vectors = JSON.parse(readFileSync(process.argv[2]!, "utf8"));
+const wrong: string[] = [
+  ...vectors.values.filter((v: Notation) => enc(v.value).toString("hex") !== v.encoding_hex || fingerprint(v.value) !== v.fingerprint),
+  ...vectors.processes.filter((v: Notation) => fingerprintProcess(v.process, v.parts) !== v.fingerprint),
+  ...vectors.refused_values.filter((v: Notation) => !isRefused(() => fingerprint(v.value))),
+  ...vectors.refused_processes.filter((v: Notation) => !isRefused(() => fingerprintProcess(v.process, v.parts))),
+].map((v) => v.name);
+const total = sum(["values", "processes", "refused_values", "refused_processes"].map((key) => vectors[key].length));
+console.log(`${total - wrong.length} of ${total} vectors agree`);
+if (wrong.length) console.log(`wrong: ${wrong.join("; ")}`);
+process.exitCode = wrong.length ? 1 : 0;

@@ -1,0 +1,199 @@
+"""The cache: which artifact version a process made of which parameters. The right to compute one is `lease`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Double,
+    Row,
+    and_,
+    bindparam,
+    case,
+    cast,
+    delete,
+    func,
+    select,
+    tuple_,
+    update,
+)
+
+from xpstore_server.core import artifact, project
+from xpstore_server.core.artifact import Details
+from xpstore_server.core.errors import NotFound
+from xpstore_server.core.paging import Key as PageKey
+from xpstore_server.core.paging import Page, fetch
+from xpstore_server.store import tables
+from xpstore_server.store.clock import NowUs
+from xpstore_server.store.database import Transaction
+
+entry = tables.cache_entry
+version = tables.artifact_version
+named = tables.artifact
+
+State = Literal["hit", "absent", "expired", "deleted"]
+
+BATCH = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What an entry is found by."""
+
+    project_uid: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An entry: its row joined with that of its version, and what hangs on the version."""
+
+    row: Row[Any]
+    details: Details
+
+
+_OF_ENTRY = [column for column in entry.c if column.name not in ("project_uid", "version_id")]
+_OF_VERSION = [column for column in version.c if column.name not in ("manifest", "fingerprint")]
+_COLUMNS = [*_OF_ENTRY, *_OF_VERSION, named.c.name, named.c.type, NowUs().label("now_us")]
+_IS_KEY = and_(entry.c.project_uid == tables.project.c.uid, entry.c.fingerprint == bindparam("fingerprint"))
+# One row for a live project, whether there is an entry or not: a look-up is one query.
+_LOOK = (
+    select(*_COLUMNS, tables.project.c.cache_max_age_us)
+    .select_from(tables.project)
+    .outerjoin(entry, _IS_KEY)
+    .outerjoin(version, version.c.id == entry.c.version_id)
+    .outerjoin(named, named.c.id == version.c.artifact_id)
+    .where(tables.project.c.uid == bindparam("project_uid"), tables.project.c.deleted_at_us.is_(None))
+)
+_LIVE = (
+    select(*_COLUMNS)
+    .join(version, version.c.id == entry.c.version_id)
+    .join(named, named.c.id == version.c.artifact_id)
+    .where(version.c.state == "live")
+)
+
+
+def look(tx: Transaction, key: Key) -> Row[Any]:
+    """Returns the row of an entry, hit or not; its columns are NULL if there is none."""
+    row = tx.execute(_LOOK, {"project_uid": key.project_uid, "fingerprint": key.fingerprint}).first()
+    if row is None:
+        raise NotFound("project", key.project_uid)
+    return row
+
+
+def state(row: Row[Any], max_age_us: int | None) -> State:
+    """What a row of `look` is to a caller who takes entries up to this age."""
+    if row.id is None:
+        return "absent"
+    if row.state != "live":
+        return "deleted"
+    if row.expires_at_us is not None and row.expires_at_us <= row.now_us:
+        return "expired"
+    age_us = max(row.now_us - row.completed_at_us, 0)
+    bounds = [bound for bound in (max_age_us, row.cache_max_age_us) if bound is not None]
+    return "expired" if any(age_us >= bound for bound in bounds) else "hit"
+
+
+def lookup(tx: Transaction, key: Key, max_age_us: int | None) -> Found | None:
+    """Returns the entry if it is a hit."""
+    row = look(tx, key)
+    return described(tx, [row])[0] if state(row, max_age_us) == "hit" else None
+
+
+def described(tx: Transaction, rows: Sequence[Row[Any]]) -> list[Found]:
+    """Adds to rows what hangs on their versions."""
+    details = artifact.details(tx, [row.id for row in rows])
+    return [Found(row, details[row.id]) for row in rows]
+
+
+def live(tx: Transaction, keys: Sequence[Key]) -> list[Found]:
+    """Returns those of these entries whose versions are live, whatever their age."""
+    key = tuple_(entry.c.project_uid, entry.c.fingerprint, types=[tables.UUID, tables.TEXT])
+    query = _LIVE.where(key.in_([(one.project_uid, one.fingerprint) for one in keys]))
+    return described(tx, tx.execute(query).all())
+
+
+def list_page(
+    tx: Transaction, project_uid: str, process_name: str | None, page: Page
+) -> tuple[list[Found], PageKey | None]:
+    """Returns a page of the entries of a project whose versions are live, oldest first."""
+    project.get(tx, project_uid=project_uid)
+    query = _LIVE.where(entry.c.project_uid == project_uid)
+    if process_name is not None:
+        query = query.where(entry.c.process_name == process_name)
+    rows, key = fetch(tx, query, [entry.c.completed_at_us, entry.c.fingerprint], page)
+    return described(tx, rows), key
+
+
+def newest(tx: Transaction, key: Key, process_name: str, limit: int) -> Sequence[Row[Any]]:
+    """Fingerprint and process of the newest other entries of a process."""
+    query = (
+        select(entry.c.fingerprint, version.c.process_json)
+        .join(version, version.c.id == entry.c.version_id)
+        .where(version.c.state == "live", entry.c.project_uid == key.project_uid)
+        .where(entry.c.process_name == process_name, entry.c.fingerprint != key.fingerprint)
+    )
+    by_age = (entry.c.completed_at_us.desc(), entry.c.fingerprint.desc())
+    return tx.execute(query.order_by(*by_age).limit(limit)).all()
+
+
+def invalidate(
+    tx: Transaction, principal: str, project_uid: str, which: ColumnElement[bool], *, delete_artifacts: bool
+) -> tuple[int, int]:
+    """Removes some of the entries picked; returns how many, and how many versions went with them. (0, 0): all done."""
+    project.get(tx, project_uid=project_uid)
+    mine = (entry.c.project_uid == project_uid) & which
+    some = tx.execute(select(entry.c.fingerprint).where(mine).limit(BATCH)).scalars().all()
+    # The condition again, for what is completed anew in between.
+    mine = mine & entry.c.fingerprint.in_(some)
+    deleted = 0
+    if delete_artifacts:
+        deleted = artifact.delete_unaliased(tx, principal, version.c.id.in_(select(entry.c.version_id).where(mine)))
+    return tx.execute(delete(entry).where(mine)).rowcount, deleted
+
+
+def statistics(tx: Transaction, project_uid: str) -> Row[Any]:
+    """Returns sums over the entries whose versions are live."""
+    project.get(tx, project_uid=project_uid)
+    # In floats: a sum of products of what clients say may be more than an integer holds.
+    saved = func.coalesce(func.sum(cast(entry.c.hits, Double) * entry.c.duration_us), 0.0)
+    query = (
+        select(
+            func.count().label("entries"),
+            cast(func.coalesce(func.sum(entry.c.hits), 0), BigInteger).label("hits"),
+            saved.label("saved_us"),
+            cast(func.coalesce(func.sum(version.c.size_bytes), 0), BigInteger).label("size_bytes"),
+        )
+        .join(version, version.c.id == entry.c.version_id)
+        .where(entry.c.project_uid == project_uid, version.c.state == "live")
+    )
+    return tx.execute(query).one()
+
+
+_is_later = entry.c.last_hit_at_us.is_(None) | (entry.c.last_hit_at_us < bindparam("at_us"))
+_ADD_HITS = (
+    update(entry)
+    .where(entry.c.project_uid == bindparam("of_project"), entry.c.fingerprint == bindparam("of_fingerprint"))
+    .values(
+        hits=entry.c.hits + bindparam("more", type_=BigInteger()),
+        last_hit_at_us=case((_is_later, bindparam("at_us", type_=BigInteger())), else_=entry.c.last_hit_at_us),
+    )
+)
+
+
+def add_hits(tx: Transaction, hits: Sequence[tuple[Key, int, int]]) -> None:
+    """Adds hits that were counted in memory: key, how many, when the last was."""
+    # Sorted: two replicas that add to the same entries would lock them crosswise.
+    for key, more, at_us in sorted(hits, key=lambda one: (one[0].project_uid, one[0].fingerprint)):
+        of = {"of_project": key.project_uid, "of_fingerprint": key.fingerprint}
+        tx.execute(_ADD_HITS, {**of, "more": more, "at_us": at_us})
+
+
+def forget(tx: Transaction, kept_us: int) -> int:
+    """Removes some entries that have been past their time for so long; their versions stay."""
+    old = entry.c.expires_at_us <= tx.now_us() - kept_us
+    key = tuple_(entry.c.project_uid, entry.c.fingerprint)
+    some = select(entry.c.project_uid, entry.c.fingerprint).where(old).limit(BATCH)
+    return tx.execute(delete(entry).where(key.in_(some), old)).rowcount

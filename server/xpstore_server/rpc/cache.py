@@ -1,0 +1,171 @@
+"""CacheService."""
+
+from functools import partial
+from typing import Any
+
+from sqlalchemy import ColumnElement, true
+
+from xpstore.v1 import cache_pb2 as pb
+from xpstore.v1 import cache_pb2_grpc
+from xpstore_server.auth import principal
+from xpstore_server.core import cache, explain, lease, limits
+from xpstore_server.core.cache import Found
+from xpstore_server.core.errors import InvalidArgument
+from xpstore_server.core.lease import Reservation, Waited, Wanted
+from xpstore_server.rpc.cache_wire import (
+    a_key,
+    a_lease_id,
+    a_max_age,
+    entry_to_wire,
+    explanation_to_wire,
+    lease_ids,
+    lease_to_wire,
+    outcome_to_wire,
+)
+from xpstore_server.rpc.fields import a_fingerprint, a_name, a_text, a_uuid, an_age, if_set
+from xpstore_server.rpc.hits import HitCounter
+from xpstore_server.rpc.paging import Pager, fitting
+from xpstore_server.rpc.process_wire import a_process
+from xpstore_server.rpc.waiting import WaitingRoom
+from xpstore_server.store.database import Database
+
+# Of three heartbeats two may be late before somebody takes over.
+HEARTBEATS = 2.5
+INT64_MAX = (1 << 63) - 1
+
+
+class CacheService(cache_pb2_grpc.CacheServiceServicer):
+    def __init__(self, database: Database, waiting: WaitingRoom, hits: HitCounter, lease_us: int) -> None:
+        self._database = database
+        self._waiting = waiting
+        self._hits = hits
+        self._lease_us = lease_us
+
+    async def LookupCacheEntry(self, request: pb.LookupCacheEntryRequest, context: Any) -> pb.LookupCacheEntryResponse:
+        key, max_age_us = a_key(request), a_max_age(request)
+        found = await self._database.read_async(lambda tx: cache.lookup(tx, key, max_age_us))
+        return pb.LookupCacheEntryResponse(entry=None if found is None else self._a_hit(found))
+
+    async def ReserveCacheEntry(
+        self, request: pb.ReserveCacheEntryRequest, context: Any
+    ) -> pb.ReserveCacheEntryResponse:
+        who = principal()
+        wanted = Wanted(
+            key=a_key(request),
+            lease_id=a_lease_id("token", request.token),
+            holder=a_text("holder", request.holder, limits.HOLDER_LENGTH),
+            max_age_us=a_max_age(request),
+            force=request.force,
+        )
+        found = await self._database.read_async(lambda tx: lease.peek(tx, wanted))
+        if found is None:
+            reserve = partial(lease.reserve, principal=who, wanted=wanted, length_us=self._lease_us)
+            found = await self._database.write_async(reserve)
+        return self._reserved(found)
+
+    def _reserved(self, found: Reservation) -> pb.ReserveCacheEntryResponse:
+        if found.entry is not None:
+            return pb.ReserveCacheEntryResponse(entry=self._a_hit(found.entry))
+        if found.granted is not None:
+            renew_every_us = int(self._lease_us / HEARTBEATS)
+            return pb.ReserveCacheEntryResponse(granted=lease_to_wire(found.granted), renew_every_us=renew_every_us)
+        assert found.busy is not None
+        return pb.ReserveCacheEntryResponse(busy=lease_to_wire(found.busy))
+
+    async def RenewCacheLeases(self, request: pb.RenewCacheLeasesRequest, context: Any) -> pb.RenewCacheLeasesResponse:
+        ids = lease_ids("tokens", request.tokens)
+        if not ids:
+            return pb.RenewCacheLeasesResponse()
+        kept = await self._database.write_async(lambda tx: lease.renew(tx, ids, self._lease_us))
+        lost = [position for position, id_ in enumerate(ids) if id_ not in kept]
+        return pb.RenewCacheLeasesResponse(lost_positions=lost)
+
+    async def WaitForCacheEntry(
+        self, request: pb.WaitForCacheEntryRequest, context: Any
+    ) -> pb.WaitForCacheEntryResponse:
+        waited = Waited(a_key(request), a_uuid("lease_id", request.lease_id))
+        timeout_us = min(an_age("timeout_us", request.timeout_us), limits.WAIT_US)
+        held = frozenset(lease_ids("held_tokens", request.held_tokens))
+        outcome = await self._waiting.wait(waited, timeout_us / 1_000_000, held)
+        if outcome.entry is not None:
+            self._hits.add(outcome.entry)
+        return outcome_to_wire(outcome)
+
+    async def FailCacheLease(self, request: pb.FailCacheLeaseRequest, context: Any) -> pb.FailCacheLeaseResponse:
+        id_ = a_lease_id("token", request.token)
+        error = a_text("error", request.error, limits.ERROR_LENGTH)
+        ended = await self._database.write_async(lambda tx: lease.fail(tx, id_, error))
+        self._waiting.wake(id_)
+        return pb.FailCacheLeaseResponse(ended=ended)
+
+    async def ReleaseCacheLease(
+        self, request: pb.ReleaseCacheLeaseRequest, context: Any
+    ) -> pb.ReleaseCacheLeaseResponse:
+        id_ = a_lease_id("token", request.token)
+        ended = await self._database.write_async(lambda tx: lease.release(tx, id_))
+        self._waiting.wake(id_)
+        return pb.ReleaseCacheLeaseResponse(ended=ended)
+
+    async def InvalidateCacheEntries(
+        self, request: pb.InvalidateCacheEntriesRequest, context: Any
+    ) -> pb.InvalidateCacheEntriesResponse:
+        who = principal()
+        uid = a_uuid("project_uid", request.project_uid)
+        # What is completed from now on stays: else this might never end.
+        now = await self._database.read_async(lambda tx: tx.now_us())
+        which = _selected(request) & (cache.entry.c.completed_at_us <= now)
+        unit = partial(
+            cache.invalidate, principal=who, project_uid=uid, which=which, delete_artifacts=request.delete_artifacts
+        )
+        answer = pb.InvalidateCacheEntriesResponse()
+        while True:
+            removed, deleted = await self._database.write_async(unit)
+            answer.removed_count += removed
+            answer.deleted_version_count += deleted
+            if not removed:
+                return answer
+
+    async def ListCacheEntries(self, request: pb.ListCacheEntriesRequest, context: Any) -> pb.ListCacheEntriesResponse:
+        uid = a_uuid("project_uid", request.project_uid)
+        process_name = if_set(request, "process_name", a_name)
+        pager = Pager("cache entries", uid, process_name)
+        page = pager.page(request.page_size, request.page_token)
+        found, key = await self._database.read_async(lambda tx: cache.list_page(tx, uid, process_name, page))
+        rows = [one.row for one in found]
+        entries, key = fitting(list(map(entry_to_wire, found)), rows, key, "completed_at_us", "fingerprint")
+        return pb.ListCacheEntriesResponse(entries=entries, next_page_token=pager.token(key))
+
+    async def ExplainCacheEntry(
+        self, request: pb.ExplainCacheEntryRequest, context: Any
+    ) -> pb.ExplainCacheEntryResponse:
+        key, process, max_age_us = a_key(request), a_process("process", request.process), a_max_age(request)
+        found = await self._database.read_async(lambda tx: explain.explain(tx, key, process, max_age_us))
+        return explanation_to_wire(found)
+
+    async def GetCacheStatistics(
+        self, request: pb.GetCacheStatisticsRequest, context: Any
+    ) -> pb.GetCacheStatisticsResponse:
+        uid = a_uuid("project_uid", request.project_uid)
+        row = await self._database.read_async(lambda tx: cache.statistics(tx, uid))
+        return pb.GetCacheStatisticsResponse(
+            entry_count=row.entries,
+            hits=row.hits,
+            saved_us=min(int(row.saved_us), INT64_MAX),
+            size_bytes=row.size_bytes,
+        )
+
+    def _a_hit(self, found: Found) -> pb.CacheEntry:
+        self._hits.add(found)
+        return entry_to_wire(found)
+
+
+def _selected(request: pb.InvalidateCacheEntriesRequest) -> ColumnElement[bool]:
+    match request.WhichOneof("selector"):
+        case "fingerprint":
+            return cache.entry.c.fingerprint == a_fingerprint("fingerprint", request.fingerprint)
+        case "process_name":
+            return cache.entry.c.process_name == a_name("process_name", request.process_name)
+        case "all" if request.all:
+            return true()
+        case _:
+            raise InvalidArgument("selector", "", "must be fingerprint, process_name or all = true")
