@@ -1,6 +1,6 @@
 """Cached computations for tests that stop and kill the processes they run in.
 
-    python -m cached_program KEY ADDRESS PROJECT FOLDER FUNCTION ARGUMENT
+    python tests/cached_program.py KEY ADDRESS PROJECT FOLDER FUNCTION ARGUMENT
 
 Each computation adds a line with its process to FOLDER/ARGUMENT.began and waits for FOLDER/ARGUMENT.go. The program
 prints the result, or type and text of the exception. FOLDER/PROCESS.asks is there once it asks.

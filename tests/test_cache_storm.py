@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import cached_program
 import xpstore
 from cached_program import storm
 from conftest import Backend
@@ -52,7 +53,7 @@ def start(replicas: list[Server], project: xpstore.Project, tmp_path: Path) -> I
 
     def start(function: str, argument: str) -> Program:
         server = replicas[len(programs) % len(replicas)]
-        words = ["-m", "cached_program", server.api_key, server.address, project.id, str(tmp_path), function, argument]
+        words = [cached_program.__file__, server.api_key, server.address, project.id, str(tmp_path), function, argument]
         programs.append(subprocess.Popen([sys.executable, *words], stdout=subprocess.PIPE, text=True))
         return programs[-1]
 
