@@ -161,9 +161,9 @@ class Backlog:
             os.close(descriptor)
         new.replace(self._folder / "state.json")
 
-    def has_reached(self, place: Place) -> bool:
-        """Whether everything before a place is shipped."""
-        return (self.state.segment, self.state.offset) >= (place.segment, place.offset)
+    def has_reached(self, place: Place, but_bytes: int = 0) -> bool:
+        """Whether everything before a place is shipped, but for its last bytes."""
+        return (self.state.segment, self.state.offset + but_bytes) >= (place.segment, place.offset)
 
     def remove(self) -> None:
         """Deletes the folder: everything is shipped."""

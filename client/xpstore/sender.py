@@ -28,7 +28,7 @@ from xpstore.errors import (
 )
 from xpstore.record import SLOT_BYTES, Tag, Target
 from xpstore.segment import server_folder, setting, spool_root
-from xpstore.spool import Spool
+from xpstore.spool import Place, Spool
 from xpstore.stretch import Other, Share, Stretch
 from xpstore.v1 import ingest_pb2 as pb
 from xpstore.v1 import run_pb2
@@ -173,14 +173,14 @@ class Sender:
 
     def _round(self) -> None:
         """Ships all there is, a batch of each orphan at a time between one's own."""
-        orphans = self._adopted()
+        orphans, place = self._adopted(), self._spool.tail() if self._spool else None
         try:
             is_more = True
             while is_more and not self._is_stopping:
                 for backlog in list(orphans):
                     if not self._ship_orphan(backlog):
                         orphans.remove(backlog)
-                is_more = self._ship_own() or bool(orphans)
+                is_more = (place is not None and self._ship_own(place)) or bool(orphans)
         finally:
             for backlog in orphans:
                 backlog.release()
@@ -197,11 +197,16 @@ class Sender:
                 backlog.release()
         return [backlog for backlog in found if backlog.writer_id not in self._put_aside]
 
-    def _ship_own(self) -> bool:
-        if self.own is None or not self.ship(self.own):
+    def _ship_own(self, place: Place) -> bool:
+        """Ships a batch; False when what was before a place is shipped, and what came since fills no batch.
+
+        A training loop logs on meanwhile: calls of a few points each would cost it more than logging them.
+        """
+        assert self.own is not None and self._spool is not None
+        if not self.ship(self.own):
             return False
         self._told()
-        return True
+        return not (self.own.has_reached(place) and self.own.has_reached(self._spool.tail(), BATCH_BYTES))
 
     def _ship_orphan(self, backlog: Backlog) -> bool:
         """Ships a batch; False when nothing is left, or what is left has to wait."""
