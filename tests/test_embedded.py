@@ -6,6 +6,7 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -193,13 +194,12 @@ def test_home_that_is_no_folder_is_refused(home: Home) -> None:
 @pytest.fixture
 def deep_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
     """A home whose own socket's path would be too long; short folders are in `TMPDIR`."""
-    short = tmp_path / "t"
-    short.mkdir()
-    monkeypatch.setenv("TMPDIR", str(short))
-    monkeypatch.setattr("tempfile.tempdir", None)
-    with Home(tmp_path / ("deep" * 30)) as home:
-        monkeypatch.setenv("XPSTORE_HOME", str(home.folder))
-        yield home
+    with tempfile.TemporaryDirectory(prefix="xpt-", dir="/tmp") as short:  # a test's own folder is too deep for sockets
+        monkeypatch.setenv("TMPDIR", short)
+        monkeypatch.setattr("tempfile.tempdir", None)
+        with Home(tmp_path / ("deep" * 30)) as home:
+            monkeypatch.setenv("XPSTORE_HOME", str(home.folder))
+            yield home
 
 
 def test_deep_home_has_its_socket_in_a_short_private_folder(deep_home: Home) -> None:

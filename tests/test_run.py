@@ -259,9 +259,10 @@ def test_forked_child_that_leaves_the_block_does_not_end_the_run(model: Model) -
     parent = os.getpid()
     try:
         with model.run() as attempt:
-            if os.fork() == 0:
+            child = os.fork()
+            if child == 0:
                 raise InterruptedError  # leaves the block in the child
-            assert os.waitstatus_to_exitcode(os.wait()[1]) == 0
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
             assert attempt.status == "running"
     finally:
         if os.getpid() != parent:
