@@ -22,16 +22,17 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from blake3 import blake3
 from matplotlib.figure import Figure
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression
 
 import xpstore
 from services import Server
-from xpstore import cached, errors, local_copies, results
+from xpstore import cached, errors, results
 from xpstore.artifact import CachedArtifact
 from xpstore.local_copies import LocalCopies
-from xpstore.tree import tree_digest
+from xpstore.tree import bare_entry, scan, tree_digest
 from xpstore.v1 import artifact_pb2 as pb
 
 matplotlib.use("agg")
@@ -283,8 +284,9 @@ def test_copy_given_out_as_a_path_stays_while_the_process_lives(tmp_path: Path) 
     for name in ("held", "free"):
         with copies.draft() as draft:
             (draft / name).write_text(name)
-            digest = tree_digest(local_copies._entries_of(draft))
-            kept.append(copies.keep(draft, pb.ArtifactVersion(digest=digest, size_bytes=4)))
+            entries = [bare_entry(source, blake3(name.encode()).digest()) for source in scan(draft)]
+            version = pb.ArtifactVersion(digest=tree_digest(entries), size_bytes=4)
+            kept.append(copies.keep(draft, version, entries))
     held = kept[0].path("held")
     copies.trim()
     assert held.read_text() == "held"

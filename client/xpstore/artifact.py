@@ -141,7 +141,8 @@ class Artifact(ArtifactFields):
 
     @classmethod
     def _publish(cls, project: Project, draft: pb.ArtifactDraft, sources: list[Source], reread: bool) -> Self:
-        return cls._from_wire(saving.upload(project, draft, sources, reread), project._client, project)
+        version, _ = saving.upload(project, draft, sources, reread)
+        return cls._from_wire(version, project._client, project)
 
     @classmethod
     def _sources(cls, source: Any) -> tuple[list[Source], dict[str, Any]]:

@@ -221,23 +221,7 @@ def cached(function: Callable[P, R], /) -> CachedFunction[P, R]: ...
 @overload
 def cached(
     name: str | None = None,
-    /,
     *,
-    version: str | int | None = None,
-    ignore: Collection[str] = (),
-    ttl: Duration | None = None,
-    depends: Sequence[str] = (),
-    max_age: Duration | None = None,
-    force: bool = False,
-    format: str | None = None,
-    trusted: Sequence[str] = (),
-    max_wait: Duration = MAX_WAIT_SECONDS,
-    project: Project | None = None,
-) -> Decorator: ...
-@overload
-def cached(
-    *,
-    name: str | None = None,
     version: str | int | None = None,
     ignore: Collection[str] = (),
     ttl: Duration | None = None,

@@ -3,7 +3,7 @@
 import ipaddress
 import os
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -265,7 +265,7 @@ class Client:
                 if self._closed or not patience.wait():
                     raise
 
-    def stream(self, method: Callable[..., Any], request: Any) -> Iterator[Any]:
+    def stream(self, method: Callable[..., Any], request: Any) -> Generator[Any, None, None]:
         """Yields the messages of a streaming answer. Not repeated: only the caller knows where to go on.
 
         Raises:

@@ -294,10 +294,11 @@ class Computation:
             within = results.write(value, folder, format=terms.format, trusted=terms.trusted)
             options: saving.SaveOptions = {"used": list(dict.fromkeys([*self.used, *within]))}
             draft = saving.make_draft(self.process.name, TYPE, {"format": "value"}, options)
-            version = saving.upload(self.project, draft, scan(folder), completion=completion)
+            # The index of files knows nothing of a folder that was just made.
+            version, entries = saving.upload(self.project, draft, scan(folder), reread=True, completion=completion)
             self._caching.leases.drop(lease)
             with contextlib.suppress(Damaged, OSError):  # it is stored, that is what counts
-                copies.keep(folder, version)
+                copies.keep(folder, version, entries)
         copies.trim()
         return version
 

@@ -9,17 +9,17 @@ Memory is bounded: four windows.
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import grpc
 from blake3 import blake3
 
 from xpstore.chunk_wire import WireChunk, decode_chunks
 from xpstore.client import Client
 from xpstore.draft import Draft, is_there
-from xpstore.errors import DataLoss, DeadlineExceeded, Unavailable, from_rpc
-from xpstore.patience import STREAM_SECONDS, Patience
+from xpstore.errors import DataLoss, DeadlineExceeded, Unavailable
+from xpstore.patience import Patience
 from xpstore.progress import Advance
 from xpstore.tree import Folder
 from xpstore.v1 import artifact_pb2 as pb
@@ -160,18 +160,12 @@ class Download:
         return chunks
 
     def _stream(self, digests: list[bytes]) -> Iterator[WireChunk]:
-        metadata = self._client.metadata
         request = pb.ReadChunksRequest(version_id=self._version_id, digests=digests)
-        call = self._client.stubs.read_chunks(request, timeout=STREAM_SECONDS, metadata=metadata)
-        try:
-            for message in call:
+        with closing(self._client.stream(self._client.stubs.read_chunks, request)) as messages:
+            for message in messages:
                 if self._is_stopped:
                     raise Unavailable("The download was broken off.")
                 yield from decode_chunks(CHUNKS_FIELD, message)
-        except grpc.RpcError as error:
-            raise from_rpc(error, metadata[1][1]) from None
-        finally:
-            call.cancel()
 
 
 def read_manifest(client: Client, version_id: str, path_prefix: str = "") -> Iterator[pb.ManifestEntry]:
@@ -179,20 +173,18 @@ def read_manifest(client: Client, version_id: str, path_prefix: str = "") -> Ite
     patience = Patience(client)
     last: tuple[str, int] | None = None
     while True:
-        metadata = client.metadata
         request = pb.ReadManifestRequest(version_id=version_id, path_prefix=path_prefix)
         try:
-            for response in client.stubs.artifacts.ReadManifest(request, timeout=STREAM_SECONDS, metadata=metadata):
+            for response in client.stream(client.stubs.artifacts.ReadManifest, request):
                 for entry in response.entries:
                     if last is None or (entry.path.encode(), entry.offset) > (last[0].encode(), last[1]):
                         last = (entry.path, entry.offset)
                         yield entry
                 patience.renew()
             return
-        except grpc.RpcError as error:
-            failure = from_rpc(error, metadata[1][1])
-            if not isinstance(failure, Unavailable | DeadlineExceeded) or not patience.wait():
-                raise failure from None
+        except (Unavailable, DeadlineExceeded):
+            if not patience.wait():
+                raise
 
 
 def _verified(chunk: WireChunk, size_bytes: int) -> bytes | memoryview:

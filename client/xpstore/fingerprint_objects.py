@@ -21,7 +21,7 @@ from xpstore.fingerprint_arrays import expand_numpy, expand_torch
 from xpstore.fingerprint_columns import expand_arrow
 from xpstore.fingerprint_node import Branch, Fields, Refused, Tag, name_of, named, no_fingerprint, seal
 from xpstore.fingerprint_pandas import expand_pandas
-from xpstore.tree import Source, scan
+from xpstore.tree import Source, bare_entry, scan, tree_digest
 
 READ_BYTES = 1 << 20
 
@@ -157,15 +157,11 @@ def _path(value: PurePath) -> bytes:
     if not isinstance(value, Path):
         raise no_fingerprint(value, "a path stands for what it contains: pass a pathlib.Path, or text for its name")
     sources = scan(value)
-    digests = list(_digests(sources))
+    digests = _digests(sources)
     if not value.is_dir():
-        return seal(Tag.FILE + digests[0])
-    tree = blake3(b"xpstore tree v1\n")
-    for source, digest in zip(sources, digests, strict=True):
-        path, is_directory = source.path.encode(), source.location is None
-        tree.update(len(path).to_bytes(4, "little") + path + bytes((2 if is_directory else 1, source.executable)))
-        tree.update(source.size_bytes.to_bytes(8, "little") + digest)
-    return seal(Tag.DIRECTORY + tree.digest())
+        return seal(Tag.FILE + next(digests))
+    entries = (bare_entry(source, digest) for source, digest in zip(sources, digests, strict=True))
+    return seal(Tag.DIRECTORY + tree_digest(entries))
 
 
 def _digests(sources: list[Source]) -> Iterator[bytes]:

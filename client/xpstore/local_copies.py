@@ -164,20 +164,18 @@ class LocalCopies:
         finally:
             _remove(folder)
 
-    def keep(
-        self, draft: Path, version: pb.ArtifactVersion, entries: list[pb.ManifestEntry] | None = None
-    ) -> LocalCopy:
+    def keep(self, draft: Path, version: pb.ArtifactVersion, entries: list[pb.ManifestEntry]) -> LocalCopy:
         """Makes a draft the copy of a version.
 
         Args:
             draft: what `draft` gave.
             version: the version whose files are in it.
-            entries: its manifest; default that of the files.
+            entries: their manifest.
 
         Raises:
-            Damaged: the files are not those of the version.
+            Damaged: it is not that of the version.
         """
-        known = [_bare(entry) for entry in entries if not entry.offset] if entries is not None else _entries_of(draft)
+        known = [_bare(entry) for entry in entries if not entry.offset]
         if tree_digest(known) != version.digest:
             raise Damaged(f"{draft} does not hold {version.name!r}")
         for path, _, names in os.walk(draft):
@@ -280,26 +278,6 @@ def forget() -> None:
 
 def _digest(data: Buffer, is_large: bool) -> bytes:
     return (blake3(data, max_threads=blake3.AUTO) if is_large else blake3(data)).digest()
-
-
-def _entries_of(draft: Path) -> list[pb.ManifestEntry]:
-    entries = []
-    for source in scan(draft):
-        if not isinstance(source.location, Path):
-            entries.append(pb.ManifestEntry(path=source.path, type=pb.FILE_TYPE_DIRECTORY))
-            continue
-        data = _open(source.location)
-        digest, size_bytes = _digest(data, len(data) >= MAPPED_FROM_BYTES), len(data)
-        entries.append(
-            pb.ManifestEntry(
-                path=source.path,
-                type=pb.FILE_TYPE_FILE,
-                executable=source.executable,
-                size_bytes=size_bytes,
-                digest=digest,
-            )
-        )
-    return entries
 
 
 def _bare(entry: pb.ManifestEntry) -> pb.ManifestEntry:

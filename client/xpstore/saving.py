@@ -176,10 +176,13 @@ def upload(
     sources: list[Source],
     reread: bool = False,
     completion: pb.CacheCompletion | None = None,
-) -> pb.ArtifactVersion:
+) -> tuple[pb.ArtifactVersion, list[pb.ManifestEntry]]:
     """Uploads sources and publishes them as one version; sends again what is swept in between.
 
     With a completion the version completes a cache entry too, or is not published (Stale).
+
+    Returns:
+        The version, and its manifest.
     """
     client, version_id = project._client, new_id()
     total_bytes = sum(source.size_bytes for source in sources)
@@ -194,7 +197,7 @@ def upload(
             entries = _send(uploader, index, sources, advance, cuts)
             version = _commit(client, project.uid, version_id, draft, entries, uploader, completion)
         if version is not None:
-            return version
+            return version, entries
     raise Conflict(f"{draft.name!r}: chunks were removed as fast as they were sent. Is a sweep without grace running?")
 
 

@@ -140,6 +140,19 @@ def entries_of(source: Source, cut: Cut | None) -> Iterator[pb.ManifestEntry]:
         offset += sum(size for _, size in some)
 
 
+def bare_entry(source: Source, digest: bytes) -> pb.ManifestEntry:
+    """A source as an entry without chunks: what the identity of a tree is made of."""
+    if source.location is None:
+        return pb.ManifestEntry(path=source.path, type=pb.FILE_TYPE_DIRECTORY)
+    return pb.ManifestEntry(
+        path=source.path,
+        type=pb.FILE_TYPE_FILE,
+        executable=source.executable,
+        size_bytes=source.size_bytes,
+        digest=digest,
+    )
+
+
 def tree_digest(entries: Iterable[pb.ManifestEntry]) -> bytes:
     """The identity of a tree (docs/protocol.md), of its sorted entries; those that continue a file do not count."""
     digest = blake3(b"xpstore tree v1\n")

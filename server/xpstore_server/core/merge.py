@@ -7,7 +7,6 @@ from typing import Any
 from sqlalchemy import Row, bindparam, func, select
 
 from xpstore_server.core import limits, model
-from xpstore_server.core.errors import NotFound
 from xpstore_server.core.metric import block_row, delete_blocks
 from xpstore_server.store.database import Transaction
 from xpstore_server.store.points import BLOCK_POINTS, BLOCK_SPAN, from_row, join
@@ -27,9 +26,7 @@ def put_together(tx: Transaction, series_id: str) -> int:
     model_id = tx.execute(select(series.c.model_id).where(series.c.id == series_id)).scalar()
     if model_id is None:
         return 0
-    try:
-        model.lock(tx, model_id)
-    except NotFound:
+    if model.lock_if_there(tx, model_id) is None:
         return 0
     less = 0
     for group in _groups(tx.execute(_SIZES, {"key": series_id}).all()):

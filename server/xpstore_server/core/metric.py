@@ -297,7 +297,7 @@ def _no_metric(name: str, phase: str | None) -> NotFound:
 def delete(tx: Transaction, *, model_id: str, metric_id: str) -> bool:
     """Deletes a point. Returns whether this call did it."""
     ordinal = ordinal_of(model_id, metric_id)
-    if ordinal is None or not _hold(tx, model_id):
+    if ordinal is None or model.lock_if_there(tx, model_id) is None:
         return False
     near = (
         block.c.first_ordinal <= ordinal,
@@ -333,20 +333,12 @@ def remove_after(tx: Transaction, *, model_id: str, step: int) -> int:
 
 def clear(tx: Transaction, model_id: str) -> int:
     """Deletes all points of a model. Returns how many."""
-    if not _hold(tx, model_id):
+    if model.lock_if_there(tx, model_id) is None:
         return 0
     mine = series.c.model_id == model_id
     count = tx.execute(select(func.sum(series.c.points)).where(mine)).scalar()
     tx.execute(series.delete().where(mine))
     return int(count or 0)
-
-
-def _hold(tx: Transaction, model_id: str) -> bool:
-    try:
-        model.lock(tx, model_id)
-    except NotFound:
-        return False
-    return True
 
 
 def _replace(tx: Transaction, row: Row[Any], points: Points) -> None:

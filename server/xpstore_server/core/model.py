@@ -134,10 +134,15 @@ def hold(tx: Transaction, model_id: str) -> None:
 
 def lock(tx: Transaction, model_id: str) -> Row[Any]:
     """Returns the columns of a live model, and keeps others from changing it until the end of the transaction."""
-    row = tx.execute(_LOCK, {"key": model_id}).first()
+    row = lock_if_there(tx, model_id)
     if row is None:
         raise NotFound("model", model_id)
     return row
+
+
+def lock_if_there(tx: Transaction, model_id: str) -> Row[Any] | None:
+    """Does the same, with None for a model that is gone."""
+    return tx.execute(_LOCK, {"key": model_id}).first()
 
 
 def lock_all(tx: Transaction, project_uid: str, model_ids: Iterable[str]) -> set[str]:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, bindparam, select, tuple_
 
 from xpstore_server.core import attribute, iteration, model
-from xpstore_server.core.errors import AlreadyExists, NotFound
+from xpstore_server.core.errors import AlreadyExists
 from xpstore_server.core.paging import Key, Page, fetch
 from xpstore_server.store.batches import batches
 from xpstore_server.store.database import Transaction
@@ -112,7 +112,7 @@ def list_newest(tx: Transaction, model_ids: list[str], page: Page) -> tuple[list
 def delete(tx: Transaction, module_id: str) -> bool:
     """Deletes a module. Returns whether this call did it."""
     found = tx.execute(_LIVE_BY_ID, {"key": module_id}).first()
-    if found is None or not _lock_if_there(tx, found.model_id):
+    if found is None or model.lock_if_there(tx, found.model_id) is None:
         return False
     is_gone = tx.execute(module.delete().where(module.c.id == module_id)).rowcount == 1
     if is_gone and found.iteration_id is None:
@@ -123,15 +123,7 @@ def delete(tx: Transaction, module_id: str) -> bool:
 
 def clear(tx: Transaction, owner: Owner) -> int:
     """Deletes all modules of an owner. Returns how many."""
-    if owner.iteration_id is None and not _lock_if_there(tx, owner.model_id):
+    if owner.iteration_id is None and model.lock_if_there(tx, owner.model_id) is None:
         return 0
     live = model.is_live(module.c.model_id)
     return tx.execute(module.delete().where(*owner.rows(), live)).rowcount
-
-
-def _lock_if_there(tx: Transaction, model_id: str) -> bool:
-    try:
-        model.lock(tx, model_id)
-    except NotFound:
-        return False
-    return True
