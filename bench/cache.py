@@ -16,7 +16,8 @@ from joblib import Memory
 from bench.figure import Figure, Goal, Spread, seconds_of
 from cached_program import storm
 from services import Postgres, Server
-from xpstore import Client, cached, local_copies
+from xpstore import Client, cached
+from xpstore._results import copies as local_copies
 from xpstore.v1 import cache_pb2
 
 LOOKUPS = 2_000

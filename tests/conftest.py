@@ -10,7 +10,7 @@ import pytest
 import xpstore
 from s3_server import MinIO, SeaweedFS
 from services import Postgres, Server
-from xpstore import session
+from xpstore._session import current as session
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

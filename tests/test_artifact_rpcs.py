@@ -7,9 +7,9 @@ import pytest
 import xpstore
 from raw import Raw
 from xpstore import errors
+from xpstore._service.paging import iterate
 from xpstore.artifact import DirectoryArtifact
 from xpstore.client import new_id
-from xpstore.paging import iterate
 from xpstore.v1 import artifact_pb2 as pb
 
 FILES: dict[str, bytes | None] = {"a": b"1", "b/c": b"2", "b/d": b"3", "b.x": b"4"}

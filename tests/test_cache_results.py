@@ -29,10 +29,11 @@ from sklearn.linear_model import LinearRegression
 
 import xpstore
 from services import Server
-from xpstore import cached, errors, results
+from xpstore import cached, errors
+from xpstore._files.scan import bare_entry, scan, tree_digest
+from xpstore._results import results
+from xpstore._results.copies import LocalCopies
 from xpstore.artifact import CachedArtifact
-from xpstore.local_copies import LocalCopies
-from xpstore.tree import bare_entry, scan, tree_digest
 from xpstore.v1 import artifact_pb2 as pb
 
 matplotlib.use("agg")

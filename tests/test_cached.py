@@ -19,8 +19,8 @@ import pytest
 import xpstore
 from services import Server
 from xpstore import cached, errors
+from xpstore._identity.values import PartKind, fingerprint
 from xpstore.artifact import Artifact, CachedArtifact, DatasetArtifact
-from xpstore.fingerprint import PartKind, fingerprint
 
 calls: list[Any] = []
 

@@ -10,7 +10,8 @@ import pytest
 
 import xpstore
 from services import Server
-from xpstore import cached, caching, errors
+from xpstore import cached, errors
+from xpstore._caching import state as caching
 
 calls: list[int] = []
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from google.protobuf.message import DecodeError
 
-from xpstore.chunk_wire import Malformed, WireChunk, decode_chunks, encode_chunks, fields
+from xpstore.format.messages import Malformed, WireChunk, decode_chunks, encode_chunks, fields
 from xpstore.v1 import artifact_pb2 as pb
 
 UPLOADED = pb.UploadChunksRequest.CHUNKS_FIELD_NUMBER

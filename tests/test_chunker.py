@@ -13,10 +13,10 @@ import zstandard
 from blake3 import blake3
 
 import xpstore
-import xpstore.tree
+import xpstore._files.scan
 from raw import KIB, MIB
-from xpstore.chunker import MOST_SKIPPED, Chunker, Encoder
-from xpstore.upload import Uploader
+from xpstore._files.upload import Uploader
+from xpstore.format.chunker import MOST_SKIPPED, Chunker, Encoder
 from xpstore.v1.artifact_pb2 import CODEC_NONE, CODEC_ZSTD
 from xpstore.v1.limits_pb2 import Chunking
 
@@ -99,7 +99,7 @@ def test_client_cuts_by_the_limits_of_its_server(project: xpstore.Project, tmp_p
     source = tmp_path / "data.bin"
     source.write_bytes(data)
     with Uploader(client, project.uid, lambda size_bytes: None) as uploader:
-        cut = uploader.add(xpstore.tree.scan(source)[0])
+        cut = uploader.add(xpstore._files.scan.scan(source)[0])
         uploader.finish()
     assert [size for _, size in cut.chunks] == sizes_of(data)
     assert cut.digest == blake3(data).digest()

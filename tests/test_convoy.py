@@ -13,15 +13,15 @@ import pytest
 
 from services import Server
 from xpstore import Client, errors
-from xpstore import convoy as convoys
-from xpstore.backlog import Backlog
-from xpstore.binding import Bindings
+from xpstore._spool import stream as convoys
+from xpstore._spool.backlog import Backlog
+from xpstore._spool.made_offline import Bindings
+from xpstore._spool.record import SLOT_BYTES, Tag, Target
+from xpstore._spool.spool import Spool
+from xpstore._spool.stream import Convoy
 from xpstore.client import new_id
-from xpstore.convoy import Convoy
 from xpstore.model import Model
 from xpstore.project import Project
-from xpstore.record import SLOT_BYTES, Tag, Target
-from xpstore.spool import Spool
 from xpstore.v1 import ingest_pb2 as pb
 from xpstore.v1 import metric_pb2
 

@@ -18,7 +18,7 @@ from blake3 import blake3
 
 import xpstore
 from homes import Home
-from xpstore import embedded
+from xpstore._service import embedded
 from xpstore.errors import Unauthenticated, Unavailable
 from xpstore.v1 import artifact_pb2 as pb
 

@@ -17,8 +17,8 @@ import pytest
 from blake3 import blake3
 
 from services import NOBODY
-from xpstore import file_index
-from xpstore.file_index import Cut, FileIndex
+from xpstore._files import index as file_index
+from xpstore._files.index import Cut, FileIndex
 
 # Longer than what a change must be away from a read to be trusted.
 SETTLED_SECONDS = 0.15

@@ -24,8 +24,8 @@ import pytest
 
 from fingerprint_mutations import mutations, oracle
 from fingerprint_notation import Notation, build
+from xpstore._identity.values import Part, PartKind, fingerprint, fingerprint_process
 from xpstore.errors import InvalidArgument
-from xpstore.fingerprint import Part, PartKind, fingerprint, fingerprint_process
 
 FOLDER = Path(__file__).parent
 VECTORS = json.loads((FOLDER.parent / "docs" / "fingerprint-vectors.json").read_text())
@@ -96,7 +96,7 @@ def test_part_kinds_are_those_of_the_contract() -> None:
 SEEDED = """
 import json, sys, pathlib, tempfile
 from fingerprint_notation import build
-from xpstore.fingerprint import fingerprint
+from xpstore._identity.values import fingerprint
 vectors = json.loads(pathlib.Path(sys.argv[1]).read_text())["values"]
 with tempfile.TemporaryDirectory() as folder:
     values = [build(one["value"], pathlib.Path(folder)) for one in vectors if one["value"]["type"] != "tensor"]
@@ -119,7 +119,7 @@ def test_same_with_any_hash_seed() -> None:
 
 def test_no_library_is_imported_for_plain_values() -> None:
     code = """
-import sys, datetime, xpstore.fingerprint as f
+import sys, datetime, xpstore._identity.values as f
 before = set(sys.modules)
 f.fingerprint({"a": [1, 2.0, None, b"", "x"], 1: (True, {3}), "when": datetime.datetime.now()})
 assert set(sys.modules) == before, set(sys.modules) - before

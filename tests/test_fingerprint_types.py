@@ -19,9 +19,9 @@ import pyarrow as pa
 import pytest
 
 import xpstore
+from xpstore._identity.values import fingerprint
 from xpstore.artifact import DirectoryArtifact
 from xpstore.errors import InvalidArgument
-from xpstore.fingerprint import fingerprint
 
 
 class Count(int):

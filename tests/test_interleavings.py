@@ -25,7 +25,8 @@ from conftest import Backend
 from raw import KIB
 from services import Server
 from stores import NOW, check_exact, contents, needed_chunks
-from xpstore import errors, session
+from xpstore import errors
+from xpstore._session import current as session
 from xpstore.artifact import Artifact, DirectoryArtifact
 from xpstore.v1 import artifact_pb2 as pb
 from xpstore_server import cleaning

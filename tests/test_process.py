@@ -18,11 +18,11 @@ from typing import Any
 
 import pytest
 
-from xpstore.code import read_code, serialize
+from xpstore._identity.process import Process, bind_parameters, check_cacheable, identify
+from xpstore._identity.source import Node
+from xpstore._identity.syntax import read_code, serialize
+from xpstore._identity.values import Part, PartKind, fingerprint, fingerprint_process
 from xpstore.errors import InvalidArgument
-from xpstore.fingerprint import Part, PartKind, fingerprint, fingerprint_process
-from xpstore.process import Process, bind_parameters, check_cacheable, identify
-from xpstore.source import Node
 
 PROGRAM = {
     "__init__": "",
@@ -311,7 +311,8 @@ def test_what_changes_the_result_changes_the_part_that_says_so(
 
 def test_a_process_is_the_same_in_every_process_whatever_the_hash_seed(program: Program) -> None:
     expected = program.identify()
-    code = "import lab.job, xpstore.process as p; print([part.fingerprint for part in p.identify(lab.job.f).parts])"
+    code = "import lab.job\nfrom xpstore._identity.process import identify\n"
+    code += "print([part.fingerprint for part in identify(lab.job.f).parts])"
     for seed in ("0", "1", "4711"):
         answer = run_python(program.folder.parent, "-c", code, PYTHONHASHSEED=seed)
         assert answer == str([part.fingerprint for part in expected.parts])
@@ -663,8 +664,8 @@ def compute(x, config=Config(0.1)):
 REPORT = """
 def report():
     import json
-    from xpstore.fingerprint import fingerprint_process
-    from xpstore.process import identify
+    from xpstore._identity.values import fingerprint_process
+    from xpstore._identity.process import identify
     process = identify(compute)
     return json.dumps([process.name, process.is_of_main, fingerprint_process(process.name, process.parts)])
 """
@@ -702,7 +703,8 @@ def test_a_script_a_notebook_and_a_spawned_process_share_a_process(tmp_path: Pat
     module = tmp_path / "module.py"
     plain = SCRIPT.replace("Config(0.1)", "None")  # the name of an object's class has its module in it
     module.write_text(plain)
-    named = "import xpstore.process as p; print([part.fingerprint for part in p.identify({}, name='compute').parts])"
+    named = "from xpstore._identity.process import identify; "
+    named += "print([part.fingerprint for part in identify({}, name='compute').parts])"
     of_module = run_python(tmp_path, "-c", f"from module import compute; {named.format('compute')}")
     script.write_text(plain + "\n" + named.format("compute"))
     assert run_python(tmp_path, str(script)) == of_module

@@ -9,7 +9,8 @@ import pytest
 
 import xpstore
 from services import Server
-from xpstore import errors, session
+from xpstore import errors
+from xpstore._session import current as session
 from xpstore.client import Client, new_id
 from xpstore.project import Project, get_all_projects
 from xpstore.v1 import project_pb2 as pb

@@ -19,10 +19,10 @@ import xpstore
 from conftest import Backend
 from services import Server
 from xpstore import errors, run
+from xpstore._values.times import now_us
 from xpstore.client import Client, new_id
 from xpstore.model import Model
 from xpstore.project import Project
-from xpstore.stamps import now_us
 from xpstore.v1 import run_pb2 as pb
 
 

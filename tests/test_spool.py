@@ -21,12 +21,13 @@ import pytest
 import xpstore
 from homes import Home, without_settings
 from services import Server
-from xpstore import Client, recorder, sender
+from xpstore import Client
+from xpstore._spool import recorder, sender
+from xpstore._spool.segment import server_folder
+from xpstore._spool.sync import sync as send
 from xpstore.errors import DeadlineExceeded, InvalidArgument, Unavailable
 from xpstore.model import Model
 from xpstore.project import Project
-from xpstore.segment import server_folder
-from xpstore.sync import sync as send
 
 
 @pytest.fixture(autouse=True)

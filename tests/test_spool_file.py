@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from xpstore import spool as spools
-from xpstore.backlog import Backlog, adopt
-from xpstore.batch import Batch
+from xpstore._spool import spool as spools
+from xpstore._spool.backlog import Backlog, adopt
+from xpstore._spool.record import SLOT_BYTES, Tag, Target, record, repaired
+from xpstore._spool.request import Batch
+from xpstore._spool.segment import server_folder
+from xpstore._spool.slice import Stretch
+from xpstore._spool.spool import Spool
 from xpstore.client import new_id
 from xpstore.errors import InvalidArgument, ResourceExhausted
-from xpstore.record import SLOT_BYTES, Tag, Target, record, repaired
-from xpstore.segment import server_folder
-from xpstore.spool import Spool
-from xpstore.stretch import Stretch
 from xpstore.v1 import ingest_pb2 as pb
 
 HEADER = {"owner": "me", "is_offline": False}
@@ -27,8 +27,8 @@ TARGET = Target("model", "project")
 
 LOG = """
 import os, signal, sys
-from xpstore.record import Tag, Target
-from xpstore.spool import Spool
+from xpstore._spool.record import Tag, Target
+from xpstore._spool.spool import Spool
 spool = Spool("writer", "server", {"owner": "me", "is_offline": False}, is_strict=False)
 for number in range(int(sys.argv[1])):
     spool.point(Target("model", "project"), "loss", None, float(number), number)

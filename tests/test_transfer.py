@@ -16,14 +16,14 @@ from typing import Any
 import pytest
 
 import xpstore
-import xpstore.tree
-import xpstore.upload
+import xpstore._files.scan
+import xpstore._files.upload
 from raw import KIB, MIB, Raw, digest_of
 from services import Server
 from xpstore import errors
+from xpstore._files.download import read_manifest
+from xpstore._files.scan import Source
 from xpstore.artifact import Artifact, DirectoryArtifact
-from xpstore.download import read_manifest
-from xpstore.tree import Source
 from xpstore.v1 import artifact_pb2 as pb
 
 
@@ -172,8 +172,8 @@ def test_small_change_of_a_large_file_sends_little(meter: Meter, project: xpstor
         else:
             data[:0] = os.urandom(MIB)
         source.write_bytes(data)
-        with xpstore.upload.Uploader(project._client, project.uid, lambda size_bytes: None) as uploader:
-            uploader.add(xpstore.tree.scan(source)[0])
+        with xpstore._files.upload.Uploader(project._client, project.uid, lambda size_bytes: None) as uploader:
+            uploader.add(xpstore._files.scan.scan(source)[0])
             uploader.finish()
         assert MIB <= uploader.sent_bytes < 4 * MIB
     saved = DirectoryArtifact.save(source, "weights")
@@ -184,8 +184,8 @@ def test_what_repeats_in_a_file_is_sent_once(project: xpstore.Project, tmp_path:
     block = os.urandom(5 * MIB)
     source = write(tmp_path / "repeats.bin", block * 12)
     project.open()
-    with xpstore.upload.Uploader(project._client, project.uid, lambda size_bytes: None) as uploader:
-        uploader.add(xpstore.tree.scan(source)[0])
+    with xpstore._files.upload.Uploader(project._client, project.uid, lambda size_bytes: None) as uploader:
+        uploader.add(xpstore._files.scan.scan(source)[0])
         uploader.finish()
     assert uploader.sent_bytes < 3 * len(block)
     assert DirectoryArtifact.save(source, "repeats").open().read() == block * 12
@@ -324,9 +324,9 @@ def test_interrupted_save_leaves_no_thread_behind(
     project: xpstore.Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = write(tmp_path / "large.bin", os.urandom(64 * MIB))
-    real, reads = xpstore.upload.Uploader._ask_window, 0
+    real, reads = xpstore._files.upload.Uploader._ask_window, 0
 
-    def interrupted(self: xpstore.upload.Uploader) -> None:
+    def interrupted(self: xpstore._files.upload.Uploader) -> None:
         nonlocal reads
         reads += 1
         if reads == 6:
@@ -334,7 +334,7 @@ def test_interrupted_save_leaves_no_thread_behind(
         real(self)
 
     with monkeypatch.context() as patch:
-        patch.setattr(xpstore.upload.Uploader, "_ask_window", interrupted)
+        patch.setattr(xpstore._files.upload.Uploader, "_ask_window", interrupted)
         with pytest.raises(KeyboardInterrupt):
             DirectoryArtifact.save(source, "interrupted")
     assert not [thread for thread in threading.enumerate() if thread.name.startswith(("xpstore-send", "xpstore-hash"))]

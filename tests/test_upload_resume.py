@@ -16,8 +16,8 @@ from raw import KIB, MIB, Raw, Stream, cut, digest_of, tree_digest
 from services import Server
 from test_chunker import CHUNKING
 from xpstore import errors
-from xpstore.chunker import Chunker
 from xpstore.client import Client
+from xpstore.format.chunker import Chunker
 from xpstore.v1 import artifact_pb2 as pb
 from xpstore_server.store import tables
 from xpstore_server.store.database import Database, Transaction

@@ -9,8 +9,8 @@ import mmap
 import sys
 
 import xpstore
-from xpstore import sender
-from xpstore.record import SLOT_BYTES
+from xpstore._spool import sender
+from xpstore._spool.record import SLOT_BYTES
 
 
 def main() -> None:

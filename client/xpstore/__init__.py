@@ -1,10 +1,10 @@
 """The client of xpstore, the experiment and artifact store."""
 
-from xpstore.cached import cached
+from xpstore._caching.decorator import cached
+from xpstore._session.current import get_project, init, set_project
 from xpstore.client import Client
 from xpstore.errors import Error
 from xpstore.project import Project, get_all_projects
-from xpstore.session import get_project, init, set_project
 
 __all__ = [
     "Client",

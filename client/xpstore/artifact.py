@@ -9,19 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, Self, TypeVar, Unpack, overload
 
-from xpstore import saving
-from xpstore.artifact_fields import ArtifactFields
+from xpstore._artifacts.fields import ArtifactFields
+from xpstore._files import publish as saving
+from xpstore._files.download import Download, read_manifest
+from xpstore._files.publish import SaveOptions, Staged, stage
+from xpstore._files.remote import open_remote
+from xpstore._files.scan import Source, scan
+from xpstore._machine.progress import progress
+from xpstore._results.formats import FORMATS, Format, format_of, format_of_file, read_file
+from xpstore._service.paging import iterate
+from xpstore._session.current import get_client, get_project
 from xpstore.client import Client
-from xpstore.download import Download, read_manifest
 from xpstore.errors import InvalidArgument, NotFound
-from xpstore.formats import FORMATS, Format, format_of, format_of_file, read_file
-from xpstore.paging import iterate
-from xpstore.progress import progress
 from xpstore.project import Project
-from xpstore.remote_file import open_remote
-from xpstore.saving import SaveOptions, Staged, stage
-from xpstore.session import get_client, get_project
-from xpstore.tree import Source, scan
 from xpstore.v1 import artifact_pb2 as pb
 from xpstore.v1 import project_pb2
 
@@ -486,7 +486,7 @@ class CachedArtifact(Artifact):
         """
         if path:
             return super().load(path, trusted=trusted)
-        from xpstore.results import load
+        from xpstore._results.results import load
 
         return load(self._client, self._wire, format=format, trusted=tuple(trusted or ()))
 

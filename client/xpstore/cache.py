@@ -5,20 +5,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from xpstore._caching.computation import MAX_WAIT_SECONDS, Computation, Terms
+from xpstore._caching.state import Counts
+from xpstore._identity.describe import describe
+from xpstore._identity.message import part_from_wire, to_wire
+from xpstore._identity.process import Process
+from xpstore._identity.values import Part, PartKind, fingerprint, fingerprint_process
+from xpstore._results.results import NAMED_FORMATS
+from xpstore._service.paging import iterate
+from xpstore._values.checks import invalid, to_name
+from xpstore._values.times import to_datetime, to_microseconds
 from xpstore.artifact import CachedArtifact
-from xpstore.caching import Counts
-from xpstore.computation import MAX_WAIT_SECONDS, Computation, Terms
-from xpstore.description import describe
 from xpstore.errors import InvalidArgument
-from xpstore.fingerprint import Part, PartKind, fingerprint, fingerprint_process
-from xpstore.paging import iterate
-from xpstore.process import Process
-from xpstore.process_wire import part_from_wire, to_wire
 from xpstore.project import Project
-from xpstore.results import NAMED_FORMATS
-from xpstore.stamps import to_datetime, to_microseconds
 from xpstore.v1 import cache_pb2 as pb
-from xpstore.wire import invalid, to_name
 
 Duration = timedelta | float
 STATES = {

@@ -163,7 +163,7 @@ def rm(
 @app.command()
 def sync(as_json: AsJSON = False) -> None:
     """Send what was logged offline, or left in the spool by programs that are gone."""
-    from xpstore.sync import sync as send
+    from xpstore._spool.sync import sync as send
 
     done = asdict(send(xpstore.init()))
     if as_json:

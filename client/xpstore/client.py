@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 import grpc
 
-from xpstore import embedded
+from xpstore._service import embedded
+from xpstore._service.retry import STREAM_SECONDS, Patience
 from xpstore.errors import Error, InvalidArgument, Unauthenticated, Unavailable, from_rpc
-from xpstore.patience import STREAM_SECONDS, Patience
 from xpstore.v1 import artifact_pb2, ingest_pb2, limits_pb2
 from xpstore.v1.artifact_pb2_grpc import ArtifactServiceStub
 from xpstore.v1.cache_pb2_grpc import CacheServiceStub
@@ -27,10 +27,10 @@ from xpstore.v1.project_pb2_grpc import ProjectServiceStub
 from xpstore.v1.run_pb2_grpc import RunServiceStub
 
 if TYPE_CHECKING:
-    from xpstore.caching import Caching
-    from xpstore.offline import Registry
+    from xpstore._caching.state import Caching
+    from xpstore._spool.offline import Registry
+    from xpstore._spool.recorder import Recorder
     from xpstore.project import Project
-    from xpstore.recorder import Recorder
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -153,7 +153,7 @@ class Client:
 
     def _a_recorder(self, api_key: str, is_strict: bool) -> "Recorder":
         """What this client logs through."""
-        from xpstore.recorder import Recorder
+        from xpstore._spool.recorder import Recorder
 
         server = f"embedded:{self._home}" if self._home else self._address.target
         return Recorder(self, server, api_key, is_offline=self.offline is not None, is_strict=is_strict)
@@ -182,7 +182,7 @@ class Client:
     @property
     def caching(self) -> "Caching":
         """What this client knows of the cache, in this process: a forked child has its own."""
-        from xpstore.caching import Caching
+        from xpstore._caching.state import Caching
 
         pid = os.getpid()
         return self._cachings.get(pid) or self._cachings.setdefault(pid, Caching(self))
@@ -356,7 +356,7 @@ class Client:
 
 
 def _offline_registry() -> "Registry":
-    from xpstore.offline import Registry
+    from xpstore._spool.offline import Registry
 
     return Registry()
 

@@ -4,11 +4,11 @@ import os
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from xpstore._service.paging import iterate
+from xpstore._values.times import Stamped
 from xpstore.client import Client, new_id
 from xpstore.errors import NotFound
 from xpstore.model import Model, Models, fingerprint
-from xpstore.paging import iterate
-from xpstore.stamps import Stamped
 from xpstore.v1 import experiment_pb2 as pb
 
 if TYPE_CHECKING:

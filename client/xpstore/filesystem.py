@@ -16,15 +16,16 @@ from weakref import WeakValueDictionary
 
 from blake3 import blake3
 
-from xpstore import embedded, session
-from xpstore.artifact_url import Place, canonical, quote, quote_artifact
+from xpstore._files.ranges import read_range
+from xpstore._files.remote import open_remote
+from xpstore._service import embedded
+from xpstore._service.paging import iterate
+from xpstore._session import current as session
+from xpstore._values.times import to_datetime
 from xpstore.client import Client
 from xpstore.errors import DataLoss, InvalidArgument, NotFound, Unauthenticated
-from xpstore.paging import iterate
+from xpstore.format.url import Place, canonical, quote, quote_artifact
 from xpstore.project import Project, get_all_projects
-from xpstore.remote_file import open_remote
-from xpstore.stamps import to_datetime
-from xpstore.transfer import read_range
 from xpstore.v1 import artifact_pb2 as pb
 
 try:

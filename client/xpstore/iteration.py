@@ -4,15 +4,15 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from xpstore._service.paging import iterate
+from xpstore._spool.record import Tag, Target
+from xpstore._values.checks import to_int64, to_step
+from xpstore._values.times import now_us, to_datetime
 from xpstore.client import Client, new_id
 from xpstore.errors import NotFound
 from xpstore.module import Modules
-from xpstore.paging import iterate
-from xpstore.record import Tag, Target
-from xpstore.stamps import now_us, to_datetime
 from xpstore.v1 import ingest_pb2
 from xpstore.v1 import iteration_pb2 as pb
-from xpstore.wire import to_int64, to_step
 
 if TYPE_CHECKING:
     from xpstore.artifact_links import IterationArtifacts

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Literal, Self, overload
 from uuid import UUID
 
 from xpstore import series
-from xpstore.columns import to_numbers, to_steps
+from xpstore._service.paging import iterate
+from xpstore._spool.record import ARRAYS, HAS_STEP, IS_INT, Tag
+from xpstore._values.checks import invalid, to_json, to_name, to_scalar, to_step
+from xpstore._values.numbers import to_numbers, to_steps
+from xpstore._values.times import to_datetime
 from xpstore.errors import InvalidArgument, NotFound
-from xpstore.paging import iterate
-from xpstore.record import ARRAYS, HAS_STEP, IS_INT, Tag
 from xpstore.series import Buckets, Series, to_value
-from xpstore.stamps import to_datetime
 from xpstore.v1 import metric_pb2 as pb
-from xpstore.wire import invalid, to_json, to_name, to_scalar, to_step
 
 if TYPE_CHECKING:
     from xpstore.model import Model

@@ -7,20 +7,20 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
-from xpstore import session
+from xpstore._service.paging import iterate
+from xpstore._session import current as session
+from xpstore._spool.record import Tag, Target
+from xpstore._values.checks import invalid, to_int64, to_json_object, to_name, to_step
+from xpstore._values.times import Stamped
 from xpstore.client import Client, new_id
 from xpstore.errors import NotFound
 from xpstore.iteration import Iterations
 from xpstore.metric import Metrics
 from xpstore.module import Modules
-from xpstore.paging import iterate
-from xpstore.record import Tag, Target
 from xpstore.run import STATUS, Attempt, Run, list_runs
 from xpstore.search import search, to_frame
-from xpstore.stamps import Stamped
 from xpstore.v1 import ingest_pb2
 from xpstore.v1 import model_pb2 as pb
-from xpstore.wire import invalid, to_int64, to_json_object, to_name, to_step
 
 if TYPE_CHECKING:
     from pandas import DataFrame

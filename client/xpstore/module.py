@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
+from xpstore._service.paging import iterate
+from xpstore._spool.record import Tag, Target
+from xpstore._values.checks import to_json_object, to_name
 from xpstore.client import Client, new_id
-from xpstore.paging import iterate
-from xpstore.record import Tag, Target
 from xpstore.v1 import ingest_pb2
 from xpstore.v1 import model_pb2 as pb
-from xpstore.wire import to_json_object, to_name
 
 if TYPE_CHECKING:
     from xpstore.iteration import Iteration

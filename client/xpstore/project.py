@@ -4,11 +4,11 @@ from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from xpstore import session
+from xpstore._service.paging import iterate
+from xpstore._session import current as session
+from xpstore._values.times import Stamped, to_microseconds, to_timedelta
 from xpstore.client import Client, new_id
 from xpstore.errors import NotFound
-from xpstore.paging import iterate
-from xpstore.stamps import Stamped, to_microseconds, to_timedelta
 from xpstore.v1 import project_pb2 as pb
 
 if TYPE_CHECKING:

@@ -10,14 +10,14 @@ from types import TracebackType
 from typing import Any
 from uuid import UUID
 
+from xpstore._machine.environment import capture
+from xpstore._service.paging import iterate
+from xpstore._spool.record import Tag, Target
+from xpstore._values.checks import MAX_TEXT_LENGTH, to_text
+from xpstore._values.times import now_us, to_datetime
 from xpstore.client import Client, new_id
-from xpstore.environment import capture
 from xpstore.errors import Error
-from xpstore.paging import iterate
-from xpstore.record import Tag, Target
-from xpstore.stamps import now_us, to_datetime
 from xpstore.v1 import run_pb2 as pb
-from xpstore.wire import MAX_TEXT_LENGTH, to_text
 
 __all__ = ["Run"]
 

@@ -7,15 +7,15 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from xpstore._service.paging import iterate
+from xpstore._values.checks import invalid
+from xpstore._values.times import to_datetime
 from xpstore.client import Client
 from xpstore.errors import ResourceExhausted
 from xpstore.metric import Metric
-from xpstore.paging import iterate
 from xpstore.run import STATUS
-from xpstore.stamps import to_datetime
 from xpstore.v1 import metric_pb2
 from xpstore.v1 import model_pb2 as pb
-from xpstore.wire import invalid
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
+from xpstore._service.retry import Patience
 from xpstore.client import Client
 from xpstore.errors import DeadlineExceeded, InvalidArgument, Unavailable
-from xpstore.patience import Patience
 from xpstore.v1 import metric_pb2 as pb
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from typing import Any
 
 from bench.transfer.clients.measured import main
 from xpstore import Client
+from xpstore._files.publish import SaveOptions
 from xpstore.artifact import DirectoryArtifact
-from xpstore.saving import SaveOptions
 
 
 def prepare(task: dict[str, Any]) -> Callable[[], object]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from xpstore.chunk_wire import Buffer, encode_chunks, varint
+from xpstore.format.messages import Buffer, encode_chunks, varint
 from xpstore.v1 import artifact_pb2 as pb
 from xpstore_server.core.errors import InvalidArgument
 from xpstore_server.core.files import Files, Piece

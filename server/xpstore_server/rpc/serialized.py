@@ -1,4 +1,4 @@
-"""Methods whose messages pass as bytes, written and read by hand: see `xpstore.chunk_wire`.
+"""Methods whose messages pass as bytes, written and read by hand: see `xpstore.format.messages`.
 
 Generated code would copy every byte of an upload or a download twice more.
 """

@@ -11,8 +11,8 @@ from typing import Any
 from blake3 import blake3
 from sqlalchemy import Row
 
-from xpstore.chunk_wire import Malformed, WireChunk, decode_chunks, fields
-from xpstore.chunker import Chunker, Encoder
+from xpstore.format.chunker import Chunker, Encoder
+from xpstore.format.messages import Malformed, WireChunk, decode_chunks, fields
 from xpstore.v1 import artifact_pb2 as pb
 from xpstore_server.core import limits, project, upload
 from xpstore_server.core.errors import InvalidArgument, Stale

@@ -1,0 +1,1 @@
+"""What an artifact is said to be when it is saved, staged and read."""

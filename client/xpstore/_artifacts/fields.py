@@ -1,0 +1,58 @@
+"""What a version says about itself, as it was when it was fetched."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from xpstore._values.times import Stamped
+from xpstore.v1 import artifact_pb2 as pb
+
+if TYPE_CHECKING:
+    from xpstore._identity.process import Process
+
+
+class ArtifactFields(Stamped):
+    """The fields that nobody assigns."""
+
+    _wire: pb.ArtifactVersion
+
+    @property
+    def id(self) -> str:
+        """UUID of this version."""
+        return self._wire.id
+
+    @property
+    def version(self) -> int:
+        """Number of this version: 1, 2, 3, ..."""
+        return self._wire.version
+
+    @property
+    def digest(self) -> str:
+        """Tree digest in hexadecimal: the identity of the content, the same from every client."""
+        return self._wire.digest.hex()
+
+    @property
+    def hash_(self) -> str:
+        """Fingerprint of the process that made it and its parameters; for a plain save, of saving this content."""
+        return self._wire.fingerprint
+
+    @property
+    def process(self) -> "Process | None":
+        """What made it and of what, if it was saved through the cache: the parts that its `hash_` was made of."""
+        from xpstore._identity.message import from_wire
+
+        return from_wire(self._wire.process) if self._wire.HasField("process") else None
+
+    @property
+    def size_bytes(self) -> int:
+        """Sum of the sizes of its files."""
+        return self._wire.size_bytes
+
+    @property
+    def aliases(self) -> list[str]:
+        """Aliases that pointed here when this object was fetched, sorted."""
+        return list(self._wire.aliases)
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What was given, and how to load it if it was an object."""
+        return dict(json.loads(self._wire.metadata_json))

@@ -1,0 +1,322 @@
+"""One call of a process: its result from the cache, else computed once for all who ask for it at the same time.
+
+    look up -> hit
+    reserve -> hit | lease: compute, store | somebody else's lease: wait -> hit | failure | reserve again
+
+The server away, a deadlock or a wait that takes too long: computed here, without a lease and without storing.
+"""
+
+import concurrent.futures
+import contextlib
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from xpstore._caching.lease import Lease
+from xpstore._caching.state import REACH_SECONDS, TROUBLES, Away, Caching
+from xpstore._files import publish as saving
+from xpstore._files.scan import scan
+from xpstore._identity.message import to_wire
+from xpstore._identity.process import Process
+from xpstore._identity.values import fingerprint_process
+from xpstore._results import results
+from xpstore._results.copies import Damaged
+from xpstore._values.checks import to_text
+from xpstore.errors import (
+    ComputationFailed,
+    Conflict,
+    DataLoss,
+    DeadlineExceeded,
+    Error,
+    InvalidArgument,
+    NotFound,
+    Stale,
+)
+from xpstore.project import Project
+from xpstore.v1 import artifact_pb2, cache_pb2
+
+TYPE = "cached"
+# Of one WaitForCacheEntry: the contract's longest.
+WAIT_SECONDS = 20.0
+MAX_WAIT_SECONDS = 3_600.0
+# How often a hit whose artifacts or files go while they are read is tried again.
+ATTEMPTS = 4
+MAX_HOLDER_LENGTH = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """How results are kept and found.
+
+    Attributes:
+        ttl_us: how long what is computed is a hit.
+        max_age_us: how old a hit may be.
+        force: compute whatever there is.
+        format: "pickle", or None for the safe formats.
+        trusted: types of scikit-learn models to allow beside skops' defaults.
+        max_wait_seconds: how long to wait for somebody else's computation.
+    """
+
+    ttl_us: int | None = None
+    max_age_us: int | None = None
+    force: bool = False
+    format: str | None = None
+    trusted: tuple[str, ...] = ()
+    max_wait_seconds: float = MAX_WAIT_SECONDS
+
+
+class _Unreadable(Exception):
+    """A result cannot be read here."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Alone:
+    """There will be no entry for this call; why."""
+
+    error: Error
+
+
+@dataclass(frozen=True, slots=True)
+class _Inside:
+    """A computation that runs in this context."""
+
+    project_uid: str
+    fingerprint: str
+    token: bytes
+
+
+_inside: ContextVar[tuple[_Inside, ...]] = ContextVar("xpstore_computations", default=())
+
+
+@dataclass(slots=True, kw_only=True)
+class Computation:
+    """One call.
+
+    Args:
+        project: where its result is.
+        process: what is computed, and of what.
+        compute: computes it.
+        terms: how it is kept and found.
+        used: ids of the artifacts among its parameters.
+        is_abandoned: whether nobody wants the result any more.
+    """
+
+    project: Project
+    process: Process
+    compute: Callable[[], Any]
+    terms: Terms
+    used: list[str] = field(default_factory=list)
+    is_abandoned: Callable[[], bool] = lambda: False
+    fingerprint: str = field(init=False)
+    _token: bytes = field(init=False)
+    # Why what was computed is not stored.
+    _problem: Exception | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        self.fingerprint = fingerprint_process(self.process.name, self.process.parts)
+        self._token = os.urandom(16)
+
+    def value(self) -> Any:
+        """The result. Only the computation's own errors are raised, and those of a call that makes no sense."""
+        force = self.terms.force
+        try:
+            for _ in range(ATTEMPTS):
+                found = self._obtain(force)
+                if isinstance(found, Lease):
+                    return self._under(found)[0]
+                if isinstance(found, _Alone):
+                    break
+                try:
+                    value = self._read(found.version)
+                except NotFound:  # it, or an artifact that is part of it, has been deleted
+                    force = True
+                    continue
+                self._caching.count(hits=1, saved_us=found.duration_us)
+                return value
+        except Away:
+            pass
+        except _Unreadable as error:
+            reason = f"A result of {self.process.name!r} is cached but cannot be read, so it is computed again: {error}"
+            self._caching.warn(f"read {self.process.name}", reason)
+        self._caching.count(uncached=1)
+        return self.compute()
+
+    def version(self) -> artifact_pb2.ArtifactVersion:
+        """The artifact version of the result.
+
+        Raises:
+            Unavailable: the server is away.
+            Conflict: it is asked for inside its own computation, or two computations wait for each other.
+            DeadlineExceeded: somebody else's computation takes too long.
+            InvalidArgument: the result is of a type that has no safe format.
+        """
+        force = self.terms.force
+        for _ in range(ATTEMPTS):
+            try:
+                found = self._obtain(force)
+            except Away as away:
+                raise away.error from None
+            if isinstance(found, _Alone):
+                raise found.error
+            if not isinstance(found, Lease):
+                self._caching.count(hits=1, saved_us=found.duration_us)
+                return found.version
+            _, version = self._under(found)
+            if version is not None:
+                return version
+            if self._problem is not None:
+                raise self._problem
+            force = False  # somebody took over and computes: theirs it is
+        raise Conflict(f"{self.process.name!r}: the lease was lost {ATTEMPTS} times. Is this process often stopped?")
+
+    def _read(self, version: artifact_pb2.ArtifactVersion) -> Any:
+        terms = self.terms
+        try:
+            return results.load(self.project._client, version, format=terms.format, trusted=terms.trusted)
+        except TROUBLES as error:
+            raise self._caching.away(error) from None
+        except (InvalidArgument, DataLoss, OSError) as error:
+            raise _Unreadable(str(error)) from error
+
+    @property
+    def _caching(self) -> Caching:
+        return self.project._client.caching
+
+    def _obtain(self, force: bool) -> "cache_pb2.CacheEntry | Lease | _Alone":
+        """An entry, or the lease to compute it, after waiting for others."""
+        self._open_project()
+        if any((one.project_uid, one.fingerprint) == (self.project.uid, self.fingerprint) for one in _inside.get()):
+            return _Alone(Conflict(f"{self.process.name!r} asks for its own result while it computes it."))
+        caching, stub = self._caching, self.project._client.stubs.cache
+        if not force:
+            request = cache_pb2.LookupCacheEntryRequest(**self._key)
+            answer = caching.ask(stub.LookupCacheEntry, request)
+            if answer.HasField("entry"):
+                return answer.entry
+        deadline = time.monotonic() + self.terms.max_wait_seconds
+        while True:
+            reserve = cache_pb2.ReserveCacheEntryRequest(**self._key, token=self._token, holder=_holder(), force=force)
+            reserved = caching.ask(stub.ReserveCacheEntry, reserve)
+            if reserved.HasField("entry"):
+                return reserved.entry
+            if reserved.HasField("granted"):
+                return caching.leases.hold(self._token, reserved.renew_every_us / 1_000_000)
+            ended = self._wait(reserved.busy, deadline)
+            if ended is not None:
+                return ended
+
+    def _wait(self, busy: cache_pb2.CacheLease, deadline: float) -> "cache_pb2.CacheEntry | _Alone | None":
+        """Waits for somebody else's computation; None if the entry is to be reserved again."""
+        caching, stub = self._caching, self.project._client.stubs.cache
+        while (left := deadline - time.monotonic()) > 0 and not self.is_abandoned():
+            seconds = min(left, WAIT_SECONDS)
+            answer = caching.ask(
+                stub.WaitForCacheEntry,
+                cache_pb2.WaitForCacheEntryRequest(
+                    project_uid=self.project.uid,
+                    fingerprint=self.fingerprint,
+                    lease_id=busy.id,
+                    timeout_us=int(seconds * 1_000_000),
+                    held_tokens=[one.token for one in _inside.get()],
+                ),
+                extra_seconds=seconds,
+            )
+            match answer.WhichOneof("outcome"):
+                case "entry":
+                    return answer.entry
+                case "failure":
+                    raise ComputationFailed(f"{self.process.name!r}, computed by {busy.holder}: {answer.failure.error}")
+                case "vacant":
+                    return None
+                case "deadlock":
+                    return _Alone(Conflict(f"{self.process.name!r} and another computation wait for each other."))
+        waited = f"{self.process.name!r}: {busy.holder} has not finished it in {self.terms.max_wait_seconds:g} s."
+        return _Alone(DeadlineExceeded(waited))
+
+    def _under(self, lease: Lease) -> "tuple[Any, artifact_pb2.ArtifactVersion | None]":
+        """Computes and stores. Returns the value, and the version unless it could not be stored."""
+        leases, began = self._caching.leases, time.monotonic()
+        before = _inside.set((*_inside.get(), _Inside(self.project.uid, self.fingerprint, lease.token)))
+        try:
+            value = self.compute()
+        except (MemoryError, concurrent.futures.CancelledError):
+            leases.release(lease)
+            raise
+        except Exception as error:
+            leases.fail(lease, error)
+            raise
+        except BaseException:  # interrupted: another one may go on at once
+            leases.release(lease)
+            raise
+        finally:
+            _inside.reset(before)
+        version = self._stored(lease, value, int((time.monotonic() - began) * 1_000_000))
+        self._caching.count(computed=version is not None, uncached=version is None)
+        return value, version
+
+    def _stored(self, lease: Lease, value: Any, duration_us: int) -> "artifact_pb2.ArtifactVersion | None":
+        """Publishes a value and completes the entry. Whatever goes wrong, the value is not lost."""
+        caching = self._caching
+        try:
+            if caching.was_away and not caching.leases.is_held(lease, REACH_SECONDS):
+                return None
+            return self._publish(lease, value, duration_us) if lease.is_mine else None
+        except Stale:
+            caching.leases.drop(lease)
+        except Exception as error:
+            caching.leases.release(lease)
+            self._problem = error
+            if isinstance(error, TROUBLES):
+                self._problem = caching.away(error).error
+            else:
+                reason = f"A result of {self.process.name!r} is returned but not cached: {error}"
+                caching.warn(f"store {self.process.name}", reason)
+        except BaseException:
+            caching.leases.release(lease)
+            raise
+        return None
+
+    def _publish(self, lease: Lease, value: Any, duration_us: int) -> artifact_pb2.ArtifactVersion:
+        copies, terms = self._caching.copies, self.terms
+        completion = artifact_pb2.CacheCompletion(
+            token=lease.token,
+            fingerprint=self.fingerprint,
+            process=to_wire(self.process),
+            duration_us=duration_us,
+            ttl_us=terms.ttl_us,
+        )
+        with copies.draft() as folder:
+            within = results.write(value, folder, format=terms.format, trusted=terms.trusted)
+            options: saving.SaveOptions = {"used": list(dict.fromkeys([*self.used, *within]))}
+            draft = saving.make_draft(self.process.name, TYPE, {"format": "value"}, options)
+            # The index of files knows nothing of a folder that was just made.
+            version, entries = saving.upload(self.project, draft, scan(folder), reread=True, completion=completion)
+            self._caching.leases.drop(lease)
+            with contextlib.suppress(Damaged, OSError):  # it is stored, that is what counts
+                copies.keep(folder, version, entries)
+        copies.trim()
+        return version
+
+    def _open_project(self) -> None:
+        self._caching.check()
+        try:
+            self.project.open()
+        except TROUBLES as error:
+            raise self._caching.away(error) from None
+
+    @property
+    def _key(self) -> dict[str, Any]:
+        max_age_us = self.terms.max_age_us
+        return {"project_uid": self.project.uid, "fingerprint": self.fingerprint, "max_age_us": max_age_us}
+
+
+def _holder() -> str:
+    """Who computes, in words for people."""
+    program = Path(sys.argv[0]).name if sys.argv and sys.argv[0] not in ("", "-c") else "python"
+    return to_text(f"{program} on {socket.gethostname()}, process {os.getpid()}", MAX_HOLDER_LENGTH)

@@ -1,0 +1,143 @@
+"""What one client knows of the cache: its leases and local copies, what it counted, and whether the server is away."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from xpstore._caching.lease import Leases
+from xpstore._results.copies import LocalCopies
+from xpstore._service.retry import Patience
+from xpstore.errors import DeadlineExceeded, Error, ResourceExhausted, ServerFault, Unavailable
+
+if TYPE_CHECKING:
+    from xpstore.client import Client
+
+Response = TypeVar("Response")
+log = logging.getLogger("xpstore")
+
+# How long a call waits for a server that cannot be reached; an embedded one may have to start.
+REACH_SECONDS = 3.0
+START_SECONDS = 10.0
+# How long for an answer: a server with a thousand clients may be slow, and what they would do without it slower.
+ANSWER_SECONDS = 15.0
+# How long calls do not even try after that.
+AWAY_SECONDS = 30.0
+# The server's trouble, not the caller's: computing goes on without it.
+TROUBLES = (Unavailable, DeadlineExceeded, ServerFault, ResourceExhausted)
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What the cache did for one client in this process.
+
+    Attributes:
+        hits: results that were not computed.
+        computed: results that were computed and stored.
+        uncached: results that were computed and not stored, such as with the server away.
+        saved_seconds: what computing the hits took when they were computed.
+    """
+
+    hits: int = 0
+    computed: int = 0
+    uncached: int = 0
+    saved_seconds: float = 0.0
+
+
+class Away(Exception):
+    """The server cannot help now; `error` says why."""
+
+    def __init__(self, error: Error) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class Caching:
+    """The cache of one client in one process: a forked child has its own."""
+
+    def __init__(self, client: "Client") -> None:
+        self._client = client
+        self._lock = threading.Lock()
+        self._away_until = 0.0
+        self._trouble: Error | None = None
+        self._warned: set[str] = set()
+        self.leases = Leases(client)
+        self.counts = Counts()
+
+    @cached_property
+    def copies(self) -> LocalCopies:
+        """The copies of results on this machine."""
+        return LocalCopies.open_default()
+
+    def ask(self, method: Callable[..., Response], request: Any, *, extra_seconds: float = 0.0) -> Response:
+        """Makes a call of the cache.
+
+        Args:
+            method: of a stub.
+            request: its request.
+            extra_seconds: how long the server itself may take.
+
+        Raises:
+            Away: the server is away, or was a moment ago.
+            Error: the request is refused.
+        """
+        self.check()
+        client = self._client
+        patience = Patience(client, START_SECONDS if client.is_embedded else REACH_SECONDS)
+        seconds = extra_seconds + min(client.timeout_seconds, ANSWER_SECONDS)
+        try:
+            response = client.call_patiently(method, request, seconds, patience)
+        except TROUBLES as error:
+            raise self.away(error) from None
+        self.is_back()
+        return response
+
+    def check(self) -> None:
+        """Raises Away while the server is taken to be away."""
+        if self._client.offline is not None:
+            raise Away(self._client.offline.unavailable())
+        if self._trouble is not None and time.monotonic() < self._away_until:
+            raise Away(self._trouble)
+
+    def away(self, error: Error) -> Away:
+        """Remembers for a while that the server is away, and says so once. Other troubles may be of one call alone."""
+        if not isinstance(error, Unavailable | DeadlineExceeded):
+            self.warn(f"trouble {error.reason}", f"The cache does not work, results are computed here: {error}")
+            return Away(error)
+        is_news, self._trouble = self._trouble is None, error
+        self._away_until = time.monotonic() + AWAY_SECONDS
+        if is_news:
+            log.warning("The cache cannot be reached, results are computed here and not stored: %s", error)
+        return Away(error)
+
+    def is_back(self) -> None:
+        """The server answered."""
+        self._trouble = None
+
+    @property
+    def was_away(self) -> bool:
+        """Whether the server did not answer when it was asked last."""
+        return self._trouble is not None
+
+    def warn(self, topic: str, message: str) -> None:
+        """Says something, once for each topic."""
+        with self._lock:
+            if topic in self._warned:
+                return
+            self._warned.add(topic)
+        log.warning("%s", message)
+
+    def count(self, *, hits: int = 0, computed: int = 0, uncached: int = 0, saved_us: int = 0) -> None:
+        """Adds to the counts."""
+        with self._lock:
+            before = self.counts
+            self.counts = replace(
+                before,
+                hits=before.hits + hits,
+                computed=before.computed + computed,
+                uncached=before.uncached + uncached,
+                saved_seconds=before.saved_seconds + saved_us / 1_000_000,
+            )

@@ -1,0 +1,297 @@
+"""Files on their way up: read, cut, hashed, asked about and sent at the same time.
+
+    this thread:    read -> cut, hash -> window -> what is missing of it? -> messages -> batch
+    three threads:  batch -> stream, again after a broken connection
+
+Memory is bounded: two windows, and four batches of messages. What a crash of the server makes a client send again
+is at most what three streams had under way.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO, Self
+
+import grpc
+from blake3 import blake3
+
+from xpstore._files.index import Cut
+from xpstore._files.scan import Source
+from xpstore._machine.progress import Advance
+from xpstore._service.retry import STREAM_SECONDS, Patience
+from xpstore.client import Client
+from xpstore.errors import DeadlineExceeded, Unavailable, from_rpc
+from xpstore.format.chunker import Chunker, Encoder
+from xpstore.format.messages import WireChunk, decode_chunks, encode_chunks
+from xpstore.v1 import artifact_pb2 as pb
+
+# Raw bytes that are asked about together, and windows asked about ahead.
+WINDOW_BYTES = 16 << 20
+ASKED_WINDOWS = 1
+MESSAGE_BYTES = 1 << 20
+# Encoded bytes of one stream, no more than the server puts into one pack; and streams at a time. So 30 MiB may be under
+# way, and while the server writes two packs it receives the next.
+BATCH_BYTES = 10 << 20
+STREAMS = 3
+# Digests remembered as sent, so that what a file repeats is sent once: a few MiB.
+REMEMBERED = 50_000
+CHUNKS_FIELD = pb.UploadChunksRequest.CHUNKS_FIELD_NUMBER
+
+
+@dataclass(slots=True)
+class _Window:
+    """Chunks asked about together, and what they are views of."""
+
+    chunks: list[tuple[bytes, memoryview]] = field(default_factory=list)
+    size_bytes: int = 0
+    block: bytearray | None = None
+    hashed: "Future[Any] | None" = None
+    missing: "Future[list[int]] | None" = None
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Messages of one stream."""
+
+    messages: list[bytes] = field(default_factory=list)
+    size_bytes: int = 0
+    raw_bytes: int = 0
+
+
+class Uploader:
+    """Sends what a project lacks of some files. A context: leaving it early breaks off what is under way.
+
+    Attributes:
+        sent_bytes: encoded bytes that were sent, those sent again after a broken connection included.
+    """
+
+    def __init__(self, client: Client, project_uid: str, advance: Advance) -> None:
+        self._client = client
+        self._project_uid = project_uid
+        self._advance = advance
+        self._head = pb.UploadChunksRequest(project_uid=project_uid).SerializeToString()
+        self._chunker = Chunker(client.limits.chunking)
+        self._encoder = Encoder()
+        self._window = _Window()
+        self._asked: deque[_Window] = deque()
+        self._blocks: list[bytearray] = []
+        self._pending: list[WireChunk] = []
+        self._pending_bytes = 0
+        self._batch = _Batch()
+        self._sending: deque[Future[None]] = deque()
+        self._sent: set[bytes] = set()
+        self._senders = ThreadPoolExecutor(STREAMS, "xpstore-send")
+        self._askers = ThreadPoolExecutor(1, "xpstore-ask")
+        self._hasher = ThreadPoolExecutor(1, "xpstore-hash")
+        self._lock = threading.Lock()
+        self._calls: set[Any] = set()
+        self._is_stopped = False
+        self.sent_bytes = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        self._is_stopped = True
+        with self._lock:
+            for call in self._calls:
+                call.cancel()
+        self._senders.shutdown(cancel_futures=True)
+        self._askers.shutdown(cancel_futures=True)
+        self._hasher.shutdown(cancel_futures=True)
+
+    def add(self, source: Source) -> Cut:
+        """Reads a file and sends what is missing of it, the last of it only with `finish`. Returns how it was cut."""
+        with source.open() as stream:
+            if source.size_bytes < WINDOW_BYTES:
+                data, is_end = _filled(stream, memoryview(bytearray(source.size_bytes + 1)))
+                if is_end:
+                    return self._add_small(data)
+                stream.seek(0)  # it has grown since
+            return self._add_large(stream)
+
+    def add_pages(self, pages: Iterable[bytes]) -> None:
+        """Takes manifest pages, which are chunks too: those of a small tree share its pack."""
+        for page in pages:
+            self._take(blake3(page).digest(), memoryview(page))
+
+    def has(self, digests: list[bytes]) -> list[bool]:
+        """Says for each digest whether the project has it."""
+        answer = [True] * len(digests)
+        most = self._client.limits.max_digests
+        for start in range(0, len(digests), most):
+            for position in self._ask(digests[start : start + most]):
+                answer[start + position] = False
+        return answer
+
+    def finish(self) -> None:
+        """Sends what is left; when it returns, everything taken is durable."""
+        self._ask_window()
+        while self._asked:
+            self._settle_window()
+        self._write_message()
+        if self._sending:
+            self._send_batch()
+        elif self._batch.messages:
+            batch, self._batch = self._batch, _Batch()
+            self._send(batch)  # little enough to need no thread
+        while self._sending:
+            self._sending.popleft().result()
+
+    def _add_small(self, data: memoryview) -> Cut:
+        chunks = []
+        for piece in self._chunker.cut(data, is_end=True):
+            digest = blake3(piece).digest()
+            chunks.append((digest, len(piece)))
+            self._take(digest, piece)
+        whole = chunks[0][0] if len(chunks) == 1 else blake3(data).digest()
+        return Cut(whole, chunks)
+
+    def _add_large(self, stream: BinaryIO) -> Cut:
+        self._ask_window()  # a block is one window, and starts a new one
+        whole, chunks, carried = blake3(), list[tuple[bytes, int]](), memoryview(b"")
+        is_end = False
+        while not is_end:
+            block = self._blocks.pop() if self._blocks else bytearray(WINDOW_BYTES)
+            view = memoryview(block)
+            view[: len(carried)] = carried
+            rest, is_end = _filled(stream, view[len(carried) :])
+            data = view[: len(carried) + len(rest)]
+            # In a thread of its own: hashing lets other threads run. The bytes carried on were hashed before.
+            self._window.hashed = self._hasher.submit(whole.update, rest)
+            self._window.block = block
+            covered = 0
+            for piece in self._chunker.cut(data, is_end=is_end):
+                digest = blake3(piece).digest()
+                chunks.append((digest, len(piece)))
+                self._take(digest, piece)
+                covered += len(piece)
+            carried = memoryview(bytes(data[covered:]))
+            last = self._window.hashed
+            self._ask_window()
+        last.result()
+        return Cut(whole.digest(), chunks)
+
+    def _take(self, digest: bytes, data: memoryview) -> None:
+        window = self._window
+        window.chunks.append((digest, data))
+        window.size_bytes += len(data)
+        if window.block is not None:
+            return
+        if window.size_bytes >= WINDOW_BYTES or len(window.chunks) >= self._client.limits.max_digests:
+            self._ask_window()
+
+    def _ask_window(self) -> None:
+        """Asks what is missing of the window, and goes on without waiting for the answer."""
+        window, self._window = self._window, _Window()
+        if not window.chunks:
+            return
+        window.missing = self._askers.submit(self._ask, [digest for digest, _ in window.chunks])
+        self._asked.append(window)
+        while len(self._asked) > ASKED_WINDOWS:
+            self._settle_window()
+
+    def _settle_window(self) -> None:
+        """Turns what is missing of the oldest window into messages, and lets go of the rest."""
+        window = self._asked.popleft()
+        present_bytes = window.size_bytes
+        for position in window.missing.result() if window.missing is not None else ():
+            digest, data = window.chunks[position]
+            if digest not in self._sent:
+                present_bytes -= len(data)
+                self._write(digest, data)
+        self._advance(present_bytes)
+        if window.block is not None:
+            self._write_message()  # it holds views of the block, which is filled anew
+            if window.hashed is not None:
+                window.hashed.result()
+            self._blocks.append(window.block)
+
+    def _ask(self, digests: list[bytes]) -> list[int]:
+        request = pb.FindMissingChunksRequest(project_uid=self._project_uid, digests=digests)
+        response = self._client.call(self._client.stubs.artifacts.FindMissingChunks, request)
+        return list(response.missing_positions)
+
+    def _write(self, digest: bytes, data: memoryview) -> None:
+        if len(self._sent) >= REMEMBERED:
+            self._sent.clear()
+        self._sent.add(digest)
+        codec, encoded = self._encoder.encode(data)
+        if self._pending_bytes + len(encoded) > MESSAGE_BYTES:
+            self._write_message()
+        self._pending.append(WireChunk(digest, codec, len(data), encoded))
+        self._pending_bytes += len(encoded)
+
+    def _write_message(self) -> None:
+        if not self._pending:
+            return
+        if self._batch.size_bytes + self._pending_bytes > BATCH_BYTES:
+            self._send_batch()
+        batch = self._batch
+        batch.messages.append(encode_chunks(CHUNKS_FIELD, self._pending, self._head))
+        batch.size_bytes += self._pending_bytes
+        batch.raw_bytes += sum(chunk.raw_size_bytes for chunk in self._pending)
+        self._pending, self._pending_bytes = [], 0
+
+    def _send_batch(self) -> None:
+        while len(self._sending) >= STREAMS:
+            self._sending.popleft().result()
+        batch, self._batch = self._batch, _Batch()
+        if batch.messages:
+            self._sending.append(self._senders.submit(self._send, batch))
+
+    def _send(self, batch: _Batch) -> None:
+        """Sends a batch until all of it is durable, each time only what is not."""
+        patience, messages = Patience(self._client), batch.messages
+        while messages:
+            try:
+                self._stream(messages)
+                break
+            except (Unavailable, DeadlineExceeded):
+                if self._is_stopped or not patience.wait():
+                    raise
+                left = self._left(messages)
+                if sum(map(len, left)) < sum(map(len, messages)):
+                    # An attempt may take minutes over a slow line. That it brought something is what counts.
+                    patience.renew()
+                messages = left
+        self._advance(batch.raw_bytes)
+
+    def _left(self, messages: list[bytes]) -> list[bytes]:
+        """What an earlier attempt brought, or anyone else, is not sent again."""
+        left = []
+        for message in messages:
+            chunks = list(decode_chunks(CHUNKS_FIELD, message))
+            missing = self._ask([chunk.digest for chunk in chunks])
+            if missing:
+                left.append(encode_chunks(CHUNKS_FIELD, (chunks[position] for position in missing), self._head))
+        return left
+
+    def _stream(self, messages: list[bytes]) -> None:
+        metadata = self._client.metadata
+        call = self._client.stubs.upload_chunks.future(iter(messages), timeout=STREAM_SECONDS, metadata=metadata)
+        with self._lock:
+            self._calls.add(call)
+            self.sent_bytes += sum(map(len, messages))
+        try:
+            call.result()
+        except grpc.RpcError as error:
+            raise from_rpc(error, metadata[1][1]) from None
+        except grpc.FutureCancelledError:
+            raise Unavailable("The upload was broken off.") from None
+        finally:
+            with self._lock:
+                self._calls.discard(call)
+
+
+def _filled(stream: BinaryIO, view: memoryview) -> tuple[memoryview, bool]:
+    """Reads until a buffer is full or the file ends. Returns what was read, and whether it ended."""
+    size = 0
+    while size < len(view):
+        count: int = stream.readinto(view[size:])  # type: ignore[attr-defined]  # of raw files and BytesIO
+        if not count:
+            return view[:size], True
+        size += count
+    return view, False

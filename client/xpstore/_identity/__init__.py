@@ -1,0 +1,1 @@
+"""What makes two values, two functions and two computations the same."""

@@ -1,0 +1,168 @@
+"""Fingerprints of Python's own types, exactly these: a subclass is another type (see `fingerprint_objects`)."""
+
+import re
+import struct
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from types import NoneType
+from typing import Any
+from uuid import UUID
+
+from xpstore._identity.nodes import (
+    Branch,
+    Fields,
+    Refused,
+    Sealed,
+    Tag,
+    at_attribute,
+    at_index,
+    at_key,
+    inside,
+    seal,
+    seal_large,
+)
+
+_DOUBLE = struct.Struct("<d")
+_NAN = bytes.fromhex("000000000000f87f")
+_EPOCH = datetime(1970, 1, 1)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def _double(value: float) -> bytes:
+    return _DOUBLE.pack(value) if value == value else _NAN
+
+
+def _int(value: int) -> bytes:
+    return seal(Tag.INT + to_bytes(value))
+
+
+def to_bytes(value: int) -> bytes:
+    """Two's complement, little-endian, with room for the sign."""
+    return value.to_bytes(value.bit_length() // 8 + 1, "little", signed=True)
+
+
+def _float(value: float) -> bytes:
+    return b"\x09" + Tag.FLOAT + _double(value)
+
+
+def _complex(value: complex) -> bytes:
+    return seal(Tag.COMPLEX + _double(value.real) + _double(value.imag))
+
+
+def _str(value: str) -> bytes:
+    try:
+        return seal(Tag.STR + value.encode())
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return seal(Tag.STR + value.encode("utf-8", "surrogatepass"))
+
+
+def _bytes(value: bytes) -> bytes:
+    return seal_large(Tag.BYTES, value)
+
+
+def _bytearray(value: bytearray) -> bytes:
+    return seal_large(Tag.BYTEARRAY, value)
+
+
+def _memoryview(value: memoryview) -> bytes:
+    if value.format not in ("B", "b", "c") or value.ndim != 1:
+        raise Refused(f"a memoryview of format {value.format!r} has no fingerprint: pass bytes or a numpy array")
+    return _bytes(value.cast("B") if value.contiguous else value.tobytes())  # type: ignore[arg-type]
+
+
+def _decimal(value: Decimal) -> bytes:
+    sign, digits, exponent = value.as_tuple()
+    if exponent == "F":
+        text = "Infinity"
+    elif isinstance(exponent, str):
+        sign, text = 0, "NaN" if exponent == "n" else "sNaN"
+    else:
+        text = "".join(map(str, digits)) + f"E{exponent}"
+    return seal(Tag.DECIMAL + ("-" * sign + text).encode())
+
+
+def _date(value: date) -> bytes:
+    return seal(Tag.DATE + value.isoformat().encode())
+
+
+def _datetime(value: datetime) -> bytes:
+    since = to_bytes((value.replace(tzinfo=None) - _EPOCH) // _MICROSECOND)
+    return seal(Tag.DATETIME + seal(Tag.INT + since) + _offset(value.utcoffset()))
+
+
+def _time(value: time) -> bytes:
+    if value.tzinfo is not None and value.utcoffset() is None:
+        raise Refused(f"a time in {value.tzinfo}, which has no fixed offset without a date, has no fingerprint")
+    since = datetime.combine(_EPOCH.date(), value.replace(tzinfo=None)) - _EPOCH
+    return seal(Tag.TIME + _int(since // _MICROSECOND) + _offset(value.utcoffset()))
+
+
+def _offset(value: timedelta | None) -> bytes:
+    return _NONE if value is None else _int(value // _MICROSECOND)
+
+
+def _timedelta(value: timedelta) -> bytes:
+    return seal(Tag.TIMEDELTA + to_bytes(value // _MICROSECOND))
+
+
+_NONE = seal(Tag.NONE)
+_FALSE, _TRUE = seal(Tag.BOOL + b"\0"), seal(Tag.BOOL + b"\x01")
+
+# Types whose values have no others in them, with what seals them.
+LEAVES: dict[type, Callable[[Any], bytes]] = {
+    NoneType: lambda _: _NONE,
+    bool: lambda value: _TRUE if value else _FALSE,
+    int: _int,
+    float: _float,
+    complex: _complex,
+    str: _str,
+    bytes: _bytes,
+    bytearray: _bytearray,
+    memoryview: _memoryview,
+    Decimal: _decimal,
+    Fraction: lambda value: seal(Tag.FRACTION + _int(value.numerator) + _int(value.denominator)),
+    range: lambda value: seal(Tag.RANGE + _int(value.start) + _int(value.stop) + _int(value.step)),
+    date: _date,
+    datetime: _datetime,
+    time: _time,
+    timedelta: _timedelta,
+    UUID: lambda value: seal(Tag.UUID + value.bytes),
+    Sealed: lambda value: value.data,
+}
+
+
+def _pairs(value: dict[Any, Any]) -> Iterator[tuple[Any, Any]]:
+    for key, item in value.items():
+        yield None, key
+        yield key, item
+
+
+def sort_pairs(encodings: list[bytes]) -> Iterable[bytes]:
+    """The order of the entries of a dictionary: by their keys' encodings."""
+    entries = dict(zip(encodings[::2], encodings[1::2], strict=True))
+    if 2 * len(entries) < len(encodings):
+        raise Refused("two keys have the same fingerprint, such as two NaN: which value is whose cannot be told")
+    for key in sorted(entries):
+        yield key
+        yield entries[key]
+
+
+def _set(tag: bytes) -> Callable[[Any], Branch]:
+    return lambda value: Branch(tag, ((None, item) for item in value), inside, sorted)
+
+
+# Types whose values consist of others.
+BRANCHES: dict[type, Callable[[Any], Branch]] = {
+    list: lambda value: Branch(Tag.LIST, enumerate(value), at_index),
+    tuple: lambda value: Branch(Tag.TUPLE, enumerate(value), at_index),
+    set: _set(Tag.SET),
+    frozenset: _set(Tag.FROZENSET),
+    dict: lambda value: Branch(Tag.DICT, _pairs(value), at_key, sort_pairs),
+    Fields: lambda value: Branch(Tag.DICT, _pairs(value), at_attribute, sort_pairs),
+    OrderedDict: lambda value: Branch(Tag.ORDERED_DICT, _pairs(value), at_key),
+    slice: lambda value: Branch(Tag.SLICE, [("start", value.start), ("stop", value.stop), ("step", value.step)]),
+    re.Pattern: lambda value: Branch(Tag.PATTERN, [("pattern", value.pattern), ("flags", value.flags)]),
+}

@@ -1,0 +1,80 @@
+"""Where and from what a program runs, as a run records it. What cannot be found out stays empty."""
+
+import contextlib
+import functools
+import getpass
+import importlib.metadata
+import json
+import os
+import platform
+import shlex
+import socket
+import subprocess
+import sys
+
+from xpstore._values.checks import to_text
+from xpstore.v1 import run_pb2 as pb
+
+GIT_TIMEOUT_SECONDS = 2.0
+RANK_VARIABLES = ("RANK", "LOCAL_RANK", "SLURM_PROCID")
+
+
+def capture(max_text_length: int) -> pb.RunEnvironment:
+    """Looks around."""
+    commit, is_dirty = _git()
+    return pb.RunEnvironment(
+        rank=_rank(),
+        host=to_text(socket.gethostname(), max_text_length),
+        user=to_text(_user(), max_text_length),
+        command=to_text(shlex.join(sys.orig_argv), max_text_length),
+        python=platform.python_version(),
+        packages_json=_packages_json(),
+        git_commit=commit,
+        git_dirty=is_dirty,
+    )
+
+
+def _rank() -> int:
+    for variable in RANK_VARIABLES:
+        value = os.environ.get(variable, "")
+        if value.isdecimal() and int(value) < 1 << 31:
+            return int(value)
+    return 0
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container may run under a number without a name
+        return ""
+
+
+@functools.cache
+def _packages_json() -> str:
+    packages = {}
+    for distribution in importlib.metadata.distributions():
+        with contextlib.suppress(Exception):  # metadata that a broken installation left behind
+            packages[str(distribution.metadata["Name"])] = str(distribution.version)
+    return json.dumps(dict(sorted(packages.items())))
+
+
+def _git() -> tuple[str, bool]:
+    """The commit of the work tree here and whether tracked files have changed."""
+    command = ["git", "status", "--porcelain=v2", "--branch", "--untracked-files=no"]
+    try:
+        answer = subprocess.run(
+            command,
+            capture_output=True,
+            check=True,
+            timeout=GIT_TIMEOUT_SECONDS,
+            text=True,
+            errors="replace",
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},  # else it would get in the way of other git commands
+        )
+    except (OSError, subprocess.SubprocessError):
+        return "", False
+    lines = answer.stdout.splitlines()
+    commits = [line.removeprefix("# branch.oid ") for line in lines if line.startswith("# branch.oid ")]
+    commit = commits[0] if commits and commits[0] != "(initial)" else ""
+    return commit, bool(commit) and any(not line.startswith("#") for line in lines)

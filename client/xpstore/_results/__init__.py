@@ -1,0 +1,1 @@
+"""Objects as files and back, and the copies of them on this machine."""

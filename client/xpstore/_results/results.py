@@ -1,0 +1,354 @@
+"""Results of cached computations as files, in formats that cannot run code, and back as they were.
+
+`value.json` says what the result is (`tagged_json.py`); every array, table, model, picture or path in it is a file or
+directory beside it, named there by `{"$npy": "0.npy"}` and the like. What would not come back equal is refused.
+"""
+
+import json
+import pickle
+import shutil
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from xpstore._files.scan import Folder, scan
+from xpstore._results import tagged_json as plain
+from xpstore._results.copies import Damaged
+from xpstore._results.formats import FORMATS, Buffer, is_state_dict, read_file
+from xpstore.client import Client
+from xpstore.errors import DataLoss, InvalidArgument
+from xpstore.v1 import artifact_pb2 as pb
+
+VALUE = "value.json"
+PICKLE = "value.pickle"
+FORMAT_VERSION = 1
+# How often a copy that is damaged, or evicted while it is read, is fetched.
+ATTEMPTS = 4
+# What may be asked for by name.
+NAMED_FORMATS = ("pickle",)
+
+SUPPORTED = (
+    "None, bool, int, float, complex, str, bytes, list, tuple, dict, set, dates and times, Decimal, UUID, numpy arrays "
+    "and scalars, pandas DataFrame and Series, pyarrow Table, torch tensors and state dicts, scikit-learn estimators, "
+    "figures of matplotlib and plotly, paths, and artifacts"
+)
+
+
+class Files(Protocol):
+    """The verified files of a result."""
+
+    def read(self, path: str) -> Buffer:
+        """The bytes of a file, writable and the caller's own."""
+
+    def path(self, path: str) -> Path:
+        """Where a file or directory is."""
+
+
+def write(value: Any, folder: Path, *, format: str | None = None, trusted: Sequence[str] = ()) -> list[str]:
+    """Writes a value as files of a folder. Returns the ids of the artifact versions in it.
+
+    Args:
+        value: of the types of `SUPPORTED`, nested as one likes.
+        folder: where to; empty.
+        format: "pickle" to pickle the whole value.
+        trusted: names of types of scikit-learn models to allow beside skops' defaults.
+
+    Raises:
+        InvalidArgument: a type in it has no safe format, or would come back as something else.
+    """
+    writer = _Writer(folder, trusted)
+    try:
+        node = writer.pickled(value) if format == "pickle" else writer.walk(value)
+        text = json.dumps({"xpstore_value": FORMAT_VERSION, "value": node}, allow_nan=False, separators=(",", ":"))
+    except RecursionError:
+        raise InvalidArgument("the result contains itself, or is nested too deep") from None
+    except ValueError as error:  # an integer of more digits than Python writes
+        raise error if isinstance(error, InvalidArgument) else InvalidArgument(f"the result: {error}") from None
+    (folder / VALUE).write_text(text)
+    return writer.used
+
+
+def read(client: Client, files: Files, *, format: str | None = None, trusted: Sequence[str] = ()) -> Any:
+    """Reads a value back.
+
+    Args:
+        client: fetches artifacts that are part of it.
+        files: what `write` wrote.
+        format: "pickle" to load a pickle, which may run any code.
+        trusted: see `write`.
+
+    Raises:
+        InvalidArgument: it is a pickle and that was not asked for, needs trusted types, a newer client, or a library
+            that is not installed.
+        NotFound: an artifact in it was deleted.
+    """
+    whole = json.loads(bytes(files.read(VALUE)))
+    if whole.get("xpstore_value") != FORMAT_VERSION:
+        raise InvalidArgument("the result was written by a newer version of xpstore: update this one")
+    try:
+        return _Reader(client, files, format, trusted).walk(whole["value"])
+    except ModuleNotFoundError as error:
+        raise InvalidArgument(f"the result needs {error.name}, which is not installed here") from error
+
+
+def load(client: Client, version: pb.ArtifactVersion, *, format: str | None = None, trusted: Sequence[str] = ()) -> Any:
+    """Reads the value of a version, from its copy on this machine, which is made if there is none.
+
+    Raises:
+        InvalidArgument, NotFound: see `read`.
+        DataLoss: the bytes are damaged, on the way or on this machine's disk.
+    """
+    copies = client.caching.copies
+    for _ in range(ATTEMPTS):
+        copy = copies.find(version.digest, version.size_bytes) or copies.fetch(client, version)
+        try:
+            return read(client, copy, format=format, trusted=trusted)
+        except Damaged:
+            copies.drop(version.digest, version.size_bytes)
+        finally:
+            copies.trim()
+    raise DataLoss(f"The copy of {version.name!r} on this machine is damaged as soon as it is made.")
+
+
+class _Writer:
+    def __init__(self, folder: Path, trusted: Sequence[str]) -> None:
+        self._folder = folder
+        self._trusted = trusted
+        self._files = 0
+        self.used: list[str] = []
+
+    def walk(self, value: Any) -> Any:
+        """JSON of a value; what JSON cannot say becomes files."""
+        if is_state_dict(value) and type(value) in (dict, OrderedDict):
+            return self._state_dict(value)
+        if plain.holds(value):
+            return plain.encode(value, self.walk)
+        write = _writer_of(value)
+        if write is None:
+            kind = f"{type(value).__module__}.{type(value).__qualname__}"
+            raise InvalidArgument(f"the result has a {kind}, which has no safe format. There are: {SUPPORTED}. {HINT}")
+        return write(self, value)
+
+    def _name(self, suffix: str) -> str:
+        self._files += 1
+        return f"{self._files - 1}{suffix}"
+
+    def file(self, format: str, value: Any) -> str:
+        """Writes a file of a format; returns its name."""
+        name = self._name(Path(FORMATS[format].file_name).suffix)
+        with open(self._folder / name, "wb") as file:
+            FORMATS[format].write(value, file)
+        return name
+
+    def pickled(self, value: Any) -> Any:
+        """Writes a pickle."""
+        with open(self._folder / PICKLE, "wb") as file:
+            try:
+                pickle.dump(value, file, protocol=5)
+            except (pickle.PicklingError, TypeError, AttributeError) as error:
+                raise InvalidArgument(f"the result cannot be pickled: {error}") from error
+        return {"$pickle": PICKLE}
+
+    def array(self, value: Any) -> Any:
+        return {"$npy": self.file("npy", value)}
+
+    def scalar(self, value: Any) -> Any:
+        if value.dtype.kind in "OV":
+            raise InvalidArgument(
+                f"the result has a numpy scalar of type {value.dtype}, which has no safe format. {HINT}"
+            )
+        return {"$numpy": [value.dtype.str, value.tobytes().hex()]}
+
+    def frame(self, value: Any) -> Any:
+        import pandas.testing
+
+        name = self.file("parquet", value)
+        back = FORMATS["parquet"].load(read_file(self._folder / name), None)
+        try:
+            pandas.testing.assert_frame_equal(value, back, check_exact=True, check_freq=False, check_index_type=True)
+        except AssertionError as error:
+            reason = " ".join(str(error).split())
+            raise InvalidArgument(f"a DataFrame would not come back from Parquet as it is ({reason}). {HINT}") from None
+        return {"$parquet": name}
+
+    def series(self, value: Any) -> Any:
+        return {"$series": [self.frame(value.to_frame("value"))["$parquet"], self.walk(value.name)]}
+
+    def table(self, value: Any) -> Any:
+        name = self.file("arrow-parquet", value)
+        back = FORMATS["arrow-parquet"].load(read_file(self._folder / name), None)
+        if not value.schema.equals(back.schema, check_metadata=True):
+            raise InvalidArgument(f"a Table would come back from Parquet with another schema: {back.schema}")
+        return {"$arrow-parquet": name}
+
+    def tensor(self, value: Any) -> Any:
+        return {"$tensor": self._tensors({"tensor": value})}
+
+    def _state_dict(self, value: Any) -> Any:
+        if not all(type(key) is str for key in value):
+            raise InvalidArgument(f"the result has a dictionary of tensors whose keys are not text. {HINT}")
+        return {"$state_dict": [self._tensors(value), list(value), type(value) is OrderedDict]}
+
+    def _tensors(self, tensors: Any) -> str:
+        for name, tensor in tensors.items():
+            if tensor.requires_grad:
+                raise InvalidArgument(f"the tensor {name!r} needs a gradient, which is not stored: detach() it")
+        # Tensors that share memory would be refused.
+        return self.file("safetensors", {name: tensor.clone() for name, tensor in tensors.items()})
+
+    def estimator(self, value: Any) -> Any:
+        name = self.file("skops", value)
+        FORMATS["skops"].load(read_file(self._folder / name), self._trusted)  # so that a hit can
+        return {"$skops": name}
+
+    def matplotlib(self, value: Any) -> Any:
+        import matplotlib
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+        name, canvas = self._name(".png"), value.canvas
+        with matplotlib.rc_context({"savefig.bbox": None}), open(self._folder / name, "wb") as file:
+            try:
+                FigureCanvasAgg(value).print_figure(file, format="png", dpi=value.dpi)
+            finally:
+                value.set_canvas(canvas)
+        return {"$figure": [name, value.dpi, *map(float, value.get_size_inches())]}
+
+    def plotly(self, value: Any) -> Any:
+        name = self._name(".json")
+        (self._folder / name).write_text(value.to_json())
+        return {"$plotly": name}
+
+    def path(self, value: Path) -> Any:
+        path = value.absolute()
+        top = self._name("")
+        name = f"{top}/{path.name or 'root'}"
+        target = Folder(self._folder)
+        for source in scan(path):
+            inside = f"{name}/{source.path}" if path.is_dir() else name
+            if source.location is None:
+                target.make(inside)
+            else:
+                shutil.copy(str(source.location), target.target(inside))
+        if path.is_dir():
+            (self._folder / name).mkdir(parents=True, exist_ok=True)
+        return {"$path": name}
+
+    def large_bytes(self, value: bytes | bytearray) -> Any:
+        name = self._name(".bin")
+        (self._folder / name).write_bytes(value)
+        return {"$large_bytearray" if type(value) is bytearray else "$large_bytes": name}
+
+    def artifact(self, value: Any) -> Any:
+        self.used.append(value.id)
+        return {"$artifact": value.id}
+
+
+class _Reader:
+    def __init__(self, client: Client, files: Files, format: str | None, trusted: Sequence[str]) -> None:
+        self._client = client
+        self._files = files
+        self._format = format
+        self._trusted = trusted
+
+    def walk(self, node: Any) -> Any:
+        """The value of JSON."""
+        tag = plain.tag_of(node)
+        read = _READERS.get(tag)
+        return read(self, node[tag]) if read else plain.decode(node, self.walk)
+
+    def file(self, format: str, name: str) -> Any:
+        return FORMATS[format].load(self._files.read(name), self._trusted)
+
+    def pickled(self, name: str) -> Any:
+        if self._format != "pickle":
+            raise InvalidArgument('the result is a pickle, which may run any code: to load it say format="pickle"')
+        return pickle.loads(self._files.read(name))
+
+    def scalar(self, parts: list[str]) -> Any:
+        import numpy
+
+        return numpy.frombuffer(bytes.fromhex(parts[1]), numpy.dtype(parts[0]))[0]
+
+    def series(self, parts: list[Any]) -> Any:
+        return self.file("parquet", parts[0])["value"].rename(self.walk(parts[1]))
+
+    def tensor(self, name: str) -> Any:
+        return self.file("safetensors", name)["tensor"]
+
+    def state_dict(self, parts: list[Any]) -> Any:
+        name, keys, is_ordered = parts
+        tensors = self.file("safetensors", name)
+        items = [(key, tensors[key]) for key in keys]
+        return OrderedDict(items) if is_ordered else dict(items)
+
+    def matplotlib(self, parts: list[Any]) -> Any:
+        import io
+
+        import matplotlib.image
+        from matplotlib.figure import Figure
+
+        name, dpi, width, height = parts
+        figure = Figure(figsize=(width, height), dpi=dpi)
+        figure.figimage(matplotlib.image.imread(io.BytesIO(self._files.read(name)), format="png"))
+        return figure
+
+    def plotly(self, name: str) -> Any:
+        import plotly.io
+
+        return plotly.io.from_json(bytes(self._files.read(name)).decode())
+
+    def artifact(self, id_: str) -> Any:
+        from xpstore.artifact import Artifact
+
+        request = pb.GetArtifactVersionRequest(version_id=id_)
+        wire = self._client.call(self._client.stubs.artifacts.GetArtifactVersion, request, is_ordered=False).version
+        return Artifact._from_wire(wire, self._client)
+
+
+HINT = 'Return one of these instead, or say format="pickle" where it is written and where it is read.'
+
+_WRITERS: dict[tuple[str, str], Callable[[_Writer, Any], Any]] = {
+    ("numpy", "ndarray"): _Writer.array,
+    ("pandas", "DataFrame"): _Writer.frame,
+    ("pandas", "Series"): _Writer.series,
+    ("pyarrow", "Table"): _Writer.table,
+    ("torch", "Tensor"): _Writer.tensor,
+    ("matplotlib", "Figure"): _Writer.matplotlib,
+    ("plotly", "Figure"): _Writer.plotly,
+}
+
+
+def _writer_of(value: Any) -> Callable[[_Writer, Any], Any] | None:
+    kind = type(value)
+    if kind in (bytes, bytearray):
+        return _Writer.large_bytes
+    if kind is type(Path()):
+        return _Writer.path
+    bases = {(base.__module__.partition(".")[0], base.__name__) for base in kind.__mro__}
+    if ("xpstore", "Artifact") in bases:
+        return _Writer.artifact
+    if ("numpy", "generic") in bases and kind.__module__ == "numpy":
+        return _Writer.scalar
+    if ("sklearn", "BaseEstimator") in bases:
+        return _Writer.estimator
+    return _WRITERS.get((kind.__module__.partition(".")[0], kind.__name__))
+
+
+_READERS: dict[str, Callable[[_Reader, Any], Any]] = {
+    "$npy": lambda self, name: self.file("npy", name),
+    "$numpy": _Reader.scalar,
+    "$parquet": lambda self, name: self.file("parquet", name),
+    "$series": _Reader.series,
+    "$arrow-parquet": lambda self, name: self.file("arrow-parquet", name),
+    "$tensor": _Reader.tensor,
+    "$state_dict": _Reader.state_dict,
+    "$skops": lambda self, name: self.file("skops", name),
+    "$figure": _Reader.matplotlib,
+    "$plotly": _Reader.plotly,
+    "$path": lambda self, name: self._files.path(name),
+    "$large_bytes": lambda self, name: bytes(self._files.read(name)),
+    "$large_bytearray": lambda self, name: bytearray(self._files.read(name)),
+    "$artifact": _Reader.artifact,
+    "$pickle": _Reader.pickled,
+}

@@ -1,0 +1,71 @@
+"""What became of models that were made offline: made on the server once, and never again.
+
+A record names its model by an id that this client made. The first time such a record is sent, project, experiment and
+model are made or opened, and the outcome is kept beside the spool before anything is stored there. So what was deleted
+afterwards stays deleted: nothing lands in another project of the same id.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from xpstore._spool.backlog import Backlog
+from xpstore._spool.record import Target
+from xpstore.client import Client
+from xpstore.errors import AlreadyExists, InvalidArgument, NotFound
+from xpstore.v1 import experiment_pb2, model_pb2, project_pb2
+
+Call = Callable[[Callable[..., Any], Any], Any]
+GONE = ""
+
+
+class Bindings:
+    """The bindings of one writer's records.
+
+    Args:
+        call: makes a call to the server.
+    """
+
+    def __init__(self, client: Client, backlog: Backlog, call: Call) -> None:
+        self._client = client
+        self._backlog = backlog
+        self._call = call
+        self.reasons: dict[str, str] = {}
+
+    def project(self, target: Target) -> str:
+        """The uid of a target's project, "" if it is gone."""
+        if target.creation is None:
+            return target.project
+        request = project_pb2.CreateProjectRequest.FromString(target.creation[0])
+        return self._bound(target.project, self._client.stubs.projects.CreateProject, request, "project", "uid")
+
+    def known(self, target: Target) -> str:
+        """The id of a target, without a call: "" if it is gone, or was not made yet."""
+        return target.model_id if target.creation is None else self._backlog.state.bindings.get(target.model_id, GONE)
+
+    def model(self, target: Target) -> str:
+        """The id of a target, "" if it is gone."""
+        if target.creation is None:
+            return target.model_id
+        experiment = experiment_pb2.CreateExperimentRequest.FromString(target.creation[1])
+        experiment.project_uid = self.project(target)
+        model = model_pb2.CreateModelRequest.FromString(target.creation[2])
+        if not experiment.project_uid:
+            return GONE
+        stubs = self._client.stubs
+        method = stubs.experiments.CreateExperiment
+        model.experiment_id = self._bound(experiment.experiment_id, method, experiment, "experiment", "id")
+        if not model.experiment_id:
+            return GONE
+        return self._bound(target.model_id, stubs.models.CreateModel, model, "model", "id")
+
+    def _bound(self, made: str, method: Callable[..., Any], request: Any, field: str, key: str) -> str:
+        bindings = self._backlog.state.bindings
+        if made not in bindings:
+            request.allow_existing = True
+            try:
+                becomes = str(getattr(getattr(self._call(method, request), field), key))
+            except (NotFound, InvalidArgument, AlreadyExists) as error:
+                self.reasons[made] = str(error)
+                becomes = GONE
+            self._backlog.bind(made, becomes)
+        return bindings[made]

@@ -1,0 +1,133 @@
+"""Projects, experiments and models without a server: handles to log through, made from what the program says.
+
+They have ids that this client made, and know nothing of what the server has. `binding.py` makes or opens them there.
+"""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from xpstore._spool.record import Target
+from xpstore._values.checks import MAX_NAME_LENGTH, to_name
+from xpstore._values.times import now_us
+from xpstore.errors import AlreadyExists, NotFound, Unavailable
+from xpstore.v1 import experiment_pb2, model_pb2, project_pb2
+
+MAX_HASH_LENGTH = 1_024
+
+
+class Registry:
+    """What one offline client has made."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._projects: dict[str, tuple[project_pb2.CreateProjectRequest, project_pb2.Project]] = {}
+        self._experiments: dict[
+            tuple[str, str], tuple[experiment_pb2.CreateExperimentRequest, experiment_pb2.Experiment]
+        ] = {}
+        self._models: dict[tuple[str, str], model_pb2.Model] = {}
+        self._targets: dict[str, Target] = {}
+        self._answers: dict[type, Callable[[Any], Any]] = {
+            project_pb2.CreateProjectRequest: self._create_project,
+            experiment_pb2.CreateExperimentRequest: self._create_experiment,
+            experiment_pb2.GetExperimentRequest: self._get_experiment,
+            model_pb2.CreateModelRequest: self._create_model,
+            model_pb2.GetModelRequest: self._get_model,
+        }
+
+    def answer(self, request: Any) -> Any:
+        """Answers in the server's place.
+
+        Raises:
+            Unavailable: this only a server can answer.
+            AlreadyExists: this program has made one of that name or hash.
+            NotFound: this program has made none of that name or hash.
+        """
+        answer = self._answers.get(type(request))
+        if answer is None:
+            raise self.unavailable()
+        with self._lock:
+            return answer(request)
+
+    def unavailable(self) -> Unavailable:
+        """The error of what only a server can answer."""
+        return Unavailable("This client is offline: it logs, and `xpstore sync` sends it later.")
+
+    def target(self, model_id: str) -> Target:
+        """What records of a model name."""
+        return self._targets[model_id]
+
+    def set_step(self, model_id: str, step: int) -> None:
+        """Keeps the step of a model, for the program to read."""
+        with self._lock:
+            next(model for model in self._models.values() if model.id == model_id).step = step
+
+    def _create_project(self, request: project_pb2.CreateProjectRequest) -> project_pb2.CreateProjectResponse:
+        to_name("project_id", request.project_id)
+        to_name("name", request.name)
+        if request.project_id not in self._projects:
+            wire = project_pb2.Project(uid=request.creation_id, id=request.project_id, name=request.name, **_stamps())
+            self._projects[request.project_id] = request, wire
+        return project_pb2.CreateProjectResponse(project=self._projects[request.project_id][1])
+
+    def _create_experiment(
+        self, request: experiment_pb2.CreateExperimentRequest
+    ) -> experiment_pb2.CreateExperimentResponse:
+        key = (request.project_uid, to_name("name", request.name))
+        if key not in self._experiments:
+            wire = experiment_pb2.Experiment(
+                id=request.experiment_id, project_uid=request.project_uid, name=request.name, **_stamps()
+            )
+            self._experiments[key] = request, wire
+        elif not request.allow_existing:
+            raise AlreadyExists(f"This program has made an experiment of the name {request.name!r}.")
+        return experiment_pb2.CreateExperimentResponse(experiment=self._experiments[key][1])
+
+    def _get_experiment(self, request: experiment_pb2.GetExperimentRequest) -> experiment_pb2.GetExperimentResponse:
+        key = (request.experiment_name.project_uid, request.experiment_name.name)
+        if key not in self._experiments:
+            raise NotFound(f"This program has made no experiment of the name {key[1]!r}.")
+        return experiment_pb2.GetExperimentResponse(experiment=self._experiments[key][1])
+
+    def _create_model(self, request: model_pb2.CreateModelRequest) -> model_pb2.CreateModelResponse:
+        key = (request.experiment_id, to_name("hash", request.hash, MAX_HASH_LENGTH))
+        for tag in request.tags:
+            to_name("tags", tag, MAX_NAME_LENGTH)
+        if key not in self._models:
+            self._models[key] = self._made(request)
+        elif not request.allow_existing:
+            raise AlreadyExists(f"This program has made a model of the hash {request.hash!r}.")
+        return model_pb2.CreateModelResponse(model=self._models[key])
+
+    def _made(self, request: model_pb2.CreateModelRequest) -> model_pb2.Model:
+        experiment, wire = next(each for each in self._experiments.values() if each[1].id == request.experiment_id)
+        project, _ = next(each for each in self._projects.values() if each[1].uid == wire.project_uid)
+        creation = (project.SerializeToString(), experiment.SerializeToString(), request.SerializeToString())
+        self._targets[request.model_id] = Target(request.model_id, wire.project_uid, creation)
+        model = model_pb2.Model(
+            id=request.model_id,
+            experiment_id=request.experiment_id,
+            project_uid=wire.project_uid,
+            hash=request.hash,
+            config_json=request.config_json or "{}",
+            tags=request.tags,
+            **_stamps(),
+        )
+        for field in ("name", "description"):
+            if request.HasField(field):
+                setattr(model, field, getattr(request, field))
+        return model
+
+    def _get_model(self, request: model_pb2.GetModelRequest) -> model_pb2.GetModelResponse:
+        if request.HasField("model_hash"):
+            model = self._models.get((request.model_hash.experiment_id, request.model_hash.hash))
+        else:
+            model = next((each for each in self._models.values() if each.id == request.model_id), None)
+        if model is None:
+            raise NotFound("This program has made no such model.")
+        return model_pb2.GetModelResponse(model=model)
+
+
+def _stamps() -> dict[str, Any]:
+    now = now_us()
+    return {"created_at_us": now, "updated_at_us": now}

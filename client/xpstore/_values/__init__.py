@@ -1,0 +1,1 @@
+"""What Python values become on the wire, and what the wire becomes in Python."""
