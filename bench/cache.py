@@ -17,6 +17,7 @@ from bench.figure import Figure, Goal, Spread, seconds_of
 from cached_program import storm
 from services import Postgres, Server
 from xpstore import Client, cached
+from xpstore._caching.state import CacheState
 from xpstore._results import copies as local_copies
 from xpstore.v1 import cache_pb2
 
@@ -58,7 +59,7 @@ def _small(client: Client, folder: Path) -> list[Figure]:
     ours, theirs = cached(project=project)(_squares), Memory(folder, verbose=0).cache(_squares)
     request = cache_pb2.LookupCacheEntryRequest(project_uid=project.uid, fingerprint=ours.artifact(7).hash_)
     stub = client.stubs.cache.LookupCacheEntry
-    lookup = _median_milliseconds(lambda: client.call(stub, request, is_ordered=False))
+    lookup = _median_milliseconds(lambda: client.call(stub, request))
     hits, references = _median_milliseconds(lambda: ours(7)), _median_milliseconds(lambda: theirs(7))
     return [
         Figure("look-up, p50", "ms", lookup, goals=(Goal("<", 3),)),
@@ -87,7 +88,7 @@ def _large(client: Client, folder: Path) -> list[Figure]:
     artifact, expected = ours.artifact(LARGE_BYTES), theirs(LARGE_BYTES)
     first, plain = list[float](), list[float]()
     for number in range(FIRST_RUNS):
-        client.caching.copies.drop(bytes.fromhex(artifact.digest), artifact.size_bytes)
+        client.kept(CacheState).copies.drop(bytes.fromhex(artifact.digest), artifact.size_bytes)
         first.append(_seconds(lambda: ours(LARGE_BYTES), expected))
         plain.append(seconds_of(partial(artifact.download, folder / str(number)), 1).median)
     again, verified, joblib = list[float](), list[float](), list[float]()

@@ -10,7 +10,8 @@ from bench.figure import Figure, Goal, Spread, seconds_of
 from bench.metric_peers import Peers, peers_of
 from bench.transfer.progress import say
 from services import Postgres, Server
-from xpstore.client import Client, new_id
+from xpstore._values.ids import new_id
+from xpstore.client import Client
 from xpstore.model import Model
 from xpstore.series import read_many
 from xpstore.v1 import ingest_pb2, metric_pb2

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import xpstore
 from xpstore import cached
+from xpstore._caching.state import CacheState
 
 folder = Path()
 PATIENCE_SECONDS = 120
@@ -90,7 +91,7 @@ def storm(rank: int, api_key: str, address: str, project: str, keys: int) -> int
 
     for number in random.Random(rank).sample(range(keys), keys):
         assert compute(number) == f"result {number}"
-    counts = client.caching.counts
+    counts = client.kept(CacheState).counts
     client.close()
     assert (counts.hits, counts.computed, counts.uncached) == (keys - len(computed), len(computed), 0), counts
     return len(computed)

@@ -10,7 +10,7 @@ import pytest
 import xpstore
 from s3_server import MinIO, SeaweedFS
 from services import Postgres, Server
-from xpstore._session import current as session
+from xpstore._session import current
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,8 +87,7 @@ def client(server: Server) -> Iterator[xpstore.Client]:
     """The session's client; afterwards there is no session, as at the start of a program."""
     client = xpstore.init(server.api_key, server.address)
     yield client
-    session.set_current(None)
-    session._client = None
+    current.set_client(None)
     client.close()
 
 

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 import grpc
 from blake3 import blake3
 
-import xpstore
 from xpstore import errors
-from xpstore.client import new_id
+from xpstore._session.client import ClientBase
+from xpstore._values.ids import new_id
 from xpstore.errors import from_rpc
 from xpstore.v1 import artifact_pb2 as pb
 from xpstore.v1.artifact_pb2_grpc import ArtifactServiceStub
@@ -87,7 +87,7 @@ def root_of(*pages: bytes, **changes: Any) -> pb.ManifestRoot:
 class Raw:
     """A connection to one project that says exactly what a test wants said."""
 
-    def __init__(self, client: xpstore.Client, project_uid: str) -> None:
+    def __init__(self, client: ClientBase, project_uid: str) -> None:
         self.client = client
         self.project_uid = project_uid
 

@@ -5,9 +5,9 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-import xpstore
 from raw import Raw, chunk_of, entry_of, page_of, root_of
-from xpstore.client import new_id
+from xpstore._session.client import ClientBase
+from xpstore._values.ids import new_id
 from xpstore.v1 import artifact_pb2
 from xpstore.v1 import cache_pb2 as pb
 from xpstore.v1.cache_pb2_grpc import CacheServiceStub
@@ -40,7 +40,7 @@ def process_of(name: str = "module.f", /, **parameters: str) -> artifact_pb2.Art
 class RawCache:
     """The cache of one project, as one client sees it through one replica."""
 
-    def __init__(self, client: xpstore.Client, project_uid: str) -> None:
+    def __init__(self, client: ClientBase, project_uid: str) -> None:
         self.client = client
         self.project_uid = project_uid
         self.raw = Raw(client, project_uid)

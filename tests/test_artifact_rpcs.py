@@ -8,8 +8,8 @@ import xpstore
 from raw import Raw
 from xpstore import errors
 from xpstore._service.paging import iterate
+from xpstore._values.ids import new_id
 from xpstore.artifact import DirectoryArtifact
-from xpstore.client import new_id
 from xpstore.v1 import artifact_pb2 as pb
 
 FILES: dict[str, bytes | None] = {"a": b"1", "b/c": b"2", "b/d": b"3", "b.x": b"4"}

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from xpstore import errors
-from xpstore.client import Client, new_id
+from xpstore._values.ids import new_id
+from xpstore.client import Client
 from xpstore.project import Project
 from xpstore.v1 import experiment_pb2, iteration_pb2, metric_pb2, model_pb2, project_pb2, run_pb2
 

@@ -22,7 +22,7 @@ from raw import entry_of, page_of, root_of
 from raw_cache import SECOND_US, RawCache, new_fingerprint, new_token, process_of
 from services import Server
 from xpstore import errors
-from xpstore.client import new_id
+from xpstore._values.ids import new_id
 from xpstore_server.core import lease
 from xpstore_server.store import tables
 from xpstore_server.store.database import Database

@@ -30,11 +30,12 @@ from sklearn.linear_model import LinearRegression
 import xpstore
 from services import Server
 from xpstore import cached, errors
-from xpstore._files.scan import bare_entry, scan, tree_digest
+from xpstore._caching.state import CacheState
+from xpstore._files.manifest import bare_entry, tree_digest
+from xpstore._files.scan import scan
 from xpstore._results import results
 from xpstore._results.copies import LocalCopies
 from xpstore.artifact import CachedArtifact
-from xpstore.v1 import artifact_pb2 as pb
 
 matplotlib.use("agg")
 MIB = 1 << 20
@@ -231,7 +232,7 @@ def test_result_is_the_same_from_the_server_as_from_the_local_copy(project: xpst
     artifact = project.cache.get_or_compute("p", {}, lambda: {"a": np.arange(400_000), "b": (1, b"x")})
     here = artifact.load()
     for copy in (cache / "copies").iterdir():
-        project._client.caching.copies.drop(bytes.fromhex(artifact.digest), artifact.size_bytes)
+        project._client.kept(CacheState).copies.drop(bytes.fromhex(artifact.digest), artifact.size_bytes)
         assert copy
     there = CachedArtifact.get_by_id(artifact.id).load()
     assert (here["a"] == there["a"]).all() and here["b"] == there["b"] == (1, b"x")
@@ -283,11 +284,10 @@ def test_copies_are_bounded_and_the_least_recently_used_go(
 def test_copy_given_out_as_a_path_stays_while_the_process_lives(tmp_path: Path) -> None:
     copies, kept = LocalCopies(tmp_path, 1), []
     for name in ("held", "free"):
-        with copies.draft() as draft:
-            (draft / name).write_text(name)
-            entries = [bare_entry(source, blake3(name.encode()).digest()) for source in scan(draft)]
-            version = pb.ArtifactVersion(digest=tree_digest(entries), size_bytes=4)
-            kept.append(copies.keep(draft, version, entries))
+        with copies.making() as folder:
+            (folder / name).write_text(name)
+            entries = [bare_entry(source, blake3(name.encode()).digest()) for source in scan(folder)]
+            kept.append(copies.keep(folder, tree_digest(entries), 4, entries))
     held = kept[0].path("held")
     copies.trim()
     assert held.read_text() == "held"

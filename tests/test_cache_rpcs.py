@@ -10,7 +10,7 @@ from raw import chunk_of, entry_of, page_of, root_of
 from raw_cache import CODE, SECOND_US, RawCache, new_fingerprint, new_token, part_of, process_of
 from services import Server
 from xpstore import errors
-from xpstore.client import new_id
+from xpstore._values.ids import new_id
 from xpstore.v1 import artifact_pb2, project_pb2
 from xpstore.v1 import cache_pb2 as pb
 

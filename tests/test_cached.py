@@ -19,7 +19,8 @@ import pytest
 import xpstore
 from services import Server
 from xpstore import cached, errors
-from xpstore._identity.values import PartKind, fingerprint
+from xpstore._identity.process import fingerprint
+from xpstore._identity.values import PartKind
 from xpstore.artifact import Artifact, CachedArtifact, DatasetArtifact
 
 calls: list[Any] = []

@@ -12,6 +12,7 @@ import xpstore
 from services import Server
 from xpstore import cached, errors
 from xpstore._caching import state as caching
+from xpstore._caching.state import CacheState
 
 calls: list[int] = []
 
@@ -51,15 +52,15 @@ def test_server_away_is_told_once_and_costs_no_call_its_result(
     for _ in range(50):
         assert function(3) == 6
     assert len([record for record in caplog.records if "cannot be reached" in record.message]) == 1
-    assert len(calls) == 51 and lonely._client.caching.counts.uncached == 50
+    assert len(calls) == 51 and lonely._client.kept(CacheState).counts.uncached == 50
     with pytest.raises(errors.Unavailable):
         function.artifact(3)
     with pytest.raises(errors.Unavailable):
         lonely.cache.get_or_compute("p", {}, lambda: pytest.fail("computed"))
     mortal.start()
-    monkeypatch.setattr(lonely._client.caching, "_away_until", 0.0)
+    monkeypatch.setattr(lonely._client.kept(CacheState), "_away_until", 0.0)
     monkeypatch.setattr(caching, "AWAY_SECONDS", 0.0)
-    while lonely._client.caching.counts.hits == 0:  # until the channel tries again
+    while lonely._client.kept(CacheState).counts.hits == 0:  # until the channel tries again
         assert function(3) == 6
 
 

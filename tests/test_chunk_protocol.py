@@ -10,7 +10,7 @@ import zstandard
 import xpstore
 from raw import MIB, Raw, chunk_of, digest_of, entry_of, page_of, root_of
 from xpstore import errors
-from xpstore.client import new_id
+from xpstore._values.ids import new_id
 from xpstore.v1 import artifact_pb2 as pb
 
 TEXT = b"the same words again and again, " * 1000

@@ -139,7 +139,7 @@ def test_processes_of_every_start_method_log(method: str, project: xpstore.Proje
 
 
 def test_ids_do_not_repeat_after_a_fork() -> None:
-    from xpstore.client import new_id
+    from xpstore._values.ids import new_id
 
     read, write = os.pipe()
     if (pid := os.fork()) == 0:

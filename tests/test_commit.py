@@ -9,7 +9,7 @@ import pytest
 import xpstore
 from raw import KIB, MIB, Raw, chunk_of, digest_of, entry_of, page_of, root_of
 from xpstore import errors
-from xpstore.client import new_id
+from xpstore._values.ids import new_id
 from xpstore.v1 import artifact_pb2 as pb
 
 A, B = b"a" * 1000, b"b" * 500

@@ -16,10 +16,10 @@ from xpstore import Client, errors
 from xpstore._spool import stream as convoys
 from xpstore._spool.backlog import Backlog
 from xpstore._spool.made_offline import Bindings
-from xpstore._spool.record import SLOT_BYTES, Tag, Target
+from xpstore._spool.record import SLOT_BYTES, RecordTag, Target
 from xpstore._spool.spool import Spool
 from xpstore._spool.stream import Convoy
-from xpstore.client import new_id
+from xpstore._values.ids import new_id
 from xpstore.model import Model
 from xpstore.project import Project
 from xpstore.v1 import ingest_pb2 as pb
@@ -81,7 +81,7 @@ def test_one_batch_is_no_convoy() -> None:
 def test_convoy_ends_before_what_needs_a_call_of_its_own(what: str) -> None:
     spool = a_spool(250)
     if what == "a run":
-        spool.of_model(Tag.RUN_START, TARGET, b"")
+        spool.of_model(RecordTag.RUN_START, TARGET, b"")
     elif what == "another project":
         spool.point(Target("other", "other project"), "loss", None, 0.5, None)
     else:
@@ -137,7 +137,7 @@ def test_arrays_are_stored_once_when_the_server_is_killed_while_they_are_sent(
 def test_convoy_whose_answer_was_lost_is_stored_once(
     client: Client, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    call, lost = client._call_once, iter([True])
+    call, lost = client.once, iter([True])
 
     def answer_lost(method: Any, request: Any, seconds: float) -> Any:
         answer = call(method, request, seconds)
@@ -145,7 +145,7 @@ def test_convoy_whose_answer_was_lost_is_stored_once(
             raise errors.Unavailable("the answer is lost")
         return answer
 
-    monkeypatch.setattr(client, "_call_once", answer_lost)
+    monkeypatch.setattr(client, "once", answer_lost)
     numbers: Any = numpy.arange(600_000)
     model.metrics.log_arrays("loss", numbers, numbers)
     client.flush(60)

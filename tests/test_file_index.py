@@ -18,7 +18,9 @@ from blake3 import blake3
 
 from services import NOBODY
 from xpstore._files import index as file_index
-from xpstore._files.index import Cut, FileIndex
+from xpstore._files.index import FileIndex
+from xpstore._machine import file_status
+from xpstore.format.tree import Cut
 
 # Longer than what a change must be away from a read to be trusted.
 SETTLED_SECONDS = 0.15
@@ -109,7 +111,7 @@ def test_file_with_whole_seconds_is_trusted_later(folder: Path, file: Path, monk
     time.sleep(SETTLED_SECONDS)
     remember(folder, file)
     assert recall(folder, file) is None
-    monkeypatch.setattr(file_index, "COARSE_TICK_NS", file_index.TICK_NS)
+    monkeypatch.setattr(file_status, "COARSE_TICK_NS", file_status.TICK_NS)
     remember(folder, file)
     assert recall(folder, file) == cut_of(file)
 

@@ -24,7 +24,8 @@ import pytest
 
 from fingerprint_mutations import mutations, oracle
 from fingerprint_notation import Notation, build
-from xpstore._identity.values import Part, PartKind, fingerprint, fingerprint_process
+from xpstore._identity.process import fingerprint
+from xpstore._identity.values import Part, PartKind, fingerprint_process
 from xpstore.errors import InvalidArgument
 
 FOLDER = Path(__file__).parent
@@ -96,7 +97,7 @@ def test_part_kinds_are_those_of_the_contract() -> None:
 SEEDED = """
 import json, sys, pathlib, tempfile
 from fingerprint_notation import build
-from xpstore._identity.values import fingerprint
+from xpstore._identity.process import fingerprint
 vectors = json.loads(pathlib.Path(sys.argv[1]).read_text())["values"]
 with tempfile.TemporaryDirectory() as folder:
     values = [build(one["value"], pathlib.Path(folder)) for one in vectors if one["value"]["type"] != "tensor"]

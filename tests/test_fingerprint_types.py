@@ -19,7 +19,7 @@ import pyarrow as pa
 import pytest
 
 import xpstore
-from xpstore._identity.values import fingerprint
+from xpstore._identity.process import fingerprint
 from xpstore.artifact import DirectoryArtifact
 from xpstore.errors import InvalidArgument
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from xpstore import errors
-from xpstore.client import Client, new_id
+from xpstore._values.ids import new_id
+from xpstore.client import Client
 from xpstore.model import Model
 from xpstore.project import Project
 from xpstore.v1 import ingest_pb2 as pb

@@ -6,7 +6,8 @@ from uuid import UUID
 import pytest
 
 from xpstore import errors
-from xpstore.client import Client, new_id
+from xpstore._values.ids import new_id
+from xpstore.client import Client
 from xpstore.model import Model
 from xpstore.project import Project
 from xpstore.v1 import iteration_pb2 as pb

@@ -13,7 +13,8 @@ import sqlalchemy
 from conftest import Backend
 from services import Server
 from xpstore import errors
-from xpstore.client import Client, new_id
+from xpstore._values.ids import new_id
+from xpstore.client import Client
 from xpstore.metric import Metric
 from xpstore.model import Model
 from xpstore.project import Project
@@ -285,7 +286,7 @@ def test_threads_of_one_client_log_in_their_orders(model: Model) -> None:
 def test_point_is_stored_once_when_its_answer_was_lost(
     client: Client, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    call, lost = client._call_once, iter([True])
+    call, lost = client.once, iter([True])
 
     def answer_lost(method: Any, request: Any, seconds: float) -> Any:
         answer = call(method, request, seconds)
@@ -293,7 +294,7 @@ def test_point_is_stored_once_when_its_answer_was_lost(
             raise errors.Unavailable("the answer is lost")
         return answer
 
-    monkeypatch.setattr(client, "_call_once", answer_lost)
+    monkeypatch.setattr(client, "once", answer_lost)
     for number in range(3):
         model.metrics.log("loss", number)
         client.flush()

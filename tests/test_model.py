@@ -13,7 +13,8 @@ from sqlalchemy import column, table
 from conftest import Backend
 from services import Server
 from xpstore import errors
-from xpstore.client import Client, new_id
+from xpstore._values.ids import new_id
+from xpstore.client import Client
 from xpstore.experiment import Experiment
 from xpstore.model import Model, fingerprint
 from xpstore.project import Project

@@ -18,10 +18,10 @@ from typing import Any
 
 import pytest
 
-from xpstore._identity.process import Process, bind_parameters, check_cacheable, identify
+from xpstore._identity.process import Process, bind_parameters, check_cacheable, fingerprint, identify
 from xpstore._identity.source import Node
 from xpstore._identity.syntax import read_code, serialize
-from xpstore._identity.values import Part, PartKind, fingerprint, fingerprint_process
+from xpstore._identity.values import Part, PartKind, fingerprint_process
 from xpstore.errors import InvalidArgument
 
 PROGRAM = {

@@ -11,7 +11,8 @@ import xpstore
 from services import Server
 from xpstore import errors
 from xpstore._session import current as session
-from xpstore.client import Client, new_id
+from xpstore._values.ids import new_id
+from xpstore.client import Client
 from xpstore.project import Project, get_all_projects
 from xpstore.v1 import project_pb2 as pb
 

@@ -19,8 +19,10 @@ import xpstore
 from conftest import Backend
 from services import Server
 from xpstore import errors, run
+from xpstore._session.client import ClientBase
+from xpstore._values.ids import new_id
 from xpstore._values.times import now_us
-from xpstore.client import Client, new_id
+from xpstore.client import Client
 from xpstore.model import Model
 from xpstore.project import Project
 from xpstore.v1 import run_pb2 as pb
@@ -48,7 +50,7 @@ def finish(client: Client, id_: str, status: pb.RunStatus, error: str = "", ende
     return client.call(client.stubs.runs.FinishRun, request).run
 
 
-def beat(client: Client, id_: str) -> pb.RunStatus:
+def beat(client: ClientBase, id_: str) -> pb.RunStatus:
     return client.call(client.stubs.runs.HeartbeatRun, pb.HeartbeatRunRequest(run_id=id_)).status
 
 

@@ -18,7 +18,8 @@ import pytest
 from search_oracle import EPOCH, Known, Writer
 from services import Server
 from xpstore import errors
-from xpstore.client import Client, new_id
+from xpstore._values.ids import new_id
+from xpstore.client import Client
 from xpstore.experiment import Experiment
 from xpstore.model import Model
 from xpstore.project import Project

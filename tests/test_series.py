@@ -14,7 +14,8 @@ from sqlalchemy import func, select
 from conftest import Backend
 from test_ingest import floats, integers, send
 from xpstore import errors
-from xpstore.client import Client, new_id
+from xpstore._values.ids import new_id
+from xpstore.client import Client
 from xpstore.model import Model
 from xpstore.project import Project
 from xpstore.series import read_many

@@ -22,7 +22,7 @@ import xpstore
 from homes import Home, without_settings
 from services import Server
 from xpstore import Client
-from xpstore._spool import recorder, sender
+from xpstore._spool import recorder, shipper
 from xpstore._spool.segment import server_folder
 from xpstore._spool.sync import sync as send
 from xpstore.errors import DeadlineExceeded, InvalidArgument, Unavailable
@@ -452,12 +452,12 @@ def test_offline_records_of_a_project_that_was_deleted_do_not_come_back(
     client = Client(never.api_key, never.address)
     (folder,) = (server_folder(spool, client.recorder.server)).iterdir()
 
-    def bind_and_stop(self: sender.Sender, backlog: Any, bindings: Any, stretch: Any, share: Any) -> None:
+    def bind_and_stop(self: shipper.Shipper, backlog: Any, bindings: Any, stretch: Any, share: Any) -> None:
         for target in share.targets:
             assert bindings.model(target)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sender.Sender, "_ingest", bind_and_stop)
+    monkeypatch.setattr(shipper.Shipper, "_ingest", bind_and_stop)
     with pytest.raises(KeyboardInterrupt):
         send(client)
     assert json.loads((folder / "state.json").read_text())["bindings"]

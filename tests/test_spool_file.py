@@ -13,12 +13,12 @@ import pytest
 
 from xpstore._spool import spool as spools
 from xpstore._spool.backlog import Backlog, adopt
-from xpstore._spool.record import SLOT_BYTES, Tag, Target, record, repaired
+from xpstore._spool.record import SLOT_BYTES, RecordTag, Target, record, repaired
 from xpstore._spool.request import Batch
 from xpstore._spool.segment import server_folder
 from xpstore._spool.slice import Stretch
 from xpstore._spool.spool import Spool
-from xpstore.client import new_id
+from xpstore._values.ids import new_id
 from xpstore.errors import InvalidArgument, ResourceExhausted
 from xpstore.v1 import ingest_pb2 as pb
 
@@ -27,7 +27,7 @@ TARGET = Target("model", "project")
 
 LOG = """
 import os, signal, sys
-from xpstore._spool.record import Tag, Target
+from xpstore._spool.record import RecordTag, Target
 from xpstore._spool.spool import Spool
 spool = Spool("writer", "server", {"owner": "me", "is_offline": False}, is_strict=False)
 for number in range(int(sys.argv[1])):
@@ -165,7 +165,7 @@ def test_damaged_record_costs_only_itself(root: Path, caplog: pytest.LogCaptureF
 
 
 def test_any_single_damaged_byte_leaves_the_other_records_readable() -> None:
-    records = [record(number, Tag.EVENT, bytes([number]) * 50) for number in range(3)]
+    records = [record(number, RecordTag.EVENT, bytes([number]) * 50) for number in range(3)]
     data = b"".join(records)
     for place in range(len(data)):
         damaged = bytearray(data)
@@ -177,7 +177,7 @@ def test_any_single_damaged_byte_leaves_the_other_records_readable() -> None:
 
 def test_record_that_ends_with_zeros_is_whole(root: Path) -> None:
     spool = a_spool()
-    spool.of_series(Tag.ARRAYS, TARGET, "loss", None, 0, (100).to_bytes(4, "little") + bytes(8 + 800))
+    spool.of_series(RecordTag.ARRAYS, TARGET, "loss", None, 0, (100).to_bytes(4, "little") + bytes(8 + 800))
     spool.close()
     (stretch,) = read_all(orphan(root))
     assert places(stretch, stretch.shares[0]) == [0]
@@ -230,8 +230,8 @@ def test_numbers_count_for_each_project(root: Path) -> None:
 def test_every_kind_of_record_has_a_number_and_keeps_its_place(root: Path) -> None:
     spool = a_spool()
     spool.point(TARGET, "loss", "train", 0.5, 1)
-    spool.of_series(Tag.VALUE, TARGET, "text", None, 0, b"")
-    spool.of_model(Tag.EVENT, TARGET, pb.EventRecord(step=7).SerializeToString())
+    spool.of_series(RecordTag.VALUE, TARGET, "text", None, 0, b"")
+    spool.of_model(RecordTag.EVENT, TARGET, pb.EventRecord(step=7).SerializeToString())
     spool.point(TARGET, "loss", "train", 7, None)
     (stretch,) = read_all(Backlog(spool.folder, spool))
     (share,) = stretch.shares
@@ -246,8 +246,8 @@ def test_arrays_and_points_of_one_series_go_out_in_their_order(root: Path) -> No
     spool = a_spool()
     arrays = (1).to_bytes(4, "little") + bytes(8) + bytes(8)
     spool.point(TARGET, "loss", None, 0.5, None)
-    spool.of_series(Tag.ARRAYS, TARGET, "loss", None, 0, arrays)
-    spool.of_series(Tag.ARRAYS, TARGET, "loss", None, 0, arrays)
+    spool.of_series(RecordTag.ARRAYS, TARGET, "loss", None, 0, arrays)
+    spool.of_series(RecordTag.ARRAYS, TARGET, "loss", None, 0, arrays)
     spool.point(TARGET, "loss", None, 0.5, None)
     stretches = read_all(Backlog(spool.folder, spool))
     assert [places(stretch, stretch.shares[0]) for stretch in stretches] == [[0], [0, 1], [0]]

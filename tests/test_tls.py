@@ -14,7 +14,7 @@ from cryptography.x509.oid import NameOID
 
 import xpstore
 from homes import Home
-from xpstore.client import parse_address
+from xpstore._service.address import parse_address
 from xpstore.errors import InvalidArgument, Unauthenticated, Unavailable
 
 

@@ -230,7 +230,7 @@ def test_unchanged_file_is_not_read_again(
     assert second.open("1.bin").read() == sources[1].read_bytes()
     opened.clear()
     # Another project has nothing of it: everything is read and sent.
-    with project._client.project(f"elsewhere {os.urandom(4).hex()}"):
+    with xpstore.Project(f"elsewhere {os.urandom(4).hex()}", client=project._client):
         elsewhere = DirectoryArtifact.save(tmp_path / "in", "indexed")
     assert set(opened) == {"0.bin", "1.bin", "2.bin"} and elsewhere.digest == second.digest
 

@@ -12,7 +12,8 @@ import xpstore
 from raw import KIB, MIB, Raw, begin, cut, digest_of, tree_digest
 from services import Server
 from xpstore import errors
-from xpstore.client import Client, new_id
+from xpstore._values.ids import new_id
+from xpstore.client import Client
 from xpstore.v1 import artifact_pb2 as pb
 
 DATA = os.urandom(12 * MIB + 345)

@@ -9,13 +9,13 @@ import mmap
 import sys
 
 import xpstore
-from xpstore._spool import sender
+from xpstore._spool import sender, shipper
 from xpstore._spool.record import SLOT_BYTES
 
 
 def main() -> None:
     key, address, project, model, name, notes, batch_slots, *count = sys.argv[1:]
-    sender.BATCH_BYTES = int(batch_slots) * SLOT_BYTES
+    shipper.BATCH_BYTES = int(batch_slots) * SLOT_BYTES
     sender.BATCH_SECONDS = 0.02
     client = xpstore.Client(key, address)
     metrics = client.project(project).experiment("e").model(model).metrics

@@ -1,10 +1,13 @@
 """The client of xpstore, the experiment and artifact store."""
 
-from xpstore._caching.decorator import cached
-from xpstore._session.current import get_project, init, set_project
-from xpstore.client import Client
+from typing import TYPE_CHECKING, Any
+
+from xpstore.client import Client, init
 from xpstore.errors import Error
-from xpstore.project import Project, get_all_projects
+from xpstore.project import Project, get_all_projects, get_project, set_project
+
+if TYPE_CHECKING:
+    from xpstore.cached_function import cached
 
 __all__ = [
     "Client",
@@ -17,3 +20,13 @@ __all__ = [
     "set_project",
 ]
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """`cached` is loaded at its first use: most programs compute nothing twice."""
+    if name != "cached":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from xpstore.cached_function import cached  # here, as `import xpstore` need not wait for it
+
+    globals()[name] = cached
+    return cached

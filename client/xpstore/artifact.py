@@ -2,31 +2,27 @@
 
 import contextlib
 import io
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, Self, TypeVar, Unpack, overload
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
+from typing import Any, ClassVar, Literal, NoReturn, Self, TypeVar, Unpack, overload
 
-from xpstore._artifacts.fields import ArtifactFields
-from xpstore._files import publish as saving
-from xpstore._files.download import Download, read_manifest
-from xpstore._files.publish import SaveOptions, Staged, stage
-from xpstore._files.remote import open_remote
+from xpstore._artifacts.contents import ArtifactContents, ArtifactFile
+from xpstore._artifacts.options import SaveOptions, make_draft
+from xpstore._artifacts.staging import Staged, commit_staged, stage
+from xpstore._files.publish import publish
 from xpstore._files.scan import Source, scan
-from xpstore._machine.progress import progress
-from xpstore._results.formats import FORMATS, Format, format_of, format_of_file, read_file
+from xpstore._identity.nodes import Tag, seal
+from xpstore._results.copies import LocalCopies
+from xpstore._results.formats import FORMATS, Format, format_of
 from xpstore._service.paging import iterate
-from xpstore._session.current import get_client, get_project
-from xpstore.client import Client
+from xpstore._session.client import ClientBase
+from xpstore._session.current import get_client
+from xpstore._session.project import ProjectBase, get_project
+from xpstore._session.registry import handle
 from xpstore.errors import InvalidArgument, NotFound
-from xpstore.project import Project
 from xpstore.v1 import artifact_pb2 as pb
-from xpstore.v1 import project_pb2
-
-if TYPE_CHECKING:
-    from xpstore.model import Model
+from xpstore.v1 import model_pb2, project_pb2
 
 __all__ = [
     "Artifact",
@@ -47,26 +43,7 @@ T = TypeVar("T")
 _ASSIGNABLE = ("name", "description")
 
 
-@dataclass(frozen=True, slots=True)
-class ArtifactFile:
-    """One file of a version.
-
-    Attributes:
-        path: where it is inside the artifact, with "/" between its parts.
-        size_bytes: its size.
-        digest: BLAKE3 of its bytes in hexadecimal, as `b3sum` prints it; "" for an empty directory.
-        executable: whether its executable bit is set.
-        is_directory: whether it is an empty directory.
-    """
-
-    path: str
-    size_bytes: int
-    digest: str
-    executable: bool = False
-    is_directory: bool = False
-
-
-class Artifact(ArtifactFields):
+class Artifact(ArtifactContents):
     """One version of an artifact, as the server has it.
 
     Only `name` and `description` may be assigned, and assigning them updates the server: `name` renames the whole
@@ -81,8 +58,8 @@ class Artifact(ArtifactFields):
 
     type_: ClassVar[str] = "artifact"
     _classes: ClassVar[dict[str, type["Artifact"]]] = {}
-    _client: Client
-    _project: Project | None
+    _client: ClientBase
+    _project: ProjectBase | None
 
     def __init_subclass__(cls) -> None:
         if "type_" in cls.__dict__:
@@ -92,7 +69,7 @@ class Artifact(ArtifactFields):
         raise TypeError(f"Use {type(self).__name__}.save, .get_by_id or .get_by_name")
 
     @classmethod
-    def _from_wire(cls, wire: pb.ArtifactVersion, client: Client, project: Project | None = None) -> Self:
+    def _from_wire(cls, wire: pb.ArtifactVersion, client: ClientBase, project: ProjectBase | None = None) -> Self:
         kind = Artifact._classes.get(wire.type, Artifact)
         if not issubclass(kind, cls):
             raise NotFound(f"{wire.name!r} is a {kind.__name__}, not a {cls.__name__}.", reason="NOT_FOUND")
@@ -133,15 +110,15 @@ class Artifact(ArtifactFields):
         """
         project = options.get("project") or get_project()
         sources, extra = cls._sources(source)
-        draft = saving.make_draft(name, cls.type_, extra, options)
+        draft = make_draft(name, cls.type_, extra, options)
         project.open()  # now that the arguments are sound: it may be made by this
         if wait:
             return cls._publish(project, draft, sources, options.get("reread", False))
-        return saving.background().submit(cls._publish, project, draft, sources, options.get("reread", False))
+        return _background().submit(cls._publish, project, draft, sources, options.get("reread", False))
 
     @classmethod
-    def _publish(cls, project: Project, draft: pb.ArtifactDraft, sources: list[Source], reread: bool) -> Self:
-        version, _ = saving.upload(project, draft, sources, reread)
+    def _publish(cls, project: ProjectBase, draft: pb.ArtifactDraft, sources: list[Source], reread: bool) -> Self:
+        version, _ = publish(project._client, project.uid, draft, sources, reread)
         return cls._from_wire(version, project._client, project)
 
     @classmethod
@@ -152,7 +129,7 @@ class Artifact(ArtifactFields):
         return scan(source), {}
 
     @classmethod
-    def load_all(cls, *, project: Project | None = None) -> list[Self]:
+    def load_all(cls, *, project: ProjectBase | None = None) -> list[Self]:
         """Returns all versions of all artifacts of this kind in the current project, oldest first."""
         project = (project or get_project()).open()
         request = pb.ListArtifactVersionsRequest(project_uid=project.uid)
@@ -173,7 +150,7 @@ class Artifact(ArtifactFields):
 
     @classmethod
     def get_by_name(
-        cls, name: str, *, version: int | None = None, alias: str | None = None, project: Project | None = None
+        cls, name: str, *, version: int | None = None, alias: str | None = None, project: ProjectBase | None = None
     ) -> Self:
         """Returns a version by name: the newest, or that of a number or an alias.
 
@@ -191,7 +168,7 @@ class Artifact(ArtifactFields):
         return cls._from_wire(wire, client, project)
 
     @staticmethod
-    def unalias(name: str, alias: str, *, project: Project | None = None) -> None:
+    def unalias(name: str, alias: str, *, project: ProjectBase | None = None) -> None:
         """Removes an alias; does nothing when it is not there."""
         project = (project or get_project()).open()
         request = pb.DeleteArtifactAliasRequest(project_uid=project.uid, name=name, alias=alias)
@@ -220,28 +197,27 @@ class Artifact(ArtifactFields):
         request.update_mask.paths.append("description")
         self._mirror(self._client.call(self._client.stubs.artifacts.UpdateArtifactVersion, request).version)
 
+    # `Any`: a project gives out artifacts, and its class cannot be named here without a circle.
+
     @property
-    def project(self) -> Project:
-        """The project it is in."""
+    def project(self) -> Any:
+        """The `Project` it is in."""
         if self._project is None:
             request = project_pb2.GetProjectRequest(project_uid=self._wire.project_uid)
             wire = self._client.call(self._client.stubs.projects.GetProject, request).project
-            object.__setattr__(self, "_project", Project._from_wire(wire, self._client))
-        assert self._project is not None
+            object.__setattr__(self, "_project", handle(wire, self._client))
         return self._project
 
     @property
     def project_id(self) -> str:
         """The caller's id of its project."""
-        return self.project.id
+        return str(self.project.id)
 
     @property
-    def model(self) -> "Model | None":
-        """The first model it was linked to, if that is still there."""
-        from xpstore.model import Model
-
+    def model(self) -> Any:
+        """The first `Model` it was linked to, if that is still there; else None."""
         ids = (link.model_id for link in self._wire.links)
-        return next(_found(lambda id_: Model.get_by_id(id_, client=self._client), ids), None)
+        return next(_found(lambda id_: _get_model(self._client, id_), ids), None)
 
     @property
     def step(self) -> int | None:
@@ -265,87 +241,6 @@ class Artifact(ArtifactFields):
 
     def _mirror(self, wire: pb.ArtifactVersion) -> None:
         object.__setattr__(self, "_wire", wire)
-
-    def files(self) -> list[ArtifactFile]:
-        """Lists its files in the order of their paths."""
-        return [
-            ArtifactFile(
-                file.path, file.size_bytes, file.digest.hex(), file.executable, file.type == pb.FILE_TYPE_DIRECTORY
-            )
-            for file in self._files()
-        ]
-
-    def _files(self, path_prefix: str = "") -> Iterator[pb.ArtifactFile]:
-        request = pb.ListArtifactFilesRequest(version_id=self.id, path_prefix=path_prefix)
-        return iterate(self._client, self._client.stubs.artifacts.ListArtifactFiles, request, "files")
-
-    def download(self, folder: "str | Path", path: str = "") -> Path:
-        """Writes its files below a folder, each verified and renamed into place. Returns the folder.
-
-        Files that are there already with the same bytes are not fetched again, and a large file goes on where an
-        earlier download of it broke off.
-
-        Args:
-            folder: made if it is missing; files of the same paths are replaced.
-            path: only this file, or what is below this directory.
-
-        Raises:
-            NotFound: there is nothing at `path`.
-            DataLoss: a file does not have the digest it was saved with; it is not put in place.
-        """
-        target = Path(folder)
-        if target.exists() and not target.is_dir():
-            raise InvalidArgument(f"folder = {str(folder)!r}: is a file")
-        entries, size_bytes = read_manifest(self._client, self.id, path.rstrip("/")), self.size_bytes
-        if path:
-            some = list(entries)
-            if not some:
-                raise NotFound(f"{self.name!r} has no file {path!r}.", reason="NOT_FOUND")
-            entries, size_bytes = iter(some), sum(entry.size_bytes for entry in some if entry.offset == 0)
-        target.mkdir(parents=True, exist_ok=True)
-        with progress(f"Downloading {self.name}", size_bytes) as advance:
-            Download(self._client, self.id, target, advance).run(entries)
-        return target
-
-    def open(self, path: str = "") -> io.BufferedReader:
-        """Opens a file as a seekable binary file that fetches only the ranges it reads.
-
-        Args:
-            path: which file; may be left out when there is exactly one.
-
-        Raises:
-            NotFound: there is no such file.
-        """
-        file = self._file(path)
-        return open_remote(self._client, self.id, file.path, file.size_bytes)
-
-    def _file(self, path: str) -> pb.ArtifactFile:
-        files = [
-            file for file in self._files(path) if file.type == pb.FILE_TYPE_FILE and (not path or file.path == path)
-        ]
-        if path and not files:
-            raise NotFound(f"{self.name!r} has no file {path!r}.", reason="NOT_FOUND")
-        if len(files) != 1:
-            raise InvalidArgument(f"path is missing: {self.name!r} has {len(files)} files; name one of them")
-        return files[0]
-
-    def load(self, path: str = "", *, trusted: "Sequence[str] | None" = None) -> Any:
-        """Reads an object back. Only formats that cannot run code are read; a pickle never is.
-
-        Args:
-            path: which file; may be left out when there is exactly one.
-            trusted: for scikit-learn models (skops), names of types to allow beside its defaults.
-
-        Raises:
-            InvalidArgument: the file has no safe format; use `download` or `open`.
-        """
-        file = self._file(path)
-        format_ = format_of_file(file.path, None if path else self.metadata.get("format"))
-        if format_ is None:
-            raise InvalidArgument(f"{file.path!r} of {self.name!r} has no safe format: use download() or open()")
-        with tempfile.TemporaryDirectory(prefix="xpstore-") as folder:
-            self.download(folder, file.path)
-            return format_.load(read_file(Path(folder, *file.path.split("/"))), trusted)
 
     def versions(self) -> list[Self]:
         """Returns all versions of this artifact, oldest first."""
@@ -380,6 +275,10 @@ class Artifact(ArtifactFields):
         request = pb.UndeleteArtifactVersionRequest(version_id=self.id)
         self._mirror(self._client.call(self._client.stubs.artifacts.UndeleteArtifactVersion, request).version)
 
+    def _fingerprint_node(self) -> bytes:
+        """To the cache an artifact is its content."""
+        return seal(Tag.ARTIFACT + bytes.fromhex(self.digest))
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Artifact) and self.id == other.id
 
@@ -412,7 +311,7 @@ class DirectoryArtifact(Artifact):
             Conflict: a part was staged more than 24 hours ago and is gone.
         """
         project = (options.get("project") or get_project()).open()
-        wire = saving.commit_staged(project, saving.make_draft(name, cls.type_, {}, options), staged)
+        wire = commit_staged(project, make_draft(name, cls.type_, {}, options), staged)
         return cls._from_wire(wire, project._client, project)
 
 
@@ -486,14 +385,22 @@ class CachedArtifact(Artifact):
         """
         if path:
             return super().load(path, trusted=trusted)
-        from xpstore._results.results import load
+        from xpstore._results.results import load  # here, as most artifacts are no results
 
-        return load(self._client, self._wire, format=format, trusted=tuple(trusted or ()))
+        return load(LocalCopies.here(), self._client, self._wire, format=format, trusted=tuple(trusted or ()))
 
 
-def list_versions(client: Client, request: pb.ListArtifactVersionsRequest) -> Iterator[pb.ArtifactVersion]:
+@cache
+def _background() -> ThreadPoolExecutor:
+    """The threads of `save(wait=False)`. The interpreter waits for them when it ends."""
+    return ThreadPoolExecutor(4, "xpstore-save")
+
+
+def list_versions(
+    client: ClientBase, request: pb.ListArtifactVersionsRequest, page_size: int | None = None
+) -> Iterator[pb.ArtifactVersion]:
     """Yields versions of all pages of a list."""
-    return iterate(client, client.stubs.artifacts.ListArtifactVersions, request, "versions")
+    return iterate(client, client.stubs.artifacts.ListArtifactVersions, request, "versions", page_size=page_size)
 
 
 def _found(get: Callable[[str], T], ids: Iterable[str]) -> Iterator[T]:
@@ -502,6 +409,11 @@ def _found(get: Callable[[str], T], ids: Iterable[str]) -> Iterator[T]:
             yield get(id_)
 
 
-def _get(client: Client, version_id: str) -> Artifact:
+def _get_model(client: ClientBase, model_id: str) -> Any:
+    request = model_pb2.GetModelRequest(model_id=model_id)
+    return handle(client.call(client.stubs.models.GetModel, request).model, client)
+
+
+def _get(client: ClientBase, version_id: str) -> Artifact:
     request = pb.GetArtifactVersionRequest(version_id=version_id)
     return Artifact._from_wire(client.call(client.stubs.artifacts.GetArtifactVersion, request).version, client)

@@ -1,28 +1,31 @@
 """The artifacts of a project, a model or an iteration: what `project.artifacts` and its like return."""
 
-from typing import TYPE_CHECKING
+from typing import Any
 
+from xpstore._session.client import ClientBase
+from xpstore._session.project import ProjectBase
 from xpstore.artifact import Artifact, list_versions
-from xpstore.client import Client
 from xpstore.errors import InvalidArgument
-from xpstore.project import Project
 from xpstore.v1 import artifact_pb2 as pb
-
-if TYPE_CHECKING:
-    from xpstore.iteration import Iteration
-    from xpstore.model import Model
 
 
 class _Artifacts:
     """Artifacts of a project, a model or an iteration."""
 
-    _project: Project | None = None
-    _model_id: str | None = None
-    _iteration_id: str | None = None
-
-    def __init__(self, client: Client, project_uid: str) -> None:
+    def __init__(
+        self,
+        client: ClientBase,
+        project_uid: str,
+        *,
+        project: ProjectBase | None = None,
+        model_id: str | None = None,
+        iteration_id: str | None = None,
+    ) -> None:
         self._client = client
         self._project_uid = project_uid
+        self._project = project
+        self._model_id = model_id
+        self._iteration_id = iteration_id
 
     def list(self, name: str | None = None) -> list[Artifact]:
         """Returns all versions, oldest first; of one name if given."""
@@ -33,29 +36,26 @@ class _Artifacts:
         self, name: str, *, version: int | None = None, alias: str | None = None, step: int | None = None
     ) -> Artifact | None:
         """Returns the newest version of a name, or that of a number, an alias or a step; None if there is none."""
-        request = self._request(name=name, step=step)
+        request = self._request(name=name, step=step, version=version, alias=alias)
         request.descending = True
-        for wire in list_versions(self._client, request):
+        page_size = 1 if version is None and alias is None else None
+        for wire in list_versions(self._client, request, page_size):
+            # A server that does not know a field of the request yet gives others too.
             if version in (None, wire.version) and (alias is None or alias in wire.aliases):
                 return Artifact._from_wire(wire, self._client, self._project)
         return None
 
-    def _request(self, name: str | None, step: int | None = None) -> pb.ListArtifactVersionsRequest:
+    def _request(self, **filters: Any) -> pb.ListArtifactVersionsRequest:
         return pb.ListArtifactVersionsRequest(
-            project_uid=self._project_uid,
-            name=name,
-            step=step,
-            model_id=self._model_id,
-            iteration_id=self._iteration_id,
+            project_uid=self._project_uid, model_id=self._model_id, iteration_id=self._iteration_id, **filters
         )
 
 
 class ProjectArtifacts(_Artifacts):
     """Artifacts of a project."""
 
-    def __init__(self, project: Project) -> None:
-        super().__init__(project._client, project.uid)
-        self._project = project
+    def __init__(self, project: ProjectBase) -> None:
+        super().__init__(project._client, project.uid, project=project)
 
     def log(self, artifact: Artifact) -> Artifact:
         """Returns an artifact of this project as it is: it is in the project already.
@@ -75,10 +75,6 @@ class ProjectArtifacts(_Artifacts):
 class ModelArtifacts(_Artifacts):
     """Artifacts linked to a model."""
 
-    def __init__(self, model: "Model") -> None:
-        super().__init__(model._client, model.project_uid)
-        self._model_id = str(model.id)
-
     def log(self, artifact: Artifact, *, step: int | None = None) -> Artifact:
         """Links a version; linking twice changes nothing."""
         link = pb.ArtifactLink(model_id=self._model_id, iteration_id=self._iteration_id, step=step)
@@ -96,8 +92,3 @@ class ModelArtifacts(_Artifacts):
 
 class IterationArtifacts(ModelArtifacts):
     """Artifacts linked to an iteration."""
-
-    def __init__(self, iteration: "Iteration") -> None:
-        _Artifacts.__init__(self, iteration._client, iteration.project_uid)
-        self._model_id = str(iteration.model_id)
-        self._iteration_id = str(iteration.id)

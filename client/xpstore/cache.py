@@ -1,26 +1,25 @@
 """The cache of a project: what was computed, by what and of what, why a call would hit or miss, and what it saved."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, Protocol
+from datetime import datetime
+from typing import Any, Protocol, Unpack
 
-from xpstore._caching.computation import MAX_WAIT_SECONDS, Computation, Terms
-from xpstore._caching.state import Counts
+from xpstore._caching.computation import Computation
+from xpstore._caching.state import CacheState, Counts
+from xpstore._caching.terms import CacheOptions, to_terms
 from xpstore._identity.describe import describe
 from xpstore._identity.message import part_from_wire, to_wire
-from xpstore._identity.process import Process
-from xpstore._identity.values import Part, PartKind, fingerprint, fingerprint_process
-from xpstore._results.results import NAMED_FORMATS
+from xpstore._identity.process import Process, fingerprint
+from xpstore._identity.values import Part, PartKind, fingerprint_process
 from xpstore._service.paging import iterate
+from xpstore._session.project import ProjectBase
 from xpstore._values.checks import invalid, to_name
-from xpstore._values.times import to_datetime, to_microseconds
-from xpstore.artifact import CachedArtifact
+from xpstore._values.times import to_datetime
+from xpstore.artifact import Artifact, CachedArtifact
 from xpstore.errors import InvalidArgument
-from xpstore.project import Project
 from xpstore.v1 import cache_pb2 as pb
 
-Duration = timedelta | float
 STATES = {
     pb.CACHE_STATE_HIT: "hit",
     pb.CACHE_STATE_ABSENT: "absent",
@@ -163,7 +162,7 @@ class CacheStatistics:
 class Cache:
     """The cache of a project; get it as `project.cache`."""
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: ProjectBase) -> None:
         self._project = project
 
     def get_or_compute(
@@ -173,12 +172,7 @@ class Cache:
         compute: Callable[[], Any],
         *,
         version: str | int | None = None,
-        ttl: Duration | None = None,
-        max_age: Duration | None = None,
-        force: bool = False,
-        format: str | None = None,
-        trusted: Sequence[str] = (),
-        max_wait: Duration = MAX_WAIT_SECONDS,
+        **options: Unpack[CacheOptions],
     ) -> CachedArtifact:
         """Returns the result of a process with these parameters, computing it if nobody has.
 
@@ -187,12 +181,7 @@ class Cache:
             parameters: what the result depends on.
             compute: computes the value; not called for a hit.
             version: change it when `compute` computes something else.
-            ttl: how long what is computed is a hit, as a timedelta or seconds; default the project's `cache_ttl`.
-            max_age: how old a hit may be; the project may be stricter.
-            force: compute whatever there is, and replace it.
-            format: "pickle" to pickle a value that has no safe format.
-            trusted: types of scikit-learn models to allow beside skops' defaults.
-            max_wait: how long to wait for somebody else who computes it.
+            options: see `CacheOptions`.
 
         Returns:
             The artifact, the same one each time; `.load()` gives the value.
@@ -208,12 +197,11 @@ class Cache:
             tokens = artifact.load()
             ```
         """
-        terms = to_terms(ttl=ttl, max_age=max_age, force=force, format=format, trusted=trusted, max_wait=max_wait)
         computation = Computation(
             project=self._project,
             process=_process(process, parameters, version),
             compute=compute,
-            terms=terms,
+            terms=to_terms(options),
             used=artifacts_in(parameters),
         )
         return CachedArtifact._from_wire(computation.version(), self._project._client, self._project)
@@ -265,7 +253,9 @@ class Cache:
         request = pb.GetCacheStatisticsRequest(project_uid=self._project.uid)
         wire = client.call(client.stubs.cache.GetCacheStatistics, request)
         saved_seconds = wire.saved_us / 1_000_000
-        return CacheStatistics(wire.entry_count, wire.hits, saved_seconds, wire.size_bytes, client.caching.counts)
+        return CacheStatistics(
+            wire.entry_count, wire.hits, saved_seconds, wire.size_bytes, client.kept(CacheState).counts
+        )
 
     def _explain(self, process: Process, max_age_us: int | None) -> Explanation:
         client = self._project._client
@@ -308,32 +298,8 @@ class Cache:
         )
 
 
-def to_terms(
-    *,
-    ttl: Duration | None,
-    max_age: Duration | None,
-    force: bool,
-    format: str | None,
-    trusted: Sequence[str],
-    max_wait: Duration,
-) -> Terms:
-    """Checks what was said about how results are kept and found."""
-    if format is not None and format not in NAMED_FORMATS:
-        raise invalid("format", format, f"must be one of {', '.join(NAMED_FORMATS)}, or None for the safe formats")
-    return Terms(
-        ttl_us=None if ttl is None else to_microseconds("ttl", ttl, least_us=1),
-        max_age_us=None if max_age is None else to_microseconds("max_age", max_age),
-        force=bool(force),
-        format=format,
-        trusted=(trusted,) if isinstance(trusted, str) else tuple(trusted),
-        max_wait_seconds=to_microseconds("max_wait", max_wait) / 1_000_000,
-    )
-
-
 def artifacts_in(value: Any) -> "list[str]":
     """The ids of the artifact versions in the arguments of a call."""
-    from xpstore.artifact import Artifact
-
     if isinstance(value, Artifact):
         return [value.id]
     if isinstance(value, Mapping):

@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from xpstore._service.paging import iterate
-from xpstore._values.times import Stamped
-from xpstore.client import Client, new_id
+from xpstore._session.client import ClientBase
+from xpstore._session.project import ProjectBase
+from xpstore._session.stamped import Stamped
+from xpstore._values.ids import new_id
 from xpstore.errors import NotFound
-from xpstore.model import Model, Models, fingerprint
+from xpstore.model import Model, Models, config_hash
 from xpstore.v1 import experiment_pb2 as pb
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from xpstore.project import Project
 
 __all__ = ["Experiment", "Experiments"]
 
@@ -28,7 +28,7 @@ class Experiment(Stamped):
         ```
     """
 
-    def __init__(self, client: Client, wire: pb.Experiment) -> None:
+    def __init__(self, client: ClientBase, wire: pb.Experiment) -> None:
         self._client = client
         self._wire = wire
 
@@ -50,7 +50,7 @@ class Experiment(Stamped):
     @property
     def models(self) -> Models:
         """The experiment's models."""
-        return Models(self)
+        return Models(self._client, self._wire.id)
 
     def model(
         self,
@@ -78,7 +78,7 @@ class Experiment(Stamped):
             NotFound: the experiment was deleted.
         """
         if hash is None:
-            hash = os.urandom(16).hex() if config is None else fingerprint(config)
+            hash = os.urandom(16).hex() if config is None else config_hash(config)
         return self.models._create(hash, name, description, config, tags, allow_existing=True)
 
     def __eq__(self, other: object) -> bool:
@@ -94,11 +94,11 @@ class Experiment(Stamped):
 class Experiments:
     """The experiments of a project."""
 
-    def __init__(self, project: "Project") -> None:
+    def __init__(self, project: ProjectBase) -> None:
         self._project = project
 
     @property
-    def _client(self) -> Client:
+    def _client(self) -> ClientBase:
         return self._project._client
 
     def create(self, name: str) -> Experiment:

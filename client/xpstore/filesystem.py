@@ -20,9 +20,9 @@ from xpstore._files.ranges import read_range
 from xpstore._files.remote import open_remote
 from xpstore._service import embedded
 from xpstore._service.paging import iterate
-from xpstore._session import current as session
+from xpstore._session.client import ClientBase
+from xpstore._session.current import find_client
 from xpstore._values.times import to_datetime
-from xpstore.client import Client
 from xpstore.errors import DataLoss, InvalidArgument, NotFound, Unauthenticated
 from xpstore.format.url import Place, canonical, quote, quote_artifact
 from xpstore.project import Project, get_all_projects
@@ -45,7 +45,7 @@ LISTED = 100_000
 Info = dict[str, Any]
 
 # One connection for all file systems of the same access: fsspec makes one of these for each thread.
-_clients: "WeakValueDictionary[tuple[str | None, ...], Client]" = WeakValueDictionary()
+_clients: "WeakValueDictionary[tuple[str | None, ...], ClientBase]" = WeakValueDictionary()
 
 
 class XpstoreFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
@@ -80,15 +80,15 @@ class XpstoreFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has
         super().__init__(**options)
         self._api_key = api_key
         self._api_url = api_url
-        self._own_client: Client | None = None
+        self._own_client: ClientBase | None = None
         self._listings: dict[tuple[str, str], dict[str, Info]] = {}
 
     @property
-    def _session_client(self) -> Client | None:
-        return session._client if self._api_key is None and self._api_url is None else None
+    def _session_client(self) -> ClientBase | None:
+        return find_client() if self._api_key is None and self._api_url is None else None
 
     @property
-    def _client(self) -> Client:
+    def _client(self) -> ClientBase:
         if (client := self._session_client) is not None:
             return client
         if self._own_client is None:
@@ -100,8 +100,8 @@ class XpstoreFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has
 
     def __reduce__(self) -> tuple[Any, ...]:
         options, client = dict(self.storage_options), self._session_client
-        if client is not None and client._home is None:  # the embedded service is found by whoever looks for it
-            options |= {"api_key": client._authorization[1].removeprefix("Bearer "), "api_url": client.api_url}
+        if client is not None and not client.is_embedded:  # the embedded service is found by whoever looks for it
+            options |= {"api_key": client.api_key, "api_url": client.api_url}
         return _restore, (type(self), options)
 
     @classmethod
@@ -319,12 +319,12 @@ class _File(io.BufferedReader):
         self.size = size_bytes
 
 
-def _connect(api_key: str | None, api_url: str | None) -> Client:
+def _connect(api_key: str | None, api_url: str | None) -> ClientBase:
     settings = ("XPSTORE_API_KEY", "XPSTORE_API_URL", "XPSTORE_TLS_CA")
     access = (api_key, api_url, str(embedded.home()), *map(os.environ.get, settings))
     client = _clients.get(access)
-    if client is None or client._closed:
-        client = _clients[access] = Client(api_key, api_url)
+    if client is None or client.is_closed:
+        client = _clients[access] = ClientBase(api_key, api_url)
     return client
 
 

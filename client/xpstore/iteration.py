@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from xpstore._service.paging import iterate
-from xpstore._spool.record import Tag, Target
+from xpstore._session.client import ClientBase
+from xpstore._spool.record import RecordTag, Target
 from xpstore._values.checks import to_int64, to_step
+from xpstore._values.ids import new_id
 from xpstore._values.times import now_us, to_datetime
-from xpstore.client import Client, new_id
 from xpstore.errors import NotFound
 from xpstore.module import Modules
 from xpstore.v1 import ingest_pb2
@@ -16,7 +17,6 @@ from xpstore.v1 import iteration_pb2 as pb
 
 if TYPE_CHECKING:
     from xpstore.artifact_links import IterationArtifacts
-    from xpstore.model import Model
 
 __all__ = ["Iteration", "Iterations"]
 
@@ -28,7 +28,7 @@ class Iteration:
     asks the server.
     """
 
-    def __init__(self, client: Client, wire: pb.Iteration, target: Target, *, is_known: bool = True) -> None:
+    def __init__(self, client: ClientBase, wire: pb.Iteration, target: Target, *, is_known: bool = True) -> None:
         self._client = client
         self._wire = wire
         self._target = target
@@ -70,14 +70,16 @@ class Iteration:
     @property
     def modules(self) -> Modules:
         """The iteration's modules."""
-        return Modules(self._client, self._target, self)
+        return Modules(self._client, self._target, step=self._wire.step, iteration_id=lambda: str(self.id))
 
     @property
     def artifacts(self) -> "IterationArtifacts":
         """The artifacts linked to the iteration."""
-        from xpstore.artifact_links import IterationArtifacts
+        from xpstore.artifact_links import IterationArtifacts  # here, as many programs only log
 
-        return IterationArtifacts(self)
+        return IterationArtifacts(
+            self._client, self._target.project, model_id=self._wire.model_id, iteration_id=str(self.id)
+        )
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Iteration) and self.id == other.id
@@ -93,9 +95,9 @@ class Iteration:
 class Iterations:
     """The iterations of a model."""
 
-    def __init__(self, model: "Model") -> None:
-        self._model = model
-        self._client = model._client
+    def __init__(self, client: ClientBase, target: Target) -> None:
+        self._client = client
+        self._target = target
 
     def create(self, step: int) -> Iteration:
         """Records an iteration, or returns the one of this step: a model has at most one of each.
@@ -106,17 +108,17 @@ class Iterations:
         Raises:
             InvalidArgument: the step is negative.
         """
-        target = self._model._target
+        target = self._target
         event = ingest_pb2.IterationEvent(iteration_id=new_id(), step=to_step("step", step))
         payload = ingest_pb2.EventRecord(iteration=event).SerializeToString()
-        self._client.recorder.spool.of_model(Tag.EVENT, target, payload)
+        self._client.recorder.spool.of_model(RecordTag.EVENT, target, payload)
         now = now_us()
         wire = pb.Iteration(id=event.iteration_id, model_id=target.model_id, step=event.step, created_at_us=now)
         return Iteration(self._client, wire, target, is_known=False)
 
     def get(self, step: int) -> Iteration | None:
         """Returns the iteration of this step, None if there is none."""
-        key = pb.IterationStep(model_id=str(self._model.id), step=to_int64("step", step))
+        key = pb.IterationStep(model_id=self._target.model_id, step=to_int64("step", step))
         request = pb.GetIterationRequest(iteration_step=key)
         try:
             return self._made(self._client.call(self._client.stubs.iterations.GetIteration, request).iteration)
@@ -133,7 +135,7 @@ class Iterations:
 
     def clear(self) -> None:
         """Deletes all iterations of the model."""
-        request = pb.ClearIterationsRequest(model_id=str(self._model.id))
+        request = pb.ClearIterationsRequest(model_id=self._target.model_id)
         self._client.call(self._client.stubs.iterations.ClearIterations, request)
 
     def list(self) -> list[Iteration]:
@@ -142,12 +144,12 @@ class Iterations:
         Raises:
             NotFound: the model was deleted.
         """
-        request = pb.ListIterationsRequest(model_id=str(self._model.id))
+        request = pb.ListIterationsRequest(model_id=self._target.model_id)
         method = self._client.stubs.iterations.ListIterations
         return [self._made(wire) for wire in iterate(self._client, method, request, "iterations")]
 
     def _made(self, wire: pb.Iteration) -> Iteration:
-        return Iteration(self._client, wire, self._model._target)
+        return Iteration(self._client, wire, self._target)
 
     def __repr__(self) -> str:
-        return f"Iterations({self._model!r})"
+        return f"Iterations(model_id={self._target.model_id!r})"

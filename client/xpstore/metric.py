@@ -5,21 +5,19 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal, Self, overload
+from typing import Any, Literal, Self, overload
 from uuid import UUID
 
 from xpstore import series
 from xpstore._service.paging import iterate
-from xpstore._spool.record import ARRAYS, HAS_STEP, IS_INT, Tag
+from xpstore._session.client import ClientBase
+from xpstore._spool.record import ARRAYS, HAS_STEP, IS_INT, RecordTag, Target
 from xpstore._values.checks import invalid, to_json, to_name, to_scalar, to_step
 from xpstore._values.numbers import to_numbers, to_steps
 from xpstore._values.times import to_datetime
 from xpstore.errors import InvalidArgument, NotFound
 from xpstore.series import Buckets, Series, to_value
 from xpstore.v1 import metric_pb2 as pb
-
-if TYPE_CHECKING:
-    from xpstore.model import Model
 
 __all__ = ["Metric", "Metrics"]
 
@@ -63,11 +61,10 @@ class Metric:
 class Metrics:
     """The metric points of a model, in the order they were logged."""
 
-    def __init__(self, model: "Model") -> None:
-        self._model = model
-        self._client = model._client
-        self._target = model._target
-        self._recorder = self._client.recorder
+    def __init__(self, client: ClientBase, target: Target) -> None:
+        self._client = client
+        self._target = target
+        self._recorder = client.recorder
 
     def log(self, name: str, value: Any, step: int | None = None, phase: str | None = None) -> None:
         """Appends a point. It is in the spool when this returns, and goes to the server in the background.
@@ -143,7 +140,7 @@ class Metrics:
         for start in range(0, 8 * count, size):
             part = packed[start : start + size]
             payload = (ARRAYS.pack(len(part) // 8, time_us), packed_steps[start : start + size], part)
-            self._recorder.spool.of_series(Tag.ARRAYS, self._target, name, phase, form, *payload)
+            self._recorder.spool.of_series(RecordTag.ARRAYS, self._target, name, phase, form, *payload)
             self._recorder.hurry()
 
     def _log_json(self, name: str, text: str, step: int | None, phase: str | None) -> None:
@@ -151,7 +148,7 @@ class Metrics:
         if step is not None:
             point.step = to_step("step", step)
         payload = point.SerializeToString()
-        self._recorder.spool.of_series(Tag.VALUE, self._target, name, phase, 0, payload)
+        self._recorder.spool.of_series(RecordTag.VALUE, self._target, name, phase, 0, payload)
 
     def last(self, name: str, phase: str | None = None) -> Metric | None:
         """Returns the point of this name that was logged last, None if there is none.
@@ -159,7 +156,7 @@ class Metrics:
         Raises:
             NotFound: the model was deleted.
         """
-        request = pb.GetLastMetricRequest(model_id=str(self._model.id), name=name, phase=phase)
+        request = pb.GetLastMetricRequest(model_id=self._target.model_id, name=name, phase=phase)
         return self._one(self._client.stubs.metrics.GetLastMetric, request)
 
     def best(self, name: str, phase: str | None = None, mode: Literal["max", "min"] = "max") -> Metric | None:
@@ -179,7 +176,7 @@ class Metrics:
         """
         if mode not in _MODES:
             raise InvalidArgument(f"mode = {mode!r}: must be 'max' or 'min'")
-        request = pb.GetBestMetricRequest(model_id=str(self._model.id), name=name, phase=phase, mode=_MODES[mode])
+        request = pb.GetBestMetricRequest(model_id=self._target.model_id, name=name, phase=phase, mode=_MODES[mode])
         return self._one(self._client.stubs.metrics.GetBestMetric, request)
 
     def _one(self, method: Any, request: Any) -> Metric | None:
@@ -220,7 +217,7 @@ class Metrics:
             tail = model.metrics.read("loss", "train", since=loss.cursor)
             ```
         """
-        key = pb.SeriesKey(model_id=str(self._model.id), name=name, phase=phase)
+        key = pb.SeriesKey(model_id=self._target.model_id, name=name, phase=phase)
         found: list[Any]
         if buckets is not None:
             found = series.read_buckets(self._client, key, since, buckets)
@@ -235,12 +232,12 @@ class Metrics:
 
     def remove(self, metric: Metric) -> None:
         """Deletes a point. Does nothing when it is gone."""
-        request = pb.DeleteMetricRequest(model_id=str(self._model.id), metric_id=str(metric.id))
+        request = pb.DeleteMetricRequest(model_id=self._target.model_id, metric_id=str(metric.id))
         self._client.call(self._client.stubs.metrics.DeleteMetric, request)
 
     def clear(self) -> None:
         """Deletes all points of the model."""
-        request = pb.ClearMetricsRequest(model_id=str(self._model.id))
+        request = pb.ClearMetricsRequest(model_id=self._target.model_id)
         self._client.call(self._client.stubs.metrics.ClearMetrics, request)
 
     def list(self, name: str | None = None) -> list[Metric]:
@@ -249,13 +246,13 @@ class Metrics:
         Raises:
             NotFound: the model was deleted.
         """
-        request = pb.ListMetricsRequest(model_id=str(self._model.id), name=name)
+        request = pb.ListMetricsRequest(model_id=self._target.model_id, name=name)
         method, page_size = self._client.stubs.metrics.ListMetrics, self._client.limits.max_points
         wires = iterate(self._client, method, request, "metrics", page_size=page_size)
         return [Metric._from_wire(wire) for wire in wires]
 
     def __repr__(self) -> str:
-        return f"Metrics({self._model!r})"
+        return f"Metrics(model_id={self._target.model_id!r})"
 
 
 _INT64 = 1 << 63

@@ -7,12 +7,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
+from xpstore._identity.nodes import Branch, Tag
 from xpstore._service.paging import iterate
-from xpstore._session import current as session
-from xpstore._spool.record import Tag, Target
+from xpstore._session import current
+from xpstore._session.client import ClientBase
+from xpstore._session.stamped import Stamped
+from xpstore._spool.record import RecordTag, Target
 from xpstore._values.checks import invalid, to_int64, to_json_object, to_name, to_step
-from xpstore._values.times import Stamped
-from xpstore.client import Client, new_id
+from xpstore._values.ids import new_id
 from xpstore.errors import NotFound
 from xpstore.iteration import Iterations
 from xpstore.metric import Metrics
@@ -26,21 +28,23 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from xpstore.artifact_links import ModelArtifacts
-    from xpstore.experiment import Experiment
 
-__all__ = ["FoundModels", "Model", "Models", "Tags", "fingerprint"]
+__all__ = ["FoundModels", "Model", "Models", "Tags", "config_hash", "fingerprint"]
 
 
-def fingerprint(config: dict[str, Any]) -> str:
+def config_hash(config: dict[str, Any]) -> str:
     """The hash of a model that is known by its config alone: the same for equal configs in any order of keys.
 
     Raises:
         InvalidArgument: the config has what JSON cannot say.
     """
-    from blake3 import blake3
+    from blake3 import blake3  # here, as few models are known by their config
 
     canonical = to_json_object("config", config, is_canonical=True)
     return f"config-1-{blake3(canonical.encode()).hexdigest()}"
+
+
+fingerprint = config_hash  # the name it had first
 
 
 class Model(Stamped):
@@ -58,19 +62,19 @@ class Model(Stamped):
         ```
     """
 
-    def __init__(self, client: Client, wire: pb.Model) -> None:
+    def __init__(self, client: ClientBase, wire: pb.Model) -> None:
         self._client = client
         self._wire = wire
 
     @classmethod
-    def get_by_id(cls, id: UUID | str, *, client: Client | None = None) -> Self:
+    def get_by_id(cls, id: UUID | str, *, client: ClientBase | None = None) -> Self:
         """Returns the model of this id, whatever its experiment.
 
         Raises:
             NotFound: there is none.
             NotInitialized: `init()` was not called.
         """
-        client = client or session.get_client()
+        client = client or current.get_client()
         return cls(client, client.call(client.stubs.models.GetModel, pb.GetModelRequest(model_id=str(id))).model)
 
     @cached_property
@@ -80,8 +84,22 @@ class Model(Stamped):
             return self._client.offline.target(self._wire.id)
         return self._client.recorder.target(self._wire.id, self._wire.project_uid)
 
+    # Made once for each model: `model.metrics.log(...)` is what training loops do most.
+
+    @cached_property
+    def _metrics(self) -> Metrics:
+        return Metrics(self._client, self._target)
+
+    @cached_property
+    def _modules(self) -> Modules:
+        return Modules(self._client, self._target)
+
+    @cached_property
+    def _iterations(self) -> Iterations:
+        return Iterations(self._client, self._target)
+
     def _log(self, event: ingest_pb2.EventRecord) -> None:
-        self._client.recorder.spool.of_model(Tag.EVENT, self._target, event.SerializeToString())
+        self._client.recorder.spool.of_model(RecordTag.EVENT, self._target, event.SerializeToString())
 
     def _read(self) -> pb.Model:
         request = pb.GetModelRequest(model_id=self._wire.id)
@@ -188,24 +206,28 @@ class Model(Stamped):
     @property
     def metrics(self) -> Metrics:
         """The model's metric points."""
-        return Metrics(self)
+        return self._metrics
 
     @property
     def modules(self) -> Modules:
         """The model's modules, without those of its iterations."""
-        return Modules(self._client, self._target)
+        return self._modules
 
     @property
     def iterations(self) -> Iterations:
         """The model's iterations."""
-        return Iterations(self)
+        return self._iterations
 
     @property
     def artifacts(self) -> "ModelArtifacts":
         """The artifacts linked to the model."""
-        from xpstore.artifact_links import ModelArtifacts
+        from xpstore.artifact_links import ModelArtifacts  # here, as many programs only log
 
-        return ModelArtifacts(self)
+        return ModelArtifacts(self._client, self._wire.project_uid, model_id=self._wire.id)
+
+    def _fingerprint_node(self) -> Branch:
+        """To the cache a model is its hash."""
+        return Branch(Tag.MODEL, [("hash", self.hash)])
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Model) and self.id == other.id
@@ -221,9 +243,9 @@ class Model(Stamped):
 class FoundModels:
     """The models of a project or of an experiment, found by what they hold (`docs/search.md` has the language)."""
 
-    def __init__(self, client: Client, **scope: str) -> None:
+    def __init__(self, client: ClientBase, *, project_uid: str = "", experiment_id: str = "") -> None:
         self._client = client
-        self._scope = scope
+        self._scope = {"project_uid": project_uid} if project_uid else {"experiment_id": experiment_id}
 
     def search(self, filter: str = "", *, order_by: str = "", limit: int | None = None) -> Iterator[Model]:
         """Yields the models that a filter holds for.
@@ -272,9 +294,9 @@ class FoundModels:
 class Models(FoundModels):
     """The models of an experiment."""
 
-    def __init__(self, experiment: "Experiment") -> None:
-        super().__init__(experiment._client, experiment_id=str(experiment.id))
-        self._experiment = experiment
+    def __init__(self, client: ClientBase, experiment_id: str) -> None:
+        super().__init__(client, experiment_id=experiment_id)
+        self._experiment_id = experiment_id
 
     def create(
         self,
@@ -314,7 +336,7 @@ class Models(FoundModels):
         if isinstance(tags, str):
             raise invalid("tags", tags, "must be a list of tags")
         request = pb.CreateModelRequest(
-            experiment_id=str(self._experiment.id),
+            experiment_id=self._experiment_id,
             model_id=new_id(),
             hash=str(hash),
             name=name,
@@ -323,13 +345,12 @@ class Models(FoundModels):
             tags=tags,
             allow_existing=allow_existing,
         )
-        # What was logged before cannot change the answer, and many models would wait for the records of each.
-        response = self._client.call(self._client.stubs.models.CreateModel, request, is_ordered=False)
+        response = self._client.call(self._client.stubs.models.CreateModel, request)
         return Model(self._client, response.model)
 
     def read(self, hash: Any) -> Model | None:
         """Returns the model of this hash, None if there is none."""
-        key = pb.ModelHash(experiment_id=str(self._experiment.id), hash=str(hash))
+        key = pb.ModelHash(experiment_id=self._experiment_id, hash=str(hash))
         try:
             response = self._client.call(self._client.stubs.models.GetModel, pb.GetModelRequest(model_hash=key))
         except NotFound:
@@ -354,12 +375,12 @@ class Models(FoundModels):
 
     def list(self) -> list[Model]:
         """Returns all models of the experiment, oldest first."""
-        request = pb.ListModelsRequest(experiment_id=str(self._experiment.id))
+        request = pb.ListModelsRequest(experiment_id=self._experiment_id)
         wires = iterate(self._client, self._client.stubs.models.ListModels, request, "models")
         return [Model(self._client, wire) for wire in wires]
 
     def __repr__(self) -> str:
-        return f"Models({self._experiment!r})"
+        return f"Models(experiment_id={self._experiment_id!r})"
 
 
 class Tags:

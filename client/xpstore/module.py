@@ -2,19 +2,18 @@
 
 import json
 import reprlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 from uuid import UUID
 
 from xpstore._service.paging import iterate
-from xpstore._spool.record import Tag, Target
+from xpstore._session.client import ClientBase
+from xpstore._spool.record import RecordTag, Target
 from xpstore._values.checks import to_json_object, to_name
-from xpstore.client import Client, new_id
+from xpstore._values.ids import new_id
 from xpstore.v1 import ingest_pb2
 from xpstore.v1 import model_pb2 as pb
-
-if TYPE_CHECKING:
-    from xpstore.iteration import Iteration
 
 __all__ = ["Module", "Modules"]
 
@@ -42,18 +41,26 @@ class Module:
 
 
 class Modules:
-    """The modules of a model or of an iteration."""
+    """The modules of a model, or of an iteration: then it has a step, and an id that may have to be asked for."""
 
-    def __init__(self, client: Client, target: Target, iteration: "Iteration | None" = None) -> None:
+    def __init__(
+        self,
+        client: ClientBase,
+        target: Target,
+        *,
+        step: int | None = None,
+        iteration_id: Callable[[], str] | None = None,
+    ) -> None:
         self._client = client
         self._target = target
-        self._iteration = iteration
+        self._step = step
+        self._iteration_id = iteration_id
 
     @property
     def _parent(self) -> dict[str, Any]:
-        if self._iteration is None:
+        if self._iteration_id is None:
             return {"model_id": self._target.model_id}
-        return {"iteration_id": str(self._iteration.id)}
+        return {"iteration_id": self._iteration_id()}
 
     def log(self, name: str, attributes: dict[str, Any] | None = None) -> Module:
         """Records a module. Several may have one name.
@@ -70,10 +77,10 @@ class Modules:
         """
         text = to_json_object("attributes", attributes)
         event = ingest_pb2.ModuleEvent(module_id=new_id(), name=to_name("name", name), attributes_json=text)
-        if self._iteration is not None:
-            event.iteration_step = self._iteration.step
+        if self._step is not None:
+            event.iteration_step = self._step
         payload = ingest_pb2.EventRecord(module=event).SerializeToString()
-        self._client.recorder.spool.of_model(Tag.EVENT, self._target, payload)
+        self._client.recorder.spool.of_model(RecordTag.EVENT, self._target, payload)
         return Module(UUID(event.module_id), event.name, json.loads(text))
 
     add = log
@@ -97,5 +104,5 @@ class Modules:
         return [Module._from_wire(wire) for wire in wires]
 
     def __repr__(self) -> str:
-        step = f", step={self._iteration.step}" if self._iteration is not None else ""
+        step = f", step={self._step}" if self._step is not None else ""
         return f"Modules(model_id={self._target.model_id!r}{step})"

@@ -5,9 +5,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from xpstore._service.paging import iterate
-from xpstore._session import current as session
-from xpstore._values.times import Stamped, to_microseconds, to_timedelta
-from xpstore.client import Client, new_id
+from xpstore._session import current
+from xpstore._session.client import ClientBase
+from xpstore._session.project import ProjectBase
+from xpstore._session.project import get_project as current_project
+from xpstore._values.times import to_microseconds, to_timedelta
 from xpstore.errors import NotFound
 from xpstore.v1 import project_pb2 as pb
 
@@ -17,10 +19,10 @@ if TYPE_CHECKING:
     from xpstore.experiment import Experiment, Experiments
     from xpstore.model import FoundModels
 
-__all__ = ["Project", "get_all_projects"]
+__all__ = ["Project", "get_all_projects", "get_project", "set_project"]
 
 
-class Project(Stamped):
+class Project(ProjectBase):
     """A project, known by an id of the caller's choice.
 
     Making the object does nothing yet: entering it, setting it, or using anything below it creates the project, or
@@ -38,15 +40,12 @@ class Project(Stamped):
         ```
     """
 
-    def __init__(self, id: str, name: str | None = None, *, client: Client | None = None) -> None:
-        self._id = str(id)
-        self._name = name
-        self._given_client = client
-        self._opened: pb.Project | None = None
-        self._entered: list[Any] = []
+    def __init__(self, id: str, name: str | None = None, *, client: ClientBase | None = None) -> None:
+        super().__init__(id, name, client=client)
+        self._entered: list[tuple[Any, Any]] = []
 
     @classmethod
-    def get_by_id(cls, id: str, *, client: Client | None = None) -> Self:
+    def get_by_id(cls, id: str, *, client: ClientBase | None = None) -> Self:
         """Returns the project that has this id.
 
         Raises:
@@ -59,63 +58,16 @@ class Project(Stamped):
         return project
 
     @classmethod
-    def undelete(cls, uid: str, *, client: Client | None = None) -> Self:
+    def undelete(cls, uid: str, *, client: ClientBase | None = None) -> Self:
         """Brings a deleted project back, by the `uid` it had.
 
         Raises:
             NotFound: there is no such project, or its bytes are gone.
             AlreadyExists: its id has been taken by another project since.
         """
-        client = client or session.get_client()
+        client = client or current.get_client()
         request = pb.UndeleteProjectRequest(project_uid=uid)
         return cls._from_wire(client.call(client.stubs.projects.UndeleteProject, request).project, client)
-
-    @classmethod
-    def _from_wire(cls, wire: pb.Project, client: Client) -> Self:
-        project = cls(wire.id, wire.name, client=client)
-        project._opened = wire
-        return project
-
-    @property
-    def _client(self) -> Client:
-        return self._given_client or session.get_client()
-
-    def open(self) -> Self:
-        """Creates the project or opens the one that has this id. Does nothing when it is open."""
-        if self._opened is None:
-            client = self._client
-            request = pb.CreateProjectRequest(
-                project_id=self._id, name=self._name or self._id, creation_id=new_id(), allow_existing=True
-            )
-            self._opened = client.call(client.stubs.projects.CreateProject, request).project
-            self._given_client = client
-        return self
-
-    @property
-    def _wire(self) -> pb.Project:
-        self.open()
-        assert self._opened is not None
-        return self._opened
-
-    @property
-    def id(self) -> str:
-        """The caller's id."""
-        return self._id
-
-    @property
-    def uid(self) -> str:
-        """The server's UUID of this project, never used again."""
-        return self._wire.uid
-
-    @property
-    def name(self) -> str:
-        """The stored display name."""
-        return self._wire.name
-
-    @property
-    def description(self) -> str:
-        """Free text, "" if none."""
-        return self._wire.description
 
     @property
     def cache_ttl(self) -> timedelta | None:
@@ -175,7 +127,7 @@ class Project(Stamped):
     @property
     def experiments(self) -> "Experiments":
         """The project's experiments."""
-        from xpstore.experiment import Experiments
+        from xpstore.experiment import Experiments  # here, as `import xpstore` need not wait for it
 
         return Experiments(self)
 
@@ -186,51 +138,63 @@ class Project(Stamped):
     @property
     def models(self) -> "FoundModels":
         """The models of all the project's experiments, to search and compare."""
-        from xpstore.model import FoundModels
+        from xpstore.model import FoundModels  # here, as `import xpstore` need not wait for it
 
         return FoundModels(self._client, project_uid=self.uid)
 
     @property
     def artifacts(self) -> "ProjectArtifacts":
         """The project's artifacts."""
-        from xpstore.artifact_links import ProjectArtifacts
+        from xpstore.artifact_links import ProjectArtifacts  # here, as `import xpstore` need not wait for it
 
         return ProjectArtifacts(self)
 
     @property
     def cache(self) -> "Cache":
         """The project's cache: what was computed, by what and of what."""
-        from xpstore.cache import Cache
+        from xpstore.cache import Cache  # here, as few programs look into it
 
         return Cache(self)
 
     def __enter__(self) -> Self:
         self.open()
-        self._entered.append(session.set_current(self))
+        self._entered.append(current.set_current(self))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        session.restore(self._entered.pop())
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Project) and self._id == other._id and self.uid == other.uid
-
-    def __hash__(self) -> int:
-        return hash(self._id)
-
-    def __repr__(self) -> str:
-        name = self._opened.name if self._opened else self._name
-        return f"Project(id={self._id!r}, name={name!r})"
+        current.restore(self._entered.pop())
 
 
-def get_all_projects(*, client: Client | None = None) -> list[Project]:
+def get_project() -> Project:
+    """Returns the current project: of this context, else of the process, else the one `XPSTORE_PROJECT` names.
+
+    Raises:
+        NotInitialized: `init()` was not called.
+        NoProject: there is none.
+    """
+    project: Project = current_project()
+    return project
+
+
+def set_project(project: Project) -> Project:
+    """Makes a project current for the whole session, creating it or opening the one that exists.
+
+    Raises:
+        NotInitialized: `init()` was not called.
+    """
+    project.open()
+    current.set_current(project)
+    return project
+
+
+def get_all_projects(*, client: ClientBase | None = None) -> list[Project]:
     """Returns all live projects, oldest first.
 
     Raises:
         NotInitialized: `init()` was not called.
     """
-    client = client or session.get_client()
+    client = client or current.get_client()
     wires = iterate(client, client.stubs.projects.ListProjects, pb.ListProjectsRequest(), "projects")
     return [Project._from_wire(wire, client) for wire in wires]

@@ -12,10 +12,11 @@ from uuid import UUID
 
 from xpstore._machine.environment import capture
 from xpstore._service.paging import iterate
-from xpstore._spool.record import Tag, Target
+from xpstore._session.client import ClientBase
+from xpstore._spool.record import RecordTag, Target
 from xpstore._values.checks import MAX_TEXT_LENGTH, to_text
+from xpstore._values.ids import new_id
 from xpstore._values.times import now_us, to_datetime
-from xpstore.client import Client, new_id
 from xpstore.errors import Error
 from xpstore.v1 import run_pb2 as pb
 
@@ -36,7 +37,7 @@ STATUS: dict[int, str] = {
 class Run:
     """One attempt at training a model, as `with model.run() as run` makes it."""
 
-    def __init__(self, client: Client, wire: pb.Run) -> None:
+    def __init__(self, client: ClientBase, wire: pb.Run) -> None:
         self._client = client
         self._wire = wire
 
@@ -131,7 +132,7 @@ class Run:
 class Attempt:
     """A run under way: started, kept alive and ended by its `with` block."""
 
-    def __init__(self, client: Client, target: Target) -> None:
+    def __init__(self, client: ClientBase, target: Target) -> None:
         self._client = client
         self._target = target
 
@@ -140,7 +141,7 @@ class Attempt:
         request = pb.CreateRunRequest(
             model_id=self._target.model_id, run_id=new_id(), environment=environment, started_at_us=now_us()
         )
-        self._client.recorder.spool.of_model(Tag.RUN_START, self._target, request.SerializeToString())
+        self._client.recorder.spool.of_model(RecordTag.RUN_START, self._target, request.SerializeToString())
         self._run = Run(self._client, _running(request))
         self._pid = os.getpid()
         self._ended = threading.Event()
@@ -162,7 +163,7 @@ class Attempt:
             text = "".join(traceback.format_exception(kind, error, trace))
             request.error = to_text(text, MAX_TEXT_LENGTH)
         try:
-            self._client.recorder.spool.of_model(Tag.RUN_END, self._target, request.SerializeToString())
+            self._client.recorder.spool.of_model(RecordTag.RUN_END, self._target, request.SerializeToString())
             self._client.recorder.hurry()
         except Error as failure:
             # The training is done, or has an error of its own to tell.
@@ -173,7 +174,7 @@ class Attempt:
             try:
                 request = pb.HeartbeatRunRequest(run_id=self._run._wire.id)
                 method = self._client.stubs.runs.HeartbeatRun
-                self._client.call(method, request, timeout_seconds=HEARTBEAT_TIMEOUT_SECONDS, is_ordered=False)
+                self._client.call(method, request, timeout_seconds=HEARTBEAT_TIMEOUT_SECONDS)
             except Exception as error:  # whatever it is, training goes on, and so does the next heartbeat
                 log.debug("No heartbeat of %r: %s", self._run, error)
 
@@ -193,7 +194,7 @@ def _is_orderly(error: BaseException) -> bool:
     return isinstance(error, GeneratorExit) or (isinstance(error, SystemExit) and error.code in (None, 0))
 
 
-def list_runs(client: Client, model_id: str) -> list[Run]:
+def list_runs(client: ClientBase, model_id: str) -> list[Run]:
     """All runs of a model, oldest first."""
     wires: Any = iterate(client, client.stubs.runs.ListRuns, pb.ListRunsRequest(model_id=model_id), "runs")
     return [Run(client, wire) for wire in wires]

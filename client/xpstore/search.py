@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from xpstore._service.paging import iterate
+from xpstore._session.client import ClientBase
 from xpstore._values.checks import invalid
 from xpstore._values.times import to_datetime
-from xpstore.client import Client
 from xpstore.errors import ResourceExhausted
 from xpstore.metric import Metric
 from xpstore.run import STATUS
@@ -26,7 +26,9 @@ BATCH = 50
 Row = dict[str, Any]
 
 
-def search(client: Client, scope: dict[str, str], filter: str, order_by: str, limit: int | None) -> Iterator[pb.Model]:
+def search(
+    client: ClientBase, scope: dict[str, str], filter: str, order_by: str, limit: int | None
+) -> Iterator[pb.Model]:
     """Yields what SearchModels finds, page by page."""
     if limit is not None and limit < 0:
         raise invalid("limit", limit, "must not be negative")
@@ -38,7 +40,7 @@ def search(client: Client, scope: dict[str, str], filter: str, order_by: str, li
     return islice(iterate(client, client.stubs.models.SearchModels, request, "models", page_size=size), limit)
 
 
-def to_frame(client: Client, models: Iterator[pb.Model]) -> "DataFrame":
+def to_frame(client: ClientBase, models: Iterator[pb.Model]) -> "DataFrame":
     """Puts models, the attributes of their modules and their last metrics into a table."""
     try:
         from pandas import DataFrame
@@ -81,7 +83,7 @@ def _flat(path: str, value: Any) -> Row:
     return flat
 
 
-def _modules(client: Client, models: list[pb.Model]) -> dict[str, Row]:
+def _modules(client: ClientBase, models: list[pb.Model]) -> dict[str, Row]:
     rows: dict[str, Row] = defaultdict(dict)
     request = pb.ListNewestModulesRequest(model_ids=[model.id for model in models])
     for module in iterate(client, client.stubs.models.ListNewestModules, request, "modules"):
@@ -89,7 +91,7 @@ def _modules(client: Client, models: list[pb.Model]) -> dict[str, Row]:
     return rows
 
 
-def _metrics(client: Client, models: list[pb.Model]) -> dict[str, Row]:
+def _metrics(client: ClientBase, models: list[pb.Model]) -> dict[str, Row]:
     rows: dict[str, Row] = defaultdict(dict)
     for series in _summaries(client, [model.id for model in models]):
         phase = f"[{series.phase}]" if series.HasField("phase") else ""
@@ -97,7 +99,7 @@ def _metrics(client: Client, models: list[pb.Model]) -> dict[str, Row]:
     return rows
 
 
-def _summaries(client: Client, ids: list[str]) -> list[metric_pb2.SeriesSummary]:
+def _summaries(client: ClientBase, ids: list[str]) -> list[metric_pb2.SeriesSummary]:
     try:
         request = metric_pb2.ListSeriesRequest(model_ids=ids)
         return list(client.call(client.stubs.metrics.ListSeries, request).series)

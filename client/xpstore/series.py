@@ -5,17 +5,15 @@ import struct
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
+from uuid import UUID
 
-from xpstore._service.retry import Patience
-from xpstore.client import Client
-from xpstore.errors import DeadlineExceeded, InvalidArgument, Unavailable
+from xpstore._session.client import ClientBase
+from xpstore.errors import InvalidArgument
 from xpstore.v1 import metric_pb2 as pb
 
 if TYPE_CHECKING:
     import pandas
-
-    from xpstore.model import Model
 
 __all__ = ["Buckets", "Series", "read_many"]
 
@@ -121,9 +119,22 @@ class Buckets:
         return f"Buckets(name={self.name!r}, phase={self.phase!r}, {len(self)} buckets)"
 
 
+class HasSeries(Protocol):
+    """A model."""
+
+    _client: ClientBase
+
+    @property
+    def id(self) -> UUID:
+        """Its id."""
+
+
+Model = TypeVar("Model", bound=HasSeries)
+
+
 def read_many(
-    models: "Iterable[Model]", names: Iterable[str], phase: str | None = None, *, since: int = 0
-) -> "dict[Model, list[Series]]":
+    models: Iterable[Model], names: Iterable[str], phase: str | None = None, *, since: int = 0
+) -> dict[Model, list[Series]]:
     """Reads series of many models in as few calls as can be.
 
     Args:
@@ -148,7 +159,7 @@ def read_many(
     return found
 
 
-def read(client: Client, keys: Sequence[pb.SeriesKey], since: int = 0) -> Iterator[tuple[str, Series]]:
+def read(client: ClientBase, keys: Sequence[pb.SeriesKey], since: int = 0) -> Iterator[tuple[str, Series]]:
     """Yields the id of the model and the points of each series that has some."""
     gathered: list[pb.ReadSeriesResponse] = []
     for part in _parts(client, pb.ReadSeriesRequest(keys=keys, since=_a_cursor(since))):
@@ -160,7 +171,7 @@ def read(client: Client, keys: Sequence[pb.SeriesKey], since: int = 0) -> Iterat
         yield gathered[0].model_id, _series(gathered)
 
 
-def read_buckets(client: Client, key: pb.SeriesKey, since: int, buckets: int) -> list[Buckets]:
+def read_buckets(client: ClientBase, key: pb.SeriesKey, since: int, buckets: int) -> list[Buckets]:
     """Returns buckets of each series of a key.
 
     Raises:
@@ -183,16 +194,12 @@ def _a_cursor(since: int) -> int:
     return since
 
 
-def _parts(client: Client, request: pb.ReadSeriesRequest) -> list[pb.ReadSeriesResponse]:
+def _parts(client: ClientBase, request: pb.ReadSeriesRequest) -> list[pb.ReadSeriesResponse]:
     """All parts of the answer; a stream that breaks is asked for again while time is left."""
-    patience = Patience(client)
-    client.settle(patience.remaining_seconds)
-    while True:
-        try:
+    for attempt in client.attempts():
+        with attempt:
             return list(client.stream(client.stubs.metrics.ReadSeries, request))
-        except (Unavailable, DeadlineExceeded):
-            if not patience.wait():
-                raise
+    raise AssertionError("the last attempt returns or raises")
 
 
 def _identity(part: pb.ReadSeriesResponse) -> tuple[str, str, str | None]:

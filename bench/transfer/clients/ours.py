@@ -5,7 +5,7 @@ from typing import Any
 
 from bench.transfer.clients.measured import main
 from xpstore import Client
-from xpstore._files.publish import SaveOptions
+from xpstore._artifacts.options import SaveOptions
 from xpstore.artifact import DirectoryArtifact
 
 

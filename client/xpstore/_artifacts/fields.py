@@ -3,7 +3,7 @@
 import json
 from typing import TYPE_CHECKING, Any
 
-from xpstore._values.times import Stamped
+from xpstore._session.stamped import Stamped
 from xpstore.v1 import artifact_pb2 as pb
 
 if TYPE_CHECKING:

@@ -18,15 +18,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from xpstore._artifacts.options import SaveOptions, make_draft
 from xpstore._caching.lease import Lease
-from xpstore._caching.state import REACH_SECONDS, TROUBLES, Away, Caching
-from xpstore._files import publish as saving
+from xpstore._caching.state import REACH_SECONDS, TROUBLES, Away, CacheState
+from xpstore._caching.terms import Terms
+from xpstore._files.publish import publish
 from xpstore._files.scan import scan
 from xpstore._identity.message import to_wire
 from xpstore._identity.process import Process
 from xpstore._identity.values import fingerprint_process
 from xpstore._results import results
 from xpstore._results.copies import Damaged
+from xpstore._session.project import ProjectBase
 from xpstore._values.checks import to_text
 from xpstore.errors import (
     ComputationFailed,
@@ -38,37 +41,14 @@ from xpstore.errors import (
     NotFound,
     Stale,
 )
-from xpstore.project import Project
 from xpstore.v1 import artifact_pb2, cache_pb2
 
 TYPE = "cached"
 # Of one WaitForCacheEntry: the contract's longest.
 WAIT_SECONDS = 20.0
-MAX_WAIT_SECONDS = 3_600.0
 # How often a hit whose artifacts or files go while they are read is tried again.
 ATTEMPTS = 4
 MAX_HOLDER_LENGTH = 256
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
-    """How results are kept and found.
-
-    Attributes:
-        ttl_us: how long what is computed is a hit.
-        max_age_us: how old a hit may be.
-        force: compute whatever there is.
-        format: "pickle", or None for the safe formats.
-        trusted: types of scikit-learn models to allow beside skops' defaults.
-        max_wait_seconds: how long to wait for somebody else's computation.
-    """
-
-    ttl_us: int | None = None
-    max_age_us: int | None = None
-    force: bool = False
-    format: str | None = None
-    trusted: tuple[str, ...] = ()
-    max_wait_seconds: float = MAX_WAIT_SECONDS
 
 
 class _Unreadable(Exception):
@@ -107,7 +87,7 @@ class Computation:
         is_abandoned: whether nobody wants the result any more.
     """
 
-    project: Project
+    project: ProjectBase
     process: Process
     compute: Callable[[], Any]
     terms: Terms
@@ -137,14 +117,14 @@ class Computation:
                 except NotFound:  # it, or an artifact that is part of it, has been deleted
                     force = True
                     continue
-                self._caching.count(hits=1, saved_us=found.duration_us)
+                self._state.count(hits=1, saved_us=found.duration_us)
                 return value
         except Away:
             pass
         except _Unreadable as error:
             reason = f"A result of {self.process.name!r} is cached but cannot be read, so it is computed again: {error}"
-            self._caching.warn(f"read {self.process.name}", reason)
-        self._caching.count(uncached=1)
+            self._state.warn(f"read {self.process.name}", reason)
+        self._state.count(uncached=1)
         return self.compute()
 
     def version(self) -> artifact_pb2.ArtifactVersion:
@@ -165,7 +145,7 @@ class Computation:
             if isinstance(found, _Alone):
                 raise found.error
             if not isinstance(found, Lease):
-                self._caching.count(hits=1, saved_us=found.duration_us)
+                self._state.count(hits=1, saved_us=found.duration_us)
                 return found.version
             _, version = self._under(found)
             if version is not None:
@@ -178,45 +158,47 @@ class Computation:
     def _read(self, version: artifact_pb2.ArtifactVersion) -> Any:
         terms = self.terms
         try:
-            return results.load(self.project._client, version, format=terms.format, trusted=terms.trusted)
+            return results.load(
+                self._state.copies, self.project._client, version, format=terms.format, trusted=terms.trusted
+            )
         except TROUBLES as error:
-            raise self._caching.away(error) from None
+            raise self._state.away(error) from None
         except (InvalidArgument, DataLoss, OSError) as error:
             raise _Unreadable(str(error)) from error
 
     @property
-    def _caching(self) -> Caching:
-        return self.project._client.caching
+    def _state(self) -> CacheState:
+        return self.project._client.kept(CacheState)
 
     def _obtain(self, force: bool) -> "cache_pb2.CacheEntry | Lease | _Alone":
         """An entry, or the lease to compute it, after waiting for others."""
         self._open_project()
         if any((one.project_uid, one.fingerprint) == (self.project.uid, self.fingerprint) for one in _inside.get()):
             return _Alone(Conflict(f"{self.process.name!r} asks for its own result while it computes it."))
-        caching, stub = self._caching, self.project._client.stubs.cache
+        state, stub = self._state, self.project._client.stubs.cache
         if not force:
             request = cache_pb2.LookupCacheEntryRequest(**self._key)
-            answer = caching.ask(stub.LookupCacheEntry, request)
+            answer = state.ask(stub.LookupCacheEntry, request)
             if answer.HasField("entry"):
                 return answer.entry
         deadline = time.monotonic() + self.terms.max_wait_seconds
         while True:
             reserve = cache_pb2.ReserveCacheEntryRequest(**self._key, token=self._token, holder=_holder(), force=force)
-            reserved = caching.ask(stub.ReserveCacheEntry, reserve)
+            reserved = state.ask(stub.ReserveCacheEntry, reserve)
             if reserved.HasField("entry"):
                 return reserved.entry
             if reserved.HasField("granted"):
-                return caching.leases.hold(self._token, reserved.renew_every_us / 1_000_000)
+                return state.leases.hold(self._token, reserved.renew_every_us / 1_000_000)
             ended = self._wait(reserved.busy, deadline)
             if ended is not None:
                 return ended
 
     def _wait(self, busy: cache_pb2.CacheLease, deadline: float) -> "cache_pb2.CacheEntry | _Alone | None":
         """Waits for somebody else's computation; None if the entry is to be reserved again."""
-        caching, stub = self._caching, self.project._client.stubs.cache
+        state, stub = self._state, self.project._client.stubs.cache
         while (left := deadline - time.monotonic()) > 0 and not self.is_abandoned():
             seconds = min(left, WAIT_SECONDS)
-            answer = caching.ask(
+            answer = state.ask(
                 stub.WaitForCacheEntry,
                 cache_pb2.WaitForCacheEntryRequest(
                     project_uid=self.project.uid,
@@ -241,7 +223,7 @@ class Computation:
 
     def _under(self, lease: Lease) -> "tuple[Any, artifact_pb2.ArtifactVersion | None]":
         """Computes and stores. Returns the value, and the version unless it could not be stored."""
-        leases, began = self._caching.leases, time.monotonic()
+        leases, began = self._state.leases, time.monotonic()
         before = _inside.set((*_inside.get(), _Inside(self.project.uid, self.fingerprint, lease.token)))
         try:
             value = self.compute()
@@ -257,33 +239,33 @@ class Computation:
         finally:
             _inside.reset(before)
         version = self._stored(lease, value, int((time.monotonic() - began) * 1_000_000))
-        self._caching.count(computed=version is not None, uncached=version is None)
+        self._state.count(computed=version is not None, uncached=version is None)
         return value, version
 
     def _stored(self, lease: Lease, value: Any, duration_us: int) -> "artifact_pb2.ArtifactVersion | None":
         """Publishes a value and completes the entry. Whatever goes wrong, the value is not lost."""
-        caching = self._caching
+        state = self._state
         try:
-            if caching.was_away and not caching.leases.is_held(lease, REACH_SECONDS):
+            if state.was_away and not state.leases.is_held(lease, REACH_SECONDS):
                 return None
             return self._publish(lease, value, duration_us) if lease.is_mine else None
         except Stale:
-            caching.leases.drop(lease)
+            state.leases.drop(lease)
         except Exception as error:
-            caching.leases.release(lease)
+            state.leases.release(lease)
             self._problem = error
             if isinstance(error, TROUBLES):
-                self._problem = caching.away(error).error
+                self._problem = state.away(error).error
             else:
                 reason = f"A result of {self.process.name!r} is returned but not cached: {error}"
-                caching.warn(f"store {self.process.name}", reason)
+                state.warn(f"store {self.process.name}", reason)
         except BaseException:
-            caching.leases.release(lease)
+            state.leases.release(lease)
             raise
         return None
 
     def _publish(self, lease: Lease, value: Any, duration_us: int) -> artifact_pb2.ArtifactVersion:
-        copies, terms = self._caching.copies, self.terms
+        copies, terms = self._state.copies, self.terms
         completion = artifact_pb2.CacheCompletion(
             token=lease.token,
             fingerprint=self.fingerprint,
@@ -291,24 +273,26 @@ class Computation:
             duration_us=duration_us,
             ttl_us=terms.ttl_us,
         )
-        with copies.draft() as folder:
+        with copies.making() as folder:
             within = results.write(value, folder, format=terms.format, trusted=terms.trusted)
-            options: saving.SaveOptions = {"used": list(dict.fromkeys([*self.used, *within]))}
-            draft = saving.make_draft(self.process.name, TYPE, {"format": "value"}, options)
+            options: SaveOptions = {"used": list(dict.fromkeys([*self.used, *within]))}
+            draft = make_draft(self.process.name, TYPE, {"format": "value"}, options)
             # The index of files knows nothing of a folder that was just made.
-            version, entries = saving.upload(self.project, draft, scan(folder), reread=True, completion=completion)
-            self._caching.leases.drop(lease)
+            version, entries = publish(
+                self.project._client, self.project.uid, draft, scan(folder), reread=True, completion=completion
+            )
+            self._state.leases.drop(lease)
             with contextlib.suppress(Damaged, OSError):  # it is stored, that is what counts
-                copies.keep(folder, version, entries)
+                copies.keep(folder, version.digest, version.size_bytes, entries)
         copies.trim()
         return version
 
     def _open_project(self) -> None:
-        self._caching.check()
+        self._state.check()
         try:
             self.project.open()
         except TROUBLES as error:
-            raise self._caching.away(error) from None
+            raise self._state.away(error) from None
 
     @property
     def _key(self) -> dict[str, Any]:

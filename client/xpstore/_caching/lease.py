@@ -8,13 +8,10 @@ import threading
 import time
 import weakref
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from xpstore._service.connection import Connection
 from xpstore.errors import Error
 from xpstore.v1 import cache_pb2 as pb
-
-if TYPE_CHECKING:
-    from xpstore.client import Client
 
 log = logging.getLogger("xpstore")
 
@@ -50,8 +47,9 @@ class Lease:
 class Leases:
     """The leases of one client in one process."""
 
-    def __init__(self, client: "Client") -> None:
-        self._client = client
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._pid = os.getpid()
         self._lock = threading.Lock()
         self._held: dict[bytes, Lease] = {}
         self._thread: threading.Thread | None = None
@@ -95,7 +93,9 @@ class Leases:
         return lease.is_mine
 
     def close(self) -> None:
-        """Gives all leases back."""
+        """Gives all leases back; in a forked child they are its parent's, and so is the lock."""
+        if self._pid != os.getpid():
+            return
         self._is_ended.set()
         with self._lock:
             held = [lease for lease in self._held.values() if lease.is_mine]
@@ -109,8 +109,8 @@ class Leases:
             return
         self.drop(lease)
         with contextlib.suppress(Error):  # it ends by itself, a little later
-            stub = getattr(self._client.stubs.cache, method)
-            self._client.call(stub, request, timeout_seconds=END_SECONDS, is_ordered=False)
+            stub = getattr(self._connection.stubs.cache, method)
+            self._connection.call(stub, request, timeout_seconds=END_SECONDS)
 
     def _renew_always(self) -> None:
         while True:
@@ -132,8 +132,8 @@ class Leases:
 
     def _renew(self, leases: list[Lease], timeout_seconds: float) -> None:
         request = pb.RenewCacheLeasesRequest(tokens=[lease.token for lease in leases])
-        stub = self._client.stubs.cache.RenewCacheLeases
-        response = self._client.call(stub, request, timeout_seconds=timeout_seconds, is_ordered=False)
+        stub = self._connection.stubs.cache.RenewCacheLeases
+        response = self._connection.call(stub, request, timeout_seconds=timeout_seconds)
         for position in response.lost_positions:
             leases[position].is_lost = True
             self.drop(leases[position])

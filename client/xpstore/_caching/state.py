@@ -1,4 +1,4 @@
-"""What one client knows of the cache: its leases and local copies, what it counted, and whether the server is away."""
+"""What a client knows of the cache meanwhile: leases and copies, what it counted, and whether the server is away."""
 
 import logging
 import threading
@@ -6,15 +6,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from xpstore._caching.lease import Leases
 from xpstore._results.copies import LocalCopies
-from xpstore._service.retry import Patience
+from xpstore._session.client import ClientBase
 from xpstore.errors import DeadlineExceeded, Error, ResourceExhausted, ServerFault, Unavailable
-
-if TYPE_CHECKING:
-    from xpstore.client import Client
 
 Response = TypeVar("Response")
 log = logging.getLogger("xpstore")
@@ -55,22 +52,23 @@ class Away(Exception):
         self.error = error
 
 
-class Caching:
-    """The cache of one client in one process: a forked child has its own."""
+class CacheState:
+    """What one client knows in one process: `client.kept(CacheState)`."""
 
-    def __init__(self, client: "Client") -> None:
+    def __init__(self, client: ClientBase) -> None:
         self._client = client
         self._lock = threading.Lock()
         self._away_until = 0.0
         self._trouble: Error | None = None
         self._warned: set[str] = set()
         self.leases = Leases(client)
+        client.on_close(self.leases.close)
         self.counts = Counts()
 
     @cached_property
     def copies(self) -> LocalCopies:
         """The copies of results on this machine."""
-        return LocalCopies.open_default()
+        return LocalCopies.here()
 
     def ask(self, method: Callable[..., Response], request: Any, *, extra_seconds: float = 0.0) -> Response:
         """Makes a call of the cache.
@@ -86,13 +84,13 @@ class Caching:
         """
         self.check()
         client = self._client
-        patience = Patience(client, START_SECONDS if client.is_embedded else REACH_SECONDS)
-        seconds = extra_seconds + min(client.timeout_seconds, ANSWER_SECONDS)
+        reach_seconds = START_SECONDS if client.is_embedded else REACH_SECONDS
+        answer_seconds = extra_seconds + min(client.timeout_seconds, ANSWER_SECONDS)
         try:
-            response = client.call_patiently(method, request, seconds, patience)
+            response = client.call(method, request, timeout_seconds=reach_seconds, answer_seconds=answer_seconds)
         except TROUBLES as error:
             raise self.away(error) from None
-        self.is_back()
+        self._trouble = None
         return response
 
     def check(self) -> None:
@@ -112,10 +110,6 @@ class Caching:
         if is_news:
             log.warning("The cache cannot be reached, results are computed here and not stored: %s", error)
         return Away(error)
-
-    def is_back(self) -> None:
-        """The server answered."""
-        self._trouble = None
 
     @property
     def was_away(self) -> bool:

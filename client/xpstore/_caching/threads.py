@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-class Bridge:
+class InThread:
     """One blocking call. Not a pool: calls that wait for each other would starve in one.
 
     Attributes:

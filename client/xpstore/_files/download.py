@@ -15,12 +15,11 @@ from pathlib import Path
 
 from blake3 import blake3
 
+from xpstore._files.folder import Folder
 from xpstore._files.partial import Draft, is_there
-from xpstore._files.scan import Folder
 from xpstore._machine.progress import Advance
-from xpstore._service.retry import Patience
-from xpstore.client import Client
-from xpstore.errors import DataLoss, DeadlineExceeded, Unavailable
+from xpstore._service.connection import Connection
+from xpstore.errors import DataLoss, Unavailable
 from xpstore.format.messages import WireChunk, decode_chunks
 from xpstore.v1 import artifact_pb2 as pb
 
@@ -51,8 +50,8 @@ class _Window:
 class Download:
     """Lays files of one version down below a folder."""
 
-    def __init__(self, client: Client, version_id: str, folder: Path, advance: Advance) -> None:
-        self._client = client
+    def __init__(self, connection: Connection, version_id: str, folder: Path, advance: Advance) -> None:
+        self._connection = connection
         self._version_id = version_id
         self._folder = Folder(folder)
         self._advance = advance
@@ -144,47 +143,38 @@ class Download:
         """Fetches the chunks of a window, after a broken connection those that did not arrive."""
         sizes = {piece.digest: piece.size_bytes for piece in window.pieces}
         chunks: dict[bytes, bytes | memoryview] = {}
-        patience = Patience(self._client)
-        while missing := [digest for digest in sizes if digest not in chunks]:
-            try:
-                for chunk in self._stream(missing):
+        for attempt in self._connection.attempts(is_wanted=lambda: not self._is_stopped):
+            with attempt:
+                missing = [digest for digest in sizes if digest not in chunks]
+                for chunk in self._stream(missing) if missing else ():
                     if chunk.digest in sizes:
                         chunks[chunk.digest] = _verified(chunk, sizes[chunk.digest])
-                        patience.renew()
-                break
-            except (Unavailable, DeadlineExceeded):
-                if self._is_stopped or not patience.wait():
-                    raise
+                        attempt.renew()
         if len(chunks) < len(sizes):
             raise DataLoss("The server did not send all chunks that were asked for.")
         return chunks
 
     def _stream(self, digests: list[bytes]) -> Iterator[WireChunk]:
         request = pb.ReadChunksRequest(version_id=self._version_id, digests=digests)
-        with closing(self._client.stream(self._client.stubs.read_chunks, request)) as messages:
+        with closing(self._connection.stream(self._connection.stubs.read_chunks, request)) as messages:
             for message in messages:
                 if self._is_stopped:
                     raise Unavailable("The download was broken off.")
                 yield from decode_chunks(CHUNKS_FIELD, message)
 
 
-def read_manifest(client: Client, version_id: str, path_prefix: str = "") -> Iterator[pb.ManifestEntry]:
+def read_manifest(connection: Connection, version_id: str, path_prefix: str = "") -> Iterator[pb.ManifestEntry]:
     """Yields the entries of a version, or those of one file or below one directory."""
-    patience = Patience(client)
     last: tuple[str, int] | None = None
-    while True:
-        request = pb.ReadManifestRequest(version_id=version_id, path_prefix=path_prefix)
-        try:
-            for response in client.stream(client.stubs.artifacts.ReadManifest, request):
+    request = pb.ReadManifestRequest(version_id=version_id, path_prefix=path_prefix)
+    for attempt in connection.attempts():
+        with attempt:
+            for response in connection.stream(connection.stubs.artifacts.ReadManifest, request):
                 for entry in response.entries:
                     if last is None or (entry.path.encode(), entry.offset) > (last[0].encode(), last[1]):
                         last = (entry.path, entry.offset)
                         yield entry
-                patience.renew()
-            return
-        except (Unavailable, DeadlineExceeded):
-            if not patience.wait():
-                raise
+                attempt.renew()
 
 
 def _verified(chunk: WireChunk, size_bytes: int) -> bytes | memoryview:

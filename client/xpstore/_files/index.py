@@ -11,12 +11,15 @@ import struct
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from blake3 import blake3
+
+from xpstore._machine.file_status import identity_of, is_private, is_settled
+from xpstore._machine.settings import cache_folder
+from xpstore.format.tree import Cut
 
 if TYPE_CHECKING:
     import sqlite3
@@ -30,10 +33,6 @@ EVICTED_SHARE = 0.2
 TIMEOUT_SECONDS = 1.0
 # Uses are noted so seldom that reading the index is hardly ever a write.
 USE_SECONDS = 86_400
-# Two changes that close together may leave the same time on a file: the kernel's clock ticks up to every 10 ms, and a
-# time of whole seconds is that of a file system which keeps no finer ones (FAT: even seconds).
-TICK_NS = 100_000_000
-COARSE_TICK_NS = 2_500_000_000
 # SQLite before 3.32 takes 999 parameters.
 PARAMETERS = 900
 BATCH_ROWS = 10_000
@@ -62,28 +61,6 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(
         before=_connected.acquire, after_in_parent=_connected.release, after_in_child=_connected.release
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """How a file was cut.
-
-    Attributes:
-        digest: BLAKE3 of the whole file, 32 bytes.
-        chunks: digest (32 bytes) and size in bytes of each chunk, in order.
-    """
-
-    digest: bytes
-    chunks: list[tuple[bytes, int]]
-
-
-def cache_folder() -> Path | None:
-    """The folder of what may be deleted at any time; None if this user has no home."""
-    given, caches = os.environ.get("XPSTORE_CACHE"), os.environ.get("XDG_CACHE_HOME")
-    try:
-        return Path(given or Path(caches or "~/.cache") / "xpstore").expanduser()
-    except (OSError, RuntimeError):  # the latter: this user has no home
-        return None
 
 
 class FileIndex:
@@ -184,12 +161,6 @@ class FileIndex:
         return True
 
 
-def is_private(path: Path) -> bool:
-    """Whoever could write to it could make a save store something else."""
-    status = path.stat()
-    return not hasattr(os, "getuid") or (status.st_uid == os.getuid() and not status.st_mode & 0o022)
-
-
 def _prepare(connection: "sqlite3.Connection") -> None:
     import sqlite3
 
@@ -204,18 +175,6 @@ def _prepare(connection: "sqlite3.Connection") -> None:
 
 def _key(path: Path) -> bytes:
     return os.fsencode(os.path.abspath(path))
-
-
-def identity_of(status: os.stat_result) -> str:
-    """What the file system says of a file: the same as long as the file is."""
-    # As text: a device or inode may have more bits than SQLite's integers.
-    return f"{status.st_dev} {status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
-
-
-def is_settled(status: os.stat_result, at_ns: int) -> bool:
-    """Whether a file had not changed for so long at a time that a change after it leaves a trace."""
-    margin = TICK_NS if status.st_mtime_ns % 1_000_000_000 else COARSE_TICK_NS
-    return max(status.st_mtime_ns, status.st_ctime_ns) + margin < at_ns
 
 
 def _seal(path: bytes, identity: str, digest: bytes, chunks: bytes) -> bytes:

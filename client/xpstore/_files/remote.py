@@ -4,7 +4,7 @@ import io
 from typing import Any
 
 from xpstore._files.ranges import read_range
-from xpstore.client import Client
+from xpstore._service.connection import Connection
 
 BUFFER_BYTES = 1 << 20
 
@@ -12,8 +12,8 @@ BUFFER_BYTES = 1 << 20
 class RemoteFile(io.RawIOBase):
     """Unbuffered: each read is one range. `open_remote` puts a buffer around it."""
 
-    def __init__(self, client: Client, version_id: str, path: str, size_bytes: int) -> None:
-        self._client = client
+    def __init__(self, connection: Connection, version_id: str, path: str, size_bytes: int) -> None:
+        self._connection = connection
         self._version_id = version_id
         self._path = path
         self._size_bytes = size_bytes
@@ -49,7 +49,7 @@ class RemoteFile(io.RawIOBase):
         if length <= 0:
             return 0
         filled = 0
-        for data in read_range(self._client, self._version_id, self._path, self._position, length):
+        for data in read_range(self._connection, self._version_id, self._path, self._position, length):
             view[filled : filled + len(data)] = data
             filled += len(data)
         self._position += filled
@@ -62,6 +62,6 @@ class RemoteFile(io.RawIOBase):
         return bytes(rest)
 
 
-def open_remote(client: Client, version_id: str, path: str, size_bytes: int) -> io.BufferedReader:
+def open_remote(connection: Connection, version_id: str, path: str, size_bytes: int) -> io.BufferedReader:
     """Opens a file of a version for reading."""
-    return io.BufferedReader(RemoteFile(client, version_id, path, size_bytes), BUFFER_BYTES)
+    return io.BufferedReader(RemoteFile(connection, version_id, path, size_bytes), BUFFER_BYTES)

@@ -14,17 +14,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Self
 
-import grpc
 from blake3 import blake3
 
-from xpstore._files.index import Cut
 from xpstore._files.scan import Source
 from xpstore._machine.progress import Advance
-from xpstore._service.retry import STREAM_SECONDS, Patience
-from xpstore.client import Client
-from xpstore.errors import DeadlineExceeded, Unavailable, from_rpc
+from xpstore._service.connection import Connection
 from xpstore.format.chunker import Chunker, Encoder
 from xpstore.format.messages import WireChunk, decode_chunks, encode_chunks
+from xpstore.format.tree import Cut
 from xpstore.v1 import artifact_pb2 as pb
 
 # Raw bytes that are asked about together, and windows asked about ahead.
@@ -67,12 +64,12 @@ class Uploader:
         sent_bytes: encoded bytes that were sent, those sent again after a broken connection included.
     """
 
-    def __init__(self, client: Client, project_uid: str, advance: Advance) -> None:
-        self._client = client
+    def __init__(self, connection: Connection, project_uid: str, advance: Advance) -> None:
+        self._connection = connection
         self._project_uid = project_uid
         self._advance = advance
         self._head = pb.UploadChunksRequest(project_uid=project_uid).SerializeToString()
-        self._chunker = Chunker(client.limits.chunking)
+        self._chunker = Chunker(connection.limits.chunking)
         self._encoder = Encoder()
         self._window = _Window()
         self._asked: deque[_Window] = deque()
@@ -120,7 +117,7 @@ class Uploader:
     def has(self, digests: list[bytes]) -> list[bool]:
         """Says for each digest whether the project has it."""
         answer = [True] * len(digests)
-        most = self._client.limits.max_digests
+        most = self._connection.limits.max_digests
         for start in range(0, len(digests), most):
             for position in self._ask(digests[start : start + most]):
                 answer[start + position] = False
@@ -180,7 +177,7 @@ class Uploader:
         window.size_bytes += len(data)
         if window.block is not None:
             return
-        if window.size_bytes >= WINDOW_BYTES or len(window.chunks) >= self._client.limits.max_digests:
+        if window.size_bytes >= WINDOW_BYTES or len(window.chunks) >= self._connection.limits.max_digests:
             self._ask_window()
 
     def _ask_window(self) -> None:
@@ -211,7 +208,7 @@ class Uploader:
 
     def _ask(self, digests: list[bytes]) -> list[int]:
         request = pb.FindMissingChunksRequest(project_uid=self._project_uid, digests=digests)
-        response = self._client.call(self._client.stubs.artifacts.FindMissingChunks, request)
+        response = self._connection.call(self._connection.stubs.artifacts.FindMissingChunks, request)
         return list(response.missing_positions)
 
     def _write(self, digest: bytes, data: memoryview) -> None:
@@ -244,19 +241,18 @@ class Uploader:
 
     def _send(self, batch: _Batch) -> None:
         """Sends a batch until all of it is durable, each time only what is not."""
-        patience, messages = Patience(self._client), batch.messages
-        while messages:
-            try:
-                self._stream(messages)
-                break
-            except (Unavailable, DeadlineExceeded):
-                if self._is_stopped or not patience.wait():
-                    raise
-                left = self._left(messages)
-                if sum(map(len, left)) < sum(map(len, messages)):
-                    # An attempt may take minutes over a slow line. That it brought something is what counts.
-                    patience.renew()
-                messages = left
+        messages, is_again = batch.messages, False
+        for attempt in self._connection.attempts(is_wanted=lambda: not self._is_stopped):
+            with attempt:
+                if is_again:
+                    left = self._left(messages)
+                    if sum(map(len, left)) < sum(map(len, messages)):
+                        # An attempt may take minutes over a slow line. That it brought something is what counts.
+                        attempt.renew()
+                    messages = left
+                is_again = True
+                if messages:
+                    self._stream(messages)
         self._advance(batch.raw_bytes)
 
     def _left(self, messages: list[bytes]) -> list[bytes]:
@@ -270,20 +266,15 @@ class Uploader:
         return left
 
     def _stream(self, messages: list[bytes]) -> None:
-        metadata = self._client.metadata
-        call = self._client.stubs.upload_chunks.future(iter(messages), timeout=STREAM_SECONDS, metadata=metadata)
-        with self._lock:
-            self._calls.add(call)
-            self.sent_bytes += sum(map(len, messages))
-        try:
-            call.result()
-        except grpc.RpcError as error:
-            raise from_rpc(error, metadata[1][1]) from None
-        except grpc.FutureCancelledError:
-            raise Unavailable("The upload was broken off.") from None
-        finally:
+        with self._connection.sending(self._connection.stubs.upload_chunks, messages) as call:
             with self._lock:
-                self._calls.discard(call)
+                self._calls.add(call)
+                self.sent_bytes += sum(map(len, messages))
+            try:
+                call.result()
+            finally:
+                with self._lock:
+                    self._calls.discard(call)
 
 
 def _filled(stream: BinaryIO, view: memoryview) -> tuple[memoryview, bool]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from xpstore._identity.source import find_class, find_function, own_methods
 from xpstore._identity.syntax import Code, read_code
-from xpstore._identity.values import Part, PartKind, fingerprint
+from xpstore._identity.values import Part, PartKind, fingerprint_plain
 
 # A function made anew with each call has its own bindings each time.
 MAX_KNOWN_PARTS = 64
@@ -26,7 +26,7 @@ class Definition:
         if part is None:
             if len(self._parts) >= MAX_KNOWN_PARTS:
                 self._parts.clear()
-            digest = fingerprint(("code", self.code.text, key[1]), name)
+            digest = fingerprint_plain(("code", self.code.text, key[1]), name)
             part = self._parts[key] = Part(PartKind.CODE, name, digest, self.code.summary)
         return part
 

@@ -10,7 +10,6 @@ import logging
 import operator
 import sys
 from collections.abc import Collection, Iterator
-from contextvars import ContextVar
 from types import (
     BuiltinFunctionType,
     FunctionType,
@@ -26,11 +25,8 @@ from xpstore._identity.describe import describe
 from xpstore._identity.ownership import canonical, full_name, home_of, is_importable, is_local, top_level
 from xpstore._identity.source import CURE, own_methods
 from xpstore._identity.syntax import Import
-from xpstore._identity.values import Part, PartKind, fingerprint
+from xpstore._identity.values import Part, PartKind, fingerprint, fingerprint_plain
 from xpstore.errors import InvalidArgument
-
-# Set while a value is fingerprinted, so that functions inside it, such as those of a table of functions, are followed.
-following: ContextVar["Dependencies | None"] = ContextVar("following", default=None)
 
 _MISSING: Any = object()
 # What a module says about itself; it differs between a script and the same code in a module.
@@ -104,7 +100,7 @@ class Dependencies:
         if not seen and not hasattr(type(function), "__fingerprint__"):
             raise InvalidArgument(f"{name} is {target}, whose code cannot be seen: {CURE}")
         if not isinstance(function, FunctionType | type):  # what it is put together from, and how
-            self.parts.append(Part(PartKind.CODE, self._unique(PartKind.CODE, "()"), fingerprint(target), target))
+            self.parts.append(Part(PartKind.CODE, self._unique(PartKind.CODE, "()"), fingerprint_plain(target), target))
 
     def _add_value(self, value: Any, name: str) -> str:
         key = (name, id(value))
@@ -116,17 +112,18 @@ class Dependencies:
         if type(value) in _SCALARS:
             self.parts.append(_scalar_part(unique, value))
             return self._values[key]
-        token = following.set(self)
         try:
-            digest = fingerprint(value, name)
+            digest = fingerprint(value, name, read_code=self._read_code)
         except InvalidArgument as error:
             raise InvalidArgument(f"{error}. The code refers to it: make it an argument, or {CURE}") from error
-        finally:
-            following.reset(token)
         self.parts.append(Part(PartKind.VALUE, unique, digest, describe(value)))
         if self._is_own(type(value).__module__):  # its methods may be called
             self.add(type(value), name)
         return self._values[key]
+
+    def _read_code(self, value: Any) -> str:
+        """Functions inside a value, such as those of a table of functions, are followed too."""
+        return fingerprint_plain(self.add(value, full_name(value)))
 
     def _add_callable(self, value: Any, name: str) -> str:
         """A callable that is no own function: of a library, made by a decorator, of C, or an object."""
@@ -155,7 +152,7 @@ class Dependencies:
 
     def _add_version(self, name: str, version: str) -> str:
         unique = self._unique(PartKind.VERSION, name)
-        self.parts.append(Part(PartKind.VERSION, unique, fingerprint(version), version))
+        self.parts.append(Part(PartKind.VERSION, unique, fingerprint_plain(version), version))
         return f"version {unique}"
 
     def _add_wrapper(self, value: Any, name: str) -> str:
@@ -283,7 +280,7 @@ class Dependencies:
 
 @functools.lru_cache(maxsize=1024, typed=True)
 def _scalar_part(name: str, value: Any) -> Part:
-    return Part(PartKind.VALUE, name, fingerprint(value, name), describe(value))
+    return Part(PartKind.VALUE, name, fingerprint_plain(value, name), describe(value))
 
 
 def _module_of_code(function: FunctionType) -> str:

@@ -17,7 +17,8 @@ from typing import Any
 from blake3 import blake3
 
 from xpstore._files.index import FileIndex
-from xpstore._files.scan import Source, bare_entry, scan, tree_digest
+from xpstore._files.manifest import bare_entry, tree_digest
+from xpstore._files.scan import Source, scan
 from xpstore._identity.arrays import expand_numpy, expand_torch
 from xpstore._identity.columns import expand_arrow
 from xpstore._identity.frames import expand_pandas
@@ -44,27 +45,34 @@ _PLAIN: dict[type, Callable[[Any], Any]] = {
 }
 
 
-def expand(value: Any) -> Expanded:
+def expand(value: Any, read_code: Callable[[Any], str]) -> Expanded:
     """Says what a value consists of, or seals it, when it is not of one of Python's own plain types.
+
+    Args:
+        value: any.
+        read_code: gives the fingerprint of a function or class.
 
     Raises:
         Refused: it has no fingerprint.
     """
     kind = type(value)
+    if hasattr(kind, "_fingerprint_node"):  # of this package: an artifact, a model
+        expanded: Expanded = value._fingerprint_node()
+        return expanded
     if hasattr(kind, "__fingerprint__"):
         return _own(value)
     if isinstance(value, enum.Enum):
         return _enum(value)
     if isinstance(value, type) or inspect.isroutine(value) or isinstance(value, (ModuleType, functools.partial)):
-        return _code(value)
+        return _code(value, read_code)
     if callable(value) and hasattr(value, "__wrapped__"):  # a function made by a decorator, such as `cached`
-        return _code(value)
+        return _code(value, read_code)
     if isinstance(value, tuple) and hasattr(kind, "_fields") and not getattr(value, "__dict__", None):
         return named(Tag.NAMED_TUPLE, value, (None, tuple(zip(kind._fields, tuple.__iter__(value), strict=True))))
     roots = {base.__module__.partition(".")[0] for base in kind.__mro__}
     for library, expand_of in _LIBRARIES.items():
-        if library in roots and (expanded := expand_of(value)) is not None:
-            return expanded
+        if library in roots and (found := expand_of(value)) is not None:
+            return found
     plain = next((base for base in kind.__mro__ if base in _PLAIN), None)
     if dataclasses.is_dataclass(value) and plain is None:
         return named(Tag.FIELDS, value, (None, Fields(_fields(value))))
@@ -87,15 +95,13 @@ def _enum(value: enum.Enum) -> Branch:
     return named(Tag.ENUM, value, ("name", name), ("value", value.value))
 
 
-def _code(value: Any) -> bytes:
+def _code(value: Any, read_code: Callable[[Any], str]) -> bytes:
     """A function, class or module as a value: by what it does, not by its name alone."""
     if isinstance(value, type) and value.__module__.partition(".")[0] in ("builtins", "numpy"):
         return seal(Tag.TYPE + name_of(value).rstrip("_").encode())  # numpy 1 says bool_, numpy 2 bool
     if isinstance(value, ModuleType):
         raise no_fingerprint(value, "pass its name and a version of it, or leave it out with ignore=")
-    from xpstore._identity.process import fingerprint_code
-
-    return seal(Tag.CODE + bytes.fromhex(fingerprint_code(value)))
+    return seal(Tag.CODE + bytes.fromhex(read_code(value)))
 
 
 def _fields(value: Any) -> Iterator[tuple[str, Any]]:
@@ -186,21 +192,10 @@ def _digest(source: Source) -> bytes:
     return digest.digest()
 
 
-def _expand_xpstore(value: Any) -> Expanded | None:
-    from xpstore.artifact import Artifact
-    from xpstore.model import Model
-
-    if isinstance(value, Artifact):
-        return seal(Tag.ARTIFACT + bytes.fromhex(value.digest))
-    if isinstance(value, Model):
-        return Branch(Tag.MODEL, [("hash", value.hash)])
-    return None
-
-
 def _expand_sklearn(value: Any) -> Expanded | None:
     """An estimator: its parameters and what fitting made of it. Its trees are compiled, and say their state."""
-    from sklearn.base import BaseEstimator
-    from sklearn.tree._tree import Tree
+    from sklearn.base import BaseEstimator  # here, as it is loaded for what is its own alone
+    from sklearn.tree._tree import Tree  # the same
 
     if isinstance(value, BaseEstimator):
         return named(Tag.FIELDS, value, (None, Fields(vars(value))))
@@ -211,7 +206,6 @@ def _expand_sklearn(value: Any) -> Expanded | None:
 
 # By the package that a class or one of its bases is of: a library is not imported for what is not its own.
 _LIBRARIES: dict[str, Callable[[Any], Expanded | None]] = {
-    "xpstore": _expand_xpstore,
     "pandas": expand_pandas,
     "pyarrow": expand_arrow,
     "torch": expand_torch,

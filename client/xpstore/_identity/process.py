@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from types import FunctionType, MethodType
 from typing import Any
 
-from xpstore._identity.dependencies import Dependencies, bound_arguments, following
+from xpstore._identity.dependencies import Dependencies, bound_arguments
 from xpstore._identity.describe import describe
 from xpstore._identity.ownership import canonical, full_name, home_of, is_local, top_level
-from xpstore._identity.values import Part, PartKind, fingerprint
+from xpstore._identity.values import Part, PartKind, fingerprint_plain
+from xpstore._identity.values import fingerprint as fingerprint_with
 from xpstore.errors import InvalidArgument
 
 AnyFunction = Callable[..., Any]
@@ -70,7 +71,7 @@ def identify(
         if name is None and "<lambda>" in own_name:
             raise InvalidArgument(f"{own_name} is one of many lambdas: give it `name=` too")
         text = _version_text(version)
-        parts.append(Part(PartKind.VERSION, "version", fingerprint(text), text))
+        parts.append(Part(PartKind.VERSION, "version", fingerprint_plain(text), text))
         parts += [Part(PartKind.VALUE, key, fingerprint(value, key), describe(value)) for key, value in bound]
     else:
         dependencies = Dependencies(home_of(inner), top_level(home_of(inner)))
@@ -80,20 +81,28 @@ def identify(
     return Process(name or own_name, ordered, name is None and canonical(home_of(inner)) == "__main__")
 
 
+def fingerprint(value: Any, name: str = "value") -> str:
+    """Returns the fingerprint of a value, the functions in it by their code; see `values.fingerprint`.
+
+    Example:
+        ```python
+        fingerprint({"lr": 0.1, "layers": [64, 10]}) == fingerprint({"layers": [64, 10], "lr": 0.1})
+        ```
+    """
+    return fingerprint_with(value, name, read_code=fingerprint_code)
+
+
 def fingerprint_code(value: Any) -> str:
     """Returns the fingerprint of a function or class that is a value: of its code, or of its name if it is installed.
 
     Raises:
         InvalidArgument: its code cannot be seen.
     """
-    around = following.get()
-    if around is not None:
-        return fingerprint(around.add(value, full_name(value)))
     home = home_of(_unbound(value)[0])
     dependencies = Dependencies(home, top_level(home) if is_local(home) else "")
     target = dependencies.add(value, full_name(value))
     parts = sorted((int(part.kind), part.name, part.fingerprint) for part in dependencies.parts)
-    return fingerprint((full_name(value), target, parts))
+    return fingerprint_plain((full_name(value), target, parts))
 
 
 def check_cacheable(function: AnyFunction, ignore: Collection[str] = ()) -> None:
@@ -205,7 +214,7 @@ def _libraries(depends: Sequence[str]) -> list[str]:
 @functools.cache
 def _library(name: str) -> Part:
     version = _installed_version(name)
-    return Part(PartKind.LIBRARY, name, fingerprint(version), version)
+    return Part(PartKind.LIBRARY, name, fingerprint_plain(version), version)
 
 
 def _installed_version(name: str) -> str:

@@ -2,14 +2,14 @@
 
 import enum
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from blake3 import blake3
 
 from xpstore._identity.builtins import BRANCHES, LEAVES
-from xpstore._identity.nodes import Branch, Node, Refused
+from xpstore._identity.nodes import Branch, Node, Refused, no_fingerprint
 from xpstore._identity.objects import expand
 from xpstore._values.checks import to_name, to_text
 from xpstore.errors import InvalidArgument
@@ -55,7 +55,11 @@ class Part:
         object.__setattr__(self, "text", to_text(self.text, MAX_PART_TEXT_LENGTH))
 
 
-def fingerprint(value: Any, name: str = "value") -> str:
+# What a function, method or class is to the fingerprint of a value that holds it: a fingerprint of its code.
+CodeReader = Callable[[Any], str]
+
+
+def fingerprint(value: Any, name: str = "value", *, read_code: CodeReader) -> str:
     """Returns the fingerprint of a value: equal values of the same types have the same one, all others another one.
 
     It is the same in every process and on every machine. docs/fingerprint.md says what makes values equal.
@@ -65,6 +69,7 @@ def fingerprint(value: Any, name: str = "value") -> str:
             paths, which stand for what the file or directory contains; arrays, tables, tensors and estimators;
             artifacts and models; objects with a method `__fingerprint__`, which returns any of these.
         name: how errors name the value.
+        read_code: what functions in it are.
 
     Returns:
         64 lower-case hexadecimal digits.
@@ -72,12 +77,17 @@ def fingerprint(value: Any, name: str = "value") -> str:
     Raises:
         InvalidArgument: the value, or something in it, has no fingerprint; the message says where it is.
 
-    Example:
-        ```python
-        fingerprint({"lr": 0.1, "layers": [64, 10]}) == fingerprint({"layers": [64, 10], "lr": 0.1})
-        ```
     """
-    return blake3(b"xpstore value v1\n" + _encode(value, name)).hexdigest()
+    return blake3(b"xpstore value v1\n" + _encode(value, name, read_code)).hexdigest()
+
+
+def fingerprint_plain(value: Any, name: str = "value") -> str:
+    """Returns the fingerprint of a value that holds no functions, such as texts and numbers."""
+    return fingerprint(value, name, read_code=_no_code)
+
+
+def _no_code(value: Any) -> str:
+    raise no_fingerprint(value, "it is code")
 
 
 def fingerprint_process(name: str, parts: Iterable[Part]) -> str:
@@ -98,9 +108,12 @@ def fingerprint_process(name: str, parts: Iterable[Part]) -> str:
     if len(keys) < len(given):
         raise InvalidArgument("parts: two of them have the same kind and name")
     encoded = [
-        _encode((kind, part.name, bytes.fromhex(part.fingerprint)), "part") for (kind, _), part in sorted(keys.items())
+        _encode((kind, part.name, bytes.fromhex(part.fingerprint)), "part", _no_code)
+        for (kind, _), part in sorted(keys.items())
     ]
-    return blake3(b"xpstore process v1\n" + _encode(to_name("name", name), "name") + b"".join(encoded)).hexdigest()
+    return blake3(
+        b"xpstore process v1\n" + _encode(to_name("name", name), "name", _no_code) + b"".join(encoded)
+    ).hexdigest()
 
 
 class _Open:
@@ -126,7 +139,8 @@ class _Open:
 class _Encoder:
     """Encodes one value, with a stack of its own: values may be nested deeper than Python's calls."""
 
-    def __init__(self, value: Any) -> None:
+    def __init__(self, value: Any, read_code: CodeReader) -> None:
+        self._read_code = read_code
         self._root = _Open(None, Branch(b"", [(None, value)], lambda _: "", list))
         self.stack = [self._root]
         self._open = set[int]()
@@ -157,7 +171,7 @@ class _Encoder:
                 continue
             if key in self._open:
                 raise Refused("it contains itself")
-            branch = BRANCHES[type(value)](value) if type(value) in BRANCHES else expand(value)
+            branch = BRANCHES[type(value)](value) if type(value) in BRANCHES else expand(value, self._read_code)
             if isinstance(branch, bytes):
                 self._remember(value, branch)
                 add(branch)
@@ -188,8 +202,8 @@ class _Encoder:
         return "".join(pieces)
 
 
-def _encode(value: Any, name: str) -> bytes:
-    encoder = _Encoder(value)
+def _encode(value: Any, name: str, read_code: CodeReader) -> bytes:
+    encoder = _Encoder(value, read_code)
     try:
         return encoder.run()
     except (Refused, InvalidArgument) as error:

@@ -22,7 +22,7 @@ def progress(description: str, total_bytes: int) -> Iterator[Advance]:
         A function that takes how many bytes more are done. Any thread may call it.
     """
     if total_bytes < SHOWN_FROM_BYTES or not _is_terminal():
-        yield _ignore
+        yield unseen
         return
     with _bar(description, total_bytes) as advance:
         yield advance
@@ -35,8 +35,8 @@ def _is_terminal() -> bool:
         return False
 
 
-def _ignore(size_bytes: int) -> None:
-    pass
+def unseen(size_bytes: int) -> None:
+    """Takes progress that nobody sees."""
 
 
 @contextlib.contextmanager
@@ -55,14 +55,14 @@ def _bar(description: str, total_bytes: int) -> Iterator[Advance]:
             TransferSpeedColumn,
         )
     except ImportError:
-        yield _ignore
+        yield unseen
         return
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     display = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True)
     try:
         display.start()
     except LiveError:  # another transfer of this process shows its bar
-        yield _ignore
+        yield unseen
         return
     try:
         task = display.add_task(escape(description), total=total_bytes)

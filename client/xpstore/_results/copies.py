@@ -14,25 +14,27 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from blake3 import blake3
 
 from xpstore._files.download import Download, read_manifest
-from xpstore._files.index import cache_folder, identity_of, is_private, is_settled
-from xpstore._files.scan import scan, tree_digest
+from xpstore._files.manifest import tree_digest
+from xpstore._files.scan import scan
 from xpstore._machine import locks
+from xpstore._machine.file_status import identity_of, is_private, is_settled
 from xpstore._machine.progress import progress
+from xpstore._machine.settings import cache_folder, setting
 from xpstore._results.formats import Buffer, read_file
-from xpstore._spool.segment import setting
-from xpstore.client import Client
-from xpstore.errors import InvalidArgument, NotFound
+from xpstore._service.connection import Connection
+from xpstore.errors import DataLoss, InvalidArgument, NotFound
 from xpstore.v1 import artifact_pb2 as pb
 
 DEFAULT_LIMIT_MIB = 10_240
-# A draft of a process that is gone is removed after this.
-DRAFT_SECONDS = 86_400
+# What a process that is gone was making is removed after this.
+UNFINISHED_SECONDS = 86_400
 # Smaller files are read: a map costs more than it saves. Larger ones are hashed by several threads.
 MAPPED_FROM_BYTES = 1 << 20
 # How many of them a process remembers as verified.
@@ -41,8 +43,13 @@ REMEMBERED = 10_000
 ENTRY_BYTES = 16 << 10
 # Descriptors that keep copies given out as paths from being evicted; beyond these the oldest may go.
 PINS = 64
+# How often a copy that is damaged, or evicted while it is read, is fetched.
+ATTEMPTS = 4
 MANIFEST = "manifest"
 FILES = "files"
+
+
+T = TypeVar("T")
 
 
 class Damaged(Exception):
@@ -115,14 +122,47 @@ class LocalCopies:
         self._unchecked_bytes = limit_bytes  # what others have put there is not known yet
 
     @staticmethod
-    def open_default() -> "LocalCopies":
-        """Opens the copies of this user; where there is no folder for them, some that go with the process.
+    def here() -> "LocalCopies":
+        """The copies of this user; where there is no folder for them, some that go with the process.
 
         Raises:
             InvalidArgument: XPSTORE_CACHE_MIB is no number.
         """
         limit_bytes = int(setting("XPSTORE_CACHE_MIB", DEFAULT_LIMIT_MIB) * (1 << 20))
-        return LocalCopies(_usable(cache_folder()), limit_bytes)
+        return _copies_in(os.getpid(), cache_folder(), limit_bytes)
+
+    def using(
+        self,
+        connection: Connection,
+        version: pb.ArtifactVersion,
+        read: "Callable[[LocalCopy], T]",
+        file: pb.ArtifactFile | None = None,
+    ) -> T:
+        """Reads a version from its copy, which is made if there is none; or one file of it, without the others.
+
+        Args:
+            connection: what is not here is downloaded.
+            version: which.
+            read: raises Damaged if the copy is not, or not any more, what it shall be.
+            file: of the version, the only one in the copy; default all.
+
+        Raises:
+            NotFound: it was deleted.
+            DataLoss: the bytes are damaged, on the way or on this machine's disk.
+        """
+        digest, size_bytes = version.digest, version.size_bytes
+        if file is not None:
+            digest, size_bytes = tree_digest([_entry_of(file)]), file.size_bytes
+        path = file.path if file is not None else ""
+        for _ in range(ATTEMPTS):
+            copy = self.find(digest, size_bytes) or self.fetch(connection, version, path, digest, size_bytes)
+            try:
+                return read(copy)
+            except Damaged:
+                self.drop(digest, size_bytes)
+            finally:
+                self.trim()
+        raise DataLoss(f"The copy of {version.name!r} on this machine is damaged as soon as it is made.")
 
     def find(self, digest: bytes, size_bytes: int) -> LocalCopy | None:
         """The copy of a version, if it is here and its manifest is sound."""
@@ -140,22 +180,24 @@ class LocalCopies:
             os.utime(folder)  # used now
         return LocalCopy(folder, list(page.entries))
 
-    def fetch(self, client: Client, version: pb.ArtifactVersion) -> LocalCopy:
-        """Downloads a version.
+    def fetch(
+        self, connection: Connection, version: pb.ArtifactVersion, path: str, digest: bytes, size_bytes: int
+    ) -> LocalCopy:
+        """Downloads a version, or one file of it: the tree of this digest.
 
         Raises:
             NotFound: it was deleted.
             DataLoss: what arrives is not what was saved.
             Unavailable: the server is away.
         """
-        with self.draft() as draft, progress(f"Downloading {version.name}", version.size_bytes) as advance:
-            entries = list(read_manifest(client, version.id))
-            Download(client, version.id, draft, advance).run(entries)
-            return self.keep(draft, version, entries)
+        with self.making() as folder, progress(f"Downloading {version.name}", size_bytes) as advance:
+            entries = list(read_manifest(connection, version.id, path))
+            Download(connection, version.id, folder, advance).run(entries)
+            return self.keep(folder, digest, size_bytes, entries)
 
     @contextlib.contextmanager
-    def draft(self) -> Iterator[Path]:
-        """A folder to put the files of a version in; it is removed unless it is kept."""
+    def making(self) -> Iterator[Path]:
+        """A folder to put the files of a copy in; it is removed unless it is kept."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=".", dir=self._folder))
         try:
@@ -164,27 +206,28 @@ class LocalCopies:
         finally:
             _remove(folder)
 
-    def keep(self, draft: Path, version: pb.ArtifactVersion, entries: list[pb.ManifestEntry]) -> LocalCopy:
-        """Makes a draft the copy of a version.
+    def keep(self, made: Path, digest: bytes, size_bytes: int, entries: list[pb.ManifestEntry]) -> LocalCopy:
+        """Makes a folder the copy of a tree.
 
         Args:
-            draft: what `draft` gave.
-            version: the version whose files are in it.
-            entries: their manifest.
+            made: what `making` gave.
+            digest: of the tree whose files are in it.
+            size_bytes: sum of the sizes of its files.
+            entries: its manifest.
 
         Raises:
-            Damaged: it is not that of the version.
+            Damaged: it is not that of the tree.
         """
         known = [_bare(entry) for entry in entries if not entry.offset]
-        if tree_digest(known) != version.digest:
-            raise Damaged(f"{draft} does not hold {version.name!r}")
-        for path, _, names in os.walk(draft):
+        if tree_digest(known) != digest:
+            raise Damaged(f"{made} does not hold the tree {digest.hex()}")
+        for path, _, names in os.walk(made):
             for name in names:
                 _make_read_only(Path(path, name))
-        (draft.parent / MANIFEST).write_bytes(pb.ManifestPage(entries=known).SerializeToString())
-        folder = self._folder / f"{version.digest.hex()}-{version.size_bytes}"
+        (made.parent / MANIFEST).write_bytes(pb.ManifestPage(entries=known).SerializeToString())
+        folder = self._folder / f"{digest.hex()}-{size_bytes}"
         with contextlib.suppress(OSError):  # there is one already, which is as good if it is sound
-            draft.parent.rename(folder)
+            made.parent.rename(folder)
             self._unchecked_bytes += _size_in(folder.name)
         return LocalCopy(folder, known)
 
@@ -203,7 +246,7 @@ class LocalCopies:
         with contextlib.suppress(OSError):
             names = os.listdir(self._folder)
             total = sum(_size_in(name) for name in names)
-            self._remove_old_drafts(names)
+            self._remove_unfinished(names)
             if total > self._limit_bytes:
                 self._evict(names, total)
 
@@ -216,10 +259,15 @@ class LocalCopies:
                 _remove(self._folder / name)
                 total -= _size_in(name)
 
-    def _remove_old_drafts(self, names: list[str]) -> None:
+    def _remove_unfinished(self, names: list[str]) -> None:
         for name in names:
-            if name.startswith(".") and time.time() - _used_at(self._folder / name) > DRAFT_SECONDS:
+            if name.startswith(".") and time.time() - _used_at(self._folder / name) > UNFINISHED_SECONDS:
                 _remove(self._folder / name)
+
+
+@functools.cache
+def _copies_in(pid: int, folder: Path | None, limit_bytes: int) -> LocalCopies:
+    return LocalCopies(_usable(folder), limit_bytes)
 
 
 def _usable(folder: Path | None) -> Path:
@@ -278,6 +326,17 @@ def forget() -> None:
 
 def _digest(data: Buffer, is_large: bool) -> bytes:
     return (blake3(data, max_threads=blake3.AUTO) if is_large else blake3(data)).digest()
+
+
+def _entry_of(file: pb.ArtifactFile) -> pb.ManifestEntry:
+    """A file of a list as the only entry of a tree."""
+    return pb.ManifestEntry(
+        path=file.path,
+        type=pb.FILE_TYPE_FILE,
+        executable=file.executable,
+        size_bytes=file.size_bytes,
+        digest=file.digest,
+    )
 
 
 def _bare(entry: pb.ManifestEntry) -> pb.ManifestEntry:

@@ -12,19 +12,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from xpstore._files.scan import Folder, scan
-from xpstore._results import tagged_json as plain
-from xpstore._results.copies import Damaged
+from xpstore._files.folder import Folder
+from xpstore._files.scan import scan
+from xpstore._results import tagged_json
+from xpstore._results.copies import LocalCopies
 from xpstore._results.formats import FORMATS, Buffer, is_state_dict, read_file
-from xpstore.client import Client
-from xpstore.errors import DataLoss, InvalidArgument
+from xpstore._session.client import ClientBase
+from xpstore._session.registry import handle
+from xpstore.errors import InvalidArgument
 from xpstore.v1 import artifact_pb2 as pb
 
 VALUE = "value.json"
 PICKLE = "value.pickle"
 FORMAT_VERSION = 1
-# How often a copy that is damaged, or evicted while it is read, is fetched.
-ATTEMPTS = 4
 # What may be asked for by name.
 NAMED_FORMATS = ("pickle",)
 
@@ -69,7 +69,7 @@ def write(value: Any, folder: Path, *, format: str | None = None, trusted: Seque
     return writer.used
 
 
-def read(client: Client, files: Files, *, format: str | None = None, trusted: Sequence[str] = ()) -> Any:
+def read(client: ClientBase, files: Files, *, format: str | None = None, trusted: Sequence[str] = ()) -> Any:
     """Reads a value back.
 
     Args:
@@ -92,23 +92,21 @@ def read(client: Client, files: Files, *, format: str | None = None, trusted: Se
         raise InvalidArgument(f"the result needs {error.name}, which is not installed here") from error
 
 
-def load(client: Client, version: pb.ArtifactVersion, *, format: str | None = None, trusted: Sequence[str] = ()) -> Any:
+def load(
+    copies: LocalCopies,
+    client: ClientBase,
+    version: pb.ArtifactVersion,
+    *,
+    format: str | None = None,
+    trusted: Sequence[str] = (),
+) -> Any:
     """Reads the value of a version, from its copy on this machine, which is made if there is none.
 
     Raises:
         InvalidArgument, NotFound: see `read`.
         DataLoss: the bytes are damaged, on the way or on this machine's disk.
     """
-    copies = client.caching.copies
-    for _ in range(ATTEMPTS):
-        copy = copies.find(version.digest, version.size_bytes) or copies.fetch(client, version)
-        try:
-            return read(client, copy, format=format, trusted=trusted)
-        except Damaged:
-            copies.drop(version.digest, version.size_bytes)
-        finally:
-            copies.trim()
-    raise DataLoss(f"The copy of {version.name!r} on this machine is damaged as soon as it is made.")
+    return copies.using(client, version, lambda copy: read(client, copy, format=format, trusted=trusted))
 
 
 class _Writer:
@@ -122,8 +120,8 @@ class _Writer:
         """JSON of a value; what JSON cannot say becomes files."""
         if is_state_dict(value) and type(value) in (dict, OrderedDict):
             return self._state_dict(value)
-        if plain.holds(value):
-            return plain.encode(value, self.walk)
+        if tagged_json.holds(value):
+            return tagged_json.encode(value, self.walk)
         write = _writer_of(value)
         if write is None:
             kind = f"{type(value).__module__}.{type(value).__qualname__}"
@@ -245,7 +243,7 @@ class _Writer:
 
 
 class _Reader:
-    def __init__(self, client: Client, files: Files, format: str | None, trusted: Sequence[str]) -> None:
+    def __init__(self, client: ClientBase, files: Files, format: str | None, trusted: Sequence[str]) -> None:
         self._client = client
         self._files = files
         self._format = format
@@ -253,9 +251,9 @@ class _Reader:
 
     def walk(self, node: Any) -> Any:
         """The value of JSON."""
-        tag = plain.tag_of(node)
+        tag = tagged_json.tag_of(node)
         read = _READERS.get(tag)
-        return read(self, node[tag]) if read else plain.decode(node, self.walk)
+        return read(self, node[tag]) if read else tagged_json.decode(node, self.walk)
 
     def file(self, format: str, name: str) -> Any:
         return FORMATS[format].load(self._files.read(name), self._trusted)
@@ -299,11 +297,8 @@ class _Reader:
         return plotly.io.from_json(bytes(self._files.read(name)).decode())
 
     def artifact(self, id_: str) -> Any:
-        from xpstore.artifact import Artifact
-
         request = pb.GetArtifactVersionRequest(version_id=id_)
-        wire = self._client.call(self._client.stubs.artifacts.GetArtifactVersion, request, is_ordered=False).version
-        return Artifact._from_wire(wire, self._client)
+        return handle(self._client.call(self._client.stubs.artifacts.GetArtifactVersion, request).version, self._client)
 
 
 HINT = 'Return one of these instead, or say format="pickle" where it is written and where it is read.'

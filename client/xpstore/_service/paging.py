@@ -3,16 +3,16 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from xpstore.client import Client
+from xpstore._service.connection import Connection
 
 
 def iterate(
-    client: Client, method: Callable[..., Any], request: Any, field: str, *, page_size: int | None = None
+    connection: Connection, method: Callable[..., Any], request: Any, field: str, *, page_size: int | None = None
 ) -> Iterator[Any]:
     """Yields what all pages of a list hold in `field`. `page_size` is by default the most the server gives."""
-    request.page_size = page_size or client.limits.max_page_size
+    request.page_size = page_size or connection.limits.max_page_size
     while True:
-        response = client.call(method, request)
+        response = connection.call(method, request)
         yield from getattr(response, field)
         if not response.next_page_token:
             return

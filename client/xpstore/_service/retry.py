@@ -1,27 +1,58 @@
-"""Waiting for a server that is away."""
+"""Repeating what needs a server while it is away."""
 
 import random
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Protocol, Self
 
-if TYPE_CHECKING:
-    from xpstore.client import Client
+from xpstore.errors import DeadlineExceeded, Error, Unavailable
 
 FIRST_BACKOFF_SECONDS = 0.05
 LONGEST_BACKOFF_SECONDS = 2.0
 LAST_ATTEMPT_SECONDS = 0.05
-# One stream of bytes over a slow line; keepalive notices a dead one much sooner.
-STREAM_SECONDS = 900.0
 
 _random = random.SystemRandom()  # the program's own random numbers stay what its seed makes them
 
 
-class Patience:
-    """How long to wait for a server that is away: as long as a call may take, since the start or the last progress."""
+class Server(Protocol):
+    """What may have to be started before the next attempt."""
 
-    def __init__(self, client: "Client", seconds: float | None = None) -> None:
-        self._client = client
-        self._seconds = seconds or client.timeout_seconds
+    def revive(self, timeout_seconds: float) -> None:
+        """Starts it again if it is this client's to start."""
+
+
+class Attempts:
+    """Attempts at one thing, until one ends well or with another error than that the server is away.
+
+    They last as long as a call may take, since the start or the last progress.
+
+    Args:
+        server: what is attempted needs it.
+        seconds: how long.
+        repeated: errors that another attempt may mend.
+        is_wanted: whether anybody still waits for it.
+
+    Example:
+        ```python
+        for attempt in connection.attempts():
+            with attempt:
+                return call()
+        ```
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        seconds: float,
+        repeated: tuple[type[Error], ...] = (Unavailable, DeadlineExceeded),
+        is_wanted: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._server = server
+        self._seconds = seconds
+        self._repeated = repeated
+        self._is_wanted = is_wanted
+        self._is_over = False
         self.renew()
 
     def renew(self) -> None:
@@ -34,12 +65,27 @@ class Patience:
         """What is left, enough for one attempt at least."""
         return max(self._deadline - time.monotonic(), LAST_ATTEMPT_SECONDS)
 
-    def wait(self) -> bool:
+    def __iter__(self) -> Iterator[Self]:
+        while not self._is_over:
+            yield self
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if error is None:
+            self._is_over = True
+            return False
+        return isinstance(error, self._repeated) and self._is_wanted() and self._wait()
+
+    def _wait(self) -> bool:
         """Waits before the next attempt; False if there is no time for one."""
         spare = self._deadline - time.monotonic() - LAST_ATTEMPT_SECONDS
         if spare <= 0:
             return False
         time.sleep(min(_random.uniform(self._backoff / 2, self._backoff), spare))
         self._backoff = min(self._backoff * 2, LONGEST_BACKOFF_SECONDS)
-        self._client.revive(self.remaining_seconds)
+        self._server.revive(self.remaining_seconds)
         return True

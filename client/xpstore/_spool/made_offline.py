@@ -8,9 +8,9 @@ afterwards stays deleted: nothing lands in another project of the same id.
 from collections.abc import Callable
 from typing import Any
 
+from xpstore._service.connection import Connection
 from xpstore._spool.backlog import Backlog
 from xpstore._spool.record import Target
-from xpstore.client import Client
 from xpstore.errors import AlreadyExists, InvalidArgument, NotFound
 from xpstore.v1 import experiment_pb2, model_pb2, project_pb2
 
@@ -25,8 +25,8 @@ class Bindings:
         call: makes a call to the server.
     """
 
-    def __init__(self, client: Client, backlog: Backlog, call: Call) -> None:
-        self._client = client
+    def __init__(self, connection: Connection, backlog: Backlog, call: Call) -> None:
+        self._connection = connection
         self._backlog = backlog
         self._call = call
         self.reasons: dict[str, str] = {}
@@ -36,7 +36,7 @@ class Bindings:
         if target.creation is None:
             return target.project
         request = project_pb2.CreateProjectRequest.FromString(target.creation[0])
-        return self._bound(target.project, self._client.stubs.projects.CreateProject, request, "project", "uid")
+        return self._bound(target.project, self._connection.stubs.projects.CreateProject, request, "project", "uid")
 
     def known(self, target: Target) -> str:
         """The id of a target, without a call: "" if it is gone, or was not made yet."""
@@ -51,7 +51,7 @@ class Bindings:
         model = model_pb2.CreateModelRequest.FromString(target.creation[2])
         if not experiment.project_uid:
             return GONE
-        stubs = self._client.stubs
+        stubs = self._connection.stubs
         method = stubs.experiments.CreateExperiment
         model.experiment_id = self._bound(experiment.experiment_id, method, experiment, "experiment", "id")
         if not model.experiment_id:

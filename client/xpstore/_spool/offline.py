@@ -16,7 +16,7 @@ from xpstore.v1 import experiment_pb2, model_pb2, project_pb2
 MAX_HASH_LENGTH = 1_024
 
 
-class Registry:
+class OfflineModels:
     """What one offline client has made."""
 
     def __init__(self) -> None:

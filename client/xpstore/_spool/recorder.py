@@ -7,17 +7,14 @@ import os
 import sys
 import threading
 import weakref
-from collections.abc import Callable
 from hashlib import sha256
-from typing import TYPE_CHECKING
 
+from xpstore._service.connection import Connection
 from xpstore._spool.record import Target
 from xpstore._spool.sender import Sender
 from xpstore._spool.spool import Spool
+from xpstore._values.ids import new_id
 from xpstore.errors import Error, Unavailable
-
-if TYPE_CHECKING:
-    from xpstore.client import Client
 
 log = logging.getLogger("xpstore")
 
@@ -30,14 +27,15 @@ class Recorder:
     """The spool and the sender of one client.
 
     Args:
+        connection: what is logged goes through it.
         server: what tells the client's server from others.
-        owner: the API key as nobody can read it, "" without one.
+        api_key: so that another key's records are left to it; the spool keeps its digest.
         is_offline: whether what is logged waits for `xpstore sync`.
         is_strict: whether to raise when the disk bound is met.
     """
 
-    def __init__(self, client: "Client", server: str, api_key: str, *, is_offline: bool, is_strict: bool) -> None:
-        self._client = client
+    def __init__(self, connection: Connection, server: str, api_key: str, *, is_offline: bool, is_strict: bool) -> None:
+        self._connection = connection
         self.server = server
         self._owner = sha256(api_key.encode()).hexdigest()[:32] if api_key else ""
         self._is_offline = is_offline
@@ -53,10 +51,14 @@ class Recorder:
         self._targets: dict[str, Target] = {}
         self._spool: Spool | None = None
         self._sender: Sender | None = None
-        # `Spool.point`, without the way there: each step of it costs a training loop, whose caches are full of others.
-        self.point: Callable[[Target, str, str | None, float, int | None], None] = self._first_point
+        self.__dict__.pop("point", None)
 
-    def _first_point(self, target: Target, name: str, phase: str | None, value: float, step: int | None) -> None:
+    def point(self, target: Target, name: str, phase: str | None, value: float, step: int | None) -> None:
+        """Takes one point, as `Spool.point` does.
+
+        That takes this method's place once there is a spool: each step of the way to it costs a training loop, whose
+        caches are full of others.
+        """
         self.spool.point(target, name, phase, value, step)
 
     @property
@@ -69,8 +71,6 @@ class Recorder:
         return self._spool or self._open()
 
     def _open(self) -> Spool:
-        from xpstore.client import new_id
-
         with self._lock:
             if self._is_closed:
                 raise Unavailable("This client is closed.")
@@ -78,11 +78,12 @@ class Recorder:
                 header = {"owner": self._owner, "is_offline": self._is_offline}
                 spool = Spool(new_id(), self.server, header, is_strict=self._is_strict)
                 if not self._is_offline:
-                    self._sender = Sender(self._client, self.server, self._owner, spool)
+                    self._sender = Sender(self._connection, spool, self._owner)
                     with contextlib.suppress(RuntimeError):  # at the very end of a program no thread starts any more
                         self._sender.start()
                 _finish_with_process(self)
-                self._spool, self.point = spool, spool.point
+                self._spool = spool
+                self.__dict__["point"] = spool.point
             return self._spool
 
     def target(self, model_id: str, project_uid: str) -> Target:
@@ -93,7 +94,11 @@ class Recorder:
     def dropped_count(self) -> int:
         """How many records will never be stored."""
         spool, sender = self._spool, self._sender
-        return self._dropped_count + (spool.dropped_count if spool else 0) + (sender.dropped_count if sender else 0)
+        return (
+            self._dropped_count
+            + (spool.dropped_count if spool else 0)
+            + (sender.shipper.dropped_count if sender else 0)
+        )
 
     def hurry(self) -> None:
         """Has the sender begin now: what was logged is large, or the last."""
@@ -135,8 +140,8 @@ class Recorder:
             sender.stop()
         with self._lock:
             self._spool = self._sender = None
-            self.point = self._first_point
-        if sender is not None and sender.is_done and sender.own is not None:
+            self.__dict__.pop("point", None)
+        if sender is not None and sender.is_done:
             sender.own.remove()
         else:
             with contextlib.suppress(OSError):
@@ -156,7 +161,7 @@ def _finish_with_process(recorder: Recorder) -> None:
     """A child of multiprocessing leaves without the functions of `atexit`, but with those of its own."""
     process = sys.modules.get("multiprocessing.process")
     if process is not None and process.parent_process() is not None:
-        from multiprocessing.util import Finalize
+        from multiprocessing.util import Finalize  # here, as few programs are children of multiprocessing
 
         Finalize(recorder, recorder.close, exitpriority=0)
 

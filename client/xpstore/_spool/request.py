@@ -7,9 +7,9 @@ from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
-from xpstore._spool.record import ARRAYS, HAS_STEP, IS_INT, NUMBER_MASK, Series, Tag, Target
+from xpstore._spool.record import ARRAYS, HAS_STEP, IS_INT, NUMBER_MASK, RecordTag, Series, Target
 from xpstore._spool.slice import Other, Share, Stretch
 from xpstore.format.messages import Buffer, varint
 from xpstore.v1 import ingest_pb2 as pb
@@ -21,6 +21,39 @@ Pieces = list[Buffer]
 def delimited(field: int, *pieces: Buffer) -> Pieces:
     """A field below 16 that is bytes, text or a message."""
     return [bytes([field << 3 | 2]) + varint(sum(map(len, pieces))), *pieces]
+
+
+class Writer(NamedTuple):
+    """Who sends records.
+
+    Attributes:
+        project_uid: where they belong.
+        writer_id: the writer's.
+        first_record: number of the first of them.
+    """
+
+    project_uid: str
+    writer_id: str
+    first_record: int
+
+
+def request_of(stretch: Stretch, share: Share, model_ids: dict[Target, str], writer: Writer, shift: int = 0) -> Pieces:
+    """The bytes of an IngestRequest with a share of a stretch.
+
+    Args:
+        stretch: the share's.
+        share: one of its shares.
+        model_ids: the models to speak of; records of others are left out.
+        writer: whose records they are.
+        shift: so many numbers before the first are sent as empty places.
+    """
+    head = pb.IngestRequest(
+        project_uid=writer.project_uid,
+        writer_id=writer.writer_id,
+        first_record=writer.first_record - shift,
+        record_count=share.count + shift,
+    )
+    return Batch(stretch, share, model_ids, shift).request(head)
 
 
 class Batch:
@@ -60,7 +93,7 @@ class Batch:
         for series, form in share.points:
             forms[series].append(form)
         for other in share.others:
-            if other.tag == Tag.VALUE and other.series is not None and other.series in forms:
+            if other.tag == RecordTag.VALUE and other.series is not None and other.series in forms:
                 forms[other.series].append(-1)
         for (series, form), slots in share.points.items():
             if series.target not in self._models:
@@ -98,13 +131,13 @@ class Batch:
 
     def _take(self, other: Other) -> None:
         place = self._place(other.slot)
-        if other.tag == Tag.EVENT:
+        if other.tag == RecordTag.EVENT:
             event = pb.EventRecord.FromString(bytes(other.payload))
             event.record = place
             self._models[other.target].events.append(event)
             return
         assert other.series is not None
-        if other.tag == Tag.ARRAYS:
+        if other.tag == RecordTag.ARRAYS:
             head = pb.PackedSeries(name=other.series.name, phase=other.series.phase, record=place)
             series = (head.SerializeToString(), *_arrays(other))
             self._arrays[other.target] += delimited(pb.ModelRecords.SERIES_FIELD_NUMBER, *series)

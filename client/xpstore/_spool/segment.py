@@ -13,36 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from xpstore._machine import locks
-from xpstore.errors import InvalidArgument
-
-
-def spool_root() -> Path:
-    """The folder of all spools of this user."""
-    given = os.environ.get("XPSTORE_SPOOL")
-    state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    return Path(given or Path(state) / "xpstore" / "spool").expanduser().absolute()
 
 
 def server_folder(root: Path, server: str) -> Path:
     """The folder of what waits for one server."""
     readable = re.sub(r"[^A-Za-z0-9.-]+", "_", server)[-40:].strip("_.")
     return root / f"{readable}-{sha256(server.encode()).hexdigest()[:12]}"
-
-
-def setting(name: str, default: float) -> float:
-    """A number in the environment.
-
-    Raises:
-        InvalidArgument: it is no number, or negative.
-    """
-    text = os.environ.get(name) or str(default)
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if not number >= 0:
-        raise InvalidArgument(f"{name} = {text!r}: must be a number, not negative")
-    return number
 
 
 @dataclass(slots=True)

@@ -14,8 +14,8 @@ from xpstore._spool.record import (
     NUMBERED,
     REFERENCE,
     SLOT_BYTES,
+    RecordTag,
     Series,
-    Tag,
     Target,
     size_in_slots,
     walk,
@@ -39,10 +39,10 @@ class Definitions:
 
     def learn(self, data: Buffer, slot: int, tag: int, size: int) -> None:
         """Reads a record, if it is a definition."""
-        if tag == Tag.MODEL:
+        if tag == RecordTag.MODEL:
             reference, payload = _referring(data, slot, size)
             self.targets[reference] = Target.unpacked(bytes(payload))
-        elif tag == Tag.SERIES:
+        elif tag == RecordTag.SERIES:
             reference, target, name, phase = json.loads(bytes(_payload(data, slot, size)))
             self.series[reference] = Series(self.targets[target], name, phase)
 
@@ -126,7 +126,7 @@ class Stretch:
         arrays: set[int] = set()
         slot, end = 0, len(self._data) // SLOT_BYTES
         _, tag, size = HEAD.unpack_from(self._data, CRC.size)
-        if tag == Tag.ARRAYS and size_in_slots(size) == end:
+        if tag == RecordTag.ARRAYS and size_in_slots(size) == end:
             self._take(0, tag, size, arrays)  # a large one, alone: the columns would only be copies of it
             return end
         heads = self.columns[1]
@@ -145,7 +145,7 @@ class Stretch:
                 continue
             if slot + size_in_slots(size) > end:
                 return slot
-            if tag == Tag.RUN_START or tag == Tag.RUN_END:
+            if tag == RecordTag.RUN_START or tag == RecordTag.RUN_END:
                 if slot:
                     return slot
                 self.call = self._other(slot, tag, size)
@@ -161,23 +161,25 @@ class Stretch:
             self._definitions.learn(self._data, slot, tag, size)
             return True
         other = self._other(slot, tag, size)
-        if tag == Tag.ARRAYS:
+        if tag == RecordTag.ARRAYS:
             reference = REFERENCE.unpack_from(self._data, slot * SLOT_BYTES + HEAD_BYTES)[0] >> 2
             has_points = any((head & NUMBER_MASK) >> 2 == reference for head in self._groups)
-            if has_points or any(each.series is other.series and each.tag == Tag.VALUE for each in self._others):
+            if has_points or any(each.series is other.series and each.tag == RecordTag.VALUE for each in self._others):
                 return False
             arrays.add(reference)
-        elif tag == Tag.VALUE and any(each.series is other.series for each in self._others if each.tag == Tag.ARRAYS):
+        elif tag == RecordTag.VALUE and any(
+            each.series is other.series for each in self._others if each.tag == RecordTag.ARRAYS
+        ):
             return False
         self._others.append(other)
         return True
 
     def _other(self, slot: int, tag: int, size: int) -> Other:
         reference, payload = _referring(self._data, slot, size)
-        if tag not in (Tag.VALUE, Tag.ARRAYS):
+        if tag not in (RecordTag.VALUE, RecordTag.ARRAYS):
             return Other(slot, tag, payload, self._definitions.targets[reference])
-        form = reference & 3 if tag == Tag.ARRAYS else 0
-        series = self._definitions.series[reference >> 2 if tag == Tag.ARRAYS else reference]
+        form = reference & 3 if tag == RecordTag.ARRAYS else 0
+        series = self._definitions.series[reference >> 2 if tag == RecordTag.ARRAYS else reference]
         return Other(slot, tag, payload, series.target, series, form)
 
     def _share_out(self) -> list[Share]:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
+from xpstore._machine.settings import setting, spool_folder
 from xpstore._spool.record import (
     FIRST_SERIES,
     FLOAT_POINT,
@@ -32,11 +33,11 @@ from xpstore._spool.record import (
     POINT_BYTES,
     REFERENCE,
     SLOT_BYTES,
-    Tag,
+    RecordTag,
     Target,
     pieces,
 )
-from xpstore._spool.segment import Segment, make_folder, make_segment, server_folder, setting, size_bytes, spool_root
+from xpstore._spool.segment import Segment, make_folder, make_segment, server_folder, size_bytes
 from xpstore._values.checks import to_name, to_step
 from xpstore.errors import ResourceExhausted
 from xpstore.format.messages import Buffer
@@ -102,7 +103,7 @@ class Spool:
 
     def __init__(self, writer_id: str, server: str, header: dict[str, Any], *, is_strict: bool) -> None:
         self.writer_id = writer_id
-        self.root = spool_root()
+        self.root = spool_folder()
         self._limit_bytes = int(setting("XPSTORE_SPOOL_MIB", DEFAULT_LIMIT_MIB) * (1 << 20))
         self._is_strict = is_strict
         self._lock = threading.Lock()
@@ -157,16 +158,18 @@ class Spool:
             self._offset = offset + SLOT_BYTES
             counter.next += 1
 
-    def of_series(self, tag: Tag, target: Target, name: str, phase: str | None, form: int, *payload: Buffer) -> None:
+    def of_series(
+        self, tag: RecordTag, target: Target, name: str, phase: str | None, form: int, *payload: Buffer
+    ) -> None:
         """Takes a record of a series that is more than a point: the payload follows the reference."""
         with self._lock:
             known = self._define(target, name, phase, SLOT_BYTES + REFERENCE.size + sum(map(len, payload)))
             if known is not None:
-                reference = known.reference << 2 | form if tag == Tag.ARRAYS else known.reference
+                reference = known.reference << 2 | form if tag == RecordTag.ARRAYS else known.reference
                 self._append(known.counter.next, tag, REFERENCE.pack(reference), *payload)
                 known.counter.next += 1
 
-    def of_model(self, tag: Tag, target: Target, payload: bytes) -> None:
+    def of_model(self, tag: RecordTag, target: Target, payload: bytes) -> None:
         """Takes any other record of a model."""
         with self._lock:
             if not self._make_room(2 * SLOT_BYTES + len(payload), target):
@@ -174,9 +177,9 @@ class Spool:
             counter = self._counters.setdefault(target.project, _Counter())
             reference = REFERENCE.pack(self._define_target(target))
             self._append(counter.next, tag, reference, payload)
-            counter.next += tag == Tag.EVENT
+            counter.next += tag == RecordTag.EVENT
 
-    def _append(self, number: int, tag: Tag, *payload: Buffer) -> None:
+    def _append(self, number: int, tag: RecordTag, *payload: Buffer) -> None:
         offset = self._offset
         for piece in pieces(number, tag, *payload):
             self._memory[offset : offset + len(piece)] = piece
@@ -196,7 +199,7 @@ class Spool:
             return self._series[key]
         reference = self._next_reference
         described = json.dumps([reference, self._define_target(target), name, phase])
-        self._append(0, Tag.SERIES, described.encode())
+        self._append(0, RecordTag.SERIES, described.encode())
         self._next_reference += 1
         known = _Known(reference, self._counters.setdefault(target.project, _Counter()))
         self._series[key] = known
@@ -207,7 +210,7 @@ class Spool:
         if reference is None:
             reference = self._targets[target.model_id] = self._next_reference
             self._next_reference += 1
-            self._append(0, Tag.MODEL, REFERENCE.pack(reference), target.packed())
+            self._append(0, RecordTag.MODEL, REFERENCE.pack(reference), target.packed())
         return reference
 
     def _make_room(self, size: int, target: Target | None = None) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from xpstore._spool.backlog import Backlog
 from xpstore._spool.made_offline import Bindings
-from xpstore._spool.request import Batch, delimited
+from xpstore._spool.request import Writer, delimited, request_of
 from xpstore._spool.slice import Stretch
 from xpstore.v1 import ingest_pb2 as pb
 
@@ -70,13 +70,8 @@ class Convoy:
     def _request(self, stretch: Stretch) -> bytes:
         (share,) = stretch.shares
         model_ids = {target: self._bindings.known(target) for target in share.targets}
-        head = pb.IngestRequest(
-            project_uid=self._bindings.project(share.targets[0]),
-            writer_id=self._backlog.writer_id,
-            first_record=self._backlog.expanded(share.project, share.first),
-            record_count=share.count,
-        )
-        batch = Batch(stretch, share, model_ids).request(head)
+        uid, first = self._bindings.project(share.targets[0]), self._backlog.expanded(share.project, share.first)
+        batch = request_of(stretch, share, model_ids, Writer(uid, self._backlog.writer_id, first))
         return b"".join(delimited(pb.IngestStreamRequest.BATCH_FIELD_NUMBER, *batch))
 
     def stop(self) -> list[Stretch]:

@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass
 
-from xpstore._service.retry import Patience
+from xpstore._machine.settings import spool_folder
+from xpstore._service.connection import Connection
 from xpstore._spool.backlog import Backlog, adopt
-from xpstore._spool.segment import server_folder, spool_root
-from xpstore._spool.sender import Sender
-from xpstore.client import Client
-from xpstore.errors import DeadlineExceeded, Unavailable
+from xpstore._spool.segment import server_folder
+from xpstore._spool.shipper import Shipper
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,31 +24,27 @@ class Synced:
     busy: int
 
 
-def sync(client: Client) -> Synced:
-    """Sends everything that waits for a client's server, whoever logged it on this machine, each record once.
+def sync(connection: Connection) -> Synced:
+    """Sends everything that waits for a server, whoever logged it on this machine, each record once.
 
     Raises:
         Unavailable: the server went away. What is not sent stays.
     """
-    folder = server_folder(spool_root(), client.recorder.server)
-    sender = Sender(client, client.recorder.server, None)
+    folder = server_folder(spool_folder(), connection.server)
+    shipper = Shipper(connection)
     for backlog in adopt(folder, owner=None):
         try:
-            _ship_all(client, sender, backlog)
+            _ship_all(connection, shipper, backlog)
             backlog.remove()
         finally:
             backlog.release()
     busy = sum(not entry.name.startswith(".") for entry in folder.iterdir()) if folder.exists() else 0
-    return Synced(sent=sender.shipped_count - sender.dropped_count, dropped=sender.dropped_count, busy=busy)
+    dropped = shipper.dropped_count
+    return Synced(sent=shipper.shipped_count - dropped, dropped=dropped, busy=busy)
 
 
-def _ship_all(client: Client, sender: Sender, backlog: Backlog) -> None:
-    patience = Patience(client)
-    while True:
-        try:
-            if not sender.ship(backlog):
-                return
-            patience.renew()
-        except (Unavailable, DeadlineExceeded):
-            if not patience.wait():
-                raise
+def _ship_all(connection: Connection, shipper: Shipper, backlog: Backlog) -> None:
+    for attempt in connection.attempts():
+        with attempt:
+            while shipper.ship(backlog):
+                attempt.renew()

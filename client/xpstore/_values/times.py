@@ -1,8 +1,8 @@
-"""When and by whom something was made and changed."""
+"""Times and durations: those of the wire are microseconds."""
 
 import time
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from xpstore._values.checks import invalid
 
@@ -41,32 +41,3 @@ def to_microseconds(field: str, duration: timedelta | float, *, least_us: int = 
 def to_timedelta(wire: Any, field: str) -> timedelta | None:
     """An optional duration of the wire, None if it is unset."""
     return timedelta(microseconds=getattr(wire, field)) if wire.HasField(field) else None
-
-
-class _Wired(Protocol):
-    @property
-    def _wire(self) -> Any: ...
-
-
-class Stamped:
-    """The four fields that everything with a name has, as they were when it was last heard of."""
-
-    @property
-    def created_at(self: _Wired) -> datetime:
-        """When it was created, UTC."""
-        return to_datetime(self._wire.created_at_us)
-
-    @property
-    def created_by(self: _Wired) -> str:
-        """Name of the API key that created it."""
-        return str(self._wire.created_by)
-
-    @property
-    def updated_at(self: _Wired) -> datetime:
-        """When it was last changed, UTC."""
-        return to_datetime(self._wire.updated_at_us)
-
-    @property
-    def updated_by(self: _Wired) -> str:
-        """Name of the API key that changed it last."""
-        return str(self._wire.updated_by)

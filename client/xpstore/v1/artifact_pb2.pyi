@@ -465,7 +465,7 @@ class GetArtifactVersionResponse(_message.Message):
     def __init__(self, version: _Optional[_Union[ArtifactVersion, _Mapping]] = ...) -> None: ...
 
 class ListArtifactVersionsRequest(_message.Message):
-    __slots__ = ("project_uid", "name", "type", "model_id", "iteration_id", "step", "descending", "page_size", "page_token")
+    __slots__ = ("project_uid", "name", "type", "model_id", "iteration_id", "step", "descending", "page_size", "page_token", "version", "alias")
     PROJECT_UID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
@@ -475,6 +475,8 @@ class ListArtifactVersionsRequest(_message.Message):
     DESCENDING_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    ALIAS_FIELD_NUMBER: _ClassVar[int]
     project_uid: str
     name: str
     type: str
@@ -484,7 +486,9 @@ class ListArtifactVersionsRequest(_message.Message):
     descending: bool
     page_size: int
     page_token: str
-    def __init__(self, project_uid: _Optional[str] = ..., name: _Optional[str] = ..., type: _Optional[str] = ..., model_id: _Optional[str] = ..., iteration_id: _Optional[str] = ..., step: _Optional[int] = ..., descending: bool = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    version: int
+    alias: str
+    def __init__(self, project_uid: _Optional[str] = ..., name: _Optional[str] = ..., type: _Optional[str] = ..., model_id: _Optional[str] = ..., iteration_id: _Optional[str] = ..., step: _Optional[int] = ..., descending: bool = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., version: _Optional[int] = ..., alias: _Optional[str] = ...) -> None: ...
 
 class ListArtifactVersionsResponse(_message.Message):
     __slots__ = ("versions", "next_page_token")

@@ -55,6 +55,8 @@ class Filters:
     model_id: str | None = None
     iteration_id: str | None = None
     step: int | None = None
+    version: int | None = None
+    alias: str | None = None
 
 
 def _live() -> Select[Any]:
@@ -125,6 +127,12 @@ def list_versions(tx: Transaction, project_uid: str, filters: Filters, page: Pag
         query = query.where(named.c.name == filters.name)
     if filters.type is not None:
         query = query.where(named.c.type == filters.type)
+    if filters.version is not None:
+        query = query.where(version.c.version == filters.version)
+    if filters.alias is not None:
+        alias = tables.artifact_alias
+        points_here = (alias.c.version_id == version.c.id, alias.c.alias == filters.alias)
+        query = query.where(exists().where(*points_here))
     link = tables.artifact_link
     linked = [
         getattr(link.c, column) == getattr(filters, column)

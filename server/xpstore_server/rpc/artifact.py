@@ -165,7 +165,7 @@ class ArtifactService(artifact_pb2_grpc.ArtifactServiceServicer):
     ) -> pb.ListArtifactVersionsResponse:
         uid = a_uuid("project_uid", request.project_uid)
         given = {name: getattr(request, name) for name in Filters.__slots__ if request.HasField(name)}
-        checks = {"name": a_name, "type": a_type, "model_id": a_uuid, "iteration_id": a_uuid}
+        checks = {"name": a_name, "type": a_type, "model_id": a_uuid, "iteration_id": a_uuid, "alias": a_name}
         for name in checks.keys() & given.keys():
             given[name] = checks[name](name, given[name])
         pager = Pager("versions", uid, given, descending=request.descending)

@@ -1,0 +1,59 @@
+"""Where a server is: what users write, as gRPC takes it."""
+
+import ipaddress
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from xpstore.errors import InvalidArgument
+
+DEFAULT_PORT = 50051
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a server is and how to speak to it."""
+
+    target: str
+    is_loopback: bool
+    is_tls: bool
+
+
+def parse_address(api_url: str) -> Address:
+    """Reads "host:50051", "http(s)://...", "grpc(s)://..." or "unix:...".
+
+    Without a scheme, loopback is spoken to in plaintext and everything else with TLS.
+
+    Raises:
+        InvalidArgument: the URL is malformed, or would send the key in plaintext beyond loopback.
+    """
+    if api_url.startswith("unix:"):
+        return Address(api_url, is_loopback=True, is_tls=False)
+    scheme, separator, rest = api_url.partition("://")
+    if not separator:
+        scheme, rest = "", api_url
+    if scheme not in ("", "http", "https", "grpc", "grpcs"):
+        raise InvalidArgument(f"api_url = {api_url!r}: use host:port, https://host, grpcs://host:port or unix:path")
+    try:
+        parts = urlsplit(f"//{rest}")
+        host, port = parts.hostname or "", parts.port
+        if rest.rstrip("/") != parts.netloc or "@" in rest:
+            host = ""
+    except ValueError:
+        host, port = "", None
+    if not host or not all(character.isalnum() or character in "-._:" for character in host):
+        raise InvalidArgument(f"api_url = {api_url!r}: write host:port or https://host, without a user or a path")
+    is_loopback = _is_loopback(host)
+    is_tls = scheme in ("https", "grpcs") or (not scheme and not is_loopback)
+    if not is_tls and not is_loopback:
+        raise InvalidArgument(
+            f"api_url = {api_url!r}: the API key would travel in plaintext; use https:// or grpcs:// beyond loopback"
+        )
+    port = port or (443 if scheme == "https" else DEFAULT_PORT)
+    return Address(f"[{host}]:{port}" if ":" in host else f"{host}:{port}", is_loopback, is_tls)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,216 @@
+"""The connection to one server: an address, a key, and the one way in which everything is called."""
+
+import contextlib
+import os
+from collections.abc import Callable, Generator, Iterable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import grpc
+
+from xpstore._service import embedded
+from xpstore._service.address import parse_address
+from xpstore._service.channel import Stubs, open_channel
+from xpstore._service.retry import Attempts
+from xpstore.errors import DeadlineExceeded, Error, Unavailable, from_rpc
+from xpstore.v1 import limits_pb2
+
+Response = TypeVar("Response")
+Metadata = tuple[tuple[str, str], tuple[str, str]]
+
+TIMEOUT_SECONDS = 30.0
+# Of the call that proves address and key.
+CHECK_SECONDS = 10.0
+# One stream of bytes over a slow line; keepalive notices a dead one much sooner.
+STREAM_SECONDS = 900.0
+
+
+class Connection:
+    """Calls to one server with one key.
+
+    Args:
+        api_key: the API key.
+        api_url: the server.
+        timeout_seconds: how long a call may take in all, repetitions while the server is away included.
+        home: that of the embedded service, if it is the server.
+
+    Raises:
+        InvalidArgument: `api_url` is malformed, or would send the key in plaintext beyond loopback.
+    """
+
+    def __init__(self, api_key: str, api_url: str, *, timeout_seconds: float, home: Path | None = None) -> None:
+        self.api_url = api_url
+        self.timeout_seconds = timeout_seconds
+        self.is_closed = False
+        self._home = home
+        self._address = parse_address(api_url)
+        self._authorization = ("authorization", f"Bearer {api_key}")
+        self._pid = 0
+        self._stubs: Stubs | None = None
+        self._limits: limits_pb2.Limits | None = None
+        self._closing: list[tuple[int, Callable[[], None]]] = []
+
+    @property
+    def api_key(self) -> str:
+        """The API key: for those who open another connection like this one, never to be shown."""
+        return self._authorization[1].removeprefix("Bearer ")
+
+    @property
+    def server(self) -> str:
+        """What tells this server from others on this machine."""
+        return f"embedded:{self._home}" if self._home else self._address.target
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the server is the embedded service, which may have to start again."""
+        return self._home is not None
+
+    @property
+    def limits(self) -> limits_pb2.Limits:
+        """The server's limits, asked for once, and again after it was away: another one may have come back."""
+        limits = self._limits
+        if limits is None:
+            limits = self._limits = self.call(self.stubs.limits.GetLimits, limits_pb2.GetLimitsRequest()).limits
+        return limits
+
+    def check(self) -> None:
+        """Proves address and key by one call, which is not repeated.
+
+        Raises:
+            Unavailable: the server does not answer.
+            Unauthenticated: the server does not know the key.
+        """
+        seconds = min(self.timeout_seconds, CHECK_SECONDS)
+        self._limits = self.once(self.stubs.limits.GetLimits, limits_pb2.GetLimitsRequest(), seconds).limits
+
+    @property
+    def stubs(self) -> Stubs:
+        """The generated stubs on a channel of this process: one made before a fork must not be used after it."""
+        if self._stubs is None or self._pid != os.getpid():
+            if self.is_closed:
+                raise Unavailable("This client is closed.")
+            _abandoned.append(self._stubs)
+            self._stubs = Stubs(open_channel(self._address))
+            self._pid = os.getpid()
+        return self._stubs
+
+    def attempts(
+        self,
+        seconds: float | None = None,
+        repeated: tuple[type[Error], ...] = (Unavailable, DeadlineExceeded),
+        is_wanted: Callable[[], bool] = lambda: True,
+    ) -> Attempts:
+        """Attempts at something that needs the server.
+
+        Args:
+            seconds: how long, since the start or the last progress; default the time-out of calls.
+            repeated: errors that another attempt may mend.
+            is_wanted: whether anybody still waits for it.
+        """
+        return Attempts(self, seconds or self.timeout_seconds, repeated, is_wanted)
+
+    def call(
+        self,
+        method: Callable[..., Response],
+        request: Any,
+        *,
+        timeout_seconds: float | None = None,
+        answer_seconds: float | None = None,
+    ) -> Response:
+        """Makes a unary call, again while the server cannot be reached and time is left: every call may be repeated.
+
+        Args:
+            method: of a stub.
+            request: its request.
+            timeout_seconds: how long it may take in all; default the time-out of this connection.
+            answer_seconds: how long the answer to one attempt may take, whatever the time-out; default what is left.
+
+        Raises:
+            Error: the typed error of the answer.
+        """
+        for attempt in self.attempts(timeout_seconds, (Unavailable,), self._is_open):
+            with attempt:
+                return self.once(method, request, answer_seconds or attempt.remaining_seconds)
+        raise AssertionError("the last attempt returns or raises")
+
+    def once(self, method: Callable[..., Response], request: Any, timeout_seconds: float) -> Response:
+        """Makes a unary call once; raises as `call` does."""
+        metadata = self.metadata
+        try:
+            return method(request, timeout=timeout_seconds, metadata=metadata, wait_for_ready=False)
+        except grpc.RpcError as error:
+            raise self._typed(error, metadata) from None
+
+    def stream(self, method: Callable[..., Any], request: Any) -> Generator[Any, None, None]:
+        """Yields the messages of a streaming answer. Not repeated: only the caller knows where to go on.
+
+        Raises:
+            Error: the typed error of the answer.
+        """
+        metadata = self.metadata
+        call = method(request, timeout=STREAM_SECONDS, metadata=metadata)
+        try:
+            yield from call
+        except grpc.RpcError as error:
+            raise self._typed(error, metadata) from None
+        finally:
+            call.cancel()
+
+    @contextlib.contextmanager
+    def sending(self, method: Any, messages: Iterable[bytes]) -> Iterator[Any]:
+        """Begins a call that sends a stream; `result()` of what is yielded is its answer, `cancel()` breaks it off.
+
+        Raises:
+            Error: the typed error of the answer; Unavailable if it was broken off.
+        """
+        metadata = self.metadata
+        try:
+            yield method.future(iter(messages), timeout=STREAM_SECONDS, metadata=metadata)
+        except grpc.RpcError as error:
+            raise self._typed(error, metadata) from None
+        except grpc.FutureCancelledError:
+            raise Unavailable("The call was broken off.") from None
+
+    def revive(self, timeout_seconds: float) -> None:
+        """Starts the embedded service again if it left, as it does when idle. Other servers are not this client's.
+
+        Raises:
+            Unavailable: it does not start.
+        """
+        if self._home is not None:
+            embedded.ensure(self._home, timeout_seconds)
+
+    def on_close(self, action: Callable[[], None]) -> None:
+        """Has something done before this process closes the connection, while calls still go through."""
+        self._closing.append((os.getpid(), action))
+
+    def close(self) -> None:
+        """Closes the connection. Handles made from it stop working."""
+        for pid, action in self._closing:
+            if pid == os.getpid():  # a forked child has none of its parent's threads, and maybe locks that they held
+                action()
+        self.is_closed = True
+        stubs, self._stubs = self._stubs, None
+        if stubs is not None and self._pid == os.getpid():
+            stubs.channel.close()
+
+    def _is_open(self) -> bool:
+        return not self.is_closed
+
+    @property
+    def metadata(self) -> Metadata:
+        """What every call carries: the key, and a fresh request id."""
+        return (self._authorization, ("x-request-id", os.urandom(8).hex()))
+
+    def _typed(self, error: grpc.RpcError, metadata: Metadata) -> Error:
+        """The error of a failed call, which says of a server that is away where it should be."""
+        typed = from_rpc(error, metadata[1][1])
+        if isinstance(typed, Unavailable):
+            self._limits = None
+            if not typed.metadata:
+                typed.args = (f"The server at {self.api_url} does not answer: {typed}",)
+        return typed
+
+
+# Stubs of a parent process: closing or collecting their channel after a fork may hang, so they are kept.
+_abandoned: list[Stubs | None] = []

@@ -1,0 +1,64 @@
+"""Which calls come after what was logged before them: those whose answer or effect that could change.
+
+What is logged goes to the server in the background. A call of this table first sends what is pending; all others go
+at once. The requests are named, not the methods: each method has one of its own, and a name needs no import.
+"""
+
+from typing import Any
+
+# Reads of a model and of what is logged of it; what adds, removes, moves or counts there; and what brings back a
+# project that records could reach again. Creating a model is not among them: a new one has nothing pending, of one
+# that is there a handle asks again, and many models would wait for the records of each. Neither are batches of records,
+# which the sender keeps in order, nor projects and experiments by name, chunks, leases and heartbeats: no record
+# changes them.
+ORDERED = frozenset(
+    {
+        # models
+        "GetModelRequest",
+        "ListModelsRequest",
+        "SearchModelsRequest",
+        "UpdateModelRequest",
+        "AdvanceModelRequest",
+        "RewindModelRequest",
+        "UpdateModelTagsRequest",
+        "DeleteModelRequest",
+        # modules
+        "CreateModuleRequest",
+        "ListModulesRequest",
+        "ListNewestModulesRequest",
+        "DeleteModuleRequest",
+        "ClearModulesRequest",
+        # metrics
+        "LogMetricsRequest",
+        "ListMetricsRequest",
+        "GetLastMetricRequest",
+        "GetBestMetricRequest",
+        "ListSeriesRequest",
+        "ReadSeriesRequest",
+        "DeleteMetricRequest",
+        "ClearMetricsRequest",
+        # iterations
+        "CreateIterationRequest",
+        "GetIterationRequest",
+        "ListIterationsRequest",
+        "DeleteIterationRequest",
+        "ClearIterationsRequest",
+        # runs
+        "CreateRunRequest",
+        "GetRunRequest",
+        "FinishRunRequest",
+        "ListRunsRequest",
+        # what goes or comes back with all that is below it
+        "DeleteExperimentRequest",
+        "DeleteProjectRequest",
+        "UndeleteProjectRequest",
+        # to an iteration that may be pending
+        "LinkArtifactVersionRequest",
+    }
+)
+
+
+def is_ordered(request: Any) -> bool:
+    """Whether a call must find what was logged before it. A commit does if it links to a model or an iteration."""
+    name = request.DESCRIPTOR.name
+    return name in ORDERED or (name == "CommitArtifactRequest" and bool(request.draft.links))

@@ -1,0 +1,196 @@
+"""Shipping: what a writer has logged goes to the server in order, each record once."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from xpstore._service.connection import Connection
+from xpstore._spool.backlog import Backlog
+from xpstore._spool.made_offline import Bindings
+from xpstore._spool.record import SLOT_BYTES, RecordTag, Target
+from xpstore._spool.request import Writer, request_of
+from xpstore._spool.slice import Other, Share, Stretch
+from xpstore._spool.stream import Convoy
+from xpstore.errors import (
+    AlreadyExists,
+    Conflict,
+    DeadlineExceeded,
+    Error,
+    InvalidArgument,
+    NotFound,
+    PermissionDenied,
+    Stale,
+    Unauthenticated,
+    Unavailable,
+)
+from xpstore.v1 import ingest_pb2 as pb
+from xpstore.v1 import run_pb2
+
+log = logging.getLogger("xpstore")
+
+# 26,000 points of the spool, 0.7 MiB on the wire. One record more may be as large again.
+BATCH_BYTES = 26_214 * SLOT_BYTES
+CALL_SECONDS = 10.0
+# How many calls have one batch each after several in one call failed.
+CAREFUL_CALLS = 16
+# A record that the server will never take; all other errors may pass.
+REFUSALS = (InvalidArgument, AlreadyExists, Conflict)
+# Errors that waiting will not mend.
+KEY_ERRORS = (Unauthenticated, PermissionDenied)
+
+
+class Shipper:
+    """Ships records of any writers, one batch at a time.
+
+    Attributes:
+        shipped_count: records that the server has, or refused for good.
+        dropped_count: those of them that it will never have.
+        calling: held while a call is under way.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._bindings: dict[str, Bindings] = {}
+        self._limit_bytes = BATCH_BYTES
+        self._careful_calls = 0
+        self._gone: set[str] = set()
+        self.dropped_count = 0
+        self.shipped_count = 0
+        self.calling = threading.Lock()
+
+    @property
+    def batch_bytes(self) -> int:
+        """How much of a spool goes out together when all goes well."""
+        return BATCH_BYTES
+
+    def ship(self, backlog: Backlog) -> bool:
+        """Ships the next records of a writer; False if there are none."""
+        stretch = backlog.read(self._limit_bytes)
+        if stretch is None:
+            return False
+        bindings = self._bindings.setdefault(backlog.writer_id, Bindings(self._connection, backlog, self._call))
+        if self._careful_calls or self._limit_bytes < BATCH_BYTES:
+            self._careful_calls = max(self._careful_calls - 1, 0)
+        elif (convoy := Convoy(backlog, bindings, stretch, BATCH_BYTES)).is_worth_it:
+            self._ship_together(backlog, convoy)
+            return True
+        try:
+            for share in stretch.shares:
+                self._ingest(backlog, bindings, stretch, share)
+            if stretch.call is not None:
+                self._call_run(bindings, stretch.call)
+        except REFUSALS as error:
+            self._refused(backlog, stretch, error)
+            return True
+        except DeadlineExceeded:
+            self._limit_bytes = max(stretch.size_bytes // 2 // SLOT_BYTES * SLOT_BYTES, SLOT_BYTES)
+            raise
+        self._shipped(backlog, stretch)
+        return True
+
+    def forget(self, backlog: Backlog) -> None:
+        """Lets go of what is known of a writer."""
+        self._bindings.pop(backlog.writer_id, None)
+
+    def _ship_together(self, backlog: Backlog, convoy: Convoy) -> None:
+        try:
+            answer = self._call(self._connection.stubs.ingest_batches, convoy)
+        except (Unavailable, *KEY_ERRORS):
+            raise
+        except Error as error:
+            log.debug("Several batches in one call are refused, each has its own now: %s", error)
+            self._careful_calls = CAREFUL_CALLS
+            return
+        finally:
+            stretches = convoy.stop()
+        self._all_dropped(answer.dropped)
+        self._shipped(backlog, *stretches)
+
+    def _shipped(self, backlog: Backlog, *stretches: Stretch) -> None:
+        backlog.advance(*stretches)
+        self.shipped_count += sum(stretch.record_count for stretch in stretches)
+        self._limit_bytes = min(self._limit_bytes * 2, BATCH_BYTES)
+
+    def _refused(self, backlog: Backlog, stretch: Stretch, error: Error) -> None:
+        """Halves the batch until only the record at fault is left, and leaves that out."""
+        if stretch.record_count + (stretch.call is not None) > 1:
+            self._limit_bytes = max(stretch.size_bytes // 2 // SLOT_BYTES * SLOT_BYTES, SLOT_BYTES)
+            return
+        target = stretch.call.target if stretch.call else stretch.shares[0].targets[0]
+        self._dropped(target.model_id, 1, str(error))
+        backlog.advance(stretch)
+        self._limit_bytes = BATCH_BYTES
+
+    def _ingest(self, backlog: Backlog, bindings: Bindings, stretch: Stretch, share: Share) -> None:
+        model_ids = {target: id_ for target in share.targets if (id_ := bindings.model(target))}
+        missing = set(share.targets) - set(model_ids)
+        uid = bindings.project(share.targets[0])
+        if missing:
+            for target in missing:
+                self._dropped(target.model_id, _count(share, target), "it could not be made, or was deleted")
+            if not model_ids:
+                return
+        first = backlog.expanded(share.project, share.first)
+        shift = 0
+        while True:
+            writer = Writer(uid, backlog.writer_id, first)
+            try:
+                request = b"".join(request_of(stretch, share, model_ids, writer, shift))
+                answer = self._call(self._connection.stubs.ingest_batch, request)
+            except NotFound as error:
+                for target in model_ids:
+                    self._dropped(target.model_id, _count(share, target), str(error))
+                return
+            except Stale as error:
+                # Records between are damaged, or the server's data is older than this spool: it never gets them.
+                expected = int(error.metadata["expected"])
+                if not expected < first - shift:
+                    raise
+                shift = first - expected
+                continue
+            return self._all_dropped(answer.dropped)
+
+    def _call_run(self, bindings: Bindings, call: Other) -> None:
+        model_id = bindings.model(call.target)
+        runs = self._connection.stubs.runs
+        if not model_id:
+            return self._dropped(call.target.model_id, 1, "it could not be made, or was deleted")
+        try:
+            if call.tag == RecordTag.RUN_START:
+                start = run_pb2.CreateRunRequest.FromString(bytes(call.payload))
+                start.model_id = model_id
+                self._call_timed(runs.CreateRun, start, "started_at_us")
+            else:
+                end = run_pb2.FinishRunRequest.FromString(bytes(call.payload))
+                self._call_timed(runs.FinishRun, end, "ended_at_us")
+        except NotFound as error:
+            self._dropped(model_id, 1, str(error))
+
+    def _call_timed(self, method: Callable[..., Any], request: Any, field: str) -> None:
+        try:
+            self._call(method, request)
+        except InvalidArgument as error:
+            if error.metadata.get("field") != field:
+                raise
+            request.ClearField(field)  # the clock of this machine was wrong: the server's then
+            self._call(method, request)
+
+    def _all_dropped(self, every: Iterable[pb.DroppedRecords]) -> None:
+        for dropped in every:
+            self._dropped(dropped.model_id, dropped.count, dropped.reason)
+
+    def _dropped(self, model_id: str, count: int, reason: str) -> None:
+        self.dropped_count += count
+        if model_id not in self._gone:
+            self._gone.add(model_id)
+            log.warning("Records of model %s are not stored, and never will be: %s", model_id, reason)
+
+    def _call(self, method: Callable[..., Any], request: Any) -> Any:
+        with self.calling:
+            return self._connection.once(method, request, CALL_SECONDS)
+
+
+def _count(share: Share, target: Target) -> int:
+    points = sum(len(slots) for (series, _), slots in share.points.items() if series.target == target)
+    return points + sum(other.target == target for other in share.others)

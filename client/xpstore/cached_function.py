@@ -1,0 +1,284 @@
+"""`@cached`: a function that is computed once for the same code and the same arguments, on any machine."""
+
+import functools
+import inspect
+from collections.abc import Callable, Collection, Coroutine, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, Unpack, cast, overload
+
+from xpstore._caching.computation import Computation
+from xpstore._caching.state import CacheState
+from xpstore._caching.terms import CacheOptions, Terms, to_terms
+from xpstore._identity.process import Process, bind_parameters, check_cacheable, identify
+from xpstore._session.current import get_client
+from xpstore._session.project import ProjectBase, get_project
+from xpstore._values.checks import to_name
+from xpstore.artifact import CachedArtifact
+from xpstore.cache import Cache, Explanation, artifacts_in
+from xpstore.errors import DeadlineExceeded, Unavailable
+
+P = ParamSpec("P")
+Q = ParamSpec("Q")
+R = TypeVar("R")
+# What a call, `artifact` and `explain` return: of an async function what must be awaited.
+Result = TypeVar("Result")
+Found = TypeVar("Found")
+Explained = TypeVar("Explained")
+
+Compute = Callable[[], Any]
+
+
+class FunctionOptions(CacheOptions, total=False):
+    """What may be said about a cached function, beside `CacheOptions`.
+
+    Attributes:
+        version: stands for the code, which is not looked at then.
+        ignore: parameters that do not count, such as a progress bar or a device.
+        depends: distributions or packages whose installed versions count.
+        project: where results are; default the current project at each call.
+    """
+
+    version: str | int | None
+    ignore: Collection[str]
+    depends: Sequence[str]
+    project: ProjectBase | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Declared:
+    """What the decorator was told."""
+
+    name: str | None
+    version: str | int | None
+    ignore: Collection[str]
+    depends: Sequence[str]
+    project: ProjectBase | None
+    terms: Terms
+
+
+@dataclass(slots=True)
+class _Call:
+    """One call: its arguments, how it is computed, and whether nobody waits for it any more."""
+
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    compute: Compute
+    is_abandoned: Callable[[], bool]
+
+
+class _Cached(Generic[P, Result, Found, Explained]):
+    """What functions and async functions have in common: all but who waits for the answer."""
+
+    __wrapped__: Callable[..., Any]
+    __name__: str
+    __qualname__: str
+
+    def __init__(self, function: Callable[..., Any], declared: _Declared, bound: tuple[Any, ...] = ()) -> None:
+        functools.update_wrapper(cast(Callable[..., Any], self), function)
+        self._function = function
+        self._declared = declared
+        self._bound = bound
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Result:
+        """Returns the result, computed now if nobody has."""
+        result: Result = self._run(self._value, args, kwargs)
+        return result
+
+    def recompute(self, *args: P.args, **kwargs: P.kwargs) -> Result:
+        """Calls the function whatever is cached, and replaces that."""
+        result: Result = self._run(self._fresh_value, args, kwargs)
+        return result
+
+    def artifact(self, *args: P.args, **kwargs: P.kwargs) -> Found:
+        """Returns the artifact of the result, the same one each time, computing it if nobody has.
+
+        Raises:
+            Unavailable: the server is away.
+            InvalidArgument: the result is of a type that has no safe format.
+        """
+        artifact: Found = self._run(self._artifact, args, kwargs)
+        return artifact
+
+    def explain(self, *args: P.args, **kwargs: P.kwargs) -> Explained:
+        """Says why a call with these arguments would hit or miss. Nothing is computed."""
+        explanation: Explained = self._run(self._explanation, args, kwargs)
+        return explanation
+
+    def _run(self, job: Callable[[_Call], Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Has a job done for a call."""
+        raise NotImplementedError
+
+    @property
+    def process(self) -> Process:
+        """Which computation this is, as it is now, without its arguments.
+
+        Raises:
+            InvalidArgument: something that the result may depend on cannot be seen; the message names it.
+        """
+        told = self._declared
+        return identify(self._function, name=told.name, version=told.version, depends=told.depends, ignore=told.ignore)
+
+    @property
+    def declared_version(self) -> str | None:
+        """What stands for its code, also where another cached function calls it; None if its code counts."""
+        version = self._declared.version
+        return None if version is None else str(version)
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Self: ...
+    @overload
+    def __get__(
+        self: "_Cached[Concatenate[Any, Q], Result, Found, Explained]", instance: object, owner: type | None = None
+    ) -> "_Cached[Q, Result, Found, Explained]": ...
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        return self if instance is None else type(self)(self._function, self._declared, (instance,))
+
+    def __repr__(self) -> str:
+        return f"<cached {self._function!r}>"
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        """Pickled by name, as functions are."""
+        if self._bound:
+            return getattr, (self._bound[0], self.__name__)
+        return self.__qualname__
+
+    def _project(self) -> ProjectBase:
+        project: ProjectBase = self._declared.project or get_project()
+        return project
+
+    def _full_process(self, call: _Call) -> Process:
+        process = self.process
+        parameters = bind_parameters(self._function, call.args, call.kwargs, self._declared.ignore)
+        return replace(process, parts=(*process.parts, *parameters))
+
+    def _computation(self, call: _Call, terms: Terms) -> Computation:
+        project, process = self._project(), self._full_process(call)
+        if process.is_of_main:
+            project._client.kept(CacheState).warn(
+                f"main {process.name}",
+                f"{process.name!r} is a function of __main__: nothing but its code tells it from others of this name. "
+                "Say @cached(name=...) to give it one of its own.",
+            )
+        return Computation(
+            project=project,
+            process=process,
+            compute=call.compute,
+            terms=terms,
+            used=artifacts_in([call.args, call.kwargs]),
+            is_abandoned=call.is_abandoned,
+        )
+
+    def _value(self, call: _Call, terms: Terms | None = None) -> Any:
+        try:
+            computation = self._computation(call, terms or self._declared.terms)
+        except (Unavailable, DeadlineExceeded) as error:  # the project that XPSTORE_PROJECT names cannot be opened
+            get_client().kept(CacheState).away(error)
+            return call.compute()
+        return computation.value()
+
+    def _fresh_value(self, call: _Call) -> Any:
+        return self._value(call, replace(self._declared.terms, force=True))
+
+    def _artifact(self, call: _Call) -> CachedArtifact:
+        computation = self._computation(call, self._declared.terms)
+        project = computation.project
+        return CachedArtifact._from_wire(computation.version(), project._client, project)
+
+    def _explanation(self, call: _Call) -> Explanation:
+        return Cache(self._project())._explain(self._full_process(call), self._declared.terms.max_age_us)
+
+
+class CachedFunction(_Cached[P, R, CachedArtifact, Explanation], Generic[P, R]):
+    """A cached function: call it as the function itself."""
+
+    def _run(self, job: Callable[[_Call], Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        arguments = (*self._bound, *args)
+        return job(_Call(arguments, kwargs, lambda: self._function(*arguments, **kwargs), lambda: False))
+
+
+class AsyncCachedFunction(
+    _Cached[P, Coroutine[Any, Any, R], Coroutine[Any, Any, CachedArtifact], Coroutine[Any, Any, Explanation]],
+    Generic[P, R],
+):
+    """A cached async function: call it as the function itself; its other methods are async too."""
+
+    async def _run(self, job: Callable[[_Call], Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        from xpstore._caching.threads import InThread  # here, as it brings asyncio, which few functions need
+
+        arguments, thread = (*self._bound, *args), InThread()
+
+        def compute() -> Any:
+            return thread.wait_for(lambda: self._function(*arguments, **kwargs))
+
+        return await thread.run(lambda: job(_Call(arguments, kwargs, compute, lambda: thread.is_cancelled)))
+
+
+class Decorator(Protocol):
+    """What `cached(...)` returns: give it the function."""
+
+    @overload
+    def __call__(  # type: ignore[overload-overlap]  # the first that fits counts
+        self, function: Callable[P, Coroutine[Any, Any, R]], /
+    ) -> AsyncCachedFunction[P, R]: ...
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> CachedFunction[P, R]: ...
+
+
+@overload
+def cached(  # type: ignore[overload-overlap]  # the first that fits counts
+    function: Callable[P, Coroutine[Any, Any, R]], /
+) -> AsyncCachedFunction[P, R]: ...
+@overload
+def cached(function: Callable[P, R], /) -> CachedFunction[P, R]: ...
+@overload
+def cached(name: str | None = None, **options: Unpack[FunctionOptions]) -> Decorator: ...
+def cached(name: Any = None, **options: Unpack[FunctionOptions]) -> Any:
+    """Computes a function once for the same code and arguments: for all processes, machines and users of a project.
+
+    The result of a call is stored as an artifact of the current project, under the fingerprint of the function and its
+    arguments (docs/cache.md). While somebody computes it, others wait for him. With the server away the function is
+    called as if it were not cached.
+
+    Args:
+        name: its name instead of that of its module and itself. A function of `__main__` without one is keyed by its
+            code alone.
+        options: see `FunctionOptions`, and `CacheOptions` for those that `project.cache` takes too.
+
+    Returns:
+        The function, with `.artifact(...)`, `.explain(...)` and `.recompute(...)`, which take the same arguments. Those
+        of an async function are async too.
+
+    Raises:
+        InvalidArgument: it is a generator or no function, or an option is malformed. At a call: an argument or
+            something that the code refers to has no fingerprint.
+        NotInitialized, NoProject: at a call: `init()` was not called, there is no current project.
+        ComputationFailed: at a call: somebody else computed it meanwhile, and it raised an exception.
+
+    Example:
+        ```python
+        @cached(ignore=("progress",), ttl=timedelta(days=30))
+        def tokenize(path: Path, size: int, progress: bool = True) -> numpy.ndarray: ...
+
+        tokens = tokenize(Path("corpus.txt"), 8)  # a hit from the second time on, wherever it is called
+        tokenize.artifact(Path("corpus.txt"), 8).version
+        print(tokenize.explain(Path("corpus.txt"), 9))
+        ```
+    """
+    if callable(name):
+        return cached()(name)
+    ignore = options.pop("ignore", ())
+    declared = _Declared(
+        name=None if name is None else to_name("name", name),
+        version=options.pop("version", None),
+        ignore=ignore,
+        depends=options.pop("depends", ()),
+        project=options.pop("project", None),
+        terms=to_terms(options),
+    )
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        check_cacheable(function, ignore)
+        kind = AsyncCachedFunction if inspect.iscoroutinefunction(function) else CachedFunction
+        return kind(function, declared)
+
+    return decorate
