@@ -120,7 +120,7 @@ def test_same_with_any_hash_seed() -> None:
 
 def test_no_library_is_imported_for_plain_values() -> None:
     code = """
-import sys, datetime, xpstore._identity.values as f
+import sys, datetime, xpstore._identity.process as f
 before = set(sys.modules)
 f.fingerprint({"a": [1, 2.0, None, b"", "x"], 1: (True, {3}), "when": datetime.datetime.now()})
 assert set(sys.modules) == before, set(sys.modules) - before
