@@ -5,9 +5,13 @@ STORE ?= disk
 BIN := .venv/bin
 # scripts/gen calls buf and python3 by name.
 GEN := PATH="$(CURDIR)/$(BIN):$$PATH" scripts/gen
+PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
+# What `make check` leaves out of tests/: what takes long, or is about stores, kills and packages.
+SLOW := storms storage whole caching/test_cache_storm.py caching/test_cache_waits.py files/test_large_file.py \
+	handles/test_search_oracle.py spool/test_spool_processes.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test gen lint type bench minio mutate chaos
+.PHONY: help demo serve format check test gen style lint figure type bench minio mutate chaos
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -18,24 +22,37 @@ demo: .venv/.demo $(if $(filter s3,$(STORE)),.venv/.s3)  ## start the service, t
 serve: .venv/.demo  ## run the service with its data in .xpstore/ until Ctrl-C
 	@$(BIN)/xpstore-server serve
 
+format: .venv/.dev  ## format the code and mend what can be mended
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+check: style  ## a quick look: style, layers, circles, and tests on SQLite and disk but for the slow ones
+	$(PYTEST) --backend sqlite-disk $(SLOW:%=--ignore=tests/%)
+
 test: lint type  ## run every check and every test
-	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
+	$(PYTEST)
 
 gen: .venv/.dev  ## generate client/xpstore/v1 from proto/
 	$(GEN)
 
-# proto/xpstore.binpb is the contract that clients may rely on. `buf build --exclude-source-info -o proto/xpstore.binpb`
-# moves it on, after additions.
-lint: .venv/.dev  ## check style, layers, contract and generated code
+style: .venv/.dev  ## check style, layers and circles
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/lint-imports
+	$(BIN)/python scripts/house
+
+figure: .venv/.dev  ## draw the packages of the client into docs/architecture.md
+	$(BIN)/python scripts/house --write
+
+# proto/xpstore.binpb is the contract that clients may rely on. `buf build --exclude-source-info -o proto/xpstore.binpb`
+# moves it on, after additions.
+lint: style  ## check style, layers, circles, contract and generated code
 	$(BIN)/buf lint
 	$(BIN)/buf breaking --against proto/xpstore.binpb
 	$(GEN) --check
 
 type: .venv/.dev  ## check types
-	$(BIN)/mypy client/xpstore $(dir $(wildcard client/compat/*/*/__init__.py)) server/xpstore_server tests bench examples
+	$(BIN)/mypy client/xpstore $(dir $(wildcard client/compat/*/*/__init__.py)) server/xpstore_server tests bench examples scripts scripts/house
 
 bench: .venv/.dev  ## measure speed and memory, beside minio and MLflow (BENCH=quick: only see that it runs)
 	PYTHONPATH=examples:tests $(BIN)/python -m bench

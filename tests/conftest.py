@@ -12,6 +12,8 @@ from s3_server import MinIO, SeaweedFS
 from services import Postgres, Server
 from xpstore._session import current
 
+BACKENDS = ["sqlite-disk", "postgres-s3", "postgres-minio"]
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Backend:
@@ -22,12 +24,16 @@ class Backend:
     blob_url: str
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--backend", choices=BACKENDS, help="run tests that need a backend on this one alone")
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Runs each test that needs a backend on the two that are always there, `store` tests on MinIO too."""
     if "backend" in metafunc.fixturenames:
-        names = ["sqlite-disk", "postgres-s3"]
-        if metafunc.definition.get_closest_marker("store"):
-            names.append("postgres-minio")
+        names = BACKENDS if metafunc.definition.get_closest_marker("store") else BACKENDS[:2]
+        if chosen := metafunc.config.getoption("backend"):
+            names = [name for name in names if name == chosen]
         metafunc.parametrize("backend", names, indirect=True, scope="module")
 
 

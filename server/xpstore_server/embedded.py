@@ -8,8 +8,6 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from xpstore_server import __version__
-
 # The exit code (EX_TEMPFAIL) of a server that finds its home taken: the client that started it looks for the other one.
 HOME_IN_USE = 75
 
@@ -44,6 +42,8 @@ def make_private(folder: Path) -> None:
 
 def announce(home: Path, address: str) -> None:
     """Says where the server listens, by rename, so that nobody reads half of it."""
+    from xpstore import __version__  # here, as it loads gRPC, which must not delay taking the lock
+
     draft = home / f"server.json.{os.getpid()}"
     draft.write_text(json.dumps({"address": address, "pid": os.getpid(), "version": __version__}))
     draft.rename(home / "server.json")

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from xpstore import __version__
 from xpstore.v1 import limits_pb2 as pb
 from xpstore.v1 import limits_pb2_grpc
-from xpstore_server import __version__
 from xpstore_server.core import limits
 
 CHUNKING = pb.Chunking(
