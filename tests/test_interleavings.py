@@ -28,7 +28,7 @@ from stores import NOW, check_exact, contents, needed_chunks
 from xpstore import errors, session
 from xpstore.artifact import Artifact, DirectoryArtifact
 from xpstore.v1 import artifact_pb2 as pb
-from xpstore_server import cleaning
+from xpstore_server import commands as cleaning
 from xpstore_server.app import Stores
 from xpstore_server.settings import load
 from xpstore_server.store.errors import StoreError

@@ -13,7 +13,7 @@ try:
 except ModuleNotFoundError as missing:
     raise SystemExit(f"xpstore-server: {missing}: pip install 'xpstore[server]'") from None
 
-from xpstore_server import embedded, logs, memory
+from xpstore_server import embedded, logs, malloc
 from xpstore_server.core import access
 from xpstore_server.core.errors import ServiceError
 from xpstore_server.settings import InvalidSettings, Settings, load
@@ -49,7 +49,7 @@ def serve(
     """Run the service until SIGTERM. Every flag is also an environment variable XPSTORE_*."""
     settings = load(**locals())
     logs.configure(settings.log_level)
-    memory.share_arenas()
+    malloc.share_arenas()
     if settings.home is not None:
         os.umask(0o077)
         embedded.make_private(settings.home)
@@ -94,11 +94,11 @@ def gc(
         raise InvalidSettings(f"--repack: write 'due' or 'all', not {repack!r}")
     settings = load(database_url=database_url, blob_url=blob_url, data_dir=data_dir)
     with _stores(settings) as stores:
-        from xpstore_server import cleaning
+        from xpstore_server import commands
         from xpstore_server.app import grace
         from xpstore_server.store.sweep import NO_GRACE
 
-        is_sound = cleaning.collect(
+        is_sound = commands.collect(
             stores,
             NO_GRACE if now else grace(settings),
             repack_all=repack == "all",
@@ -112,9 +112,9 @@ def gc(
 def rebuild_index(database_url: DatabaseURL = None, blob_url: BlobURL = None, data_dir: DataDir = None) -> None:
     """Add what the index of chunks lacks, from the packs themselves."""
     with _stores(load(database_url=database_url, blob_url=blob_url, data_dir=data_dir)) as stores:
-        from xpstore_server import cleaning
+        from xpstore_server import commands
 
-        is_sound = cleaning.rebuild(stores)
+        is_sound = commands.rebuild(stores)
     raise typer.Exit(0 if is_sound else 1)
 
 

@@ -30,10 +30,10 @@ from xpstore_server import embedded
 from xpstore_server.auth import Authenticator
 from xpstore_server.core import access, limits
 from xpstore_server.core.files import Files
-from xpstore_server.core.gc import GarbageCollector
-from xpstore_server.core.needs import Needs
+from xpstore_server.core.garbage.collector import GarbageCollector
+from xpstore_server.core.garbage.reachability import Needs
+from xpstore_server.core.garbage.rebuild_index import IndexBuilder
 from xpstore_server.core.publish import Publisher
-from xpstore_server.core.rebuild import IndexBuilder
 from xpstore_server.interceptors import Activity, CallInterceptor
 from xpstore_server.janitor import Janitor
 from xpstore_server.rpc.artifact import ArtifactService

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Iterable
 
-from xpstore_server.core import merge
+from xpstore_server.core import compaction
 from xpstore_server.store.database import Database
 
 log = logging.getLogger("xpstore")
@@ -29,6 +29,6 @@ class BlockMerger:
 
     async def _merge(self, series_id: str) -> None:
         try:
-            await self._database.write_async(lambda tx: merge.put_together(tx, series_id))
+            await self._database.write_async(lambda tx: compaction.put_together(tx, series_id))
         except Exception as error:
             log.warning("blocks of a series were not put together: %s", error)

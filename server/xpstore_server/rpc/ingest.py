@@ -9,7 +9,7 @@ from typing import Any
 from xpstore.v1 import ingest_pb2 as pb
 from xpstore.v1 import ingest_pb2_grpc
 from xpstore_server.auth import principal
-from xpstore_server.core import ingest, iteration, limits, model, module, step
+from xpstore_server.core import ingest, iteration, limits, model, model_step, module
 from xpstore_server.core.errors import InvalidArgument
 from xpstore_server.core.metric import Part
 from xpstore_server.core.module import NewModule
@@ -98,7 +98,7 @@ def _event(field: str, model_id: str, wire: pb.EventRecord, who: str) -> NewModu
             at_step = a_step(f"{field}.iteration.step", wire.iteration.step)
             return partial(iteration.create, model_id=model_id, iteration_id=iteration_id, step=at_step)
         case "step":
-            return partial(step.set_to, principal=who, model_id=model_id, step=a_step(f"{field}.step", wire.step))
+            return partial(model_step.set_to, principal=who, model_id=model_id, step=a_step(f"{field}.step", wire.step))
         case "tags":
             add, remove = tags_of(f"{field}.tags.add", wire.tags.add), tags_of(f"{field}.tags.remove", wire.tags.remove)
             return partial(model.change_tags, principal=who, model_id=model_id, add=add, remove=remove)

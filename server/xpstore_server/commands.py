@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from xpstore_server.core.rebuild import Rebuilt
+from xpstore_server.core.garbage.rebuild_index import Rebuilt
 from xpstore_server.store import bucket
 from xpstore_server.store.bucket import Verified
 from xpstore_server.store.sweep import Grace, Swept

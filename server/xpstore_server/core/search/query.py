@@ -7,10 +7,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, Row, and_, func, literal, not_, or_, select, tuple_
 
 from xpstore_server.core import experiment, limits, model, project
-from xpstore_server.core.criteria import Criteria, Source
-from xpstore_server.core.filter import Condition, parse_filter, parse_order
-from xpstore_server.core.filter import Key as OrderKey
 from xpstore_server.core.paging import BATCH, Key, Page, weigh
+from xpstore_server.core.search.criteria import Criteria, Source
+from xpstore_server.core.search.filter import Condition, parse_filter, parse_order
+from xpstore_server.core.search.filter import Key as OrderKey
 from xpstore_server.store import tables
 from xpstore_server.store.database import Transaction
 
