@@ -54,7 +54,7 @@ from xpstore_server.rpc.read import Outlet, ReadAhead
 from xpstore_server.rpc.run import RunService
 from xpstore_server.rpc.upload import Intake
 from xpstore_server.rpc.waiting import WaitingRoom
-from xpstore_server.settings import Settings
+from xpstore_server.settings import Settings, StartError
 from xpstore_server.store import migrate
 from xpstore_server.store.blobs import open_blobs
 from xpstore_server.store.chunks import ChunkStore
@@ -76,10 +76,6 @@ OPTIONS = [
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),  # clients ping every 30 s
     ("grpc.keepalive_permit_without_calls", 1),
 ]
-
-
-class StartError(Exception):
-    """The server cannot start; the message says why and what to do."""
 
 
 class Stores:
