@@ -38,7 +38,7 @@ from xpstore_server.core.publish import Publisher
 from xpstore_server.interceptors import Activity, CallInterceptor
 from xpstore_server.janitor import Janitor
 from xpstore_server.rpc.artifact import ArtifactService
-from xpstore_server.rpc.blocks import BlockMerger
+from xpstore_server.rpc.blocks import Compactor
 from xpstore_server.rpc.cache import CacheService
 from xpstore_server.rpc.experiment import ExperimentService
 from xpstore_server.rpc.hits import HitCounter
@@ -117,7 +117,7 @@ class App:
 
     def _services(self) -> list[tuple[str, AddService]]:
         """Every service of the contract by its full name: registered, told by reflection, with a health of its own."""
-        merger = BlockMerger(self.database)
+        compactor = Compactor(self.database)
         intake = Intake(
             database=self.database,
             chunks=self.chunks,
@@ -131,7 +131,7 @@ class App:
         lease_us = int(self.settings.cache_lease_seconds * 1_000_000)
         cache = CacheService(self.database, self.waiting, self.hits, lease_us)
         experiment, iteration = ExperimentService(self.database), IterationService(self.database)
-        metric, ingest = MetricService(self.database, merger), IngestService(self.database, merger)
+        metric, ingest = MetricService(self.database, compactor), IngestService(self.database, compactor)
         # partial, so that mypy compares each servicer with the function that adds it.
         services: list[tuple[str, AddService]] = [
             ("Limits", partial(limits_pb2_grpc.add_LimitsServiceServicer_to_server, LimitsService())),
@@ -246,12 +246,12 @@ def read_or_make_key(path: Path) -> str:
     path = path.expanduser()
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f"{path.name}.{os.getpid()}")
-        with open(draft, "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        partial_path = path.with_name(f"{path.name}.{os.getpid()}")
+        with open(partial_path, "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
             file.write(access.new_key() + "\n")
         with contextlib.suppress(FileExistsError):
-            os.link(draft, path)  # of two servers that start at once one key wins, and nobody reads half of it
-        draft.unlink()
+            os.link(partial_path, path)  # of two servers that start at once one key wins, and nobody reads half of it
+        partial_path.unlink()
     key = path.read_text().strip()
     if len(key) < 16 or not key.isascii() or " " in key:
         raise StartError(f"{path} (XPSTORE_ADMIN_KEY_FILE) must hold one key of at least 16 ASCII characters")
