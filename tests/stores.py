@@ -11,11 +11,11 @@ from conftest import Backend
 from raw import digest_of, entry_of, page_of
 from xpstore.v1 import artifact_pb2 as pb
 from xpstore_server.core import artifact, project
-from xpstore_server.core.gc import GarbageCollector
+from xpstore_server.core.garbage.collector import GarbageCollector
+from xpstore_server.core.garbage.reachability import Needs
+from xpstore_server.core.garbage.rebuild_index import IndexBuilder
 from xpstore_server.core.manifest import PageRef
-from xpstore_server.core.needs import Needs
 from xpstore_server.core.publish import Draft, Publisher
-from xpstore_server.core.rebuild import IndexBuilder
 from xpstore_server.rpc.manifest import CODEC
 from xpstore_server.store import migrate, sweep, tables
 from xpstore_server.store.blobs import BlobStore, Buffer, open_blobs

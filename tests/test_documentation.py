@@ -5,8 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from xpstore_server.core import limits, operand
-from xpstore_server.core.filter import parse_filter
+from xpstore_server.core import limits
+from xpstore_server.core.search import operand
+from xpstore_server.core.search.filter import parse_filter
 from xpstore_server.settings import Settings
 
 ROOT = Path(__file__).parent.parent

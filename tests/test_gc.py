@@ -14,7 +14,8 @@ from raw import KIB, digest_of
 from stores import HOUR_US, NOW, Store, check_exact, contents, fresh
 from xpstore_server.core import artifact, metric, project
 from xpstore_server.core.errors import NotFound
-from xpstore_server.store import candidates, purge, tables
+from xpstore_server.store import purge, tables
+from xpstore_server.store import repack_candidates as candidates
 from xpstore_server.store.database import Transaction
 from xpstore_server.store.errors import MissingChunks
 from xpstore_server.store.packs import PACK_BYTES

@@ -29,7 +29,7 @@ from xpstore import errors
 from xpstore._session import current as session
 from xpstore.artifact import Artifact, DirectoryArtifact
 from xpstore.v1 import artifact_pb2 as pb
-from xpstore_server import cleaning
+from xpstore_server import commands as cleaning
 from xpstore_server.app import Stores
 from xpstore_server.settings import load
 from xpstore_server.store.errors import StoreError

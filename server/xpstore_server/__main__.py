@@ -13,16 +13,17 @@ try:
 except ModuleNotFoundError as missing:
     raise SystemExit(f"xpstore-server: {missing}: pip install 'xpstore[server]'") from None
 
-from xpstore_server import embedded, logs, memory
+from xpstore_server import embedded, logs, malloc
 from xpstore_server.core import access
 from xpstore_server.core.errors import ServiceError
-from xpstore_server.settings import InvalidSettings, Settings, load
+from xpstore_server.settings import InvalidSettings, Settings, StartError, load
 from xpstore_server.store import migrate as migration
 from xpstore_server.store.database import Database, parse_url
 from xpstore_server.store.errors import StoreError
+from xpstore_server.store.sweep import NO_GRACE
 
 if TYPE_CHECKING:
-    from xpstore_server.app import Stores
+    from xpstore_server.app import Stores  # for types alone: `_stores` says why
 
 cli = typer.Typer(help="The xpstore server.", no_args_is_help=True, pretty_exceptions_enable=False)
 keys = typer.Typer(help="API keys.", no_args_is_help=True)
@@ -49,7 +50,7 @@ def serve(
     """Run the service until SIGTERM. Every flag is also an environment variable XPSTORE_*."""
     settings = load(**locals())
     logs.configure(settings.log_level)
-    memory.share_arenas()
+    malloc.share_arenas()
     if settings.home is not None:
         os.umask(0o077)
         embedded.make_private(settings.home)
@@ -94,11 +95,10 @@ def gc(
         raise InvalidSettings(f"--repack: write 'due' or 'all', not {repack!r}")
     settings = load(database_url=database_url, blob_url=blob_url, data_dir=data_dir)
     with _stores(settings) as stores:
-        from xpstore_server import cleaning
+        from xpstore_server import commands  # here, as it imports gRPC too
         from xpstore_server.app import grace
-        from xpstore_server.store.sweep import NO_GRACE
 
-        is_sound = cleaning.collect(
+        is_sound = commands.collect(
             stores,
             NO_GRACE if now else grace(settings),
             repack_all=repack == "all",
@@ -112,9 +112,9 @@ def gc(
 def rebuild_index(database_url: DatabaseURL = None, blob_url: BlobURL = None, data_dir: DataDir = None) -> None:
     """Add what the index of chunks lacks, from the packs themselves."""
     with _stores(load(database_url=database_url, blob_url=blob_url, data_dir=data_dir)) as stores:
-        from xpstore_server import cleaning
+        from xpstore_server import commands  # here, as it imports gRPC too
 
-        is_sound = cleaning.rebuild(stores)
+        is_sound = commands.rebuild(stores)
     raise typer.Exit(0 if is_sound else 1)
 
 
@@ -152,7 +152,7 @@ def _database(database_url: str | None):  # type: ignore[no-untyped-def]
 
 @contextlib.contextmanager
 def _stores(settings: Settings) -> "Iterator[Stores]":
-    from xpstore_server.app import Stores
+    from xpstore_server.app import Stores  # here, as importing gRPC takes a while: `keys` needs none of it
 
     logs.configure(settings.log_level)
     stores = Stores(settings)
@@ -169,16 +169,12 @@ def main() -> None:
     except embedded.HomeInUse as error:
         print(f"xpstore-server: {error}", file=sys.stderr)
         sys.exit(embedded.HOME_IN_USE)
-    except (InvalidSettings, StoreError, ServiceError, embedded.UnsafeFolder) as error:
+    except (InvalidSettings, StartError, StoreError, ServiceError, embedded.UnsafeFolder) as error:
         sys.exit(f"xpstore-server: {error}")
     except OSError as error:
         if error.filename is None:
             raise
         sys.exit(f"xpstore-server: {error.filename}: {error.strerror}")
-    except Exception as error:
-        if type(error).__name__ != "StartError":
-            raise
-        sys.exit(f"xpstore-server: {error}")
 
 
 if __name__ == "__main__":

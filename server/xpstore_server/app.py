@@ -6,8 +6,9 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import grpc
@@ -30,14 +31,14 @@ from xpstore_server import embedded
 from xpstore_server.auth import Authenticator
 from xpstore_server.core import access, limits
 from xpstore_server.core.files import Files
-from xpstore_server.core.gc import GarbageCollector
-from xpstore_server.core.needs import Needs
+from xpstore_server.core.garbage.collector import GarbageCollector
+from xpstore_server.core.garbage.reachability import Needs
+from xpstore_server.core.garbage.rebuild_index import IndexBuilder
 from xpstore_server.core.publish import Publisher
-from xpstore_server.core.rebuild import IndexBuilder
 from xpstore_server.interceptors import Activity, CallInterceptor
 from xpstore_server.janitor import Janitor
 from xpstore_server.rpc.artifact import ArtifactService
-from xpstore_server.rpc.blocks import BlockMerger
+from xpstore_server.rpc.blocks import Compactor
 from xpstore_server.rpc.cache import CacheService
 from xpstore_server.rpc.experiment import ExperimentService
 from xpstore_server.rpc.hits import HitCounter
@@ -53,7 +54,7 @@ from xpstore_server.rpc.read import Outlet, ReadAhead
 from xpstore_server.rpc.run import RunService
 from xpstore_server.rpc.upload import Intake
 from xpstore_server.rpc.waiting import WaitingRoom
-from xpstore_server.settings import Settings
+from xpstore_server.settings import Settings, StartError
 from xpstore_server.store import migrate
 from xpstore_server.store.blobs import open_blobs
 from xpstore_server.store.chunks import ChunkStore
@@ -64,6 +65,8 @@ log = logging.getLogger("xpstore")
 
 BLOB_THREADS = 8
 
+AddService = Callable[[grpc.aio.Server], None]
+
 OPTIONS = [
     # What a stream may send ahead of its reader. gRPC's own guess grows to many MiB, of each of hundreds of streams.
     ("grpc.http2.bdp_probe", 0),
@@ -73,10 +76,6 @@ OPTIONS = [
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),  # clients ping every 30 s
     ("grpc.keepalive_permit_without_calls", 1),
 ]
-
-
-class StartError(Exception):
-    """The server cannot start; the message says why and what to do."""
 
 
 class Stores:
@@ -116,18 +115,9 @@ class App:
             key = read_or_make_key(self.settings.admin_key_file)
         return self.database.write(lambda tx: access.ensure_admin(tx, key))
 
-    def _server(self) -> grpc.aio.Server:
-        interceptor = CallInterceptor(Authenticator(self.database), self.activity)
-        server = grpc.aio.server(interceptors=[interceptor], options=OPTIONS)
-        limits_pb2_grpc.add_LimitsServiceServicer_to_server(LimitsService(), server)
-        project_pb2_grpc.add_ProjectServiceServicer_to_server(ProjectService(self.database), server)
-        experiment_pb2_grpc.add_ExperimentServiceServicer_to_server(ExperimentService(self.database), server)
-        model_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(self.database), server)
-        iteration_pb2_grpc.add_IterationServiceServicer_to_server(IterationService(self.database), server)
-        merger = BlockMerger(self.database)
-        metric_pb2_grpc.add_MetricServiceServicer_to_server(MetricService(self.database, merger), server)
-        ingest_pb2_grpc.add_IngestServiceServicer_to_server(IngestService(self.database, merger), server)
-        run_pb2_grpc.add_RunServiceServicer_to_server(RunService(self.database), server)
+    def _services(self) -> list[tuple[str, AddService]]:
+        """Every service of the contract by its full name: registered, told by reflection, with a health of its own."""
+        compactor = Compactor(self.database)
         intake = Intake(
             database=self.database,
             chunks=self.chunks,
@@ -136,32 +126,53 @@ class App:
             budget=Budget(self.settings.upload_memory_mib << 20),
             executor=self.blob_pool,
         )
-        files = Files(self.database, self.chunks, CODEC)
         outlet = Outlet(self.chunks, self.blob_pool, ReadAhead())
-        service = ArtifactService(intake, outlet, files, self.waiting)
-        artifact_pb2_grpc.add_ArtifactServiceServicer_to_server(service, server)
+        artifact = ArtifactService(intake, outlet, Files(self.database, self.chunks, CODEC), self.waiting)
         lease_us = int(self.settings.cache_lease_seconds * 1_000_000)
         cache = CacheService(self.database, self.waiting, self.hits, lease_us)
-        cache_pb2_grpc.add_CacheServiceServicer_to_server(cache, server)
-        return server
+        experiment, iteration = ExperimentService(self.database), IterationService(self.database)
+        metric, ingest = MetricService(self.database, compactor), IngestService(self.database, compactor)
+        # partial, so that mypy compares each servicer with the function that adds it.
+        services: list[tuple[str, AddService]] = [
+            ("Limits", partial(limits_pb2_grpc.add_LimitsServiceServicer_to_server, LimitsService())),
+            ("Project", partial(project_pb2_grpc.add_ProjectServiceServicer_to_server, ProjectService(self.database))),
+            ("Experiment", partial(experiment_pb2_grpc.add_ExperimentServiceServicer_to_server, experiment)),
+            ("Model", partial(model_pb2_grpc.add_ModelServiceServicer_to_server, ModelService(self.database))),
+            ("Iteration", partial(iteration_pb2_grpc.add_IterationServiceServicer_to_server, iteration)),
+            ("Metric", partial(metric_pb2_grpc.add_MetricServiceServicer_to_server, metric)),
+            ("Ingest", partial(ingest_pb2_grpc.add_IngestServiceServicer_to_server, ingest)),
+            ("Run", partial(run_pb2_grpc.add_RunServiceServicer_to_server, RunService(self.database))),
+            ("Artifact", partial(artifact_pb2_grpc.add_ArtifactServiceServicer_to_server, artifact)),
+            ("Cache", partial(cache_pb2_grpc.add_CacheServiceServicer_to_server, cache)),
+        ]
+        return [(f"xpstore.v1.{name}Service", add) for name, add in services]
+
+    def _server(self, health_service: health.aio.HealthServicer) -> tuple[grpc.aio.Server, list[str]]:
+        """A server with all services, and their full names."""
+        interceptor = CallInterceptor(Authenticator(self.database), self.activity)
+        server = grpc.aio.server(interceptors=[interceptor], options=OPTIONS)
+        services = self._services()
+        for _, add in services:
+            add(server)
+        health_pb2_grpc.add_HealthServicer_to_server(health_service, server)
+        names = [name for name, _ in services]
+        reflection.enable_server_reflection([*names, reflection.SERVICE_NAME, health.SERVICE_NAME], server)
+        return server, names
 
     async def serve(self) -> None:
         """Serves until SIGTERM or SIGINT, or until idle for too long; then drains."""
-        server = self._server()
-        self._health = health.aio.HealthServicer()
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-        names = ["Limits", "Project", "Experiment", "Model", "Iteration", "Metric", "Run", "Artifact", "Cache"]
-        services = [f"xpstore.v1.{name}Service" for name in names]
-        reflection.enable_server_reflection([*services, reflection.SERVICE_NAME, health.SERVICE_NAME], server)
+        health_service = health.aio.HealthServicer()
+        server, names = self._server(health_service)
         addresses = [self._bind(server, address) for address in self.settings.listen]
 
         stopped = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopped.set)
+        for name in ("", *names):
+            await health_service.set(name, health_pb2.HealthCheckResponse.SERVING)
         await server.start()
         self.janitor.start()
-        await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
         if self.settings.home is not None:
             embedded.announce(self.settings.home, addresses[0])
         self._greet(addresses)
@@ -169,7 +180,7 @@ class App:
         log.info("draining")
         if self.settings.home is not None:
             embedded.retract(self.settings.home)
-        await self._health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
+        await health_service.enter_graceful_shutdown()
         self.waiting.close()
         await server.stop(self.settings.drain_seconds)
         await self.hits.flush()
@@ -235,12 +246,12 @@ def read_or_make_key(path: Path) -> str:
     path = path.expanduser()
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f"{path.name}.{os.getpid()}")
-        with open(draft, "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        partial_path = path.with_name(f"{path.name}.{os.getpid()}")
+        with open(partial_path, "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
             file.write(access.new_key() + "\n")
         with contextlib.suppress(FileExistsError):
-            os.link(draft, path)  # of two servers that start at once one key wins, and nobody reads half of it
-        draft.unlink()
+            os.link(partial_path, path)  # of two servers that start at once one key wins, and nobody reads half of it
+        partial_path.unlink()
     key = path.read_text().strip()
     if len(key) < 16 or not key.isascii() or " " in key:
         raise StartError(f"{path} (XPSTORE_ADMIN_KEY_FILE) must hold one key of at least 16 ASCII characters")

@@ -44,9 +44,9 @@ def announce(home: Path, address: str) -> None:
     """Says where the server listens, by rename, so that nobody reads half of it."""
     from xpstore import __version__  # here, as it loads gRPC, which must not delay taking the lock
 
-    draft = home / f"server.json.{os.getpid()}"
-    draft.write_text(json.dumps({"address": address, "pid": os.getpid(), "version": __version__}))
-    draft.rename(home / "server.json")
+    partial = home / f"server.json.{os.getpid()}"
+    partial.write_text(json.dumps({"address": address, "pid": os.getpid(), "version": __version__}))
+    partial.rename(home / "server.json")
 
 
 def retract(home: Path) -> None:

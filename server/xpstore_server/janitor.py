@@ -5,7 +5,7 @@ import logging
 import random
 import threading
 
-from xpstore_server.core.gc import GarbageCollector
+from xpstore_server.core.garbage.collector import GarbageCollector
 from xpstore_server.store.errors import StoreError
 from xpstore_server.store.sweep import Grace
 

@@ -17,6 +17,13 @@ class InvalidSettings(Exception):
     """A setting has a bad value; the message has one line for each."""
 
 
+class StartError(Exception):
+    """The server cannot start as it was told to; the message says why and what to do.
+
+    It stands here and not in `app`, whose import takes a while: `main` names it for every command.
+    """
+
+
 class Settings(BaseSettings):
     """What a server needs to know to start."""
 

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Row, Select, bindparam, exists, func, sele
 from xpstore_server.core import attribute, experiment, limits, project, revision
 from xpstore_server.core.errors import AlreadyExists, InvalidArgument, NotFound
 from xpstore_server.core.paging import Key, Page, fetch
-from xpstore_server.core.status import SHOWN
+from xpstore_server.core.run_status import SHOWN
 from xpstore_server.store.batches import batches
 from xpstore_server.store.database import Transaction
 from xpstore_server.store.tables import model, model_tag, run

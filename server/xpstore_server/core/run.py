@@ -8,7 +8,7 @@ from sqlalchemy import Row, bindparam, select
 from xpstore_server.core import limits, model
 from xpstore_server.core.errors import AlreadyExists, InvalidArgument, NotFound
 from xpstore_server.core.paging import Key, Page, fetch
-from xpstore_server.core.status import SHOWN
+from xpstore_server.core.run_status import SHOWN
 from xpstore_server.store.database import Transaction
 from xpstore_server.store.tables import run
 

@@ -96,7 +96,7 @@ def parts(tx: Transaction, opened: Opened) -> list[tuple[int, list[tuple[bytes, 
 
 
 def entries(
-    path: str, size_bytes: int, digest: bytes, stretches: Iterable[tuple[int, list[tuple[bytes, int]]]]
+    path: str, size_bytes: int, digest: bytes, parts: Iterable[tuple[int, list[tuple[bytes, int]]]]
 ) -> Iterator[Entry]:
     """Yields the file as manifest entries of bounded size."""
     offset = 0
@@ -106,7 +106,7 @@ def entries(
         digests, sizes = zip(*pending, strict=True) if pending else ((), ())
         return Entry(path, False, False, size_bytes, digest, offset, tuple(digests), tuple(sizes))
 
-    for _, chunks in stretches:
+    for _, chunks in parts:
         pending.extend(chunks)
         if len(pending) >= ENTRY_CHUNKS:
             yield entry()

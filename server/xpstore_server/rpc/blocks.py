@@ -4,13 +4,13 @@ import asyncio
 import logging
 from collections.abc import Iterable
 
-from xpstore_server.core import merge
+from xpstore_server.core import compaction
 from xpstore_server.store.database import Database
 
 log = logging.getLogger("xpstore")
 
 
-class BlockMerger:
+class Compactor:
     """Puts blocks of series together in the background, each series once at a time.
 
     What is lost with the process, or fails, is done after the next append.
@@ -20,15 +20,15 @@ class BlockMerger:
         self._database = database
         self._running: dict[str, asyncio.Task[None]] = {}
 
-    def merge(self, series_ids: Iterable[str]) -> None:
+    def compact(self, series_ids: Iterable[str]) -> None:
         for series_id in series_ids:
             if series_id not in self._running:
-                task = asyncio.ensure_future(self._merge(series_id))
+                task = asyncio.ensure_future(self._compact(series_id))
                 self._running[series_id] = task
                 task.add_done_callback(lambda _, key=series_id: self._running.pop(key, None))  # type: ignore[misc]
 
-    async def _merge(self, series_id: str) -> None:
+    async def _compact(self, series_id: str) -> None:
         try:
-            await self._database.write_async(lambda tx: merge.put_together(tx, series_id))
+            await self._database.write_async(lambda tx: compaction.compact(tx, series_id))
         except Exception as error:
             log.warning("blocks of a series were not put together: %s", error)

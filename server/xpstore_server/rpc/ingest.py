@@ -9,11 +9,11 @@ from typing import Any
 from xpstore.v1 import ingest_pb2 as pb
 from xpstore.v1 import ingest_pb2_grpc
 from xpstore_server.auth import principal
-from xpstore_server.core import ingest, iteration, limits, model, module, step
+from xpstore_server.core import ingest, iteration, limits, model, model_step, module
 from xpstore_server.core.errors import InvalidArgument
 from xpstore_server.core.metric import Part
 from xpstore_server.core.module import NewModule
-from xpstore_server.rpc.blocks import BlockMerger
+from xpstore_server.rpc.blocks import Compactor
 from xpstore_server.rpc.fields import a_json_object, a_name, a_step, a_uuid, if_set
 from xpstore_server.rpc.metric_wire import part_of, parts_of
 from xpstore_server.rpc.model import tags_of
@@ -23,9 +23,9 @@ Dropped = Counter[tuple[str, str]]
 
 
 class IngestService(ingest_pb2_grpc.IngestServiceServicer):
-    def __init__(self, database: Database, merger: BlockMerger) -> None:
+    def __init__(self, database: Database, compactor: Compactor) -> None:
         self._database = database
-        self._merger = merger
+        self._compactor = compactor
 
     async def Ingest(self, request: pb.IngestRequest, context: Any) -> pb.IngestResponse:
         ingested = await self._store(await self._database.call_async(_batch, request, principal()))
@@ -52,7 +52,7 @@ class IngestService(ingest_pb2_grpc.IngestServiceServicer):
 
     async def _store(self, batch: ingest.Batch) -> ingest.Ingested:
         ingested = await self._database.write_async(lambda tx: ingest.ingest(tx, batch))
-        self._merger.merge(ingested.series_ids)
+        self._compactor.compact(ingested.series_ids)
         return ingested
 
 
@@ -98,7 +98,7 @@ def _event(field: str, model_id: str, wire: pb.EventRecord, who: str) -> NewModu
             at_step = a_step(f"{field}.iteration.step", wire.iteration.step)
             return partial(iteration.create, model_id=model_id, iteration_id=iteration_id, step=at_step)
         case "step":
-            return partial(step.set_to, principal=who, model_id=model_id, step=a_step(f"{field}.step", wire.step))
+            return partial(model_step.set_to, principal=who, model_id=model_id, step=a_step(f"{field}.step", wire.step))
         case "tags":
             add, remove = tags_of(f"{field}.tags.add", wire.tags.add), tags_of(f"{field}.tags.remove", wire.tags.remove)
             return partial(model.change_tags, principal=who, model_id=model_id, add=add, remove=remove)

@@ -7,7 +7,7 @@ from xpstore.v1 import metric_pb2 as pb
 from xpstore.v1 import metric_pb2_grpc
 from xpstore_server.core import ingest, limits, metric, series
 from xpstore_server.core.errors import InvalidArgument
-from xpstore_server.rpc.blocks import BlockMerger
+from xpstore_server.rpc.blocks import Compactor
 from xpstore_server.rpc.fields import a_name, a_uuid, if_set
 from xpstore_server.rpc.metric_wire import packed_buckets, packed_points, parts_of, summary_to_wire, to_wire
 from xpstore_server.rpc.paging import Pager
@@ -17,9 +17,9 @@ FEW_POINTS = 10
 
 
 class MetricService(metric_pb2_grpc.MetricServiceServicer):
-    def __init__(self, database: Database, merger: BlockMerger) -> None:
+    def __init__(self, database: Database, compactor: Compactor) -> None:
         self._database = database
-        self._merger = merger
+        self._compactor = compactor
 
     async def LogMetrics(self, request: pb.LogMetricsRequest, context: Any) -> pb.LogMetricsResponse:
         ids = {"model_id": a_uuid("model_id", request.model_id), "writer_id": a_uuid("writer_id", request.writer_id)}
@@ -35,7 +35,7 @@ class MetricService(metric_pb2_grpc.MetricServiceServicer):
         ingested = await self._database.write_async(
             lambda tx: ingest.log(tx, **ids, first_point=request.first_point, count=count, parts=parts)
         )
-        self._merger.merge(ingested.series_ids)
+        self._compactor.compact(ingested.series_ids)
         return pb.LogMetricsResponse(next_point=ingested.next_record, stored_count=count)
 
     async def ListMetrics(self, request: pb.ListMetricsRequest, context: Any) -> pb.ListMetricsResponse:

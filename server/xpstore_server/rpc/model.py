@@ -7,9 +7,10 @@ from sqlalchemy import Row
 from xpstore.v1 import model_pb2 as pb
 from xpstore.v1 import model_pb2_grpc
 from xpstore_server.auth import principal
-from xpstore_server.core import limits, model, module, search, step
+from xpstore_server.core import limits, model, model_step, module
 from xpstore_server.core.errors import InvalidArgument
 from xpstore_server.core.paging import Key
+from xpstore_server.core.search import query
 from xpstore_server.rpc.fields import a_json_object, a_name, a_step, a_text, a_uuid, if_set, masked
 from xpstore_server.rpc.paging import Pager
 from xpstore_server.rpc.run import STATUS
@@ -73,7 +74,7 @@ class ModelService(model_pb2_grpc.ModelServiceServicer):
         def unit(
             tx: Transaction,
         ) -> tuple[list[Row[Any]], Key | None]:  # long filters take time to read
-            return search.find(tx, search.Query.parse(**scope, **texts), page)
+            return query.find(tx, query.Query.parse(**scope, **texts), page)
 
         rows, key = await self._database.read_async(unit)
         return pb.SearchModelsResponse(models=map(to_wire, rows), next_page_token=pager.token(key))
@@ -95,14 +96,14 @@ class ModelService(model_pb2_grpc.ModelServiceServicer):
     async def AdvanceModel(self, request: pb.AdvanceModelRequest, context: Any) -> pb.AdvanceModelResponse:
         who = principal()
         ids = {"model_id": a_uuid("model_id", request.model_id), "advance_id": a_uuid("advance_id", request.advance_id)}
-        after = await self._database.write_async(lambda tx: step.advance(tx, who, **ids, delta=request.delta))
+        after = await self._database.write_async(lambda tx: model_step.advance(tx, who, **ids, delta=request.delta))
         return pb.AdvanceModelResponse(step=after)
 
     async def RewindModel(self, request: pb.RewindModelRequest, context: Any) -> pb.RewindModelResponse:
         who = principal()
         id_ = a_uuid("model_id", request.model_id)
         to_step = a_step("step", request.step)
-        rewound = await self._database.write_async(lambda tx: step.rewind(tx, who, model_id=id_, step=to_step))
+        rewound = await self._database.write_async(lambda tx: model_step.rewind(tx, who, model_id=id_, step=to_step))
         return pb.RewindModelResponse(
             model=to_wire(rewound.model),
             removed_points=rewound.removed_points,

@@ -53,7 +53,7 @@ class Pager:
         if key is None:
             return ""
         body = json.dumps(list(key), ensure_ascii=False).encode()
-        return base64.urlsafe_b64encode(self._binding(body) + body).decode().rstrip("=")
+        return base64.urlsafe_b64encode(self._checksum(body) + body).decode().rstrip("=")
 
     def _key(self, token: str) -> Key:
         fix = "must be the next_page_token of the page before, with the same filters"
@@ -62,10 +62,10 @@ class Pager:
             raw = base64.b64decode(padded, altchars=b"-_", validate=True)
         except ValueError:
             raise InvalidArgument("page_token", token, fix) from None
-        # The binding covers the key: it was written here, so its values have the types of the list's keys.
-        if raw[:9] != self._binding(raw[9:]):
+        # The checksum covers the key: it was written here, so its values have the types of the list's keys.
+        if raw[:9] != self._checksum(raw[9:]):
             raise InvalidArgument("page_token", token, fix)
         return tuple(json.loads(raw[9:]))
 
-    def _binding(self, body: bytes) -> bytes:
+    def _checksum(self, body: bytes) -> bytes:
         return hashlib.blake2b(self._identity + body, digest_size=9).digest()

@@ -16,14 +16,14 @@ from xpstore.v1 import artifact_pb2 as pb
 from xpstore_server.core.errors import InvalidArgument
 from xpstore_server.core.files import Files, Piece
 from xpstore_server.store.batches import batches
-from xpstore_server.store.chunks import STRETCH_BYTES, ChunkStore, EncodedChunk, Place, checked, stretches
+from xpstore_server.store.chunks import READ_BYTES, ChunkStore, EncodedChunk, Place, checked, neighbours
 
 # Chunks resolved by one query.
 RESOLVED = 512
 MESSAGE_BYTES = 1 << 20
-# A stream reads stretches of this size, so many of them ahead of its client, where memory allows: an S3 server spends
+# A stream reads by this size, so many of them ahead of its client, where memory allows: an S3 server spends
 # half the CPU on large ranges. Other streams read small ones, one at a time, without asking.
-AHEAD_STRETCH_BYTES = 8 << 20
+AHEAD_READ_BYTES = 8 << 20
 AHEAD = 2
 AHEAD_BYTES = 160 << 20
 # Tag of the field `data` of ReadFileResponse, whose bytes pass as they are.
@@ -33,9 +33,9 @@ _CHUNKS_FIELD = pb.ReadChunksResponse.CHUNKS_FIELD_NUMBER
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """How large the stretches of a stream are, and how many it reads ahead of its client."""
+    """How large the reads of a stream are, and how many it reads ahead of its client."""
 
-    stretch_bytes: int
+    read_bytes: int
     ahead: int
 
 
@@ -43,17 +43,17 @@ class ReadAhead:
     """The memory of streams that reach far."""
 
     def __init__(self) -> None:
-        self._free = AHEAD_BYTES // (AHEAD_STRETCH_BYTES * (1 + AHEAD))
+        self._free = AHEAD_BYTES // (AHEAD_READ_BYTES * (1 + AHEAD))
 
     @contextmanager
     def reach(self) -> Iterator[Reach]:
         """How far a stream reaches, as long as it lasts."""
         if not self._free:
-            yield Reach(STRETCH_BYTES, 0)
+            yield Reach(READ_BYTES, 0)
             return
         self._free -= 1
         try:
-            yield Reach(AHEAD_STRETCH_BYTES, AHEAD)
+            yield Reach(AHEAD_READ_BYTES, AHEAD)
         finally:
             self._free += 1
 
@@ -110,26 +110,26 @@ async def read_file(
     yield pb.ReadFileResponse(header=header).SerializeToString()
     pieces = files.pieces(version, entry.path, request.offset, length)
     with outlet.ahead.reach() as reach:
-        jobs = _file_jobs(outlet, version.project_uid, pieces, reach.stretch_bytes)
+        jobs = _file_jobs(outlet, version.project_uid, pieces, reach.read_bytes)
         async for message in outlet.messages(jobs, reach.ahead):
             yield message
 
 
 async def _file_jobs(
-    outlet: Outlet, pool: str, pieces: Iterator[Piece], stretch_bytes: int
+    outlet: Outlet, pool: str, pieces: Iterator[Piece], read_bytes: int
 ) -> AsyncIterator[Callable[[], list[bytes]]]:
     while batch := await outlet.run(lambda: list(islice(pieces, RESOLVED))):
         places = await outlet.run(outlet.chunks.resolve, pool, [piece.digest for piece in batch])
         rest = iter(batch)
-        for stretch in stretches([places[piece.digest] for piece in batch], stretch_bytes):
-            yield _file_job(outlet.chunks, pool, stretch, list(islice(rest, len(stretch))))
+        for near in neighbours([places[piece.digest] for piece in batch], read_bytes):
+            yield _file_job(outlet.chunks, pool, near, list(islice(rest, len(near))))
 
 
 def _file_job(
-    chunks: ChunkStore, pool: str, stretch: Sequence[Place], pieces: Sequence[Piece]
+    chunks: ChunkStore, pool: str, near: Sequence[Place], pieces: Sequence[Piece]
 ) -> Callable[[], list[bytes]]:
     def read() -> list[bytes]:
-        raw = [checked(chunk) for chunk in chunks.fetch(pool, stretch)]
+        raw = [checked(chunk) for chunk in chunks.fetch(pool, near)]
         parts = [memoryview(data)[piece.start : piece.stop] for data, piece in zip(raw, pieces, strict=True)]
         return [b"".join((_DATA_TAG, varint(_size(some)), *some)) for some in _filled(parts, len)]
 
@@ -154,23 +154,23 @@ def _below(prefix: str, page: Buffer) -> bytes:
 async def read_chunks(outlet: Outlet, pool: str, digests: Sequence[bytes]) -> AsyncIterator[bytes]:
     """Yields chunks as serialized messages, in the order in which they lie."""
     with outlet.ahead.reach() as reach:
-        async for message in outlet.messages(_chunk_jobs(outlet, pool, digests, reach.stretch_bytes), reach.ahead):
+        async for message in outlet.messages(_chunk_jobs(outlet, pool, digests, reach.read_bytes), reach.ahead):
             yield message
 
 
 async def _chunk_jobs(
-    outlet: Outlet, pool: str, digests: Sequence[bytes], stretch_bytes: int
+    outlet: Outlet, pool: str, digests: Sequence[bytes], read_bytes: int
 ) -> AsyncIterator[Callable[[], list[bytes]]]:
     for batch in batches(digests, 8 * RESOLVED):
         places = await outlet.run(outlet.chunks.resolve, pool, batch)
         in_order = sorted(places.values(), key=lambda place: (place.pack_id, place.offset))
-        for stretch in stretches(in_order, stretch_bytes):
-            yield _chunk_job(outlet.chunks, pool, stretch)
+        for near in neighbours(in_order, read_bytes):
+            yield _chunk_job(outlet.chunks, pool, near)
 
 
-def _chunk_job(chunks: ChunkStore, pool: str, stretch: Sequence[Place]) -> Callable[[], list[bytes]]:
+def _chunk_job(chunks: ChunkStore, pool: str, near: Sequence[Place]) -> Callable[[], list[bytes]]:
     def read() -> list[bytes]:
-        found = chunks.fetch(pool, stretch)
+        found = chunks.fetch(pool, near)
         return [
             encode_chunks(_CHUNKS_FIELD, [(chunk.digest, chunk.codec, chunk.raw_size, chunk.data) for chunk in some])
             for some in _filled(found, _stored_size)

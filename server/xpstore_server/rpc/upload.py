@@ -186,8 +186,8 @@ class FileUpload:
 
     def _hash_durable(self) -> None:
         """Feeds what earlier streams brought to the digests: their state cannot be kept across processes."""
-        stretches = self._intake.database.read(lambda tx: upload.parts(tx, self._opened))
-        for _, contents in stretches:
+        parts = self._intake.database.read(lambda tx: upload.parts(tx, self._opened))
+        for _, contents in parts:
             digests = [digest for digest, _ in contents]
             try:
                 for raw in self._intake.chunks.read(self._header.project_uid, digests):
@@ -227,8 +227,8 @@ class FileUpload:
 
     def _commit(self) -> tuple[Row[Any], bool]:
         header, intake = self._header, self._intake
-        stretches = intake.database.read(lambda tx: upload.parts(tx, self._opened))
-        entries = upload.entries(header.path, self._received, self._blake3.digest(), stretches)
+        parts = intake.database.read(lambda tx: upload.parts(tx, self._opened))
+        entries = upload.entries(header.path, self._received, self._blake3.digest(), parts)
         return intake.publisher.commit(
             self._principal,
             project_uid=header.project_uid,

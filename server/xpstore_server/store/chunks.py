@@ -29,7 +29,7 @@ QUERY_DIGESTS = 2_000
 TOUCH_AFTER_US = 3_600 * 1_000_000
 WRITE_ATTEMPTS = 3
 # One read: so large that its own cost does not count, so small that one for each of hundreds of streams fits in memory.
-STRETCH_BYTES = 2 << 20
+READ_BYTES = 2 << 20
 # Cheaper to read over than to read twice.
 GAP_BYTES = 64 << 10
 
@@ -109,20 +109,20 @@ def checked(encoded: EncodedChunk) -> Buffer:
         raise BlobDamaged(f"chunk {encoded.digest.hex()} {error}") from None
 
 
-def stretches(places: Iterable[Place], size_bytes: int = STRETCH_BYTES) -> Iterator[list[Place]]:
-    """Puts places that follow each other closely in one pack together, so that each stretch is one read."""
-    stretch: list[Place] = []
+def neighbours(places: Iterable[Place], size_bytes: int = READ_BYTES) -> Iterator[list[Place]]:
+    """Puts places that follow each other closely in one pack together, so that those of a list are one read."""
+    near: list[Place] = []
     for place in places:
-        if stretch and not _follows(stretch, place, size_bytes):
-            yield stretch
-            stretch = []
-        stretch.append(place)
-    if stretch:
-        yield stretch
+        if near and not _follows(near, place, size_bytes):
+            yield near
+            near = []
+        near.append(place)
+    if near:
+        yield near
 
 
-def _follows(stretch: list[Place], place: Place, size_bytes: int) -> bool:
-    first, last = stretch[0], stretch[-1]
+def _follows(near: list[Place], place: Place, size_bytes: int) -> bool:
+    first, last = near[0], near[-1]
     gap = place.offset - last.offset - last.stored_size
     size = place.offset + place.stored_size - first.offset
     return bool(place.pack_id == last.pack_id and 0 <= gap <= GAP_BYTES and size <= size_bytes)
@@ -177,27 +177,27 @@ class ChunkStore:
     def read(self, pool: str, digests: Sequence[bytes]) -> Iterator[Buffer]:
         """Yields the raw bytes of chunks in order, verified. Raises MissingChunks, BlobMissing or BlobDamaged."""
         places = self.resolve(pool, digests)
-        for stretch in stretches([places[digest] for digest in digests]):
-            yield from map(checked, self.fetch(pool, stretch))
+        for near in neighbours([places[digest] for digest in digests]):
+            yield from map(checked, self.fetch(pool, near))
 
-    def fetch(self, pool: str, stretch: Sequence[Place]) -> list[EncodedChunk]:
+    def fetch(self, pool: str, near: Sequence[Place]) -> list[EncodedChunk]:
         """Reads chunks that lie close to each other in one pack, as they rest. Their bytes are not verified."""
         try:
-            return list(self._fetch(pool, stretch))
+            return list(self._fetch(pool, near))
         except BlobMissing:
             # A repack moved them after they were resolved: look once again.
-            places = self.resolve(pool, [place.digest for place in stretch])
-            again = stretches([places[place.digest] for place in stretch])
-            return [found for stretch in again for found in self._fetch(pool, stretch)]
+            places = self.resolve(pool, [place.digest for place in near])
+            again = neighbours([places[place.digest] for place in near])
+            return [found for some in again for found in self._fetch(pool, some)]
 
-    def _fetch(self, pool: str, stretch: Sequence[Place]) -> Iterator[EncodedChunk]:
-        first, last = stretch[0], stretch[-1]
+    def _fetch(self, pool: str, near: Sequence[Place]) -> Iterator[EncodedChunk]:
+        first, last = near[0], near[-1]
         length = last.offset + last.stored_size - first.offset
         data = self._blobs.get(pack_key(pool, first.pack_id), first.offset, length)
         if len(data) != length:
             raise BlobDamaged(f"pack {first.pack_id} is shorter than its index says")
         view = memoryview(data)
-        for place in stretch:
+        for place in near:
             start = place.offset - first.offset
             yield EncodedChunk(place.digest, place.codec, place.raw_size, view[start : start + place.stored_size])
 

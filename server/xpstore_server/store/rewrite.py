@@ -14,12 +14,12 @@ from sqlalchemy import Row, bindparam, delete, func, insert, literal, select, up
 from sqlalchemy.exc import IntegrityError
 
 from xpstore_server.store.blobs import BlobStore
-from xpstore_server.store.candidates import Plan
-from xpstore_server.store.chunks import ChunkStore, EncodedChunk, Place, announce, checked, claim, place, stretches
+from xpstore_server.store.chunks import ChunkStore, EncodedChunk, Place, announce, checked, claim, neighbours, place
 from xpstore_server.store.database import Database, Transaction
 from xpstore_server.store.errors import BlobDamaged, BlobMissing, MissingChunks
 from xpstore_server.store.ids import new_id
 from xpstore_server.store.packs import PackedChunk, encode_footer, pack_key
+from xpstore_server.store.repack_candidates import Plan
 from xpstore_server.store.sweep import lock_packs, turn_into_trash
 from xpstore_server.store.tables import artifact_pack, chunk, pack, pack_pending
 
@@ -98,10 +98,10 @@ class Rewriter:
             for row in rows
             if row.digest in needed
         )
-        for stretch in stretches(places):
-            for entry in self._chunks.fetch(pool, stretch):
+        for near in neighbours(places):
+            for entry in self._chunks.fetch(pool, near):
                 checked(entry)
-                # A copy: the view would keep the stretch in memory, with all that is not needed of it.
+                # A copy: the view would keep all that was read in memory, with all that is not needed of it.
                 yield replace(entry, data=bytes(entry.data))
 
     def _write(self, pool: str, live: Sequence[EncodedChunk]) -> _NewPack:

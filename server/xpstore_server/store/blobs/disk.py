@@ -31,16 +31,16 @@ class DiskBlobs:
 
     def put(self, key: str, parts: Sequence[Buffer]) -> None:
         path = self._folder / key
-        draft = _draft(path)
+        partial = _partial_path(path)
         try:
             self._make_folder(path.parent)
-            if sum(map(len, parts)) < DIRECT_FROM_BYTES or not self._direct.write(draft, parts):
-                _write(draft, parts)
-            draft.rename(path)
+            if sum(map(len, parts)) < DIRECT_FROM_BYTES or not self._direct.write(partial, parts):
+                _write(partial, parts)
+            partial.rename(path)
             _sync_folder(path.parent)
         except OSError as error:
             with contextlib.suppress(OSError):
-                draft.unlink(missing_ok=True)
+                partial.unlink(missing_ok=True)
             raise StoreUnavailable(f"The blob folder cannot be written: {error.strerror}") from error
 
     def get(self, key: str, offset: int, length: int) -> bytes:
@@ -54,8 +54,8 @@ class DiskBlobs:
 
     def delete(self, key: str) -> None:
         try:
-            # The draft too: a write that a crash cut short left no more than that.
-            for path in (_draft(self._folder / key), self._folder / key):
+            # The partial one too: a write that a crash cut short left no more than that.
+            for path in (_partial_path(self._folder / key), self._folder / key):
                 path.unlink(missing_ok=True)
         except OSError as error:
             raise StoreUnavailable(f"The blob folder cannot be written: {error.strerror}") from error
@@ -138,13 +138,13 @@ def _write_all(file: int, view: memoryview) -> None:
         view = view[os.write(file, view) :]
 
 
-def _draft(path: Path) -> Path:
+def _partial_path(path: Path) -> Path:
     """Each key is written once, by one writer."""
     return path.with_name(f".{path.name}")
 
 
 def _files(folder: Path, parent: str) -> Iterator[tuple[str, int]]:
-    """Path and size of all files below a folder in the order of paths, without drafts."""
+    """Path and size of all files below a folder in the order of paths, without partial ones."""
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
         for entry in entries:

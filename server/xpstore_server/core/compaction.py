@@ -1,4 +1,4 @@
-"""Small neighbouring blocks of a series put together: what was logged bit by bit is read as fast as any other."""
+"""Compaction: small blocks of a series become large, so what was logged bit by bit is read as fast as any other."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ _SIZES = (
 )
 
 
-def put_together(tx: Transaction, series_id: str) -> int:
+def compact(tx: Transaction, series_id: str) -> int:
     """Replaces small neighbouring blocks of a series by fewer. Returns how many there are less."""
     model_id = tx.execute(select(series.c.model_id).where(series.c.id == series_id)).scalar()
     if model_id is None:
@@ -29,7 +29,7 @@ def put_together(tx: Transaction, series_id: str) -> int:
     if model.lock_if_there(tx, model_id) is None:
         return 0
     less = 0
-    for group in _groups(tx.execute(_SIZES, {"key": series_id}).all()):
+    for group in _groups_to_join(tx.execute(_SIZES, {"key": series_id}).all()):
         first, last = group[0].first_ordinal, group[-1].first_ordinal
         here = (block.c.series_id == series_id, block.c.first_ordinal.between(first, last))
         rows = tx.execute(_BLOCKS.where(*here)).all()
@@ -65,17 +65,17 @@ class _Group:
         return bool(is_near and is_light and self.points + row.points <= most)
 
 
-def _groups(rows: Sequence[Row[Any]]) -> Iterator[list[Row[Any]]]:
+def _groups_to_join(rows: Sequence[Row[Any]]) -> Iterator[list[Row[Any]]]:
     group = _Group()
     for row in rows:
         if not group.has_room(row):
-            yield from _worth(group.rows)
+            yield from _without_a_large_start(group.rows)
             group = _Group()
         group.add(row)
-    yield from _worth(group.rows)
+    yield from _without_a_large_start(group.rows)
 
 
-def _worth(group: list[Row[Any]]) -> Iterator[list[Row[Any]]]:
+def _without_a_large_start(group: list[Row[Any]]) -> Iterator[list[Row[Any]]]:
     """Without a large block at the start that would be written again for little."""
     while len(group) > 1 and group[0].points > 8 * sum(row.points for row in group[1:]):
         group = group[1:]

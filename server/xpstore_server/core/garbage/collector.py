@@ -3,14 +3,14 @@
 from functools import partial
 
 from xpstore_server.core import cache, lease
-from xpstore_server.core.needs import Needs
-from xpstore_server.core.repack import Repack
+from xpstore_server.core.garbage.reachability import Needs
+from xpstore_server.core.garbage.repack import Repack
 from xpstore_server.store.blobs import BlobStore
-from xpstore_server.store.candidates import Candidates
 from xpstore_server.store.chunks import ChunkStore
 from xpstore_server.store.database import Database
-from xpstore_server.store.forecast import dying_versions, forecast, has_edge
+from xpstore_server.store.preview import dying_versions, has_edge, preview
 from xpstore_server.store.purge import purge
+from xpstore_server.store.repack_candidates import Candidates
 from xpstore_server.store.rewrite import Rewriter
 from xpstore_server.store.sweep import Grace, IsStopped, Swept, condemn, give_up, remove_trash
 
@@ -46,7 +46,7 @@ class GarbageCollector:
     def preview(self, grace: Grace, *, repack_all: bool = False) -> Swept:
         """What `collect` would do, with all that goes later because of it counted as freed. Changes nothing."""
         now = self._database.read(lambda tx: tx.now_us())
-        swept = self._database.read(lambda tx: forecast(tx, now, grace))
+        swept = self._database.read(lambda tx: preview(tx, now, grace))
         dying = dying_versions(now, grace)
         candidates = Candidates(now - grace.condemn_us, repack_all, suspects=has_edge(dying), only=has_edge(~dying))
         Repack(self._database, self._needs, None, candidates, swept, without=dying).run()

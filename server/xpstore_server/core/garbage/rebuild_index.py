@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Row, select
 from sqlalchemy.exc import IntegrityError
 
-from xpstore_server.core.needs import UNREADABLE, Needs
+from xpstore_server.core.garbage.reachability import UNREADABLE, Needs
 from xpstore_server.store.batches import batches
 from xpstore_server.store.blobs import BlobStore
 from xpstore_server.store.bucket import Object, Report, listed, look_up

@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, Integer, and_, exists, false, func, literal_column, not_, or_, select
 
-from xpstore_server.core.filter import Comparison, Condition, Not, Operator, Several
-from xpstore_server.core.operand import Attribute, Column, Field, Measure, Value
-from xpstore_server.core.status import SHOWN
+from xpstore_server.core.run_status import SHOWN
+from xpstore_server.core.search.filter import Comparison, Condition, Not, Operator, Several
+from xpstore_server.core.search.operand import Attribute, Column, Field, Measure, Value
 from xpstore_server.store.tables import attribute, model, model_tag, run, series
 
 _ORDERS: dict[Operator, Callable[[Any, Any], Any]] = {"<": lt, "<=": le, ">": gt, ">=": ge}

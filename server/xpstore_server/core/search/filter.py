@@ -10,9 +10,10 @@ from typing import Any, Literal, cast
 from lark import Lark, Token, Transformer, UnexpectedInput, v_args
 from lark.exceptions import UnexpectedCharacters, UnexpectedToken
 
-from xpstore_server.core import limits, operand
+from xpstore_server.core import limits
 from xpstore_server.core.errors import InvalidArgument
-from xpstore_server.core.operand import Column, Field, Refused, Value
+from xpstore_server.core.search import operand
+from xpstore_server.core.search.operand import Column, Field, Refused, Value
 
 Operator = Literal["in", "<", "<=", ">", ">=", "like", "exists"]
 

@@ -12,7 +12,7 @@ from xpstore_server.store.tables import artifact_pack, artifact_version, pack, p
 version = artifact_version
 
 
-def forecast(tx: Transaction, now_us: int, grace: Grace) -> Swept:
+def preview(tx: Transaction, now_us: int, grace: Grace) -> Swept:
     """Counts what is due; as freed also what would become trash, and go a while later."""
     is_due = or_(due_versions(now_us, grace), is_purged(version))
     versions = select(func.count()).select_from(version).where(is_due, ~_in_dying_project(now_us, grace))

@@ -1,19 +1,15 @@
 """What `xpstore-server gc` and `rebuild-index` do, and what they tell a person."""
 
-from typing import TYPE_CHECKING
-
 import typer
 
-from xpstore_server.core.rebuild import Rebuilt
+from xpstore_server.app import Stores
+from xpstore_server.core.garbage.rebuild_index import Rebuilt
 from xpstore_server.store import bucket
 from xpstore_server.store.bucket import Verified
 from xpstore_server.store.sweep import Grace, Swept
 
-if TYPE_CHECKING:
-    from xpstore_server.app import Stores
 
-
-def collect(stores: "Stores", grace: Grace, *, repack_all: bool, dry_run: bool, verify_bucket: bool) -> bool:
+def collect(stores: Stores, grace: Grace, *, repack_all: bool, dry_run: bool, verify_bucket: bool) -> bool:
     """Frees bytes, or says what would be freed. Returns whether bucket and database agree, if that was asked."""
     if dry_run:
         swept = stores.collector.preview(grace, repack_all=repack_all)
@@ -25,7 +21,7 @@ def collect(stores: "Stores", grace: Grace, *, repack_all: bool, dry_run: bool, 
     return not verify_bucket or _verify(stores, dry_run)
 
 
-def rebuild(stores: "Stores") -> bool:
+def rebuild(stores: Stores) -> bool:
     """Completes the index. Returns whether nothing is damaged."""
     rebuilt = stores.index_builder.run(_complain)
     _show(_rebuilt(rebuilt))
@@ -43,7 +39,7 @@ def readable(size_bytes: int) -> str:
     return f"{size:.1f} {unit}"
 
 
-def _verify(stores: "Stores", dry_run: bool) -> bool:
+def _verify(stores: Stores, dry_run: bool) -> bool:
     verified = bucket.verify(stores.database, stores.blobs, _complain)
     removed = (0, 0)
     if verified.unknown_objects and verified.is_sound and not dry_run:

@@ -7,16 +7,16 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, Row, and_, func, literal, not_, or_, select, tuple_
 
 from xpstore_server.core import experiment, limits, model, project
-from xpstore_server.core.criteria import Criteria, Source
-from xpstore_server.core.filter import Condition, parse_filter, parse_order
-from xpstore_server.core.filter import Key as OrderKey
 from xpstore_server.core.paging import BATCH, Key, Page, weigh
+from xpstore_server.core.search.criteria import Criteria, Source
+from xpstore_server.core.search.filter import Condition, parse_filter, parse_order
+from xpstore_server.core.search.filter import Key as OrderKey
 from xpstore_server.store import tables
 from xpstore_server.store.database import Transaction
 
 _TIE = (tables.model.c.created_at_us, tables.model.c.id)  # oldest first
 FEW = 1_000  # models of an experiment that are looked at one by one: indexes of values are of whole projects
-_ALL_AT_ONCE = -1  # in place of the number of a stretch
+_ALL_AT_ONCE = -1  # in place of the number of a range
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class _Sort:
 
 
 @dataclass(frozen=True, slots=True)
-class _Stretch:
+class _Range:
     """Models in which the first key of an order is a value in one column, or no value: an index has them in order."""
 
     rows: FromClause
@@ -109,7 +109,7 @@ class _Stretch:
 
 
 class _Walk:
-    """Goes through what a query finds, in order: stretch by stretch, and in each from a key on."""
+    """Goes through what a query finds, in order: range by range, and in each from a key on."""
 
     def __init__(self, tx: Transaction, query: Query, after: Key | None) -> None:
         self._tx = tx
@@ -118,29 +118,29 @@ class _Walk:
         # As it began: by the next page there may be more models.
         are_few = _are_few(tx, query) if after is None else after[:1] == (_ALL_AT_ONCE,)
         criteria = Criteria(self._project_uid, is_sqlite=tx.is_sqlite, are_few=are_few)
-        stretches = [self._whole(criteria)] if are_few else self._divide(criteria)
-        self._stretches = dict(enumerate(stretches, _ALL_AT_ONCE if are_few else 0))
+        ranges = [self._whole(criteria)] if are_few else self._divide(criteria)
+        self._ranges = dict(enumerate(ranges, _ALL_AT_ONCE if are_few else 0))
 
     def keys(self, after: Key | None, limit: int) -> list[Key]:
-        """The keys of the next rows: number of the stretch, values it is ordered by, time of creation, id."""
+        """The keys of the next rows: number of the range, values it is ordered by, time of creation, id."""
         keys: list[Key] = []
-        for number, stretch in self._stretches.items():
+        for number, range_ in self._ranges.items():
             if after is not None and number < after[0]:
                 continue
             start = after[1:] if after is not None and number == after[0] else None
-            keys += [(number, *key) for key in stretch.keys(self._tx, start, limit - len(keys))]
+            keys += [(number, *key) for key in range_.keys(self._tx, start, limit - len(keys))]
             if len(keys) == limit:
                 break
         return keys
 
-    def _whole(self, criteria: Criteria) -> _Stretch:
+    def _whole(self, criteria: Criteria) -> _Range:
         keys = [(source, key) for key in self._query.order for source in criteria.sources(key.field)]
         sorts = (_Sort(source.value(), key.descending) for source, key in keys)
-        return _Stretch(tables.model, self._where(criteria), tuple(sorts))
+        return _Range(tables.model, self._where(criteria), tuple(sorts))
 
-    def _divide(self, criteria: Criteria) -> Iterator[_Stretch]:
+    def _divide(self, criteria: Criteria) -> Iterator[_Range]:
         if not self._query.order:
-            yield _Stretch(tables.model, self._where(criteria), ())
+            yield _Range(tables.model, self._where(criteria), ())
             return
         first, *others = self._query.order
         sources = criteria.sources(first.field)
@@ -149,8 +149,8 @@ class _Walk:
             lead = _Sort(source.column, first.descending, nullable=False)
             there = (*source.in_project, *source.where, *source.speaks, source.column.is_not(None))
             where = (*self._where(criteria.led_by(first.field, source)), *there)
-            yield _Stretch(_with_models(source), where, (lead, *rest))
-        yield _Stretch(tables.model, (*self._where(criteria), _has_none(criteria, sources)), tuple(rest))
+            yield _Range(_with_models(source), where, (lead, *rest))
+        yield _Range(tables.model, (*self._where(criteria), _has_none(criteria, sources)), tuple(rest))
 
     def _where(self, criteria: Criteria) -> tuple[ColumnElement[bool], ...]:
         query, model = self._query, tables.model

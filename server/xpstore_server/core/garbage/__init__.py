@@ -1,0 +1,1 @@
+"""What becomes of bytes that no version needs, and of an index that has lost some."""

@@ -1,0 +1,178 @@
+"""Projects and what is tracked in them: experiments, models, iterations, modules, runs. And the keys of callers."""
+
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, Double, Index, Integer, LargeBinary, UniqueConstraint
+from sqlmodel import SQLModel
+
+from xpstore_server.store.tables.declare import TEXT, UUID, column, partial_index, reference, table
+
+
+class ApiKey(SQLModel, table=True):
+    __tablename__ = "api_key"
+    id: str = column(UUID, primary_key=True)
+    name: str = column(TEXT, unique=True)
+    hash: bytes = column(LargeBinary, unique=True)  # SHA-256 of the key: it has 256 random bits
+    created_at_us: int = column(BigInteger)
+    revoked_at_us: int | None = column(BigInteger, null=True)
+
+
+class Project(SQLModel, table=True):
+    __tablename__ = "project"
+    uid: str = column(UUID, primary_key=True)
+    id: str = column(TEXT)
+    name: str = column(TEXT)
+    description: str = column(TEXT)
+    creation_id: str = column(UUID, unique=True)
+    created_at_us: int = column(BigInteger)
+    created_by: str = column(TEXT)
+    updated_at_us: int = column(BigInteger)
+    updated_by: str = column(TEXT)
+    revision: int = column(Integer)
+    deleted_at_us: int | None = column(BigInteger, null=True)
+    purged_at_us: int | None = column(BigInteger, null=True)  # since when it cannot come back
+    cache_ttl_us: int | None = column(BigInteger, null=True)
+    cache_max_age_us: int | None = column(BigInteger, null=True)
+    __table_args__ = (
+        # An id is taken by the live project only: free again at once after a delete.
+        partial_index("uq_project_live_id", "id", where="deleted_at_us IS NULL", unique=True),
+        Index("ix_project_created", "created_at_us", "uid"),
+    )
+
+
+class Experiment(SQLModel, table=True):
+    __tablename__ = "experiment"
+    id: str = column(UUID, primary_key=True)
+    project_uid: str = reference("project.uid")
+    name: str = column(TEXT)
+    created_at_us: int = column(BigInteger)
+    created_by: str = column(TEXT)
+    updated_at_us: int = column(BigInteger)
+    updated_by: str = column(TEXT)
+    revision: int = column(Integer)
+    __table_args__ = (
+        UniqueConstraint("project_uid", "name"),
+        Index("ix_experiment_created", "project_uid", "created_at_us", "id"),
+    )
+
+
+class Model(SQLModel, table=True):
+    __tablename__ = "model"
+    id: str = column(UUID, primary_key=True)
+    experiment_id: str = reference("experiment.id")
+    project_uid: str = reference("project.uid")
+    hash: str = column(TEXT)
+    name: str | None = column(TEXT, null=True)
+    description: str | None = column(TEXT, null=True)
+    step: int = column(BigInteger)
+    config_json: str = column(TEXT)
+    next_ordinal: int = column(BigInteger)  # of its metric points
+    created_at_us: int = column(BigInteger)
+    created_by: str = column(TEXT)
+    updated_at_us: int = column(BigInteger)
+    updated_by: str = column(TEXT)
+    revision: int = column(Integer)
+    __table_args__ = (
+        UniqueConstraint("experiment_id", "hash"),
+        Index("ix_model_created", "experiment_id", "created_at_us", "id"),
+        Index("ix_model_project_created", "project_uid", "created_at_us", "id"),
+    )
+
+
+class ModelTag(SQLModel, table=True):
+    __tablename__ = "model_tag"
+    model_id: str = reference("model.id", primary_key=True)
+    tag: str = column(TEXT, primary_key=True)
+    position: int = column(BigInteger)
+    __table_args__ = (Index("ix_model_tag_tag", "tag", "model_id"),)
+
+
+class StepAdvance(SQLModel, table=True):
+    """Results of AdvanceModel of the last day, so that a repeated call adds once."""
+
+    __tablename__ = "step_advance"
+    id: str = column(UUID, primary_key=True)
+    model_id: str = reference("model.id")
+    step: int = column(BigInteger)
+    created_at_us: int = column(BigInteger)
+    __table_args__ = (Index("ix_step_advance_created", "model_id", "created_at_us"),)
+
+
+class Iteration(SQLModel, table=True):
+    __tablename__ = "iteration"
+    id: str = column(UUID, primary_key=True)
+    model_id: str = reference("model.id")
+    step: int = column(BigInteger)
+    created_at_us: int = column(BigInteger)
+    __table_args__ = (
+        UniqueConstraint("model_id", "step"),
+        Index("ix_iteration_created", "model_id", "created_at_us", "id"),
+    )
+
+
+class Module(SQLModel, table=True):
+    __tablename__ = "module"
+    id: str = column(UUID, primary_key=True)
+    model_id: str = reference("model.id")
+    iteration_id: str | None = reference("iteration.id", null=True)
+    name: str = column(TEXT)
+    attributes_json: str = column(TEXT)
+    created_at_us: int = column(BigInteger)
+    __table_args__ = (
+        Index("ix_module_model", "model_id", "created_at_us", "id"),
+        Index("ix_module_iteration", "iteration_id", "created_at_us", "id"),
+    )
+
+
+class Attribute(SQLModel, table=True):
+    """What search knows of the config of a model and of its newest module of each name (`store/attributes.py`).
+
+    One of number, text and truth is set: the type of the value in JSON.
+    """
+
+    __tablename__ = "attribute"
+    model_id: str = reference("model.id", primary_key=True)
+    path: str = column(TEXT, primary_key=True)
+    project_uid: str = column(UUID)
+    module_id: str | None = reference("module.id", null=True, index=True)  # none: of the config
+    number: float | None = column(Double, null=True)
+    text: str | None = column(TEXT, null=True)
+    truth: bool | None = column(Boolean, null=True)
+    __table_args__ = (
+        partial_index("ix_attribute_number", "project_uid", "path", "number", "model_id", where="number IS NOT NULL"),
+        partial_index("ix_attribute_text", "project_uid", "path", "text", "model_id", where="text IS NOT NULL"),
+        partial_index("ix_attribute_truth", "project_uid", "path", "truth", "model_id", where="truth IS NOT NULL"),
+    )
+
+
+class Run(SQLModel, table=True):
+    __tablename__ = "run"
+    id: str = column(UUID, primary_key=True)
+    model_id: str = reference("model.id")
+    ended_status: str | None = column(TEXT, null=True)  # finished | failed
+    started_at_us: int = column(BigInteger)
+    ended_at_us: int | None = column(BigInteger, null=True)
+    heartbeat_at_us: int = column(BigInteger)
+    rank: int = column(Integer)
+    host: str = column(TEXT)
+    user: str = column(TEXT)
+    command: str = column(TEXT)
+    python: str = column(TEXT)
+    packages_json: str = column(TEXT)
+    git_commit: str = column(TEXT)
+    git_dirty: int = column(Integer)
+    error: str = column(TEXT)
+    __table_args__ = (
+        Index("ix_run_started", "model_id", "started_at_us", "id"),
+        CheckConstraint("ended_status IN ('finished', 'failed')", name="ended_status"),
+    )
+
+
+api_key = table(ApiKey)
+project = table(Project)
+experiment = table(Experiment)
+model = table(Model)
+model_tag = table(ModelTag)
+step_advance = table(StepAdvance)
+iteration = table(Iteration)
+module = table(Module)
+attribute = table(Attribute)
+run = table(Run)
