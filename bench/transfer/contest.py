@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 import psutil
 from minio.deleteobjects import DeleteObject
 
-from bench.transfer.launch import Command
+from bench.transfer.processes import Command
 from s3_server import S3Server
 
 

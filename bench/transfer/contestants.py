@@ -9,7 +9,7 @@ from typing import Any
 import psutil
 
 from bench.transfer.contest import Contestant, S3Store, Step, Store
-from bench.transfer.launch import ROOT, Command
+from bench.transfer.processes import ROOT, Command
 from s3_server import ACCESS_KEY, SECRET_KEY, free_port, spawn
 from services import Server
 

@@ -11,9 +11,9 @@ from bench.transfer.plan import Plan
 from bench.transfer.progress import say
 from bench.transfer.report import figures
 from bench.transfer.run import Contest, Results
-from bench.transfer.sources import make_sources
 from bench.transfer.steps import planned_steps
 from bench.transfer.stub import S3Stub
+from bench.transfer.workload import make_sources
 from s3_server import MinIO, S3Server, SeaweedFS
 
 

@@ -15,7 +15,7 @@ import psutil
 
 from bench.transfer.contest import Contestant, S3Store, Step, Store
 from bench.transfer.contestants import CLIENTS, task_of
-from bench.transfer.launch import Command
+from bench.transfer.processes import Command
 from bench.transfer.progress import say
 from bench.transfer.usage import Usage
 from s3_server import ACCESS_KEY, SECRET_KEY, free_port, spawn

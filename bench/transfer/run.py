@@ -12,10 +12,10 @@ import psutil
 
 from bench.transfer.clients.measured import files_below
 from bench.transfer.contest import Contestant, Sample, Step, Store
-from bench.transfer.launch import race, ready_clients
+from bench.transfer.processes import race, ready_clients
 from bench.transfer.progress import say
-from bench.transfer.sources import warm
 from bench.transfer.usage import Usage, rss_bytes
+from bench.transfer.workload import warm
 
 
 class Results:

@@ -2,7 +2,7 @@
 
 from bench.transfer.contest import Step
 from bench.transfer.plan import Plan
-from bench.transfer.sources import Sources
+from bench.transfer.workload import Sources
 
 INDEX = "of the first save"
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from bench.transfer.contest import Step, Store
 from bench.transfer.contestants import Ours
-from bench.transfer.launch import race, ready_clients
+from bench.transfer.processes import race, ready_clients
 from bench.transfer.progress import say
 from bench.transfer.run import check_equal
-from bench.transfer.sources import Sources, size_of
 from bench.transfer.steps import INDEX
+from bench.transfer.workload import Sources, size_of
 from counting_proxy import CountingProxy
 
 # The server logs a call after it was answered.
