@@ -9,12 +9,9 @@ from typing import Any
 import psutil
 
 from bench.transfer.contest import Contestant, S3Store, Step, Store
-from bench.transfer.processes import ROOT, Command
+from bench.transfer.processes import CLIENTS, ROOT, Command
 from s3_server import ACCESS_KEY, SECRET_KEY, free_port, spawn
 from services import Server
-
-CLIENTS = "bench.transfer.clients"
-PATHS = {"PYTHONPATH": ":".join(str(ROOT / name) for name in ("examples", "tests"))}
 
 
 def task_of(step: Step, number: int, path: Path, **more: Any) -> dict[str, Any]:
@@ -53,7 +50,7 @@ class Ours(Contestant):
         task = task_of(step, number, path, address=self.address, api_key=self.server.api_key, reread=step.reread)
         cache = self._home / "caches" / (step.index or str(next(self._caches)))
         cache.mkdir(parents=True, exist_ok=True)
-        return Command(sys.executable, f"{CLIENTS}.ours", task, {"XPSTORE_CACHE": str(cache)})
+        return Command("ours", task, {"XPSTORE_CACHE": str(cache)})
 
     def servers(self) -> list[psutil.Process]:
         return [psutil.Process(self.server.pid)]
@@ -86,7 +83,7 @@ class Direct(Contestant):
             bucket=self._bucket,
             threads=self.threads,
         )
-        return Command(sys.executable, f"{CLIENTS}.direct", task, PATHS)
+        return Command("direct", task)
 
 
 class DirectThreads(Direct):
@@ -113,7 +110,7 @@ class Copy(Contestant):
 
     def command(self, step: Step, number: int, path: Path) -> Command:
         task = task_of(step, number, path, folder=str(self._place))
-        return Command(sys.executable, f"{CLIENTS}.copy", task, PATHS)
+        return Command("copy", task)
 
 
 class GrpcAlone(Contestant):
@@ -127,7 +124,7 @@ class GrpcAlone(Contestant):
 
     def open(self, repetition: int) -> None:
         self._address = f"127.0.0.1:{free_port()}"
-        command = [sys.executable, "-m", f"{CLIENTS}.grpc_alone", "serve", self._address]
+        command = [sys.executable, "-m", CLIENTS, "serve", self._address]
         self._process = spawn(command, log=self._folder / "grpc-alone.log", folder=ROOT)
 
     def close(self) -> None:
@@ -136,7 +133,7 @@ class GrpcAlone(Contestant):
 
     def command(self, step: Step, number: int, path: Path) -> Command:
         task = task_of(step, number, path, address=self._address, size_bytes=step.sources[number].stat().st_size)
-        return Command(sys.executable, f"{CLIENTS}.grpc_alone", task, {})
+        return Command("grpc_alone", task)
 
     def servers(self) -> list[psutil.Process]:
         return [psutil.Process(self._process.pid)]

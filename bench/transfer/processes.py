@@ -4,23 +4,25 @@ import contextlib
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 ROOT = Path(__file__).parents[2]
+CLIENTS = "bench.transfer.clients"
 ANSWER_SECONDS = 900
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A client: the interpreter and module that run it, what it is told, and its environment beside ours."""
+    """A client: its name in `clients.py`, what it is told, its environment beside ours, and who interprets it."""
 
-    python: str
-    module: str
+    client: str
     task: dict[str, Any]
-    environment: dict[str, str]
+    environment: dict[str, str] = field(default_factory=dict)
+    python: str = sys.executable
 
 
 class ClientProcess:
@@ -31,7 +33,7 @@ class ClientProcess:
         self._log = log
         with log.open("ab") as errors:
             self._process = subprocess.Popen(
-                [command.python, "-m", command.module, json.dumps(command.task)],
+                [command.python, "-m", CLIENTS, command.client, json.dumps(command.task)],
                 cwd=ROOT,
                 env={**inherited, "NO_PROXY": "127.0.0.1", **command.environment},
                 stdin=subprocess.PIPE,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from bench.transfer.clients.measured import files_below
+from bench.transfer.clients import files_below
 from bench.transfer.contest import Contestant, Sample, Step, Store
 from bench.transfer.processes import race, ready_clients
 from bench.transfer.progress import say

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.transfer.clients.measured import files_below
+from bench.transfer.clients import files_below
 from bench.transfer.plan import MIB, Plan
 
 # The client's index of files trusts none that is younger than this: a later write might not move its time stamp.
