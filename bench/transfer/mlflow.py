@@ -13,11 +13,10 @@ from pathlib import Path
 
 import psutil
 
-from bench.transfer.contest import Contestant, S3Store, Step, Store
-from bench.transfer.contestants import task_of
-from bench.transfer.processes import Command
-from bench.transfer.progress import say
-from bench.transfer.usage import Usage
+from bench.figure import say
+from bench.transfer.contestants import Contestant, S3Store, Store, task_of
+from bench.transfer.processes import Command, Usage
+from bench.transfer.workload import Step
 from s3_server import ACCESS_KEY, SECRET_KEY, free_port, spawn
 
 PACKAGES = ("mlflow", "boto3")
