@@ -19,8 +19,8 @@ from typing import Any
 from bench import cache, logging, machine, metadata, metrics, search, start
 from bench.figure import Figure, table
 from bench.picture import draw
-from bench.transfer.measure import measure as measure_transfer
-from bench.transfer.plan import FULL, QUICK, STORES
+from bench.transfer.contest import measure as measure_transfer
+from bench.transfer.workload import FULL, QUICK, STORES
 
 HERE = Path(__file__).parent
 

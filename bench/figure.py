@@ -1,6 +1,7 @@
 """One measured figure, what was measured beside it, and how both are shown."""
 
 import statistics
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -100,3 +101,8 @@ def table(figures: list[Figure]) -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
     return "\n".join(line.rstrip() for line in lines)
+
+
+def say(line: str) -> None:
+    """A line for whoever watches, beside what is measured."""
+    print(line, file=sys.stderr, flush=True)

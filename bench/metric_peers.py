@@ -17,10 +17,9 @@ from pathlib import Path
 
 import psutil
 
-from bench.figure import Spread, seconds_of
+from bench.figure import Spread, say, seconds_of
 from bench.transfer import mlflow
-from bench.transfer.contest import Store
-from bench.transfer.progress import say
+from bench.transfer.contestants import Store
 from s3_server import free_port, spawn
 
 ROUNDS = 3

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.figure import Figure, Goal, Spread, seconds_of
+from bench.figure import Figure, Goal, Spread, say, seconds_of
 from bench.metric_peers import Peers, peers_of
-from bench.transfer.progress import say
 from services import Postgres, Server
 from xpstore._values.ids import new_id
 from xpstore.client import Client

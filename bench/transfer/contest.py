@@ -1,133 +1,247 @@
-"""What a contest consists of: steps, the stores behind them, and what each contestant must be able to do."""
+"""Runs the contest on every store that is there, then counts what goes over the wire.
 
+A contest has repetitions, the order of those who take part rotates, and every download is compared with what was sent.
+"""
+
+import contextlib
+import json
+import os
 import shutil
-from abc import ABC, abstractmethod
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar, Literal
 
-import psutil
-from minio.deleteobjects import DeleteObject
+from bench.figure import Figure, say
+from bench.transfer import mlflow
+from bench.transfer.contestants import Contestant, Copy, Direct, GrpcAlone, Ours, S3Store, S3Stub, Store
+from bench.transfer.processes import Usage, family, race, ready_clients, rss_bytes
+from bench.transfer.report import Sample, Samples, Traffic, figures_of_store, figures_of_wire
+from bench.transfer.workload import Plan, Step, make_files, steps_of
+from counting_proxy import CountingProxy
+from s3_server import MinIO, S3Server, SeaweedFS
 
-from bench.transfer.launch import Command
-from s3_server import S3Server
+# What one client sends, and gets back.
+COUNTED = ("large", "changed", "inserted", "few", "many")
+# The server logs a call after it was answered.
+LOG_SECONDS = 0.3
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Step:
-    """One measured call.
+def measure(folder: Path, plan: Plan, notes: dict[str, str]) -> list[Figure]:
+    """Runs the contest on the local disk and on each S3 server, then counts bytes and calls.
 
-    Attributes:
-        name: what it is called in the results; unique on a store.
-        action: whether files are sent or fetched.
-        sources: what is sent by each client, or what each must get back.
-        key: what it is stored as.
-        runs: how often each contestant does it; those that are not named do not.
-        reread: whether we read the file though the client's index knows it.
-        index: the client's index to use; "" for an empty one.
+    Args:
+        folder: where everything is kept meanwhile.
+        plan: how large and how often.
+        notes: gets what peers are and why some are missing.
     """
-
-    name: str
-    action: Literal["up", "down"]
-    sources: tuple[Path, ...]
-    key: str
-    runs: dict[str, int]
-    reread: bool = False
-    index: str = ""
-
-    def file(self, number: int) -> str:
-        """Name of the only file that a client fetches; "" for a folder."""
-        return self.sources[number].name if self.sources[number].is_file() else ""
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """What one call took.
-
-    Attributes:
-        seconds: from the first client's begin to the last one's end.
-        client_cpu_seconds: of all clients.
-        client_peak_bytes: resident memory of the largest client, its interpreter and libraries included.
-        server_cpu_seconds: of the contestant's own server.
-        server_peak_bytes: resident memory of that server and its children.
-        server_growth_bytes: how far that server rose above what it had when it was idle after its start.
-        store_cpu_seconds: of the S3 server behind it.
-    """
-
-    seconds: float
-    client_cpu_seconds: float
-    client_peak_bytes: float
-    server_cpu_seconds: float
-    server_peak_bytes: float
-    server_growth_bytes: float
-    store_cpu_seconds: float
+    every_step = steps_of(make_files(folder / "sources", plan), plan)
+    steps = [step for step in every_step if step.runs and step.name.startswith(plan.steps)]
+    python = _mlflow_python(plan, notes)
+    samples: dict[str, Samples] = {}
+    if "disk" in plan.stores:
+        samples["disk"] = _on_disk(steps, folder / "disk", notes, python)
+    if "SeaweedFS" in plan.stores:
+        samples["SeaweedFS"] = _on_s3(SeaweedFS(folder / "seaweedfs-data"), steps, folder / "seaweedfs", notes, python)
+    if "MinIO" in plan.stores and _has_minio(plan, notes):
+        samples["MinIO"] = _on_s3(MinIO(folder / "minio-data"), steps, folder / "minio", notes)
+    if "stub" in plan.stores:
+        samples |= _on_stubs(steps, folder, notes)
+    figures = [figure for store in samples for figure in figures_of_store(store, samples[store], every_step)]
+    if "wire" in plan.stores:
+        figures += figures_of_wire(count(every_step, folder / "wire"), every_step)
+    # Goals stand only where they mean something.
+    return figures if plan.is_full else [replace(figure, goals=()) for figure in figures]
 
 
-class Store:
-    """Where bytes end up; here, folders on the local disk."""
+def _on_disk(steps: list[Step], folder: Path, notes: dict[str, str], python: Path | None) -> Samples:
+    folder.mkdir()
+    store = Store("disk", folder / "blobs")
+    contestants: list[Contestant] = [Ours(folder, store), Copy(folder), GrpcAlone(folder)]
+    if python is not None:
+        contestants.append(mlflow.MLflow(python, folder, store))
+    samples = Contest(store, steps, folder, notes).run(contestants)
+    shutil.rmtree(folder)
+    return samples
 
-    def __init__(self, name: str, folder: Path) -> None:
-        self.name = name
+
+def _on_s3(s3: S3Server, steps: list[Step], folder: Path, notes: dict[str, str], python: Path | None = None) -> Samples:
+    folder.mkdir()
+    with s3:
+        store = S3Store(s3)
+        contestants: list[Contestant] = [Ours(folder, store), Direct(store), Direct(store, threads=16)]
+        if python is not None:
+            contestants.append(mlflow.MLflow(python, folder, store))
+        samples = Contest(store, steps, folder, notes).run(contestants)
+    shutil.rmtree(s3.data, ignore_errors=True)
+    shutil.rmtree(folder)
+    return samples
+
+
+def _on_stubs(steps: list[Step], folder: Path, notes: dict[str, str]) -> dict[str, Samples]:
+    """Up to one that discards: keeping costs it more than the network does. Down from one that keeps."""
+    reason = S3Stub.build()
+    if reason is not None:
+        _skip(notes, "stub", reason)
+        return {}
+    up_and_down = [step for step in steps if step.name in ("large up", "large down")]
+    discarding, keeping = S3Stub(discards=True), S3Stub(discards=False)
+    return {
+        discarding.name: _on_s3(discarding, up_and_down[:1], folder / "discarding", notes),
+        keeping.name: _on_s3(keeping, up_and_down, folder / "keeping", notes),
+    }
+
+
+def _has_minio(plan: Plan, notes: dict[str, str]) -> bool:
+    if plan.is_full and MinIO.available():
+        return True
+    _skip(notes, "MinIO", "not built: run `make minio`" if plan.is_full else "this run is quick")
+    return False
+
+
+def _mlflow_python(plan: Plan, notes: dict[str, str]) -> Path | None:
+    if not (plan.is_full and plan.has_mlflow):
+        _skip(notes, "MLflow", "not wanted" if plan.is_full else "this run is quick")
+        return None
+    try:
+        python = mlflow.install()
+    except mlflow.Missing as error:
+        _skip(notes, "MLflow", error)
+        return None
+    notes["MLflow"] = f"{mlflow.version(python)}, through its server, with one worker and its other defaults"
+    return python
+
+
+def _skip(notes: dict[str, str], who: str, why: object) -> None:
+    """Notes who is left out."""
+    say(f"skipped: {who}: {why}")
+    notes[who] = f"skipped: {str(why).strip().splitlines()[-1]}"
+
+
+class Contest:
+    """Steps of contestants on a store."""
+
+    def __init__(self, store: Store, steps: list[Step], folder: Path, notes: dict[str, str]) -> None:
+        self._store = store
+        self._steps = steps
         self._folder = folder
+        self._notes = notes
+        self._samples: Samples = {step.name: {} for step in steps}
+        self._out: set[str] = set()
 
-    def processes(self) -> list[psutil.Process]:
-        return []
+    def run(self, contestants: list[Contestant]) -> Samples:
+        """Returns the samples of those who did not fail."""
+        last = {one.name: max((step.runs.get(one.name, 0) for step in self._steps), default=0) for one in contestants}
+        with contextlib.ExitStack() as stack:
+            for one in contestants:
+                stack.callback(one.stop)
+            for repetition in range(max(last.values())):
+                racing = [one for one in contestants if repetition < last[one.name] and one.name not in self._out]
+                self._repeat(racing, repetition)
+                for one in racing:
+                    if repetition + 1 == last[one.name]:
+                        one.stop()  # it shall not take memory and CPU from the others
+        return self._samples
 
-    def create(self, place: str) -> str:
-        """Makes an empty place and returns its URL."""
-        (self._folder / place).mkdir(parents=True)
-        return (self._folder / place).as_uri()
+    def _repeat(self, racing: list[Contestant], repetition: int) -> None:
+        idle_bytes: dict[str, int] = {}
+        with contextlib.ExitStack() as stack:
+            for one in racing:
+                with self._tolerated(one):
+                    one.open(repetition)
+                    stack.callback(one.close)
+                    idle_bytes[one.name] = rss_bytes(family(one.servers()))
+            for number, step in enumerate(self._steps):
+                turn = (repetition + number) % len(racing)
+                for one in (*racing[turn:], *racing[:turn]):
+                    if repetition < step.runs.get(one.name, 0) and one.name not in self._out:
+                        with self._tolerated(one):
+                            sample = self._measure(one, step, idle_bytes[one.name])
+                            self._samples[step.name].setdefault(one.name, []).append(sample)
+                            say(f"{self._store.name} {repetition + 1}: {step.name}, {one.name}: {sample.seconds:.3f} s")
 
-    def drop(self, place: str) -> None:
-        shutil.rmtree(self._folder / place, ignore_errors=True)
+    @contextlib.contextmanager
+    def _tolerated(self, one: Contestant) -> Iterator[None]:
+        """A peer that fails is out, and its rows with it; we must not fail."""
+        try:
+            yield
+        except (RuntimeError, OSError) as error:
+            if one.name == "ours":
+                raise
+            _skip(self._notes, f"{one.name} on {self._store.name}", error)
+            self._out.add(one.name)
+            for samples in self._samples.values():
+                samples.pop(one.name, None)
+
+    def _measure(self, one: Contestant, step: Step, idle_bytes: int) -> Sample:
+        target = self._folder / "down"
+        paths = [target / str(number) for number in range(len(step.sources))]
+        if step.action == "up":
+            paths = list(step.sources)
+            step.warm()
+        commands = [one.command(step, number, path) for number, path in enumerate(paths)]
+        # What the one before left to be written must not slow this one down.
+        os.sync()
+        with (
+            ready_clients(commands, self._folder / "clients.log") as clients,
+            Usage(one.servers()) as server,
+            Usage(self._store.processes()) as store,
+        ):
+            reports = race(clients)
+        if step.action == "down" and one.keeps_bytes:
+            step.check(paths)
+        shutil.rmtree(target, ignore_errors=True)
+        return Sample(
+            seconds=max(report["ended"] for report in reports) - min(report["began"] for report in reports),
+            client_cpu_seconds=sum(report["cpu_seconds"] for report in reports),
+            client_peak_bytes=max(report["peak_bytes"] for report in reports),
+            server_cpu_seconds=server.cpu_seconds,
+            server_peak_bytes=server.peak_bytes,
+            server_growth_bytes=server.peak_bytes - idle_bytes,
+            store_cpu_seconds=store.cpu_seconds,
+        )
 
 
-class S3Store(Store):
-    """Buckets of an S3 server."""
+def count(every_step: list[Step], folder: Path) -> dict[str, Traffic]:
+    """What one client of ours sends and how many calls it makes, by step, in runs of their own: counting costs time.
 
-    def __init__(self, s3: S3Server) -> None:
-        self.name = s3.name
-        self.s3 = s3
-
-    def processes(self) -> list[psutil.Process]:
-        assert self.s3.process is not None, "not started"
-        return [psutil.Process(self.s3.process.pid)]
-
-    def create(self, place: str) -> str:
-        url = self.s3.create_bucket(place)
-        # The first object of a bucket may cost more than others: it makes the files behind the bucket.
-        self.s3.client.fput_object(bucket_name=place, object_name="first", file_path=__file__)
-        return url
-
-    def drop(self, place: str) -> None:
-        listed = self.s3.client.list_objects(bucket_name=place, recursive=True)
-        named = (DeleteObject(name=str(item.object_name)) for item in listed)
-        for failure in self.s3.client.remove_objects(bucket_name=place, delete_object_list=named):
-            raise RuntimeError(f"{self.name} does not delete: {failure}")
-        self.s3.client.remove_bucket(bucket_name=place)
+    What was sent is fetched again and compared.
+    """
+    say("counting bytes and calls")
+    folder.mkdir()
+    ours = Ours(folder, Store("disk", folder / "blobs"), {"XPSTORE_LOG_LEVEL": "DEBUG"})
+    ours.open(0)
+    traffic = {}
+    try:
+        with CountingProxy(ours.address) as proxy:
+            ours.address = proxy.address
+            for step in every_step:
+                if step.key in COUNTED:
+                    found = traffic[step.name] = _count_step(step, ours, proxy, folder)
+                    say(f"wire: {step.name}: {found.sent_percent:.2f} % sent, {found.calls} calls")
+    finally:
+        ours.close()
+    return traffic
 
 
-class Contestant(ABC):
-    """Something that carries files to a store and back."""
+def _count_step(step: Step, ours: Ours, proxy: CountingProxy, folder: Path) -> Traffic:
+    target = folder / "down"
+    command = ours.command(step, 0, step.sources[0] if step.action == "up" else target)
+    with ready_clients([command], folder / "clients.log") as clients:
+        time.sleep(LOG_SECONDS)
+        sent_bytes, calls = proxy.sent_bytes, _calls(ours.server.log)
+        race(clients)
+    time.sleep(LOG_SECONDS)
+    if step.action == "down":
+        step.check([target])
+        shutil.rmtree(target)
+    return Traffic(100 * (proxy.sent_bytes - sent_bytes) / step.size_bytes, _calls(ours.server.log) - calls)
 
-    name: ClassVar[str]
-    keeps_bytes: ClassVar[bool] = True
 
-    @abstractmethod
-    def open(self, repetition: int) -> None:
-        """Gets an empty place to send to."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """Wipes what was sent."""
-
-    @abstractmethod
-    def command(self, step: Step, number: int, path: Path) -> Command:
-        """The client that does a step, `number` of those at once, from or to a path."""
-
-    def stop(self) -> None:  # noqa: B027  # most have nothing that does
-        """Ends what outlives a repetition."""
-
-    def servers(self) -> list[psutil.Process]:
-        """Its own servers, those of the store apart."""
-        return []
+def _calls(log: Path) -> int:
+    """How many calls the server has logged."""
+    total = 0
+    for line in log.read_text().splitlines():
+        with contextlib.suppress(ValueError):
+            total += json.loads(line).get("message") == "call"
+    return total

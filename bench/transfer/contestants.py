@@ -1,20 +1,130 @@
-"""The contestants that need nothing but this project's own environment."""
+"""The contestants that need nothing but this project's own environment, and the stores behind them."""
 
+import hashlib
 import itertools
+import os
 import shutil
+import subprocess
 import sys
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
 import psutil
+from minio.deleteobjects import DeleteObject
 
-from bench.transfer.contest import Contestant, S3Store, Step, Store
-from bench.transfer.launch import ROOT, Command
-from s3_server import ACCESS_KEY, SECRET_KEY, free_port, spawn
+from bench.transfer.processes import CLIENTS, ROOT, Command
+from bench.transfer.workload import Step
+from s3_server import ACCESS_KEY, SECRET_KEY, S3Server, free_port, spawn
 from services import Server
 
-CLIENTS = "bench.transfer.clients"
-PATHS = {"PYTHONPATH": ":".join(str(ROOT / name) for name in ("examples", "tests"))}
+STUB_SOURCE = Path(__file__).parents[1] / "s3_stub" / "main.go"
+
+
+class Store:
+    """Where bytes end up; here, folders on the local disk."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.name = name
+        self._folder = folder
+
+    def processes(self) -> list[psutil.Process]:
+        return []
+
+    def create(self, place: str) -> str:
+        """Makes an empty place and returns its URL."""
+        (self._folder / place).mkdir(parents=True)
+        return (self._folder / place).as_uri()
+
+    def drop(self, place: str) -> None:
+        shutil.rmtree(self._folder / place, ignore_errors=True)
+
+
+class S3Store(Store):
+    """Buckets of an S3 server."""
+
+    def __init__(self, s3: S3Server) -> None:
+        self.name = s3.name
+        self.s3 = s3
+
+    def processes(self) -> list[psutil.Process]:
+        assert self.s3.process is not None, "not started"
+        return [psutil.Process(self.s3.process.pid)]
+
+    def create(self, place: str) -> str:
+        url = self.s3.create_bucket(place)
+        # The first object of a bucket may cost more than others: it makes the files behind the bucket.
+        self.s3.client.fput_object(bucket_name=place, object_name="first", file_path=__file__)
+        return url
+
+    def drop(self, place: str) -> None:
+        listed = self.s3.client.list_objects(bucket_name=place, recursive=True)
+        named = (DeleteObject(name=str(item.object_name)) for item in listed)
+        for failure in self.s3.client.remove_objects(bucket_name=place, delete_object_list=named):
+            raise RuntimeError(f"{self.name} does not delete: {failure}")
+        self.s3.client.remove_bucket(bucket_name=place)
+
+
+class S3Stub(S3Server):
+    """An S3 server that costs nothing, built from s3_stub/main.go: keeps objects in memory, or discards large ones."""
+
+    def __init__(self, *, discards: bool) -> None:
+        super().__init__()
+        self._discards = discards
+        self.name = "stub that discards" if discards else "stub that keeps"
+
+    @staticmethod
+    def build() -> str | None:
+        """Builds it into the user's cache, if Go is there. Returns why it is not there, else None."""
+        if _program().exists():
+            return None
+        go = shutil.which("go")
+        if go is None:
+            return "Go is not installed"
+        _program().parent.mkdir(parents=True, exist_ok=True)
+        draft = _program().with_suffix(f".{os.getpid()}")
+        built = subprocess.run([go, "build", "-o", str(draft), str(STUB_SOURCE)], capture_output=True, text=True)
+        if built.returncode != 0:
+            return f"Go cannot build it: {built.stderr.strip()[-200:]}"
+        draft.replace(_program())
+        return None
+
+    def command(self) -> list[str]:
+        options = ["-discard"] if self._discards else []
+        return [str(_program()), f"-listen=127.0.0.1:{self.port}", *options]
+
+
+def _program() -> Path:
+    """Named after its source, so that a changed source is built anew."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    digest = hashlib.blake2b(STUB_SOURCE.read_bytes(), digest_size=6).hexdigest()
+    return cache / "xpstore" / "bin" / f"s3-stub-{digest}"
+
+
+class Contestant(ABC):
+    """Something that carries files to a store and back."""
+
+    name: str
+    keeps_bytes = True
+
+    @abstractmethod
+    def open(self, repetition: int) -> None:
+        """Gets an empty place to send to."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Wipes what was sent."""
+
+    @abstractmethod
+    def command(self, step: Step, number: int, path: Path) -> Command:
+        """The client that does a step, `number` of those at once, from or to a path."""
+
+    def stop(self) -> None:  # noqa: B027  # most have nothing that does
+        """Ends what outlives a repetition."""
+
+    def servers(self) -> list[psutil.Process]:
+        """Its own servers, those of the store apart."""
+        return []
 
 
 def task_of(step: Step, number: int, path: Path, **more: Any) -> dict[str, Any]:
@@ -53,23 +163,22 @@ class Ours(Contestant):
         task = task_of(step, number, path, address=self.address, api_key=self.server.api_key, reread=step.reread)
         cache = self._home / "caches" / (step.index or str(next(self._caches)))
         cache.mkdir(parents=True, exist_ok=True)
-        return Command(sys.executable, f"{CLIENTS}.ours", task, {"XPSTORE_CACHE": str(cache)})
+        return Command("ours", task, {"XPSTORE_CACHE": str(cache)})
 
     def servers(self) -> list[psutil.Process]:
         return [psutil.Process(self.server.pid)]
 
 
 class Direct(Contestant):
-    """`minio` straight to the S3 server, a call for each file."""
+    """`minio` straight to the S3 server, a call for each file; in threads, as a user writes it who has many files."""
 
-    name = "minio"
-    threads = 1
-
-    def __init__(self, store: S3Store) -> None:
+    def __init__(self, store: S3Store, threads: int = 1) -> None:
+        self.name = "minio" if threads == 1 else f"minio in {threads} threads"
         self._store = store
+        self._threads = threads
 
     def open(self, repetition: int) -> None:
-        self._bucket = f"direct-{self.threads}-{repetition}"
+        self._bucket = f"direct-{self._threads}-{repetition}"
         self._store.create(self._bucket)
 
     def close(self) -> None:
@@ -84,16 +193,9 @@ class Direct(Contestant):
             access_key=ACCESS_KEY,
             secret_key=SECRET_KEY,
             bucket=self._bucket,
-            threads=self.threads,
+            threads=self._threads,
         )
-        return Command(sys.executable, f"{CLIENTS}.direct", task, PATHS)
-
-
-class DirectThreads(Direct):
-    """The same with many calls at once, as a user writes it who has many files."""
-
-    name = "minio in 16 threads"
-    threads = 16
+        return Command("direct", task)
 
 
 class Copy(Contestant):
@@ -113,7 +215,7 @@ class Copy(Contestant):
 
     def command(self, step: Step, number: int, path: Path) -> Command:
         task = task_of(step, number, path, folder=str(self._place))
-        return Command(sys.executable, f"{CLIENTS}.copy", task, PATHS)
+        return Command("copy", task)
 
 
 class GrpcAlone(Contestant):
@@ -127,7 +229,7 @@ class GrpcAlone(Contestant):
 
     def open(self, repetition: int) -> None:
         self._address = f"127.0.0.1:{free_port()}"
-        command = [sys.executable, "-m", f"{CLIENTS}.grpc_alone", "serve", self._address]
+        command = [sys.executable, "-m", CLIENTS, "serve", self._address]
         self._process = spawn(command, log=self._folder / "grpc-alone.log", folder=ROOT)
 
     def close(self) -> None:
@@ -136,7 +238,7 @@ class GrpcAlone(Contestant):
 
     def command(self, step: Step, number: int, path: Path) -> Command:
         task = task_of(step, number, path, address=self._address, size_bytes=step.sources[number].stat().st_size)
-        return Command(sys.executable, f"{CLIENTS}.grpc_alone", task, {})
+        return Command("grpc_alone", task)
 
     def servers(self) -> list[psutil.Process]:
         return [psutil.Process(self._process.pid)]

@@ -13,11 +13,10 @@ from pathlib import Path
 
 import psutil
 
-from bench.transfer.contest import Contestant, S3Store, Step, Store
-from bench.transfer.contestants import CLIENTS, task_of
-from bench.transfer.launch import Command
-from bench.transfer.progress import say
-from bench.transfer.usage import Usage
+from bench.figure import say
+from bench.transfer.contestants import Contestant, S3Store, Store, task_of
+from bench.transfer.processes import Command, Usage
+from bench.transfer.workload import Step
 from s3_server import ACCESS_KEY, SECRET_KEY, free_port, spawn
 
 PACKAGES = ("mlflow", "boto3")
@@ -162,7 +161,7 @@ class MLflow(Contestant):
         if name not in self._runs:
             self._runs[name] = self.create_run()
         task["run_id"] = self._runs[name]
-        return Command(str(self._python), f"{CLIENTS}.mlflow", task, ENVIRONMENT)
+        return Command("mlflow", task, ENVIRONMENT, python=str(self._python))
 
     def create_run(self) -> str:
         """Makes a run and returns its id."""

@@ -1,157 +1,171 @@
-"""Figures out of samples."""
+"""Samples, the figures that are made of them, and what the project wants of these."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass
 
 from bench.figure import Figure, Goal, Spread
-from bench.transfer import goals
-from bench.transfer.contest import Sample
-from bench.transfer.plan import MIB, Plan
-from bench.transfer.run import Results
-from bench.transfer.wire import Traffic
+from bench.transfer.workload import MIB, Step
 
 GIB = 1 << 30
-# What rates of a store are reported, in this order.
-LARGE = ("large up", "large down", "large again", "changed up", "inserted up", "clients up", "clients down")
-SMALL = ("few up", "few down", "many up", "many down")
+LARGE = ("large up", "large down")
+CROWD = ("crowd up", "crowd down")
+# In the order of the table.
+UNITS = ("MB/s", "ms", "files/s")
+
+_UP = (Goal(">=", 0.75, "minio"), Goal(">=", 0.9, "minio"))
+# By store and step.
+SPEED: dict[tuple[str, str], tuple[Goal, ...]] = {
+    ("disk", "large up"): (Goal(">=", 600), Goal(">=", 1, "MLflow")),
+    ("disk", "large down"): (Goal(">=", 600), Goal(">=", 2, "MLflow")),
+    ("disk", "large again"): (Goal(">=", 1000),),
+    ("disk", "few up"): (Goal(">=", 1, "MLflow"),),
+    ("SeaweedFS", "large up"): _UP,
+    ("SeaweedFS", "large down"): (Goal(">=", 0.55, "minio"), Goal(">=", 2, "MLflow")),
+    ("SeaweedFS", "large again"): (Goal(">=", 1000),),
+    ("SeaweedFS", "few up"): (Goal(">=", 15, "minio"),),
+    ("MinIO", "large up"): _UP,
+    ("MinIO", "large again"): (Goal(">=", 1000),),
+    ("MinIO", "few up"): (Goal(">=", 15, "minio"),),
+    ("stub that discards", "large up"): _UP,
+    ("stub that keeps", "large down"): (Goal(">=", 0.35, "minio"),),
+}
+INDEXED_MS = (Goal("<", 50),)
+ONE_GROWTH_MIB = (Goal("<", 96),)
+CROWD_GROWTH_MIB = (Goal("<", 512),)
+CLIENT_PEAK_MIB = (Goal("<", 256),)
+SENT_PERCENT: dict[str, tuple[Goal, ...]] = {
+    "large up": (),
+    "large again": (Goal("<", 1),),
+    "large indexed": (Goal("<", 1),),
+    "changed up": (Goal("<=", 8),),
+    "inserted up": (Goal("<=", 2),),
+}
+CALLS: dict[str, tuple[Goal, ...]] = {
+    "few up": (),
+    "few down": (),
+    "many up": (Goal("<=", 200),),
+    "many down": (Goal("<=", 200),),
+}
 
 
-class Report:
-    """Makes the figures of one run of the benchmark."""
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What one call took.
 
-    def __init__(self, results: Results, plan: Plan) -> None:
-        self._results = results
-        self._plan = plan
-        clients = f"{plan.clients} clients at once, {_size(plan.client_bytes)} each"
-        file = _size(plan.file_bytes)
-        few = f"{plan.few_files:,} files of {_size(plan.few_file_bytes)}"
-        many = f"{plan.many_files:,} files of {_size(plan.many_file_bytes)}"
-        others = f" (minio, MLflow: {plan.slow_files:,})"
-        self._names = {
-            "large up": f"new {file} file up",
-            "large down": f"{file} file down",
-            "large again": f"same {file} again, without index",
-            "large indexed": f"same {file} again, with index",
-            "changed up": f"{file}, {plan.changed_share:.0%} changed",
-            "inserted up": f"{file}, {_size(plan.inserted_bytes)} inserted at front",
-            "clients up": f"{clients}, up",
-            "clients down": f"{clients}, down",
-            "crowd": f"{plan.crowd} clients at once",
-            "few up": f"{few} up",
-            "few down": f"{few} down",
-            "many up": f"{many} up{others}",
-            "many down": f"{many} down{others}",
-        }
-        self._bytes = {
-            **dict.fromkeys(("large up", "large down", "large again", "large indexed", "changed up"), plan.file_bytes),
-            "inserted up": plan.file_bytes + plan.inserted_bytes,
-            **dict.fromkeys(("clients up", "clients down"), plan.clients * plan.client_bytes),
-        }
-        self._files = {"few": plan.few_files, "many": plan.many_files, "some": plan.slow_files}
+    Attributes:
+        seconds: from the first client's begin to the last one's end.
+        client_cpu_seconds: of all clients.
+        client_peak_bytes: resident memory of the largest client, its interpreter and libraries included.
+        server_cpu_seconds: of the contestant's own server.
+        server_peak_bytes: resident memory of that server and its children.
+        server_growth_bytes: how far that server rose above what it had when it was idle after its start.
+        store_cpu_seconds: of the S3 server behind it.
+    """
 
-    def of_store(self, store: str) -> list[Figure]:
-        """Speed, then CPU, then memory."""
-        return [
-            *(self._megabytes(store, step) for step in LARGE if self._results.of(store, step)),
-            *self._indexed(store),
-            *(self._files_a_second(store, step) for step in SMALL if self._results.of(store, step)),
-            *(figure for step in LARGE[:2] for figure in self._cpu(store, step)),
-            *self._memory(store),
-        ]
-
-    def _megabytes(self, store: str, step: str) -> Figure:
-        size = self._bytes[step] / 1e6
-        samples = self._results.of(store, step)
-        rates = {who: Spread.of([size / sample.seconds for sample in some]) for who, some in samples.items()}
-        return _figure(f"{store}: {self._names[step]}", "MB/s", rates, goals.SPEED.get((store, step), ()))
-
-    def _indexed(self, store: str) -> list[Figure]:
-        times = _spreads(self._results.of(store, "large indexed"), lambda sample: sample.seconds * 1000)
-        return [_figure(f"{store}: {self._names['large indexed']}", "ms", times, goals.INDEXED_MS)] if times else []
-
-    def _files_a_second(self, store: str, step: str) -> Figure:
-        kind, _, action = step.partition(" ")
-        rates = self._file_rates(store, kind, action)
-        if kind == "many":
-            rates = {**self._file_rates(store, "some", action), **rates}
-        return _figure(f"{store}: {self._names[step]}", "files/s", rates, goals.SPEED.get((store, step), ()))
-
-    def _file_rates(self, store: str, kind: str, action: str) -> dict[str, Spread]:
-        samples = self._results.of(store, f"{kind} {action}")
-        return _spreads(samples, lambda sample: self._files[kind] / sample.seconds)
-
-    def _cpu(self, store: str, step: str) -> list[Figure]:
-        """Of all contestants, the client's, its server's, and what it makes the S3 server do."""
-        parts: dict[str, Callable[[Sample], float]] = {
-            "client": lambda sample: sample.client_cpu_seconds,
-            "server": lambda sample: sample.server_cpu_seconds,
-            "S3 server": lambda sample: sample.store_cpu_seconds,
-        }
-        samples, gibibytes = self._results.of(store, step), self._plan.file_bytes / GIB
-        found = []
-        for part, cost in parts.items():
-            costs = _spreads(samples, lambda sample, cost=cost: cost(sample) / gibibytes)  # type: ignore[misc]
-            if any(spread.highest for spread in costs.values()):
-                found.append(_figure(f"{store}: {self._names[step]}, CPU of the {part}", "s/GiB", costs, ()))
-        return found
-
-    def _memory(self, store: str) -> list[Figure]:
-        one = self._worst(store, ("large up", "large down"), lambda sample: sample.server_growth_bytes)
-        several = self._worst(store, ("crowd up", "crowd down"), lambda sample: sample.server_growth_bytes)
-        whole = self._worst(store, ("large up", "large down"), lambda sample: sample.server_peak_bytes)
-        client = self._worst(store, ("large up", "large down"), lambda sample: sample.client_peak_bytes)
-        growth = f"{store}: server memory growth"
-        memory = [
-            (f"{growth}, one client", one, goals.SERVER_GROWTH_MIB["large"]),
-            (f"{growth}, {self._names['crowd']}", several, goals.SERVER_GROWTH_MIB["crowd"]),
-            (f"{store}: server memory, all of it, one client", whole, ()),
-            (f"{store}: client memory, all of it", client, goals.CLIENT_PEAK_MIB),
-        ]
-        return [_figure(name, "MiB", worst, its_goals) for name, worst, its_goals in memory if worst]
-
-    def _worst(self, store: str, steps: tuple[str, ...], bytes_: Callable[[Sample], float]) -> dict[str, Spread]:
-        """The highest of all runs: a bound on memory is one for every run."""
-        highest: dict[str, float] = {}
-        for step in steps:
-            for who, samples in self._results.of(store, step).items():
-                value = max(bytes_(sample) for sample in samples) / MIB
-                highest[who] = max(highest.get(who, 0.0), value)
-        return {who: Spread.of([value]) for who, value in highest.items()}
-
-    def of_wire(self, traffic: dict[str, Traffic]) -> list[Figure]:
-        found = []
-        for step in ("large up", *goals.SENT_PERCENT):
-            sent = {"ours": Spread.of([traffic[step].sent_percent])}
-            found.append(_figure(f"sent: {self._names[step]}", "%", sent, goals.SENT_PERCENT.get(step, ())))
-        for step in SMALL:
-            calls = {"ours": Spread.of([traffic[step].calls])}
-            name = self._names[step].partition(" (")[0]
-            found.append(_figure(f"calls: {name}", "RPCs", calls, goals.CALLS.get(step, ())))
-        return found
+    seconds: float
+    client_cpu_seconds: float
+    client_peak_bytes: float
+    server_cpu_seconds: float
+    server_peak_bytes: float
+    server_growth_bytes: float
+    store_cpu_seconds: float
 
 
-def figures(results: Results, traffic: dict[str, Traffic], plan: Plan) -> list[Figure]:
-    """All figures, store by store; beside goals only where they mean something."""
-    report = Report(results, plan)
-    stores = dict.fromkeys(store for store, _, _ in results.samples)
-    found = [figure for store in stores for figure in report.of_store(store)]
-    if traffic:
-        found += report.of_wire(traffic)
-    return found if plan.is_full else [replace(figure, goals=()) for figure in found]
+# Of one store, by step and contestant.
+Samples = dict[str, dict[str, list[Sample]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What one step needs on the wire: bytes as TCP carries them, in percent of files, and calls the server logs."""
+
+    sent_percent: float
+    calls: int
+
+
+def figures_of_store(store: str, samples: Samples, every_step: list[Step]) -> list[Figure]:
+    """Speed, then CPU, then memory, of all that we did."""
+    steps = [step for step in every_step if "ours" in samples.get(step.name, {})]
+    return [
+        *(_speed(store, step, samples, every_step) for unit in UNITS for step in steps if step.unit == unit),
+        *(figure for step in steps if step.name in LARGE for figure in _cpu(store, step, samples)),
+        *_memory(store, samples, {step.name: step.title for step in every_step}),
+    ]
+
+
+def _speed(store: str, step: Step, samples: Samples, every_step: list[Step]) -> Figure:
+    spreads: dict[str, Spread] = {}
+    for other in every_step:
+        if other.title == step.title:
+            spreads |= _spreads(samples.get(other.name, {}), _speed_of(other))
+    goals = INDEXED_MS if step.name == "large indexed" else SPEED.get((store, step.name), ())
+    return _figure(f"{store}: {step.title}", step.unit, spreads, goals)
+
+
+def _speed_of(step: Step) -> Callable[[Sample], float]:
+    if step.unit == "ms":
+        return lambda sample: sample.seconds * 1000
+    amount = step.size_bytes / 1e6 if step.unit == "MB/s" else step.file_count
+    return lambda sample: amount / sample.seconds
+
+
+def _cpu(store: str, step: Step, samples: Samples) -> list[Figure]:
+    """Of all contestants, the client's, its server's, and what it makes the S3 server do."""
+    parts: dict[str, Callable[[Sample], float]] = {
+        "client": lambda sample: sample.client_cpu_seconds,
+        "server": lambda sample: sample.server_cpu_seconds,
+        "S3 server": lambda sample: sample.store_cpu_seconds,
+    }
+    gibibytes = step.size_bytes / GIB
+    found = []
+    for part, cost in parts.items():
+        costs = _spreads(samples[step.name], lambda sample, cost=cost: cost(sample) / gibibytes)  # type: ignore[misc]
+        if any(spread.highest for spread in costs.values()):
+            found.append(_figure(f"{store}: {step.title}, CPU of the {part}", "s/GiB", costs))
+    return found
+
+
+def _memory(store: str, samples: Samples, titles: dict[str, str]) -> list[Figure]:
+    growth = f"{store}: server memory growth"
+    memory: list[tuple[str, tuple[str, ...], Callable[[Sample], float], tuple[Goal, ...]]] = [
+        (f"{growth}, one client", LARGE, lambda sample: sample.server_growth_bytes, ONE_GROWTH_MIB),
+        (f"{growth}, {titles['crowd up']}", CROWD, lambda sample: sample.server_growth_bytes, CROWD_GROWTH_MIB),
+        (f"{store}: server memory, all of it, one client", LARGE, lambda sample: sample.server_peak_bytes, ()),
+        (f"{store}: client memory, all of it", LARGE, lambda sample: sample.client_peak_bytes, CLIENT_PEAK_MIB),
+    ]
+    found = ((name, _worst(samples, steps, size), goals) for name, steps, size, goals in memory)
+    return [_figure(name, "MiB", worst, goals) for name, worst, goals in found if worst]
+
+
+def _worst(samples: Samples, steps: tuple[str, ...], size: Callable[[Sample], float]) -> dict[str, Spread]:
+    """The highest of all runs: a bound on memory is one for every run."""
+    highest: dict[str, float] = {}
+    for step in steps:
+        for who, some in samples.get(step, {}).items():
+            highest[who] = max(highest.get(who, 0.0), *(size(sample) / MIB for sample in some))
+    return {who: Spread.of([value]) for who, value in highest.items()}
+
+
+def figures_of_wire(traffic: dict[str, Traffic], every_step: list[Step]) -> list[Figure]:
+    """What share of the bytes is sent, then how many calls are made."""
+    titles = {step.name: step.title.partition(" (")[0] for step in every_step}
+    return [
+        *(
+            Figure(f"sent: {titles[name]}", "%", Spread.of([traffic[name].sent_percent]), goals=goals)
+            for name, goals in SENT_PERCENT.items()
+        ),
+        *(
+            Figure(f"calls: {titles[name]}", "RPCs", Spread.of([traffic[name].calls]), goals=goals)
+            for name, goals in CALLS.items()
+        ),
+    ]
 
 
 def _spreads(samples: dict[str, list[Sample]], value: Callable[[Sample], float]) -> dict[str, Spread]:
     return {who: Spread.of([value(sample) for sample in some]) for who, some in samples.items()}
 
 
-def _figure(name: str, unit: str, spreads: dict[str, Spread], its_goals: tuple[Goal, ...]) -> Figure:
+def _figure(name: str, unit: str, spreads: dict[str, Spread], goals: tuple[Goal, ...] = ()) -> Figure:
     """Ours, with all others as references that have anything to show."""
     others = {who: spread for who, spread in spreads.items() if who != "ours" and spread.highest > 0}
-    return Figure(name, unit, spreads["ours"], dict(sorted(others.items())), its_goals)
-
-
-def _size(size_bytes: int) -> str:
-    for unit, factor in (("GiB", 1 << 30), ("MiB", 1 << 20)):
-        if size_bytes >= factor:
-            return f"{size_bytes / factor:g} {unit}"
-    return f"{size_bytes / 1024:g} KiB"
+    return Figure(name, unit, spreads["ours"], dict(sorted(others.items())), goals)

@@ -1,26 +1,33 @@
-"""Starts client processes, lets them go at the same moment, and reads their reports."""
+"""The processes of a measured call: clients that go at the same moment, and servers that are watched meanwhile."""
 
 import contextlib
 import json
 import os
 import subprocess
-from collections.abc import Iterator
-from dataclasses import dataclass
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+import psutil
+
 ROOT = Path(__file__).parents[2]
+CLIENTS = "bench.transfer.clients"
 ANSWER_SECONDS = 900
+# Short beside any transfer that could fill memory, and about 0.1 % of a core.
+SAMPLE_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A client: the interpreter and module that run it, what it is told, and its environment beside ours."""
+    """A client: its name in `clients.py`, what it is told, its environment beside ours, and who interprets it."""
 
-    python: str
-    module: str
+    client: str
     task: dict[str, Any]
-    environment: dict[str, str]
+    environment: dict[str, str] = field(default_factory=dict)
+    python: str = sys.executable
 
 
 class ClientProcess:
@@ -31,7 +38,7 @@ class ClientProcess:
         self._log = log
         with log.open("ab") as errors:
             self._process = subprocess.Popen(
-                [command.python, "-m", command.module, json.dumps(command.task)],
+                [command.python, "-m", CLIENTS, command.client, json.dumps(command.task)],
                 cwd=ROOT,
                 env={**inherited, "NO_PROXY": "127.0.0.1", **command.environment},
                 stdin=subprocess.PIPE,
@@ -87,3 +94,52 @@ def race(clients: list[ClientProcess]) -> list[dict[str, float]]:
     for client in clients:
         client.go()
     return [client.report() for client in clients]
+
+
+class Usage:
+    """Watches processes and the children they have at its start."""
+
+    def __init__(self, roots: Iterable[psutil.Process]) -> None:
+        self._processes = family(roots)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._started_seconds = self._cpu_seconds()
+        self.cpu_seconds = 0.0
+        self.peak_bytes = 0
+
+    def _cpu_seconds(self) -> float:
+        total = 0.0
+        for process in self._processes:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                times = process.cpu_times()
+                total += times.user + times.system
+        return total
+
+    def _watch(self) -> None:
+        while True:
+            self.peak_bytes = max(self.peak_bytes, rss_bytes(self._processes))
+            if self._stop.wait(SAMPLE_SECONDS):
+                return
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        self.cpu_seconds = self._cpu_seconds() - self._started_seconds
+
+
+def family(roots: Iterable[psutil.Process]) -> list[psutil.Process]:
+    """Processes and all their children."""
+    return [process for root in roots for process in (root, *root.children(recursive=True))]
+
+
+def rss_bytes(processes: Iterable[psutil.Process]) -> int:
+    """The sum of what is resident now."""
+    total = 0
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            total += int(process.memory_info().rss)
+    return total
