@@ -163,7 +163,7 @@ def rm(
 @app.command()
 def sync(as_json: AsJSON = False) -> None:
     """Send what was logged offline, or left in the spool by programs that are gone."""
-    from xpstore._spool.sync import sync as send
+    from xpstore._spool.sync import sync as send  # here, as few commands need it
 
     done = asdict(send(xpstore.init()))
     if as_json:
@@ -278,10 +278,10 @@ def _print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
 
 
 def _print_rich(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    from rich.box import SIMPLE_HEAD  # here: it may be missing
+    from rich.console import Console  # here: it may be missing
+    from rich.table import Table  # here: it may be missing
+    from rich.text import Text  # here: it may be missing
 
     table = Table(*(column.replace("_", " ") for column in columns), box=SIMPLE_HEAD)
     for row in rows:

@@ -43,7 +43,7 @@ def search(
 def to_frame(client: ClientBase, models: Iterator[pb.Model]) -> "DataFrame":
     """Puts models, the attributes of their modules and their last metrics into a table."""
     try:
-        from pandas import DataFrame
+        from pandas import DataFrame  # here: it may be missing
     except ImportError:
         raise ImportError("to_pandas() needs pandas: pip install pandas") from None
     rows: list[Row] = []

@@ -54,7 +54,7 @@ class Series:
         Raises:
             ImportError: pandas is not installed.
         """
-        import pandas
+        import pandas  # here: it may be missing
 
         steps = pandas.Series(self.steps, dtype="int64").astype("Int64")
         steps = steps.mask(steps == NO_STEP)
@@ -248,7 +248,7 @@ def to_value(point: pb.MetricPoint) -> Any:
 def _column(data: bytes, code: str) -> Any:
     """A column of 8-byte numbers, numpy's where it is installed; all platforms that have wheels are little-endian."""
     try:
-        import numpy
+        import numpy  # here: it may be missing
     except ImportError:
         return array(code, data)
     return numpy.frombuffer(data, "<i8" if code == "q" else "<f8")

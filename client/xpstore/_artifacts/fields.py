@@ -38,7 +38,7 @@ class ArtifactFields(Stamped):
     @property
     def process(self) -> "Process | None":
         """What made it and of what, if it was saved through the cache: the parts that its `hash_` was made of."""
-        from xpstore._identity.message import from_wire
+        from xpstore._identity.message import from_wire  # here, as `import xpstore` need not wait for it
 
         return from_wire(self._wire.process) if self._wire.HasField("process") else None
 

@@ -136,7 +136,7 @@ class FileIndex:
             raise FileNotFoundError
         if not (is_private(self._path.parent) and is_private(self._path)):
             raise PermissionError
-        import sqlite3
+        import sqlite3  # here, as `import xpstore` need not wait for it
 
         with _connected:
             # isolation_level: transactions are begun by hand.
@@ -162,7 +162,7 @@ class FileIndex:
 
 
 def _prepare(connection: "sqlite3.Connection") -> None:
-    import sqlite3
+    import sqlite3  # here, as `import xpstore` need not wait for it
 
     with contextlib.suppress(sqlite3.OperationalError):  # another process is at it: the mode stays in the file
         connection.execute("PRAGMA journal_mode = WAL")
@@ -208,7 +208,7 @@ def _find(connection: "sqlite3.Connection", keys: Sequence[tuple[bytes, str]]) -
 
 
 def _note_use(connection: "sqlite3.Connection", paths: list[bytes], now: int) -> None:
-    import sqlite3
+    import sqlite3  # here, as `import xpstore` need not wait for it
 
     with contextlib.suppress(sqlite3.OperationalError):  # locked or read-only: what was found is good all the same
         for some in _batches(paths, PARAMETERS):

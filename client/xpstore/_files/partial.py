@@ -54,7 +54,7 @@ class Draft:
         except OSError:
             return False
         try:
-            import fcntl
+            import fcntl  # here: not on Windows
 
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (ImportError, OSError):

@@ -22,7 +22,7 @@ _HALF_INFINITY = 0x7C00
 
 def expand_numpy(value: Any) -> bytes | Branch | None:
     """Arrays, scalars and element types of numpy."""
-    import numpy as np
+    import numpy as np  # here: it may be missing
 
     if isinstance(value, np.generic):
         return _scalar(value)
@@ -49,7 +49,7 @@ def expand_array(array: "Array") -> bytes | Branch:
 
 
 def _scalar(value: Any) -> bytes | Branch:
-    import numpy as np
+    import numpy as np  # here: it may be missing
 
     array = np.asarray(value)
     if array.dtype.names is not None:
@@ -108,7 +108,7 @@ def _cut(array: "Array") -> "Iterator[Array]":
 
 
 def _in_order(part: "Array", dtype: "np.dtype[Any]") -> "Array":
-    import numpy as np
+    import numpy as np  # here: it may be missing
 
     if part.ndim < 2 or abs(part.strides[0]) >= abs(part.strides[-1]):
         return np.ascontiguousarray(part, dtype)
@@ -121,7 +121,7 @@ def _in_order(part: "Array", dtype: "np.dtype[Any]") -> "Array":
 
 def _bytes(piece: "Array") -> memoryview:
     """The bytes of a piece, all its NaN being the same one."""
-    import numpy as np
+    import numpy as np  # here: it may be missing
 
     if piece.dtype.kind == "c":
         piece = piece.view(f"<f{piece.dtype.itemsize // 2}")
@@ -136,7 +136,7 @@ def _bytes(piece: "Array") -> memoryview:
 
 def expand_torch(value: Any) -> bytes | Branch | None:
     """Tensors, wherever they are and whether or not they need gradients."""
-    import torch
+    import torch  # here: it may be missing
 
     if isinstance(value, (torch.dtype, torch.device)):
         return seal(Tag.DTYPE + str(value).encode())
@@ -152,7 +152,7 @@ def expand_torch(value: Any) -> bytes | Branch | None:
 
 
 def _tensor(value: Any) -> bytes:
-    import torch
+    import torch  # here: it may be missing
 
     tensor = value.detach().resolve_conj().resolve_neg().cpu()
     name = str(tensor.dtype).removeprefix("torch.")
@@ -173,7 +173,7 @@ def _tensor(value: Any) -> bytes:
 
 
 def _with_one_bfloat16_nan(piece: "Array") -> "Array":
-    import numpy as np
+    import numpy as np  # here: it may be missing
 
     bits = np.ascontiguousarray(piece.view(np.uint16), "<u2")
     return np.where((bits & 0x7FFF) > 0x7F80, bits.dtype.type(0x7FC0), bits)

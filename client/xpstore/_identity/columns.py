@@ -17,7 +17,7 @@ BATCH_ROWS = 1 << 16
 
 def expand_arrow(value: Any) -> bytes | Branch | None:
     """Tables, record batches, arrays and chunked arrays of Arrow."""
-    import pyarrow as pa
+    import pyarrow as pa  # here: it may be missing
 
     if isinstance(value, (pa.Table, pa.RecordBatch)):
         names = tuple(value.schema.names)
@@ -30,7 +30,7 @@ def expand_arrow(value: Any) -> bytes | Branch | None:
 
 def seal_arrow(value: "pa.Array[Any] | pa.ChunkedArray[Any]") -> bytes:
     """Seals an array of Arrow as a column."""
-    import pyarrow as pa
+    import pyarrow as pa  # here: it may be missing
 
     return _seal_chunks(value.type, value.chunks if isinstance(value, pa.ChunkedArray) else [value])
 
@@ -45,7 +45,7 @@ def seal_nullable(values: "Array", is_valid: "Array") -> bytes:
 
 def seal_texts(texts: Sequence[str | None]) -> bytes:
     """Seals a column of text; None is null."""
-    import numpy as np
+    import numpy as np  # here: it may be missing
 
     def parts() -> "Iterator[tuple[Array, bytes]]":
         for start in range(0, len(texts), BATCH_ROWS):
@@ -68,7 +68,7 @@ def _seal_validity(length: int, pieces: "Sequence[Array]") -> bytes:
 
 
 def _seal_array(kind: str, length: int, pieces: "Iterable[Array]") -> bytes:
-    import numpy as np
+    import numpy as np  # here: it may be missing
 
     return seal_pieces(Tag.ARRAY, np.dtype(kind), (length,), pieces)
 
@@ -83,7 +83,7 @@ def _seal_data(parts: "Iterable[tuple[Array, bytes | memoryview]]") -> list[byte
 
 
 def _seal_chunks(kind: "pa.DataType", chunks: Sequence[Any]) -> bytes:
-    import pyarrow as pa
+    import pyarrow as pa  # here: it may be missing
 
     length = sum(map(len, chunks))
     if pa.types.is_dictionary(kind):
@@ -98,7 +98,7 @@ def _seal_chunks(kind: "pa.DataType", chunks: Sequence[Any]) -> bytes:
 
 def _children(kind: "pa.DataType", chunks: Sequence[Any]) -> tuple[str, list[bytes]]:
     """The name of a type, and what its columns consist of."""
-    import pyarrow as pa
+    import pyarrow as pa  # here: it may be missing
 
     types = pa.types
     if types.is_null(kind):
@@ -136,7 +136,7 @@ _BYTES = {
 
 
 def _numeric(kind: "pa.DataType", chunks: Sequence[Any]) -> tuple[str, list[bytes]]:
-    import pyarrow as pa
+    import pyarrow as pa  # here: it may be missing
 
     types, length = pa.types, sum(map(len, chunks))
     if types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind):
@@ -150,7 +150,7 @@ def _numeric(kind: "pa.DataType", chunks: Sequence[Any]) -> tuple[str, list[byte
 
 
 def _sign(kind: "pa.DataType") -> int:
-    import pyarrow as pa
+    import pyarrow as pa  # here: it may be missing
 
     return 0 if pa.types.is_floating(kind) else 1 if pa.types.is_signed_integer(kind) else 2
 
@@ -163,8 +163,8 @@ def _pieces(chunks: Sequence[Any]) -> Iterator[Any]:
 
 def _numbers(piece: Any) -> "Array":
     """The numbers of a piece, 0 for a null, whatever is in memory there."""
-    import numpy as np
-    import pyarrow as pa
+    import numpy as np  # here: it may be missing
+    import pyarrow as pa  # here: it may be missing
 
     if piece.null_count:
         piece = piece.fill_null(pa.array(np.zeros(1, piece.type.to_pandas_dtype()))[0])
@@ -174,8 +174,8 @@ def _numbers(piece: Any) -> "Array":
 
 def _rows(piece: Any) -> "tuple[Array, bytes | memoryview]":
     """The lengths of rows of bytes, 0 for a null, and the bytes of all of them."""
-    import numpy as np
-    import pyarrow as pa
+    import numpy as np  # here: it may be missing
+    import pyarrow as pa  # here: it may be missing
 
     piece = piece.cast(pa.large_binary())
     if piece.null_count:

@@ -10,7 +10,7 @@ from xpstore._identity.nodes import Branch, Sealed, Tag, at_key, no_fingerprint,
 
 def expand_pandas(value: Any) -> bytes | Branch | None:
     """Frames, series, indexes, their arrays and the scalars in them."""
-    import pandas as pd
+    import pandas as pd  # here: it may be missing
 
     if value is pd.NaT or value is pd.NA:
         return seal(Tag.MISSING + (b"NaT" if value is pd.NaT else b"NA"))
@@ -38,8 +38,8 @@ def _three(first: tuple[Any, Any], second: tuple[Any, Any], rest: Iterator[tuple
 
 
 def _levels(index: Any) -> Iterator[Any]:
-    import numpy as np
-    import pandas as pd
+    import numpy as np  # here: it may be missing
+    import pandas as pd  # here: it may be missing
 
     if isinstance(index, pd.MultiIndex):
         yield from (index.get_level_values(level).array for level in range(index.nlevels))
@@ -53,8 +53,8 @@ def _levels(index: Any) -> Iterator[Any]:
 
 
 def _expand_values(values: Any) -> bytes | Branch:
-    import numpy as np
-    import pandas as pd
+    import numpy as np  # here: it may be missing
+    import pandas as pd  # here: it may be missing
 
     dtype = values.dtype
     if isinstance(dtype, np.dtype) or isinstance(values, pd.arrays.NumpyExtensionArray):
@@ -79,7 +79,7 @@ def _expand_values(values: Any) -> bytes | Branch:
 
 def _expand_plain(array: Any) -> bytes | Branch:
     """What numpy holds. Objects that are text, but for missing ones, are text, as pandas 3 has it."""
-    import pandas as pd
+    import pandas as pd  # here: it may be missing
 
     if array.dtype.kind == "O" and pd.api.types.infer_dtype(array, skipna=True) == "string":
         return seal_texts([None if gone else str(text) for text, gone in zip(array, pd.isna(array), strict=True)])

@@ -43,9 +43,11 @@ def unseen(size_bytes: int) -> None:
 def _bar(description: str, total_bytes: int) -> Iterator[Advance]:
     try:
         # Imported here: it takes longer than the whole client.
-        from rich.console import Console
-        from rich.errors import LiveError
-        from rich.markup import escape
+        from rich.console import Console  # here: it may be missing
+        from rich.errors import LiveError  # here: it may be missing
+        from rich.markup import escape  # here: it may be missing
+
+        # Here: it may be missing.
         from rich.progress import (
             BarColumn,
             DownloadColumn,

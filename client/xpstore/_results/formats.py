@@ -91,7 +91,7 @@ def is_state_dict(value: Any) -> bool:
 
 
 def _dump_skops(value: Any, file: BinaryIO) -> None:
-    import skops.io
+    import skops.io  # here: it may be missing
 
     file.write(_canonical_skops(skops.io.dumps(value)))
 
@@ -128,8 +128,8 @@ def _nodes(node: Any) -> Iterator[dict[str, Any]]:
 
 
 def _load_skops(data: Buffer, trusted: Any) -> Any:
-    import skops.io
-    from skops.io.exceptions import UntrustedTypesFoundException
+    import skops.io  # here: it may be missing
+    from skops.io.exceptions import UntrustedTypesFoundException  # here: it may be missing
 
     data = bytes(data)
     try:
@@ -142,7 +142,7 @@ def _load_skops(data: Buffer, trusted: Any) -> Any:
 
 
 def _dump_safetensors(value: Any, file: BinaryIO) -> None:
-    import safetensors.torch
+    import safetensors.torch  # here: it may be missing
 
     state = value.state_dict() if hasattr(value, "state_dict") else value
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
@@ -150,19 +150,19 @@ def _dump_safetensors(value: Any, file: BinaryIO) -> None:
 
 
 def _load_safetensors(data: Buffer, trusted: Any) -> Any:
-    import safetensors.torch
+    import safetensors.torch  # here: it may be missing
 
     return safetensors.torch.load(bytes(data))
 
 
 def _dump_npy(value: Any, file: BinaryIO) -> None:
-    import numpy
+    import numpy  # here: it may be missing
 
     numpy.lib.format.write_array(file, value, allow_pickle=False)
 
 
 def _load_npy(data: Buffer, trusted: Any) -> Any:
-    import numpy
+    import numpy  # here: it may be missing
 
     start = io.BytesIO(memoryview(data)[:NPY_HEAD_BYTES])
     version = numpy.lib.format.read_magic(start)
@@ -182,20 +182,20 @@ def _dump_frame(value: Any, file: BinaryIO) -> None:
 
 
 def _load_frame(data: Buffer, trusted: Any) -> Any:
-    import pandas
-    import pyarrow
+    import pandas  # here: it may be missing
+    import pyarrow  # here: it may be missing
 
     return pandas.read_parquet(pyarrow.BufferReader(data))
 
 
 def _dump_table(value: Any, file: BinaryIO) -> None:
-    import pyarrow.parquet
+    import pyarrow.parquet  # here: it may be missing
 
     pyarrow.parquet.write_table(value, file)
 
 
 def _load_table(data: Buffer, trusted: Any) -> Any:
-    import pyarrow.parquet
+    import pyarrow.parquet  # here: it may be missing
 
     return pyarrow.parquet.read_table(pyarrow.BufferReader(data))
 

@@ -159,7 +159,7 @@ class _Writer:
         return {"$numpy": [value.dtype.str, value.tobytes().hex()]}
 
     def frame(self, value: Any) -> Any:
-        import pandas.testing
+        import pandas.testing  # here: it may be missing
 
         name = self.file("parquet", value)
         back = FORMATS["parquet"].load(read_file(self._folder / name), None)
@@ -201,8 +201,8 @@ class _Writer:
         return {"$skops": name}
 
     def matplotlib(self, value: Any) -> Any:
-        import matplotlib
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        import matplotlib  # here: it may be missing
+        from matplotlib.backends.backend_agg import FigureCanvasAgg  # here: it may be missing
 
         name, canvas = self._name(".png"), value.canvas
         with matplotlib.rc_context({"savefig.bbox": None}), open(self._folder / name, "wb") as file:
@@ -264,7 +264,7 @@ class _Reader:
         return pickle.loads(self._files.read(name))
 
     def scalar(self, parts: list[str]) -> Any:
-        import numpy
+        import numpy  # here: it may be missing
 
         return numpy.frombuffer(bytes.fromhex(parts[1]), numpy.dtype(parts[0]))[0]
 
@@ -281,10 +281,10 @@ class _Reader:
         return OrderedDict(items) if is_ordered else dict(items)
 
     def matplotlib(self, parts: list[Any]) -> Any:
-        import io
+        import io  # here, as `import xpstore` need not wait for it
 
-        import matplotlib.image
-        from matplotlib.figure import Figure
+        import matplotlib.image  # here: it may be missing
+        from matplotlib.figure import Figure  # here: it may be missing
 
         name, dpi, width, height = parts
         figure = Figure(figsize=(width, height), dpi=dpi)
@@ -292,7 +292,7 @@ class _Reader:
         return figure
 
     def plotly(self, name: str) -> Any:
-        import plotly.io
+        import plotly.io  # here: it may be missing
 
         return plotly.io.from_json(bytes(self._files.read(name)).decode())
 

@@ -67,7 +67,7 @@ class Encoder:
 
     @cached_property
     def _zstd(self):  # type: ignore[no-untyped-def]  # imported late, as it takes a while
-        import zstandard
+        import zstandard  # here, as `import xpstore` need not wait for it
 
         return zstandard.ZstdCompressor(level=LEVEL)
 
