@@ -18,7 +18,8 @@ from xpstore_server.core.manifest import PageRef
 from xpstore_server.core.publish import Draft, Publisher
 from xpstore_server.rpc.manifest import CODEC
 from xpstore_server.store import migrate, sweep, tables
-from xpstore_server.store.blobs import BlobStore, Buffer, open_blobs
+from xpstore_server.store.blobs.opened import open_blobs
+from xpstore_server.store.blobs.store import BlobStore, Buffer
 from xpstore_server.store.chunks import NONE, ChunkStore, EncodedChunk
 from xpstore_server.store.database import Database, Transaction
 from xpstore_server.store.packs import decode_footer, footer_size

@@ -21,7 +21,8 @@ from xpstore import errors
 from xpstore.artifact import Artifact, DirectoryArtifact
 from xpstore.v1 import artifact_pb2 as pb
 from xpstore_server.store import tables
-from xpstore_server.store.blobs import BlobStore, open_blobs
+from xpstore_server.store.blobs.opened import open_blobs
+from xpstore_server.store.blobs.store import BlobStore
 from xpstore_server.store.database import Database, Transaction
 
 T = TypeVar("T")

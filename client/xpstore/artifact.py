@@ -1,28 +1,27 @@
 """Artifacts: versioned, immutable trees of files with a name, aliases, metadata and lineage."""
 
-import contextlib
 import io
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
-from typing import Any, ClassVar, Literal, NoReturn, Self, TypeVar, Unpack, overload
+from typing import Any, ClassVar, Literal, NoReturn, Self, Unpack, overload
 
 from xpstore._artifacts.contents import ArtifactContents, ArtifactFile
 from xpstore._artifacts.options import SaveOptions, make_draft
 from xpstore._artifacts.staging import Staged, commit_staged, stage
+from xpstore._artifacts.versions import found, get_model, get_version, list_versions
 from xpstore._files.publish import publish
 from xpstore._files.scan import Source, scan
 from xpstore._identity.nodes import Tag, seal
 from xpstore._results.copies import LocalCopies
 from xpstore._results.formats import FORMATS, Format, format_of
-from xpstore._service.paging import iterate
 from xpstore._session.client import ClientBase
 from xpstore._session.current import get_client
 from xpstore._session.project import ProjectBase, get_project
 from xpstore._session.registry import handle
 from xpstore.errors import InvalidArgument, NotFound
 from xpstore.v1 import artifact_pb2 as pb
-from xpstore.v1 import model_pb2, project_pb2
+from xpstore.v1 import project_pb2
 
 __all__ = [
     "Artifact",
@@ -36,8 +35,6 @@ __all__ = [
     "TrainedModelArtifact",
     "stage",
 ]
-
-T = TypeVar("T")
 
 # What may be assigned on an artifact.
 _ASSIGNABLE = ("name", "description")
@@ -145,8 +142,7 @@ class Artifact(ArtifactContents):
             NotFound: there is none, or it is of another kind.
         """
         client = get_client()
-        request = pb.GetArtifactVersionRequest(version_id=str(id))
-        return cls._from_wire(client.call(client.stubs.artifacts.GetArtifactVersion, request).version, client)
+        return cls._from_wire(get_version(client, str(id)), client)
 
     @classmethod
     def get_by_name(
@@ -217,7 +213,7 @@ class Artifact(ArtifactContents):
     def model(self) -> Any:
         """The first `Model` it was linked to, if that is still there; else None."""
         ids = (link.model_id for link in self._wire.links)
-        return next(_found(lambda id_: _get_model(self._client, id_), ids), None)
+        return next(found(lambda id_: get_model(self._client, id_), ids), None)
 
     @property
     def step(self) -> int | None:
@@ -227,11 +223,12 @@ class Artifact(ArtifactContents):
     @property
     def used(self) -> "list[Artifact]":
         """The versions it was made from, without those deleted since."""
-        return list(_found(lambda id_: _get(self._client, id_), self._wire.used_version_ids))
+        wires = found(lambda id_: get_version(self._client, id_), self._wire.used_version_ids)
+        return [Artifact._from_wire(wire, self._client) for wire in wires]
 
     def refresh(self) -> Self:
         """Fetches what the server has now, such as aliases and links that others set."""
-        object.__setattr__(self, "_wire", _get(self._client, self.id)._wire)
+        object.__setattr__(self, "_wire", get_version(self._client, self.id))
         return self
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -394,26 +391,3 @@ class CachedArtifact(Artifact):
 def _background() -> ThreadPoolExecutor:
     """The threads of `save(wait=False)`. The interpreter waits for them when it ends."""
     return ThreadPoolExecutor(4, "xpstore-save")
-
-
-def list_versions(
-    client: ClientBase, request: pb.ListArtifactVersionsRequest, page_size: int | None = None
-) -> Iterator[pb.ArtifactVersion]:
-    """Yields versions of all pages of a list."""
-    return iterate(client, client.stubs.artifacts.ListArtifactVersions, request, "versions", page_size=page_size)
-
-
-def _found(get: Callable[[str], T], ids: Iterable[str]) -> Iterator[T]:
-    for id_ in ids:
-        with contextlib.suppress(NotFound):
-            yield get(id_)
-
-
-def _get_model(client: ClientBase, model_id: str) -> Any:
-    request = model_pb2.GetModelRequest(model_id=model_id)
-    return handle(client.call(client.stubs.models.GetModel, request).model, client)
-
-
-def _get(client: ClientBase, version_id: str) -> Artifact:
-    request = pb.GetArtifactVersionRequest(version_id=version_id)
-    return Artifact._from_wire(client.call(client.stubs.artifacts.GetArtifactVersion, request).version, client)

@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from xpstore._artifacts.versions import list_versions
 from xpstore._session.client import ClientBase
 from xpstore._session.project import ProjectBase
-from xpstore.artifact import Artifact, list_versions
+from xpstore.artifact import Artifact
 from xpstore.errors import InvalidArgument
 from xpstore.v1 import artifact_pb2 as pb
 

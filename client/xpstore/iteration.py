@@ -6,7 +6,7 @@ from uuid import UUID
 
 from xpstore._service.paging import iterate
 from xpstore._session.client import ClientBase
-from xpstore._spool.record import RecordTag, Target
+from xpstore._spool.record import Target
 from xpstore._values.checks import to_int64, to_step
 from xpstore._values.ids import new_id
 from xpstore._values.times import now_us, to_datetime
@@ -110,8 +110,7 @@ class Iterations:
         """
         target = self._target
         event = ingest_pb2.IterationEvent(iteration_id=new_id(), step=to_step("step", step))
-        payload = ingest_pb2.EventRecord(iteration=event).SerializeToString()
-        self._client.recorder.spool.of_model(RecordTag.EVENT, target, payload)
+        self._client.recorder.event(target, ingest_pb2.EventRecord(iteration=event))
         now = now_us()
         wire = pb.Iteration(id=event.iteration_id, model_id=target.model_id, step=event.step, created_at_us=now)
         return Iteration(self._client, wire, target, is_known=False)

@@ -12,8 +12,8 @@ from xpstore._service.paging import iterate
 from xpstore._session import current
 from xpstore._session.client import ClientBase
 from xpstore._session.stamped import Stamped
-from xpstore._spool.record import RecordTag, Target
-from xpstore._values.checks import invalid, to_int64, to_json_object, to_name, to_step
+from xpstore._spool.record import Target
+from xpstore._values.checks import invalid, to_int64, to_json_object, to_step
 from xpstore._values.ids import new_id
 from xpstore.errors import NotFound
 from xpstore.iteration import Iterations
@@ -21,6 +21,7 @@ from xpstore.metric import Metrics
 from xpstore.module import Modules
 from xpstore.run import STATUS, Attempt, Run, list_runs
 from xpstore.search import search, to_frame
+from xpstore.tags import Tags
 from xpstore.v1 import ingest_pb2
 from xpstore.v1 import model_pb2 as pb
 
@@ -98,9 +99,6 @@ class Model(Stamped):
     def _iterations(self) -> Iterations:
         return Iterations(self._client, self._target)
 
-    def _log(self, event: ingest_pb2.EventRecord) -> None:
-        self._client.recorder.spool.of_model(RecordTag.EVENT, self._target, event.SerializeToString())
-
     def _read(self) -> pb.Model:
         request = pb.GetModelRequest(model_id=self._wire.id)
         self._wire = self._client.call(self._client.stubs.models.GetModel, request).model
@@ -154,7 +152,7 @@ class Model(Stamped):
     @step.setter
     def step(self, step: int) -> None:
         step = to_step("step", step)
-        self._log(ingest_pb2.EventRecord(step=step))
+        self._client.recorder.event(self._target, ingest_pb2.EventRecord(step=step))
         if self._client.offline is not None:
             self._client.offline.set_step(self._wire.id, step)
 
@@ -199,9 +197,9 @@ class Model(Stamped):
         return Attempt(self._client, self._target)
 
     @property
-    def tags(self) -> "Tags":
+    def tags(self) -> Tags:
         """The model's tags."""
-        return Tags(self)
+        return Tags(self._client, self._target)
 
     @property
     def metrics(self) -> Metrics:
@@ -381,34 +379,3 @@ class Models(FoundModels):
 
     def __repr__(self) -> str:
         return f"Models(experiment_id={self._experiment_id!r})"
-
-
-class Tags:
-    """The tags of a model, in the order they were added."""
-
-    def __init__(self, model: Model) -> None:
-        self._model = model
-
-    def add(self, *tags: str) -> None:
-        """Adds tags; one that is there already stays where it is.
-
-        It is in the spool when this returns, and goes to the server in the background.
-
-        Raises:
-            InvalidArgument: a tag is empty, longer than 256 characters, or has control characters.
-        """
-        self._log(ingest_pb2.TagsEvent(add=[to_name("add", tag) for tag in tags]))
-
-    def remove(self, *tags: str) -> None:
-        """Removes tags; one that is not there changes nothing."""
-        self._log(ingest_pb2.TagsEvent(remove=[to_name("remove", tag) for tag in tags]))
-
-    def _log(self, event: ingest_pb2.TagsEvent) -> None:
-        self._model._log(ingest_pb2.EventRecord(tags=event))
-
-    def list(self) -> list[str]:
-        """Returns all tags."""
-        return list(self._model._read().tags)
-
-    def __repr__(self) -> str:
-        return f"Tags({self._model!r})"

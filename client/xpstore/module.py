@@ -9,7 +9,7 @@ from uuid import UUID
 
 from xpstore._service.paging import iterate
 from xpstore._session.client import ClientBase
-from xpstore._spool.record import RecordTag, Target
+from xpstore._spool.record import Target
 from xpstore._values.checks import to_json_object, to_name
 from xpstore._values.ids import new_id
 from xpstore.v1 import ingest_pb2
@@ -79,8 +79,7 @@ class Modules:
         event = ingest_pb2.ModuleEvent(module_id=new_id(), name=to_name("name", name), attributes_json=text)
         if self._step is not None:
             event.iteration_step = self._step
-        payload = ingest_pb2.EventRecord(module=event).SerializeToString()
-        self._client.recorder.spool.of_model(RecordTag.EVENT, self._target, payload)
+        self._client.recorder.event(self._target, ingest_pb2.EventRecord(module=event))
         return Module(UUID(event.module_id), event.name, json.loads(text))
 
     add = log

@@ -96,7 +96,7 @@ def gc(
     settings = load(database_url=database_url, blob_url=blob_url, data_dir=data_dir)
     with _stores(settings) as stores:
         from xpstore_server import commands  # here, as it imports gRPC too
-        from xpstore_server.app import grace
+        from xpstore_server.app import grace  # the same
 
         is_sound = commands.collect(
             stores,

@@ -56,7 +56,7 @@ from xpstore_server.rpc.upload import Intake
 from xpstore_server.rpc.waiting import WaitingRoom
 from xpstore_server.settings import Settings, StartError
 from xpstore_server.store import migrate
-from xpstore_server.store.blobs import open_blobs
+from xpstore_server.store.blobs.opened import open_blobs
 from xpstore_server.store.chunks import ChunkStore
 from xpstore_server.store.database import Database
 from xpstore_server.store.sweep import Grace

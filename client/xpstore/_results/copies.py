@@ -23,11 +23,11 @@ from blake3 import blake3
 from xpstore._files.download import Download, read_manifest
 from xpstore._files.manifest import tree_digest
 from xpstore._files.scan import scan
-from xpstore._machine import locks
 from xpstore._machine.file_status import identity_of, is_private, is_settled
 from xpstore._machine.progress import progress
 from xpstore._machine.settings import cache_folder, setting
 from xpstore._results.formats import Buffer, read_file
+from xpstore._results.pins import is_free, pin
 from xpstore._service.connection import Connection
 from xpstore.errors import DataLoss, InvalidArgument, NotFound
 from xpstore.v1 import artifact_pb2 as pb
@@ -41,8 +41,6 @@ MAPPED_FROM_BYTES = 1 << 20
 REMEMBERED = 10_000
 # Folders, manifest and what small files leave empty of their blocks.
 ENTRY_BYTES = 16 << 10
-# Descriptors that keep copies given out as paths from being evicted; beyond these the oldest may go.
-PINS = 64
 # How often a copy that is damaged, or evicted while it is read, is fetched.
 ATTEMPTS = 4
 MANIFEST = "manifest"
@@ -90,7 +88,7 @@ class LocalCopy:
         Raises:
             Damaged: a file is missing or has other bytes than it was saved with, or there is one too many.
         """
-        _pin(self._folder)
+        pin(self._folder)
         whole = self._folder / FILES / path
         files = [name for name, entry in self._entries.items() if entry.type == pb.FILE_TYPE_FILE]
         if path in files:
@@ -255,7 +253,7 @@ class LocalCopies:
         for _, name in by_use:
             if total <= self._limit_bytes:
                 return
-            if _is_free(self._folder / name):
+            if is_free(self._folder / name):
                 _remove(self._folder / name)
                 total -= _size_in(name)
 
@@ -376,30 +374,3 @@ def _used_at(path: Path) -> float:
         return path.stat().st_mtime
     except OSError:
         return 0.0
-
-
-_pins: dict[str, int] = {}
-
-
-def _pin(folder: Path) -> None:
-    """Holds a shared lock on a copy while this process lives."""
-    if str(folder) in _pins:
-        return
-    with contextlib.suppress(OSError):  # Windows has no descriptors of folders
-        descriptor = os.open(folder, os.O_RDONLY)
-        locks.share(descriptor)
-        _pins[str(folder)] = descriptor
-        if len(_pins) > PINS:
-            os.close(_pins.pop(next(iter(_pins))))
-
-
-def _is_free(folder: Path) -> bool:
-    """Whether no process has been given a path in this copy."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return True
-    try:
-        return locks.take(descriptor)
-    finally:
-        os.close(descriptor)

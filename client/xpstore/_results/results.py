@@ -4,6 +4,7 @@
 directory beside it, named there by `{"$npy": "0.npy"}` and the like. What would not come back equal is refused.
 """
 
+import io
 import json
 import pickle
 import shutil
@@ -281,8 +282,6 @@ class _Reader:
         return OrderedDict(items) if is_ordered else dict(items)
 
     def matplotlib(self, parts: list[Any]) -> Any:
-        import io  # here, as `import xpstore` need not wait for it
-
         import matplotlib.image  # here: it may be missing
         from matplotlib.figure import Figure  # here: it may be missing
 

@@ -10,11 +10,12 @@ import weakref
 from hashlib import sha256
 
 from xpstore._service.connection import Connection
-from xpstore._spool.record import Target
+from xpstore._spool.record import RecordTag, Target
 from xpstore._spool.sender import Sender
 from xpstore._spool.spool import Spool
 from xpstore._values.ids import new_id
 from xpstore.errors import Error, Unavailable
+from xpstore.v1 import ingest_pb2
 
 log = logging.getLogger("xpstore")
 
@@ -89,6 +90,10 @@ class Recorder:
     def target(self, model_id: str, project_uid: str) -> Target:
         """The target of an online model's records."""
         return self._targets.get(model_id) or self._targets.setdefault(model_id, Target(model_id, project_uid))
+
+    def event(self, target: Target, event: ingest_pb2.EventRecord) -> None:
+        """Takes what is recorded of a model beside its points."""
+        self.spool.of_model(RecordTag.EVENT, target, event.SerializeToString())
 
     @property
     def dropped_count(self) -> int:

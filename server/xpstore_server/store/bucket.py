@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, and_, exists, func, or_, select
 
-from xpstore_server.store.blobs import BlobStore
+from xpstore_server.store.blobs.store import BlobStore
 from xpstore_server.store.database import Database, Transaction
 from xpstore_server.store.errors import BlobMissing
 from xpstore_server.store.ids import MAX, NIL

@@ -15,7 +15,7 @@ from blake3 import blake3
 from sqlalchemy import Select, Text, bindparam, delete, select, type_coerce, update
 
 from xpstore_server.store.batches import batches
-from xpstore_server.store.blobs import BlobStore, Buffer
+from xpstore_server.store.blobs.store import BlobStore, Buffer
 from xpstore_server.store.database import Database, Transaction
 from xpstore_server.store.errors import BlobDamaged, BlobMissing, MissingChunks, StoreUnavailable
 from xpstore_server.store.ids import new_id

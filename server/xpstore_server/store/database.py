@@ -364,7 +364,7 @@ def _sqlite_engine(url: URL) -> Engine:
 
 
 def _postgres_engine(url: URL) -> Engine:
-    from psycopg import Cursor, pq
+    from psycopg import Cursor, pq  # here, as SQLite needs it not
 
     class BinaryCursor(Cursor[Any]):
         """Takes results in binary: bytes would come as twice as much text."""

@@ -53,8 +53,8 @@ def _lock(connection: Connection) -> None:
 
 
 def _run_alembic(connection: Connection) -> None:
-    from alembic import command
-    from alembic.config import Config
+    from alembic import command  # here, as most starts find the schema up to date
+    from alembic.config import Config  # the same
 
     config = Config()
     config.set_main_option("script_location", str(FOLDER))

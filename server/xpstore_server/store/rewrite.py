@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Row, bindparam, delete, func, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 
-from xpstore_server.store.blobs import BlobStore
+from xpstore_server.store.blobs.store import BlobStore
 from xpstore_server.store.chunks import ChunkStore, EncodedChunk, Place, announce, checked, claim, neighbours, place
 from xpstore_server.store.database import Database, Transaction
 from xpstore_server.store.errors import BlobDamaged, BlobMissing, MissingChunks

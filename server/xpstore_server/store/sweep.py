@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, delete, exists, func, select, update
 
-from xpstore_server.store.blobs import BlobStore
+from xpstore_server.store.blobs.store import BlobStore
 from xpstore_server.store.database import Database, Transaction
 from xpstore_server.store.packs import pack_key
 from xpstore_server.store.tables import artifact_pack, artifact_version, chunk, pack, pack_pending, upload

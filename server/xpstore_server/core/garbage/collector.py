@@ -5,7 +5,7 @@ from functools import partial
 from xpstore_server.core import cache, lease
 from xpstore_server.core.garbage.reachability import Needs
 from xpstore_server.core.garbage.repack import Repack
-from xpstore_server.store.blobs import BlobStore
+from xpstore_server.store.blobs.store import BlobStore
 from xpstore_server.store.chunks import ChunkStore
 from xpstore_server.store.database import Database
 from xpstore_server.store.preview import dying_versions, has_edge, preview

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from xpstore_server.core.garbage.reachability import UNREADABLE, Needs
 from xpstore_server.store.batches import batches
-from xpstore_server.store.blobs import BlobStore
+from xpstore_server.store.blobs.store import BlobStore
 from xpstore_server.store.bucket import Object, Report, listed, look_up
 from xpstore_server.store.chunks import ChunkStore, add_to_index
 from xpstore_server.store.database import Database, Transaction

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from xpstore_server.store.blobs import Buffer
+from xpstore_server.store.blobs.store import Buffer
 from xpstore_server.store.errors import BlobMissing, InvalidStoreURL, StoreUnavailable
 
 # Below this the page cache is as fast.

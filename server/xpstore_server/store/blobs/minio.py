@@ -14,7 +14,7 @@ from minio.error import InvalidResponseError, MinioException, S3Error, ServerErr
 from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import HTTPError
 
-from xpstore_server.store.blobs import Buffer
+from xpstore_server.store.blobs.store import Buffer
 from xpstore_server.store.errors import BlobMissing, InvalidStoreURL, StoreUnavailable
 
 CONNECT_SECONDS = 5.0

@@ -1,0 +1,20 @@
+"""The place where packs rest, by its URL."""
+
+from urllib.parse import urlsplit
+
+from xpstore_server.store.blobs.store import BlobStore
+from xpstore_server.store.errors import InvalidStoreURL
+
+
+def open_blobs(blob_url: str, connections: int) -> BlobStore:
+    """Opens `file:///folder` or `s3://KEY:SECRET@HOST:PORT/BUCKET?secure=true&region=`."""
+    parts = urlsplit(blob_url)
+    if parts.scheme == "file" and not parts.netloc and parts.path:
+        from xpstore_server.store.blobs.disk import DiskBlobs  # here, as a server has one of the two
+
+        return DiskBlobs(parts.path)
+    if parts.scheme == "s3":
+        from xpstore_server.store.blobs.minio import MinioBlobs  # here, as it brings urllib3 and more
+
+        return MinioBlobs.from_url(blob_url, connections)
+    raise InvalidStoreURL("XPSTORE_BLOB_URL: write file:///FOLDER or s3://KEY:SECRET@HOST:PORT/BUCKET?secure=true")
