@@ -2,24 +2,15 @@
 
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 import xpstore
 from s3_server import MinIO, SeaweedFS
-from services import Postgres, Server
+from support.backends import Backend
+from support.services import Postgres, Server
 from xpstore import session
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Backend:
-    """A database and a blob store, empty and of their own for each test module."""
-
-    name: str
-    database_url: str
-    blob_url: str
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
