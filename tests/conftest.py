@@ -23,13 +23,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def folders_of_clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The folders of what clients keep on this machine: no test, and no program that one starts, touches the user's."""
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XPSTORE_CACHE", str(folder))
         patch.setenv("XPSTORE_SPOOL", str(tmp_path_factory.mktemp("spool")))
         yield folder
+
+
+@pytest.fixture(scope="session")
+def cache(folders_of_clients: Path) -> Path:
+    """The folder of what clients keep of files and results. Tests may have a `cache` of their own instead."""
+    return folders_of_clients
 
 
 @pytest.fixture(scope="session")
