@@ -12,11 +12,6 @@ from xpstore.artifact_links import ProjectArtifacts
 from xpstore.model import Model
 
 
-@pytest.fixture
-def model(project: xpstore.Project) -> Model:
-    return project.experiment("e").model("h")
-
-
 def save(data: bytes, name: str = "x", **options: Unpack[SaveOptions]) -> DirectoryArtifact:
     return DirectoryArtifact.save(data, name, **options)
 

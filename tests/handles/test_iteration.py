@@ -12,11 +12,6 @@ from xpstore.project import Project
 from xpstore.v1 import iteration_pb2 as pb
 
 
-@pytest.fixture
-def model(project: Project) -> Model:
-    return project.experiment("e").model("h")
-
-
 def create(client: Client, model: Model, id_: str, step: int) -> pb.CreateIterationResponse:
     request = pb.CreateIterationRequest(model_id=str(model.id), iteration_id=id_, step=step)
     return client.call(client.stubs.iterations.CreateIteration, request)

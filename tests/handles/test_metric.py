@@ -20,11 +20,6 @@ from xpstore.project import Project
 from xpstore.v1 import metric_pb2 as pb
 
 
-@pytest.fixture
-def model(project: Project) -> Model:
-    return project.experiment("e").model("h")
-
-
 def values(model: Model, name: str | None = None) -> list[Any]:
     return [metric.value for metric in model.metrics.list(name)]
 

@@ -10,13 +10,7 @@ from xpstore.client import Client, new_id
 from xpstore.iteration import Iteration
 from xpstore.model import Model
 from xpstore.module import Module, Modules
-from xpstore.project import Project
 from xpstore.v1 import model_pb2 as pb
-
-
-@pytest.fixture
-def model(project: Project) -> Model:
-    return project.experiment("e").model("h")
 
 
 @pytest.fixture

@@ -27,11 +27,6 @@ from xpstore.v1 import run_pb2 as pb
 
 
 @pytest.fixture
-def model(project: Project) -> Model:
-    return project.experiment("e").model("h")
-
-
-@pytest.fixture
 def database(backend: Backend) -> Iterator[sqlalchemy.Engine]:
     engine = sqlalchemy.create_engine(backend.database_url)
     yield engine

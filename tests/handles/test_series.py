@@ -25,11 +25,6 @@ from xpstore_server.store.database import Database
 from xpstore_server.store.points import BLOCK_POINTS
 
 
-@pytest.fixture
-def model(project: Project) -> Model:
-    return project.experiment("e").model("h")
-
-
 def log(client: Client, model: Model, name: str, values: Sequence[float], first_step: int = 0, **more: Any) -> None:
     """Appends floats as one record, a step each."""
     steps = integers(*range(first_step, first_step + len(values)))

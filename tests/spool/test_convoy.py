@@ -37,11 +37,6 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "spool"
 
 
-@pytest.fixture
-def model(project: Project) -> Model:
-    return project.experiment("e").model("h")
-
-
 def a_convoy(spool: Spool) -> Convoy:
     backlog = Backlog(spool.folder, spool)
     first = backlog.read(LIMIT_BYTES)
