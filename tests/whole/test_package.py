@@ -1,7 +1,6 @@
 """The wheel: what is in it, what it imports, and that it works beside nothing but the oldest of what it needs."""
 
 import hashlib
-import os
 import shutil
 import subprocess
 import sys
@@ -20,7 +19,8 @@ from support.homes import without_settings
 from support.services import Server
 
 ROOT = Path(__file__).parents[2]
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "xpstore"
+# Kept between the runs of this checkout, and no other one's.
+ENVIRONMENTS = ROOT / ".venv" / "environments"
 REQUIREMENTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
 # For mypy alone: they have no code.
 STUBS = ["types-grpcio", "types-protobuf"]
@@ -54,10 +54,10 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def environment(name: str, packages: Sequence[str], wheel: Path) -> Environment:
     """Packages are kept between test runs, by their requirements; the wheel is always this one."""
     key = hashlib.sha256("\n".join([sys.version, *REQUIREMENTS, *packages]).encode()).hexdigest()[:16]
-    folder = CACHE / f"test-{name}-{key}"
+    folder = ENVIRONMENTS / f"{name}-{key}"
     found = Environment(folder)
     if not (folder / ".complete").exists():
-        for stale in CACHE.glob(f"test-{name}-*"):
+        for stale in ENVIRONMENTS.glob(f"{name}-*"):
             shutil.rmtree(stale)
         venv.create(folder, with_pip=True)
         found.run("-m", "pip", "install", "--quiet", *packages, str(wheel))
