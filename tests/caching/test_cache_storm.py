@@ -30,10 +30,11 @@ Start = Callable[..., Program]
 @pytest.fixture(scope="module")
 def replicas(backend: Backend, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Server]]:
     """As many servers as the database takes. A lease lasts long enough for a machine with other things to do."""
-    folder, leases = tmp_path_factory.mktemp("replicas"), {"XPSTORE_CACHE_LEASE_SECONDS": "6"}
+    folder: Path = tmp_path_factory.mktemp("replicas")
+    settings = {"XPSTORE_CACHE_LEASE_SECONDS": "6", "XPSTORE_LOG_LEVEL": "DEBUG"}
     with ExitStack() as stack:
         yield [
-            stack.enter_context(Server(backend.database_url, backend.blob_url, folder, environment=leases))
+            stack.enter_context(Server(backend.database_url, backend.blob_url, folder, environment=settings))
             for _ in range(1 if backend.name == "sqlite-disk" else 2)
         ]
 
@@ -73,12 +74,22 @@ def begun(folder: Path, name: str, number: int = 1, seconds: float = 60) -> list
     raise AssertionError(f"{name} has not begun {number} times")
 
 
-def until_it_waits(folder: Path, program: Program) -> None:
-    """Until a program has asked for what somebody else computes, most likely."""
-    while not (folder / f"{program.pid}.asks").exists():
-        assert program.poll() is None
-        time.sleep(0.02)
-    time.sleep(1)
+@pytest.fixture
+def until_reserved(replicas: list[Server]) -> Callable[[int], None]:
+    """Waits for the answers to so many reservations: whoever was told of somebody else's lease is told of its end."""
+
+    def answered() -> int:
+        lines = (line for server in replicas for line in server.log.read_text().splitlines())
+        return sum("ReserveCacheEntry" in line and "OK" in line for line in lines)
+
+    def until_reserved(count: int) -> None:
+        deadline = time.monotonic() + 60
+        while answered() < before + count:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+    before = answered()
+    return until_reserved
 
 
 def result(program: Program) -> str:
@@ -96,12 +107,13 @@ def test_every_key_is_computed_once_by_all_processes(replicas: list[Server], pro
     assert len(project.cache.list("storm")) == KEYS
 
 
-def test_waiting_process_gets_the_result_of_the_one_that_computes(start: Start, tmp_path: Path) -> None:
+def test_waiting_process_gets_the_result_of_the_one_that_computes(
+    start: Start, until_reserved: Callable[[int], None], tmp_path: Path
+) -> None:
     owner = start("whose", "k")
     begun(tmp_path, "k")
     others = [start("whose", "k") for _ in range(2)]
-    for other in others:
-        until_it_waits(tmp_path, other)
+    until_reserved(3)
     (tmp_path / "k.go").touch()
     assert {result(owner), *map(result, others)} == {str(owner.pid)}
     assert begun(tmp_path, "k") == [owner.pid]
@@ -154,12 +166,12 @@ def test_owner_that_is_interrupted_or_out_of_memory_makes_way(start: Start, tmp_
 
 
 def test_exception_is_told_to_those_waiting_and_forgotten(
-    start: Start, project: xpstore.Project, tmp_path: Path
+    start: Start, until_reserved: Callable[[int], None], project: xpstore.Project, tmp_path: Path
 ) -> None:
     owner = start("fails", "k")
     begun(tmp_path, "k")
     other = start("fails", "k")
-    until_it_waits(tmp_path, other)
+    until_reserved(2)
     (tmp_path / "k.go").touch()
     assert result(owner) == "ValueError: no rows in k"
     told = result(other)

@@ -3,7 +3,7 @@
     python tests/support/cached_program.py KEY ADDRESS PROJECT FOLDER FUNCTION ARGUMENT
 
 Each computation adds a line with its process to FOLDER/ARGUMENT.began and waits for FOLDER/ARGUMENT.go. The program
-prints the result, or type and text of the exception. FOLDER/PROCESS.asks is there once it asks.
+prints the result, or type and text of the exception.
 """
 
 import os
@@ -102,7 +102,6 @@ def main() -> None:
     folder = Path(where)
     xpstore.init(api_key, address)
     with xpstore.Project(project):
-        (folder / f"{os.getpid()}.asks").touch()
         try:
             print(globals()[name](argument), flush=True)
         except Exception as error:
