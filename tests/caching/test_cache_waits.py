@@ -138,13 +138,14 @@ def test_circle_of_three_and_the_own_lease_are_deadlocks(caches: list[RawCache],
 
 
 def test_waiters_are_sent_on_by_a_server_that_leaves(
-    caches: list[RawCache], replicas: list[Server], pool: ThreadPoolExecutor
+    caches: list[RawCache], replicas: list[Server], database: Database
 ) -> None:
-    cache, fingerprint, token = caches[0], new_fingerprint(), new_token()
+    cache, fingerprint, token, outer = caches[0], new_fingerprint(), new_token(), new_token()
+    cache.reserve(new_fingerprint(), outer)
     id_ = cache.reserve(fingerprint, token).granted.id
-    request = cache.wait_request(fingerprint, id_)
+    request = cache.wait_request(fingerprint, id_, held=(outer,))
     call = cache.stub.WaitForCacheEntry.future(request, timeout=30, metadata=cache.client.metadata)
-    time.sleep(0.3)
+    until(lambda: waits_for(database, outer) is not None)
     replicas[0].restart()  # it drains for ten seconds at most, and would break a call that waits for twenty
     assert kind(call.result()) == "running"
 

@@ -18,6 +18,7 @@ from blake3 import blake3
 
 import xpstore
 from support.homes import Home
+from support.raw import Raw
 from xpstore import embedded
 from xpstore.errors import Unauthenticated, Unavailable
 from xpstore.v1 import artifact_pb2 as pb
@@ -95,7 +96,7 @@ def test_killed_server_is_replaced(home: Home) -> None:
 
 
 def test_client_starts_a_server_again_that_left_when_idle(home: Home) -> None:
-    with home.serving(XPSTORE_IDLE_EXIT_SECONDS="0.3") as process:
+    with home.serving(XPSTORE_IDLE_EXIT_SECONDS="2") as process:
         client = xpstore.Client()
         uid = client.project("kept").open().uid
         assert process.wait(timeout=20) == 0
@@ -131,11 +132,14 @@ def test_sigterm_waits_for_calls_under_way(home: Home) -> None:
 
         def stream() -> Iterator[pb.UploadChunksRequest]:
             yield pb.UploadChunksRequest(project_uid=project_uid, chunks=[one])
-            is_draining.wait(10)
+            is_draining.wait(100)
             yield pb.UploadChunksRequest(chunks=[two])
 
         call = client.stubs.artifacts.UploadChunks.future(stream(), metadata=client.metadata)
-        time.sleep(0.3)
+        deadline = time.monotonic() + 60
+        while Raw(client, project_uid).missing(one.digest):  # an idle stream's chunk becomes durable by itself
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
         process.terminate()
         while home.announced is not None:
             time.sleep(0.02)
