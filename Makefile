@@ -61,11 +61,11 @@ minio:  ## build the MinIO server from its Go module, into a cache outside this 
 	scripts/minio
 
 mutate: .venv/.dev  ## empty each public client method in turn and expect red tests
-	$(BIN)/python tests/mutate.py
+	PYTHONPATH=tests $(BIN)/python -m support.mutate
 
 chaos: .venv/.dev  ## kill server, client and S3 server a hundred times during uploads, and try ten thousand interleavings
-	PYTHONPATH=examples $(BIN)/python tests/chaos.py
-	XPSTORE_TEST_INTERLEAVINGS=10000 $(BIN)/python -m pytest tests/test_interleavings.py --timeout=0
+	PYTHONPATH=examples:tests $(BIN)/python -m support.chaos
+	XPSTORE_TEST_INTERLEAVINGS=10000 $(BIN)/python -m pytest tests/storms/test_interleavings.py --timeout=0
 
 # One environment at three levels. A stamp is as old as the set of dependencies it stands for.
 define install

@@ -14,8 +14,8 @@ import numpy
 from joblib import Memory
 
 from bench.figure import Figure, Goal, Spread, seconds_of
-from cached_program import storm
-from services import Postgres, Server
+from support.cached_program import storm
+from support.services import Postgres, Server
 from xpstore import Client, cached
 from xpstore._caching.state import CacheState
 from xpstore._results import copies as local_copies
@@ -123,7 +123,7 @@ def _storm(where: str, servers: list[Server], processes: int, keys: int) -> Figu
         for rank, server in zip(range(processes), cycle(servers), strict=False)
     ]
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["__main__", "cached_program"])  # imported once, not by each
+    context.set_forkserver_preload(["__main__", "support.cached_program"])  # imported once, not by each
     with context.Pool(processes) as pool:
         computed = sum(pool.starmap(storm, arguments, chunksize=1))
     bound = (Goal(">=", keys), Goal("<=", keys))

@@ -13,7 +13,7 @@ from typing import Any
 import numpy
 
 from bench.figure import Figure, Goal, Spread
-from services import Postgres, Server
+from support.services import Postgres, Server
 from xpstore import Client
 from xpstore.model import Model
 

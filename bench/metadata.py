@@ -10,7 +10,7 @@ from typing import Any
 import grpc
 
 from bench.figure import Figure, Goal, Spread
-from services import Postgres, Server
+from support.services import Postgres, Server
 from xpstore import Client
 from xpstore.experiment import Experiment
 from xpstore.v1 import metric_pb2, model_pb2

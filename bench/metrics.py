@@ -8,7 +8,7 @@ import numpy as np
 
 from bench.figure import Figure, Goal, Spread, say, seconds_of
 from bench.metric_peers import Peers, peers_of
-from services import Postgres, Server
+from support.services import Postgres, Server
 from xpstore._values.ids import new_id
 from xpstore.client import Client
 from xpstore.model import Model

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Table, text
 
 from bench.figure import Figure, Goal, Spread
-from services import Postgres, Server
+from support.services import Postgres, Server
 from xpstore import Client
 from xpstore.experiment import Experiment
 from xpstore.v1 import model_pb2

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from bench.figure import Figure, Goal, Spread, seconds_of
-from services import Server
+from support.services import Server
 
 IMPORTS = 7
 STARTS = 5

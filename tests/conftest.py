@@ -2,26 +2,17 @@
 
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 import xpstore
 from s3_server import MinIO, SeaweedFS
-from services import Postgres, Server
+from support.backends import Backend
+from support.services import Postgres, Server
 from xpstore._session import current
 
 BACKENDS = ["sqlite-disk", "postgres-s3", "postgres-minio"]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Backend:
-    """A database and a blob store, empty and of their own for each test module."""
-
-    name: str
-    database_url: str
-    blob_url: str
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -38,13 +29,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def folders_of_clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The folders of what clients keep on this machine: no test, and no program that one starts, touches the user's."""
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XPSTORE_CACHE", str(folder))
         patch.setenv("XPSTORE_SPOOL", str(tmp_path_factory.mktemp("spool")))
         yield folder
+
+
+@pytest.fixture(scope="session")
+def cache(folders_of_clients: Path) -> Path:
+    """The folder of what clients keep of files and results. Tests may have a `cache` of their own instead."""
+    return folders_of_clients
 
 
 @pytest.fixture(scope="session")

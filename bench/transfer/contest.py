@@ -18,8 +18,8 @@ from bench.transfer.contestants import Contestant, Copy, Direct, GrpcAlone, Ours
 from bench.transfer.processes import Usage, family, race, ready_clients, rss_bytes
 from bench.transfer.report import Sample, Samples, Traffic, figures_of_store, figures_of_wire
 from bench.transfer.workload import Plan, Step, make_files, steps_of
-from counting_proxy import CountingProxy
 from s3_server import MinIO, S3Server, SeaweedFS
+from support.counting_proxy import CountingProxy
 
 # What one client sends, and gets back.
 COUNTED = ("large", "changed", "inserted", "few", "many")

@@ -16,7 +16,7 @@ from minio.deleteobjects import DeleteObject
 from bench.transfer.processes import CLIENTS, ROOT, Command
 from bench.transfer.workload import Step
 from s3_server import ACCESS_KEY, SECRET_KEY, S3Server, free_port, spawn
-from services import Server
+from support.services import Server
 
 STUB_SOURCE = Path(__file__).parents[1] / "s3_stub" / "main.go"
 

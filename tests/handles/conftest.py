@@ -1,0 +1,23 @@
+"""Fixtures of the tests of handles."""
+
+import pytest
+
+from xpstore.experiment import Experiment
+from xpstore.model import Model
+from xpstore.project import Project
+
+
+@pytest.fixture
+def experiment(project: Project) -> Experiment:
+    return project.experiment("e")
+
+
+@pytest.fixture
+def model(experiment: Experiment) -> Model:
+    return experiment.model("h")
+
+
+@pytest.fixture(params=["experiment", "project"])
+def parent(request: pytest.FixtureRequest, project: Project, experiment: Experiment) -> Experiment | Project:
+    """What is searched. Models of a small experiment are looked at one by one, those of a project through indexes."""
+    return experiment if request.param == "experiment" else project

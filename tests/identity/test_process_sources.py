@@ -1,0 +1,145 @@
+"""Where code is read from: what cannot be seen is refused, and scripts, notebooks and modules are read alike."""
+
+import json
+import linecache
+import re
+from pathlib import Path
+
+import pytest
+
+from support.program import Program, run_python
+from xpstore._identity.process import identify
+from xpstore.errors import InvalidArgument
+
+UNSEEN = [
+    ("f = lambda x: x", r"<lambda> in line \d+ of .*own.py is a lambda"),
+    ("f, g = lambda x: x, lambda x: -x", "is a lambda"),
+    ("def f(x, key=lambda y: y):\n    return x", "is a lambda"),
+    ("from math import sqrt as f", r"math.sqrt, whose code cannot be seen: declare `version=`"),
+    ("exec('def f(x):\\n    return x')", r"f has no source that could be read \(<string>\): declare `version=`"),
+    ("class C:\n    def __call__(self, x):\n        return x\nf = C()", r"is a callable lab.own.C, whose state cannot"),
+    ("import threading\nLOCK = threading.Lock()\ndef f(x):\n    return LOCK", r"LOCK: .*declare `version=`"),
+    ("from lab import lock\ndef f(x):\n    return lock.LOCK", r"lab.lock.LOCK: .*declare `version=`"),
+    ("import threading\ndef f(x, lock=threading.Lock()):\n    return x", r"f\(lock\): .*declare `version=`"),
+    ("C = type('C', (), {})\ndef f(x):\n    return C()", r"code of C that runs is not that of"),
+    ("class C: pass\nclass C: pass\ndef f(x):\n    return C()", r"C is defined in lines 1 and 2"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), UNSEEN, ids=range(len(UNSEEN)))
+def test_what_cannot_be_seen_is_refused_by_name(program: Program, text: str, message: str) -> None:
+    program.path("lock").write_text("import threading\nLOCK = threading.Lock()\n")
+    own = program.write(text)
+    with pytest.raises(InvalidArgument, match=message):
+        identify(own.f)
+    assert identify(own.f, name="f", version=1).parts
+
+
+def test_a_default_of_an_ignored_parameter_does_not_count(program: Program) -> None:
+    own = program.write("import threading\ndef f(x, lock=threading.Lock()):\n    return x")
+    assert [part.name for part in identify(own.f, ignore=["lock"]).parts] == ["f"]
+
+
+def test_a_file_edited_after_the_import_is_noticed(program: Program) -> None:
+    own = program.write("def f(x):\n    return x + 1\n")
+    program.path("own").write_text("def f(x):\n    return x + 2\n")
+    linecache.clearcache()
+    with pytest.raises(InvalidArgument, match=r"the code of f that runs is not that of .*own.py: .*Import it again"):
+        identify(own.f)
+    assert identify(program.load("own").f)
+
+
+def test_an_edit_elsewhere_in_the_file_is_no_obstacle(program: Program) -> None:
+    own = program.write("def f(x):\n    return x + 1\n")
+    program.path("own").write_text("import json\n\n\ndef g(x):\n    return x\n\n\ndef f(x):\n    return x + 1\n")
+    linecache.clearcache()
+    assert identify(own.f) == identify(program.load("own").f)
+
+
+def test_a_class_edited_after_the_import_is_noticed(program: Program) -> None:
+    text = "class C:\n    def g(self):\n        return 1\n\n\ndef f(x):\n    return C().g()\n"
+    own = program.write(text)
+    program.path("own").write_text(text.replace("1", "2"))
+    linecache.clearcache()
+    with pytest.raises(InvalidArgument, match="the code of C that runs"):
+        identify(own.f)
+
+
+# Scripts, notebooks and the processes they start
+
+SCRIPT = """
+from dataclasses import dataclass
+
+FACTOR = 3
+
+
+@dataclass
+class Config:
+    lr: float
+
+    def half(self):
+        return self.lr / 2
+
+
+def helper(x):
+    return x * FACTOR
+
+
+def compute(x, config=Config(0.1)):
+    return helper(x) + config.half()
+"""
+REPORT = """
+def report():
+    import json
+    from xpstore._identity.values import fingerprint_process
+    from xpstore._identity.process import identify
+    process = identify(compute)
+    return json.dumps([process.name, process.is_of_main, fingerprint_process(process.name, process.parts)])
+"""
+
+
+def test_a_script_a_notebook_and_a_spawned_process_share_a_process(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT + REPORT + "\nif __name__ == '__main__':\n    print(report())\n")
+    of_script = json.loads(run_python(tmp_path, str(script)))
+    assert of_script[:2] == ["compute", True]
+
+    notebook = tmp_path / "notebook.py"  # runs cells as IPython does: with their text in linecache
+    notebook.write_text(
+        f"cells = {[*re.split(chr(10) * 3, SCRIPT), REPORT]!r}\n"
+        "import linecache\n"
+        "for number, cell in enumerate(cells):\n"
+        "    name = f'/tmp/ipykernel_1/{number}.py'\n"
+        "    linecache.cache[name] = len(cell), None, cell.splitlines(True), name\n"
+        "    exec(compile(cell, name, 'exec'), globals())\n"
+        "print(report())\n"
+    )
+    assert json.loads(run_python(tmp_path, str(notebook))) == of_script
+
+    spawning = tmp_path / "spawning.py"
+    spawning.write_text(
+        SCRIPT
+        + REPORT
+        + "\nif __name__ == '__main__':\n"
+        + "    import multiprocessing\n"
+        + "    with multiprocessing.get_context('spawn').Pool(1) as pool:\n"
+        + "        print(pool.apply(report))\n"
+    )
+    assert json.loads(run_python(tmp_path, str(spawning))) == of_script
+
+    module = tmp_path / "module.py"
+    plain = SCRIPT.replace("Config(0.1)", "None")  # the name of an object's class has its module in it
+    module.write_text(plain)
+    named = "from xpstore._identity.process import identify; "
+    named += "print([part.fingerprint for part in identify({}, name='compute').parts])"
+    of_module = run_python(tmp_path, "-c", f"from module import compute; {named.format('compute')}")
+    script.write_text(plain + "\n" + named.format("compute"))
+    assert run_python(tmp_path, str(script)) == of_module
+
+
+def test_the_example_of_the_page_runs(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "process.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "example.py").write_text(example)
+    shown = run_python(tmp_path, str(tmp_path / "example.py"))
+    assert shown.splitlines() == ["CODE prepare", "CODE scale", "VALUE RATE", "VALUE prepare(n)"]

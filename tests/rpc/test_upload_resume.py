@@ -1,0 +1,208 @@
+"""UploadFile goes on after any crash where its durable bytes end, and only one stream of an upload goes on."""
+
+import hashlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+
+import xpstore
+from support.backends import Backend
+from support.chunking import CHUNKING
+from support.raw import KIB, MIB, Raw, Stream, cut, digest_of, tree_digest
+from support.services import Server
+from xpstore import errors
+from xpstore.client import Client
+from xpstore.format.chunker import Chunker
+from xpstore.v1 import artifact_pb2 as pb
+from xpstore_server.store import tables
+from xpstore_server.store.database import Database, Transaction
+
+DATA = os.urandom(12 * MIB + 345)
+PIECES = cut(DATA, 300 * KIB)
+START = PIECES[:10]
+
+
+def durable_of(pieces: list[bytes]) -> int:
+    """How much of a stream becomes durable before it ends: where the last certain chunk of it ends."""
+    tail, durable = b"", 0
+    for piece in pieces:
+        tail += piece
+        if len(tail) > MIB:
+            certain = sum(map(len, Chunker(CHUNKING).cut(memoryview(tail), is_end=False)))
+            tail, durable = tail[certain:], durable + certain
+    return durable
+
+
+DURABLE = durable_of(START)
+
+
+@pytest.fixture
+def raw(project: xpstore.Project) -> Raw:
+    return Raw(project._client, project.uid)
+
+
+@contextmanager
+def replica(backend: Backend, server: Server) -> Iterator[Client]:
+    """A second server on the same stores, and a client of it."""
+    folder = Path(server.environment["XPSTORE_ADMIN_KEY_FILE"]).parent
+    with Server(backend.database_url, backend.blob_url, folder) as second:
+        client = Client(second.api_key, second.address)
+        yield client
+        client.close()
+
+
+@pytest.mark.store
+def test_broken_stream_is_resumed_at_a_chunk(raw: Raw) -> None:
+    header = raw.header(blake3=digest_of(DATA), sha256=hashlib.sha256(DATA).digest())
+    first = durable_of(PIECES[:20])
+    assert 4 * MIB < first < 5.9 * MIB
+    stream = Stream(raw, header, PIECES[:20])
+    stream.wait_durable(first)
+    stream.breaks()
+    header.offset = raw.get_upload(header).offset
+    assert header.offset == first
+    pieces = cut(DATA[first : 8 * MIB], MIB)
+    second = first + durable_of(pieces)
+    stream = Stream(raw, header, pieces)
+    stream.wait_durable(second)
+    stream.breaks()
+    header.offset = second
+    answer = raw.upload_file(header, cut(DATA[second:], MIB))
+    assert answer.version.digest == tree_digest({"file.bin": DATA})
+    assert raw.read(answer.version.id) == DATA
+
+
+@pytest.mark.parametrize("sent", [0, 1, 4, len(PIECES)])
+def test_broken_stream_publishes_nothing(sent: int, raw: Raw) -> None:
+    """To gRPC's Python server a stream that breaks ends like one that is complete."""
+    headers = [raw.header() for _ in range(10)]
+    for number, header in enumerate(headers):
+        stream = Stream(raw, header, PIECES[:sent])
+        time.sleep(0.01 * number)
+        stream.breaks()
+    time.sleep(1)
+    assert raw.versions() == []
+    answer = raw.upload_file(raw.header(), PIECES)
+    assert [one.id for one in raw.versions()] == [answer.version.id]
+
+
+@pytest.mark.parametrize("tail", [0, 1000])
+@pytest.mark.store
+def test_stream_that_was_taken_over_loses(tail: int, raw: Raw) -> None:
+    header = raw.header()
+    pieces = cut(DATA[: 2 * MIB + tail])
+    old = Stream(raw, header, pieces)
+    old.wait_durable(durable_of(pieces))
+    header = pb.UploadFileHeader.FromString(header.SerializeToString())
+    header.offset = durable_of(pieces)
+    rest = cut(DATA[header.offset : 4 * MIB])
+    durable = header.offset + durable_of(rest)
+    new = Stream(raw, header, rest)
+    new.wait_durable(durable)
+    with pytest.raises(errors.Stale) as caught:
+        old.result()
+    assert caught.value.metadata == {"expected": str(durable)}
+    answer = new.result()
+    assert raw.read(answer.version.id) == DATA[: 4 * MIB]
+    assert len(raw.versions()) == 1
+
+
+@pytest.mark.parametrize("offset", [1, MIB, 3 * MIB])
+def test_wrong_offset_is_stale_and_says_the_right_one(offset: int, raw: Raw) -> None:
+    header = raw.header()
+    stream = Stream(raw, header, START)
+    stream.wait_durable(DURABLE)
+    stream.breaks()
+    wrong = raw.header(upload_id=header.upload_id, offset=offset)
+    with pytest.raises(errors.Stale) as caught:
+        raw.upload_file(wrong, [])
+    assert caught.value.metadata == {"expected": str(DURABLE)}
+    with pytest.raises(errors.Stale) as caught:
+        raw.upload_file(raw.header(offset=offset), [])
+    assert caught.value.metadata == {"expected": "0"}
+    assert raw.versions() == []
+
+
+def test_expired_upload_is_not_found_and_begins_again(raw: Raw, backend: Backend) -> None:
+    header = raw.header()
+    stream = Stream(raw, header, START)
+    stream.wait_durable(DURABLE)
+    stream.breaks()
+    database = Database(backend.database_url)
+    expired = update(tables.upload).where(tables.upload.c.id == header.upload_id).values(expires_at_us=1)
+    database.write(lambda tx: tx.execute(expired).rowcount)
+    with pytest.raises(errors.NotFound) as caught:
+        raw.get_upload(header)
+    assert caught.value.metadata["resource"] == "upload"
+    with pytest.raises(errors.Stale) as stale:
+        raw.upload_file(raw.header(upload_id=header.upload_id, offset=DURABLE), cut(DATA[DURABLE:]))
+    assert stale.value.metadata == {"expected": "0"}
+    assert raw.upload_file(header, PIECES).version.digest == tree_digest({"file.bin": DATA})
+    database.close()
+
+
+def test_swept_upload_begins_again(raw: Raw, backend: Backend) -> None:
+    header = raw.header()
+    stream = Stream(raw, header, START)
+    stream.wait_durable(DURABLE)
+    stream.breaks()
+    database = Database(backend.database_url)
+    condemned = tables.pack.delete().where(tables.pack.c.pool == raw.project_uid)
+
+    def unit(tx: Transaction) -> None:
+        tx.execute(tables.chunk.delete().where(tables.chunk.c.pool == raw.project_uid))
+        tx.execute(condemned)
+
+    database.write(unit)
+    header.offset = DURABLE
+    with pytest.raises(errors.Stale) as stale:
+        raw.upload_file(header, cut(DATA[DURABLE:]))
+    assert stale.value.metadata == {"expected": "0"}
+    header.offset = 0
+    assert raw.upload_file(header, PIECES).version.digest == tree_digest({"file.bin": DATA})
+    database.close()
+
+
+@pytest.fixture
+def restarted(server: Server) -> Callable[[], None]:
+    def restart() -> None:
+        server.kill()
+        server.start()
+
+    return restart
+
+
+def test_upload_goes_on_after_the_server_was_killed(raw: Raw, restarted: Callable[[], None]) -> None:
+    header = raw.header(blake3=digest_of(DATA))
+    stream = Stream(raw, header, START)
+    stream.wait_durable(DURABLE)
+    restarted()
+    with pytest.raises(errors.Unavailable):
+        stream.result()
+    assert raw.versions() == []
+    header.offset = raw.get_upload(header).offset
+    assert header.offset == DURABLE
+    answer = raw.upload_file(header, cut(DATA[DURABLE:]))
+    assert raw.read(answer.version.id) == DATA
+
+
+def test_upload_goes_on_at_another_replica(raw: Raw, backend: Backend, server: Server) -> None:
+    if backend.name == "sqlite-disk":
+        pytest.skip("SQLite has one server")
+    header = raw.header(sha256=hashlib.sha256(DATA).digest())
+    stream = Stream(raw, header, START)
+    stream.wait_durable(DURABLE)
+    with replica(backend, server) as client:
+        other = Raw(client, raw.project_uid)
+        header = pb.UploadFileHeader.FromString(header.SerializeToString())
+        header.offset = other.get_upload(header).offset
+        answer = other.upload_file(header, cut(DATA[DURABLE:]))
+        assert other.read(answer.version.id) == DATA
+    with pytest.raises(errors.Stale):
+        stream.result()
+    assert raw.read(answer.version.id) == DATA

@@ -1,0 +1,20 @@
+"""Fixtures of the tests of the spool."""
+
+from pathlib import Path
+
+import pytest
+
+from xpstore.model import Model
+from xpstore.project import Project
+
+
+@pytest.fixture(autouse=True)
+def spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A spool of its own for each test, also for the programs it starts."""
+    monkeypatch.setenv("XPSTORE_SPOOL", str(tmp_path / "spool"))
+    return tmp_path / "spool"
+
+
+@pytest.fixture
+def model(project: Project) -> Model:
+    return project.experiment("e").model("h")

@@ -1,0 +1,124 @@
+"""Logging without a server: what is stored once by `sync`, and what does not come back."""
+
+import json
+import secrets
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.homes import Home
+from support.logged import left_in, run, values
+from support.services import Server
+from xpstore import Client
+from xpstore._spool import shipper
+from xpstore._spool.segment import server_folder
+from xpstore._spool.sync import sync as send
+from xpstore.project import Project
+
+OFFLINE = """
+import os, xpstore
+xpstore.init(offline=True)
+with xpstore.Project(os.environ["PROJECT"]) as project:
+    experiment = project.experiment("e")
+    model = experiment.models.read("h") or experiment.models.create("h", "classifier", config={"lr": 0.1})
+    assert experiment.model("h") == model
+    with model.run():
+        for number in range(100):
+            model.metrics.log("loss", number, model.step, "train")
+            model.step += 1
+    model.metrics.log_arrays("array", None, [1.5, 2.5])
+    model.tags.add("offline")
+    model.iterations.create(model.step).modules.log("optimizer", {"lr": 0.1})
+    try:
+        model.metrics.list()
+    except xpstore.Error as error:
+        print(type(error).__name__)
+"""
+
+
+@pytest.fixture
+def never(server: Server) -> Iterator[Server]:
+    """A server that is not there until a test starts it."""
+    server.stop()
+    yield server
+    if not server.running:
+        server.start()
+
+
+def sync(server: Server) -> dict[str, int]:
+    access = {"XPSTORE_API_KEY": server.api_key, "XPSTORE_API_URL": server.address}
+    code = "import sys; from xpstore.cli import main; sys.argv = ['xpstore', 'sync', '--json']; main()"
+    found: dict[str, int] = json.loads(run(code, **access))
+    return found
+
+
+def test_what_was_logged_offline_is_stored_once_by_sync(never: Server, spool: Path) -> None:
+    settings = {"XPSTORE_API_URL": never.address, "PROJECT": secrets.token_hex(6)}
+    began = datetime.now(UTC)
+    assert run(OFFLINE, **settings) == "Unavailable\n"
+    run(OFFLINE, **settings)
+    assert len(left_in(spool)) == 2
+    logged_at = datetime.now(UTC)
+    never.start()
+    done = sync(never)
+    assert (done["dropped"], done["busy"]) == (0, 0)
+    assert sync(never) == {"sent": 0, "dropped": 0, "busy": 0}
+    assert left_in(spool) == []
+    client = Client(never.api_key, never.address)
+    model = client.project(settings["PROJECT"]).experiment("e").models.read("h")
+    assert model is not None
+    assert (model.name, model.config, model.step, model.tags.list()) == ("classifier", {"lr": 0.1}, 100, ["offline"])
+    assert values(model, "loss") == 2 * list(range(100))
+    assert values(model, "array") == [1.5, 2.5, 1.5, 2.5]
+    assert [run.status for run in model.runs] == ["finished", "finished"]
+    first, second = model.runs
+    assert first.ended_at is not None and second.ended_at is not None
+    assert began < first.started_at < first.ended_at < second.started_at < second.ended_at < logged_at
+    assert [module.name for module in model.iterations.list()[0].modules.list()] == ["optimizer", "optimizer"]
+    client.close()
+
+
+def test_offline_records_of_a_project_that_was_deleted_do_not_come_back(
+    never: Server, spool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was made by a first attempt that was cut off, and deleted before the second."""
+    id_ = secrets.token_hex(6)
+    run(OFFLINE, XPSTORE_API_URL=never.address, PROJECT=id_)
+    never.start()
+    client = Client(never.api_key, never.address)
+    (folder,) = (server_folder(spool, client.recorder.server)).iterdir()
+
+    def bind_and_stop(self: shipper.Shipper, backlog: Any, bindings: Any, stretch: Any, share: Any) -> None:
+        for target in share.targets:
+            assert bindings.model(target)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(shipper.Shipper, "_ingest", bind_and_stop)
+    with pytest.raises(KeyboardInterrupt):
+        send(client)
+    assert json.loads((folder / "state.json").read_text())["bindings"]
+    monkeypatch.undo()
+    monkeypatch.setenv("XPSTORE_SPOOL", str(spool))
+    Project.get_by_id(id_, client=client).delete()
+    again = client.project(id_).open()
+    done = send(client)
+    assert done.dropped > 0
+    assert again.experiments.list() == []
+    client.close()
+
+
+def test_offline_client_needs_no_server_and_no_key(tmp_path: Path, spool: Path) -> None:
+    home = tmp_path / "home"
+    code = "import xpstore; xpstore.init(offline=True).project('p').experiment('e').model('h').step = 1"
+    run(code, XPSTORE_HOME=str(home))
+    assert not home.exists()
+    assert len(left_in(spool)) == 1
+    with Home(home) as embedded:
+        environment = {"XPSTORE_HOME": str(home), "XPSTORE_SPOOL": str(spool)}
+        code = "import sys; from xpstore.cli import main; sys.argv = ['xpstore', 'sync', '--json']; main()"
+        assert json.loads(run(code, **environment))["sent"] == 1
+        assert embedded.servers()
+    assert left_in(spool) == []

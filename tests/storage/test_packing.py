@@ -1,0 +1,86 @@
+"""Packs filled from a stream: what is answered as durable is, whatever the client and the store do meanwhile."""
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from support.backends import Backend
+from support.raw import KIB, digest_of
+from support.stores import Store
+from xpstore_server.rpc import packing
+from xpstore_server.rpc.packing import Budget, Packer
+from xpstore_server.store.chunks import NONE, EncodedChunk
+from xpstore_server.store.errors import StoreUnavailable
+
+
+@pytest.fixture
+def store(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    monkeypatch.setattr(packing, "IDLE_SECONDS", 0.1)
+    store = Store(backend)
+    yield store
+    store.database.close()
+    store.blobs.close()
+
+
+def stream_through(store: Store, pauses_seconds: list[float]) -> tuple[list[bytes], list[bytes]]:
+    """Sends a chunk after each pause. Returns their digests, and those that were told as durable, in that order."""
+    pieces = [os.urandom(20 * KIB) for _ in pauses_seconds]
+    told: list[bytes] = []
+
+    async def messages() -> AsyncIterator[bytes]:
+        for piece, pause_seconds in zip(pieces, pauses_seconds, strict=True):
+            await asyncio.sleep(pause_seconds)
+            yield piece
+
+    async def on_durable(contents: list[tuple[bytes, int]]) -> None:
+        await asyncio.sleep(0.05)
+        told.extend(digest for digest, _ in contents)
+
+    async def run() -> None:
+        with ThreadPoolExecutor(4) as executor:
+            packer = Packer(store.pool, store.chunks, Budget(64 << 20), executor, on_durable)
+            try:
+                async for piece in packer.messages(messages()):
+                    await packer.add(EncodedChunk(digest_of(piece), NONE, len(piece), piece))
+                await packer.finish()
+                assert packer.stored_chunks == len(pieces)
+            finally:
+                packer.abandon()
+
+    asyncio.run(run())
+    return [digest_of(piece) for piece in pieces], told
+
+
+def test_stream_that_ends_while_an_idle_buffer_is_written_waits_for_it(store: Store) -> None:
+    store.blobs.before_put = lambda: time.sleep(0.3)
+    for last in (0.15, 0.25, 0.35, 0.5):  # before, during and after the write
+        sent, told = stream_through(store, [0, last, 0])
+        assert told == sent
+        assert store.chunks.missing(store.pool, sent) == set()
+
+
+def test_failure_to_write_an_idle_buffer_is_told(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise StoreUnavailable("away")
+
+    monkeypatch.setattr(packing, "STORE_AWAY_SECONDS", 0.2)
+    store.blobs.before_put = fail
+    for pauses in ([0.0, 1.0], [0.0, 1.0, 0.1, 0.1], [0.0]):
+        with pytest.raises(StoreUnavailable):
+            stream_through(store, pauses)
+
+
+def test_store_that_is_away_for_a_moment_is_waited_for(store: Store) -> None:
+    failures = iter([True, True, False])
+
+    def fail_twice() -> None:
+        if next(failures, False):
+            raise StoreUnavailable("away")
+
+    store.blobs.before_put = fail_twice
+    sent, told = stream_through(store, [0, 0])
+    assert told == sent

@@ -1,0 +1,5 @@
+"""What cached functions of tests computed."""
+
+from typing import Any
+
+calls: list[Any] = []

@@ -1,0 +1,49 @@
+"""What a server says about itself to a caller that knows nothing of it: its services, and the health of each."""
+
+import importlib
+import pkgutil
+from collections.abc import Iterator
+
+import grpc
+import pytest
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection, reflection_pb2, reflection_pb2_grpc
+
+import xpstore.v1
+from support.services import Server
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+
+
+@pytest.fixture
+def channel(server: Server) -> Iterator[grpc.Channel]:
+    with grpc.insecure_channel(server.address) as channel:
+        yield channel
+
+
+def services_of_the_contract() -> set[str]:
+    """The full names of all services in the generated code."""
+    names = (module.name for module in pkgutil.iter_modules(xpstore.v1.__path__) if module.name.endswith("_pb2"))
+    files = [importlib.import_module(f"xpstore.v1.{name}").DESCRIPTOR for name in names]
+    return {service.full_name for file in files for service in file.services_by_name.values()}
+
+
+def test_reflection_lists_every_service_of_the_contract(server: Server, channel: grpc.Channel) -> None:
+    contract = services_of_the_contract()
+    assert "xpstore.v1.IngestService" in contract
+    stub = reflection_pb2_grpc.ServerReflectionStub(channel)
+    request = reflection_pb2.ServerReflectionRequest(list_services="")
+    (answer,) = stub.ServerReflectionInfo(
+        iter([request]), metadata=[("authorization", f"Bearer {server.api_key}")], timeout=10
+    )
+    listed = [service.name for service in answer.list_services_response.service]
+    assert sorted(listed) == sorted({*contract, health.SERVICE_NAME, reflection.SERVICE_NAME})
+
+
+def test_each_service_has_a_health_of_its_own_name_and_no_other_has(channel: grpc.Channel) -> None:
+    stub = health_pb2_grpc.HealthStub(channel)
+    for name in ("", *services_of_the_contract()):
+        assert stub.Check(health_pb2.HealthCheckRequest(service=name), timeout=10).status == SERVING
+    with pytest.raises(grpc.RpcError) as unknown:
+        stub.Check(health_pb2.HealthCheckRequest(service="xpstore.v1.Nonsense"), timeout=10)
+    assert unknown.value.code() == grpc.StatusCode.NOT_FOUND

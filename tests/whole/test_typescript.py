@@ -1,0 +1,112 @@
+"""The contract from outside: a client in another language, its stubs generated from proto/, does the real thing."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import xpstore
+from support.homes import without_settings
+from support.services import Server
+from xpstore.artifact import DirectoryArtifact
+
+FOLDER = Path(__file__).parents[2] / "examples" / "typescript"
+OLDEST_NODE = 20
+
+
+def npm(*words: str, **settings: str) -> str:
+    command = ["npm", *words, "--no-audit", "--no-fund"]
+    environment = {**without_settings(), **settings}
+    result = subprocess.run(command, cwd=FOLDER, env=environment, capture_output=True, text=True, timeout=280)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def program() -> Path:
+    """The compiled program. Packages are installed when the lock file is not the one they were installed from."""
+    node = shutil.which("node")
+    version = subprocess.run([node, "--version"], capture_output=True, text=True).stdout if node else ""
+    if shutil.which("npm") is None or int((re.findall(r"\d+", version) or ["0"])[0]) < OLDEST_NODE:
+        pytest.skip(f"Node {OLDEST_NODE} or newer is not installed")
+    stamp = FOLDER / "node_modules" / ".installed"
+    lock = hashlib.sha256((FOLDER / "package-lock.json").read_bytes()).hexdigest()
+    if not stamp.exists() or stamp.read_text() != lock:
+        npm("ci")
+        stamp.write_text(lock)
+    npm("run", "gen")
+    npm("run", "build")
+    return FOLDER / "dist" / "src" / "main.js"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "weights.bin"
+    path.write_bytes(os.urandom(60_000_000))
+    return path
+
+
+def run(program: Path, server: Server, *words: str) -> dict[str, str]:
+    """Runs the program and returns its summary by first word."""
+    environment = {**without_settings(), "XPSTORE_API_KEY": server.api_key, "XPSTORE_API_URL": server.address}
+    command = ["node", str(program), *words]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return {line[:10].strip(): line[10:] for line in result.stdout.splitlines()}
+
+
+def test_node_client_logs_uploads_and_reads_back(
+    program: Path, server: Server, client: xpstore.Client, file: Path, tmp_path: Path
+) -> None:
+    summary = run(program, server, str(file))
+    assert summary["streams"] == "1, started at 0"
+    assert summary["read back"] == "every byte is equal"
+    project = xpstore.Project.get_by_id("typescript example")
+    (model,) = project.experiment("from node").models.list()
+    assert [(point.value, point.step, point.phase) for point in model.metrics.list("loss")] == [
+        (0.9, 0, "train"),
+        (0.5, 1, "train"),
+        (0.25, 2, "train"),
+    ]
+    # What one client saved the other one has, with the same identity.
+    artifact = DirectoryArtifact.get_by_name(file.name, alias="from-node", project=project)
+    assert artifact.digest == DirectoryArtifact.save(file, "from python", project=project).digest
+    assert artifact.digest in summary["artifact"]
+    downloaded = artifact.download(tmp_path / "downloaded") / file.name
+    assert downloaded.read_bytes() == file.read_bytes()
+    project.delete()
+
+
+def test_node_client_goes_on_where_its_broken_stream_stopped(
+    program: Path, server: Server, client: xpstore.Client, file: Path
+) -> None:
+    summary = run(program, server, str(file), "--break-after", "50000000")
+    offsets = [int(word) for word in summary["streams"].partition("started at ")[2].split(", ")]
+    assert offsets[0] == 0 and offsets[-1] >= 16 << 20
+    assert summary["read back"] == "every byte is equal"
+    xpstore.Project.get_by_id("typescript example").delete()
+
+
+def test_node_client_shows_typed_errors_in_one_line(program: Path, server: Server, file: Path) -> None:
+    environment = {**without_settings(), "XPSTORE_API_KEY": "xps_wrong-wrong", "XPSTORE_API_URL": server.address}
+    result = subprocess.run(["node", str(program), str(file)], env=environment, capture_output=True, text=True)
+    assert result.returncode == 1
+    assert result.stderr.startswith("This API key is not known here.")
+
+
+def test_node_client_agrees_on_every_fingerprint(program: Path) -> None:
+    vectors = FOLDER.parent.parent / "docs" / "fingerprint-vectors.json"
+    command = ["node", str(program.with_name("fingerprint.js")), str(vectors)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert result.returncode == 0, result.stdout + result.stderr
+    count = sum(map(len, json.loads(vectors.read_text()).values()))
+    assert result.stdout == f"{count} of {count} vectors agree\n"
+
+
+def test_lock_file_names_no_host() -> None:
+    assert "resolved" not in (FOLDER / "package-lock.json").read_text()
