@@ -12,7 +12,7 @@ from xpstore._artifacts.staging import Staged, commit_staged, stage
 from xpstore._artifacts.versions import found, get_model, get_version, list_versions
 from xpstore._files.publish import publish
 from xpstore._files.scan import Source, scan
-from xpstore._identity.nodes import Tag, seal
+from xpstore._identity.nodes import NodeType, seal
 from xpstore._results.copies import LocalCopies
 from xpstore._results.formats import FORMATS, Format, format_of
 from xpstore._session.client import ClientBase
@@ -274,7 +274,7 @@ class Artifact(ArtifactContents):
 
     def _fingerprint_node(self) -> bytes:
         """To the cache an artifact is its content."""
-        return seal(Tag.ARTIFACT + bytes.fromhex(self.digest))
+        return seal(NodeType.ARTIFACT + bytes.fromhex(self.digest))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Artifact) and self.id == other.id

@@ -24,7 +24,7 @@ from xpstore._session.client import ClientBase
 from xpstore._session.current import find_client
 from xpstore._values.times import to_datetime
 from xpstore.errors import DataLoss, InvalidArgument, NotFound, Unauthenticated
-from xpstore.format.url import Place, canonical, quote, quote_artifact
+from xpstore.format.url import ArtifactPath, canonical, quote, quote_artifact
 from xpstore.project import Project, get_all_projects
 from xpstore.v1 import artifact_pb2 as pb
 
@@ -113,7 +113,7 @@ class XpstoreFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has
 
     def ls(self, path: str, detail: bool = True, **_: Any) -> list[Any]:
         """Lists projects, a project's artifacts, what is directly below a directory, or a file itself."""
-        place = Place.of(self._strip_protocol(path))
+        place = ArtifactPath.of(self._strip_protocol(path))
         if not place.project:
             infos = [_project_info(project) for project in get_all_projects(client=self._client)]
         elif place.is_project:
@@ -129,19 +129,19 @@ class XpstoreFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has
             `name`, `type` ("file" or "directory"), `size` in bytes, `created` and `mtime`; of what is in an artifact
             also `version`, `digest` (BLAKE3 in hexadecimal; of a whole version that of its tree) and `version_id`.
         """
-        place = Place.of(self._strip_protocol(path))
+        place = ArtifactPath.of(self._strip_protocol(path))
         if not place.project:
             return {"name": "", "type": "directory", "size": 0, "created": None, "mtime": None}
         if place.is_project:
             return _project_info(self._project(place))
         return self._find(place, self._version(place))
 
-    def _project(self, place: Place) -> Project:
+    def _project(self, place: ArtifactPath) -> Project:
         client = self._client
         with _os_errors(place):
             return Project.get_by_id(place.project, client=client)
 
-    def _artifacts(self, place: Place) -> list[Info]:
+    def _artifacts(self, place: ArtifactPath) -> list[Info]:
         client, project = self._client, self._project(place)
         request = pb.ListArtifactsRequest(project_uid=project.uid)
         with _os_errors(place):
@@ -151,13 +151,13 @@ class XpstoreFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has
             for artifact in artifacts
         ]
 
-    def _version(self, place: Place) -> pb.ArtifactVersion:
+    def _version(self, place: ArtifactPath) -> pb.ArtifactVersion:
         client, name = self._client, place.artifact_name()
         request = pb.GetArtifactVersionRequest(artifact_name=name)
         with _os_errors(place):
             return client.call(client.stubs.artifacts.GetArtifactVersion, request).version
 
-    def _find(self, place: Place, version: pb.ArtifactVersion) -> Info:
+    def _find(self, place: ArtifactPath, version: pb.ArtifactVersion) -> Info:
         whole = _version_info(version)
         if not place.path:
             return {**whole, "name": place.head}
@@ -174,7 +174,7 @@ class XpstoreFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has
             raise _missing(place)
         return {**_info(whole, files[0], files[0].path == place.path), "name": place.written(place.path)}
 
-    def _children(self, place: Place) -> list[Info]:
+    def _children(self, place: ArtifactPath) -> list[Info]:
         version = self._version(place)
         listing = self._listings.get((version.id, place.path))
         if listing is None:
@@ -188,7 +188,7 @@ class XpstoreFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has
         while len(self._listings) > LISTINGS or sum(map(len, self._listings.values())) > LISTED:
             del self._listings[next(iter(self._listings))]
 
-    def _list(self, place: Place, version: pb.ArtifactVersion) -> dict[str, Info]:
+    def _list(self, place: ArtifactPath, version: pb.ArtifactVersion) -> dict[str, Info]:
         """What is directly below a directory by name; "" if it is a file itself. Holds one page at a time."""
         client, start = self._client, len(place.path) + 1 if place.path else 0
         request = pb.ListArtifactFilesRequest(version_id=version.id, path_prefix=place.path)
@@ -243,7 +243,7 @@ class XpstoreFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has
         first, last, _step = slice(start, end).indices(info["size"])
         if first >= last:
             return b""
-        with _os_errors(Place.of(info["name"])):
+        with _os_errors(ArtifactPath.of(info["name"])):
             return b"".join(read_range(client, info["version_id"], inner, first, last - first))
 
     def get_file(self, rpath: str, lpath: Any, callback: Callback | None = None, outfile: Any = None, **_: Any) -> None:
@@ -267,18 +267,18 @@ class XpstoreFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has
         else:
             target = Path(lpath)
             target.parent.mkdir(parents=True, exist_ok=True)
-            draft = target.with_name(f".{os.urandom(8).hex()}.part")
+            partial = target.with_name(f".{os.urandom(8).hex()}.part")
             try:
-                with open(draft, "xb") as file:
+                with open(partial, "xb") as file:
                     self._copy(info, file, callback or NoOpCallback())
-                draft.replace(target)
+                partial.replace(target)
             finally:
-                draft.unlink(missing_ok=True)
+                partial.unlink(missing_ok=True)
 
     def _copy(self, info: Info, output: Any, callback: Callback) -> None:
         inner, client, digest = _inner(info), self._client, blake3()
         callback.set_size(info["size"])
-        with _os_errors(Place.of(info["name"])):
+        with _os_errors(ArtifactPath.of(info["name"])):
             for data in read_range(client, info["version_id"], inner) if info["size"] else ():
                 digest.update(data)
                 output.write(data)
@@ -333,7 +333,7 @@ def _restore(kind: type[XpstoreFileSystem], options: dict[str, Any]) -> XpstoreF
 
 
 @contextlib.contextmanager
-def _os_errors(place: Place) -> Iterator[None]:
+def _os_errors(place: ArtifactPath) -> Iterator[None]:
     try:
         yield
     except (NotFound, InvalidArgument) as error:  # of a malformed name there is nothing either
@@ -346,10 +346,10 @@ def _inner(info: Info) -> str:
     """The path inside its version of a file."""
     if info["type"] != "file":
         raise IsADirectoryError(errno.EISDIR, "It is a directory: name a file in it", f"xpstore://{info['name']}")
-    return Place.of(info["name"]).path
+    return ArtifactPath.of(str(info["name"])).path
 
 
-def _missing(place: Place) -> FileNotFoundError:
+def _missing(place: ArtifactPath) -> FileNotFoundError:
     return FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), f"xpstore://{place.written(place.path)}")
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 from xpstore import series
 from xpstore._service.paging import iterate
 from xpstore._session.client import ClientBase
-from xpstore._spool.record import ARRAYS, HAS_STEP, IS_INT, RecordTag, Target
+from xpstore._spool.record import ARRAYS, HAS_STEP, IS_INT, RecordType, Target
 from xpstore._values.checks import invalid, to_json, to_name, to_scalar, to_step
 from xpstore._values.numbers import to_numbers, to_steps
 from xpstore._values.times import to_datetime
@@ -140,7 +140,7 @@ class Metrics:
         for start in range(0, 8 * count, size):
             part = packed[start : start + size]
             payload = (ARRAYS.pack(len(part) // 8, time_us), packed_steps[start : start + size], part)
-            self._recorder.spool.of_series(RecordTag.ARRAYS, self._target, name, phase, form, *payload)
+            self._recorder.spool.of_series(RecordType.ARRAYS, self._target, name, phase, form, *payload)
             self._recorder.hurry()
 
     def _log_json(self, name: str, text: str, step: int | None, phase: str | None) -> None:
@@ -148,7 +148,7 @@ class Metrics:
         if step is not None:
             point.step = to_step("step", step)
         payload = point.SerializeToString()
-        self._recorder.spool.of_series(RecordTag.VALUE, self._target, name, phase, 0, payload)
+        self._recorder.spool.of_series(RecordType.VALUE, self._target, name, phase, 0, payload)
 
     def last(self, name: str, phase: str | None = None) -> Metric | None:
         """Returns the point of this name that was logged last, None if there is none.

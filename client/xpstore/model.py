@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
-from xpstore._identity.nodes import Branch, Tag
+from xpstore._identity.nodes import Branch, NodeType
 from xpstore._service.paging import iterate
 from xpstore._session import current
 from xpstore._session.client import ClientBase
@@ -225,7 +225,7 @@ class Model(Stamped):
 
     def _fingerprint_node(self) -> Branch:
         """To the cache a model is its hash."""
-        return Branch(Tag.MODEL, [("hash", self.hash)])
+        return Branch(NodeType.MODEL, [("hash", self.hash)])
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Model) and self.id == other.id

@@ -13,7 +13,7 @@ from uuid import UUID
 from xpstore._machine.environment import capture
 from xpstore._service.paging import iterate
 from xpstore._session.client import ClientBase
-from xpstore._spool.record import RecordTag, Target
+from xpstore._spool.record import RecordType, Target
 from xpstore._values.checks import MAX_TEXT_LENGTH, to_text
 from xpstore._values.ids import new_id
 from xpstore._values.times import now_us, to_datetime
@@ -141,7 +141,7 @@ class Attempt:
         request = pb.CreateRunRequest(
             model_id=self._target.model_id, run_id=new_id(), environment=environment, started_at_us=now_us()
         )
-        self._client.recorder.spool.of_model(RecordTag.RUN_START, self._target, request.SerializeToString())
+        self._client.recorder.spool.of_model(RecordType.RUN_START, self._target, request.SerializeToString())
         self._run = Run(self._client, _running(request))
         self._pid = os.getpid()
         self._ended = threading.Event()
@@ -163,7 +163,7 @@ class Attempt:
             text = "".join(traceback.format_exception(kind, error, trace))
             request.error = to_text(text, MAX_TEXT_LENGTH)
         try:
-            self._client.recorder.spool.of_model(RecordTag.RUN_END, self._target, request.SerializeToString())
+            self._client.recorder.spool.of_model(RecordType.RUN_END, self._target, request.SerializeToString())
             self._client.recorder.hurry()
         except Error as failure:
             # The training is done, or has an error of its own to tell.

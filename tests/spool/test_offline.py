@@ -91,15 +91,15 @@ def test_offline_records_of_a_project_that_was_deleted_do_not_come_back(
     client = Client(never.api_key, never.address)
     (folder,) = (server_folder(spool, client.recorder.server)).iterdir()
 
-    def bind_and_stop(self: shipper.Shipper, backlog: Any, bindings: Any, stretch: Any, share: Any) -> None:
+    def bind_and_stop(self: shipper.Shipper, backlog: Any, made_offline: Any, slice_: Any, share: Any) -> None:
         for target in share.targets:
-            assert bindings.model(target)
+            assert made_offline.model(target)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(shipper.Shipper, "_ingest", bind_and_stop)
     with pytest.raises(KeyboardInterrupt):
         send(client)
-    assert json.loads((folder / "state.json").read_text())["bindings"]
+    assert json.loads((folder / "state.json").read_text())["became"]
     monkeypatch.undo()
     monkeypatch.setenv("XPSTORE_SPOOL", str(spool))
     Project.get_by_id(id_, client=client).delete()

@@ -13,10 +13,10 @@ import pytest
 
 from xpstore._spool import spool as spools
 from xpstore._spool.backlog import Backlog, adopt
-from xpstore._spool.record import SLOT_BYTES, RecordTag, Target, record, repaired
+from xpstore._spool.record import SLOT_BYTES, RecordType, Target, record, repaired
 from xpstore._spool.request import Batch
 from xpstore._spool.segment import server_folder
-from xpstore._spool.slice import Stretch
+from xpstore._spool.slice import Slice
 from xpstore._spool.spool import Spool
 from xpstore._values.ids import new_id
 from xpstore.errors import InvalidArgument, ResourceExhausted
@@ -51,24 +51,24 @@ def log_points(spool: Spool, count: int, target: Target = TARGET) -> None:
         spool.point(target, "loss", "train", float(number), number)
 
 
-def read_all(backlog: Backlog, limit_bytes: int = 1 << 20) -> list[Stretch]:
+def read_all(backlog: Backlog, limit_bytes: int = 1 << 20) -> list[Slice]:
     found = []
-    while stretch := backlog.read(limit_bytes):
-        backlog.advance(stretch)
-        found.append(stretch)
+    while slice_ := backlog.read(limit_bytes):
+        backlog.advance(slice_)
+        found.append(slice_)
     return found
 
 
-def numbers_of(stretches: list[Stretch]) -> list[int]:
+def numbers_of(slices: list[Slice]) -> list[int]:
     return [
-        share.first + place for stretch in stretches for share in stretch.shares for place in places(stretch, share)
+        share.first + position for slice_ in slices for share in slice_.shares for position in places(slice_, share)
     ]
 
 
-def places(stretch: Stretch, share: object) -> list[int]:
-    (part,) = [each for each in stretch.shares if each is share]
+def places(slice_: Slice, share: object) -> list[int]:
+    (part,) = [each for each in slice_.shares if each is share]
     found: list[int] = []
-    batch = Batch(stretch, part, {target: target.model_id for target in part.targets})
+    batch = Batch(slice_, part, {target: target.model_id for target in part.targets})
     for model in request_of(batch).models:
         for series in model.series:
             packed = series.records
@@ -165,22 +165,22 @@ def test_damaged_record_costs_only_itself(root: Path, caplog: pytest.LogCaptureF
 
 
 def test_any_single_damaged_byte_leaves_the_other_records_readable() -> None:
-    records = [record(number, RecordTag.EVENT, bytes([number]) * 50) for number in range(3)]
+    records = [record(number, RecordType.EVENT, bytes([number]) * 50) for number in range(3)]
     data = b"".join(records)
-    for place in range(len(data)):
+    for position in range(len(data)):
         damaged = bytearray(data)
-        damaged[place] ^= 0x5A
+        damaged[position] ^= 0x5A
         read, _ = repaired(bytes(damaged))
-        expected = [each for number, each in enumerate(records) if place // len(records[0]) != number]
+        expected = [each for number, each in enumerate(records) if position // len(records[0]) != number]
         assert all(each in read for each in expected)
 
 
 def test_record_that_ends_with_zeros_is_whole(root: Path) -> None:
     spool = a_spool()
-    spool.of_series(RecordTag.ARRAYS, TARGET, "loss", None, 0, (100).to_bytes(4, "little") + bytes(8 + 800))
+    spool.of_series(RecordType.ARRAYS, TARGET, "loss", None, 0, (100).to_bytes(4, "little") + bytes(8 + 800))
     spool.close()
-    (stretch,) = read_all(orphan(root))
-    assert places(stretch, stretch.shares[0]) == [0]
+    (slice_,) = read_all(orphan(root))
+    assert places(slice_, slice_.shares[0]) == [0]
 
 
 def test_segments_are_deleted_when_they_are_shipped(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,10 +204,10 @@ def test_adopter_goes_on_where_the_writer_was(root: Path, monkeypatch: pytest.Mo
     backlog = Backlog(spool.folder, spool)
     first = []
     for _ in range(4):
-        stretch = backlog.read(20 * SLOT_BYTES)
-        assert stretch is not None
-        backlog.advance(stretch)
-        first.append(stretch)
+        slice_ = backlog.read(20 * SLOT_BYTES)
+        assert slice_ is not None
+        backlog.advance(slice_)
+        first.append(slice_)
     spool.close()
     rest = read_all(orphan(root), 33 * SLOT_BYTES)
     assert numbers_of(first) + numbers_of(rest) == list(range(130))
@@ -219,8 +219,8 @@ def test_numbers_count_for_each_project(root: Path) -> None:
     for number in range(10):
         spool.point(TARGET, "loss", None, 0.5, number)
         spool.point(other, "loss", None, 1, None)
-    (stretch,) = read_all(Backlog(spool.folder, spool))
-    assert [(share.project, share.first, share.count) for share in stretch.shares] == [
+    (slice_,) = read_all(Backlog(spool.folder, spool))
+    assert [(share.project, share.first, share.count) for share in slice_.shares] == [
         ("project", 0, 10),
         ("another project", 0, 10),
     ]
@@ -230,12 +230,12 @@ def test_numbers_count_for_each_project(root: Path) -> None:
 def test_every_kind_of_record_has_a_number_and_keeps_its_place(root: Path) -> None:
     spool = a_spool()
     spool.point(TARGET, "loss", "train", 0.5, 1)
-    spool.of_series(RecordTag.VALUE, TARGET, "text", None, 0, b"")
-    spool.of_model(RecordTag.EVENT, TARGET, pb.EventRecord(step=7).SerializeToString())
+    spool.of_series(RecordType.VALUE, TARGET, "text", None, 0, b"")
+    spool.of_model(RecordType.EVENT, TARGET, pb.EventRecord(step=7).SerializeToString())
     spool.point(TARGET, "loss", "train", 7, None)
-    (stretch,) = read_all(Backlog(spool.folder, spool))
-    (share,) = stretch.shares
-    (model,) = request_of(Batch(stretch, share, {TARGET: "id"}, 5)).models
+    (slice_,) = read_all(Backlog(spool.folder, spool))
+    (share,) = slice_.shares
+    (model,) = request_of(Batch(slice_, share, {TARGET: "id"}, 5)).models
     assert [(point.record, point.point.name) for point in model.points] == [(5, "loss"), (6, "text"), (8, "loss")]
     assert [(event.record, event.step) for event in model.events] == [(7, 7)]
     assert (share.first, share.count) == (0, 4)
@@ -246,12 +246,12 @@ def test_arrays_and_points_of_one_series_go_out_in_their_order(root: Path) -> No
     spool = a_spool()
     arrays = (1).to_bytes(4, "little") + bytes(8) + bytes(8)
     spool.point(TARGET, "loss", None, 0.5, None)
-    spool.of_series(RecordTag.ARRAYS, TARGET, "loss", None, 0, arrays)
-    spool.of_series(RecordTag.ARRAYS, TARGET, "loss", None, 0, arrays)
+    spool.of_series(RecordType.ARRAYS, TARGET, "loss", None, 0, arrays)
+    spool.of_series(RecordType.ARRAYS, TARGET, "loss", None, 0, arrays)
     spool.point(TARGET, "loss", None, 0.5, None)
-    stretches = read_all(Backlog(spool.folder, spool))
-    assert [places(stretch, stretch.shares[0]) for stretch in stretches] == [[0], [0, 1], [0]]
-    assert numbers_of(stretches) == [0, 1, 2, 3]
+    slices = read_all(Backlog(spool.folder, spool))
+    assert [places(slice_, slice_.shares[0]) for slice_ in slices] == [[0], [0, 1], [0]]
+    assert numbers_of(slices) == [0, 1, 2, 3]
     spool.close()
 
 

@@ -232,7 +232,7 @@ def fill(store: Store) -> None:
     stamps = {"created_at_us": 1, "created_by": "me", "updated_at_us": 1, "updated_by": "me", "revision": 1}
     model = {"experiment_id": ids["experiment"], "hash": "h", "step": 0, "config_json": "{}", "next_ordinal": 0}
     points = from_values([("float", "1.0")] * 1000, [None] * 1000, [1] * 1000)
-    part = metric.Part("loss", "", points, np.zeros(1000, np.int64))
+    part = metric.SeriesPart("loss", "", points, np.zeros(1000, np.int64))
 
     def unit(tx: Transaction) -> None:
         owner = {"project_uid": store.pool, **stamps}

@@ -1,7 +1,7 @@
 """Files on their way down: chunks fetched a few windows ahead, verified, and written in order.
 
     two threads:    window -> stream of chunks, again after a broken connection -> verified
-    this thread:    entries -> what is not here yet -> windows;  verified chunks -> drafts -> renamed into place
+    this thread:    entries -> what is not here yet -> windows;  verified chunks -> partial files -> renamed
 
 Memory is bounded: four windows.
 """
@@ -16,7 +16,7 @@ from pathlib import Path
 from blake3 import blake3
 
 from xpstore._files.folder import Folder
-from xpstore._files.partial import Draft, is_there
+from xpstore._files.partial import PartialFile, is_there
 from xpstore._machine.progress import Advance
 from xpstore._service.connection import Connection
 from xpstore.errors import DataLoss, Unavailable
@@ -35,7 +35,7 @@ CHUNKS_FIELD = pb.ReadChunksResponse.CHUNKS_FIELD_NUMBER
 class _Piece:
     """A chunk of a file that is not here yet."""
 
-    draft: Draft
+    partial: PartialFile
     digest: bytes
     size_bytes: int
     is_last: bool
@@ -55,7 +55,7 @@ class Download:
         self._version_id = version_id
         self._folder = Folder(folder)
         self._advance = advance
-        self._drafts: set[Draft] = set()
+        self._partials: set[PartialFile] = set()
         self._is_stopped = False
 
     def run(self, entries: Iterable[pb.ManifestEntry]) -> int:
@@ -77,8 +77,8 @@ class Download:
         finally:
             self._is_stopped = True
             fetchers.shutdown(cancel_futures=True)
-            for draft in self._drafts:
-                draft.leave()
+            for partial in self._partials:
+                partial.leave()
         return self._count
 
     def _windows(self, entries: Iterable[pb.ManifestEntry]) -> Iterator[_Window]:
@@ -94,26 +94,26 @@ class Download:
 
     def _pieces(self, entries: Iterable[pb.ManifestEntry]) -> Iterator[_Piece]:
         """What must be fetched. Whole files that are here already, and the start of a broken download, need not."""
-        draft: Draft | None = None
+        partial: PartialFile | None = None
         for entry in entries:
             if entry.offset == 0:
                 self._count += 1
-                draft = self._begin(entry)
-            if draft is None:
+                partial = self._begin(entry)
+            if partial is None:
                 continue
             offset = entry.offset
             digests = entry.chunk_digests
             for number, size in enumerate(entry.chunk_sizes):
                 digest = digests[32 * number : 32 * number + 32]
                 offset += size
-                if draft.has(digest, size):
+                if partial.has(digest, size):
                     self._advance(size)
                     if offset == entry.size_bytes:
-                        self._finish(draft)
+                        self._finish(partial)
                 else:
-                    yield _Piece(draft, digest, size, offset == entry.size_bytes)
+                    yield _Piece(partial, digest, size, offset == entry.size_bytes)
 
-    def _begin(self, entry: pb.ManifestEntry) -> Draft | None:
+    def _begin(self, entry: pb.ManifestEntry) -> PartialFile | None:
         if entry.type == pb.FILE_TYPE_DIRECTORY:
             self._folder.make(entry.path)
             return None
@@ -121,23 +121,23 @@ class Download:
         if is_there(target, entry):
             self._advance(entry.size_bytes)
             return None
-        draft = Draft(target, entry)
-        self._drafts.add(draft)
+        partial = PartialFile(target, entry)
+        self._partials.add(partial)
         if not entry.size_bytes:
-            self._finish(draft)
-        return draft
+            self._finish(partial)
+        return partial
 
     def _write(self, window: _Window, fetched: "Future[dict[bytes, bytes | memoryview]]") -> None:
         chunks = fetched.result()
         for piece in window.pieces:
-            piece.draft.write(chunks[piece.digest])
+            piece.partial.write(chunks[piece.digest])
             self._advance(piece.size_bytes)
             if piece.is_last:
-                self._finish(piece.draft)
+                self._finish(piece.partial)
 
-    def _finish(self, draft: Draft) -> None:
-        self._drafts.discard(draft)
-        draft.finish()
+    def _finish(self, partial: PartialFile) -> None:
+        self._partials.discard(partial)
+        partial.finish()
 
     def _fetch(self, window: _Window) -> dict[bytes, bytes | memoryview]:
         """Fetches the chunks of a window, after a broken connection those that did not arrive."""

@@ -32,7 +32,7 @@ def is_there(target: Path, entry: pb.ManifestEntry) -> bool:
     return True
 
 
-class Draft:
+class PartialFile:
     """The bytes of one file so far, in order."""
 
     def __init__(self, target: Path, entry: pb.ManifestEntry) -> None:
@@ -46,7 +46,7 @@ class Draft:
         self._is_resuming = self._is_resumable and self._take_over()
 
     def _take_over(self) -> bool:
-        """Opens the draft that an earlier download of this file left, or makes it; False if one is at it now."""
+        """Opens the part that an earlier download of this file left, or makes it; False if one is at it now."""
         name = blake3(os.fsencode(self._target) + self._entry.digest).hexdigest()[:32]
         path = self._target.with_name(f".{name}.part")
         try:
@@ -64,7 +64,7 @@ class Draft:
         return True
 
     def has(self, digest: bytes, size_bytes: int) -> bool:
-        """Whether the next chunk is in the draft already; asked for each chunk in order until one is not."""
+        """Whether the next chunk is in it already; asked for each chunk in order until one is not."""
         if not self._is_resuming or self._file is None:
             return False
         self._file.seek(self._covered)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from xpstore._identity.builtins import LEAVES
-from xpstore._identity.nodes import Branch, Node, Refused, Tag, at_index, no_fingerprint, seal
+from xpstore._identity.nodes import Branch, Node, NodeType, Refused, at_index, no_fingerprint, seal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,7 +27,7 @@ def expand_numpy(value: Any) -> bytes | Branch | None:
     if isinstance(value, np.generic):
         return _scalar(value)
     if isinstance(value, np.dtype):
-        return seal(Tag.DTYPE + _name(value).encode())
+        return seal(NodeType.DTYPE + _name(value).encode())
     if not isinstance(value, np.ndarray):
         if isinstance(value, (np.random.Generator, np.random.RandomState)):
             raise no_fingerprint(value, "pass the seed that it is made from")
@@ -42,10 +42,10 @@ def expand_array(array: "Array") -> bytes | Branch:
     if array.dtype.names is not None:
         fields = ((name, array[name]) for name in array.dtype.names)
         names = tuple(array.dtype.names)
-        return Branch(Tag.RECORDS, [(None, array.shape), (None, names), *fields], lambda label: f"[{label!r}]")
+        return Branch(NodeType.RECORDS, [(None, array.shape), (None, names), *fields], lambda label: f"[{label!r}]")
     if array.dtype.kind == "O":
-        return Branch(Tag.OBJECTS, [(None, array.shape), *enumerate(array.flat)], at_index)
-    return seal_pieces(Tag.ARRAY, array.dtype, array.shape, [array])
+        return Branch(NodeType.OBJECTS, [(None, array.shape), *enumerate(array.flat)], at_index)
+    return seal_pieces(NodeType.ARRAY, array.dtype, array.shape, [array])
 
 
 def _scalar(value: Any) -> bytes | Branch:
@@ -53,13 +53,13 @@ def _scalar(value: Any) -> bytes | Branch:
 
     array = np.asarray(value)
     if array.dtype.names is not None:
-        return Branch(Tag.SCALAR, [(None, array)])
-    return seal_pieces(Tag.SCALAR, array.dtype, (), [array])
+        return Branch(NodeType.SCALAR, [(None, array)])
+    return seal_pieces(NodeType.SCALAR, array.dtype, (), [array])
 
 
-def seal_pieces(tag: bytes, dtype: "np.dtype[Any]", shape: tuple[int, ...], pieces: "Iterable[Array]") -> bytes:
+def seal_pieces(type_: bytes, dtype: "np.dtype[Any]", shape: tuple[int, ...], pieces: "Iterable[Array]") -> bytes:
     """Seals an array that comes in pieces."""
-    node = Node(tag)
+    node = Node(type_)
     node.write(_head(_name(dtype), shape))
     if dtype.itemsize:
         for whole in pieces:
@@ -70,12 +70,12 @@ def seal_pieces(tag: bytes, dtype: "np.dtype[Any]", shape: tuple[int, ...], piec
 
 def _head(name: str, shape: tuple[int, ...]) -> bytes:
     sizes = seal_tuple(LEAVES[int](int(size)) for size in shape)
-    return seal(Tag.STR + name.encode()) + sizes
+    return seal(NodeType.STR + name.encode()) + sizes
 
 
 def seal_tuple(children: Iterable[bytes]) -> bytes:
     """Seals a tuple of what is sealed."""
-    return seal(Tag.TUPLE + b"".join(children))
+    return seal(NodeType.TUPLE + b"".join(children))
 
 
 def _name(dtype: "np.dtype[Any]") -> str:
@@ -139,7 +139,7 @@ def expand_torch(value: Any) -> bytes | Branch | None:
     import torch  # here: it may be missing
 
     if isinstance(value, (torch.dtype, torch.device)):
-        return seal(Tag.DTYPE + str(value).encode())
+        return seal(NodeType.DTYPE + str(value).encode())
     if isinstance(value, torch.nn.Module):
         raise no_fingerprint(value, "pass its state_dict() and the configuration that it was built from")
     if isinstance(value, torch.Generator):
@@ -156,7 +156,7 @@ def _tensor(value: Any) -> bytes:
 
     tensor = value.detach().resolve_conj().resolve_neg().cpu()
     name = str(tensor.dtype).removeprefix("torch.")
-    node = Node(Tag.TENSOR)
+    node = Node(NodeType.TENSOR)
     node.write(_head(name, tuple(tensor.shape)))
     flat = tensor.contiguous().reshape(-1)
     count = max(PIECE_BYTES // tensor.element_size(), 1)

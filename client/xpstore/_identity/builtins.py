@@ -14,9 +14,9 @@ from uuid import UUID
 from xpstore._identity.nodes import (
     Branch,
     Fields,
+    NodeType,
     Refused,
     Sealed,
-    Tag,
     at_attribute,
     at_index,
     at_key,
@@ -36,7 +36,7 @@ def _double(value: float) -> bytes:
 
 
 def _int(value: int) -> bytes:
-    return seal(Tag.INT + to_bytes(value))
+    return seal(NodeType.INT + to_bytes(value))
 
 
 def to_bytes(value: int) -> bytes:
@@ -45,26 +45,26 @@ def to_bytes(value: int) -> bytes:
 
 
 def _float(value: float) -> bytes:
-    return b"\x09" + Tag.FLOAT + _double(value)
+    return b"\x09" + NodeType.FLOAT + _double(value)
 
 
 def _complex(value: complex) -> bytes:
-    return seal(Tag.COMPLEX + _double(value.real) + _double(value.imag))
+    return seal(NodeType.COMPLEX + _double(value.real) + _double(value.imag))
 
 
 def _str(value: str) -> bytes:
     try:
-        return seal(Tag.STR + value.encode())
+        return seal(NodeType.STR + value.encode())
     except UnicodeEncodeError:  # half of a surrogate pair
-        return seal(Tag.STR + value.encode("utf-8", "surrogatepass"))
+        return seal(NodeType.STR + value.encode("utf-8", "surrogatepass"))
 
 
 def _bytes(value: bytes) -> bytes:
-    return seal_large(Tag.BYTES, value)
+    return seal_large(NodeType.BYTES, value)
 
 
 def _bytearray(value: bytearray) -> bytes:
-    return seal_large(Tag.BYTEARRAY, value)
+    return seal_large(NodeType.BYTEARRAY, value)
 
 
 def _memoryview(value: memoryview) -> bytes:
@@ -81,23 +81,23 @@ def _decimal(value: Decimal) -> bytes:
         sign, text = 0, "NaN" if exponent == "n" else "sNaN"
     else:
         text = "".join(map(str, digits)) + f"E{exponent}"
-    return seal(Tag.DECIMAL + ("-" * sign + text).encode())
+    return seal(NodeType.DECIMAL + ("-" * sign + text).encode())
 
 
 def _date(value: date) -> bytes:
-    return seal(Tag.DATE + value.isoformat().encode())
+    return seal(NodeType.DATE + value.isoformat().encode())
 
 
 def _datetime(value: datetime) -> bytes:
     since = to_bytes((value.replace(tzinfo=None) - _EPOCH) // _MICROSECOND)
-    return seal(Tag.DATETIME + seal(Tag.INT + since) + _offset(value.utcoffset()))
+    return seal(NodeType.DATETIME + seal(NodeType.INT + since) + _offset(value.utcoffset()))
 
 
 def _time(value: time) -> bytes:
     if value.tzinfo is not None and value.utcoffset() is None:
         raise Refused(f"a time in {value.tzinfo}, which has no fixed offset without a date, has no fingerprint")
     since = datetime.combine(_EPOCH.date(), value.replace(tzinfo=None)) - _EPOCH
-    return seal(Tag.TIME + _int(since // _MICROSECOND) + _offset(value.utcoffset()))
+    return seal(NodeType.TIME + _int(since // _MICROSECOND) + _offset(value.utcoffset()))
 
 
 def _offset(value: timedelta | None) -> bytes:
@@ -105,11 +105,11 @@ def _offset(value: timedelta | None) -> bytes:
 
 
 def _timedelta(value: timedelta) -> bytes:
-    return seal(Tag.TIMEDELTA + to_bytes(value // _MICROSECOND))
+    return seal(NodeType.TIMEDELTA + to_bytes(value // _MICROSECOND))
 
 
-_NONE = seal(Tag.NONE)
-_FALSE, _TRUE = seal(Tag.BOOL + b"\0"), seal(Tag.BOOL + b"\x01")
+_NONE = seal(NodeType.NONE)
+_FALSE, _TRUE = seal(NodeType.BOOL + b"\0"), seal(NodeType.BOOL + b"\x01")
 
 # Types whose values have no others in them, with what seals them.
 LEAVES: dict[type, Callable[[Any], bytes]] = {
@@ -123,13 +123,13 @@ LEAVES: dict[type, Callable[[Any], bytes]] = {
     bytearray: _bytearray,
     memoryview: _memoryview,
     Decimal: _decimal,
-    Fraction: lambda value: seal(Tag.FRACTION + _int(value.numerator) + _int(value.denominator)),
-    range: lambda value: seal(Tag.RANGE + _int(value.start) + _int(value.stop) + _int(value.step)),
+    Fraction: lambda value: seal(NodeType.FRACTION + _int(value.numerator) + _int(value.denominator)),
+    range: lambda value: seal(NodeType.RANGE + _int(value.start) + _int(value.stop) + _int(value.step)),
     date: _date,
     datetime: _datetime,
     time: _time,
     timedelta: _timedelta,
-    UUID: lambda value: seal(Tag.UUID + value.bytes),
+    UUID: lambda value: seal(NodeType.UUID + value.bytes),
     Sealed: lambda value: value.data,
 }
 
@@ -150,19 +150,19 @@ def sort_pairs(encodings: list[bytes]) -> Iterable[bytes]:
         yield entries[key]
 
 
-def _set(tag: bytes) -> Callable[[Any], Branch]:
-    return lambda value: Branch(tag, ((None, item) for item in value), inside, sorted)
+def _set(type_: bytes) -> Callable[[Any], Branch]:
+    return lambda value: Branch(type_, ((None, item) for item in value), inside, sorted)
 
 
 # Types whose values consist of others.
 BRANCHES: dict[type, Callable[[Any], Branch]] = {
-    list: lambda value: Branch(Tag.LIST, enumerate(value), at_index),
-    tuple: lambda value: Branch(Tag.TUPLE, enumerate(value), at_index),
-    set: _set(Tag.SET),
-    frozenset: _set(Tag.FROZENSET),
-    dict: lambda value: Branch(Tag.DICT, _pairs(value), at_key, sort_pairs),
-    Fields: lambda value: Branch(Tag.DICT, _pairs(value), at_attribute, sort_pairs),
-    OrderedDict: lambda value: Branch(Tag.ORDERED_DICT, _pairs(value), at_key),
-    slice: lambda value: Branch(Tag.SLICE, [("start", value.start), ("stop", value.stop), ("step", value.step)]),
-    re.Pattern: lambda value: Branch(Tag.PATTERN, [("pattern", value.pattern), ("flags", value.flags)]),
+    list: lambda value: Branch(NodeType.LIST, enumerate(value), at_index),
+    tuple: lambda value: Branch(NodeType.TUPLE, enumerate(value), at_index),
+    set: _set(NodeType.SET),
+    frozenset: _set(NodeType.FROZENSET),
+    dict: lambda value: Branch(NodeType.DICT, _pairs(value), at_key, sort_pairs),
+    Fields: lambda value: Branch(NodeType.DICT, _pairs(value), at_attribute, sort_pairs),
+    OrderedDict: lambda value: Branch(NodeType.ORDERED_DICT, _pairs(value), at_key),
+    slice: lambda value: Branch(NodeType.SLICE, [("start", value.start), ("stop", value.stop), ("step", value.step)]),
+    re.Pattern: lambda value: Branch(NodeType.PATTERN, [("pattern", value.pattern), ("flags", value.flags)]),
 }

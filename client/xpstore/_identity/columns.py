@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from xpstore._identity.arrays import seal_pieces
 from xpstore._identity.builtins import LEAVES
-from xpstore._identity.nodes import Branch, Node, Refused, Tag, at_key, seal
+from xpstore._identity.nodes import Branch, Node, NodeType, Refused, at_key, seal
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -22,7 +22,7 @@ def expand_arrow(value: Any) -> bytes | Branch | None:
     if isinstance(value, (pa.Table, pa.RecordBatch)):
         names = tuple(value.schema.names)
         columns = zip(names, value.columns, strict=True)
-        return Branch(Tag.TABLE, [(None, names), (None, value.num_rows), *columns], at_key)
+        return Branch(NodeType.TABLE, [(None, names), (None, value.num_rows), *columns], at_key)
     if isinstance(value, (pa.Array, pa.ChunkedArray)):
         return seal_arrow(value)
     return None
@@ -57,7 +57,7 @@ def seal_texts(texts: Sequence[str | None]) -> bytes:
 
 
 def _seal_column(kind: str, length: int, validity: bytes, children: Iterable[bytes]) -> bytes:
-    return seal(Tag.COLUMN + LEAVES[str](kind) + LEAVES[int](length) + validity + b"".join(children))
+    return seal(NodeType.COLUMN + LEAVES[str](kind) + LEAVES[int](length) + validity + b"".join(children))
 
 
 def _seal_validity(length: int, pieces: "Sequence[Array]") -> bytes:
@@ -70,12 +70,12 @@ def _seal_validity(length: int, pieces: "Sequence[Array]") -> bytes:
 def _seal_array(kind: str, length: int, pieces: "Iterable[Array]") -> bytes:
     import numpy as np  # here: it may be missing
 
-    return seal_pieces(Tag.ARRAY, np.dtype(kind), (length,), pieces)
+    return seal_pieces(NodeType.ARRAY, np.dtype(kind), (length,), pieces)
 
 
 def _seal_data(parts: "Iterable[tuple[Array, bytes | memoryview]]") -> list[bytes]:
     """Rows of bytes: their lengths, and all of them one after the other."""
-    lengths, data = list[Any](), Node(Tag.BYTES)
+    lengths, data = list[Any](), Node(NodeType.BYTES)
     for some, together in parts:
         lengths.append(some)
         data.write(together)

@@ -5,7 +5,7 @@ from typing import Any
 
 from xpstore._identity.arrays import PIECE_BYTES, expand_array, seal_pieces
 from xpstore._identity.columns import seal_arrow, seal_nullable, seal_texts
-from xpstore._identity.nodes import Branch, Sealed, Tag, at_key, no_fingerprint, seal
+from xpstore._identity.nodes import Branch, NodeType, Sealed, at_key, no_fingerprint, seal
 
 
 def expand_pandas(value: Any) -> bytes | Branch | None:
@@ -13,19 +13,19 @@ def expand_pandas(value: Any) -> bytes | Branch | None:
     import pandas as pd  # here: it may be missing
 
     if value is pd.NaT or value is pd.NA:
-        return seal(Tag.MISSING + (b"NaT" if value is pd.NaT else b"NA"))
+        return seal(NodeType.MISSING + (b"NaT" if value is pd.NaT else b"NA"))
     if isinstance(value, pd.Timestamp):
-        return Branch(Tag.TIMESTAMP, [(None, value.to_pydatetime(warn=False)), (None, value.nanosecond)])
+        return Branch(NodeType.TIMESTAMP, [(None, value.to_pydatetime(warn=False)), (None, value.nanosecond)])
     if isinstance(value, pd.Timedelta):
-        return Branch(Tag.TIMESTAMP, [(None, value.to_pytimedelta()), (None, value.nanoseconds)])
+        return Branch(NodeType.TIMESTAMP, [(None, value.to_pytimedelta()), (None, value.nanoseconds)])
     if isinstance(value, pd.Index):
-        tag = Tag.MULTI_INDEX if isinstance(value, pd.MultiIndex) else Tag.INDEX
-        return Branch(tag, [("names", tuple(value.names)), *(("values", level) for level in _levels(value))])
+        type_ = NodeType.MULTI_INDEX if isinstance(value, pd.MultiIndex) else NodeType.INDEX
+        return Branch(type_, [("names", tuple(value.names)), *(("values", level) for level in _levels(value))])
     if type(value) is pd.Series:
-        return Branch(Tag.SERIES, [("name", value.name), ("index", value.index), ("values", value.array)])
+        return Branch(NodeType.SERIES, [("name", value.name), ("index", value.index), ("values", value.array)])
     if type(value) is pd.DataFrame:
         columns = ((name, series.array) for name, series in value.items())
-        return Branch(Tag.FRAME, _three(("columns", value.columns), ("index", value.index), columns), at_key)
+        return Branch(NodeType.FRAME, _three(("columns", value.columns), ("index", value.index), columns), at_key)
     if isinstance(value, pd.api.extensions.ExtensionArray):
         return _expand_values(value)
     return None
@@ -47,7 +47,7 @@ def _levels(index: Any) -> Iterator[Any]:
         numbers, step = range(index.start, index.stop, index.step), PIECE_BYTES // 8
         cuts = (numbers[start : start + step] for start in range(0, len(numbers), step))
         pieces = (np.arange(cut.start, cut.stop, cut.step, dtype=np.int64) for cut in cuts)
-        yield Sealed(seal_pieces(Tag.ARRAY, np.dtype("i8"), (len(numbers),), pieces))
+        yield Sealed(seal_pieces(NodeType.ARRAY, np.dtype("i8"), (len(numbers),), pieces))
     else:
         yield index.array
 
@@ -65,12 +65,16 @@ def _expand_values(values: Any) -> bytes | Branch:
         return seal_texts(values.to_numpy(dtype=object, na_value=None).tolist())
     if isinstance(dtype, pd.CategoricalDtype):
         codes = np.asarray(values.codes, "i4")
-        return Branch(Tag.CATEGORICAL, [(None, dtype.categories.array), (None, bool(dtype.ordered)), (None, codes)])
+        return Branch(
+            NodeType.CATEGORICAL, [(None, dtype.categories.array), (None, bool(dtype.ordered)), (None, codes)]
+        )
     if isinstance(dtype, pd.DatetimeTZDtype):
         instants = values.tz_convert("UTC").tz_localize(None).to_numpy()
-        return Branch(Tag.ZONED, [(None, str(dtype.tz)), (None, instants)])
+        return Branch(NodeType.ZONED, [(None, str(dtype.tz)), (None, instants)])
     if isinstance(dtype, pd.IntervalDtype):
-        return Branch(Tag.INTERVALS, [(None, values.closed), (None, values.left.array), (None, values.right.array)])
+        return Branch(
+            NodeType.INTERVALS, [(None, values.closed), (None, values.left.array), (None, values.right.array)]
+        )
     if hasattr(dtype, "numpy_dtype"):
         numbers = values.to_numpy(dtype=dtype.numpy_dtype, na_value=dtype.numpy_dtype.type(0))
         return seal_nullable(numbers, ~values.isna())

@@ -13,10 +13,10 @@ from blake3 import blake3
 INLINE_BYTES = 64
 BUFFER_BYTES = 64 << 10
 
-Buffer = bytes | bytearray | memoryview
+BytesLike = bytes | bytearray | memoryview
 
 
-class Tag:
+class NodeType:
     """The first byte of a node: the type of the value."""
 
     NONE = b"\x01"
@@ -93,11 +93,11 @@ class Node:
 
     __slots__ = ("_hash", "_held")
 
-    def __init__(self, tag: bytes) -> None:
-        self._held = bytearray(tag)
+    def __init__(self, type_: bytes) -> None:
+        self._held = bytearray(type_)
         self._hash: blake3 | None = None
 
-    def write(self, data: Buffer) -> None:
+    def write(self, data: BytesLike) -> None:
         """Appends to the body; large data is not copied."""
         if len(data) < BUFFER_BYTES:
             self._held += data
@@ -116,9 +116,9 @@ class Node:
         return b"\0" + self._hash.digest()
 
 
-def seal_large(tag: bytes, body: Buffer) -> bytes:
+def seal_large(type_: bytes, body: BytesLike) -> bytes:
     """Seals a node whose body may be large, without a copy of it."""
-    node = Node(tag)
+    node = Node(type_)
     node.write(body)
     return node.seal()
 
@@ -156,22 +156,22 @@ class Branch:
     """A value that consists of others.
 
     Attributes:
-        tag: its tag.
+        type_: its type.
         children: a label and a value each, in the order of the body.
         where: makes the label of a child a piece of the path that errors name.
         arrange: the order of the children's encodings, if it is not that of the children.
     """
 
-    __slots__ = ("arrange", "children", "tag", "where")
+    __slots__ = ("arrange", "children", "type_", "where")
 
     def __init__(
         self,
-        tag: bytes,
+        type_: bytes,
         children: Iterable[tuple[Any, Any]],
         where: Callable[[Any], str] = at_attribute,
         arrange: Callable[[list[bytes]], Iterable[bytes]] | None = None,
     ) -> None:
-        self.tag = tag
+        self.type_ = type_
         self.children = iter(children)
         self.where = where
         self.arrange = arrange
@@ -184,9 +184,9 @@ def name_of(type_: type) -> str:
     return f"{'__main__' if module == '__mp_main__' else module}.{type_.__qualname__}"
 
 
-def named(tag: bytes, value: object, *children: tuple[str | None, Any]) -> Branch:
+def named(type_: bytes, value: object, *children: tuple[str | None, Any]) -> Branch:
     """The node of an object of a class: the class's name and what it consists of."""
-    return Branch(tag, ((None, name_of(type(value))), *children))
+    return Branch(type_, ((None, name_of(type(value))), *children))
 
 
 class Fields(dict[str, Any]):

@@ -22,7 +22,7 @@ from xpstore._files.scan import Source, scan
 from xpstore._identity.arrays import expand_numpy, expand_torch
 from xpstore._identity.columns import expand_arrow
 from xpstore._identity.frames import expand_pandas
-from xpstore._identity.nodes import Branch, Fields, Refused, Tag, name_of, named, no_fingerprint, seal
+from xpstore._identity.nodes import Branch, Fields, NodeType, Refused, name_of, named, no_fingerprint, seal
 
 READ_BYTES = 1 << 20
 
@@ -68,14 +68,14 @@ def expand(value: Any, read_code: Callable[[Any], str]) -> Expanded:
     if callable(value) and hasattr(value, "__wrapped__"):  # a function made by a decorator, such as `cached`
         return _code(value, read_code)
     if isinstance(value, tuple) and hasattr(kind, "_fields") and not getattr(value, "__dict__", None):
-        return named(Tag.NAMED_TUPLE, value, (None, tuple(zip(kind._fields, tuple.__iter__(value), strict=True))))
+        return named(NodeType.NAMED_TUPLE, value, (None, tuple(zip(kind._fields, tuple.__iter__(value), strict=True))))
     roots = {base.__module__.partition(".")[0] for base in kind.__mro__}
     for library, expand_of in _LIBRARIES.items():
         if library in roots and (found := expand_of(value)) is not None:
             return found
     plain = next((base for base in kind.__mro__ if base in _PLAIN), None)
     if dataclasses.is_dataclass(value) and plain is None:
-        return named(Tag.FIELDS, value, (None, Fields(_fields(value))))
+        return named(NodeType.FIELDS, value, (None, Fields(_fields(value))))
     if isinstance(value, PurePath):
         return _path(value)
     return _standard(value) or _subclass(value, plain)
@@ -86,22 +86,22 @@ def _own(value: Any) -> Branch:
         content = value.__fingerprint__()
     except Exception as error:
         raise Refused(f"its __fingerprint__ raised {type(error).__name__}: {error}") from error
-    return named(Tag.OWN, value, ("__fingerprint__()", content))
+    return named(NodeType.OWN, value, ("__fingerprint__()", content))
 
 
 def _enum(value: enum.Enum) -> Branch:
     # What Python calls a combination of flags differs between its versions.
     name = value.name if value.name in type(value).__members__ else None
-    return named(Tag.ENUM, value, ("name", name), ("value", value.value))
+    return named(NodeType.ENUM, value, ("name", name), ("value", value.value))
 
 
 def _code(value: Any, read_code: Callable[[Any], str]) -> bytes:
     """A function, class or module as a value: by what it does, not by its name alone."""
     if isinstance(value, type) and value.__module__.partition(".")[0] in ("builtins", "numpy"):
-        return seal(Tag.TYPE + name_of(value).rstrip("_").encode())  # numpy 1 says bool_, numpy 2 bool
+        return seal(NodeType.TYPE + name_of(value).rstrip("_").encode())  # numpy 1 says bool_, numpy 2 bool
     if isinstance(value, ModuleType):
         raise no_fingerprint(value, "pass its name and a version of it, or leave it out with ignore=")
-    return seal(Tag.CODE + bytes.fromhex(read_code(value)))
+    return seal(NodeType.CODE + bytes.fromhex(read_code(value)))
 
 
 def _fields(value: Any) -> Iterator[tuple[str, Any]]:
@@ -115,13 +115,13 @@ def _standard(value: Any) -> Expanded | None:
     """Types of the standard library that are no plain values."""
     kind = type(value)
     if kind is defaultdict:
-        return named(Tag.SUBCLASS, value, ("default_factory", value.default_factory), (None, dict(value)))
+        return named(NodeType.SUBCLASS, value, ("default_factory", value.default_factory), (None, dict(value)))
     if kind is deque:
-        return named(Tag.SUBCLASS, value, ("maxlen", value.maxlen), (None, list(value)))
+        return named(NodeType.SUBCLASS, value, ("maxlen", value.maxlen), (None, list(value)))
     if kind is MappingProxyType:
-        return named(Tag.SUBCLASS, value, (None, dict(value)))
+        return named(NodeType.SUBCLASS, value, (None, dict(value)))
     if kind in (SimpleNamespace, Namespace):
-        return named(Tag.FIELDS, value, (None, Fields(vars(value))))
+        return named(NodeType.FIELDS, value, (None, Fields(vars(value))))
     if isinstance(value, defaultdict | deque):
         raise no_fingerprint(value)
     return None
@@ -132,7 +132,7 @@ def _subclass(value: Any, plain: type | None) -> Branch:
     if plain is None or dataclasses.is_dataclass(value):
         raise no_fingerprint(value, _fix(value))
     attributes = Fields() if type(value) is Counter else Fields(_attributes(value))
-    return named(Tag.SUBCLASS, value, (None, _PLAIN[plain](value)), (None, attributes))
+    return named(NodeType.SUBCLASS, value, (None, _PLAIN[plain](value)), (None, attributes))
 
 
 def _attributes(value: Any) -> Iterator[tuple[str, Any]]:
@@ -165,9 +165,9 @@ def _path(value: PurePath) -> bytes:
     sources = scan(value)
     digests = _digests(sources)
     if not value.is_dir():
-        return seal(Tag.FILE + next(digests))
+        return seal(NodeType.FILE + next(digests))
     entries = (bare_entry(source, digest) for source, digest in zip(sources, digests, strict=True))
-    return seal(Tag.DIRECTORY + tree_digest(entries))
+    return seal(NodeType.DIRECTORY + tree_digest(entries))
 
 
 def _digests(sources: list[Source]) -> Iterator[bytes]:
@@ -198,9 +198,9 @@ def _expand_sklearn(value: Any) -> Expanded | None:
     from sklearn.tree._tree import Tree  # the same
 
     if isinstance(value, BaseEstimator):
-        return named(Tag.FIELDS, value, (None, Fields(vars(value))))
+        return named(NodeType.FIELDS, value, (None, Fields(vars(value))))
     if type(value) is Tree:
-        return named(Tag.FIELDS, value, (None, Fields(value.__getstate__())))
+        return named(NodeType.FIELDS, value, (None, Fields(value.__getstate__())))
     return None
 
 

@@ -127,7 +127,7 @@ class _Open:
         self.children = branch.children
         self.label: Any = None
         self.encodings: list[bytes] = []
-        self.node = Node(branch.tag)
+        self.node = Node(branch.type_)
         self.add = self.node.write if branch.arrange is None else self.encodings.append
 
     def seal(self) -> bytes:

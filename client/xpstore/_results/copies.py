@@ -26,7 +26,7 @@ from xpstore._files.scan import scan
 from xpstore._machine.file_status import identity_of, is_private, is_settled
 from xpstore._machine.progress import progress
 from xpstore._machine.settings import cache_folder, setting
-from xpstore._results.formats import Buffer, read_file
+from xpstore._results.formats import OwnBuffer, read_file
 from xpstore._results.pins import is_free, pin
 from xpstore._service.connection import Connection
 from xpstore.errors import DataLoss, InvalidArgument, NotFound
@@ -61,7 +61,7 @@ class LocalCopy:
         self._folder = folder
         self._entries = {entry.path: entry for entry in entries}
 
-    def read(self, path: str) -> Buffer:
+    def read(self, path: str) -> OwnBuffer:
         """The verified bytes of a file, writable and the caller's own.
 
         Large ones are a private map of the file, which never changes: what the caller writes stays in memory, and what
@@ -292,14 +292,14 @@ def _clear(folder: Path, pid: int) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _open(path: Path) -> Buffer:
+def _open(path: Path) -> OwnBuffer:
     if path.stat().st_size < MAPPED_FROM_BYTES:
         return read_file(path)
     with open(path, "rb") as file:
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
 
 
-def _verify(path: Path, entry: pb.ManifestEntry, data: Buffer) -> None:
+def _verify(path: Path, entry: pb.ManifestEntry, data: OwnBuffer) -> None:
     """Compares with the digest, unless this process did and the file system says that the file is the same since."""
     is_large, began_ns = len(data) >= MAPPED_FROM_BYTES, time.time_ns()
     status = path.stat() if is_large else None
@@ -322,7 +322,7 @@ def forget() -> None:
     _verified.clear()
 
 
-def _digest(data: Buffer, is_large: bool) -> bytes:
+def _digest(data: OwnBuffer, is_large: bool) -> bytes:
     return (blake3(data, max_threads=blake3.AUTO) if is_large else blake3(data)).digest()
 
 

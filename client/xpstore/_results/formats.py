@@ -18,7 +18,7 @@ _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 # More than the head of an array can have: numpy itself refuses one of more than 10,000 characters.
 NPY_HEAD_BYTES = 64 << 10
 
-Buffer = bytes | bytearray | memoryview | mmap
+OwnBuffer = bytes | bytearray | memoryview | mmap
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Format:
     name: str
     file_name: str
     dump: Callable[[Any, BinaryIO], None]
-    load: Callable[[Buffer, Any], Any]
+    load: Callable[[OwnBuffer, Any], Any]
 
     def write(self, value: Any, file: BinaryIO) -> None:
         """Writes an object.
@@ -127,7 +127,7 @@ def _nodes(node: Any) -> Iterator[dict[str, Any]]:
             yield from _nodes(child)
 
 
-def _load_skops(data: Buffer, trusted: Any) -> Any:
+def _load_skops(data: OwnBuffer, trusted: Any) -> Any:
     import skops.io  # here: it may be missing
     from skops.io.exceptions import UntrustedTypesFoundException  # here: it may be missing
 
@@ -149,7 +149,7 @@ def _dump_safetensors(value: Any, file: BinaryIO) -> None:
     file.write(safetensors.torch.save(tensors))
 
 
-def _load_safetensors(data: Buffer, trusted: Any) -> Any:
+def _load_safetensors(data: OwnBuffer, trusted: Any) -> Any:
     import safetensors.torch  # here: it may be missing
 
     return safetensors.torch.load(bytes(data))
@@ -161,7 +161,7 @@ def _dump_npy(value: Any, file: BinaryIO) -> None:
     numpy.lib.format.write_array(file, value, allow_pickle=False)
 
 
-def _load_npy(data: Buffer, trusted: Any) -> Any:
+def _load_npy(data: OwnBuffer, trusted: Any) -> Any:
     import numpy  # here: it may be missing
 
     start = io.BytesIO(memoryview(data)[:NPY_HEAD_BYTES])
@@ -181,7 +181,7 @@ def _dump_frame(value: Any, file: BinaryIO) -> None:
     value.to_parquet(file)
 
 
-def _load_frame(data: Buffer, trusted: Any) -> Any:
+def _load_frame(data: OwnBuffer, trusted: Any) -> Any:
     import pandas  # here: it may be missing
     import pyarrow  # here: it may be missing
 
@@ -194,7 +194,7 @@ def _dump_table(value: Any, file: BinaryIO) -> None:
     pyarrow.parquet.write_table(value, file)
 
 
-def _load_table(data: Buffer, trusted: Any) -> Any:
+def _load_table(data: OwnBuffer, trusted: Any) -> Any:
     import pyarrow.parquet  # here: it may be missing
 
     return pyarrow.parquet.read_table(pyarrow.BufferReader(data))
@@ -204,7 +204,7 @@ def _dump_json(value: Any, file: BinaryIO) -> None:
     file.write(json.dumps(value, allow_nan=False, indent=2, default=to_scalar).encode())
 
 
-def _load_json(data: Buffer, trusted: Any) -> Any:
+def _load_json(data: OwnBuffer, trusted: Any) -> Any:
     return json.loads(bytes(data))
 
 

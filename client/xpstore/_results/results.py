@@ -17,7 +17,7 @@ from xpstore._files.folder import Folder
 from xpstore._files.scan import scan
 from xpstore._results import tagged_json
 from xpstore._results.copies import LocalCopies
-from xpstore._results.formats import FORMATS, Buffer, is_state_dict, read_file
+from xpstore._results.formats import FORMATS, OwnBuffer, is_state_dict, read_file
 from xpstore._session.client import ClientBase
 from xpstore._session.registry import handle
 from xpstore.errors import InvalidArgument
@@ -36,10 +36,10 @@ SUPPORTED = (
 )
 
 
-class Files(Protocol):
+class ResultFiles(Protocol):
     """The verified files of a result."""
 
-    def read(self, path: str) -> Buffer:
+    def read(self, path: str) -> OwnBuffer:
         """The bytes of a file, writable and the caller's own."""
 
     def path(self, path: str) -> Path:
@@ -70,7 +70,7 @@ def write(value: Any, folder: Path, *, format: str | None = None, trusted: Seque
     return writer.used
 
 
-def read(client: ClientBase, files: Files, *, format: str | None = None, trusted: Sequence[str] = ()) -> Any:
+def read(client: ClientBase, files: ResultFiles, *, format: str | None = None, trusted: Sequence[str] = ()) -> Any:
     """Reads a value back.
 
     Args:
@@ -244,7 +244,7 @@ class _Writer:
 
 
 class _Reader:
-    def __init__(self, client: ClientBase, files: Files, format: str | None, trusted: Sequence[str]) -> None:
+    def __init__(self, client: ClientBase, files: ResultFiles, format: str | None, trusted: Sequence[str]) -> None:
         self._client = client
         self._files = files
         self._format = format

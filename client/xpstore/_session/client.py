@@ -114,9 +114,9 @@ class ClientBase(Connection):
 
     def _settle(self, seconds: float) -> float:
         """Sends what is pending. Returns how much is left of the time for it and the call together."""
-        patience = self.attempts(seconds)
-        self.recorder.settle(patience.remaining_seconds)
-        return patience.remaining_seconds
+        attempts = self.attempts(seconds)
+        self.recorder.settle(attempts.remaining_seconds)
+        return attempts.remaining_seconds
 
     def close(self) -> None:
         """Closes the connection, after what was logged is sent. Handles made from it stop working.

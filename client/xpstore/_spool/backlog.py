@@ -18,8 +18,8 @@ from typing import Any
 
 from xpstore._machine import locks
 from xpstore._spool.record import CRC, HEAD, NUMBER_MASK, SLOT_BYTES, repaired, size_in_slots
-from xpstore._spool.slice import Definitions, Stretch
-from xpstore._spool.spool import Place, Spool
+from xpstore._spool.slice import Dictionary, Slice
+from xpstore._spool.spool import Position, Spool
 
 log = logging.getLogger("xpstore")
 
@@ -32,13 +32,13 @@ class State:
         segment: number of the first segment that has something left.
         offset: where in it.
         next: next number in each project.
-        bindings: uids and ids that the server gave to what was made offline, "" where that was deleted since.
+        became: uids and ids that the server gave to what was made offline, "" where that was deleted since.
     """
 
     segment: int = 1
     offset: int = 0
     next: dict[str, int] = field(default_factory=dict)
-    bindings: dict[str, str] = field(default_factory=dict)
+    became: dict[str, str] = field(default_factory=dict)
 
 
 class Backlog:
@@ -57,9 +57,9 @@ class Backlog:
         self.state = _read_state(folder)
         self._data: Any = b""
         self._data_of = 0
-        self._definitions = Definitions()
+        self._dictionary = Dictionary()
 
-    def read(self, limit_bytes: int) -> Stretch | None:
+    def read(self, limit_bytes: int) -> Slice | None:
         """The next records that the server does not have, None if there are none now.
 
         Args:
@@ -76,17 +76,17 @@ class Backlog:
                 return None
             self._next_segment()
 
-    def read_on(self, read_bytes: int, limit_bytes: int) -> Stretch | None:
+    def read_on(self, read_bytes: int, limit_bytes: int) -> Slice | None:
         """What follows the first bytes of what `read` returned, or None: it may be in the next segment."""
         end, offset = self._open(), self.state.offset + read_bytes
         return self._cut(offset, end, limit_bytes) if end is not None and offset < end else None
 
-    def _cut(self, offset: int, end: int, limit_bytes: int) -> Stretch:
+    def _cut(self, offset: int, end: int, limit_bytes: int) -> Slice:
         _, _, size = HEAD.unpack_from(self._data, offset + CRC.size)
         first_bytes = size_in_slots(size) * SLOT_BYTES
         # A record that fills most of a batch goes alone.
         stop = offset + (first_bytes if first_bytes > limit_bytes // 2 else limit_bytes)
-        return Stretch(memoryview(self._data)[offset : min(end, stop)], self._definitions)
+        return Slice(memoryview(self._data)[offset : min(end, stop)], self._dictionary)
 
     def _open(self) -> int | None:
         """Opens the present segment and returns where it ends, None if there is no such file."""
@@ -98,8 +98,8 @@ class Backlog:
             except FileNotFoundError:
                 return None
             self._data_of = number
-            self._definitions = Definitions()
-            self._definitions.learn_all(self._data[: self.state.offset])
+            self._dictionary = Dictionary()
+            self._dictionary.learn_all(self._data[: self.state.offset])
         return self._spool.end_of(number) if self._spool else len(self._data)
 
     def _repaired(self, path: Path) -> bytes:
@@ -136,17 +136,17 @@ class Backlog:
         known = self.state.next.get(project, 0)
         return known + (number - known & NUMBER_MASK)
 
-    def advance(self, *stretches: Stretch) -> None:
-        """The server has these stretches, or will never have them."""
-        for stretch in stretches:
-            for share in stretch.shares:
+    def advance(self, *slices: Slice) -> None:
+        """The server has these slices, or will never have them."""
+        for slice_ in slices:
+            for share in slice_.shares:
                 self.state.next[share.project] = self.expanded(share.project, share.first) + share.count
-            self.state.offset += stretch.size_bytes
+            self.state.offset += slice_.size_bytes
         self.save()
 
-    def bind(self, made: str, becomes: str) -> None:
+    def note(self, made: str, becomes: str) -> None:
         """Notes what the server made of something, for ever: it must not become another thing later."""
-        self.state.bindings[made] = becomes
+        self.state.became[made] = becomes
         self.save(is_synced=True)
 
     def save(self, *, is_synced: bool = False) -> None:
@@ -161,9 +161,9 @@ class Backlog:
             os.close(descriptor)
         new.replace(self._folder / "state.json")
 
-    def has_reached(self, place: Place, but_bytes: int = 0) -> bool:
+    def has_reached(self, position: Position, but_bytes: int = 0) -> bool:
         """Whether everything before a place is shipped, but for its last bytes."""
-        return (self.state.segment, self.state.offset + but_bytes) >= (place.segment, place.offset)
+        return (self.state.segment, self.state.offset + but_bytes) >= (position.segment, position.offset)
 
     def remove(self) -> None:
         """Deletes the folder: everything is shipped."""
@@ -186,7 +186,10 @@ def _mapped(path: Path) -> mmap.mmap:
 
 def _read_state(folder: Path) -> State:
     try:
-        return State(**json.loads((folder / "state.json").read_bytes()))
+        state = json.loads((folder / "state.json").read_bytes())
+        if "bindings" in state:  # what earlier clients called it
+            state["became"] = state.pop("bindings")
+        return State(**state)
     except (OSError, ValueError, TypeError):
         return State(segment=_first_segment(folder))
 

@@ -18,8 +18,8 @@ Call = Callable[[Callable[..., Any], Any], Any]
 GONE = ""
 
 
-class Bindings:
-    """The bindings of one writer's records.
+class MadeOffline:
+    """What became of what the records of one writer are of.
 
     Args:
         call: makes a call to the server.
@@ -36,11 +36,11 @@ class Bindings:
         if target.creation is None:
             return target.project
         request = project_pb2.CreateProjectRequest.FromString(target.creation[0])
-        return self._bound(target.project, self._connection.stubs.projects.CreateProject, request, "project", "uid")
+        return self._become(target.project, self._connection.stubs.projects.CreateProject, request, "project", "uid")
 
     def known(self, target: Target) -> str:
         """The id of a target, without a call: "" if it is gone, or was not made yet."""
-        return target.model_id if target.creation is None else self._backlog.state.bindings.get(target.model_id, GONE)
+        return target.model_id if target.creation is None else self._backlog.state.became.get(target.model_id, GONE)
 
     def model(self, target: Target) -> str:
         """The id of a target, "" if it is gone."""
@@ -53,19 +53,19 @@ class Bindings:
             return GONE
         stubs = self._connection.stubs
         method = stubs.experiments.CreateExperiment
-        model.experiment_id = self._bound(experiment.experiment_id, method, experiment, "experiment", "id")
+        model.experiment_id = self._become(experiment.experiment_id, method, experiment, "experiment", "id")
         if not model.experiment_id:
             return GONE
-        return self._bound(target.model_id, stubs.models.CreateModel, model, "model", "id")
+        return self._become(target.model_id, stubs.models.CreateModel, model, "model", "id")
 
-    def _bound(self, made: str, method: Callable[..., Any], request: Any, field: str, key: str) -> str:
-        bindings = self._backlog.state.bindings
-        if made not in bindings:
+    def _become(self, made: str, method: Callable[..., Any], request: Any, field: str, key: str) -> str:
+        became = self._backlog.state.became
+        if made not in became:
             request.allow_existing = True
             try:
                 becomes = str(getattr(getattr(self._call(method, request), field), key))
             except (NotFound, InvalidArgument, AlreadyExists) as error:
                 self.reasons[made] = str(error)
                 becomes = GONE
-            self._backlog.bind(made, becomes)
-        return bindings[made]
+            self._backlog.note(made, becomes)
+        return became[made]

@@ -1,6 +1,7 @@
 """Projects, experiments and models without a server: handles to log through, made from what the program says.
 
-They have ids that this client made, and know nothing of what the server has. `binding.py` makes or opens them there.
+They have ids that this client made, and know nothing of what the server has. `made_offline.py` makes or opens them
+there.
 """
 
 import threading

@@ -4,7 +4,7 @@ A segment is slots of 40 bytes. A point is one slot, anything else as many as it
 
     crc32 of all that follows (u32), number (u32), tag (u32), size of the payload (u32), payload, zeros up to a slot
 
-little-endian. A tag below 16 is one of `RecordTag`. From 16 on it is a point: the number of its series shifted by two,
+little-endian. A tag below 16 is one of `RecordType`. From 16 on it is a point: the number of its series shifted by two,
 with bits for its form, and the payload is step, value and time of 8 bytes each. The number counts what is shipped, for
 each project from 0 (here its lowest 32 bits); what only says how to read the others has none. Each segment defines the
 models and series that its records are of, so that earlier ones can be deleted.
@@ -42,7 +42,7 @@ REFERENCE = struct.Struct("<I")
 ARRAYS = struct.Struct("<Iq")
 
 
-class RecordTag(IntEnum):
+class RecordType(IntEnum):
     """What a record is, unless it is a point."""
 
     HOLE = 1  # a damaged slot, when it is read
@@ -55,7 +55,7 @@ class RecordTag(IntEnum):
     RUN_END = 8  # reference of the model, then a FinishRunRequest; has no number
 
 
-NUMBERED = frozenset((RecordTag.VALUE, RecordTag.ARRAYS, RecordTag.EVENT))
+NUMBERED = frozenset((RecordType.VALUE, RecordType.ARRAYS, RecordType.EVENT))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
+class SeriesKey:
     """The series that points are of."""
 
     target: Target
@@ -116,7 +116,7 @@ def record(number: int, tag: int, *payload: Buffer) -> bytes:
     return b"".join(pieces(number, tag, *payload))
 
 
-HOLE = record(0, RecordTag.HOLE, bytes(POINT_BYTES))
+HOLE = record(0, RecordType.HOLE, bytes(POINT_BYTES))
 
 
 def repaired(data: bytes) -> tuple[bytes, int]:

@@ -10,7 +10,7 @@ import weakref
 from hashlib import sha256
 
 from xpstore._service.connection import Connection
-from xpstore._spool.record import RecordTag, Target
+from xpstore._spool.record import RecordType, Target
 from xpstore._spool.sender import Sender
 from xpstore._spool.spool import Spool
 from xpstore._values.ids import new_id
@@ -93,7 +93,7 @@ class Recorder:
 
     def event(self, target: Target, event: ingest_pb2.EventRecord) -> None:
         """Takes what is recorded of a model beside its points."""
-        self.spool.of_model(RecordTag.EVENT, target, event.SerializeToString())
+        self.spool.of_model(RecordType.EVENT, target, event.SerializeToString())
 
     @property
     def dropped_count(self) -> int:

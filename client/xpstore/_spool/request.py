@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from xpstore._spool.record import ARRAYS, HAS_STEP, IS_INT, NUMBER_MASK, RecordTag, Series, Target
-from xpstore._spool.slice import Other, Share, Stretch
+from xpstore._spool.record import ARRAYS, HAS_STEP, IS_INT, NUMBER_MASK, RecordType, SeriesKey, Target
+from xpstore._spool.slice import Other, Share, Slice
 from xpstore.format.messages import Buffer, varint
 from xpstore.v1 import ingest_pb2 as pb
 from xpstore.v1 import metric_pb2
@@ -37,11 +37,11 @@ class Writer(NamedTuple):
     first_record: int
 
 
-def request_of(stretch: Stretch, share: Share, model_ids: dict[Target, str], writer: Writer, shift: int = 0) -> Pieces:
-    """The bytes of an IngestRequest with a share of a stretch.
+def request_of(slice_: Slice, share: Share, model_ids: dict[Target, str], writer: Writer, shift: int = 0) -> Pieces:
+    """The bytes of an IngestRequest with a share of a slice.
 
     Args:
-        stretch: the share's.
+        slice_: the share's.
         share: one of its shares.
         model_ids: the models to speak of; records of others are left out.
         writer: whose records they are.
@@ -53,21 +53,21 @@ def request_of(stretch: Stretch, share: Share, model_ids: dict[Target, str], wri
         first_record=writer.first_record - shift,
         record_count=share.count + shift,
     )
-    return Batch(stretch, share, model_ids, shift).request(head)
+    return Batch(slice_, share, model_ids, shift).request(head)
 
 
 class Batch:
-    """What a share of a stretch has of each model.
+    """What a share of a slice has of each model.
 
     Args:
-        stretch: the share's.
+        slice_: the share's.
         share: one of its shares.
         model_ids: the models to speak of; records of others are left out.
         shift: place of the first record.
     """
 
-    def __init__(self, stretch: Stretch, share: Share, model_ids: dict[Target, str], shift: int = 0) -> None:
-        self._stretch = stretch
+    def __init__(self, slice_: Slice, share: Share, model_ids: dict[Target, str], shift: int = 0) -> None:
+        self._slice = slice_
         self._first = share.first
         self._shift = shift
         self._models = {target: pb.ModelRecords(model_id=id_) for target, id_ in model_ids.items()}
@@ -89,11 +89,11 @@ class Batch:
         return pieces
 
     def _take_points(self, share: Share) -> None:
-        forms = defaultdict[Series, list[int]](list)
+        forms = defaultdict[SeriesKey, list[int]](list)
         for series, form in share.points:
             forms[series].append(form)
         for other in share.others:
-            if other.tag == RecordTag.VALUE and other.series is not None and other.series in forms:
+            if other.tag == RecordType.VALUE and other.series is not None and other.series in forms:
                 forms[other.series].append(-1)
         for (series, form), slots in share.points.items():
             if series.target not in self._models:
@@ -106,7 +106,7 @@ class Batch:
                 self._singles[series.target].extend(points)
 
     def _pack(self, packed: pb.PackedSeries, form: int, slots: Sequence[int]) -> None:
-        pick, columns = _picker(slots), self._stretch.columns
+        pick, columns = _picker(slots), self._slice.columns
         packed.records = self._places(pick(columns[0]))
         if form & HAS_STEP:
             packed.steps = _bytes(pick(columns[2]))
@@ -117,8 +117,8 @@ class Batch:
             packed.float_values = values
         packed.times_us = _bytes(pick(columns[4]))
 
-    def _point(self, series: Series, form: int, slot: int) -> pb.PointRecord:
-        step, value, time_us = (self._stretch.columns[column][slot] for column in (2, 3, 4))
+    def _point(self, series: SeriesKey, form: int, slot: int) -> pb.PointRecord:
+        step, value, time_us = (self._slice.columns[column][slot] for column in (2, 3, 4))
         point = metric_pb2.MetricPoint(name=series.name, phase=series.phase, time_us=time_us)
         if form & HAS_STEP:
             point.step = step
@@ -131,13 +131,13 @@ class Batch:
 
     def _take(self, other: Other) -> None:
         place = self._place(other.slot)
-        if other.tag == RecordTag.EVENT:
+        if other.tag == RecordType.EVENT:
             event = pb.EventRecord.FromString(bytes(other.payload))
             event.record = place
             self._models[other.target].events.append(event)
             return
         assert other.series is not None
-        if other.tag == RecordTag.ARRAYS:
+        if other.tag == RecordType.ARRAYS:
             head = pb.PackedSeries(name=other.series.name, phase=other.series.phase, record=place)
             series = (head.SerializeToString(), *_arrays(other))
             self._arrays[other.target] += delimited(pb.ModelRecords.SERIES_FIELD_NUMBER, *series)
@@ -149,7 +149,7 @@ class Batch:
         self._singles[other.target].append((other.slot, pb.PointRecord(record=place, point=point)))
 
     def _place(self, slot: int) -> int:
-        return (self._stretch.number(slot) - self._first & NUMBER_MASK) + self._shift
+        return (self._slice.number(slot) - self._first & NUMBER_MASK) + self._shift
 
     def _places(self, words: Iterable[int]) -> bytes:
         first, shift = self._first, self._shift

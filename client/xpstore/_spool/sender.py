@@ -11,7 +11,7 @@ from xpstore._machine.settings import setting
 from xpstore._service.connection import Connection
 from xpstore._spool.backlog import Backlog, adopt
 from xpstore._spool.shipper import CALL_SECONDS, KEY_ERRORS, Shipper
-from xpstore._spool.spool import Place, Spool
+from xpstore._spool.spool import Position, Spool
 from xpstore.errors import DeadlineExceeded, Error, Unavailable
 
 log = logging.getLogger("xpstore")
@@ -99,7 +99,7 @@ class Sender:
             Unauthenticated: the key is not known any more.
             PermissionDenied: the key may not do this.
         """
-        place, began = self._spool.tail(), time.monotonic()
+        position, began = self._spool.tail(), time.monotonic()
         deadline = began + timeout_seconds
         with self._condition:
             adoptions = self._adoptions + 1 if is_adopting else 0
@@ -107,7 +107,7 @@ class Sender:
                 self._adopt_at = 0.0
             self._failure, self._backoff = None, FIRST_BACKOFF_SECONDS
             self._wake.set()
-            while not (self.own.has_reached(place) and self._adoptions >= adoptions):
+            while not (self.own.has_reached(position) and self._adoptions >= adoptions):
                 if self._failure and grace_seconds is not None:
                     deadline = min(deadline, began + grace_seconds)
                 if isinstance(self._failure, KEY_ERRORS):
@@ -139,14 +139,14 @@ class Sender:
 
     def _round(self) -> None:
         """Ships all there is, a batch of each orphan at a time between one's own."""
-        orphans, place = self._adopted(), self._spool.tail()
+        orphans, position = self._adopted(), self._spool.tail()
         try:
             is_more = True
             while is_more and not self._is_stopping:
                 for backlog in list(orphans):
                     if not self._ship_orphan(backlog):
                         orphans.remove(backlog)
-                is_more = self._ship_own(place) or bool(orphans)
+                is_more = self._ship_own(position) or bool(orphans)
         finally:
             for backlog in orphans:
                 backlog.release()
@@ -163,7 +163,7 @@ class Sender:
                 backlog.release()
         return [backlog for backlog in found if backlog.writer_id not in self._put_aside]
 
-    def _ship_own(self, place: Place) -> bool:
+    def _ship_own(self, position: Position) -> bool:
         """Ships a batch; False when what was before a place is shipped, and what came since fills no batch.
 
         A training loop logs on meanwhile: calls of a few points each would cost it more than logging them.
@@ -171,7 +171,9 @@ class Sender:
         if not self.shipper.ship(self.own):
             return False
         self._told()
-        return not (self.own.has_reached(place) and self.own.has_reached(self._spool.tail(), self.shipper.batch_bytes))
+        return not (
+            self.own.has_reached(position) and self.own.has_reached(self._spool.tail(), self.shipper.batch_bytes)
+        )
 
     def _ship_orphan(self, backlog: Backlog) -> bool:
         """Ships a batch; False when nothing is left, or what is left has to wait."""

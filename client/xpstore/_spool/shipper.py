@@ -7,11 +7,11 @@ from typing import Any
 
 from xpstore._service.connection import Connection
 from xpstore._spool.backlog import Backlog
-from xpstore._spool.made_offline import Bindings
-from xpstore._spool.record import SLOT_BYTES, RecordTag, Target
+from xpstore._spool.made_offline import MadeOffline
+from xpstore._spool.record import SLOT_BYTES, RecordType, Target
 from xpstore._spool.request import Writer, request_of
-from xpstore._spool.slice import Other, Share, Stretch
-from xpstore._spool.stream import Convoy
+from xpstore._spool.slice import Other, Share, Slice
+from xpstore._spool.stream import BatchStream
 from xpstore.errors import (
     AlreadyExists,
     Conflict,
@@ -51,7 +51,7 @@ class Shipper:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._bindings: dict[str, Bindings] = {}
+        self._made_offline: dict[str, MadeOffline] = {}
         self._limit_bytes = BATCH_BYTES
         self._careful_calls = 0
         self._gone: set[str] = set()
@@ -66,36 +66,38 @@ class Shipper:
 
     def ship(self, backlog: Backlog) -> bool:
         """Ships the next records of a writer; False if there are none."""
-        stretch = backlog.read(self._limit_bytes)
-        if stretch is None:
+        slice_ = backlog.read(self._limit_bytes)
+        if slice_ is None:
             return False
-        bindings = self._bindings.setdefault(backlog.writer_id, Bindings(self._connection, backlog, self._call))
+        made_offline = self._made_offline.setdefault(
+            backlog.writer_id, MadeOffline(self._connection, backlog, self._call)
+        )
         if self._careful_calls or self._limit_bytes < BATCH_BYTES:
             self._careful_calls = max(self._careful_calls - 1, 0)
-        elif (convoy := Convoy(backlog, bindings, stretch, BATCH_BYTES)).is_worth_it:
-            self._ship_together(backlog, convoy)
+        elif (batches := BatchStream(backlog, made_offline, slice_, BATCH_BYTES)).is_worth_it:
+            self._ship_together(backlog, batches)
             return True
         try:
-            for share in stretch.shares:
-                self._ingest(backlog, bindings, stretch, share)
-            if stretch.call is not None:
-                self._call_run(bindings, stretch.call)
+            for share in slice_.shares:
+                self._ingest(backlog, made_offline, slice_, share)
+            if slice_.call is not None:
+                self._call_run(made_offline, slice_.call)
         except REFUSALS as error:
-            self._refused(backlog, stretch, error)
+            self._refused(backlog, slice_, error)
             return True
         except DeadlineExceeded:
-            self._limit_bytes = max(stretch.size_bytes // 2 // SLOT_BYTES * SLOT_BYTES, SLOT_BYTES)
+            self._limit_bytes = max(slice_.size_bytes // 2 // SLOT_BYTES * SLOT_BYTES, SLOT_BYTES)
             raise
-        self._shipped(backlog, stretch)
+        self._shipped(backlog, slice_)
         return True
 
     def forget(self, backlog: Backlog) -> None:
         """Lets go of what is known of a writer."""
-        self._bindings.pop(backlog.writer_id, None)
+        self._made_offline.pop(backlog.writer_id, None)
 
-    def _ship_together(self, backlog: Backlog, convoy: Convoy) -> None:
+    def _ship_together(self, backlog: Backlog, batches: BatchStream) -> None:
         try:
-            answer = self._call(self._connection.stubs.ingest_batches, convoy)
+            answer = self._call(self._connection.stubs.ingest_batches, batches)
         except (Unavailable, *KEY_ERRORS):
             raise
         except Error as error:
@@ -103,29 +105,29 @@ class Shipper:
             self._careful_calls = CAREFUL_CALLS
             return
         finally:
-            stretches = convoy.stop()
+            slices = batches.stop()
         self._all_dropped(answer.dropped)
-        self._shipped(backlog, *stretches)
+        self._shipped(backlog, *slices)
 
-    def _shipped(self, backlog: Backlog, *stretches: Stretch) -> None:
-        backlog.advance(*stretches)
-        self.shipped_count += sum(stretch.record_count for stretch in stretches)
+    def _shipped(self, backlog: Backlog, *slices: Slice) -> None:
+        backlog.advance(*slices)
+        self.shipped_count += sum(slice_.record_count for slice_ in slices)
         self._limit_bytes = min(self._limit_bytes * 2, BATCH_BYTES)
 
-    def _refused(self, backlog: Backlog, stretch: Stretch, error: Error) -> None:
+    def _refused(self, backlog: Backlog, slice_: Slice, error: Error) -> None:
         """Halves the batch until only the record at fault is left, and leaves that out."""
-        if stretch.record_count + (stretch.call is not None) > 1:
-            self._limit_bytes = max(stretch.size_bytes // 2 // SLOT_BYTES * SLOT_BYTES, SLOT_BYTES)
+        if slice_.record_count + (slice_.call is not None) > 1:
+            self._limit_bytes = max(slice_.size_bytes // 2 // SLOT_BYTES * SLOT_BYTES, SLOT_BYTES)
             return
-        target = stretch.call.target if stretch.call else stretch.shares[0].targets[0]
+        target = slice_.call.target if slice_.call else slice_.shares[0].targets[0]
         self._dropped(target.model_id, 1, str(error))
-        backlog.advance(stretch)
+        backlog.advance(slice_)
         self._limit_bytes = BATCH_BYTES
 
-    def _ingest(self, backlog: Backlog, bindings: Bindings, stretch: Stretch, share: Share) -> None:
-        model_ids = {target: id_ for target in share.targets if (id_ := bindings.model(target))}
+    def _ingest(self, backlog: Backlog, made_offline: MadeOffline, slice_: Slice, share: Share) -> None:
+        model_ids = {target: id_ for target in share.targets if (id_ := made_offline.model(target))}
         missing = set(share.targets) - set(model_ids)
-        uid = bindings.project(share.targets[0])
+        uid = made_offline.project(share.targets[0])
         if missing:
             for target in missing:
                 self._dropped(target.model_id, _count(share, target), "it could not be made, or was deleted")
@@ -136,7 +138,7 @@ class Shipper:
         while True:
             writer = Writer(uid, backlog.writer_id, first)
             try:
-                request = b"".join(request_of(stretch, share, model_ids, writer, shift))
+                request = b"".join(request_of(slice_, share, model_ids, writer, shift))
                 answer = self._call(self._connection.stubs.ingest_batch, request)
             except NotFound as error:
                 for target in model_ids:
@@ -151,13 +153,13 @@ class Shipper:
                 continue
             return self._all_dropped(answer.dropped)
 
-    def _call_run(self, bindings: Bindings, call: Other) -> None:
-        model_id = bindings.model(call.target)
+    def _call_run(self, made_offline: MadeOffline, call: Other) -> None:
+        model_id = made_offline.model(call.target)
         runs = self._connection.stubs.runs
         if not model_id:
             return self._dropped(call.target.model_id, 1, "it could not be made, or was deleted")
         try:
-            if call.tag == RecordTag.RUN_START:
+            if call.tag == RecordType.RUN_START:
                 start = run_pb2.CreateRunRequest.FromString(bytes(call.payload))
                 start.model_id = model_id
                 self._call_timed(runs.CreateRun, start, "started_at_us")

@@ -1,4 +1,4 @@
-"""A stretch of a spool: neighbouring records, shared out by project. `batch.py` makes requests of it."""
+"""A slice of a spool: neighbouring records, shared out by project. `request.py` makes requests of it."""
 
 import json
 from array import array
@@ -14,8 +14,8 @@ from xpstore._spool.record import (
     NUMBERED,
     REFERENCE,
     SLOT_BYTES,
-    RecordTag,
-    Series,
+    RecordType,
+    SeriesKey,
     Target,
     size_in_slots,
     walk,
@@ -25,12 +25,12 @@ from xpstore.format.messages import Buffer
 WORDS = SLOT_BYTES // 8
 
 
-class Definitions:
+class Dictionary:
     """What the records of one segment refer to."""
 
     def __init__(self) -> None:
         self.targets: dict[int, Target] = {}
-        self.series: dict[int, Series] = {}
+        self.series: dict[int, SeriesKey] = {}
 
     def learn_all(self, data: Buffer) -> None:
         """Reads all definitions in some records."""
@@ -39,12 +39,12 @@ class Definitions:
 
     def learn(self, data: Buffer, slot: int, tag: int, size: int) -> None:
         """Reads a record, if it is a definition."""
-        if tag == RecordTag.MODEL:
+        if tag == RecordType.MODEL:
             reference, payload = _referring(data, slot, size)
             self.targets[reference] = Target.unpacked(bytes(payload))
-        elif tag == RecordTag.SERIES:
+        elif tag == RecordType.SERIES:
             reference, target, name, phase = json.loads(bytes(_payload(data, slot, size)))
-            self.series[reference] = Series(self.targets[target], name, phase)
+            self.series[reference] = SeriesKey(self.targets[target], name, phase)
 
 
 def _payload(data: Buffer, slot: int, size: int) -> memoryview:
@@ -66,13 +66,13 @@ class Other:
     tag: int
     payload: memoryview
     target: Target
-    series: Series | None = None
+    series: SeriesKey | None = None
     form: int = 0
 
 
 @dataclass(slots=True)
 class Share:
-    """What a stretch has of one project.
+    """What a slice has of one project.
 
     Attributes:
         first: number of its first record, the lowest 32 bits.
@@ -84,7 +84,7 @@ class Share:
     project: str
     first: int
     count: int = 0
-    points: dict[tuple[Series, int], list[int]] = field(default_factory=dict)
+    points: dict[tuple[SeriesKey, int], list[int]] = field(default_factory=dict)
     others: list[Other] = field(default_factory=list)
 
     @property
@@ -94,7 +94,7 @@ class Share:
         return list(dict.fromkeys(found))
 
 
-class Stretch:
+class Slice:
     """Neighbouring records: as many as go out together, or one that has a call of its own.
 
     Args:
@@ -102,9 +102,9 @@ class Stretch:
         definitions: of what was before. Those in `data` are added.
     """
 
-    def __init__(self, data: Buffer, definitions: Definitions) -> None:
+    def __init__(self, data: Buffer, dictionary: Dictionary) -> None:
         self._data = data
-        self._definitions = definitions
+        self._dictionary = dictionary
         self.call: Other | None = None
         self._others: list[Other] = []
         self._groups: dict[int, list[int]] = {}
@@ -126,7 +126,7 @@ class Stretch:
         arrays: set[int] = set()
         slot, end = 0, len(self._data) // SLOT_BYTES
         _, tag, size = HEAD.unpack_from(self._data, CRC.size)
-        if tag == RecordTag.ARRAYS and size_in_slots(size) == end:
+        if tag == RecordType.ARRAYS and size_in_slots(size) == end:
             self._take(0, tag, size, arrays)  # a large one, alone: the columns would only be copies of it
             return end
         heads = self.columns[1]
@@ -145,7 +145,7 @@ class Stretch:
                 continue
             if slot + size_in_slots(size) > end:
                 return slot
-            if tag == RecordTag.RUN_START or tag == RecordTag.RUN_END:
+            if tag == RecordType.RUN_START or tag == RecordType.RUN_END:
                 if slot:
                     return slot
                 self.call = self._other(slot, tag, size)
@@ -158,17 +158,17 @@ class Stretch:
 
     def _take(self, slot: int, tag: int, size: int, arrays: set[int]) -> bool:
         if tag not in NUMBERED:
-            self._definitions.learn(self._data, slot, tag, size)
+            self._dictionary.learn(self._data, slot, tag, size)
             return True
         other = self._other(slot, tag, size)
-        if tag == RecordTag.ARRAYS:
+        if tag == RecordType.ARRAYS:
             reference = REFERENCE.unpack_from(self._data, slot * SLOT_BYTES + HEAD_BYTES)[0] >> 2
             has_points = any((head & NUMBER_MASK) >> 2 == reference for head in self._groups)
-            if has_points or any(each.series is other.series and each.tag == RecordTag.VALUE for each in self._others):
+            if has_points or any(each.series is other.series and each.tag == RecordType.VALUE for each in self._others):
                 return False
             arrays.add(reference)
-        elif tag == RecordTag.VALUE and any(
-            each.series is other.series for each in self._others if each.tag == RecordTag.ARRAYS
+        elif tag == RecordType.VALUE and any(
+            each.series is other.series for each in self._others if each.tag == RecordType.ARRAYS
         ):
             return False
         self._others.append(other)
@@ -176,10 +176,10 @@ class Stretch:
 
     def _other(self, slot: int, tag: int, size: int) -> Other:
         reference, payload = _referring(self._data, slot, size)
-        if tag not in (RecordTag.VALUE, RecordTag.ARRAYS):
-            return Other(slot, tag, payload, self._definitions.targets[reference])
-        form = reference & 3 if tag == RecordTag.ARRAYS else 0
-        series = self._definitions.series[reference >> 2 if tag == RecordTag.ARRAYS else reference]
+        if tag not in (RecordType.VALUE, RecordType.ARRAYS):
+            return Other(slot, tag, payload, self._dictionary.targets[reference])
+        form = reference & 3 if tag == RecordType.ARRAYS else 0
+        series = self._dictionary.series[reference >> 2 if tag == RecordType.ARRAYS else reference]
         return Other(slot, tag, payload, series.target, series, form)
 
     def _share_out(self) -> list[Share]:
@@ -193,7 +193,7 @@ class Stretch:
 
         for head, slots in self._groups.items():
             tag = head & NUMBER_MASK
-            series = self._definitions.series[tag >> 2]
+            series = self._dictionary.series[tag >> 2]
             share(series.target, slots[0], slots[-1]).points[series, tag & 3] = slots
         for other in self._others:
             share(other.target, other.slot, other.slot).others.append(other)

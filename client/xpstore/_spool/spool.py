@@ -33,7 +33,7 @@ from xpstore._spool.record import (
     POINT_BYTES,
     REFERENCE,
     SLOT_BYTES,
-    RecordTag,
+    RecordType,
     Target,
     pieces,
 )
@@ -74,7 +74,7 @@ class _Full(Exception):
 
 
 @dataclass(slots=True)
-class Place:
+class Position:
     """A place in a spool: all records before it are complete."""
 
     segment: int
@@ -159,17 +159,17 @@ class Spool:
             counter.next += 1
 
     def of_series(
-        self, tag: RecordTag, target: Target, name: str, phase: str | None, form: int, *payload: Buffer
+        self, tag: RecordType, target: Target, name: str, phase: str | None, form: int, *payload: Buffer
     ) -> None:
         """Takes a record of a series that is more than a point: the payload follows the reference."""
         with self._lock:
             known = self._define(target, name, phase, SLOT_BYTES + REFERENCE.size + sum(map(len, payload)))
             if known is not None:
-                reference = known.reference << 2 | form if tag == RecordTag.ARRAYS else known.reference
+                reference = known.reference << 2 | form if tag == RecordType.ARRAYS else known.reference
                 self._append(known.counter.next, tag, REFERENCE.pack(reference), *payload)
                 known.counter.next += 1
 
-    def of_model(self, tag: RecordTag, target: Target, payload: bytes) -> None:
+    def of_model(self, tag: RecordType, target: Target, payload: bytes) -> None:
         """Takes any other record of a model."""
         with self._lock:
             if not self._make_room(2 * SLOT_BYTES + len(payload), target):
@@ -177,9 +177,9 @@ class Spool:
             counter = self._counters.setdefault(target.project, _Counter())
             reference = REFERENCE.pack(self._define_target(target))
             self._append(counter.next, tag, reference, payload)
-            counter.next += tag == RecordTag.EVENT
+            counter.next += tag == RecordType.EVENT
 
-    def _append(self, number: int, tag: RecordTag, *payload: Buffer) -> None:
+    def _append(self, number: int, tag: RecordType, *payload: Buffer) -> None:
         offset = self._offset
         for piece in pieces(number, tag, *payload):
             self._memory[offset : offset + len(piece)] = piece
@@ -199,7 +199,7 @@ class Spool:
             return self._series[key]
         reference = self._next_reference
         described = json.dumps([reference, self._define_target(target), name, phase])
-        self._append(0, RecordTag.SERIES, described.encode())
+        self._append(0, RecordType.SERIES, described.encode())
         self._next_reference += 1
         known = _Known(reference, self._counters.setdefault(target.project, _Counter()))
         self._series[key] = known
@@ -210,7 +210,7 @@ class Spool:
         if reference is None:
             reference = self._targets[target.model_id] = self._next_reference
             self._next_reference += 1
-            self._append(0, RecordTag.MODEL, REFERENCE.pack(reference), target.packed())
+            self._append(0, RecordType.MODEL, REFERENCE.pack(reference), target.packed())
         return reference
 
     def _make_room(self, size: int, target: Target | None = None) -> bool:
@@ -269,10 +269,10 @@ class Spool:
         self._segment, self._memory, self._offset, self._ready = segment, segment.memory, 0, 0
         self._series, self._targets = {}, {}
 
-    def tail(self) -> Place:
+    def tail(self) -> Position:
         """Where the next record will be."""
         with self._lock:
-            return Place(self._segment.number if self._segment else 1, self._offset)
+            return Position(self._segment.number if self._segment else 1, self._offset)
 
     def end_of(self, segment: int) -> int:
         """How much of a segment is written."""

@@ -1,36 +1,36 @@
-"""A convoy: batches of one writer and one project in one call, each made while those before it are under way."""
+"""Batches of one writer and one project in one call, each made while those before it are under way."""
 
 import threading
 import time
 from collections.abc import Iterator
 
 from xpstore._spool.backlog import Backlog
-from xpstore._spool.made_offline import Bindings
+from xpstore._spool.made_offline import MadeOffline
 from xpstore._spool.request import Writer, delimited, request_of
-from xpstore._spool.slice import Stretch
+from xpstore._spool.slice import Slice
 from xpstore.v1 import ingest_pb2 as pb
 
 # How long batches join: a fork waits about as long for the call, and what a broken call has to repeat is bounded.
-CONVOY_SECONDS = 0.1
+JOIN_SECONDS = 0.1
 
 
-class Convoy:
+class BatchStream:
     """Requests of one IngestStream. gRPC asks for them in a thread of its own.
 
     Args:
-        first: the stretch of the backlog that is next.
-        limit_bytes: how large stretches are.
+        first: the slice of the backlog that is next.
+        limit_bytes: how large slices are.
     """
 
-    def __init__(self, backlog: Backlog, bindings: Bindings, first: Stretch, limit_bytes: int) -> None:
+    def __init__(self, backlog: Backlog, made_offline: MadeOffline, first: Slice, limit_bytes: int) -> None:
         self._backlog = backlog
-        self._bindings = bindings
+        self._made_offline = made_offline
         self._limit_bytes = limit_bytes
-        self._until = time.monotonic() + CONVOY_SECONDS
+        self._until = time.monotonic() + JOIN_SECONDS
         self._lock = threading.Lock()
         self._project = first.shares[0].project if first.shares else ""
         self._read_bytes = 0
-        self._sent: list[Stretch] = []
+        self._sent: list[Slice] = []
         self._next = first if self._fits(first) else None
         self._second = self._after(self._next)
 
@@ -39,16 +39,16 @@ class Convoy:
         """Whether there are several batches."""
         return self._second is not None
 
-    def _fits(self, stretch: Stretch) -> bool:
-        """Whether a stretch has records of the one project alone, of models that are known to be there."""
-        if len(stretch.shares) != 1 or stretch.call is not None or stretch.shares[0].project != self._project:
+    def _fits(self, slice_: Slice) -> bool:
+        """Whether a slice has records of the one project alone, of models that are known to be there."""
+        if len(slice_.shares) != 1 or slice_.call is not None or slice_.shares[0].project != self._project:
             return False
-        return all(self._bindings.known(target) for target in stretch.shares[0].targets)
+        return all(self._made_offline.known(target) for target in slice_.shares[0].targets)
 
-    def _after(self, stretch: Stretch | None) -> Stretch | None:
-        if stretch is None or time.monotonic() >= self._until:
+    def _after(self, slice_: Slice | None) -> Slice | None:
+        if slice_ is None or time.monotonic() >= self._until:
             return None
-        self._read_bytes += stretch.size_bytes
+        self._read_bytes += slice_.size_bytes
         try:
             found = self._backlog.read_on(self._read_bytes, self._limit_bytes)
         except (OSError, LookupError, ValueError):
@@ -67,14 +67,14 @@ class Convoy:
             self._next, self._second = self._second, self._after(self._second)
             return request
 
-    def _request(self, stretch: Stretch) -> bytes:
-        (share,) = stretch.shares
-        model_ids = {target: self._bindings.known(target) for target in share.targets}
-        uid, first = self._bindings.project(share.targets[0]), self._backlog.expanded(share.project, share.first)
-        batch = request_of(stretch, share, model_ids, Writer(uid, self._backlog.writer_id, first))
+    def _request(self, slice_: Slice) -> bytes:
+        (share,) = slice_.shares
+        model_ids = {target: self._made_offline.known(target) for target in share.targets}
+        uid, first = self._made_offline.project(share.targets[0]), self._backlog.expanded(share.project, share.first)
+        batch = request_of(slice_, share, model_ids, Writer(uid, self._backlog.writer_id, first))
         return b"".join(delimited(pb.IngestStreamRequest.BATCH_FIELD_NUMBER, *batch))
 
-    def stop(self) -> list[Stretch]:
+    def stop(self) -> list[Slice]:
         """Ends it, when the call is over: whatever gRPC still asks for. Returns what went out."""
         with self._lock:
             self._next = self._second = None

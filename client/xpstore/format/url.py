@@ -14,7 +14,7 @@ _VERSION = re.compile(r"v?([0-9]{1,18})")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ArtifactPath:
     """What a path names; parts that it does not have are "".
 
     Attributes:
@@ -32,7 +32,7 @@ class Place:
     head: str
 
     @classmethod
-    def of(cls, path: str) -> "Place":
+    def of(cls, path: str) -> "ArtifactPath":
         """Reads a path that `canonical` wrote."""
         project, _, rest = path.partition("/")
         named, _, inner = rest.partition("/")

@@ -23,8 +23,7 @@ from sqlalchemy import (
 from xpstore_server.core import artifact, project
 from xpstore_server.core.artifact import Details
 from xpstore_server.core.errors import NotFound
-from xpstore_server.core.paging import Key as PageKey
-from xpstore_server.core.paging import Page, fetch
+from xpstore_server.core.paging import Key, Page, fetch
 from xpstore_server.store import tables
 from xpstore_server.store.clock import NowUs
 from xpstore_server.store.database import Transaction
@@ -39,7 +38,7 @@ BATCH = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class EntryKey:
     """What an entry is found by."""
 
     project_uid: str
@@ -75,7 +74,7 @@ _LIVE = (
 )
 
 
-def look(tx: Transaction, key: Key) -> Row[Any]:
+def look(tx: Transaction, key: EntryKey) -> Row[Any]:
     """Returns the row of an entry, hit or not; its columns are NULL if there is none."""
     row = tx.execute(_LOOK, {"project_uid": key.project_uid, "fingerprint": key.fingerprint}).first()
     if row is None:
@@ -96,7 +95,7 @@ def state(row: Row[Any], max_age_us: int | None) -> State:
     return "expired" if any(age_us >= bound for bound in bounds) else "hit"
 
 
-def lookup(tx: Transaction, key: Key, max_age_us: int | None) -> Found | None:
+def lookup(tx: Transaction, key: EntryKey, max_age_us: int | None) -> Found | None:
     """Returns the entry if it is a hit."""
     row = look(tx, key)
     return described(tx, [row])[0] if state(row, max_age_us) == "hit" else None
@@ -108,7 +107,7 @@ def described(tx: Transaction, rows: Sequence[Row[Any]]) -> list[Found]:
     return [Found(row, details[row.id]) for row in rows]
 
 
-def live(tx: Transaction, keys: Sequence[Key]) -> list[Found]:
+def live(tx: Transaction, keys: Sequence[EntryKey]) -> list[Found]:
     """Returns those of these entries whose versions are live, whatever their age."""
     key = tuple_(entry.c.project_uid, entry.c.fingerprint, types=[tables.UUID, tables.TEXT])
     query = _LIVE.where(key.in_([(one.project_uid, one.fingerprint) for one in keys]))
@@ -117,7 +116,7 @@ def live(tx: Transaction, keys: Sequence[Key]) -> list[Found]:
 
 def list_page(
     tx: Transaction, project_uid: str, process_name: str | None, page: Page
-) -> tuple[list[Found], PageKey | None]:
+) -> tuple[list[Found], Key | None]:
     """Returns a page of the entries of a project whose versions are live, oldest first."""
     project.get(tx, project_uid=project_uid)
     query = _LIVE.where(entry.c.project_uid == project_uid)
@@ -127,7 +126,7 @@ def list_page(
     return described(tx, rows), key
 
 
-def newest(tx: Transaction, key: Key, process_name: str, limit: int) -> Sequence[Row[Any]]:
+def newest(tx: Transaction, key: EntryKey, process_name: str, limit: int) -> Sequence[Row[Any]]:
     """Fingerprint and process of the newest other entries of a process."""
     query = (
         select(entry.c.fingerprint, version.c.process_json)
@@ -183,7 +182,7 @@ _ADD_HITS = (
 )
 
 
-def add_hits(tx: Transaction, hits: Sequence[tuple[Key, int, int]]) -> None:
+def add_hits(tx: Transaction, hits: Sequence[tuple[EntryKey, int, int]]) -> None:
     """Adds hits that were counted in memory: key, how many, when the last was."""
     # Sorted: two replicas that add to the same entries would lock them crosswise.
     for key, more, at_us in sorted(hits, key=lambda one: (one[0].project_uid, one[0].fingerprint)):

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from xpstore_server.core import cache, lease, limits
-from xpstore_server.core.cache import Found, Key
+from xpstore_server.core.cache import EntryKey, Found
 from xpstore_server.core.process import Difference, Process, common, differences, from_json
 from xpstore_server.store.database import Transaction
 
@@ -22,7 +22,7 @@ class Explanation:
     differences: list[Difference] = field(default_factory=list)
 
 
-def explain(tx: Transaction, key: Key, process: Process, max_age_us: int | None) -> Explanation:
+def explain(tx: Transaction, key: EntryKey, process: Process, max_age_us: int | None) -> Explanation:
     """Says what would become of a call."""
     row = cache.look(tx, key)
     state = cache.state(row, max_age_us)
@@ -34,11 +34,11 @@ def explain(tx: Transaction, key: Key, process: Process, max_age_us: int | None)
     return Explanation("running" if running is not None else state, entry, running, nearest, different)
 
 
-def _nearest(tx: Transaction, key: Key, process: Process) -> tuple[Found | None, list[Difference]]:
+def _nearest(tx: Transaction, key: EntryKey, process: Process) -> tuple[Found | None, list[Difference]]:
     rows = cache.newest(tx, key, process.name, limits.NEAREST)
     known = [(row.fingerprint, from_json(row.process_json)) for row in rows]
     if not known:
         return None, []
     fingerprint, other = max(known, key=lambda one: common(process, one[1]))
-    found = cache.live(tx, [Key(key.project_uid, fingerprint)])
+    found = cache.live(tx, [EntryKey(key.project_uid, fingerprint)])
     return (found[0], differences(process, other)) if found else (None, [])

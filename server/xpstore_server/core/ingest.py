@@ -9,7 +9,7 @@ from sqlalchemy import and_, bindparam, select
 
 from xpstore_server.core import metric, model, module, project
 from xpstore_server.core.errors import NotFound, ServiceError, Stale
-from xpstore_server.core.metric import Part
+from xpstore_server.core.metric import SeriesPart
 from xpstore_server.core.module import NewModule
 from xpstore_server.store.database import Transaction
 from xpstore_server.store.tables import model as model_table
@@ -47,7 +47,7 @@ class ModelRecords:
     """What was recorded of one model."""
 
     model_id: str
-    parts: Sequence[Part]
+    parts: Sequence[SeriesPart]
     events: Sequence[Event] = ()
 
 
@@ -78,7 +78,7 @@ class Batch:
 
 
 def log(
-    tx: Transaction, *, model_id: str, writer_id: str, first_point: int, count: int, parts: Sequence[Part]
+    tx: Transaction, *, model_id: str, writer_id: str, first_point: int, count: int, parts: Sequence[SeriesPart]
 ) -> Ingested:
     """Stores points of one model, each a record of its own. Raises as `ingest`, and NotFound if the model is gone."""
     owner = tx.execute(_PROGRESS_OF, {"key": model_id, "writer": writer_id}).first()
@@ -138,7 +138,7 @@ def _after(records: ModelRecords, skipped: int) -> ModelRecords:
     parts = []
     for part in records.parts:
         is_new = part.records >= skipped
-        parts.append(Part(part.name, part.phase, part.points.where(is_new), part.records[is_new]))
+        parts.append(SeriesPart(part.name, part.phase, part.points.where(is_new), part.records[is_new]))
     return ModelRecords(records.model_id, parts, [event for event in records.events if event.record >= skipped])
 
 

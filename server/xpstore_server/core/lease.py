@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Row, bindparam, delete, select, update
 
 from xpstore_server.core import cache, limits, project
-from xpstore_server.core.cache import Found, Key
+from xpstore_server.core.cache import EntryKey, Found
 from xpstore_server.core.errors import AlreadyExists, Conflict, InvalidArgument, Stale
 from xpstore_server.core.process import Process
 from xpstore_server.store import tables
@@ -36,7 +36,7 @@ _LOCK_RUNNING = _RUNNING.with_for_update()
 class Wanted:
     """An entry, or else the lease on it, with the client-made id of that."""
 
-    key: Key
+    key: EntryKey
     lease_id: str
     holder: str
     max_age_us: int | None
@@ -67,7 +67,7 @@ class Completion:
 class Waited:
     """A lease that somebody waits for."""
 
-    key: Key
+    key: EntryKey
     lease_id: str
 
 
@@ -86,7 +86,7 @@ def id_of(token: bytes) -> str:
     return str(uuid.UUID(bytes=hashlib.sha256(b"xpstore cache lease v1\n" + token).digest()[:16]))
 
 
-def running(tx: Transaction, key: Key) -> Row[Any] | None:
+def running(tx: Transaction, key: EntryKey) -> Row[Any] | None:
     """Returns the lease on an entry that somebody holds and that is not past its time."""
     row = tx.execute(_RUNNING, {"project_uid": key.project_uid, "fingerprint": key.fingerprint}).first()
     return row if row is not None and row.expires_at_us > row.now_us else None
@@ -179,7 +179,7 @@ def completed_version(tx: Transaction, project_uid: str, done: Completion) -> st
     return tx.execute(select(entry.c.version_id).where(*mine, entry.c.lease_id == done.lease_id)).scalar()
 
 
-def replaced_version(tx: Transaction, key: Key, artifact_id: str, digest: bytes) -> str | None:
+def replaced_version(tx: Transaction, key: EntryKey, artifact_id: str, digest: bytes) -> str | None:
     """The version of the entry that is there if it is a live one of this artifact and content."""
     version = tables.artifact_version
     same = (version.c.state == "live", version.c.artifact_id == artifact_id, version.c.digest == digest)
@@ -233,7 +233,7 @@ def complete(tx: Transaction, principal: str, project_uid: str, version_id: str,
 def outcomes(tx: Transaction, waited: Sequence[Waited]) -> dict[Waited, Outcome]:
     """Returns what became of leases."""
     query = select(lease, NowUs().label("now_us")).where(lease.c.id.in_([one.lease_id for one in waited]))
-    rows = {Waited(Key(row.project_uid, row.fingerprint), row.id): row for row in tx.execute(query)}
+    rows = {Waited(EntryKey(row.project_uid, row.fingerprint), row.id): row for row in tx.execute(query)}
     found: dict[Waited, Outcome] = {}
     for one, row in rows.items():
         if row.failed_at_us is not None:
@@ -243,7 +243,7 @@ def outcomes(tx: Transaction, waited: Sequence[Waited]) -> dict[Waited, Outcome]
     # After the leases: a completion that has ended one is seen now.
     gone = [one for one in waited if one not in found]
     entries = cache.live(tx, [one.key for one in gone]) if gone else []
-    completed = {Waited(Key(one.row.project_uid, one.row.fingerprint), one.row.lease_id): one for one in entries}
+    completed = {Waited(EntryKey(one.row.project_uid, one.row.fingerprint), one.row.lease_id): one for one in entries}
     ended = {one: Outcome(entry=completed.get(one)) for one in gone}
     return {one: found.get(one) or ended[one] for one in waited}
 

@@ -66,7 +66,7 @@ class Point(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class SeriesPart:
     """Points of one name and phase ("" for none) that are appended; `records` says of each which record it is of."""
 
     name: str
@@ -93,7 +93,7 @@ def ordinal_of(model_id: str, metric_id: str) -> int | None:
     return ordinal if id_of(model_id, ordinal) == metric_id else None
 
 
-def append(tx: Transaction, *, model_id: str, project_uid: str, parts: Sequence[Part]) -> set[str]:
+def append(tx: Transaction, *, model_id: str, project_uid: str, parts: Sequence[SeriesPart]) -> set[str]:
     """Appends points in the order of their records. Returns ids of series whose blocks should be put together.
 
     Raises:
@@ -126,7 +126,7 @@ def _named(tx: Transaction, model_id: str, names: set[str]) -> Iterator[Row[Any]
         yield from tx.execute(_NAMED, {"key": model_id, "names": some})
 
 
-def _by_series(parts: Sequence[Part], first: int, now_us: int) -> dict[tuple[str, str], Points]:
+def _by_series(parts: Sequence[SeriesPart], first: int, now_us: int) -> dict[tuple[str, str], Points]:
     """The points of each series in order, with their ordinals."""
     found = defaultdict[tuple[str, str], list[Points]](list)
     for part, ordinals in zip(parts, _ordinals(parts, first), strict=True):
@@ -139,7 +139,7 @@ def _in_order(parts: list[Points]) -> Points:
     return whole if len(parts) == 1 else whole.where(np.argsort(whole.ordinals))
 
 
-def _ordinals(parts: Sequence[Part], first: int) -> Iterator[Integers]:
+def _ordinals(parts: Sequence[SeriesPart], first: int) -> Iterator[Integers]:
     """Ordinals of the points of each part: by record, and within one in the order of parts."""
     sizes = [len(part.points) for part in parts]
     ordinals = np.arange(first, first + sum(sizes), dtype=np.int64)

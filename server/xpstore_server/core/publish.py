@@ -19,7 +19,7 @@ from sqlalchemy.exc import IntegrityError
 
 from xpstore_server.core import artifact, lease, limits, project
 from xpstore_server.core.artifact import Link
-from xpstore_server.core.cache import Key
+from xpstore_server.core.cache import EntryKey
 from xpstore_server.core.errors import AlreadyExists, Conflict, InvalidArgument, Stale
 from xpstore_server.core.lease import Completion
 from xpstore_server.core.manifest import Entry, ManifestCodec, PageRef, Tree
@@ -273,7 +273,7 @@ class _Version:
         if self.completion is None:
             return newest.id if newest is not None and self._says_nothing_new(newest) else None
         # The newest of this content may be that of another entry: each has a version of its own.
-        key = Key(self.project_uid, self.completion.fingerprint)
+        key = EntryKey(self.project_uid, self.completion.fingerprint)
         return lease.replaced_version(tx, key, owner.id, self.checked.digest)
 
     def _says_nothing_new(self, newest: Row[Any]) -> bool:

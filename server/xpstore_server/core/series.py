@@ -36,7 +36,7 @@ _CUT_IN_TWO = select(block).where(
 )
 
 
-class Key(NamedTuple):
+class SeriesKey(NamedTuple):
     """One series (`phase` "" for points without one), or all phases of a name (None)."""
 
     model_id: str
@@ -54,7 +54,7 @@ def summaries(tx: Transaction, model_ids: Sequence[str], names: Sequence[str]) -
     return sorted(rows, key=lambda row: places[row.model_id])
 
 
-def find(tx: Transaction, key: Key) -> Sequence[Row[Any]]:
+def find(tx: Transaction, key: SeriesKey) -> Sequence[Row[Any]]:
     """The series of a key, by phase; none if the model is gone."""
     query = select(series).where(series.c.model_id == key.model_id, series.c.name == key.name, _LIVE)
     if key.phase is not None:

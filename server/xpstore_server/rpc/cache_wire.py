@@ -9,7 +9,7 @@ from sqlalchemy import Row
 from xpstore.v1 import artifact_pb2
 from xpstore.v1 import cache_pb2 as pb
 from xpstore_server.core import limits
-from xpstore_server.core.cache import Found, Key
+from xpstore_server.core.cache import EntryKey, Found
 from xpstore_server.core.errors import InvalidArgument
 from xpstore_server.core.explain import Explanation
 from xpstore_server.core.lease import Completion, Outcome, id_of
@@ -31,9 +31,9 @@ KeyRequest = (
 )
 
 
-def a_key(wire: KeyRequest) -> Key:
+def a_key(wire: KeyRequest) -> EntryKey:
     """Project and fingerprint of a request."""
-    return Key(a_uuid("project_uid", wire.project_uid), a_fingerprint("fingerprint", wire.fingerprint))
+    return EntryKey(a_uuid("project_uid", wire.project_uid), a_fingerprint("fingerprint", wire.fingerprint))
 
 
 def a_max_age(wire: Message) -> int | None:

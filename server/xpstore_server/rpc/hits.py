@@ -4,7 +4,7 @@ import asyncio
 import logging
 
 from xpstore_server.core import cache
-from xpstore_server.core.cache import Found, Key
+from xpstore_server.core.cache import EntryKey, Found
 from xpstore_server.store.database import Database
 
 log = logging.getLogger("xpstore")
@@ -17,11 +17,11 @@ class HitCounter:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._counted: dict[Key, tuple[int, int]] = {}
+        self._counted: dict[EntryKey, tuple[int, int]] = {}
         self._task: asyncio.Task[None] | None = None
 
     def add(self, found: Found) -> None:
-        self._put(Key(found.row.project_uid, found.row.fingerprint), 1, found.row.now_us)
+        self._put(EntryKey(found.row.project_uid, found.row.fingerprint), 1, found.row.now_us)
         if self._task is None or self._task.done():
             self._task = asyncio.ensure_future(self._flush_later())
 
@@ -43,6 +43,6 @@ class HitCounter:
             for key, more, at_us in hits:
                 self._put(key, more, at_us)
 
-    def _put(self, key: Key, more: int, at_us: int) -> None:
+    def _put(self, key: EntryKey, more: int, at_us: int) -> None:
         before, last_us = self._counted.get(key, (0, 0))
         self._counted[key] = (before + more, max(last_us, at_us))

@@ -11,7 +11,7 @@ from xpstore.v1 import ingest_pb2_grpc
 from xpstore_server.auth import principal
 from xpstore_server.core import ingest, iteration, limits, model, model_step, module
 from xpstore_server.core.errors import InvalidArgument
-from xpstore_server.core.metric import Part
+from xpstore_server.core.metric import SeriesPart
 from xpstore_server.core.module import NewModule
 from xpstore_server.rpc.blocks import Compactor
 from xpstore_server.rpc.fields import a_json_object, a_name, a_step, a_uuid, if_set
@@ -79,7 +79,7 @@ def _records(field: str, wire: pb.ModelRecords, record_count: int, who: str) -> 
         if places and worst >= record_count:
             raise InvalidArgument(f"{field}.{name}.record", worst, f"must be below record_count = {record_count}")
     plain = [(point.record, point.point) for point in wire.points]
-    parts: list[Part] = parts_of(plain, f"{field}.points")
+    parts: list[SeriesPart] = parts_of(plain, f"{field}.points")
     for number, packed in enumerate(wire.series):
         parts.append(part_of(packed, f"{field}.series[{number}]", record_count))
     events = [

@@ -85,7 +85,7 @@ class MetricService(metric_pb2_grpc.MetricServiceServicer):
         while (part := await self._database.call_async(next, parts, None)) is not None:
             yield part
 
-    def _parts(self, keys: list[series.Key], since: int, buckets: int) -> Iterator[pb.ReadSeriesResponse]:
+    def _parts(self, keys: list[series.SeriesKey], since: int, buckets: int) -> Iterator[pb.ReadSeriesResponse]:
         after = since - 1
         for key in keys:
             for row in self._database.read(lambda tx, key=key: series.find(tx, key)):  # type: ignore[misc]
@@ -114,6 +114,6 @@ def _at_most(field: str, count: int) -> None:
         raise InvalidArgument(field, count, f"must be at most {limits.MODELS}: ask several times")
 
 
-def _a_key(field: str, wire: pb.SeriesKey) -> series.Key:
+def _a_key(field: str, wire: pb.SeriesKey) -> series.SeriesKey:
     phase = wire.phase and a_name(f"{field}.phase", wire.phase) if wire.HasField("phase") else None
-    return series.Key(a_uuid(f"{field}.model_id", wire.model_id), a_name(f"{field}.name", wire.name), phase)
+    return series.SeriesKey(a_uuid(f"{field}.model_id", wire.model_id), a_name(f"{field}.name", wire.name), phase)

@@ -11,14 +11,14 @@ from xpstore.v1 import ingest_pb2
 from xpstore.v1 import metric_pb2 as pb
 from xpstore_server.core import limits, metric
 from xpstore_server.core.errors import InvalidArgument
-from xpstore_server.core.metric import Part
+from xpstore_server.core.metric import SeriesPart
 from xpstore_server.core.series import Buckets
 from xpstore_server.rpc.fields import a_json, a_name, a_step, a_time, if_set
 from xpstore_server.store.columns import Integers
 from xpstore_server.store.points import NO_TIME, Points, Values, from_values
 
 
-def parts_of(points: Sequence[tuple[int, pb.MetricPoint]], field: str) -> list[Part]:
+def parts_of(points: Sequence[tuple[int, pb.MetricPoint]], field: str) -> list[SeriesPart]:
     """Parts of plain points, each with the place of its record."""
     found = defaultdict[tuple[str, str], tuple[list[Any], ...]](lambda: ([], [], [], []))
     for number, (record, wire) in enumerate(points):
@@ -30,7 +30,7 @@ def parts_of(points: Sequence[tuple[int, pb.MetricPoint]], field: str) -> list[P
         for column, value in zip(found[key], (record, *values), strict=True):
             column.append(value)
     return [
-        Part(name, phase, from_values(values, steps, times), np.array(records, np.int64))
+        SeriesPart(name, phase, from_values(values, steps, times), np.array(records, np.int64))
         for (name, phase), (records, values, steps, times) in found.items()
     ]
 
@@ -51,7 +51,7 @@ def _checked(prefix: str, wire: pb.MetricPoint) -> tuple[tuple[str, str], tuple[
     return (name, phase), value, if_set(wire, "step", a_step, prefix), NO_TIME if time_us is None else time_us
 
 
-def part_of(wire: ingest_pb2.PackedSeries, field: str, record_count: int) -> Part:
+def part_of(wire: ingest_pb2.PackedSeries, field: str, record_count: int) -> SeriesPart:
     """A part of packed columns."""
     name = a_name(f"{field}.name", wire.name)
     phase = if_set(wire, "phase", a_name, f"{field}.") or ""
@@ -67,7 +67,7 @@ def part_of(wire: ingest_pb2.PackedSeries, field: str, record_count: int) -> Par
     times = _integers(f"{field}.times_us", wire.times_us, count, limits.TIME_US, NO_TIME)
     has_step = None if wire.steps else np.zeros(count, np.bool_)
     records = _records(f"{field}.records", wire, count, record_count)
-    return Part(name, phase, Points(np.arange(count), kind, values, steps, has_step, times), records)
+    return SeriesPart(name, phase, Points(np.arange(count), kind, values, steps, has_step, times), records)
 
 
 def _column(field: str, data: bytes, kind: str) -> Any:

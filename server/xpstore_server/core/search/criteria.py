@@ -31,7 +31,7 @@ _COLUMNS: dict[str, ColumnElement[Any]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ValueSource:
     """Where a value of a model is: in a column of its own, or of at most one row of another table where it is set."""
 
     column: ColumnElement[Any]
@@ -62,7 +62,7 @@ class Criteria:
         is_sqlite: bool,
         are_few: bool = False,
         field: Field | None = None,
-        lead: Source | None = None,
+        lead: ValueSource | None = None,
     ) -> None:
         """`are_few`: the models are so few of the project that each is better looked at by itself."""
         self._project_uid = project_uid
@@ -74,7 +74,7 @@ class Criteria:
         self._lead = lead
         self._id = model.c.id if lead is None or lead.table is None else lead.table.c.model_id
 
-    def led_by(self, field: Field, lead: Source) -> "Criteria":
+    def led_by(self, field: Field, lead: ValueSource) -> "Criteria":
         """The same for models that have their value of a field in a source."""
         return Criteria(self._project_uid, is_sqlite=self._is_sqlite, field=field, lead=lead)
 
@@ -97,7 +97,7 @@ class Criteria:
                 # Only the index of one tag is short: the table has those of all projects.
                 is_listed = comparison.operator == "in"
                 test = self._test(model_tag.c.tag, comparison)
-                return self.has(Source(model_tag.c.tag, model_tag), test, is_listed=is_listed)
+                return self.has(ValueSource(model_tag.c.tag, model_tag), test, is_listed=is_listed)
             case Column(name):
                 return self._test(_COLUMNS[name], comparison)
             case Attribute() as field:
@@ -113,7 +113,7 @@ class Criteria:
                     source = replace(source, speaks=())
                 return self.has(source, self._test(source.column, comparison))
 
-    def has(self, source: Source, test: ColumnElement[bool], *, is_listed: bool = True) -> ColumnElement[bool]:
+    def has(self, source: ValueSource, test: ColumnElement[bool], *, is_listed: bool = True) -> ColumnElement[bool]:
         """Whether a model has a row in the table of a source for which a test holds."""
         assert source.table is not None
         rows = select(source.table.c.model_id)
@@ -143,25 +143,25 @@ class Criteria:
         ordered: ColumnElement[bool] = _ORDERS[operator](column, values[0])
         return ordered
 
-    def sources(self, field: Field) -> tuple[Source, ...]:
+    def sources(self, field: Field) -> tuple[ValueSource, ...]:
         """Where the value of a field may be: one of these has it, if there is any."""
         match field:
             case Column(name):
-                return (Source(_COLUMNS[name]),)
+                return (ValueSource(_COLUMNS[name]),)
             case Attribute(path):
                 mine = attribute.alias()
                 of = (mine, (mine.c.path == path,), (), (mine.c.project_uid == self._project_uid,))
-                return tuple(Source(mine.c[type_], *of) for type_ in _TYPES)
+                return tuple(ValueSource(mine.c[type_], *of) for type_ in _TYPES)
             case Measure():
                 return (self._measured(field),)
 
-    def _measured(self, field: Measure) -> Source:
+    def _measured(self, field: Measure) -> ValueSource:
         mine = series.alias()
         column, in_project = mine.c[f"{field.of}_number"], (mine.c.project_uid == self._project_uid,)
         if field.phase is not None:
             its_phase = (mine.c.phase == field.phase,)
-            return Source(column, mine, (mine.c.name == field.name,), its_phase, in_project)
-        return Source(column, mine, (mine.c.name == field.name,), (_speaks_for_all(mine, field),), in_project)
+            return ValueSource(column, mine, (mine.c.name == field.name,), its_phase, in_project)
+        return ValueSource(column, mine, (mine.c.name == field.name,), (_speaks_for_all(mine, field),), in_project)
 
 
 def _speaks_for_all(mine: FromClause, field: Measure) -> ColumnElement[bool]:

@@ -50,7 +50,7 @@ Condition = Comparison | Not | Several
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class OrderKey:
     """What models are ordered by."""
 
     field: Field
@@ -80,13 +80,13 @@ def _count(condition: Condition) -> int:
     return 1
 
 
-def parse_order(text: str) -> tuple[Key, ...]:
+def parse_order(text: str) -> tuple[OrderKey, ...]:
     """Reads an order, () if it is empty.
 
     Raises:
         InvalidArgument: it is no order, or is too long.
     """
-    keys: tuple[Key, ...] = _parse("order", text) if text.strip() else ()
+    keys: tuple[OrderKey, ...] = _parse("order", text) if text.strip() else ()
     return keys
 
 
@@ -189,15 +189,15 @@ class _Builder(Transformer[Token, Any]):
         there = Comparison(field.field, "exists")
         return there if rest[1].type == "NOT" else Not(there, 2)
 
-    def order(self, *keys: tuple["_Named", Key]) -> tuple[Key, ...]:
+    def order(self, *keys: tuple["_Named", OrderKey]) -> tuple[OrderKey, ...]:
         if len(keys) > limits.ORDER_KEYS:
             raise Refused(keys[limits.ORDER_KEYS][0].position, f"there are at most {limits.ORDER_KEYS} keys")
         return tuple(key for _, key in keys)
 
-    def key(self, field: "_Named", direction: Token | None = None) -> tuple["_Named", Key]:
+    def key(self, field: "_Named", direction: Token | None = None) -> tuple["_Named", OrderKey]:
         if field.field == Column("tags"):
             raise Refused(field.position, "models cannot be ordered by `tags`: they may have several")
-        return field, Key(field.field, direction is not None and direction.type == "DESC")
+        return field, OrderKey(field.field, direction is not None and direction.type == "DESC")
 
     def field(self, name: Token, *steps: operand.Step) -> "_Named":
         return _Named(operand.resolve(name, steps), operand.place_of(name))

@@ -8,9 +8,8 @@ from sqlalchemy import ColumnElement, FromClause, Row, and_, func, literal, not_
 
 from xpstore_server.core import experiment, limits, model, project
 from xpstore_server.core.paging import BATCH, Key, Page, weigh
-from xpstore_server.core.search.criteria import Criteria, Source
-from xpstore_server.core.search.filter import Condition, parse_filter, parse_order
-from xpstore_server.core.search.filter import Key as OrderKey
+from xpstore_server.core.search.criteria import Criteria, ValueSource
+from xpstore_server.core.search.filter import Condition, OrderKey, parse_filter, parse_order
 from xpstore_server.store import tables
 from xpstore_server.store.database import Transaction
 
@@ -175,13 +174,13 @@ def _are_few(tx: Transaction, query: Query) -> bool:
     return int(tx.execute(select(func.count()).select_from(some)).scalar_one()) <= FEW
 
 
-def _with_models(source: Source) -> FromClause:
+def _with_models(source: ValueSource) -> FromClause:
     if source.table is None:
         return tables.model
     return source.table.join(tables.model, tables.model.c.id == source.table.c.model_id)
 
 
-def _has_none(criteria: Criteria, sources: Sequence[Source]) -> ColumnElement[bool]:
+def _has_none(criteria: Criteria, sources: Sequence[ValueSource]) -> ColumnElement[bool]:
     """Whether a model has no value in any of the sources: all of them are one column, or columns of one table."""
     is_there = or_(*(source.column.is_not(None) for source in sources))
     return not_(is_there if sources[0].table is None else criteria.has(sources[0], is_there))

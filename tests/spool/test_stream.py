@@ -13,12 +13,12 @@ import pytest
 
 from support.services import Server
 from xpstore import Client, errors
-from xpstore._spool import stream as convoys
+from xpstore._spool import stream as streams
 from xpstore._spool.backlog import Backlog
-from xpstore._spool.made_offline import Bindings
-from xpstore._spool.record import SLOT_BYTES, RecordTag, Target
+from xpstore._spool.made_offline import MadeOffline
+from xpstore._spool.record import SLOT_BYTES, RecordType, Target
 from xpstore._spool.spool import Spool
-from xpstore._spool.stream import Convoy
+from xpstore._spool.stream import BatchStream
 from xpstore._values.ids import new_id
 from xpstore.model import Model
 from xpstore.project import Project
@@ -37,11 +37,11 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "spool"
 
 
-def a_convoy(spool: Spool) -> Convoy:
+def a_stream(spool: Spool) -> BatchStream:
     backlog = Backlog(spool.folder, spool)
     first = backlog.read(LIMIT_BYTES)
     assert first is not None
-    return Convoy(backlog, Bindings(cast(Any, None), backlog, cast(Any, None)), first, LIMIT_BYTES)
+    return BatchStream(backlog, MadeOffline(cast(Any, None), backlog, cast(Any, None)), first, LIMIT_BYTES)
 
 
 def a_spool(count: int) -> Spool:
@@ -51,39 +51,41 @@ def a_spool(count: int) -> Spool:
     return spool
 
 
-def ranges(convoy: Convoy) -> list[tuple[int, int]]:
-    batches = [pb.IngestStreamRequest.FromString(request).batch for request in convoy]
-    return [(batch.first_record, batch.record_count) for batch in batches]
+def ranges(batches: BatchStream) -> list[tuple[int, int]]:
+    requests = [pb.IngestStreamRequest.FromString(request).batch for request in batches]
+    return [(request.first_record, request.record_count) for request in requests]
 
 
-def test_batches_of_a_convoy_follow_each_other() -> None:
+def test_batches_of_a_stream_follow_each_other() -> None:
     spool = a_spool(250)
-    convoy = a_convoy(spool)
-    assert convoy.is_worth_it
-    found = ranges(convoy)
-    assert [first for first, _ in found] == [sum(count for _, count in found[:place]) for place in range(len(found))]
-    assert sum(count for _, count in found) == sum(stretch.record_count for stretch in convoy.stop()) == 250
+    batches = a_stream(spool)
+    assert batches.is_worth_it
+    found = ranges(batches)
+    assert [first for first, _ in found] == [
+        sum(count for _, count in found[:position]) for position in range(len(found))
+    ]
+    assert sum(count for _, count in found) == sum(slice_.record_count for slice_ in batches.stop()) == 250
     spool.close()
 
 
-def test_one_batch_is_no_convoy() -> None:
+def test_one_batch_is_no_stream() -> None:
     spool = a_spool(10)
-    assert not a_convoy(spool).is_worth_it
+    assert not a_stream(spool).is_worth_it
     spool.close()
 
 
 @pytest.mark.parametrize("what", ["a run", "another project", "a model that was not made yet"])
-def test_convoy_ends_before_what_needs_a_call_of_its_own(what: str) -> None:
+def test_stream_ends_before_what_needs_a_call_of_its_own(what: str) -> None:
     spool = a_spool(250)
     if what == "a run":
-        spool.of_model(RecordTag.RUN_START, TARGET, b"")
+        spool.of_model(RecordType.RUN_START, TARGET, b"")
     elif what == "another project":
         spool.point(Target("other", "other project"), "loss", None, 0.5, None)
     else:
         spool.point(Target("other", "project", (b"", b"", b"")), "loss", None, 0.5, None)
     for number in range(150):
         spool.point(TARGET, "loss", None, float(number), number)
-    found = ranges(a_convoy(spool))
+    found = ranges(a_stream(spool))
     assert len(found) > 1
     assert sum(count for _, count in found) <= 250
     spool.close()
@@ -91,17 +93,17 @@ def test_convoy_ends_before_what_needs_a_call_of_its_own(what: str) -> None:
 
 def test_nothing_goes_out_after_the_call_is_over() -> None:
     spool = a_spool(350)
-    convoy = a_convoy(spool)
-    next(convoy)
-    assert len(convoy.stop()) == 1
-    assert list(convoy) == []
+    batches = a_stream(spool)
+    next(batches)
+    assert len(batches.stop()) == 1
+    assert list(batches) == []
     spool.close()
 
 
-def test_convoy_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(convoys, "CONVOY_SECONDS", 0)
+def test_stream_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "JOIN_SECONDS", 0)
     spool = a_spool(350)
-    assert not a_convoy(spool).is_worth_it
+    assert not a_stream(spool).is_worth_it
     spool.close()
 
 
@@ -129,7 +131,7 @@ def test_arrays_are_stored_once_when_the_server_is_killed_while_they_are_sent(
     assert [metric.value for metric in model.metrics.list("loss of round")] == [0, 1, 2]
 
 
-def test_convoy_whose_answer_was_lost_is_stored_once(
+def test_stream_whose_answer_was_lost_is_stored_once(
     client: Client, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     call, lost = client.once, iter([True])
@@ -157,7 +159,7 @@ def away(server: Server) -> Iterator[Server]:
         server.start()
 
 
-def test_record_that_is_refused_in_a_convoy_costs_only_itself(
+def test_record_that_is_refused_in_a_stream_costs_only_itself(
     model: Model, client: Client, away: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("xpstore.module.to_name", lambda field, name: name)
@@ -172,7 +174,7 @@ def test_record_that_is_refused_in_a_convoy_costs_only_itself(
     assert "must not be empty" in caplog.text
 
 
-def test_record_that_is_damaged_in_a_convoy_costs_only_itself(
+def test_record_that_is_damaged_in_a_stream_costs_only_itself(
     model: Model, project: Project, away: Server, root: Path
 ) -> None:
     for number in range(MANY):
@@ -191,7 +193,7 @@ def test_record_that_is_damaged_in_a_convoy_costs_only_itself(
     client.close()
 
 
-def test_records_of_a_model_that_was_deleted_are_dropped_from_a_convoy(
+def test_records_of_a_model_that_was_deleted_are_dropped_from_a_stream(
     model: Model, project: Project, client: Client, server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
     gone = project.experiment("e").model("gone")
