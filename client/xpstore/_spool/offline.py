@@ -67,7 +67,7 @@ class OfflineModels:
         to_name("project_id", request.project_id)
         to_name("name", request.name)
         if request.project_id not in self._projects:
-            wire = project_pb2.Project(uid=request.creation_id, id=request.project_id, name=request.name, **_stamps())
+            wire = project_pb2.Project(uid=request.creation_id, id=request.project_id, name=request.name, **_times())
             self._projects[request.project_id] = request, wire
         return project_pb2.CreateProjectResponse(project=self._projects[request.project_id][1])
 
@@ -77,7 +77,7 @@ class OfflineModels:
         key = (request.project_uid, to_name("name", request.name))
         if key not in self._experiments:
             wire = experiment_pb2.Experiment(
-                id=request.experiment_id, project_uid=request.project_uid, name=request.name, **_stamps()
+                id=request.experiment_id, project_uid=request.project_uid, name=request.name, **_times()
             )
             self._experiments[key] = request, wire
         elif not request.allow_existing:
@@ -112,7 +112,7 @@ class OfflineModels:
             hash=request.hash,
             config_json=request.config_json or "{}",
             tags=request.tags,
-            **_stamps(),
+            **_times(),
         )
         for field in ("name", "description"):
             if request.HasField(field):
@@ -129,6 +129,6 @@ class OfflineModels:
         return model_pb2.GetModelResponse(model=model)
 
 
-def _stamps() -> dict[str, Any]:
+def _times() -> dict[str, Any]:
     now = now_us()
     return {"created_at_us": now, "updated_at_us": now}

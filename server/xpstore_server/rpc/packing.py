@@ -111,9 +111,9 @@ class Packer:
         while not ended.is_set():
             self._is_idle = True
             # Others wait for what this stream's buffer holds: it has less time.
-            patience_seconds = IDLE_SECONDS / 4 if self._budget.is_short else IDLE_SECONDS
+            wait_seconds = IDLE_SECONDS / 4 if self._budget.is_short else IDLE_SECONDS
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(ended.wait(), patience_seconds)
+                await asyncio.wait_for(ended.wait(), wait_seconds)
             if self._is_idle and self._buffer and not ended.is_set():
                 await self.finish()
 
