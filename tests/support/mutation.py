@@ -16,7 +16,6 @@ from typing import Any
 
 NOT_APPLIED = 99
 MODULES = (
-    "session",
     "client",
     "project",
     "experiment",
@@ -25,12 +24,14 @@ MODULES = (
     "metric",
     "series",
     "search",
+    "tags",
     "iteration",
     "run",
     "artifact",
     "artifact_links",
-    "saving",
-    "remote_file",
+    "_artifacts.staging",
+    "_files.remote",
+    "_session.current",
 )
 # What `with` and assignment call.
 SPOKEN = ("__enter__", "__exit__", "__setattr__")

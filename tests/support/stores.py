@@ -9,12 +9,12 @@ from sqlalchemy import func, select, update
 
 from support.backends import Backend
 from support.raw import digest_of, entry_of, page_of
+from xpstore.format.tree import PageRef
 from xpstore.v1 import artifact_pb2 as pb
 from xpstore_server.core import artifact, project
 from xpstore_server.core.garbage.collector import GarbageCollector
 from xpstore_server.core.garbage.reachability import Needs
 from xpstore_server.core.garbage.rebuild_index import IndexBuilder
-from xpstore_server.core.manifest import PageRef
 from xpstore_server.core.publish import Draft, Publisher
 from xpstore_server.rpc.manifest import CODEC
 from xpstore_server.store import migrate, sweep, tables

@@ -22,7 +22,7 @@ def test_every_setting_is_documented() -> None:
 
 def test_every_documented_variable_exists() -> None:
     known = {f"XPSTORE_{name.upper()}" for name in Settings.model_fields}
-    sources = "".join(path.read_text() for path in (ROOT / "client" / "xpstore").glob("*.py"))
+    sources = "".join(path.read_text() for path in (ROOT / "client" / "xpstore").rglob("*.py"))
     for page in PAGES:
         for name in set(re.findall(r"XPSTORE_[A-Z_]+", page.read_text())):
             is_of_tests = name.startswith("XPSTORE_TEST_")

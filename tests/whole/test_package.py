@@ -24,7 +24,6 @@ ENVIRONMENTS = ROOT / ".venv" / "environments"
 REQUIREMENTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
 # For mypy alone: they have no code.
 STUBS = ["types-grpcio", "types-protobuf"]
-IMPORT_SECONDS = 0.5  # bench/ measures it; this bound only catches a heavy import that slipped in
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +135,6 @@ def test_import_loads_nothing_heavy() -> None:
     code = f"import sys, xpstore, xpstore.artifact, xpstore.model; print([n for n in {HEAVY!r} if n in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout == "[]\n"
-
-
-def test_import_is_quick(base: Environment) -> None:
-    code = "import time; t = time.perf_counter(); import xpstore; print(time.perf_counter() - t)"
-    assert min(float(base.run("-c", code)) for _ in range(5)) < IMPORT_SECONDS
 
 
 def test_exports_are_pinned() -> None:

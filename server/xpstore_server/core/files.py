@@ -9,9 +9,10 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Row
 
+from xpstore.format.tree import PageRef
 from xpstore_server.core import artifact
 from xpstore_server.core.errors import InvalidArgument, NotFound
-from xpstore_server.core.manifest import Entry, ManifestCodec, PageRef
+from xpstore_server.core.manifest import Entry, ManifestCodec
 from xpstore_server.store.chunks import ChunkStore
 from xpstore_server.store.database import Database
 

@@ -1,5 +1,7 @@
 """Every limit of the service, in one place. GetLimits tells clients."""
 
+from xpstore.format import tree
+
 MIB = 1 << 20
 
 MESSAGE_BYTES = 4 * MIB
@@ -12,7 +14,7 @@ STREAM_BYTES = 256 * MIB
 DIGESTS = 16_384  # 32 bytes each and framing: 0.6 MiB
 MANIFEST_PAGE_BYTES = MIB
 MANIFEST_ROOT_BYTES = MIB
-PATH_BYTES = 4_096
+PATH_BYTES = tree.PATH_BYTES
 NAME_LENGTH = 256
 HASH_LENGTH = 1_024
 ALIAS_LENGTH = 128

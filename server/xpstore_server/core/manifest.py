@@ -1,27 +1,11 @@
-"""Trees of files: their manifest, what makes one sound, and the digest that is a tree's identity.
+"""Trees of files: their manifest, and what makes one sound. What both sides agree on is in `xpstore.format.tree`."""
 
-The tree digest is BLAKE3 over
-
-    "xpstore tree v1\\n", then for each entry in the order of the paths' UTF-8 bytes:
-    path length (u32), path, type (u8: 1 file, 2 empty directory), executable (u8), size (u64), file digest (32 bytes)
-
-with little-endian integers, and 32 zero bytes as the digest of a directory. How files are cut is not part of it.
-"""
-
-import re
-import struct
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from blake3 import blake3
-
+from xpstore.format.tree import PageRef, TreeHash, fault_of_path
 from xpstore_server.core import limits
 from xpstore_server.core.errors import InvalidArgument
-
-_HEADER = b"xpstore tree v1\n"
-_NUMBERS = struct.Struct("<BBQ")
-_DRIVE = re.compile(r"[A-Za-z]:")
-NO_DIGEST = bytes(32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +23,6 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class PageRef:
-    """Names a page and says where it starts."""
-
-    digest: bytes
-    size_bytes: int
-    first_path: str
-    first_offset: int
-
-
-@dataclass(frozen=True, slots=True)
 class ManifestCodec:
     """How pages and roots are written; the wire's business, handed in by the composition root."""
 
@@ -60,17 +34,8 @@ class ManifestCodec:
 
 def check_path(field: str, path: str) -> str:
     """Returns a path that stays inside whatever folder it is joined to."""
-    try:
-        raw = path.encode()
-    except UnicodeEncodeError:
-        raise InvalidArgument(field, path, "must be valid Unicode") from None
-    parts = path.split("/")
-    if not path or len(raw) > limits.PATH_BYTES:
-        raise InvalidArgument(field, path, f"must have 1 to {limits.PATH_BYTES} bytes")
-    if any(part in ("", ".", "..") for part in parts):
-        raise InvalidArgument(field, path, "must be relative, without empty, '.' or '..' parts")
-    if "\x00" in path or "\\" in path or _DRIVE.match(path):
-        raise InvalidArgument(field, path, "must not have NUL, a backslash or a drive")
+    if fault := fault_of_path(path):
+        raise InvalidArgument(field, path, fault)
     return path
 
 
@@ -78,7 +43,7 @@ class Tree:
     """Checks entries in order and sums them up."""
 
     def __init__(self) -> None:
-        self._hash = blake3(_HEADER)
+        self._hash = TreeHash()
         self._open: Entry | None = None
         self._covered = 0
         self._last_path = b""
@@ -138,31 +103,12 @@ class Tree:
         if self._covered != entry.size_bytes:
             fix = f"the chunks of {entry.path!r} add up to {self._covered}"
             raise InvalidArgument("entries.size_bytes", entry.size_bytes, fix)
-        path = entry.path.encode()
-        numbers = _NUMBERS.pack(2 if entry.is_directory else 1, entry.executable, entry.size_bytes)
-        self._hash.update(struct.pack("<I", len(path)) + path + numbers + (entry.digest or NO_DIGEST))
+        self._hash.add(
+            entry.path,
+            is_directory=entry.is_directory,
+            executable=entry.executable,
+            size_bytes=entry.size_bytes,
+            digest=entry.digest,
+        )
         self.size_bytes += entry.size_bytes
         self.file_count += 1
-
-
-def paginate(codec: ManifestCodec, entries: Iterable[Entry]) -> Iterator[tuple[PageRef, bytes]]:
-    """Cuts entries into pages of at most half the limit (the size is estimated), each with its reference."""
-    page: list[Entry] = []
-    size = 0
-    last_path = ""
-    for entry in entries:
-        estimate = len(entry.path.encode()) + 64 + 40 * len(entry.chunk_sizes)
-        if page and size + estimate > limits.MANIFEST_PAGE_BYTES // 2:
-            yield _page(codec, page, last_path)
-            last_path, page, size = page[0].path, [], 0
-        page.append(entry)
-        size += estimate
-    if page:
-        yield _page(codec, page, last_path)
-
-
-def _page(codec: ManifestCodec, page: list[Entry], last_path: str) -> tuple[PageRef, bytes]:
-    data = codec.encode_page(page)
-    first = page[0]
-    first_path = "" if first.path == last_path else first.path
-    return PageRef(blake3(data).digest(), len(data), first_path, first.offset), data

@@ -2,9 +2,10 @@
 
 from google.protobuf.message import DecodeError
 
+from xpstore.format.tree import PageRef
 from xpstore.v1 import artifact_pb2 as pb
 from xpstore_server.core.errors import InvalidArgument
-from xpstore_server.core.manifest import Entry, ManifestCodec, PageRef
+from xpstore_server.core.manifest import Entry, ManifestCodec
 
 
 def _to_entry(wire: pb.ManifestEntry) -> Entry:

@@ -13,10 +13,11 @@ from sqlalchemy import Row
 
 from xpstore.format.chunker import Chunker, Encoder
 from xpstore.format.messages import Malformed, WireChunk, decode_chunks, fields
+from xpstore.format.tree import PageRef, paginate
 from xpstore.v1 import artifact_pb2 as pb
 from xpstore_server.core import limits, project, upload
 from xpstore_server.core.errors import InvalidArgument, Stale
-from xpstore_server.core.manifest import ManifestCodec, PageRef, paginate
+from xpstore_server.core.manifest import ManifestCodec
 from xpstore_server.core.publish import Draft, Publisher
 from xpstore_server.rpc.fields import a_digest, a_uuid
 from xpstore_server.rpc.limits import CHUNKING
@@ -234,7 +235,7 @@ class FileUpload:
             project_uid=header.project_uid,
             version_id=header.upload_id,
             draft=header.draft,
-            pages=list(self._store_pages(paginate(intake.codec, entries))),
+            pages=list(self._store_pages(paginate(entries, intake.codec.encode_page))),
             # In the same transaction: a stream that was taken over publishes nothing.
             on_publish=lambda tx, version_id: upload.finish(tx, self._opened, self._durable, version_id),
         )
