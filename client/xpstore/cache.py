@@ -300,13 +300,16 @@ class Cache:
 
 def artifacts_in(value: Any) -> "list[str]":
     """The ids of the artifact versions in the arguments of a call."""
-    if isinstance(value, Artifact):
-        return [value.id]
-    if isinstance(value, Mapping):
-        value = value.values()
-    elif not isinstance(value, list | tuple | set | frozenset):
-        return []
-    return [id_ for item in value for id_ in artifacts_in(item)]
+    found, left = list[str](), [value]
+    while left:
+        item = left.pop()
+        if isinstance(item, Artifact):
+            found.append(item.id)
+        elif isinstance(item, Mapping):
+            left += item.values()
+        elif isinstance(item, list | tuple | set | frozenset):
+            left += item
+    return found[::-1]  # in the order in which they stand
 
 
 def _process(name: str, parameters: Mapping[str, Any], version: str | int | None) -> Process:

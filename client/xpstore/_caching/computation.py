@@ -94,12 +94,14 @@ class Computation:
     used: list[str] = field(default_factory=list)
     is_abandoned: Callable[[], bool] = lambda: False
     fingerprint: str = field(init=False)
+    _state: CacheState = field(init=False)
     _token: bytes = field(init=False)
     # Why what was computed is not stored.
     _problem: Exception | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.fingerprint = fingerprint_process(self.process.name, self.process.parts)
+        self._state = self.project._client.kept(CacheState)
         self._token = os.urandom(16)
 
     def value(self) -> Any:
@@ -165,10 +167,6 @@ class Computation:
             raise self._state.away(error) from None
         except (InvalidArgument, DataLoss, OSError) as error:
             raise _Unreadable(str(error)) from error
-
-    @property
-    def _state(self) -> CacheState:
-        return self.project._client.kept(CacheState)
 
     def _obtain(self, force: bool) -> "cache_pb2.CacheEntry | Lease | _Alone":
         """An entry, or the lease to compute it, after waiting for others."""

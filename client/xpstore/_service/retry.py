@@ -53,7 +53,8 @@ class Attempts:
         self._repeated = repeated
         self._is_wanted = is_wanted
         self._is_over = False
-        self.renew()
+        self._deadline = time.monotonic() + seconds
+        self._backoff = FIRST_BACKOFF_SECONDS
 
     def renew(self) -> None:
         """There was progress: the server may be away for the whole time again."""
