@@ -17,11 +17,6 @@ ANY = new_id()
 
 
 @pytest.fixture
-def raw(project: xpstore.Project) -> Raw:
-    return Raw(project._client, project.uid)
-
-
-@pytest.fixture
 def version(raw: Raw) -> pb.ArtifactVersion:
     """The second of three versions of "x"."""
     raw.publish({"first": b""}, "x")

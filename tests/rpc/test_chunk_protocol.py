@@ -16,11 +16,6 @@ from xpstore.v1 import artifact_pb2 as pb
 TEXT = b"the same words again and again, " * 1000
 
 
-@pytest.fixture
-def raw(project: xpstore.Project) -> Raw:
-    return Raw(project._client, project.uid)
-
-
 def packed(data: bytes, /, **changes: object) -> pb.Chunk:
     """A sound compressed chunk, with `changes` that spoil it."""
     frame = zstandard.ZstdCompressor().compress(data)

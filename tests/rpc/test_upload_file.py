@@ -20,11 +20,6 @@ DATA = os.urandom(12 * MIB + 345)
 PIECES = cut(DATA, 300 * KIB)
 
 
-@pytest.fixture
-def raw(project: xpstore.Project) -> Raw:
-    return Raw(project._client, project.uid)
-
-
 @pytest.mark.store
 def test_streamed_file_becomes_a_version(raw: Raw) -> None:
     header = raw.header(size_bytes=len(DATA), blake3=digest_of(DATA), sha256=hashlib.sha256(DATA).digest())

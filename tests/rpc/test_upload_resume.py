@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-import xpstore
 from support.backends import Backend
 from support.chunking import CHUNKING
 from support.raw import KIB, MIB, Raw, Stream, cut, digest_of, tree_digest
@@ -39,11 +38,6 @@ def durable_of(pieces: list[bytes]) -> int:
 
 
 DURABLE = durable_of(START)
-
-
-@pytest.fixture
-def raw(project: xpstore.Project) -> Raw:
-    return Raw(project._client, project.uid)
 
 
 @contextmanager
