@@ -101,7 +101,8 @@ def fields(message: Buffer) -> Iterator[tuple[int, int | memoryview]]:
             raise Malformed(f"wire type {kind}")
         if number == 0 or position + size > len(view):
             raise Malformed("a field goes beyond the end")
-        yield number, view[position : position + size]
+        if kind == _BYTES:  # no message read here has a field of fixed size: generated code passes over them too
+            yield number, view[position : position + size]
         position += size
 
 
