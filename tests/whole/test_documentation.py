@@ -60,3 +60,16 @@ def test_make_targets_have_help() -> None:
     (phony,) = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
     for target in phony.split():
         assert re.search(rf"^{target}:.*## \w", makefile, re.MULTILINE), target
+
+
+# Files that a page speaks of and that are made where it runs.
+MADE = {"store/migrations/versions/NNNN_what_it_is.py"}
+
+
+def test_every_file_that_a_page_or_a_comment_names_is_there() -> None:
+    code = [path for folder in ("client", "server", "tests", "bench") for path in (ROOT / folder).rglob("*.py")]
+    there = {str(path.relative_to(ROOT)) for path in [*code, *ROOT.glob("*/*"), *ROOT.glob("proto/**/*")]}
+    there |= {str(path.relative_to(ROOT)) for path in (ROOT / "server").rglob("*.lark")}
+    for page in [*PAGES, ROOT / "CONTRIBUTING.md", *code]:
+        for name in {*re.findall(r"`([\w/.-]+\.(?:py|lark|proto))`", page.read_text())} - MADE:
+            assert any(f"/{path}".endswith(f"/{name}") for path in there), f"{page.name} names {name}"

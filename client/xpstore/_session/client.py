@@ -1,11 +1,13 @@
 """The client that handles hold: a connection, what is logged through it, and the order between the two."""
 
 import os
+import time
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from xpstore._service import embedded
 from xpstore._service.connection import TIMEOUT_SECONDS, Connection
+from xpstore._service.retry import LAST_ATTEMPT_SECONDS
 from xpstore._session.order import is_ordered
 from xpstore.errors import InvalidArgument, Unauthenticated
 
@@ -114,9 +116,9 @@ class ClientBase(Connection):
 
     def _settle(self, seconds: float) -> float:
         """Sends what is pending. Returns how much is left of the time for it and the call together."""
-        attempts = self.attempts(seconds)
-        self.recorder.settle(attempts.remaining_seconds)
-        return attempts.remaining_seconds
+        deadline = time.monotonic() + seconds
+        self.recorder.settle(seconds)
+        return max(deadline - time.monotonic(), LAST_ATTEMPT_SECONDS)
 
     def close(self) -> None:
         """Closes the connection, after what was logged is sent. Handles made from it stop working.
