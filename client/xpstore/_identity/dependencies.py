@@ -113,17 +113,20 @@ class Dependencies:
             self.parts.append(_scalar_part(unique, value))
             return self._values[key]
         try:
-            digest = fingerprint(value, name, read_code=self._read_code)
+            digest = fingerprint(value, name, follower=self)
         except InvalidArgument as error:
             raise InvalidArgument(f"{error}. The code refers to it: make it an argument, or {CURE}") from error
         self.parts.append(Part(PartKind.VALUE, unique, digest, describe(value)))
-        if self._is_own(type(value).__module__):  # its methods may be called
-            self.add(type(value), name)
         return self._values[key]
 
-    def _read_code(self, value: Any) -> str:
+    def code(self, value: Any) -> str:
         """Functions inside a value, such as those of a table of functions, are followed too."""
         return fingerprint_plain(self.add(value, full_name(value)))
+
+    def met(self, value: Any) -> None:
+        """So are the classes of the objects inside it: their methods may be called."""
+        if not isinstance(value, type) and self._is_own(type(value).__module__):
+            self.add(type(value), full_name(type(value)))
 
     def _add_callable(self, value: Any, name: str) -> str:
         """A callable that is no own function: of a library, made by a decorator, of C, or an object."""

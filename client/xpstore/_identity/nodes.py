@@ -5,7 +5,7 @@ The format is that of docs/fingerprint.md.
 
 import reprlib
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Protocol
 
 from blake3 import blake3
 
@@ -76,6 +76,16 @@ class NodeType:
     TIMESTAMP = b"\x58"
     INTERVALS = b"\x59"
     MULTI_INDEX = b"\x5a"
+
+
+class Follower(Protocol):
+    """Whoever asks for the fingerprint of a value, and follows what is in it to where its behaviour is."""
+
+    def code(self, value: Any) -> str:
+        """The fingerprint of a function, method or class that is in the value."""
+
+    def met(self, value: Any) -> None:
+        """An object is in the value, of which the fingerprint says no more than the name of its class."""
 
 
 class Refused(Exception):

@@ -2,14 +2,14 @@
 
 import enum
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from blake3 import blake3
 
 from xpstore._identity.builtins import BRANCHES, LEAVES
-from xpstore._identity.nodes import Branch, Node, Refused, no_fingerprint
+from xpstore._identity.nodes import Branch, Follower, Node, Refused, no_fingerprint
 from xpstore._identity.objects import expand
 from xpstore._values.checks import to_name, to_text
 from xpstore.errors import InvalidArgument
@@ -55,11 +55,7 @@ class Part:
         object.__setattr__(self, "text", to_text(self.text, MAX_PART_TEXT_LENGTH))
 
 
-# What a function, method or class is to the fingerprint of a value that holds it: a fingerprint of its code.
-CodeReader = Callable[[Any], str]
-
-
-def fingerprint(value: Any, name: str = "value", *, read_code: CodeReader) -> str:
+def fingerprint(value: Any, name: str = "value", *, follower: Follower) -> str:
     """Returns the fingerprint of a value: equal values of the same types have the same one, all others another one.
 
     It is the same in every process and on every machine. docs/fingerprint.md says what makes values equal.
@@ -69,7 +65,7 @@ def fingerprint(value: Any, name: str = "value", *, read_code: CodeReader) -> st
             paths, which stand for what the file or directory contains; arrays, tables, tensors and estimators;
             artifacts and models; objects with a method `__fingerprint__`, which returns any of these.
         name: how errors name the value.
-        read_code: what functions in it are.
+        follower: says what functions in it are, and is told of the objects in it.
 
     Returns:
         64 lower-case hexadecimal digits.
@@ -78,16 +74,25 @@ def fingerprint(value: Any, name: str = "value", *, read_code: CodeReader) -> st
         InvalidArgument: the value, or something in it, has no fingerprint; the message says where it is.
 
     """
-    return blake3(b"xpstore value v1\n" + _encode(value, name, read_code)).hexdigest()
+    return blake3(b"xpstore value v1\n" + _encode(value, name, follower)).hexdigest()
 
 
 def fingerprint_plain(value: Any, name: str = "value") -> str:
     """Returns the fingerprint of a value that holds no functions, such as texts and numbers."""
-    return fingerprint(value, name, read_code=_no_code)
+    return fingerprint(value, name, follower=_PLAIN)
 
 
-def _no_code(value: Any) -> str:
-    raise no_fingerprint(value, "it is code")
+class _Plain:
+    """The follower of values that hold nothing to follow."""
+
+    def code(self, value: Any) -> str:
+        raise no_fingerprint(value, "it is code")
+
+    def met(self, value: Any) -> None:
+        pass
+
+
+_PLAIN = _Plain()
 
 
 def fingerprint_process(name: str, parts: Iterable[Part]) -> str:
@@ -108,11 +113,11 @@ def fingerprint_process(name: str, parts: Iterable[Part]) -> str:
     if len(keys) < len(given):
         raise InvalidArgument("parts: two of them have the same kind and name")
     encoded = [
-        _encode((kind, part.name, bytes.fromhex(part.fingerprint)), "part", _no_code)
+        _encode((kind, part.name, bytes.fromhex(part.fingerprint)), "part", _PLAIN)
         for (kind, _), part in sorted(keys.items())
     ]
     return blake3(
-        b"xpstore process v1\n" + _encode(to_name("name", name), "name", _no_code) + b"".join(encoded)
+        b"xpstore process v1\n" + _encode(to_name("name", name), "name", _PLAIN) + b"".join(encoded)
     ).hexdigest()
 
 
@@ -139,8 +144,8 @@ class _Open:
 class _Encoder:
     """Encodes one value, with a stack of its own: values may be nested deeper than Python's calls."""
 
-    def __init__(self, value: Any, read_code: CodeReader) -> None:
-        self._read_code = read_code
+    def __init__(self, value: Any, follower: Follower) -> None:
+        self._follower = follower
         self._root = _Open(None, Branch(b"", [(None, value)], lambda _: "", list))
         self.stack = [self._root]
         self._open = set[int]()
@@ -171,7 +176,7 @@ class _Encoder:
                 continue
             if key in self._open:
                 raise Refused("it contains itself")
-            branch = BRANCHES[type(value)](value) if type(value) in BRANCHES else expand(value, self._read_code)
+            branch = BRANCHES[type(value)](value) if type(value) in BRANCHES else self._expanded(value)
             if isinstance(branch, bytes):
                 self._remember(value, branch)
                 add(branch)
@@ -182,6 +187,10 @@ class _Encoder:
             self.stack.append(_Open(value, branch))
             return True
         return False
+
+    def _expanded(self, value: Any) -> bytes | Branch:
+        self._follower.met(value)
+        return expand(value, self._follower.code)
 
     def _close(self, top: _Open) -> None:
         self.stack.pop()
@@ -202,8 +211,8 @@ class _Encoder:
         return "".join(pieces)
 
 
-def _encode(value: Any, name: str, read_code: CodeReader) -> bytes:
-    encoder = _Encoder(value, read_code)
+def _encode(value: Any, name: str, follower: Follower) -> bytes:
+    encoder = _Encoder(value, follower)
     try:
         return encoder.run()
     except (Refused, InvalidArgument) as error:
