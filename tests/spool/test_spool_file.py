@@ -27,7 +27,7 @@ TARGET = Target("model", "project")
 
 LOG = """
 import os, signal, sys
-from xpstore._spool.record import RecordTag, Target
+from xpstore._spool.record import RecordType, Target
 from xpstore._spool.spool import Spool
 spool = Spool("writer", "server", {"owner": "me", "is_offline": False}, is_strict=False)
 for number in range(int(sys.argv[1])):

@@ -1,7 +1,9 @@
 """The one way to call: attempts, limits that are the server's own, a fork that closes, and calls that are not made."""
 
 import contextlib
+import json
 import os
+import secrets
 import threading
 from pathlib import Path
 from typing import Any
@@ -132,7 +134,8 @@ def test_object_is_loaded_from_a_verified_copy_the_second_time(
 ) -> None:
     (tmp_path / "in" / "deep").mkdir(parents=True)
     (tmp_path / "in" / "large.bin").write_bytes(os.urandom(3_000_000))
-    (tmp_path / "in" / "deep" / "small.json").write_text('{"number": 1}')
+    number = secrets.randbits(64)  # else the copy of another test's is found
+    (tmp_path / "in" / "deep" / "small.json").write_text(json.dumps({"number": number}))
     artifact = DirectoryArtifact.save(tmp_path / "in", "tree")
     streams, stream = list[str](), artifact._client.stream
 
@@ -141,11 +144,11 @@ def test_object_is_loaded_from_a_verified_copy_the_second_time(
         return stream(method, request)
 
     monkeypatch.setattr(artifact._client, "stream", counted)
-    assert artifact.load("deep/small.json") == {"number": 1}
+    assert artifact.load("deep/small.json") == {"number": number}
     assert streams == ["ReadManifestRequest", "ReadChunksRequest"]
-    assert artifact.load("deep/small.json") == {"number": 1} and len(streams) == 2
-    copies = [path for path in (cache / "copies").rglob("small.json") if "13" in path.parts[-4]]
+    assert artifact.load("deep/small.json") == {"number": number} and len(streams) == 2
+    copies = [path for path in (cache / "copies").rglob("small.json") if str(number) in path.read_text()]
     assert len(copies) == 1 and not list((cache / "copies").rglob("large.bin")), "only the file that was asked for"
     copies[0].chmod(0o600)
     copies[0].write_text('{"number": 2}')
-    assert artifact.load("deep/small.json") == {"number": 1}, "what is damaged is fetched again"
+    assert artifact.load("deep/small.json") == {"number": number}, "what is damaged is fetched again"
