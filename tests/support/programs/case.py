@@ -10,6 +10,9 @@ from support.programs.running import Json, Warm
 
 # In so many cases one goes through a service.
 SERVICE_EVERY = 10
+# What looks up by a text may see all of its module: there any edit of it may miss.
+LOOK_UPS = {"lookups", "late", "oddity"}
+OF_LOOK_UPS = " beside look-ups"
 
 
 @dataclass(slots=True)
@@ -103,6 +106,7 @@ class Tally:
     faulty: list[Outcome] = field(default_factory=list)
     raised: list[Outcome] = field(default_factory=list)
     broken: list[Outcome] = field(default_factory=list)
+    uncached: int = 0
 
     def add(self, outcome: Outcome) -> None:
         self.outcomes += 1
@@ -114,8 +118,12 @@ class Tally:
             self.raised.append(outcome)
         if outcome.broken:
             self.broken.append(outcome)
+        if any("uncached" in answer for _, answer in outcome.seen.values()):
+            self.uncached += 1
         if outcome.program.harmless and outcome.key("before") is not None:
             kind = outcome.program.harmless.kind
+            if LOOK_UPS & {*outcome.program.kinds}:
+                kind += OF_LOOK_UPS
             self.edits += 1
             self.harmless[kind] += 1
             self.missed[kind] += outcome.key("before") != outcome.key("harmless")
@@ -124,6 +132,6 @@ class Tally:
         missed = ", ".join(f"{kind} {self.missed[kind]} of {count}" for kind, count in sorted(self.harmless.items()))
         return (
             f"{self.outcomes} programs: {len(self.faulty)} stale, {len(self.raised)} raised, "
-            f"{len(self.broken)} broken; "
+            f"{len(self.broken)} broken, {self.uncached} uncached; "
             f"{self.changed} of {self.edits} edits change the value; harmless edits that miss: {missed or 'none made'}"
         )

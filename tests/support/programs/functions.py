@@ -1,5 +1,6 @@
-"""Items that are functions, and what functions read."""
+"""Items that are functions."""
 
+from support.programs.readings import late, library, lookups, oddity, paths, times, values
 from support.programs.slots import Builder, Draw, Item
 
 
@@ -91,21 +92,6 @@ def h{d.n}(x):
 """,
         f"h{d.n}({{}})",
         [f"T{d.n}['a'] = lambda x: 4321"],
-    )
-
-
-def values(d: Draw) -> Item:
-    return Item(
-        f"""
-RATE{d.n} = {d.const()}
-LIST{d.n} = [{d.const()}, {d.const()}]
-DICT{d.n} = {{{d.order(f'"a": {d.const()}', '"b": 3')}}}
-
-def h{d.n}(x):
-    {d.comment()}
-    return x {d.op()} RATE{d.n} + LIST{d.n}[1] + [*DICT{d.n}].index("b") * 100 + DICT{d.n}["a"]
-""",
-        f"h{d.n}({{}})",
     )
 
 
@@ -281,89 +267,6 @@ def h{d.n}(x):
     )
 
 
-def times(d: Draw) -> Item:
-    """Values that were one fingerprint (K8): zones and folds."""
-    zone = d.either('ZoneInfo("Africa/Lagos")', 'ZoneInfo("Europe/Paris")')
-    return Item(
-        f"""
-from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
-
-D{d.n} = datetime(2026, 1, 1, tzinfo={zone})
-F{d.n} = datetime(2025, 10, 26, 2, 30, fold={d.either("0", "1")})
-
-def h{d.n}(x):
-    later = (D{d.n} + timedelta(days=181)).utcoffset().seconds // 60
-    return x + later + F{d.n}.fold * 7 + {d.call("x")}
-""",
-        f"h{d.n}({{}})",
-    )
-
-
-def paths(d: Draw) -> Item:
-    """A path that is not there, or a folder (K17), and its name (K8)."""
-    return Item(
-        f"""
-from pathlib import Path
-
-OUT{d.n} = Path({d.either('"out.csv"', '"out.parquet"')})
-ROOT{d.n} = Path({d.choose('"/proc/self"', '"no such folder"')})
-
-def h{d.n}(x):
-    return len(str(ROOT{d.n} / OUT{d.n})) + x {d.op()} {d.const()}
-""",
-        f"h{d.n}({{}})",
-    )
-
-
-def lookups(d: Draw) -> Item:
-    """What is looked up by a text while it runs."""
-    use = d.choose(
-        f'globals()["K{d.n}"]',
-        f"len(g{d.n}.__doc__)",
-        f'len(str(g{d.n}.__annotations__["x"]))',
-        f'getattr(sys.modules[__name__], "K" + "{d.n}")',
-        f'eval("K{d.n}")',
-    )
-    return Item(
-        f"""
-import sys
-
-K{d.n} = {d.const()}
-
-def g{d.n}(x: {d.either('"int"', '"float32"', "annotation")}):
-    {d.either('"Short."', '"Not so short."', "docstring that is read")}
-    return x
-
-def h{d.n}(x):
-    return {use} * 3 + {d.call("x")}
-""",
-        f"h{d.n}({{}})",
-    )
-
-
-def library(d: Draw) -> Item:
-    """Own code that is put into a library's module, and into a class of it."""
-    return Item(
-        f"""
-import colorsys
-import fractions
-
-def mine{d.n}(x):
-    return x {d.op()} {d.const()}
-
-{d.member(f"colorsys.rgb_to_hls = mine{d.n}")}
-fractions.Fraction.more{d.n} = lambda self: {d.const()}
-
-def h{d.n}(x):
-    if colorsys.rgb_to_hls.__name__ == "mine{d.n}":
-        x = colorsys.rgb_to_hls(x)
-    return x + fractions.Fraction(1).more{d.n}() + {d.call("x")}
-""",
-        f"h{d.n}({{}})",
-    )
-
-
 FUNCTIONS: dict[str, Builder] = {
     one.__name__.strip("_"): one
     for one in (
@@ -388,5 +291,7 @@ FUNCTIONS: dict[str, Builder] = {
         paths,
         lookups,
         library,
+        late,
+        oddity,
     )
 }

@@ -3,19 +3,24 @@
 from typing import Any
 
 from xpstore._identity.values import fingerprint_process
-from xpstore.cached_function import _Cached, _Call
+from xpstore.cached_function import _Call
+
+# What says that a call is computed uncached, with a warning; the rest is raised to the caller.
+DOUBTS = {"Doubt", "NotBound"}
 
 
-def key_of(entry: _Cached[..., Any, Any, Any], arguments: tuple[Any, ...]) -> dict[str, str]:
-    """The `key` of a call, or what was `raised`."""
+def key_of(entry: Any, arguments: tuple[Any, ...]) -> dict[str, str]:
+    """The `key` of a call, why it is computed `uncached`, or what was `raised`."""
     call = _Call((*entry._bound, *arguments), {}, lambda: None, lambda: False)
+    identified = getattr(entry, "_identified", None) or entry._full_process
     try:
-        process = entry._full_process(call)
+        process = identified(call)
         return {"key": fingerprint_process(process.name, process.parts)}
     except Exception as error:
-        return {"raised": f"{type(error).__name__}: {error}"}
+        kind = type(error).__name__
+        return {"uncached" if kind in DOUBTS else "raised": f"{kind}: {error}"}
 
 
-def value_of(entry: _Cached[..., Any, Any, Any], arguments: tuple[Any, ...]) -> str:
+def value_of(entry: Any, arguments: tuple[Any, ...]) -> str:
     """What the function returns where nothing is cached."""
     return repr(entry._function(*entry._bound, *arguments))

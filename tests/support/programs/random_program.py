@@ -10,12 +10,13 @@ from support.programs.roots import ROOTS
 from support.programs.slots import Draw, Slot
 
 KINDS = {**FUNCTIONS, **CLASSES}
+WEIGHTS = [{"imports": 3.0, "oddity": 0.4, "paths": 0.5}.get(kind, 1.0) for kind in KINDS]
 ROOT_WEIGHTS = {
     "function": 50,
     "method": 12,
     "own_method": 3,
     "injected": 8,
-    "given": 10,
+    "given": 16,
     "pairs": 8,
     "versioned": 3,
     "script": 6,
@@ -70,10 +71,10 @@ class RandomProgram:
         self.seed, self.dropped = seed, dropped
         draw = random.Random(f"program {seed}")
         root = draw.choices([*ROOT_WEIGHTS], [*ROOT_WEIGHTS.values()])[0]
-        self.kinds = [*draw.choices([*KINDS], k=draw.randint(3, 9)), root]
+        self.kinds = [*draw.choices([*KINDS], WEIGHTS, k=draw.randint(3, 9)), root]
         self._beside = {n for n in range(len(self.kinds) - 1) if draw.random() < 0.2}
         self._imported = {n: draw.choice([BESIDE, "b"]) for n in self._beside}
-        mode = draw.choices(["module", "cells", "cell", "main", "prompt"], [60, 14, 6, 12, 8])[0]
+        mode = draw.choices(["module", "cells", "cell", "main", "prompt"], [58, 18, 5, 12, 7])[0]
         self.mode = "main" if root == "script" and mode == "module" else mode
         written = self._write(frozenset())
         self._choose(draw, written)
@@ -93,7 +94,7 @@ class RandomProgram:
         self.harmless = draw.choice(silent) if silent and draw.random() < 0.5 else None
         chance = draw.random()
         self.patch = draw.choice(written.patches) if chance < 0.1 and written.patches else ""
-        self.is_edited_running = 0.1 <= chance < 0.2 and self.mode == "module"
+        self.is_edited_running = 0.1 <= chance < 0.25 and self.mode == "module"
 
     def edited_as(self, other: "RandomProgram") -> Self:
         """Takes the edits of a program of more items: what is drawn depends on how many there are."""
