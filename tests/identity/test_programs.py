@@ -21,6 +21,7 @@ PROGRAMS = int(os.environ.get("XPSTORE_TEST_PROGRAMS", "300"))
 SECONDS = float(os.environ.get("XPSTORE_TEST_SECONDS", "0"))
 LEAST_CHANGED = 0.4
 SHOWN = 5
+pytestmark = pytest.mark.timeout(SECONDS + 300)
 # What is not yet so.
 STALE = pytest.mark.xfail(strict=False, reason="K1 to K5, K8 to K10")
 RAISED = pytest.mark.xfail(strict=False, reason="K4, K6, K11, K17, K19")
@@ -66,7 +67,7 @@ def tally(warm: list[Warm], folder: Path, service: Json) -> Tally:
 def shown(outcomes: list[Outcome]) -> str:
     """The numbers of all, and the first few with what was seen."""
     numbers = " ".join(str(outcome.program.seed) for outcome in outcomes)
-    return "\n\n".join([numbers, *map(str, outcomes[:SHOWN])])
+    return "\n\n".join([f"`python -m support.programs NUMBER` shows each: {numbers}", *map(str, outcomes[:SHOWN])])
 
 
 def test_programs_run_and_edits_change_values(tally: Tally) -> None:

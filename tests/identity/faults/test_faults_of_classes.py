@@ -230,6 +230,102 @@ def f(x): return B.__subclasses__()[0].k
 ]
 
 
-@pytest.mark.parametrize("fault", SUBCLASSES + OUTSIDE + GIVEN, ids=str)
+# Ways to be told of an edit that random programs did not try, or found late.
+UNUSUAL = [
+    twenty(
+        "K9",
+        "descriptor",
+        """
+class Field:
+    def __init__(self, k): self.k = k
+    def __get__(self, instance, owner=None): return self.k
+
+class C:
+    size = Field(2)
+
+@cached
+def f(x): return C().size
+""",
+        edit=("(2)", "(20)"),
+    ),
+    twenty(
+        "K9",
+        "class of a library",
+        """
+import fractions
+fractions.Fraction.more = lambda self: 2
+
+@cached
+def f(x): return fractions.Fraction(x).more()
+""",
+        edit=(": 2", ": 20"),
+    ),
+    twenty(
+        "K9",
+        "function of a library",
+        """
+import colorsys
+
+def mine(x): return 2
+
+colorsys.rgb_to_hls = mine
+
+@cached
+def f(x): return colorsys.rgb_to_hls(x)
+""",
+        edit=("return 2", "return 20"),
+    ),
+    edited(
+        "K9",
+        "registered",
+        """
+        import abc
+
+        class B(abc.ABC): pass
+        class C: pass
+
+        B.register(C)
+
+        @cached
+        def f(x): return isinstance(C(), B)
+        """,
+        ("register(C)", "register(int)"),
+        "f(1)",
+        "True",
+        "False",
+    ),
+    twenty(
+        "K10",
+        "nested docstring",
+        """
+@cached
+def f(x):
+    def inner():
+        "2"
+    return int(inner.__doc__)
+""",
+        edit=('"2"', '"20"'),
+    ),
+    edited(
+        "K10",
+        "line number",
+        """
+        import sys
+
+        # here
+        def g(): return sys._getframe().f_lineno
+
+        @cached
+        def f(x): return g()
+        """,
+        ("# here", "# here\n# and here"),
+        "f(1)",
+        "6",
+        "7",
+    ),
+]
+
+
+@pytest.mark.parametrize("fault", SUBCLASSES + OUTSIDE + GIVEN + UNUSUAL, ids=str)
 def test_an_edit_of_what_runs_is_a_miss(lab: Lab, fault: Fault) -> None:
     assert lab.run(fault) == wanted(fault)

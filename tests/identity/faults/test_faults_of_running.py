@@ -95,6 +95,7 @@ EDITED = [
 
 MOCKED = """
 import sys
+from dataclasses import dataclass
 from unittest import mock
 
 HERE = sys.modules[__name__]
@@ -106,6 +107,21 @@ class A:
         return x
 
 class B(A):
+    pass
+
+@dataclass
+class D:
+    k: int = 1
+
+    @cached
+    def go(self, x):
+        return self.step(x)
+
+    def step(self, x):
+        return x
+
+@dataclass
+class E(D):
     pass
 
 def helper(x):
@@ -132,6 +148,13 @@ def mocked(name: str, patch: str, call: str, inside: str) -> Fault:
 
 
 MOCKS = [
+    mocked(
+        "method mocked in a data class",
+        'mock.patch.object(E, "step", lambda self, x: 99, create=True)',
+        "E().go(1)",
+        "99",
+    ),
+    mocked("mocked method of a data class", 'mock.patch.object(D, "step", lambda self, x: 99)', "D().go(1)", "99"),
     mocked("mocked method", 'mock.patch.object(A, "go", lambda self, x: 99)', "f(1)", "99"),
     mocked("mocked method of a base", 'mock.patch.object(A, "go", lambda self, x: 99)', "g(1)", "99"),
     mocked("method mocked in a subclass", 'mock.patch.object(B, "go", lambda self, x: 99, create=True)', "g(1)", "99"),
@@ -191,7 +214,19 @@ def not_raised(kind: str, name: str, text: str, edit: tuple[str, str] = ("* 2", 
     return Fault(kind, name, [*runs, runs[0]])
 
 
+# Its own methods are from `<string>`, as those are that `dataclass` makes.
+DATA = """
+from dataclasses import dataclass
+
+@dataclass
+class A:
+    k: int
+
+    def go(self, x):
+        return x * 2
+"""
 UNSEEN = [
+    not_raised("K11", "executed data class", f"exec({DATA!r})\n\n@cached\ndef f(x):\n    return A(1).go(x)\n"),
     not_raised("K11", "exec", EXECUTED),
     not_raised("K11", "rewritten assert", REWRITTEN),
     not_raised("K11", "lambda met", LAMBDA),

@@ -26,6 +26,8 @@ from typing import Any, Self
 from support.programs.random_program import DATA, MODULE, Version
 
 PATIENCE_SECONDS = 30
+# Without threads of numpy, as a fork is warned of them, and without compiled files, which would be of other versions.
+QUIET = {"OPENBLAS_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
 WARM = ["numpy", "dataclasses", "enum", "zoneinfo", "support.programs.keys"]
 Json = dict[str, Any]
 
@@ -39,7 +41,7 @@ class Warm:
         path = os.pathsep.join([str(tests), *(entry for entry in sys.path if entry)])
         self._process = subprocess.Popen(
             [sys.executable, "-m", "support.programs.running", *WARM, *modules],
-            env={**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": str(hash_seed), "PYTHONDONTWRITEBYTECODE": "1"},
+            env={**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": str(hash_seed), **QUIET},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
