@@ -1,0 +1,42 @@
+"""Fingerprints of scikit-learn's estimators and scipy's sparse arrays."""
+
+from typing import Any
+
+from xpstore._identity.nodes import Branch, Fields, NodeType, named
+from xpstore._identity.reductions import attributes
+
+
+def expand_sklearn(value: Any) -> Branch | None:
+    """An estimator: its parameters and what fitting made of it. Its trees are compiled, and say their state."""
+    from sklearn.base import BaseEstimator  # here, as it is loaded for what is its own alone
+    from sklearn.tree._tree import Tree  # the same
+
+    if isinstance(value, BaseEstimator):
+        return named(NodeType.FIELDS, value, (None, attributes(vars(value))))
+    if type(value) is Tree:
+        return named(NodeType.FIELDS, value, (None, Fields(value.__getstate__())))
+    return None
+
+
+# What each layout consists of. What is noted beside, such as whether indices are sorted, is found out when it is asked.
+_PARTS = {
+    "csr": ("data", "indices", "indptr"),
+    "csc": ("data", "indices", "indptr"),
+    "bsr": ("data", "indices", "indptr"),
+    "coo": ("data", "coords"),
+    "dia": ("data", "offsets"),
+    "lil": ("data", "rows"),
+}
+
+
+def expand_scipy(value: Any) -> Branch | None:
+    """A sparse matrix or array: as it is laid out, which functions can tell."""
+    from scipy import sparse  # here, as it is loaded for what is its own alone
+
+    if not sparse.issparse(value):
+        return None
+    if value.format == "dok":
+        entries = [(tuple(map(int, key)), item) for key, item in value.items()]
+        return named(NodeType.FIELDS, value, (None, Fields(shape=value.shape, dtype=value.dtype, entries=entries)))
+    parts = {name: getattr(value, name) for name in _PARTS[value.format]}
+    return named(NodeType.FIELDS, value, (None, Fields(shape=value.shape, **parts)))
