@@ -63,10 +63,9 @@ def _masked(array: Any) -> Branch:
     """The elements, also those under the mask, what is masked, and what stands for that."""
     import numpy as np  # here: it may be missing
 
-    mask = None if array.mask is np.ma.nomask else np.asarray(array.mask)
     known = ("_mask", "_fill_value", "_hardmask", "_sharedmask", "_isfield", "_baseclass", "_basedict")
     more = {name: value for name, value in vars(array).items() if name not in known and value != {}}
-    beside = [("mask", mask), ("fill_value", array.fill_value), ("hardmask", bool(array.hardmask))]
+    beside = [("mask", np.ma.getmaskarray(array)), ("fill_value", array.fill_value), ("hardmask", bool(array.hardmask))]
     return _subclass(array, *beside, ("attributes", attributes(more)))
 
 

@@ -10,9 +10,12 @@ def expand_sklearn(value: Any) -> Branch | None:
     """An estimator: its parameters and what fitting made of it. Its trees are compiled, and say their state."""
     from sklearn.base import BaseEstimator  # here, as it is loaded for what is its own alone
     from sklearn.tree._tree import Tree  # the same
+    from sklearn.utils import Bunch  # the same
 
     if isinstance(value, BaseEstimator):
         return named(NodeType.FIELDS, value, (None, attributes(vars(value))))
+    if type(value) is Bunch:  # what it has beside its entries is lost when it is copied
+        return named(NodeType.SUBCLASS, value, (None, dict(value)), (None, Fields()))
     if type(value) is Tree:
         return named(NodeType.FIELDS, value, (None, Fields(value.__getstate__())))
     return None
