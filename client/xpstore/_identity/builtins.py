@@ -82,19 +82,21 @@ def _date(value: date) -> bytes:
     return seal(NodeType.DATE + value.isoformat().encode())
 
 
-def _datetime(value: datetime) -> Branch:
-    since = (value.replace(tzinfo=None, fold=0) - _EPOCH) // _MICROSECOND
-    return Branch(NodeType.DATETIME, _clock(since, value))
+def _datetime(value: datetime) -> bytes | Branch:
+    return _clock(NodeType.DATETIME, value.replace(tzinfo=None, fold=0) - _EPOCH, value)
 
 
-def _time(value: time) -> Branch:
-    since = (datetime.combine(_EPOCH.date(), value.replace(tzinfo=None)) - _EPOCH) // _MICROSECOND
-    return Branch(NodeType.TIME, _clock(since, value))
+def _time(value: time) -> bytes | Branch:
+    since = datetime.combine(_EPOCH.date(), value.replace(tzinfo=None, fold=0)) - _EPOCH
+    return _clock(NodeType.TIME, since, value)
 
 
-def _clock(since: int, value: datetime | time) -> list[tuple[str | None, Any]]:
+def _clock(type_: bytes, since: timedelta, value: datetime | time) -> bytes | Branch:
     """What a clock says, how far its zone is from UTC then, which zone that is, and which of two equal hours it is."""
-    return [(None, since), (None, _microseconds(value.utcoffset())), ("tzinfo", value.tzinfo), (None, value.fold)]
+    if value.tzinfo is None:
+        return seal(type_ + _int(since // _MICROSECOND) + _NONE + _NONE + _int(value.fold))
+    offset = _microseconds(value.utcoffset())
+    return Branch(type_, [(None, since // _MICROSECOND), (None, offset), ("tzinfo", value.tzinfo), (None, value.fold)])
 
 
 def _microseconds(value: timedelta | None) -> int | None:
@@ -151,8 +153,8 @@ def _set(type_: bytes) -> Callable[[Any], Branch]:
     return lambda value: Branch(type_, ((None, item) for item in value), inside, sorted)
 
 
-# Types whose values consist of others.
-BRANCHES: dict[type, Callable[[Any], Branch]] = {
+# Types whose values consist of others; some of the values stand for themselves.
+BRANCHES: dict[type, Callable[[Any], bytes | Branch]] = {
     list: lambda value: Branch(NodeType.LIST, enumerate(value), at_index),
     tuple: lambda value: Branch(NodeType.TUPLE, enumerate(value), at_index),
     set: _set(NodeType.SET),
