@@ -8,6 +8,7 @@ import decimal
 import enum
 import itertools
 import math
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path, PurePath
@@ -22,6 +23,7 @@ import pytest
 
 from xpstore._identity import values
 from xpstore._identity.process import fingerprint
+from xpstore.errors import InvalidArgument
 
 LAGOS, PARIS = ZoneInfo("Africa/Lagos"), ZoneInfo("Europe/Paris")
 WINTER = datetime.datetime(2026, 1, 1)
@@ -43,6 +45,9 @@ class Order:
 
 
 class Plain:
+    others: Any
+    below: Any
+
     def __init__(self, **attributes: Any) -> None:
         vars(self).update(attributes)
 
@@ -207,6 +212,10 @@ PAIRS: dict[str, tuple[Any, Any]] = {
     "offset": (pd.offsets.MonthEnd(1), pd.offsets.MonthEnd(2)),
     "offset of another kind": (pd.offsets.MonthEnd(1), pd.offsets.MonthBegin(1)),
     "ufunc": (np.log, np.log2),
+    "method of a list": ([1].count, [2].count),
+    "method of a text": ("a".upper, "b".upper),
+    "method that Python makes": ("a".__add__, "b".__add__),
+    "masked": (np.ma.masked, np.ma.array([1], mask=True)),
     # What is missing
     **{
         f"{type(one).__name__} and {type(other).__name__} are missing": (objects("a", one), objects("a", other))
@@ -227,6 +236,10 @@ PAIRS: dict[str, tuple[Any, Any]] = {
     "attribute in an attribute": (Plain(a=Plain(a=[1])), Plain(a=Plain(a=[2]))),
     "no attribute": (Plain(), Plain(a=None)),
     "array in an attribute": (Plain(a=np.zeros(2)), Plain(a=np.zeros(3))),
+    "hidden part of a result": (
+        os.stat_result([0] * 10, {"st_mtime_ns": 1}),
+        os.stat_result([0] * 10, {"st_mtime_ns": 2}),
+    ),
     "exception": (ValueError("a"), ValueError("b")),
     "kind of an exception": (ValueError("a"), KeyError("a")),
 }  # fmt: skip
@@ -332,6 +345,20 @@ def test_values_that_contain_themselves() -> None:
     other: list[Any] = [[one]]
     one.append(other)
     assert len({fingerprint(value) for value in (inner, shared, one, other)}) >= 3
+
+
+def test_dense_graph_is_refused_soon_and_a_tree_is_not() -> None:
+    nodes = [Plain() for _ in range(30)]
+    for node in nodes:
+        node.others = [*nodes]
+    with pytest.raises(InvalidArgument, match="too many of the objects in it refer to each other"):
+        fingerprint(nodes)
+    root = parent = Plain(parent=None, below=[])
+    for _ in range(2_000):
+        child = Plain(parent=parent, below=[])
+        parent.below.append(child)
+        parent = child
+    assert fingerprint(root) == fingerprint(root)
 
 
 def test_objects_in_a_value_are_told_to_the_follower() -> None:

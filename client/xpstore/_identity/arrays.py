@@ -41,6 +41,8 @@ def expand_numpy(value: Any) -> bytes | Branch | None:
         return _dtype(value)
     if isinstance(value, np.ufunc):
         return _ufunc(value)
+    if value is np.ma.masked:
+        return seal(NodeType.TYPE + b"numpy.ma.masked")
     if isinstance(value, np.ma.MaskedArray):
         return _masked(value)
     if isinstance(value, np.ndarray):

@@ -11,7 +11,14 @@ from array import array
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterator
 from pathlib import PurePath
-from types import MappingProxyType, MemberDescriptorType, ModuleType, SimpleNamespace
+from types import (
+    BuiltinMethodType,
+    MappingProxyType,
+    MemberDescriptorType,
+    MethodWrapperType,
+    ModuleType,
+    SimpleNamespace,
+)
 from typing import Any
 
 from xpstore._identity.arrays import expand_numpy
@@ -79,12 +86,20 @@ def expand(value: Any, read_code: Callable[[Any], str], is_global: bool) -> Expa
         return seal(NodeType.IDLE + seal_text(name_of(kind)))
     if cure := cure_of(value):
         raise no_fingerprint(value, cure)
+    if isinstance(value, BuiltinMethodType | MethodWrapperType) and not isinstance(
+        value.__self__, type | ModuleType | None
+    ):
+        return expand_reduced(value)  # bound to what it says: `[1].count`
     if isinstance(value, type) or inspect.isroutine(value) or isinstance(value, (ModuleType, functools.partial)):
         return _code(value, read_code)
     if callable(value) and hasattr(value, "__wrapped__"):  # a function made by a decorator, such as `cached`
         return _code(value, read_code)
     if isinstance(value, tuple) and hasattr(kind, "_fields") and not getattr(value, "__dict__", None):
         return named(NodeType.NAMED_TUPLE, value, (None, tuple(zip(kind._fields, tuple.__iter__(value), strict=True))))
+    if isinstance(value, tuple) and hasattr(
+        kind, "n_sequence_fields"
+    ):  # such as that of `os.stat`: has more than items
+        return expand_reduced(value)
     roots = {base.__module__.partition(".")[0] for base in kind.__mro__}
     for library, expand_of in _LIBRARIES.items():
         if library in roots and (found := expand_of(value)) is not None:

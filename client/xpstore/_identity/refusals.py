@@ -2,6 +2,7 @@
 
 import inspect
 import io
+import os
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -55,6 +56,8 @@ def cure_of(value: Any) -> str:
         return CURE  # nothing but itself tells it from another
     if isinstance(value, type):
         return ""
+    if kind is type(os.environ):
+        return "pass the variables that count"
     for base in kind.__mro__:
         name = base.__module__
         while name:

@@ -19,7 +19,7 @@ MAX_PART_TEXT_LENGTH = 256
 # Far above what is meant to be nested. `__fingerprint__` may return a new object each time, for ever.
 MAX_DEPTH = 20_000
 # An object that refers back to where it is met is read at each place anew; in a dense graph that has no end.
-MAX_ENTANGLED = 1_000_000
+MAX_READ_ANEW = 10_000
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -158,7 +158,8 @@ class _Encoder:
         self._open = dict[int, int]()  # what is on the way down, by id, with its depth
         # What is in many places is encoded once: its encoding, and the value, whose id must stay its own.
         self._known = dict[int, tuple[bytes, Any]]()
-        self._entangled = 0
+        self._entangled = dict[int, Any]()
+        self._read_anew = 0
         self.has_reduced = False
 
     def run(self) -> bytes:
@@ -213,9 +214,10 @@ class _Encoder:
         above = self.stack[-1]
         if top.reach < depth:  # what it says depends on where it is
             above.reach = min(above.reach, top.reach)
-            self._entangled += 1
-            if self._entangled > MAX_ENTANGLED:
-                raise Refused("too many of the objects in it refer to each other")
+            self._read_anew += id(top.value) in self._entangled
+            self._entangled[id(top.value)] = top.value
+            if self._read_anew > MAX_READ_ANEW:
+                raise Refused(f"too many of the objects in it refer to each other: {CURE}")
         else:
             self._remember(top.value, encoding)
         above.add(encoding)
