@@ -38,7 +38,7 @@ from xpstore._identity.nodes import (
     seal_text,
 )
 from xpstore._identity.paths import seal_path
-from xpstore._identity.reductions import attributes, expand_reduced
+from xpstore._identity.reductions import attributes, expand_reduced, name_to
 from xpstore._identity.refusals import cure_of, is_idle
 from xpstore._identity.tensors import expand_torch
 
@@ -132,7 +132,9 @@ def _enum(value: enum.Enum) -> Branch:
 
 def _code(value: Any, read_code: Callable[[Any], str]) -> bytes:
     """A function, class or module as a value: by what it does, not by its name alone."""
-    if isinstance(value, type) and value.__module__.partition(".")[0] in ("builtins", "numpy"):
+    # A class that `exec` made says it is of `builtins` too.
+    is_known = isinstance(value, type) and value.__module__.partition(".")[0] in ("builtins", "numpy")
+    if is_known and name_to(value, value.__qualname__) is not None:
         return seal(NodeType.TYPE + name_of(value).rstrip("_").encode())  # numpy 1 says bool_, numpy 2 bool
     if isinstance(value, ModuleType):
         raise no_fingerprint(value, "pass its name and a version of it, or leave it out with ignore=")

@@ -9,7 +9,7 @@ from typing import Any
 from blake3 import blake3
 
 from xpstore._identity.builtins import BRANCHES, LEAVES, to_bytes
-from xpstore._identity.nodes import CURE, Branch, Follower, Node, NodeType, Refused, no_fingerprint, seal
+from xpstore._identity.nodes import CURE, Branch, Follower, Node, NodeType, Reduced, Refused, no_fingerprint, seal
 from xpstore._identity.objects import expand
 from xpstore._values.checks import to_name, to_text
 from xpstore.errors import InvalidArgument
@@ -126,6 +126,19 @@ def fingerprint_process(name: str, parts: Iterable[Part]) -> str:
     ).hexdigest()
 
 
+class _Silent:
+    """The follower of a value that is read a second time."""
+
+    def __init__(self, follower: Follower) -> None:
+        self.code = follower.code
+
+    def met(self, value: Any) -> None:
+        pass
+
+
+_Known = dict[int, tuple[bytes, Any]]
+
+
 class _Open:
     """A branch whose children are being encoded."""
 
@@ -150,14 +163,15 @@ class _Open:
 class _Encoder:
     """Encodes one value, with a stack of its own: values may be nested deeper than Python's calls."""
 
-    def __init__(self, value: Any, follower: Follower, is_global: bool) -> None:
+    def __init__(self, value: Any, follower: Follower, is_global: bool, known: "_Known | None" = None) -> None:
         self._follower = follower
         self._is_global = is_global
         self._root = _Open(None, Branch(b"", [(None, value)], lambda _: "", list), 0)
         self.stack = [self._root]
         self._open = dict[int, int]()  # what is on the way down, by id, with its depth
         # What is in many places is encoded once: its encoding, and the value, whose id must stay its own.
-        self._known = dict[int, tuple[bytes, Any]]()
+        self._known: _Known = dict(known or {})
+        self.whole: _Known = {}  # those among them that consist of nothing else, such as arrays
         self._entangled = dict[int, Any]()
         self._read_anew = 0
         self.has_reduced = False
@@ -190,6 +204,8 @@ class _Encoder:
                 continue
             branch = BRANCHES[type(value)](value) if type(value) in BRANCHES else self._expanded(value)
             if isinstance(branch, bytes):
+                if not branch[0]:
+                    self.whole[key] = branch, value
                 self._remember(value, branch)
                 add(branch)
                 continue
@@ -201,7 +217,8 @@ class _Encoder:
         return False
 
     def _expanded(self, value: Any) -> bytes | Branch:
-        self._follower.met(value)
+        if type(value) is not Reduced:
+            self._follower.met(value)
         found = expand(value, self._follower.code, self._is_global)
         if isinstance(found, Branch) and found.type_ == NodeType.REDUCED:
             self.has_reduced = True
@@ -239,7 +256,7 @@ def _encode(value: Any, name: str, follower: Follower, is_global: bool = False) 
     try:
         encoding = encoder.run()
         if encoder.has_reduced:
-            again = _Encoder(value, follower, is_global)
+            again = _Encoder(value, _Silent(follower), is_global, encoder.whole)
             if again.run() != encoding:
                 raise Refused(f"something in it is made anew from other values each time: {CURE}")
         return encoding
