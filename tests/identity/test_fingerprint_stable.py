@@ -1,5 +1,6 @@
 """Each type of the table in docs/fingerprint.md: the same value again, copied, pickled and in another process."""
 
+import contextlib
 import copy
 import os
 import pickle
@@ -8,6 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from support import fingerprint_values as values
@@ -49,6 +51,21 @@ def test_same_when_copied_pickled_and_in_another_process(table: str) -> None:
     there = in_another_process(pickle.dumps(sent, PROTOCOL))
     assert there == {name: expected[name] for name in sent}
     assert len({*expected.values()}) == len(expected)
+
+
+def test_estimator_is_the_same_after_it_was_used() -> None:
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+    rows = np.random.RandomState(1).rand(10, 4)
+    used = 0
+    for name, make in values.estimators().items():
+        estimator = make()
+        before = fingerprint(estimator)
+        for method in ("predict", "transform", "predict_proba", "kneighbors", "score_samples"):
+            with contextlib.suppress(Exception):
+                getattr(estimator, method)(["some text"] if "Vectorizer" in name else rows)
+                used += 1
+        assert fingerprint(estimator) == before, name
+    assert used >= 70
 
 
 def in_another_process(pickled: bytes) -> dict[str, str]:

@@ -5,6 +5,12 @@ from typing import Any
 from xpstore._identity.nodes import Branch, Fields, NodeType, named
 from xpstore._identity.reductions import attributes
 
+# A vectorizer remembers where in memory its stop words are.
+_OF_THE_PROCESS = {"_stop_words_id"}
+# Trees of neighbours count what they were asked, in these places of their state.
+_NEIGHBOUR_TREES = {"sklearn.neighbors._kd_tree", "sklearn.neighbors._ball_tree"}
+_TREE_STATE, _COUNTED = 13, slice(7, 11)
+
 
 def expand_sklearn(value: Any) -> Branch | None:
     """An estimator: its parameters and what fitting made of it. Its trees are compiled, and say their state."""
@@ -13,7 +19,10 @@ def expand_sklearn(value: Any) -> Branch | None:
     from sklearn.utils import Bunch  # the same
 
     if isinstance(value, BaseEstimator):
-        return named(NodeType.FIELDS, value, (None, attributes(vars(value))))
+        fields = {name: item for name, item in vars(value).items() if name not in _OF_THE_PROCESS}
+        return named(NodeType.FIELDS, value, (None, attributes(fields)))
+    if type(value).__module__ in _NEIGHBOUR_TREES and len(state := value.__getstate__()) == _TREE_STATE:
+        return named(NodeType.FIELDS, value, (None, state[: _COUNTED.start] + state[_COUNTED.stop :]))
     if type(value) is Bunch:  # what it has beside its entries is lost when it is copied
         return named(NodeType.SUBCLASS, value, (None, dict(value)), (None, Fields()))
     if type(value) is Tree:
