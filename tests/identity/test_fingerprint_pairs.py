@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 import decimal
 import enum
+import functools
 import itertools
 import math
 import os
@@ -50,6 +51,9 @@ class Plain:
 
     def __init__(self, **attributes: Any) -> None:
         vars(self).update(attributes)
+
+    def show(self) -> str:
+        return str(vars(self))
 
 
 class Bag(collections.defaultdict[str, int]):
@@ -212,6 +216,9 @@ PAIRS: dict[str, tuple[Any, Any]] = {
     "offset": (pd.offsets.MonthEnd(1), pd.offsets.MonthEnd(2)),
     "offset of another kind": (pd.offsets.MonthEnd(1), pd.offsets.MonthBegin(1)),
     "ufunc": (np.log, np.log2),
+    "argument of a partial": (functools.partial(int, base=2), functools.partial(int, base=3)),
+    "object of a method": (Plain(a=1).show, Plain(a=2).show),
+    "title of a field": (np.zeros(1, [(("a", "x"), "i4")]), np.zeros(1, [(("b", "x"), "i4")])),
     "method of a list": ([1].count, [2].count),
     "method of a text": ("a".upper, "b".upper),
     "method that Python makes": ("a".__add__, "b".__add__),
@@ -345,6 +352,15 @@ def test_values_that_contain_themselves() -> None:
     other: list[Any] = [[one]]
     one.append(other)
     assert len({fingerprint(value) for value in (inner, shared, one, other)}) >= 3
+
+
+def test_object_that_has_its_own_methods_in_it() -> None:
+    def made(number: int) -> Plain:
+        plain = Plain(number=number)
+        plain.others = [plain.__format__, functools.partial(plain.__format__, "")]
+        return plain
+
+    assert fingerprint(made(1)) == fingerprint(made(1)) != fingerprint(made(2))
 
 
 def test_dense_graph_is_refused_soon_and_a_tree_is_not() -> None:

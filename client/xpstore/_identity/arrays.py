@@ -99,7 +99,7 @@ def _layout(dtype: "np.dtype[Any]") -> tuple[Any, ...]:
     import numpy as np  # here: it may be missing
 
     fields: Any = dtype.fields or {}
-    offsets = tuple((name, fields[name][1]) for name in dtype.names or ())
+    offsets = tuple((name, *fields[name][1:]) for name in dtype.names or ())  # and titles, where there are any
     return offsets, dtype.itemsize, issubclass(dtype.type, np.record)
 
 

@@ -55,6 +55,8 @@ class NodeType:
     CODE = b"\x2b"
     ZONE = b"\x2c"
     PATH_TEXT = b"\x2d"
+    METHOD = b"\x2e"
+    PARTIAL = b"\x2f"
 
     FIELDS = b"\x30"
     NAMED_TUPLE = b"\x31"

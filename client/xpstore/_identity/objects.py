@@ -15,6 +15,7 @@ from types import (
     BuiltinMethodType,
     MappingProxyType,
     MemberDescriptorType,
+    MethodType,
     MethodWrapperType,
     ModuleType,
     SimpleNamespace,
@@ -90,6 +91,11 @@ def expand(value: Any, read_code: Callable[[Any], str], is_global: bool) -> Expa
         value.__self__, type | ModuleType | None
     ):
         return expand_reduced(value)  # bound to what it says: `[1].count`
+    if kind is MethodType and not isinstance(value.__self__, type):  # an object may have its own methods in it
+        return Branch(NodeType.METHOD, [("__func__", value.__func__), ("__self__", value.__self__)])
+    if kind is functools.partial:
+        parts = (value.func, value.args, value.keywords, attributes(vars(value)))
+        return Branch(NodeType.PARTIAL, zip(("func", "args", "keywords", None), parts, strict=True))
     if isinstance(value, type) or inspect.isroutine(value) or isinstance(value, (ModuleType, functools.partial)):
         return _code(value, read_code)
     if callable(value) and hasattr(value, "__wrapped__"):  # a function made by a decorator, such as `cached`
