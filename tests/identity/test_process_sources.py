@@ -12,7 +12,6 @@ from xpstore._identity.process import Doubt, identify
 
 UNSEEN = [
     ("from math import sqrt as f", r"math.sqrt, whose code cannot be seen: declare `version=`"),
-    ("class C:\n    def __call__(self, x):\n        return x\nf = C()", r"is a callable lab.own.C, whose state cannot"),
     ("ALL = iter([])\ndef f(x):\n    return ALL", r"ALL: .*declare `version=`"),
     ("from lab import spent\ndef f(x):\n    return spent.ALL", r"lab.spent.ALL: .*declare `version=`"),
     ("def f(x, every=iter([])):\n    return x", r"f\(every\): .*declare `version=`"),

@@ -4,6 +4,7 @@ import abc
 import dataclasses
 import enum
 import functools
+import inspect
 import re
 from collections.abc import Iterator
 from types import FunctionType, GetSetDescriptorType, MemberDescriptorType, WrapperDescriptorType
@@ -42,6 +43,8 @@ _KEPT_BY_PYTHON = frozenset(
     ]
 )
 _OF_SLOTS = (MemberDescriptorType, GetSetDescriptorType, WrapperDescriptorType)
+# The methods that the library makes for a data class, in 3.11 to 3.13.
+_MADE = "__create_fn__.<locals>."
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 Member = tuple[str, Any]
@@ -93,7 +96,7 @@ def _is_implied(cls: type, name: str, value: Any) -> bool:
     if "_fields" in vars(cls) and issubclass(cls, tuple):
         return name in vars(cls)["_fields"] or (name.startswith("_") and not _is_written(cls, function))
     if "__dataclass_fields__" in vars(cls):
-        return isinstance(function, FunctionType) and function.__code__.co_filename == "<string>"
+        return isinstance(function, FunctionType) and inspect.unwrap(function).__code__.co_qualname.startswith(_MADE)
     return False
 
 

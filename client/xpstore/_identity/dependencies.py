@@ -13,7 +13,6 @@ import logging
 import operator
 import sys
 from collections.abc import Collection, Iterable
-from pathlib import PurePath
 from types import BuiltinFunctionType, FunctionType, GenericAlias, MethodType, ModuleType, UnionType
 from typing import Any
 
@@ -32,6 +31,7 @@ from xpstore._identity.functions import (
 )
 from xpstore._identity.ownership import canonical, full_name, home_of, is_hidden, is_importable, is_local, top_level
 from xpstore._identity.parts import SCALARS, Parts, digest_of
+from xpstore._identity.readings import Readings
 from xpstore._identity.references import Chain, Import, references_of
 from xpstore._identity.values import Part, PartKind, fingerprint, fingerprint_plain
 from xpstore.errors import InvalidArgument
@@ -40,6 +40,8 @@ CURE = "declare `version=`"
 
 # What a module says about itself; it differs between a script and the same code in a module.
 _OF_THE_MODULE = {f"__{name}__" for name in ("name", "file", "doc", "spec", "package", "loader", "builtins", "class")}
+# What the library keeps on a wrapper.
+_OF_WRAPPERS = frozenset({"__wrapped__", "register", "dispatch", "registry", "_clear_cache", "cache_parameters"})
 _MOCKS = ("unittest.mock", "mock")
 
 Bindings = list[tuple[str, str]]
@@ -64,8 +66,7 @@ class Dependencies:
         self._ignore = frozenset[str]()
         self._alive: list[Any] = []  # else an id might be given again
         self._classes: list[type] = []
-        self._texts: list[tuple[str, str, Any]] = []
-        self._reads_texts = self._reads_subclasses = False
+        self._readings = Readings()
 
     def add(self, value: Any, name: str) -> str:
         """Follows what is called `name`. Returns what it is, in words that tell it from all else that was met.
@@ -89,7 +90,8 @@ class Dependencies:
         if isinstance(value, MethodType):
             return f"{self.add(value.__func__, name)} of {self.add(value.__self__, f'{name}.__self__')}"
         if isinstance(value, functools.partial):
-            bound = {key: self.add(item, f"{name}({key})") for key, item in bound_arguments(value)}
+            held = [*bound_arguments(value), *((f".{key}", item) for key, item in sorted(vars(value).items()))]
+            bound = {key: self.add(item, f"{name}({key})") for key, item in held}
             return f"partial {self.add(value.func, name)} {bound}"
         if isinstance(value, logging.Logger):
             return "logger"  # computes nothing
@@ -132,7 +134,7 @@ class Dependencies:
         Raises:
             InvalidArgument: as for `add`.
         """
-        while self._reads_subclasses:
+        while self._readings.read_subclasses:
             known = len(self._classes)
             for cls in [*self._classes]:
                 below: list[type] = sorted(type.__subclasses__(cls), key=full_name)
@@ -141,11 +143,8 @@ class Dependencies:
                     self.parts.add(PartKind.CODE, f"(subclasses of {full_name(cls)})", fingerprint_plain(names), "")
             if len(self._classes) == known:
                 break
-        if self._reads_texts:
-            digest = fingerprint_plain(
-                [(name, kind, text_of(text)) for name, kind, text in sorted(self._texts, key=str)]
-            )
-            self.parts.add(PartKind.CODE, "(docstrings and annotations)", digest, "the code reads them")
+        for name, digest in self._readings.found():
+            self.parts.add(PartKind.CODE, name, digest, "the code reads them")
         return self.parts.folded(self._module)
 
     def _add_value(self, value: Any, name: str) -> str:
@@ -158,12 +157,8 @@ class Dependencies:
             return self._values[key]
         unique = self.parts.unique(PartKind.VALUE, name)
         self._values[key] = f"value {unique}"
-        if isinstance(value, PurePath):  # a constant that names are made of; a path that is read is an argument
-            digest = fingerprint_plain(("path", type(value).__name__, str(value)))
-            self.parts.found.append(Part(PartKind.VALUE, unique, digest, describe(str(value))))
-            return self._values[key]
         try:
-            digest = fingerprint(value, name, follower=self)
+            digest = fingerprint(value, name, follower=self, is_global=True)
         except InvalidArgument as error:
             raise InvalidArgument(f"{error}. The code refers to it: make it an argument, or {CURE}") from error
         self.parts.found.append(Part(PartKind.VALUE, unique, digest, describe(value)))
@@ -235,7 +230,9 @@ class Dependencies:
         elif wrapped is MISSING:
             held = dict(contents(value))
         else:
-            held = getattr(value, "registry", {}) if hasattr(value, "dispatch") else {}  # of singledispatch
+            held = dict(getattr(value, "registry", {}) if hasattr(value, "dispatch") else {})  # of singledispatch
+            if isinstance(value, FunctionType) or type(value).__module__ == "functools":  # what was set on it
+                held |= {f".{key}": one for key, one in vars(value).items() if key not in _OF_WRAPPERS}
         held = dict(sorted(((label(key), item) for key, item in held.items()), key=operator.itemgetter(0)))
         bindings = [(key, self.add(item, f"{name}.{key}")) for key, item in held.items()]
         if wrapped is not MISSING:
@@ -267,10 +264,7 @@ class Dependencies:
             bindings.append(("__wrapped__", self.add(function.__wrapped__, name)))
         if references.look_up_by_text:
             bindings += self._namespace(function.__globals__, self._name(module_of_code(function), "(module)"))
-        self._reads_texts |= references.read_texts
-        self._reads_subclasses |= references.read_subclasses
-        self._texts.append((name, "doc", function.__doc__))
-        self._texts += [(name, key, one) for key, one in getattr(function, "__annotations__", {}).items()]
+        self._readings.note_function(name, function, references)
         return digest_of(form.digest, tuple(bindings)), form.summary
 
     def _is_own_class(self, cls: type) -> bool:
@@ -279,9 +273,7 @@ class Dependencies:
 
     def _add_library_class(self, cls: type) -> str:
         target = self._remember(cls, f"class {full_name(cls)}")
-        patched = [(key, one) for key, one in sorted(vars(cls).items()) if isinstance(one, FunctionType)]
-        own = [(key, one) for key, one in patched if self._is_own(module_of_code(one))]
-        bindings = [(key, self.add(one, f"{full_name(cls)}.{key}")) for key, one in own]
+        bindings = [(key, self.add(one, f"{full_name(cls)}.{key}")) for key, one in self._patches(cls)]
         return self._remember(cls, f"{target} {bindings}") if bindings else target
 
     def _add_class(self, cls: type) -> str:
@@ -295,7 +287,7 @@ class Dependencies:
             bindings.append(
                 (key, self._member(cls, value, f"{name}.{key if key[0] == '(' else key.rpartition(' ')[2]}"))
             )
-        self._texts.append((name, "doc", cls.__doc__))
+        self._readings.note_class(name, cls)
         summary = f"class {cls.__qualname__}: {', '.join(key for key, _ in bindings)}"
         self.parts.found.append(Part(PartKind.CODE, name, digest_of("class", tuple(bindings)), summary))
         return target
@@ -348,9 +340,7 @@ class Dependencies:
             value = getattr(value, name, MISSING)
         if value is MISSING:
             return "undefined"
-        if of_library and not self._is_put_there(value):
-            return f"library {of_library}"
-        return self.add(value, label)
+        return f"library {of_library}" if of_library and not self._is_put_there(value) else self.add(value, label)
 
     def _is_put_there(self, value: Any) -> bool:
         """Whether what stands in a library is not of it: own code, or a mock."""
@@ -359,7 +349,13 @@ class Dependencies:
         function = inspect.unwrap(value) if isinstance(value, FunctionType) else value
         if isinstance(function, FunctionType):
             return self._is_own(module_of_code(function))
-        return isinstance(value, type) and self._is_own(value.__module__)
+        return isinstance(value, type) and (self._is_own(value.__module__) or bool(self._patches(value)))
+
+    def _patches(self, cls: type) -> list[tuple[str, FunctionType]]:
+        """The functions of own code in a class of a library."""
+        functions = [(key, one) for key, one in vars(cls).items() if isinstance(one, FunctionType)]
+        own = {module: self._is_own(module) for module in {module_of_code(one) for _, one in functions}}
+        return sorted((key, one) for key, one in functions if own[module_of_code(one)])
 
     def _imported(self, one: Import, module: dict[str, Any], names: Chain) -> str:
         """Follows what an import inside a function binds. No library is imported for it."""

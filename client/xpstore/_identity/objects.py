@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import PurePath
 from types import (
     BuiltinMethodType,
+    FunctionType,
     MappingProxyType,
     MemberDescriptorType,
     MethodType,
@@ -96,7 +97,9 @@ def expand(value: Any, read_code: Callable[[Any], str], is_global: bool) -> Expa
     if kind is functools.partial:
         parts = (value.func, value.args, value.keywords, attributes(vars(value)))
         return Branch(NodeType.PARTIAL, zip(("func", "args", "keywords", None), parts, strict=True))
-    if isinstance(value, type) or inspect.isroutine(value) or isinstance(value, (ModuleType, functools.partial)):
+    # A descriptor that is written in Python is an object with a state, whatever `inspect` says.
+    is_routine = inspect.isroutine(value) and not isinstance(getattr(kind, "__get__", None), FunctionType)
+    if is_routine or isinstance(value, (type, ModuleType, functools.partial)):
         return _code(value, read_code)
     if callable(value) and hasattr(value, "__wrapped__"):  # a function made by a decorator, such as `cached`
         return _code(value, read_code)

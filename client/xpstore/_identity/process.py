@@ -190,7 +190,7 @@ def fingerprint(value: Any, name: str = "value") -> str:
 
     Example:
         ```python
-        fingerprint({"lr": 0.1, "layers": [64, 10]}) == fingerprint({"layers": [64, 10], "lr": 0.1})
+        fingerprint({"lr": 0.1, "layers": [64, 10]}) != fingerprint({"layers": [64, 10], "lr": 0.1})  # as Python does
         ```
     """
     return fingerprint_with(value, name, follower=_ByCode())

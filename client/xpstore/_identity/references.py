@@ -16,10 +16,13 @@ _CELLS = frozenset({"LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF"})
 _BETWEEN = frozenset({"SWAP", "POP_TOP", "ROT_TWO"})
 
 # Names that look up others by text: the whole module of a function that has one counts.
-_BY_TEXT = frozenset({"globals", "vars", "eval", "exec", "import_module", "__import__", "_getframe"})
-# Names that read what is otherwise left out: docstrings and annotations.
+_BY_TEXT = frozenset({"globals", "vars", "eval", "exec", "import_module", "__import__", "_getframe", "modules"})
+# Names that read what is otherwise left out: docstrings and annotations, lines and sources.
 _READS_TEXTS = frozenset(
     {"__doc__", "__annotations__", "getdoc", "signature", "get_type_hints", "getsource", "get_annotations"}
+)
+_READS_LINES = frozenset(
+    {"f_lineno", "tb_lineno", "co_firstlineno", "co_lines", "getsource", "getsourcelines", "currentframe", "stack"}
 )
 
 
@@ -46,12 +49,14 @@ class References:
         cells: dotted names that begin in a function around it.
         imports: what it imports itself.
         names: all names and attributes, wherever they begin.
+        docs: the docstrings of the functions inside it.
     """
 
     globals: set[Chain] = field(default_factory=set)
     cells: set[Chain] = field(default_factory=set)
     imports: set[Import] = field(default_factory=set)
     names: set[str] = field(default_factory=set)
+    docs: list[str] = field(default_factory=list)
 
     @property
     def look_up_by_text(self) -> bool:
@@ -62,6 +67,11 @@ class References:
     def read_texts(self) -> bool:
         """Whether it may read docstrings and annotations."""
         return not self.names.isdisjoint(_READS_TEXTS)
+
+    @property
+    def read_lines(self) -> bool:
+        """Whether it may read where code stands."""
+        return not self.names.isdisjoint(_READS_LINES)
 
     @property
     def read_subclasses(self) -> bool:
@@ -116,6 +126,7 @@ def _read(
             bound += _imported(every, position)
     for inner in code.co_consts:
         if isinstance(inner, CodeType):
+            found.docs += [text for text in inner.co_consts[:1] if isinstance(text, str)]
             # A name of this code's own hides that of a function around it.
             _read(inner, (cells - {*code.co_cellvars}) & {*inner.co_freevars}, found, of_locals, bound)
 

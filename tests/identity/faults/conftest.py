@@ -1,22 +1,13 @@
-"""Fixtures of the cases of faults, and which kinds of them are not mended yet."""
+"""Fixtures of the cases of faults."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from support.programs.fault import Fault, Lab
+from support.programs.fault import Lab
 from support.programs.local_service import local_service
 from support.programs.running import Warm
-
-NOT_MENDED = ["K1", "K2", "K3", "K4", "K5", "K6", "K9", "K10", "K11", "K17"]
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        fault = item.callspec.params.get("fault") if hasattr(item, "callspec") else None
-        if isinstance(fault, Fault) and fault.kind in NOT_MENDED:
-            item.add_marker(pytest.mark.xfail(strict=False, reason=fault.kind))
 
 
 @pytest.fixture(scope="session")
