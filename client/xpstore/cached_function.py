@@ -9,7 +9,8 @@ from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar
 from xpstore._caching.computation import Computation
 from xpstore._caching.state import CacheState
 from xpstore._caching.terms import CacheOptions, Terms, to_terms
-from xpstore._identity.process import Process, bind_parameters, check_cacheable, identify
+from xpstore._identity.process import Declared, Doubt, NotBound, Process, check_cacheable, declare, identify_call
+from xpstore._machine.settings import setting
 from xpstore._session.current import get_client
 from xpstore._session.project import ProjectBase, get_project
 from xpstore._values.checks import to_name
@@ -36,23 +37,24 @@ class FunctionOptions(CacheOptions, total=False):
         ignore: parameters that do not count, such as a progress bar or a device.
         depends: distributions or packages whose installed versions count.
         project: where results are; default the current project at each call.
+        strict: raise InvalidArgument where something that the result may depend on cannot be seen, instead of computing
+            it uncached with a warning; default what `XPSTORE_CACHE_STRICT` says, else not.
     """
 
     version: str | int | None
     ignore: Collection[str]
     depends: Sequence[str]
     project: ProjectBase | None
+    strict: bool | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Declared:
     """What the decorator was told."""
 
-    name: str | None
-    version: str | int | None
-    ignore: Collection[str]
-    depends: Sequence[str]
+    process: Declared
     project: ProjectBase | None
+    strict: bool | None
     terms: Terms
 
 
@@ -94,7 +96,8 @@ class _Cached(Generic[P, Result, Found, Explained]):
 
         Raises:
             Unavailable: the server is away.
-            InvalidArgument: the result is of a type that has no safe format.
+            InvalidArgument: the result is of a type that has no safe format, or something that it may depend on cannot
+                be seen.
         """
         artifact: Found = self._run(self._artifact, args, kwargs)
         return artifact
@@ -115,14 +118,12 @@ class _Cached(Generic[P, Result, Found, Explained]):
         Raises:
             InvalidArgument: something that the result may depend on cannot be seen; the message names it.
         """
-        told = self._declared
-        return identify(self._function, name=told.name, version=told.version, depends=told.depends, ignore=told.ignore)
+        return identify_call(self._function, self._declared.process)
 
     @property
     def declared_version(self) -> str | None:
         """What stands for its code, also where another cached function calls it; None if its code counts."""
-        version = self._declared.version
-        return None if version is None else str(version)
+        return self._declared.process.version
 
     @overload
     def __get__(self, instance: None, owner: type) -> Self: ...
@@ -146,19 +147,10 @@ class _Cached(Generic[P, Result, Found, Explained]):
         project: ProjectBase = self._declared.project or get_project()
         return project
 
-    def _full_process(self, call: _Call) -> Process:
-        process = self.process
-        parameters = bind_parameters(self._function, call.args, call.kwargs, self._declared.ignore)
-        return replace(process, parts=(*process.parts, *parameters))
-
     def _computation(self, call: _Call, terms: Terms) -> Computation:
-        project, process = self._project(), self._full_process(call)
-        if process.is_of_main:
-            project._client.kept(CacheState).warn(
-                f"main {process.name}",
-                f"{process.name!r} is a function of __main__: nothing but its code tells it from others of this name. "
-                "Say @cached(name=...) to give it one of its own.",
-            )
+        project, process = self._project(), self._identified(call)
+        if process.caution:
+            project._client.kept(CacheState).warn(f"name {process.name}", process.caution)
         return Computation(
             project=project,
             process=process,
@@ -166,15 +158,44 @@ class _Cached(Generic[P, Result, Found, Explained]):
             terms=terms,
             used=artifacts_in([call.args, call.kwargs]),
             is_abandoned=call.is_abandoned,
+            is_current=lambda: self._is_current(process),
         )
+
+    def _identified(self, call: _Call) -> Process:
+        return identify_call(self._function, self._declared.process, call.args, call.kwargs)
+
+    def _is_current(self, process: Process) -> bool:
+        """Whether the code is still what it was when the key was made."""
+        try:
+            return self.process.code == process.code
+        except Doubt:
+            return False
 
     def _value(self, call: _Call, terms: Terms | None = None) -> Any:
         try:
             computation = self._computation(call, terms or self._declared.terms)
+        except NotBound:  # its own error comes
+            return call.compute()
+        except Doubt as error:
+            if self._is_strict:
+                raise
+            return self._uncached(call, error)
         except (Unavailable, DeadlineExceeded) as error:  # the project that XPSTORE_PROJECT names cannot be opened
             get_client().kept(CacheState).away(error)
             return call.compute()
         return computation.value()
+
+    @property
+    def _is_strict(self) -> bool:
+        strict = self._declared.strict
+        return bool(setting("XPSTORE_CACHE_STRICT", 0)) if strict is None else strict
+
+    def _uncached(self, call: _Call, doubt: Doubt) -> Any:
+        """Computes what no key can be made of."""
+        state = self._project()._client.kept(CacheState)
+        state.warn(f"doubt {self.__qualname__} {doubt}", f"{self.__qualname__} is computed and not cached: {doubt}")
+        state.count(uncached=1)
+        return call.compute()
 
     def _fresh_value(self, call: _Call) -> Any:
         return self._value(call, replace(self._declared.terms, force=True))
@@ -185,7 +206,7 @@ class _Cached(Generic[P, Result, Found, Explained]):
         return CachedArtifact._from_wire(computation.version(), project._client, project)
 
     def _explanation(self, call: _Call) -> Explanation:
-        return Cache(self._project())._explain(self._full_process(call), self._declared.terms.max_age_us)
+        return Cache(self._project())._explain(self._identified(call), self._declared.terms.max_age_us)
 
 
 class CachedFunction(_Cached[P, R, CachedArtifact, Explanation], Generic[P, R]):
@@ -249,8 +270,8 @@ def cached(name: Any = None, **options: Unpack[FunctionOptions]) -> Any:
         of an async function are async too.
 
     Raises:
-        InvalidArgument: it is a generator or no function, or an option is malformed. At a call: an argument or
-            something that the code refers to has no fingerprint.
+        InvalidArgument: it is a generator or no function, or an option is malformed. At a call, if `strict`: an
+            argument or something that the code refers to has no fingerprint.
         NotInitialized, NoProject: at a call: `init()` was not called, there is no current project.
         ComputationFailed: at a call: somebody else computed it meanwhile, and it raised an exception.
 
@@ -266,18 +287,21 @@ def cached(name: Any = None, **options: Unpack[FunctionOptions]) -> Any:
     """
     if callable(name):
         return cached()(name)
-    ignore = options.pop("ignore", ())
-    declared = _Declared(
+    process = declare(
         name=None if name is None else to_name("name", name),
         version=options.pop("version", None),
-        ignore=ignore,
         depends=options.pop("depends", ()),
+        ignore=options.pop("ignore", ()),
+    )
+    declared = _Declared(
+        process=process,
         project=options.pop("project", None),
+        strict=options.pop("strict", None),
         terms=to_terms(options),
     )
 
     def decorate(function: Callable[..., Any]) -> Any:
-        check_cacheable(function, ignore)
+        check_cacheable(function, process.ignore)
         kind = AsyncCachedFunction if inspect.iscoroutinefunction(function) else CachedFunction
         return kind(function, declared)
 

@@ -1,31 +1,35 @@
 """Fingerprints: the same for the same value anywhere, another for every other value, an error for what has none."""
 
 import collections
+import concurrent.futures
 import contextlib
 import dataclasses
-import datetime
 import io
 import json
-import math
 import os
 import random
+import re
+import socket
+import sqlite3
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePath
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pytest
 
 from support.fingerprint_mutations import mutations, oracle
 from support.fingerprint_notation import Notation, build
 from xpstore._identity.process import fingerprint
 from xpstore._identity.values import Part, PartKind, fingerprint_process
+from xpstore._identity.values import fingerprint as fingerprint_with
 from xpstore.errors import InvalidArgument
 
 DOCUMENTED = Path(__file__).parents[2] / "docs" / "fingerprint-vectors.json"
@@ -41,7 +45,30 @@ def names(vectors: list[Notation]) -> pytest.MarkDecorator:
 def test_vector(vector: Notation, tmp_path: Path) -> None:
     if vector["value"]["type"] == "tensor":
         pytest.importorskip("torch", reason="torch is not installed")
-    assert fingerprint(build(vector["value"], tmp_path)) == vector["fingerprint"]
+    assert fingerprint_of(vector, tmp_path) == vector["fingerprint"]
+
+
+def fingerprint_of(vector: Notation, folder: Path) -> str:
+    value = build(vector["value"], folder)
+    if vector.get("is_global"):
+        return fingerprint_with(value, follower=Nothing(), is_global=True)
+    return fingerprint(value)
+
+
+class Nothing:
+    """The follower of values in which there is nothing to follow."""
+
+    def code(self, value: Any) -> str:
+        raise AssertionError(value)
+
+    def met(self, value: Any) -> None:
+        pass
+
+
+def test_vectors_are_read_by_any_language() -> None:
+    text = DOCUMENTED.read_text("ascii")
+    for characters in re.findall(r"(?:\\u[0-9a-f]{4})+", text):
+        json.loads(f'"{characters}"').encode()  # no half of a surrogate pair
 
 
 @names(VECTORS["refused_values"])
@@ -73,7 +100,6 @@ def test_vectors_are_many_and_differ_where_their_values_do() -> None:
         by_fingerprint[vector["fingerprint"]].append(vector["name"])
     assert sorted(same for same in by_fingerprint.values() if len(same) > 1) == [
         ["NaN", "NaN with a sign and a payload"],
-        ["dictionary", "dictionary in another order"],
     ]
 
 
@@ -100,7 +126,8 @@ from support.fingerprint_notation import build
 from xpstore._identity.process import fingerprint
 vectors = json.loads(pathlib.Path(sys.argv[1]).read_text())["values"]
 with tempfile.TemporaryDirectory() as folder:
-    values = [build(one["value"], pathlib.Path(folder)) for one in vectors if one["value"]["type"] != "tensor"]
+    vectors = [one for one in vectors if one["value"]["type"] != "tensor" and not one.get("is_global")]
+    values = [build(one["value"], pathlib.Path(folder)) for one in vectors]
     values.append({f"word {i}" for i in range(1000)})
     values.append({(f"word {i}", i): frozenset({"a", "b", i}) for i in range(100)})
     print(*map(fingerprint, values))
@@ -115,7 +142,8 @@ def test_same_with_any_hash_seed() -> None:
 
     first, second = run("1"), run("2")
     assert first == second
-    assert first[:-2] == [one["fingerprint"] for one in VECTORS["values"] if one["value"]["type"] != "tensor"]
+    plain = [one for one in VECTORS["values"] if one["value"]["type"] != "tensor" and not one.get("is_global")]
+    assert first[:-2] == [one["fingerprint"] for one in plain]
 
 
 def test_no_library_is_imported_for_plain_values() -> None:
@@ -166,12 +194,6 @@ class Broken:
         raise KeyError("lost")
 
 
-def cycle() -> list[Any]:
-    values: list[Any] = [1]
-    values.append({"again": values})
-    return values
-
-
 @dataclasses.dataclass
 class Order:
     x: Any
@@ -181,46 +203,50 @@ def generator() -> Iterator[int]:
     yield 1
 
 
+class Unsteady:
+    def __reduce__(self) -> Any:
+        return list, ([random.random()],)
+
+
+class Unreduced:
+    def __getstate__(self) -> Any:
+        raise ZeroDivisionError
+
+
 UNSEEN = object()
+UNSEEN_TOO = Endless()
 
 REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "generator": (lambda: {"layers": [1, 2, 3, generator()]}, r"config\['layers'\]\[3\]: a generator has no"),
     "object": (lambda: Order(object()), r"config\.x: an object has no fingerprint: .*__fingerprint__.*ignore="),
     "key": (lambda: {(1, UNSEEN): 1}, r"config, among the keys\[1\]: an object has no"),
     "element": (lambda: {frozenset([UNSEEN])}, "config, an element, an element: an object has no"),
-    "lambda": (lambda: [lambda: 1], r"config\[0\]: .* is a lambda"),
     "module": (lambda: json, "config: a module has no"),
     "lock": (threading.Lock, "config: a _thread.lock has no"),
     "file": (lambda: io.BytesIO(b""), "config: a _io.BytesIO has no .* pass its path"),
     "seed": (lambda: random.Random(1), "config: a random.Random has no .* pass the seed"),
     "numpy seed": (lambda: {"rng": np.random.default_rng(1)}, r"config\['rng'\]: .*pass the seed"),
-    "cycle": (cycle, r"config\[1\]\['again'\]: it contains itself"),
     "endless": (Endless, "config.*nested deeper than 20,000 levels"),
     "raises": (lambda: [Broken()], r"config\[0\]: its __fingerprint__ raised KeyError: 'lost'"),
     "inside __fingerprint__": (lambda: Tokenizer([UNSEEN]), r"config\.__fingerprint__\(\)\[0\]: an object"),
-    "two NaN": (lambda: {math.nan: 1, float("nan"): 2}, "config: two keys"),
     "no path": (lambda: {"data": Path("/nonexistent/x")}, r"config\['data'\]: '/nonexistent/x': cannot be read"),
     "pure path": (lambda: PurePath("x"), "config: .*has no fingerprint: a path stands for what it contains"),
     "long double": (lambda: np.zeros(1, "g"), "config: an array of .* convert it with astype"),
-    "masked": (lambda: np.ma.zeros(1), "config: .*pass a plain array"),
     "objects": (lambda: np.array([[1, UNSEEN]], object), r"config\[1\]: an object"),
     "frame": (lambda: pd.DataFrame({"x": [1], "y": [UNSEEN]}), r"config\['y'\]\[0\]: an object"),
-    "periods": (lambda: pd.Series(pd.period_range("2020", periods=2)), r"config\.values: .*convert what is period"),
-    "map": (lambda: pa.table({"m": pa.array([], pa.map_(pa.string(), pa.int8()))}), r"config\['m'\]: a column of map"),
-    "zone": (lambda: datetime.time(1, tzinfo=Seasons()), "config: a time in .* no fixed offset"),
+    "socket": (socket.socket, "config: a socket.socket has no .*pass the address"),
+    "executor": (lambda: [ThreadPoolExecutor(1)], r"config\[0\]: a .*ThreadPoolExecutor has no .*how many workers"),
+    "mock": (lambda: Order(mock.MagicMock()), r"config\.x: an .*MagicMock has no .*a mock stands for anything"),
+    "weak reference": (lambda: weakref.ref(UNSEEN_TOO), "config: a weakref.ReferenceType has no .*what it refers to"),
+    "iterator": (lambda: iter([1]), "config: a list_iterator has no .*pass a list"),
+    "local of a thread": (threading.local, "config: a _thread._local has no"),
+    "future": (concurrent.futures.Future, "config: a concurrent.futures._base.Future has no"),
+    "database": (lambda: sqlite3.connect(":memory:"), "config: a sqlite3.Connection has no .*path of the database"),
+    "never the same": (lambda: [Unsteady()], "config: something in it is made anew from other values each"),
+    "reduction raises": (lambda: [Unreduced()], r"config\[0\]: a .*Unreduced has no fingerprint: .*__fingerprint__"),
+    "ufunc of nobody": (lambda: np.frompyfunc(abs, 1, 1), "config: a numpy.ufunc has no .*numpy and scipy"),
     "memoryview": (lambda: np.zeros(2).data, "config: a memoryview of format 'd'"),
 }  # fmt: skip
-
-
-class Seasons(datetime.tzinfo):
-    def utcoffset(self, when: datetime.datetime | None) -> datetime.timedelta | None:
-        return None if when is None else datetime.timedelta(hours=1)
-
-    def dst(self, when: datetime.datetime | None) -> None:
-        pass
-
-    def tzname(self, when: datetime.datetime | None) -> str:
-        return "seasons"
 
 
 @pytest.mark.parametrize("name", REFUSED)

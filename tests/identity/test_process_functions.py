@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from support.program import Program, differing
-from xpstore._identity.process import Process, bind_parameters, check_cacheable, fingerprint, identify
+from xpstore._identity.process import Process, check_cacheable, declare, fingerprint, identify, identify_call
 from xpstore._identity.values import Part, PartKind, fingerprint_process
 from xpstore.errors import InvalidArgument
 
@@ -36,7 +36,7 @@ def test_methods_are_known_with_their_class_and_their_object(program: Program) -
     assert identify(own.Trainer(0.1).fit) == identify(own.Trainer(0.1).fit)
     assert identify(own.Trainer(0.1).fit) != identify(own.Trainer(0.2).fit)
     assert identify(own.Trainer.named).name == "lab.own.Trainer.named"
-    [self, x] = bind_parameters(own.Trainer.fit, (own.Trainer(0.1), 3), {})
+    [*_, self, x] = identify_call(own.Trainer.fit, declare(), (own.Trainer(0.1), 3), {}).parts
     assert (self.name, x.name) == ("self", "x")
     before, plain = identify(own.Trainer(0.1).fit), identify(own.Trainer.fit)
     program.edit("own", "x * self.lr", "x / self.lr")
@@ -196,9 +196,30 @@ def test_malformed_options_are_refused(program: Program, options: dict[str, Any]
         identify(program.load().waited, **options)
 
 
-def test_a_lambda_with_a_version_needs_a_name() -> None:
-    with pytest.raises(InvalidArgument, match="give it `name=` too"):
-        identify(lambda x: x, version=1)
+def test_a_version_stands_for_a_function_that_its_name_leads_to(program: Program) -> None:
+    """Others may be named <lambda>, or be made by the same function, or be of another `__main__`."""
+    own = program.write("""
+        def make(k):
+            def inner(x):
+                return x * k
+            return inner
+
+        def wrapped(function):
+            def wrapper(x):
+                return function(x)
+            return wrapper
+
+        one, other = lambda x: x, lambda x: -x
+    """)
+    two, three = own.make(2), own.make(3)
+    for name, same in ((None, False), ("same", False)):
+        assert (identify(two, name=name, version=1) == identify(three, name=name, version=1)) == same
+    assert identify(own.one, version=1) != identify(own.other, version=1)
+    assert identify(own.one, name="same", version=1) == identify(own.other, name="same", version=1)
+    assert "so its code counts" in identify(own.one, version=1).caution
+    assert identify(own.one, version=1) != identify(own.one, version=2)
+    before, after = (identify(own.wrapped(own.make(k)), name="same", version=1) for k in (2, 3))
+    assert before != after, "what the wrapped function closes over counts"
 
 
 # Functions as values
@@ -219,8 +240,7 @@ def test_a_function_as_an_argument_is_its_code(program: Program) -> None:
     before_model = fingerprint(model.Model)
     program.edit("model", "return 4", "return 5")
     assert fingerprint(program.load("model").Model) != before_model
-    with pytest.raises(InvalidArgument, match=r"key\['by'\]: .*is a lambda"):
-        fingerprint({"by": lambda x: x}, "key")
+    assert fingerprint({"by": lambda x: x}) == fingerprint({"by": lambda x: x}) != fingerprint({"by": lambda x: -x})
 
 
 def test_a_table_that_holds_the_function_that_reads_it_ends(program: Program) -> None:

@@ -1,14 +1,15 @@
 """What may be cached, and how the arguments of a call become parameters."""
 
 import functools
-import multiprocessing
-from collections.abc import Callable, Iterator
+import inspect
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import numpy
 import pytest
 
-from xpstore._identity.process import bind_parameters, check_cacheable
-from xpstore._identity.values import PartKind
+from xpstore._identity.process import Doubt, NotBound, check_cacheable, declare, identify_call
+from xpstore._identity.values import Part, PartKind
 from xpstore.errors import InvalidArgument
 
 
@@ -36,9 +37,16 @@ def test_ignored_names_must_be_parameters() -> None:
     ):
         check_cacheable(identity, ignore=["verbose"])
     with pytest.raises(InvalidArgument, match="must be a list or tuple of names"):
-        check_cacheable(takes, ignore="a")
+        declare(ignore="a")
     with pytest.raises(InvalidArgument, match="must be a function"):
         check_cacheable(3)  # type: ignore[arg-type]
+
+
+def parameters(
+    function: Callable[..., Any], args: tuple[Any, ...] = (), kwargs: Any = None, ignore: Sequence[str] = ()
+) -> list[Part]:
+    process = identify_call(function, declare(ignore=ignore), args, kwargs or {})
+    return [part for part in process.parts if part.kind is PartKind.PARAMETER]
 
 
 def identity(values: Any) -> Any:
@@ -54,7 +62,7 @@ SAME_CALLS: list[tuple[tuple[Any, ...], dict[str, Any]]] = [
 
 
 def test_equal_calls_bind_to_equal_parameters() -> None:
-    expected = bind_parameters(takes, (1,), {})
+    expected = parameters(takes, (1,), {})
     assert [(part.kind, part.name, part.text) for part in expected] == [
         (PartKind.PARAMETER, "a", "1"),
         (PartKind.PARAMETER, "b", "2"),
@@ -62,11 +70,11 @@ def test_equal_calls_bind_to_equal_parameters() -> None:
         (PartKind.PARAMETER, "d", "4"),
     ]
     for args, kwargs in SAME_CALLS:
-        assert bind_parameters(takes, args, kwargs) == expected
+        assert parameters(takes, args, kwargs) == expected
 
 
 def test_members_of_star_arguments_are_parameters() -> None:
-    parts = bind_parameters(takes, (1, 2, 3, 5, 6), {"a": 7, "z": 8})
+    parts = parameters(takes, (1, 2, 3, 5, 6), {"a": 7, "z": 8})
     assert {part.name: part.text for part in parts} == {
         "a": "1", "b": "2", "c": "3", "d": "4", "rest[0]": "5", "rest[1]": "6", "others.a": "7", "others.z": "8"
     }  # fmt: skip
@@ -74,22 +82,88 @@ def test_members_of_star_arguments_are_parameters() -> None:
 
 
 def test_ignored_parameters_do_not_count() -> None:
-    parts = bind_parameters(takes, (1,), {"z": 8, "bar": lambda: 0}, ignore=["c", "d", "bar"])
+    parts = parameters(takes, (1,), {"z": 8, "bar": lambda: 0}, ignore=["c", "d", "bar"])
     assert [part.name for part in parts] == ["a", "b", "others.z"]
-    assert [part.name for part in bind_parameters(takes, (1,), {"z": 8}, ignore=["others", "b"])] == ["a", "c", "d"]
+    assert [part.name for part in parameters(takes, (1,), {"z": 8}, ignore=["others", "b"])] == ["a", "c", "d"]
 
 
 def test_an_argument_without_a_fingerprint_is_named() -> None:
-    with pytest.raises(InvalidArgument, match=r"^values\['lock'\]: "):
-        bind_parameters(identity, ({"lock": multiprocessing.Lock()},), {})
-    with pytest.raises(TypeError, match="missing a required argument"):
-        bind_parameters(identity, (), {})
+    with pytest.raises(Doubt, match=r"^values\['all'\]: .*reading it would use it up"):
+        parameters(identity, ({"all": values()},))
+    with pytest.raises(NotBound, match="missing a required argument"):
+        parameters(identity)
 
 
 def test_a_changed_default_changes_the_call() -> None:
     def late(x: int, y: Any = 2) -> int:
         return x
 
-    before = bind_parameters(late, (1,), {})
+    before = parameters(late, (1,), {})
     late.__defaults__ = (3,)
-    assert bind_parameters(late, (1,), {}) != before
+    assert parameters(late, (1,), {}) != before
+
+
+def outer(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def wrapper(x: int, mode: str = "new") -> Any:
+        return function(x, mode)
+
+    return wrapper
+
+
+def injecting(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def wrapper(*args: Any) -> Any:
+        return function("database", *args)
+
+    return wrapper
+
+
+def old(x: int, mode: str = "old") -> tuple[int, str]:
+    return x, mode
+
+
+def stored(database: str, x: int = 5, y: int = 6) -> Any:
+    return database, x, y
+
+
+WEIGHTS = numpy.arange(3)
+
+
+class Signed:
+    """A callable that lies about its parameters."""
+
+    __signature__ = inspect.signature(lambda anything: None)
+
+    def __call__(self, x: int, y: int = 3) -> int:
+        return x + y
+
+    def __fingerprint__(self) -> int:
+        return 1
+
+
+def texts(parts: list[Part]) -> dict[str, str]:
+    return {part.name: part.text for part in parts}
+
+
+def test_what_the_caller_passes_is_what_is_bound() -> None:
+    assert texts(parameters(outer(old), (1,))) == {"x": "1", "mode": "'new'"}
+    assert texts(parameters(outer(old), (1, "old"))) == {"x": "1", "mode": "'old'"}
+    assert texts(parameters(injecting(stored), (1,))) == {"args[0]": "1"}
+    assert texts(parameters(injecting(stored), (1, 5))) == {"args[0]": "1", "args[1]": "5"}
+    assert texts(parameters(injecting(stored))) == {}
+    assert texts(parameters(Signed(), (1,))) == {"x": "1", "y": "3"}
+    assert texts(parameters(functools.partial(outer(old), mode="third"), (1,))) == {"x": "1", "mode": "'third'"}
+    assert texts(parameters(functools.lru_cache(outer(old)), (1,))) == {"x": "1", "mode": "'new'"}
+
+
+def test_two_functions_that_are_wrapped_alike_are_two() -> None:
+    declared = declare()
+    assert identify_call(injecting(stored), declared, (1,)).parts != identify_call(injecting(old), declared, (1,)).parts
+
+
+def test_a_default_that_cannot_be_compared_is_no_obstacle() -> None:
+    def weighed(x: int, *, weights: Any = WEIGHTS) -> None: ...
+
+    assert [part.name for part in parameters(weighed, (1,))] == ["x", "weights"]
+    assert parameters(weighed, (1,)) == parameters(weighed, (1,))

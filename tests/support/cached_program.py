@@ -18,6 +18,7 @@ from xpstore import cached
 from xpstore._caching.state import CacheState
 
 folder = Path()
+computed: list[int] = []  # not of the function that notes them: what a function closes over counts
 PATIENCE_SECONDS = 120
 
 
@@ -82,13 +83,13 @@ def g(key: str, asks: bool = True) -> str:
 def storm(rank: int, api_key: str, address: str, project: str, keys: int) -> int:
     """Asks for all keys in an order of its own. Returns how many it computed itself."""
     client = xpstore.Client(api_key, address)
-    computed: list[int] = []
 
     @cached(name="storm", version=1, project=client.project(project))
     def compute(number: int) -> str:
         computed.append(number)
         return f"result {number}"
 
+    computed.clear()
     for number in random.Random(rank).sample(range(keys), keys):
         assert compute(number) == f"result {number}"
     counts = client.kept(CacheState).counts

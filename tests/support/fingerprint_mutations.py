@@ -36,7 +36,7 @@ def nodes(value: Any) -> int:
 
 
 def mutate(chance: random.Random, value: Any) -> Any:
-    """The value with one change somewhere in it; sometimes none that counts, such as another order of keys."""
+    """The value with one change somewhere in it; sometimes none that counts."""
     if isinstance(value, dict) and value and chance.random() < 0.85:
         key = chance.choice(list(value))
         return {**value, key: mutate(chance, value[key])}
@@ -136,7 +136,7 @@ def oracle(value: Any) -> str:
     kind = type(value).__name__
     match value:
         case dict():
-            return f"{kind}{sorted((oracle(key), oracle(item)) for key, item in value.items())}"
+            return f"{kind}{[(oracle(key), oracle(item)) for key, item in value.items()]}"
         case set() | frozenset():
             return f"{kind}{sorted(map(oracle, value))}"
         case list() | tuple():

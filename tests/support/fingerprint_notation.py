@@ -1,17 +1,20 @@
 """Values of docs/fingerprint-vectors.json, made from the notation that docs/fingerprint.md describes."""
 
+import copyreg
 import enum
 import re
 import struct
+import threading
 from collections import OrderedDict, namedtuple
 from dataclasses import make_dataclass
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from types import NoneType
 from typing import Any, cast
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -26,9 +29,9 @@ Notation = dict[str, Any]
 
 # What artifacts and models know of themselves is asked of nobody.
 NO_CLIENT = cast(Client, None)
+NOTHING: Notation = {"type": "dict", "entries": []}
 EPOCH = datetime(1970, 1, 1)
 PLAIN = {
-    "list": list,
     "tuple": tuple,
     "set": set,
     "frozenset": frozenset,
@@ -45,6 +48,7 @@ class Builder:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._open = list[Any]()  # the lists and dictionaries that are being built
 
     def build(self, notation: Notation) -> Any:
         return getattr(self, "_" + notation["type"])(notation)
@@ -68,6 +72,8 @@ class Builder:
         return complex(*map(_double, notation["bits"]))
 
     def _str(self, notation: Notation) -> str:
+        if "utf16_hex" in notation:
+            return bytes.fromhex(notation["utf16_hex"]).decode("utf-16-be", "surrogatepass")
         return str(notation["value"])
 
     def _bytes(self, notation: Notation) -> bytes:
@@ -82,13 +88,29 @@ class Builder:
     def _fraction(self, notation: Notation) -> Fraction:
         return Fraction(int(notation["numerator"]), int(notation["denominator"]))
 
-    def _list(self, notation: Notation) -> Any:
+    def _tuple(self, notation: Notation) -> Any:
         return PLAIN[notation["type"]](self._all(notation["items"]))
 
-    _tuple = _set = _frozenset = _list
+    _set = _frozenset = _tuple
+
+    def _list(self, notation: Notation) -> list[Any]:
+        made = list[Any]()
+        self._open.append(made)
+        made.extend(self._all(notation["items"]))
+        self._open.pop()
+        return made
 
     def _dict(self, notation: Notation) -> dict[Any, Any]:
-        return {self.build(key): self.build(value) for key, value in notation["entries"]}
+        made = dict[Any, Any]()
+        self._open.append(made)
+        made.update((self.build(key), self.build(value)) for key, value in notation["entries"])
+        self._open.pop()
+        return made
+
+    _attributes = _dict
+
+    def _back(self, notation: Notation) -> Any:
+        return self._open[-int(notation["up"])]
 
     def _ordered_dict(self, notation: Notation) -> OrderedDict[Any, Any]:
         return OrderedDict(self._dict(notation))
@@ -103,10 +125,19 @@ class Builder:
         return date.fromisoformat(notation["value"])
 
     def _datetime(self, notation: Notation) -> datetime:
-        return (EPOCH + timedelta(microseconds=int(notation["microseconds"]))).replace(tzinfo=_zone(notation))
+        return (EPOCH + timedelta(microseconds=int(notation["microseconds"]))).replace(**self._clock(notation))
 
     def _time(self, notation: Notation) -> time:
-        return (EPOCH + timedelta(microseconds=int(notation["microseconds"]))).time().replace(tzinfo=_zone(notation))
+        return (EPOCH + timedelta(microseconds=int(notation["microseconds"]))).time().replace(**self._clock(notation))
+
+    def _clock(self, notation: Notation) -> Any:
+        zone = notation.get("zone")
+        return {"tzinfo": None if zone is None else self._zone(zone), "fold": notation.get("fold", 0)}
+
+    def _zone(self, notation: Notation) -> tzinfo:
+        if notation["class"] == "zoneinfo.ZoneInfo":
+            return ZoneInfo(notation["name"])
+        return timezone(timedelta(microseconds=int(notation["offset"])), notation["name"])
 
     def _timedelta(self, notation: Notation) -> timedelta:
         return timedelta(microseconds=int(notation["microseconds"]))
@@ -118,9 +149,14 @@ class Builder:
         return re.compile(self.build(notation["pattern"]), notation["flags"])
 
     def _file(self, notation: Notation) -> Path:
-        path = self._folder / f"file-{len(list(self._folder.iterdir()))}"
+        folder = self._folder / f"folder-{len(list(self._folder.iterdir()))}"
+        folder.mkdir()
+        path = folder / str(notation["name"])
         path.write_bytes(bytes.fromhex(notation["hex"]))
         return path
+
+    def _path_text(self, notation: Notation) -> Path:
+        return Path(notation["value"])
 
     def _directory(self, notation: Notation) -> Path:
         root = self._folder / f"directory-{len(list(self._folder.iterdir()))}"
@@ -169,9 +205,33 @@ class Builder:
         value = self.build(notation["value"])
         return _named(type("Made", (), {"__fingerprint__": lambda _: value}), notation)()
 
+    def _reduced(self, notation: Notation) -> Any:
+        arguments, state, items, entries = (
+            self.build(notation.get(part, {"type": "none"})) for part in ("arguments", "state", "items", "entries")
+        )
+        kind = _named(type("Made", (), {}), notation)
+        kind.__reduce_ex__ = (
+            lambda _, __: (
+                {"copyreg.__newobj__": copyreg.__newobj__}[notation["make"]],  # type: ignore[attr-defined]
+                (kind, *arguments[1:]),
+                state,
+                items,
+                None if entries is None else list(entries.items()),
+            )
+        )
+        return kind()
+
+    def _object(self, _: Notation) -> object:
+        return object()
+
+    def _idle(self, _: Notation) -> Any:
+        return threading.Event()
+
     def _array(self, notation: Notation) -> Any:
-        data = np.frombuffer(bytes.fromhex(notation["hex"]), "<" + notation["dtype"])
-        return data.reshape(notation["shape"])
+        data = np.frombuffer(bytes.fromhex(notation["hex"]), "<" + notation["dtype"].removeprefix(">"))
+        data = data.reshape(notation["shape"]).astype(notation["dtype"])
+        axes = notation.get("axes")
+        return data if axes is None else np.ascontiguousarray(data.transpose(axes)).transpose(np.argsort(axes))
 
     def _scalar(self, notation: Notation) -> Any:
         return self._array({**notation, "shape": [1]})[0]
@@ -179,9 +239,13 @@ class Builder:
     def _records(self, notation: Notation) -> Any:
         fields = {name: self.build(field) for name, field in notation["fields"]}
         depth = len(notation["shape"])
-        array = np.zeros(
-            notation["shape"], [(name, field.dtype, field.shape[depth:]) for name, field in fields.items()]
-        )
+        kind: Any = {
+            "names": list(fields),
+            "formats": [(field.dtype, field.shape[depth:]) for field in fields.values()],
+            "offsets": notation["offsets"],
+            "itemsize": notation["itemsize"],
+        }
+        array: Any = np.zeros(notation["shape"], np.dtype(kind))
         for name, field in fields.items():
             array[name] = field
         return array
@@ -209,42 +273,59 @@ class Builder:
         )
 
     def _table(self, notation: Notation) -> Any:
-        return pa.table({name: self.build(column) for name, column in notation["columns"]})
+        columns = [(name, self.build(column)) for name, column in notation["columns"]]
+        notes = notation.get("notes", [[True, None]] * len(columns))
+        fields = [
+            pa.field(name, column.type, nullable, _metadata(metadata))
+            for (name, column), (nullable, metadata) in zip(columns, notes, strict=True)
+        ]
+        return pa.table([column for _, column in columns], pa.schema(fields, _metadata(notation.get("metadata"))))
+
+    def _extension(self, notation: Notation) -> Any:
+        return pd.array(self.build(notation["content"]).to_pylist(), dtype=notation["name"])
 
     def _index(self, notation: Notation) -> Any:
-        names, levels = self._all(notation["names"]), [_values(level) for level in self._all(notation["levels"])]
-        if notation["type"] == "index":
-            return pd.Index(levels[0], name=names[0])
-        return pd.MultiIndex.from_arrays(levels, names=names)
+        name, values = self.build(notation["name"]), self.build(notation["values"])
+        if isinstance(values, range):
+            return pd.RangeIndex(values, name=name)
+        index: Any = pd.Index(values, _kind(notation["values"]), name=name)
+        if "freq" in notation:
+            index.freq = notation["freq"]
+        return index
 
-    _multi_index = _index
+    def _multi_index(self, notation: Notation) -> Any:
+        levels, codes = zip(*notation["levels"], strict=True)
+        return pd.MultiIndex(self._all(list(levels)), list(codes), names=self._all(notation["names"]))
 
     def _series(self, notation: Notation) -> Any:
         parts = self._all([notation["name"], notation["index"], notation["values"]])
-        return pd.Series(_values(parts[2]), index=parts[1], name=parts[0])
+        series = pd.Series(parts[2], parts[1], _kind(notation["values"]), parts[0])
+        series.attrs = self.build(notation.get("attrs", NOTHING))
+        return series
 
     def _frame(self, notation: Notation) -> Any:
         columns, index = self.build(notation["columns"]), self.build(notation["index"])
-        values = [_values(one) for one in self._all(notation["values"])]
-        frame = pd.DataFrame(dict(enumerate(values)), index=index)
+        values = {i: pd.Series(self.build(one), index, _kind(one)) for i, one in enumerate(notation["values"])}
+        frame = pd.DataFrame(values, index)
         frame.columns = columns
+        frame.attrs = self.build(notation.get("attrs", NOTHING))
         return frame
 
     def _categorical(self, notation: Notation) -> Any:
-        categories = pd.Index(_values(self.build(notation["categories"])))
+        categories = self.build(notation["categories"])
         return pd.Categorical.from_codes(notation["codes"], categories, notation["ordered"])
 
     def _zoned(self, notation: Notation) -> Any:
         instants = pd.DatetimeIndex(self.build(notation["instants"])).tz_localize("UTC")
-        return instants.tz_convert(notation["zone"]).array
+        return instants.tz_convert(self._zone(notation["zone"])).array
 
     def _missing(self, notation: Notation) -> Any:
         return {"NaT": pd.NaT, "NA": pd.NA}[notation["name"]]
 
     def _timestamp(self, notation: Notation) -> Any:
         value = self.build(notation["value"])
-        nanoseconds = pd.Timedelta(notation["nanoseconds"], "ns")
-        return (pd.Timestamp(value) if isinstance(value, datetime) else pd.Timedelta(value)).as_unit("ns") + nanoseconds
+        made = (pd.Timestamp(value) if isinstance(value, datetime) else pd.Timedelta(value)).as_unit(notation["unit"])
+        return made + pd.Timedelta(notation["nanoseconds"], "ns") if notation["nanoseconds"] else made
 
     def _intervals(self, notation: Notation) -> Any:
         left, right = self._all([notation["left"], notation["right"]])
@@ -253,6 +334,7 @@ class Builder:
 
 ARROW = {
     "string": pa.string(),
+    "large_string": pa.large_string(),
     "binary": pa.binary(),
     "i8": pa.int64(),
     "u1": pa.uint8(),
@@ -268,7 +350,7 @@ def _arrow_type(notation: Notation) -> Any:
     match notation["kind"]:
         case "list":
             return pa.list_(ARROW[notation["inner"]])
-        case "dictionary":
+        case "dictionary[i4]":
             return pa.dictionary(pa.int32(), ARROW[notation["inner"]])
         case "struct":
             return pa.struct([(name, ARROW[kind]) for name, kind in notation["fields"]])
@@ -276,11 +358,13 @@ def _arrow_type(notation: Notation) -> Any:
             return ARROW[kind]
 
 
-def _values(value: Any) -> Any:
-    """What pandas keeps of a column: text as its own, numbers that may be null as its nullable ones."""
-    if not isinstance(value, pa.Array):
-        return value
-    return pd.Series(value.to_pylist(), dtype=None if value.type == pa.string() else "Int64").array
+def _kind(notation: Notation) -> Any:
+    """What to tell pandas, which else makes texts of its own of objects that are all text."""
+    return object if notation.get("name") == "object" else None
+
+
+def _metadata(pairs: list[list[str]] | None) -> Any:
+    return None if pairs is None else {bytes.fromhex(key): bytes.fromhex(value) for key, value in pairs}
 
 
 def _named(kind: Any, notation: Notation) -> Any:
@@ -291,8 +375,3 @@ def _named(kind: Any, notation: Notation) -> Any:
 def _double(bits: str) -> float:
     number: float = struct.unpack(">d", bytes.fromhex(bits))[0]
     return number
-
-
-def _zone(notation: Notation) -> timezone | None:
-    offset = notation["offset"]
-    return None if offset is None else timezone(timedelta(microseconds=int(offset)))

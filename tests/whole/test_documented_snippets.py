@@ -28,8 +28,8 @@ with Project(id="a unique id for your Project", name="MyProjectName") as project
     available_projects = get_all_projects()       # still works there
 """
 OF_MAIN = (
-    "'square' is a function of __main__: nothing but its code tells it from others of this name. "
-    "Say @cached(name=...) to give it one of its own.\n"
+    "'square' may be a name of other functions too, so its code counts beside its version. "
+    "Say @cached(name=..., version=...) to give it a name of its own, then the version alone counts.\n"
 )
 SET_PROJECT = """
 set_project(Project(id="a unique id for your Project", name="MyProjectName"))   # project for the whole session

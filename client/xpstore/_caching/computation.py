@@ -34,7 +34,6 @@ from xpstore._values.checks import to_text
 from xpstore.errors import (
     ComputationFailed,
     Conflict,
-    DataLoss,
     DeadlineExceeded,
     Error,
     InvalidArgument,
@@ -52,7 +51,11 @@ MAX_HOLDER_LENGTH = 256
 
 
 class _Unreadable(Exception):
-    """A result cannot be read here."""
+    """A result cannot be read here, on these terms."""
+
+
+class _Broken(Exception):
+    """A result cannot be read anywhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,8 @@ class Computation:
         terms: how it is kept and found.
         used: ids of the artifacts among its parameters.
         is_abandoned: whether nobody wants the result any more.
+        is_current: whether the code still is that of the process, asked after computing: an autoreload or a mock may
+            have changed it meanwhile, and what was computed is of neither then.
     """
 
     project: ProjectBase
@@ -93,6 +98,7 @@ class Computation:
     terms: Terms
     used: list[str] = field(default_factory=list)
     is_abandoned: Callable[[], bool] = lambda: False
+    is_current: Callable[[], bool] = lambda: True
     fingerprint: str = field(init=False)
     _state: CacheState = field(init=False)
     _token: bytes = field(init=False)
@@ -118,6 +124,11 @@ class Computation:
                     value = self._read(found.version)
                 except NotFound:  # it, or an artifact that is part of it, has been deleted
                     force = True
+                    continue
+                except _Broken as error:
+                    force = True
+                    reason = f"A cached result of {self.process.name!r} cannot be read and is replaced: {error}"
+                    self._state.warn(f"read {self.process.name}", reason)
                     continue
                 self._state.count(hits=1, saved_us=found.duration_us)
                 return value
@@ -165,8 +176,12 @@ class Computation:
             )
         except TROUBLES as error:
             raise self._state.away(error) from None
-        except (InvalidArgument, DataLoss, OSError) as error:
+        except (InvalidArgument, OSError) as error:  # of these terms, of this machine
             raise _Unreadable(str(error)) from error
+        except (NotFound, MemoryError):
+            raise
+        except Exception as error:  # of the library that reads it: a first call did not raise, so no later one may
+            raise _Broken(f"{type(error).__name__}: {error}") from error
 
     def _obtain(self, force: bool) -> "cache_pb2.CacheEntry | Lease | _Alone":
         """An entry, or the lease to compute it, after waiting for others."""
@@ -236,9 +251,20 @@ class Computation:
             raise
         finally:
             _inside.reset(before)
-        version = self._stored(lease, value, int((time.monotonic() - began) * 1_000_000))
+        duration_us = int((time.monotonic() - began) * 1_000_000)
+        version = self._stored(lease, value, duration_us) if self._is_still(lease) else None
         self._state.count(computed=version is not None, uncached=version is None)
         return value, version
+
+    def _is_still(self, lease: Lease) -> bool:
+        if self.is_current():
+            return True
+        self._state.leases.release(lease)
+        self._problem = Conflict(
+            f"The code of {self.process.name!r} changed while it ran, so its result is not cached."
+        )
+        self._state.warn(f"changed {self.process.name}", str(self._problem))
+        return False
 
     def _stored(self, lease: Lease, value: Any, duration_us: int) -> "artifact_pb2.ArtifactVersion | None":
         """Publishes a value and completes the entry. Whatever goes wrong, the value is not lost."""

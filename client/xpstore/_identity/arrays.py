@@ -1,11 +1,22 @@
-"""Fingerprints of arrays and tensors: type, shape and elements in C order, whatever the layout in memory."""
+"""Fingerprints of arrays: type, shape, the order of the axes in memory, and elements in C order."""
 
 import math
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from xpstore._identity.builtins import LEAVES
-from xpstore._identity.nodes import Branch, Node, NodeType, Refused, at_index, no_fingerprint, seal
+from xpstore._identity.nodes import (
+    Branch,
+    Node,
+    NodeType,
+    Refused,
+    at_index,
+    named,
+    no_fingerprint,
+    seal,
+    seal_text,
+)
+from xpstore._identity.reductions import attributes, expand_reduced, name_to
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,31 +32,95 @@ _HALF_INFINITY = 0x7C00
 
 
 def expand_numpy(value: Any) -> bytes | Branch | None:
-    """Arrays, scalars and element types of numpy."""
+    """Arrays, scalars, element types and universal functions of numpy."""
     import numpy as np  # here: it may be missing
 
     if isinstance(value, np.generic):
         return _scalar(value)
     if isinstance(value, np.dtype):
-        return seal(NodeType.DTYPE + _name(value).encode())
-    if not isinstance(value, np.ndarray):
-        if isinstance(value, (np.random.Generator, np.random.RandomState)):
-            raise no_fingerprint(value, "pass the seed that it is made from")
-        return None
-    if type(value) not in (np.ndarray, np.memmap):
-        raise no_fingerprint(value, "pass a plain array, such as numpy.asarray makes, beside what it has more")
-    return expand_array(value)
+        return _dtype(value)
+    if isinstance(value, np.ufunc):
+        return _ufunc(value)
+    if value is np.ma.masked:
+        return seal(NodeType.TYPE + b"numpy.ma.masked")
+    if isinstance(value, np.ma.MaskedArray):
+        return _masked(value)
+    if isinstance(value, np.ndarray):
+        # joblib sends large arrays as files mapped into memory: the same arrays to whoever is sent them.
+        if type(value) in (np.ndarray, np.memmap):
+            return expand_array(value)
+        return _subclass(value, ("attributes", attributes(vars(value))))
+    if isinstance(value, (np.random.Generator, np.random.RandomState)):
+        raise no_fingerprint(value, "pass the seed that it is made from")
+    return None
+
+
+def _subclass(array: "Array", *more: tuple[str | None, Any]) -> Branch:
+    import numpy as np  # here: it may be missing
+
+    return named(NodeType.SUBCLASS, array, (None, array.view(np.ndarray)), *((None, value) for _, value in more))
+
+
+def _masked(array: Any) -> Branch:
+    """The elements, also those under the mask, what is masked, and what stands for that."""
+    import numpy as np  # here: it may be missing
+
+    known = ("_mask", "_fill_value", "_hardmask", "_sharedmask", "_isfield", "_baseclass", "_basedict")
+    more = {name: value for name, value in vars(array).items() if name not in known and value != {}}
+    beside = [("mask", np.ma.getmaskarray(array)), ("fill_value", array.fill_value), ("hardmask", bool(array.hardmask))]
+    return _subclass(array, *beside, ("attributes", attributes(more)))
+
+
+def _ufunc(value: Any) -> bytes:
+    module = name_to(value, value.__name__, "numpy", "scipy.special")
+    if module is None:
+        raise no_fingerprint(value, "only those of numpy and scipy.special have one: pass the function it is made of")
+    return seal(NodeType.TYPE + f"{module}.{value.__name__}".encode())
 
 
 def expand_array(array: "Array") -> bytes | Branch:
     """An array: records field by field, objects one by one, all else by its bytes."""
     if array.dtype.names is not None:
         fields = ((name, array[name]) for name in array.dtype.names)
-        names = tuple(array.dtype.names)
-        return Branch(NodeType.RECORDS, [(None, array.shape), (None, names), *fields], lambda label: f"[{label!r}]")
+        return Branch(NodeType.RECORDS, [(None, array.shape), (None, _layout(array.dtype)), *fields], _at_field)
     if array.dtype.kind == "O":
-        return Branch(NodeType.OBJECTS, [(None, array.shape), *enumerate(array.flat)], at_index)
-    return seal_pieces(NodeType.ARRAY, array.dtype, array.shape, [array])
+        return Branch(NodeType.OBJECTS, [(None, array.shape), (None, axes(array)), *enumerate(array.flat)], at_index)
+    if array.dtype.kind == "T":
+        return _texts(array)
+    return seal_pieces(NodeType.ARRAY, array.dtype, array.shape, [array], axes(array))
+
+
+def _at_field(label: Any) -> str:
+    return "" if label is None else f"[{label!r}]"
+
+
+def _layout(dtype: "np.dtype[Any]") -> tuple[Any, ...]:
+    """What the type of records says besides the types of its fields: names, offsets, size, and the class of one."""
+    import numpy as np  # here: it may be missing
+
+    fields: Any = dtype.fields or {}
+    offsets = tuple((name, *fields[name][1:]) for name in dtype.names or ())  # and titles, where there are any
+    return offsets, dtype.itemsize, issubclass(dtype.type, np.record)
+
+
+def _texts(array: "Array") -> Branch:
+    """An array of texts of any length, and what stands for a missing one."""
+    kind: Any = array.dtype
+    missing = (kind.na_object,) if hasattr(kind, "na_object") else ()
+    head = (array.shape, axes(array), missing, bool(kind.coerce))
+    return Branch(NodeType.TEXTS, [(None, head), *enumerate(array.astype(object).flat)], at_index)
+
+
+def axes(array: "Array") -> tuple[int, ...] | None:
+    """The axes from that of the largest steps in memory to that of the smallest; None if that is their order.
+
+    numpy adds numbers up along memory, so sums differ in their last digits with it.
+    """
+    if array.flags.c_contiguous or array.ndim < 2 or not all(array.strides):
+        return None
+    wide = [axis for axis in range(array.ndim) if array.shape[axis] > 1]
+    order = sorted(wide, key=lambda axis: -abs(array.strides[axis]))
+    return None if order == wide else tuple(order)
 
 
 def _scalar(value: Any) -> bytes | Branch:
@@ -57,37 +132,52 @@ def _scalar(value: Any) -> bytes | Branch:
     return seal_pieces(NodeType.SCALAR, array.dtype, (), [array])
 
 
-def seal_pieces(type_: bytes, dtype: "np.dtype[Any]", shape: tuple[int, ...], pieces: "Iterable[Array]") -> bytes:
+def _dtype(value: "np.dtype[Any]") -> bytes | Branch:
+    if value.names is not None or value.subdtype is not None or value.kind == "T":
+        return expand_reduced(value)
+    return seal(NodeType.DTYPE + _name(value).encode())
+
+
+def seal_pieces(
+    type_: bytes,
+    dtype: "np.dtype[Any]",
+    shape: tuple[int, ...],
+    pieces: "Iterable[Array]",
+    order: tuple[int, ...] | None = None,
+) -> bytes:
     """Seals an array that comes in pieces."""
     node = Node(type_)
-    node.write(_head(_name(dtype), shape))
+    node.write(seal_head(_name(dtype), shape))
+    if type_ == NodeType.ARRAY:
+        node.write(LEAVES[type(None)](None) if order is None else _seal_ints(order))
     if dtype.itemsize:
         for whole in pieces:
-            for piece in _cut(whole):
-                node.write(_bytes(piece))
+            for piece in cut(whole):
+                node.write(one_nan(piece))
     return node.seal()
 
 
-def _head(name: str, shape: tuple[int, ...]) -> bytes:
-    sizes = seal_tuple(LEAVES[int](int(size)) for size in shape)
-    return seal(NodeType.STR + name.encode()) + sizes
+def seal_head(name: str, shape: tuple[int, ...]) -> bytes:
+    """Seals the name of an element type, and a shape."""
+    return seal_text(name) + _seal_ints(shape)
 
 
-def seal_tuple(children: Iterable[bytes]) -> bytes:
-    """Seals a tuple of what is sealed."""
-    return seal(NodeType.TUPLE + b"".join(children))
+def _seal_ints(numbers: tuple[int, ...]) -> bytes:
+    return seal(NodeType.TUPLE + b"".join(LEAVES[int](int(number)) for number in numbers))
 
 
 def _name(dtype: "np.dtype[Any]") -> str:
-    """The element type without its byte order: "f8", "U5", "M8[ns]"."""
+    """The element type, with ">" before it if its bytes are in that order: "f8", ">i4", "U5", "M8[ns]"."""
+    if dtype.type.__module__ == "ml_dtypes":  # bfloat16 and its like
+        return dtype.name
     number_bytes = {"f": dtype.itemsize, "c": dtype.itemsize // 2}.get(dtype.kind, 0)
     is_own = dtype.type.__module__ == "numpy" and dtype.names is None and dtype.subdtype is None
     if not is_own or dtype.kind not in "biufcmMSUVO" or number_bytes > 8:  # long doubles differ between machines
         raise Refused(f"an array of {dtype} has no fingerprint: convert it with astype")
-    return dtype.str[1:]
+    return dtype.str.lstrip("<|")
 
 
-def _cut(array: "Array") -> "Iterator[Array]":
+def cut(array: "Array") -> "Iterator[Array]":
     """The elements in C order and little-endian, in one dimension, in pieces; copied only if they are not so."""
     dtype = array.dtype.newbyteorder("<")
     count = max(PIECE_BYTES // dtype.itemsize, 1)
@@ -99,7 +189,7 @@ def _cut(array: "Array") -> "Iterator[Array]":
     row = math.prod(array.shape[1:])
     if array.ndim > 1 and row > count:
         for part in array:
-            yield from _cut(part)
+            yield from cut(part)
     elif array.size:
         rows = max(count // row, 1)
         for start in range(0, leading, rows):
@@ -119,7 +209,7 @@ def _in_order(part: "Array", dtype: "np.dtype[Any]") -> "Array":
     return ordered
 
 
-def _bytes(piece: "Array") -> memoryview:
+def one_nan(piece: "Array") -> memoryview:
     """The bytes of a piece, all its NaN being the same one."""
     import numpy as np  # here: it may be missing
 
@@ -131,48 +221,13 @@ def _bytes(piece: "Array") -> memoryview:
         # numpy converts numbers of two bytes one by one to look at them.
         is_nan = (bits & 0x7FFF) > _HALF_INFINITY if size == 2 else np.isnan(piece)
         piece = np.where(is_nan, bits.dtype.type(_NAN[size]), bits) if is_nan.any() else bits
+    if piece.dtype.name == "bfloat16":
+        piece = with_one_bfloat16_nan(piece)
     return piece.view("u1").data.cast("B")
 
 
-def expand_torch(value: Any) -> bytes | Branch | None:
-    """Tensors, wherever they are and whether or not they need gradients."""
-    import torch  # here: it may be missing
-
-    if isinstance(value, (torch.dtype, torch.device)):
-        return seal(NodeType.DTYPE + str(value).encode())
-    if isinstance(value, torch.nn.Module):
-        raise no_fingerprint(value, "pass its state_dict() and the configuration that it was built from")
-    if isinstance(value, torch.Generator):
-        raise no_fingerprint(value, "pass the seed that it is made from")
-    if not isinstance(value, torch.Tensor):
-        return None
-    if value.layout is not torch.strided or value.is_quantized:
-        raise no_fingerprint(value, "only dense tensors have one: pass value.to_dense() or value.dequantize()")
-    return _tensor(value)
-
-
-def _tensor(value: Any) -> bytes:
-    import torch  # here: it may be missing
-
-    tensor = value.detach().resolve_conj().resolve_neg().cpu()
-    name = str(tensor.dtype).removeprefix("torch.")
-    node = Node(NodeType.TENSOR)
-    node.write(_head(name, tuple(tensor.shape)))
-    flat = tensor.contiguous().reshape(-1)
-    count = max(PIECE_BYTES // tensor.element_size(), 1)
-    for start in range(0, flat.numel(), count):
-        piece = flat[start : start + count]
-        if tensor.dtype is torch.bfloat16:
-            array = _with_one_bfloat16_nan(piece.view(torch.int16).numpy())
-        elif name.startswith("float8"):
-            array = piece.view(torch.uint8).numpy()
-        else:
-            array = next(_cut(piece.numpy()))
-        node.write(_bytes(array))
-    return node.seal()
-
-
-def _with_one_bfloat16_nan(piece: "Array") -> "Array":
+def with_one_bfloat16_nan(piece: "Array") -> "Array":
+    """Numbers of bfloat16 as their bits, all their NaN being the same one."""
     import numpy as np  # here: it may be missing
 
     bits = np.ascontiguousarray(piece.view(np.uint16), "<u2")

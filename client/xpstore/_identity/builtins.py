@@ -1,10 +1,10 @@
-"""Fingerprints of Python's own types, exactly these: a subclass is another type (see `fingerprint_objects`)."""
+"""Fingerprints of Python's own types, exactly these: a subclass is another type (see `objects`)."""
 
 import re
 import struct
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from fractions import Fraction
 from types import NoneType
@@ -23,6 +23,7 @@ from xpstore._identity.nodes import (
     inside,
     seal,
     seal_large,
+    seal_text,
 )
 
 _DOUBLE = struct.Struct("<d")
@@ -50,13 +51,6 @@ def _float(value: float) -> bytes:
 
 def _complex(value: complex) -> bytes:
     return seal(NodeType.COMPLEX + _double(value.real) + _double(value.imag))
-
-
-def _str(value: str) -> bytes:
-    try:
-        return seal(NodeType.STR + value.encode())
-    except UnicodeEncodeError:  # half of a surrogate pair
-        return seal(NodeType.STR + value.encode("utf-8", "surrogatepass"))
 
 
 def _bytes(value: bytes) -> bytes:
@@ -88,20 +82,30 @@ def _date(value: date) -> bytes:
     return seal(NodeType.DATE + value.isoformat().encode())
 
 
-def _datetime(value: datetime) -> bytes:
-    since = to_bytes((value.replace(tzinfo=None) - _EPOCH) // _MICROSECOND)
-    return seal(NodeType.DATETIME + seal(NodeType.INT + since) + _offset(value.utcoffset()))
+def _datetime(value: datetime) -> bytes | Branch:
+    return _clock(NodeType.DATETIME, value.replace(tzinfo=None, fold=0) - _EPOCH, value)
 
 
-def _time(value: time) -> bytes:
-    if value.tzinfo is not None and value.utcoffset() is None:
-        raise Refused(f"a time in {value.tzinfo}, which has no fixed offset without a date, has no fingerprint")
-    since = datetime.combine(_EPOCH.date(), value.replace(tzinfo=None)) - _EPOCH
-    return seal(NodeType.TIME + _int(since // _MICROSECOND) + _offset(value.utcoffset()))
+def _time(value: time) -> bytes | Branch:
+    since = datetime.combine(_EPOCH.date(), value.replace(tzinfo=None, fold=0)) - _EPOCH
+    return _clock(NodeType.TIME, since, value)
 
 
-def _offset(value: timedelta | None) -> bytes:
-    return _NONE if value is None else _int(value // _MICROSECOND)
+def _clock(type_: bytes, since: timedelta, value: datetime | time) -> bytes | Branch:
+    """What a clock says, how far its zone is from UTC then, which zone that is, and which of two equal hours it is."""
+    if value.tzinfo is None:
+        return seal(type_ + _int(since // _MICROSECOND) + _NONE + _NONE + _int(value.fold))
+    offset = _microseconds(value.utcoffset())
+    return Branch(type_, [(None, since // _MICROSECOND), (None, offset), ("tzinfo", value.tzinfo), (None, value.fold)])
+
+
+def _microseconds(value: timedelta | None) -> int | None:
+    return None if value is None else value // _MICROSECOND
+
+
+def _timezone(value: timezone) -> bytes:
+    offset = LEAVES[int](_microseconds(value.utcoffset(None)))
+    return seal(NodeType.ZONE + seal_text("datetime.timezone") + seal_text(value.tzname(None)) + offset)
 
 
 def _timedelta(value: timedelta) -> bytes:
@@ -118,7 +122,7 @@ LEAVES: dict[type, Callable[[Any], bytes]] = {
     int: _int,
     float: _float,
     complex: _complex,
-    str: _str,
+    str: seal_text,
     bytes: _bytes,
     bytearray: _bytearray,
     memoryview: _memoryview,
@@ -126,9 +130,8 @@ LEAVES: dict[type, Callable[[Any], bytes]] = {
     Fraction: lambda value: seal(NodeType.FRACTION + _int(value.numerator) + _int(value.denominator)),
     range: lambda value: seal(NodeType.RANGE + _int(value.start) + _int(value.stop) + _int(value.step)),
     date: _date,
-    datetime: _datetime,
-    time: _time,
     timedelta: _timedelta,
+    timezone: _timezone,
     UUID: lambda value: seal(NodeType.UUID + value.bytes),
     Sealed: lambda value: value.data,
 }
@@ -141,28 +144,27 @@ def _pairs(value: dict[Any, Any]) -> Iterator[tuple[Any, Any]]:
 
 
 def sort_pairs(encodings: list[bytes]) -> Iterable[bytes]:
-    """The order of the entries of a dictionary: by their keys' encodings."""
-    entries = dict(zip(encodings[::2], encodings[1::2], strict=True))
-    if 2 * len(entries) < len(encodings):
-        raise Refused("two keys have the same fingerprint, such as two NaN: which value is whose cannot be told")
-    for key in sorted(entries):
-        yield key
-        yield entries[key]
+    """The order of attributes: by the encodings of their names."""
+    for pair in sorted(zip(encodings[::2], encodings[1::2], strict=True)):
+        yield from pair
 
 
 def _set(type_: bytes) -> Callable[[Any], Branch]:
     return lambda value: Branch(type_, ((None, item) for item in value), inside, sorted)
 
 
-# Types whose values consist of others.
-BRANCHES: dict[type, Callable[[Any], Branch]] = {
+# Types whose values consist of others; some of the values stand for themselves.
+BRANCHES: dict[type, Callable[[Any], bytes | Branch]] = {
     list: lambda value: Branch(NodeType.LIST, enumerate(value), at_index),
     tuple: lambda value: Branch(NodeType.TUPLE, enumerate(value), at_index),
     set: _set(NodeType.SET),
     frozenset: _set(NodeType.FROZENSET),
-    dict: lambda value: Branch(NodeType.DICT, _pairs(value), at_key, sort_pairs),
-    Fields: lambda value: Branch(NodeType.DICT, _pairs(value), at_attribute, sort_pairs),
+    dict: lambda value: Branch(NodeType.DICT, _pairs(value), at_key),
+    Fields: lambda value: Branch(NodeType.ATTRIBUTES, _pairs(value), at_attribute, sort_pairs),
     OrderedDict: lambda value: Branch(NodeType.ORDERED_DICT, _pairs(value), at_key),
+    datetime: _datetime,
+    time: _time,
     slice: lambda value: Branch(NodeType.SLICE, [("start", value.start), ("stop", value.stop), ("step", value.step)]),
+    Branch: lambda value: value,
     re.Pattern: lambda value: Branch(NodeType.PATTERN, [("pattern", value.pattern), ("flags", value.flags)]),
 }

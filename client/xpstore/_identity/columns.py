@@ -1,11 +1,11 @@
-"""Fingerprints of columns that may have nulls: by what they say, whatever holds them and however they are chunked."""
+"""Fingerprints of columns that may have nulls: by type and what they say, however they are chunked."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from xpstore._identity.arrays import seal_pieces
 from xpstore._identity.builtins import LEAVES
-from xpstore._identity.nodes import Branch, Node, NodeType, Refused, at_key, seal
+from xpstore._identity.nodes import Branch, Node, NodeType, Refused, at_key, named, seal, seal_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,11 +21,24 @@ def expand_arrow(value: Any) -> bytes | Branch | None:
 
     if isinstance(value, (pa.Table, pa.RecordBatch)):
         names = tuple(value.schema.names)
-        columns = zip(names, value.columns, strict=True)
-        return Branch(NodeType.TABLE, [(None, names), (None, value.num_rows), *columns], at_key)
+        notes = tuple((field.nullable, field.metadata) for field in value.schema)
+        head = [(None, names), (None, value.num_rows), (None, value.schema.metadata), (None, notes)]
+        return Branch(NodeType.TABLE, [*head, *zip(names, value.columns, strict=True)], at_key)
     if isinstance(value, (pa.Array, pa.ChunkedArray)):
         return seal_arrow(value)
+    if isinstance(value, (pa.DataType, pa.Field, pa.Schema)):
+        return named(NodeType.SUBCLASS, value, (None, _schema_of(value).serialize().to_pybytes()))
+    if isinstance(value, pa.Scalar):
+        return named(NodeType.SUBCLASS, value, (None, pa.array([value.as_py()], value.type)))
     return None
+
+
+def _schema_of(value: Any) -> "pa.Schema":
+    import pyarrow as pa  # here: it may be missing
+
+    if isinstance(value, pa.DataType):
+        value = pa.field("", value)
+    return pa.schema([value]) if isinstance(value, pa.Field) else value
 
 
 def seal_arrow(value: "pa.Array[Any] | pa.ChunkedArray[Any]") -> bytes:
@@ -86,10 +99,8 @@ def _seal_chunks(kind: "pa.DataType", chunks: Sequence[Any]) -> bytes:
     import pyarrow as pa  # here: it may be missing
 
     length = sum(map(len, chunks))
-    if pa.types.is_dictionary(kind):
-        decoded = [chunk.dictionary_decode() for chunk in chunks]
-        name = "dictionary[ordered]" if kind.ordered else "dictionary"
-        return _seal_column(name, length, LEAVES[type(None)](None), [_seal_chunks(kind.value_type, decoded)])
+    if pa.types.is_dictionary(kind):  # chunks may have other ones each
+        chunks = pa.chunked_array(chunks, kind).unify_dictionaries().chunks
     has_nulls = any(chunk.null_count for chunk in chunks)
     validity = [piece.is_valid().to_numpy(zero_copy_only=False) for piece in _pieces(chunks)] if has_nulls else []
     name, children = _children(kind, chunks)
@@ -103,36 +114,50 @@ def _children(kind: "pa.DataType", chunks: Sequence[Any]) -> tuple[str, list[byt
     types = pa.types
     if types.is_null(kind):
         return "null", []
+    if types.is_dictionary(kind):
+        name = f"dictionary[{_code(kind.index_type)}{', ordered' if kind.ordered else ''}]"
+        indices = (_numbers(piece.indices).astype("i8") for piece in _pieces(chunks))
+        words = _seal_chunks(kind.value_type, [chunk.dictionary for chunk in chunks[:1]])
+        return name, [words, _seal_array("i8", sum(map(len, chunks)), indices)]
     if types.is_struct(kind):
         fields = [kind.field(position) for position in range(kind.num_fields)]
         parts = [chunk.flatten() for chunk in chunks]
-        columns = [_seal_chunks(field.type, [part[i] for part in parts]) for i, field in enumerate(fields)]
-        return "struct", [LEAVES[str](field.name) + column for field, column in zip(fields, columns, strict=True)]
+        return "struct", [_seal_field(field, [part[i] for part in parts]) for i, field in enumerate(fields)]
+    if types.is_map(kind):
+        entries = pa.list_(pa.struct([kind.key_field, kind.item_field]))
+        _, inner = _children(entries, [chunk.cast(entries) for chunk in chunks])
+        return "map[sorted]" if kind.keys_sorted else "map", inner
     if types.is_fixed_size_list(kind) or types.is_list(kind) or types.is_large_list(kind):
         lengths = (_numbers(piece.value_lengths()).astype("i8") for piece in _pieces(chunks))
-        inner = _seal_chunks(kind.value_type, [chunk.flatten() for chunk in chunks])
-        name = f"fixed_size_list[{kind.list_size}]" if types.is_fixed_size_list(kind) else "list"
-        return name, [_seal_array("i8", sum(map(len, chunks)), lengths), inner]
+        inner = [_seal_field(kind.value_field, [chunk.flatten() for chunk in chunks])]
+        name = "large_list" if types.is_large_list(kind) else "list"
+        name = f"fixed_size_list[{kind.list_size}]" if types.is_fixed_size_list(kind) else name
+        return name, [_seal_array("i8", sum(map(len, chunks)), lengths), *inner]
     if types.is_decimal(kind):
         texts = [chunk.cast(pa.large_string()) for chunk in chunks]
-        return f"decimal({kind.precision}, {kind.scale})", _seal_data(map(_rows, _pieces(texts)))
+        return str(kind), _seal_data(map(_rows, _pieces(texts)))
     if types.is_fixed_size_binary(kind):
         return str(kind), _seal_data(map(_rows, _pieces([chunk.cast(pa.binary()) for chunk in chunks])))
-    for name, tests in _BYTES.items():
-        if any(getattr(types, test, _never)(kind) for test in tests):
+    for name in _BYTES:
+        if getattr(types, f"is_{name}", _never)(kind):
             return name, _seal_data(map(_rows, _pieces(chunks)))
     return _numeric(kind, chunks)
+
+
+def _seal_field(field: "pa.Field[Any]", chunks: Sequence[Any]) -> bytes:
+    """A column inside of another one: its name, whether it may have nulls, what is noted beside it, and its rows."""
+    pairs = (field.metadata or {}).items()
+    notes = seal(NodeType.DICT + b"".join(LEAVES[bytes](one) for pair in pairs for one in pair))
+    notes = LEAVES[type(None)](None) if field.metadata is None else notes
+    return seal_text(field.name) + LEAVES[bool](field.nullable) + notes + _seal_chunks(field.type, chunks)
 
 
 def _never(_: Any) -> bool:
     return False
 
 
-# What holds text and bytes, by the name that their columns have; views are of later versions of Arrow.
-_BYTES = {
-    "string": ("is_string", "is_large_string", "is_string_view"),
-    "binary": ("is_binary", "is_large_binary", "is_binary_view"),
-}
+# What holds text and bytes; views are of later versions of Arrow.
+_BYTES = ("string", "large_string", "string_view", "binary", "large_binary", "binary_view")
 
 
 def _numeric(kind: "pa.DataType", chunks: Sequence[Any]) -> tuple[str, list[bytes]]:
@@ -140,7 +165,7 @@ def _numeric(kind: "pa.DataType", chunks: Sequence[Any]) -> tuple[str, list[byte
 
     types, length = pa.types, sum(map(len, chunks))
     if types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind):
-        code = "b1" if types.is_boolean(kind) else f"{'fiu'[_sign(kind)]}{kind.bit_width // 8}"
+        code = _code(kind)
         return code, [_seal_array(code, length, map(_numbers, _pieces(chunks)))]
     if types.is_temporal(kind) and kind.bit_width in (32, 64):
         plain = pa.int32() if kind.bit_width == 32 else pa.int64()
@@ -149,10 +174,14 @@ def _numeric(kind: "pa.DataType", chunks: Sequence[Any]) -> tuple[str, list[byte
     raise Refused(f"a column of {kind} has no fingerprint: cast it to another type")
 
 
-def _sign(kind: "pa.DataType") -> int:
+def _code(kind: "pa.DataType") -> str:
+    """The type of a number, as numpy has it."""
     import pyarrow as pa  # here: it may be missing
 
-    return 0 if pa.types.is_floating(kind) else 1 if pa.types.is_signed_integer(kind) else 2
+    if pa.types.is_boolean(kind):
+        return "b1"
+    letter = "f" if pa.types.is_floating(kind) else "i" if pa.types.is_signed_integer(kind) else "u"
+    return f"{letter}{kind.bit_width // 8}"
 
 
 def _pieces(chunks: Sequence[Any]) -> Iterator[Any]:

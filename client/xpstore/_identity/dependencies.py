@@ -1,7 +1,10 @@
-"""What the result of a function depends on besides its arguments: its code, what that calls, values they refer to."""
+"""What the result of a function depends on besides its arguments: its code, what that reaches, values they refer to.
+
+Live objects are walked: the code that is in memory, what its names are bound to now, what classes consist of now. What
+cannot be seen is doubt, an InvalidArgument that names it: a call is then computed and not cached.
+"""
 
 import builtins
-import enum
 import functools
 import importlib
 import importlib.util
@@ -9,31 +12,37 @@ import inspect
 import logging
 import operator
 import sys
-from collections.abc import Collection, Iterator
-from types import (
-    BuiltinFunctionType,
-    FunctionType,
-    GenericAlias,
-    MethodType,
-    ModuleType,
-    UnionType,
-)
+from collections.abc import Collection, Iterable
+from types import BuiltinFunctionType, FunctionType, GenericAlias, MethodType, ModuleType, UnionType
 from typing import Any
 
-from xpstore._identity.definitions import Definition, definition_of_class, definition_of_function
+from xpstore._identity.classes import class_around, members, text_of
 from xpstore._identity.describe import describe
-from xpstore._identity.ownership import canonical, full_name, home_of, is_importable, is_local, top_level
-from xpstore._identity.source import CURE, own_methods
-from xpstore._identity.syntax import Import
+from xpstore._identity.forms import form_of
+from xpstore._identity.functions import (
+    MISSING,
+    bound_arguments,
+    contents,
+    defaults,
+    label,
+    made_by,
+    module_of_code,
+    value_at,
+)
+from xpstore._identity.ownership import canonical, full_name, home_of, is_hidden, is_importable, is_local, top_level
+from xpstore._identity.parts import SCALARS, Parts, digest_of
+from xpstore._identity.readings import Readings
+from xpstore._identity.references import Chain, Import, references_of
 from xpstore._identity.values import Part, PartKind, fingerprint, fingerprint_plain
 from xpstore.errors import InvalidArgument
 
-_MISSING: Any = object()
+CURE = "declare `version=`"
+
 # What a module says about itself; it differs between a script and the same code in a module.
 _OF_THE_MODULE = {f"__{name}__" for name in ("name", "file", "doc", "spec", "package", "loader", "builtins", "class")}
-
-# Not float: -0.0 and 0.0 are equal, and would be remembered as one.
-_SCALARS = frozenset({int, str, bool, type(None)})
+# What the library keeps on a wrapper.
+_OF_WRAPPERS = frozenset({"__wrapped__", "register", "dispatch", "registry", "_clear_cache", "cache_parameters"})
+_MOCKS = ("unittest.mock", "mock")
 
 Bindings = list[tuple[str, str]]
 
@@ -48,15 +57,16 @@ class Dependencies:
     """
 
     def __init__(self, module: str, package: str) -> None:
-        self.parts: list[Part] = []
+        self.parts = Parts()
         self._module = canonical(module)
         self._package = package
         self._targets: dict[int, str] = {}  # of functions and classes, also of those under way: recursion ends
         self._values: dict[tuple[str, int], str] = {}
-        self._names: set[tuple[PartKind, str]] = set()
         self._root: Any = None
         self._ignore = frozenset[str]()
         self._alive: list[Any] = []  # else an id might be given again
+        self._classes: list[type] = []
+        self._readings = Readings()
 
     def add(self, value: Any, name: str) -> str:
         """Follows what is called `name`. Returns what it is, in words that tell it from all else that was met.
@@ -64,26 +74,29 @@ class Dependencies:
         Raises:
             InvalidArgument: something that it depends on cannot be seen.
         """
-        if type(value) in _SCALARS:
+        if type(value) in SCALARS:
             return self._add_value(value, name)
         known = self._targets.get(id(value))
         if known is not None:
             return known
+        if type(value).__module__ in _MOCKS:
+            raise InvalidArgument(f"{name} is a {type(value).__name__}, which may do anything: {CURE}")
         if isinstance(value, ModuleType):
-            return f"module {canonical(value.__name__)}"
+            return self._add_module(value)
         if isinstance(value, type):
-            return self._add_class(value) if self._is_own(value.__module__) else f"class {full_name(value)}"
-        if isinstance(value, FunctionType) and self._is_own(_module_of_code(value)):
+            return self._add_class(value) if self._is_own_class(value) else self._add_library_class(value)
+        if isinstance(value, FunctionType) and self._is_own(module_of_code(value)):
             return self._add_function(value)
         if isinstance(value, MethodType):
             return f"{self.add(value.__func__, name)} of {self.add(value.__self__, f'{name}.__self__')}"
         if isinstance(value, functools.partial):
-            bound = {key: self.add(item, f"{name}({key})") for key, item in bound_arguments(value)}
+            held = [*bound_arguments(value), *((f".{key}", item) for key, item in sorted(vars(value).items()))]
+            bound = {key: self.add(item, f"{name}({key})") for key, item in held}
             return f"partial {self.add(value.func, name)} {bound}"
         if isinstance(value, logging.Logger):
             return "logger"  # computes nothing
-        if isinstance(value, GenericAlias | UnionType) or type(value).__module__ == "typing":
-            return f"type {value!r}"
+        if isinstance(value, GenericAlias | UnionType | inspect.Signature) or type(value).__module__ == "typing":
+            return f"type {text_of(value)}"
         if callable(value) and not hasattr(type(value), "__fingerprint__"):
             return self._add_callable(value, name)
         return self._add_value(value, name)
@@ -96,27 +109,59 @@ class Dependencies:
         """
         self._root, self._ignore = inspect.unwrap(function), frozenset(ignore)
         target = self.add(function, name)
-        seen = {part.kind for part in self.parts} & {PartKind.CODE, PartKind.VERSION}
+        seen = {part.kind for part in self.parts.found} & {PartKind.CODE, PartKind.VERSION}
         if not seen and not hasattr(type(function), "__fingerprint__"):
             raise InvalidArgument(f"{name} is {target}, whose code cannot be seen: {CURE}")
         if not isinstance(function, FunctionType | type):  # what it is put together from, and how
-            self.parts.append(Part(PartKind.CODE, self._unique(PartKind.CODE, "()"), fingerprint_plain(target), target))
+            self.parts.add(PartKind.CODE, "()", fingerprint_plain(target), target)
+
+    def add_versioned(self, function: Any, values: Iterable[tuple[str, Any]]) -> None:
+        """The function that all is about, when a version stands for its code: what it is bound to counts.
+
+        Raises:
+            InvalidArgument: as for `add`.
+        """
+        self._remember(function, "version")
+        bindings = [(name, self.add(value, name)) for name, value in values]
+        if bindings:
+            self.parts.add(
+                PartKind.VALUE, "(bound)", fingerprint_plain(bindings), ", ".join(name for name, _ in bindings)
+            )
+
+    def finish(self) -> list[Part]:
+        """Follows what only all of it together says. Returns the parts.
+
+        Raises:
+            InvalidArgument: as for `add`.
+        """
+        while self._readings.read_subclasses:
+            known = len(self._classes)
+            for cls in [*self._classes]:
+                below: list[type] = sorted(type.__subclasses__(cls), key=full_name)
+                names = [self.add(one, full_name(one)) for one in below if self._is_own_class(one)]
+                if names:
+                    self.parts.add(PartKind.CODE, f"(subclasses of {full_name(cls)})", fingerprint_plain(names), "")
+            if len(self._classes) == known:
+                break
+        for name, digest in self._readings.found():
+            self.parts.add(PartKind.CODE, name, digest, "the code reads them")
+        return self.parts.folded(self._module)
 
     def _add_value(self, value: Any, name: str) -> str:
         key = (name, id(value))
         if key in self._values:
             return self._values[key]
         self._alive.append(value)
-        unique = self._unique(PartKind.VALUE, name)
-        self._values[key] = f"value {unique}"
-        if type(value) in _SCALARS:
-            self.parts.append(_scalar_part(unique, value))
+        if type(value) in SCALARS:
+            self._values[key] = f"value {self.parts.add_scalar(name, value)}"
             return self._values[key]
+        unique = self.parts.unique(PartKind.VALUE, name)
+        self._values[key] = f"value {unique}"
         try:
-            digest = fingerprint(value, name, follower=self)
+            digest = fingerprint(value, name, follower=self, is_global=True)
         except InvalidArgument as error:
             raise InvalidArgument(f"{error}. The code refers to it: make it an argument, or {CURE}") from error
-        self.parts.append(Part(PartKind.VALUE, unique, digest, describe(value)))
+        self.parts.found.append(Part(PartKind.VALUE, unique, digest, describe(value)))
         return self._values[key]
 
     def code(self, value: Any) -> str:
@@ -125,8 +170,22 @@ class Dependencies:
 
     def met(self, value: Any) -> None:
         """So are the classes of the objects inside it: their methods may be called."""
-        if not isinstance(value, type) and self._is_own(type(value).__module__):
+        if type(value).__module__ in _MOCKS:
+            raise InvalidArgument(f"a {type(value).__name__} may do anything: {CURE}")
+        if not isinstance(value, type) and self._is_own_class(type(value)):
             self.add(type(value), full_name(type(value)))
+
+    def _add_module(self, module: ModuleType) -> str:
+        """A module as an object: whoever has it may take any name of it."""
+        target = self._remember(module, f"module {canonical(module.__name__)}")
+        if self._is_own(module.__name__):
+            bindings = self._namespace(vars(module), canonical(module.__name__))
+            self.parts.add(PartKind.CODE, f"{canonical(module.__name__)} (all)", fingerprint_plain(bindings), target)
+        return target
+
+    def _namespace(self, namespace: dict[str, Any], label: str) -> Bindings:
+        names = sorted(name for name in namespace if not name.startswith("__"))
+        return [(name, self.add(namespace[name], f"{label}.{name}")) for name in names]
 
     def _add_callable(self, value: Any, name: str) -> str:
         """A callable that is no own function: of a library, made by a decorator, of C, or an object."""
@@ -141,7 +200,10 @@ class Dependencies:
         if hasattr(value, "__wrapped__") or (isinstance(value, FunctionType) and value.__closure__):
             return self._add_wrapper(value, name)
         if isinstance(value, FunctionType):
-            return f"function {_module_of_code(value)}.{value.__code__.co_qualname}"
+            # Of a library, and its name does not lead to it: what it is, is its code.
+            return self._remember(
+                value, f"function {module_of_code(value)}.{value.__code__.co_qualname} {form_of(value).digest}"
+            )
         owner = getattr(value, "__self__", None)
         if isinstance(value, BuiltinFunctionType) and not isinstance(owner, ModuleType):
             return f"{value.__name__} of {self.add(owner, f'{name}.__self__')}"
@@ -154,110 +216,168 @@ class Dependencies:
             raise InvalidArgument(f"{name} is {what}, whose state cannot be seen ({error})") from error
 
     def _add_version(self, name: str, version: str) -> str:
-        unique = self._unique(PartKind.VERSION, name)
-        self.parts.append(Part(PartKind.VERSION, unique, fingerprint_plain(version), version))
+        unique = self.parts.add(PartKind.VERSION, name, fingerprint_plain(version), version)
         return f"version {unique}"
 
     def _add_wrapper(self, value: Any, name: str) -> str:
         """What a decorator made. If a library's says what it wraps, that alone counts; else what it holds does."""
-        made_by = _made_by(value)
-        target = self._remember(value, f"wrapper {made_by}")
-        wrapped = getattr(value, "__wrapped__", _MISSING)
+        maker = made_by(value)
+        target = self._remember(value, f"wrapper {maker}")
+        wrapped = getattr(value, "__wrapped__", MISSING)
         if self._is_own(type(value).__module__):
             self.add(type(value), name)
             held = {key: item for key, item in vars(value).items() if not key.startswith("__")}
-        elif wrapped is _MISSING:
+        elif wrapped is MISSING:
             held = dict(contents(value))
         else:
-            held = getattr(value, "registry", {}) if hasattr(value, "dispatch") else {}  # of singledispatch
-        held = dict(sorted(((_label(key), item) for key, item in held.items()), key=operator.itemgetter(0)))
+            held = dict(getattr(value, "registry", {}) if hasattr(value, "dispatch") else {})  # of singledispatch
+            if isinstance(value, FunctionType) or type(value).__module__ == "functools":  # what was set on it
+                held |= {f".{key}": one for key, one in vars(value).items() if key not in _OF_WRAPPERS}
+        held = dict(sorted(((label(key), item) for key, item in held.items()), key=operator.itemgetter(0)))
         bindings = [(key, self.add(item, f"{name}.{key}")) for key, item in held.items()]
-        if wrapped is not _MISSING:
+        if wrapped is not MISSING:
             bindings.append(("__wrapped__", self.add(wrapped, name)))
         return self._remember(value, f"{target} {bindings}")
 
     def _add_function(self, function: FunctionType) -> str:
-        code, module = function.__code__, _module_of_code(function)
-        if code.co_name == "<lambda>":
-            where = f"line {code.co_firstlineno} of {code.co_filename}"
-            raise InvalidArgument(f"{code.co_qualname} in {where} is a lambda: define it with `def`, or {CURE}")
-        name = self._unique(PartKind.CODE, self._name(module, code.co_qualname))
+        name = self.parts.unique(PartKind.CODE, self._name(module_of_code(function), function.__code__.co_qualname))
         target = self._remember(function, f"code {name}")
-        definition = definition_of_function(function)
-        bindings = self._bindings(definition, function.__globals__, dict(contents(function)), name)
+        digest, summary = self._content(function, name)
+        self.parts.found.append(Part(PartKind.CODE, name, digest, summary))
+        return target
+
+    def _content(self, function: FunctionType, name: str) -> tuple[str, str]:
+        """The digest of a function with all that its names are bound to, and the beginning of its text."""
+        form, references = form_of(function), references_of(function.__code__)
+        bindings = self._bindings(function, name)
         for key, value in defaults(function):
             if function is self._root and key in self._ignore:
                 continue
             bindings.append((f"{key}=", self.add(value, f"{name}({key})")))
-        cls = _class_of(function)
-        if cls is not None and self._is_own(cls.__module__):  # what it calls on `self` cannot be seen
+        # What was set on it from outside, or by itself.
+        held = {key: value for key, value in vars(function).items() if not key.startswith("__")}
+        bindings += [(f".{key}", self.add(value, f"{name}.{key}")) for key, value in sorted(held.items())]
+        cls = class_around(function)
+        if cls is not None and self._is_own_class(cls):  # what it calls on `self` cannot be seen
             bindings.append(("class", self.add(cls, name)))
         if hasattr(function, "__wrapped__"):
             bindings.append(("__wrapped__", self.add(function.__wrapped__, name)))
-        self.parts.append(definition.part(name, bindings))
-        return target
+        if references.look_up_by_text:
+            bindings += self._namespace(function.__globals__, self._name(module_of_code(function), "(module)"))
+        self._readings.note_function(name, function, references)
+        return digest_of(form.digest, tuple(bindings)), form.summary
+
+    def _is_own_class(self, cls: type) -> bool:
+        """Of own code; or its name does not lead to it, so that it was made by a call."""
+        return self._is_own(cls.__module__) or not (is_importable(cls) or is_hidden(cls))
+
+    def _add_library_class(self, cls: type) -> str:
+        target = self._remember(cls, f"class {full_name(cls)}")
+        bindings = [(key, self.add(one, f"{full_name(cls)}.{key}")) for key, one in self._patches(cls)]
+        return self._remember(cls, f"{target} {bindings}") if bindings else target
 
     def _add_class(self, cls: type) -> str:
-        methods = own_methods(cls)
-        if cls.__bases__ == (tuple,) and hasattr(cls, "_fields") and not methods:  # has no text of its own
-            return f"namedtuple {cls.__qualname__} {cls._fields}"
-        name = self._unique(PartKind.CODE, self._name(cls.__module__, cls.__qualname__))
+        name = self.parts.unique(PartKind.CODE, self._name(cls.__module__, cls.__qualname__))
         target = self._remember(cls, f"code {name}")
-        definition = definition_of_class(cls)
-        module = methods[0].__globals__ if methods else vars(sys.modules[cls.__module__])
-        cells = {key: value for method in methods for key, value in contents(method)}
-        bindings = self._bindings(definition, module, cells, name)
-        for key in definition.code.attributes if not issubclass(cls, enum.Enum) else ():
-            value = vars(cls).get(key, _MISSING)
-            if value is not _MISSING and not hasattr(value, "__get__"):
-                bindings.append((f".{key}", self.add(value, f"{name}.{key}")))
-        self.parts.append(definition.part(name, bindings))
+        self._classes.append(cls)
+        bindings = [(f"base {number}", self.add(base, name)) for number, base in enumerate(cls.__bases__)]
+        if type(cls) is not type:
+            bindings.append(("metaclass", self.add(type(cls), name)))
+        for key, value in members(cls):
+            bindings.append(
+                (key, self._member(cls, value, f"{name}.{key if key[0] == '(' else key.rpartition(' ')[2]}"))
+            )
+        self._readings.note_class(name, cls)
+        summary = f"class {cls.__qualname__}: {', '.join(key for key, _ in bindings)}"
+        self.parts.found.append(Part(PartKind.CODE, name, digest_of("class", tuple(bindings)), summary))
         return target
 
-    def _bindings(self, definition: Definition, module: dict[str, Any], cells: dict[str, Any], name: str) -> Bindings:
-        """Each name that a definition takes from elsewhere, with what it is bound to now."""
+    def _member(self, cls: type, value: Any, name: str) -> str:
+        """A method is a part of its class, everything else one of its own."""
+        known = self._targets.get(id(value))
+        if known is None and isinstance(value, FunctionType) and self._is_own(module_of_code(value)):
+            self._remember(value, f"method {name}")
+            return self._content(value, name)[0]
+        return self.add(value, name)
+
+    def _bindings(self, function: FunctionType, name: str) -> Bindings:
+        """Each name that a function takes from elsewhere, with what it is bound to now."""
+        references, module, cells = references_of(function.__code__), function.__globals__, dict(contents(function))
         bindings = []
-        for reference in definition.code.references:
-            first, *rest = reference.names
+        for chain in sorted(references.globals):
+            first, *rest = chain
             if first in _OF_THE_MODULE:
                 continue
-            if reference.imports:
-                targets = [self._imported(one, module, rest) for one in reference.imports]
-            elif first in cells:
-                targets = [self._attribute(cells[first], f"{name}.{first}", rest)]
-            elif first in module:
-                label = self._name(module.get("__name__", ""), first)
-                targets = [self._attribute(module[first], label, rest)]
+            if first in module:
+                target = self._attribute(module[first], self._name(module.get("__name__", ""), first), rest)
             else:
-                targets = [] if hasattr(builtins, first) else ["undefined"]
-            bindings += [(".".join(reference.names), target) for target in targets]
+                value = getattr(builtins, first, MISSING)
+                if value is not MISSING and not self._is_replaced(value):
+                    continue
+                target = "undefined" if value is MISSING else self.add(value, f"builtins.{first}")
+            bindings.append((".".join(chain), target))
+        for chain in sorted(references.cells):
+            first, *rest = chain
+            if first in cells:
+                bindings.append((".".join(chain), self._attribute(cells[first], f"{name}.{first}", rest)))
+        for one in sorted(references.imports):
+            for chain in one.chains or ((),):
+                bindings.append((".".join((one.bound, one.attribute, *chain)), self._imported(one, module, chain)))
         return bindings
 
-    def _attribute(self, value: Any, label: str, names: list[str]) -> str:
-        """Follows dotted names through own modules only: what an attribute of anything else is, its class says."""
-        for name in names:
-            if not isinstance(value, ModuleType) or not self._is_own(value.__name__):
-                break
-            label = self._name(value.__name__, name)
-            value = getattr(value, name, _MISSING)
-        return "undefined" if value is _MISSING else self.add(value, label)
+    def _is_replaced(self, value: Any) -> bool:
+        return isinstance(value, FunctionType) or type(value).__module__ in _MOCKS
 
-    def _imported(self, one: Import, module: dict[str, Any], names: list[str]) -> str:
+    def _attribute(self, value: Any, label: str, names: Collection[str]) -> str:
+        """Follows dotted names through modules: what an attribute of anything else is, its class says."""
+        of_library = ""
+        for name in names:
+            if not isinstance(value, ModuleType):
+                break
+            is_own = self._is_own(value.__name__)
+            label = self._name(value.__name__, name)
+            of_library = "" if is_own else f"{canonical(value.__name__)}.{name}"
+            value = getattr(value, name, MISSING)
+        if value is MISSING:
+            return "undefined"
+        return f"library {of_library}" if of_library and not self._is_put_there(value) else self.add(value, label)
+
+    def _is_put_there(self, value: Any) -> bool:
+        """Whether what stands in a library is not of it: own code, or a mock."""
+        if type(value).__module__ in _MOCKS:
+            return True
+        function = inspect.unwrap(value) if isinstance(value, FunctionType) else value
+        if isinstance(function, FunctionType):
+            return self._is_own(module_of_code(function))
+        return isinstance(value, type) and (self._is_own(value.__module__) or bool(self._patches(value)))
+
+    def _patches(self, cls: type) -> list[tuple[str, FunctionType]]:
+        """The functions of own code in a class of a library."""
+        functions = [(key, one) for key, one in vars(cls).items() if isinstance(one, FunctionType)]
+        own = {module: self._is_own(module) for module in {module_of_code(one) for _, one in functions}}
+        return sorted((key, one) for key, one in functions if own[module_of_code(one)])
+
+    def _imported(self, one: Import, module: dict[str, Any], names: Chain) -> str:
         """Follows what an import inside a function binds. No library is imported for it."""
         package = module.get("__package__") or str(module.get("__name__", "")).rpartition(".")[0]
         prefix = "." * one.level
-        load, bound = (importlib.util.resolve_name(prefix + name, package) for name in (one.load, one.bound))
+        try:
+            load, bound = (importlib.util.resolve_name(prefix + name, package) for name in (one.load, one.bound))
+        except ImportError:
+            return "undefined"
+        path = [one.attribute, *names] if one.attribute else [*names]
         if not self._is_own(load):
-            return f"import {bound} {one.attribute}"
+            # The same words whether it is loaded by now or not.
+            found = value_at(sys.modules.get(bound), path)
+            return self.add(found, bound) if self._is_put_there(found) else f"import {'.'.join((bound, *path))}"
         try:
             importlib.import_module(load)
             value: Any = sys.modules[bound]
             if one.attribute and not hasattr(value, one.attribute):
-                value = importlib.import_module(f"{load}.{one.attribute}")
-                return self._attribute(value, bound, names)
+                return self._attribute(importlib.import_module(f"{load}.{one.attribute}"), bound, names)
         except ImportError:
             return "undefined"
-        return self._attribute(value, bound, [one.attribute, *names] if one.attribute else names)
+        return self._attribute(value, bound, path)
 
     def _is_own(self, module: str) -> bool:
         return top_level(module) == self._package or is_local(module)
@@ -266,67 +386,7 @@ class Dependencies:
         """Names of the first function's module go without it: code of a notebook may stand in a module elsewhere."""
         return name if canonical(module) == self._module else f"{canonical(module)}.{name}"
 
-    def _unique(self, kind: PartKind, name: str) -> str:
-        """The order in which things are met is that of their names in the code, so the number is always the same."""
-        unique, number = name, 1
-        while (kind, unique) in self._names:
-            number += 1
-            unique = f"{name} #{number}"
-        self._names.add((kind, unique))
-        return unique
-
     def _remember(self, value: Any, target: str) -> str:
         self._alive.append(value)
         self._targets[id(value)] = target
         return target
-
-
-@functools.lru_cache(maxsize=1024, typed=True)
-def _scalar_part(name: str, value: Any) -> Part:
-    return Part(PartKind.VALUE, name, fingerprint_plain(value, name), describe(value))
-
-
-def _module_of_code(function: FunctionType) -> str:
-    """Where a function was written: `functools.wraps` gives it the name of what it wraps."""
-    return str(function.__globals__.get("__name__", ""))
-
-
-def _class_of(function: FunctionType) -> type | None:
-    """The class whose text a function is in."""
-    found: Any = function.__globals__
-    for name in function.__code__.co_qualname.split(".")[:-1]:
-        found = found.get(name) if isinstance(found, dict) else getattr(found, name, None)
-    return found if isinstance(found, type) else None
-
-
-def _made_by(value: Any) -> str:
-    if isinstance(value, FunctionType):
-        return f"{_module_of_code(value)}.{value.__code__.co_qualname}"
-    return full_name(type(value))
-
-
-def _label(key: Any) -> str:
-    return key if isinstance(key, str) else full_name(key)
-
-
-def contents(function: FunctionType) -> Iterator[tuple[str, Any]]:
-    """The variables of the functions around a function, as they are now."""
-    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-        try:
-            yield name, cell.cell_contents
-        except ValueError:  # not assigned yet
-            yield name, _MISSING
-
-
-def defaults(function: FunctionType) -> Iterator[tuple[str, Any]]:
-    """The parameters that have a default, with it."""
-    values = function.__defaults__ or ()
-    names = function.__code__.co_varnames[: function.__code__.co_argcount]
-    yield from zip(names[len(names) - len(values) :], values, strict=True)
-    yield from sorted((function.__kwdefaults__ or {}).items())
-
-
-def bound_arguments(value: functools.partial[Any]) -> Iterator[tuple[str, Any]]:
-    """The arguments that a partial function has already."""
-    yield from ((str(position), item) for position, item in enumerate(value.args))
-    yield from sorted(value.keywords.items())

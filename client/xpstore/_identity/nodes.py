@@ -38,6 +38,8 @@ class NodeType:
     ORDERED_DICT = b"\x15"
     RANGE = b"\x16"
     SLICE = b"\x17"
+    ATTRIBUTES = b"\x18"
+    BACK = b"\x19"
 
     DATE = b"\x20"
     DATETIME = b"\x21"
@@ -51,12 +53,18 @@ class NodeType:
     MODEL = b"\x29"
     TYPE = b"\x2a"
     CODE = b"\x2b"
+    ZONE = b"\x2c"
+    PATH_TEXT = b"\x2d"
+    METHOD = b"\x2e"
+    PARTIAL = b"\x2f"
 
     FIELDS = b"\x30"
     NAMED_TUPLE = b"\x31"
     ENUM = b"\x32"
     SUBCLASS = b"\x33"
     OWN = b"\x34"
+    REDUCED = b"\x35"
+    IDLE = b"\x36"
 
     ARRAY = b"\x40"
     SCALAR = b"\x41"
@@ -64,6 +72,7 @@ class NodeType:
     OBJECTS = b"\x43"
     DTYPE = b"\x44"
     TENSOR = b"\x45"
+    TEXTS = b"\x46"
 
     COLUMN = b"\x50"
     TABLE = b"\x51"
@@ -76,6 +85,7 @@ class NodeType:
     TIMESTAMP = b"\x58"
     INTERVALS = b"\x59"
     MULTI_INDEX = b"\x5a"
+    EXTENSION = b"\x5b"
 
 
 class Follower(Protocol):
@@ -124,6 +134,14 @@ class Node:
             return seal(bytes(self._held))
         self._hash.update(self._held)
         return b"\0" + self._hash.digest()
+
+
+def seal_text(text: str) -> bytes:
+    """Seals a text."""
+    try:
+        return seal(NodeType.STR + text.encode())
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return seal(NodeType.STR + text.encode("utf-8", "surrogatepass"))
 
 
 def seal_large(type_: bytes, body: BytesLike) -> bytes:
@@ -200,11 +218,23 @@ def named(type_: bytes, value: object, *children: tuple[str | None, Any]) -> Bra
 
 
 class Fields(dict[str, Any]):
-    """A dictionary of attributes: encoded as a dictionary, named as attributes."""
+    """Attributes by name: their order does not count, as that of a dictionary does."""
+
+
+class Reduced:
+    """An object that is to be encoded by its own reduction, whatever its type is refused or encoded by elsewhere."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+CURE = "give its class a method __fingerprint__ that returns what it depends on, or leave it out with ignore="
 
 
 def no_fingerprint(value: object, fix: str = "") -> Refused:
     """The refusal of a value."""
-    fix = fix or "give its class a method __fingerprint__ that returns what it depends on, or leave it out with ignore="
+    fix = fix or CURE
     name = name_of(type(value)).removeprefix("builtins.")
     return Refused(f"{'an' if name[0] in 'aeiou' else 'a'} {name} has no fingerprint: {fix}")

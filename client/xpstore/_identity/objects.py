@@ -5,26 +5,44 @@ import dataclasses
 import enum
 import functools
 import inspect
-import io
-import os
+import sys
 from argparse import Namespace
+from array import array
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterator
-from pathlib import Path, PurePath
-from types import MappingProxyType, MemberDescriptorType, ModuleType, SimpleNamespace
+from pathlib import PurePath
+from types import (
+    BuiltinMethodType,
+    FunctionType,
+    MappingProxyType,
+    MemberDescriptorType,
+    MethodType,
+    MethodWrapperType,
+    ModuleType,
+    SimpleNamespace,
+)
 from typing import Any
 
-from blake3 import blake3
-
-from xpstore._files.index import FileIndex
-from xpstore._files.manifest import bare_entry, tree_digest
-from xpstore._files.scan import Source, scan
-from xpstore._identity.arrays import expand_numpy, expand_torch
+from xpstore._identity.arrays import expand_numpy
 from xpstore._identity.columns import expand_arrow
-from xpstore._identity.frames import expand_pandas
-from xpstore._identity.nodes import Branch, Fields, NodeType, Refused, name_of, named, no_fingerprint, seal
-
-READ_BYTES = 1 << 20
+from xpstore._identity.estimators import expand_scipy, expand_sklearn
+from xpstore._identity.frames import expand_pandas, expand_polars
+from xpstore._identity.nodes import (
+    Branch,
+    Fields,
+    NodeType,
+    Reduced,
+    Refused,
+    name_of,
+    named,
+    no_fingerprint,
+    seal,
+    seal_text,
+)
+from xpstore._identity.paths import seal_path
+from xpstore._identity.reductions import attributes, expand_reduced, name_to
+from xpstore._identity.refusals import cure_of, is_idle
+from xpstore._identity.tensors import expand_torch
 
 Expanded = bytes | Branch
 
@@ -45,17 +63,20 @@ _PLAIN: dict[type, Callable[[Any], Any]] = {
 }
 
 
-def expand(value: Any, read_code: Callable[[Any], str]) -> Expanded:
+def expand(value: Any, read_code: Callable[[Any], str], is_global: bool) -> Expanded:
     """Says what a value consists of, or seals it, when it is not of one of Python's own plain types.
 
     Args:
         value: any.
         read_code: gives the fingerprint of a function or class.
+        is_global: paths are their text, locks and loggers their types.
 
     Raises:
         Refused: it has no fingerprint.
     """
     kind = type(value)
+    if kind is Reduced:
+        return expand_reduced(value.value)
     if hasattr(kind, "_fingerprint_node"):  # of this package: an artifact, a model
         expanded: Expanded = value._fingerprint_node()
         return expanded
@@ -63,12 +84,31 @@ def expand(value: Any, read_code: Callable[[Any], str]) -> Expanded:
         return _own(value)
     if isinstance(value, enum.Enum):
         return _enum(value)
-    if isinstance(value, type) or inspect.isroutine(value) or isinstance(value, (ModuleType, functools.partial)):
+    if is_global and is_idle(value):
+        return seal(NodeType.IDLE + seal_text(name_of(kind)))
+    if cure := cure_of(value):
+        raise no_fingerprint(value, cure)
+    if isinstance(value, BuiltinMethodType | MethodWrapperType) and not isinstance(
+        value.__self__, type | ModuleType | None
+    ):
+        return expand_reduced(value)  # bound to what it says: `[1].count`
+    if kind is MethodType and not isinstance(value.__self__, type):  # an object may have its own methods in it
+        return Branch(NodeType.METHOD, [("__func__", value.__func__), ("__self__", value.__self__)])
+    if kind is functools.partial:
+        parts = (value.func, value.args, value.keywords, attributes(vars(value)))
+        return Branch(NodeType.PARTIAL, zip(("func", "args", "keywords", None), parts, strict=True))
+    # A descriptor that is written in Python is an object with a state, whatever `inspect` says.
+    is_routine = inspect.isroutine(value) and not isinstance(getattr(kind, "__get__", None), FunctionType)
+    if is_routine or isinstance(value, (type, ModuleType, functools.partial)):
         return _code(value, read_code)
     if callable(value) and hasattr(value, "__wrapped__"):  # a function made by a decorator, such as `cached`
         return _code(value, read_code)
     if isinstance(value, tuple) and hasattr(kind, "_fields") and not getattr(value, "__dict__", None):
         return named(NodeType.NAMED_TUPLE, value, (None, tuple(zip(kind._fields, tuple.__iter__(value), strict=True))))
+    if isinstance(value, tuple) and hasattr(
+        kind, "n_sequence_fields"
+    ):  # such as that of `os.stat`: has more than items
+        return expand_reduced(value)
     roots = {base.__module__.partition(".")[0] for base in kind.__mro__}
     for library, expand_of in _LIBRARIES.items():
         if library in roots and (found := expand_of(value)) is not None:
@@ -77,8 +117,12 @@ def expand(value: Any, read_code: Callable[[Any], str]) -> Expanded:
     if dataclasses.is_dataclass(value) and plain is None:
         return named(NodeType.FIELDS, value, (None, Fields(_fields(value))))
     if isinstance(value, PurePath):
-        return _path(value)
-    return _standard(value) or _subclass(value, plain)
+        return seal_path(value, is_global)
+    if (found := _standard(value)) is not None:
+        return found
+    if plain is not None:
+        return _subclass(value, _PLAIN[plain](value))
+    return expand_reduced(value)
 
 
 def _own(value: Any) -> Branch:
@@ -97,7 +141,9 @@ def _enum(value: enum.Enum) -> Branch:
 
 def _code(value: Any, read_code: Callable[[Any], str]) -> bytes:
     """A function, class or module as a value: by what it does, not by its name alone."""
-    if isinstance(value, type) and value.__module__.partition(".")[0] in ("builtins", "numpy"):
+    # A class that `exec` made says it is of `builtins` too.
+    is_known = isinstance(value, type) and value.__module__.partition(".")[0] in ("builtins", "numpy")
+    if is_known and name_to(value, value.__qualname__) is not None:
         return seal(NodeType.TYPE + name_of(value).rstrip("_").encode())  # numpy 1 says bool_, numpy 2 bool
     if isinstance(value, ModuleType):
         raise no_fingerprint(value, "pass its name and a version of it, or leave it out with ignore=")
@@ -105,34 +151,46 @@ def _code(value: Any, read_code: Callable[[Any], str]) -> bytes:
 
 
 def _fields(value: Any) -> Iterator[tuple[str, Any]]:
-    for field in dataclasses.fields(value):
-        if not hasattr(value, field.name):
-            raise Refused(f"its field {field.name!r} is not set")
-        yield field.name, getattr(value, field.name)
+    fields = [field.name for field in dataclasses.fields(value)]
+    for name in fields:
+        if not hasattr(value, name):
+            raise Refused(f"its field {name!r} is not set")
+        yield name, getattr(value, name)
+    yield from ((name, item) for name, item in attributes(dict(_attributes(value))).items() if name not in fields)
 
 
 def _standard(value: Any) -> Expanded | None:
-    """Types of the standard library that are no plain values."""
-    kind = type(value)
-    if kind is defaultdict:
-        return named(NodeType.SUBCLASS, value, ("default_factory", value.default_factory), (None, dict(value)))
-    if kind is deque:
-        return named(NodeType.SUBCLASS, value, ("maxlen", value.maxlen), (None, list(value)))
-    if kind is MappingProxyType:
+    """Types of the standard library whose reduction says less than they do."""
+    if isinstance(value, defaultdict):
+        # What `dict` keeps of it, in its order.
+        return _subclass(value, _PLAIN[dict](value), ("default_factory", value.default_factory))
+    if isinstance(value, deque):
+        return _subclass(value, list(deque.__iter__(value)), ("maxlen", value.maxlen))
+    if type(value) is MappingProxyType:
         return named(NodeType.SUBCLASS, value, (None, dict(value)))
-    if kind in (SimpleNamespace, Namespace):
-        return named(NodeType.FIELDS, value, (None, Fields(vars(value))))
-    if isinstance(value, defaultdict | deque):
-        raise no_fingerprint(value)
+    if type(value) in (SimpleNamespace, Namespace):
+        return named(NodeType.FIELDS, value, (None, attributes(vars(value))))
+    if isinstance(value, array):
+        return _array(value)
+    if name_of(type(value)) == "zoneinfo.ZoneInfo" and value.key:
+        return seal(NodeType.ZONE + seal_text("zoneinfo.ZoneInfo") + seal_text(value.key) + seal(NodeType.NONE))
     return None
 
 
-def _subclass(value: Any, plain: type | None) -> Branch:
+def _array(value: "array[Any]") -> Branch:
+    """An array of Python's, of which the sizes of most types differ between machines."""
+    if value.typecode in ("f", "d", "u", "w"):
+        return _subclass(value, value.tolist(), (None, value.typecode))
+    little = value[:]
+    if sys.byteorder == "big":
+        little.byteswap()
+    return _subclass(value, little.tobytes(), (None, f"{value.typecode}{value.itemsize}"))
+
+
+def _subclass(value: Any, plain: Any, *more: tuple[str | None, Any]) -> Branch:
     """An object of a subclass of a plain type: the value as that type has it, and the attributes beside."""
-    if plain is None or dataclasses.is_dataclass(value):
-        raise no_fingerprint(value, _fix(value))
-    attributes = Fields() if type(value) is Counter else Fields(_attributes(value))
-    return named(NodeType.SUBCLASS, value, (None, _PLAIN[plain](value)), (None, attributes))
+    beside = Fields() if type(value) is Counter else attributes(dict(_attributes(value)))
+    return named(NodeType.SUBCLASS, value, *more, (None, plain), (None, beside))
 
 
 def _attributes(value: Any) -> Iterator[tuple[str, Any]]:
@@ -146,69 +204,13 @@ def _attributes(value: Any) -> Iterator[tuple[str, Any]]:
                     yield name, slot.__get__(value)
 
 
-def _fix(value: Any) -> str:
-    if isinstance(value, io.IOBase):
-        return "pass its path, or the bytes read from it"
-    if inspect.isasyncgen(value) or isinstance(value, Iterator):
-        return "reading it would use it up; pass a list"
-    if inspect.isawaitable(value):
-        return "await it and pass the result"
-    if type(value).__module__ == "random":
-        return "pass the seed that it is made from"
-    return ""
-
-
-def _path(value: PurePath) -> bytes:
-    """What a path leads to: the bytes of a file whatever its name, or the tree below a directory."""
-    if not isinstance(value, Path):
-        raise no_fingerprint(value, "a path stands for what it contains: pass a pathlib.Path, or text for its name")
-    sources = scan(value)
-    digests = _digests(sources)
-    if not value.is_dir():
-        return seal(NodeType.FILE + next(digests))
-    entries = (bare_entry(source, digest) for source, digest in zip(sources, digests, strict=True))
-    return seal(NodeType.DIRECTORY + tree_digest(entries))
-
-
-def _digests(sources: list[Source]) -> Iterator[bytes]:
-    """The digest of each file; those that are unchanged since they were saved or loaded are not read again."""
-    files = [(source.location, source.status) for source in sources if source.status is not None]
-    cuts = iter(FileIndex.open_default().get(files))  # type: ignore[arg-type]  # paths, as they have a status
-    for source in sources:
-        if source.location is None:
-            yield bytes(32)
-        else:
-            cut = next(cuts)
-            yield cut.digest if cut is not None else _digest(source)
-
-
-def _digest(source: Source) -> bytes:
-    digest, buffer = blake3(), bytearray(min(READ_BYTES, source.size_bytes) or 1)
-    with source.open() as file:
-        while size := file.readinto(buffer):  # type: ignore[attr-defined]  # a raw file
-            digest.update(memoryview(buffer)[:size])
-    if not source.is_unchanged():
-        raise Refused(f"{os.fspath(source.location)!r} changed while it was read")  # type: ignore[arg-type]
-    return digest.digest()
-
-
-def _expand_sklearn(value: Any) -> Expanded | None:
-    """An estimator: its parameters and what fitting made of it. Its trees are compiled, and say their state."""
-    from sklearn.base import BaseEstimator  # here, as it is loaded for what is its own alone
-    from sklearn.tree._tree import Tree  # the same
-
-    if isinstance(value, BaseEstimator):
-        return named(NodeType.FIELDS, value, (None, Fields(vars(value))))
-    if type(value) is Tree:
-        return named(NodeType.FIELDS, value, (None, Fields(value.__getstate__())))
-    return None
-
-
 # By the package that a class or one of its bases is of: a library is not imported for what is not its own.
 _LIBRARIES: dict[str, Callable[[Any], Expanded | None]] = {
     "pandas": expand_pandas,
     "pyarrow": expand_arrow,
     "torch": expand_torch,
     "numpy": expand_numpy,
-    "sklearn": _expand_sklearn,
+    "sklearn": expand_sklearn,
+    "scipy": expand_scipy,
+    "polars": expand_polars,
 }

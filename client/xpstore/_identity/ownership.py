@@ -79,3 +79,8 @@ def is_importable(value: Any) -> bool:
     for name in (getattr(value, "__qualname__", None) or getattr(value, "__name__", None) or "?").split("."):
         found = getattr(found, name, None)
     return found is value
+
+
+def is_hidden(cls: type) -> bool:
+    """Whether a class is Python's own, in C, though no module has it under its name: the type of a generator, say."""
+    return cls.__module__ == "builtins" and not cls.__flags__ & 0x200  # Py_TPFLAGS_HEAPTYPE: not made by a program

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from types import FunctionType, MethodType
 from typing import Any
 
-from xpstore._identity.dependencies import Dependencies, bound_arguments
+from xpstore._identity.dependencies import Dependencies
 from xpstore._identity.describe import describe
+from xpstore._identity.functions import bound_arguments, contents
 from xpstore._identity.ownership import canonical, full_name, home_of, is_local, top_level
 from xpstore._identity.values import Part, PartKind, fingerprint_plain
 from xpstore._identity.values import fingerprint as fingerprint_with
@@ -19,20 +20,60 @@ from xpstore.errors import InvalidArgument
 AnyFunction = Callable[..., Any]
 
 
+class Doubt(InvalidArgument):
+    """What a result depends on cannot be seen, so that no entry of the cache may be taken for it."""
+
+
+class NotBound(TypeError):
+    """A function does not take the arguments of a call."""
+
+
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A computation, without its arguments.
+    """A computation.
 
     Attributes:
         name: the name given, or that of the module and the function; for a function of `__main__` its own alone.
-        parts: what it is made of, sorted by kind and name; those of the arguments join them for `fingerprint_process`.
-        is_of_main: nothing but its code tells it from functions of the same name of other programs: it is of `__main__`
-            and was given no name.
+        parts: what it is made of, sorted by kind and name, then its parameters in their order.
+        caution: what somebody who relies on it should know, if anything.
+        code: the fingerprints of the functions and classes that it reaches, by name; those of arguments not among them.
     """
 
     name: str
     parts: tuple[Part, ...]
-    is_of_main: bool = field(default=False, compare=False)
+    caution: str = field(default="", compare=False)
+    code: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declared:
+    """What was said about which computation a function is; see `identify`."""
+
+    name: str | None = None
+    version: str | None = None
+    depends: tuple[str, ...] = ()
+    ignore: frozenset[str] = frozenset()
+
+
+def declare(
+    *,
+    name: str | None = None,
+    version: str | int | None = None,
+    depends: Sequence[str] = (),
+    ignore: Collection[str] = (),
+) -> Declared:
+    """Checks what is said about a function.
+
+    Raises:
+        InvalidArgument: it is malformed.
+    """
+    if isinstance(version, bool) or not isinstance(version, str | int | None) or version == "":
+        raise InvalidArgument(f"version = {version!r}: must be a text or an integer")
+    for key, names in (("depends", depends), ("ignore", ignore)):
+        if isinstance(names, str):
+            raise InvalidArgument(f"{key} = {names!r}: must be a list or tuple of names")
+    text = None if version is None else str(version)
+    return Declared(name=name, version=text, depends=tuple(dict.fromkeys(depends)), ignore=frozenset(ignore))
 
 
 def identify(
@@ -47,16 +88,19 @@ def identify(
 
     Args:
         function: a function, method, partial function, class, or an object with `__fingerprint__`.
-        name: its name instead of that of its module and itself. A lambda with a version needs one.
-        version: stands for the code, which is not looked at then. 1 and "1" are the same.
+        name: its name instead of that of its module and itself.
+        version: stands for the code, which is not looked at then. 1 and "1" are the same. Of a function of `__main__`,
+            a lambda, or one made in a function, it does so only with a name: others may have the same.
         depends: distributions or packages whose installed versions count.
         ignore: parameters whose defaults do not count.
 
     Returns:
-        The process: the same one in each interpreter, on each machine and with each version of Python.
+        The process: the same one in each interpreter, on each machine and with each version of Python, where the source
+        of its code is there.
 
     Raises:
-        InvalidArgument: something that the result may depend on cannot be seen; the message names it.
+        InvalidArgument: an option is malformed; or something that the result may depend on cannot be seen: the message
+            names it.
 
     Example:
         ```python
@@ -64,21 +108,81 @@ def identify(
         identify(train, version=2, depends=("torch",))
         ```
     """
+    return identify_call(function, declare(name=name, version=version, depends=depends, ignore=ignore))
+
+
+def identify_call(
+    function: AnyFunction,
+    declared: Declared,
+    args: Sequence[Any] | None = None,
+    kwargs: Mapping[str, Any] | None = None,
+) -> Process:
+    """Says which computation a call is; without arguments which one the function is.
+
+    Args:
+        function: as for `identify`.
+        declared: what was said about it.
+        args: the positional arguments.
+        kwargs: the keyword arguments.
+
+    Raises:
+        NotBound: the function does not take these arguments.
+        Doubt: something that the result may depend on cannot be seen; the message names it.
+        InvalidArgument: a library in `depends` is not installed.
+    """
     inner, bound = _unbound(function)
-    own_name = _name_of(inner)
-    parts = [_library(library) for library in _libraries(depends)]
-    if version is not None:
-        if name is None and "<lambda>" in own_name:
-            raise InvalidArgument(f"{own_name} is one of many lambdas: give it `name=` too")
-        text = _version_text(version)
-        parts.append(Part(PartKind.VERSION, "version", fingerprint_plain(text), text))
-        parts += [Part(PartKind.VALUE, key, fingerprint(value, key), describe(value)) for key, value in bound]
-    else:
-        dependencies = Dependencies(home_of(inner), top_level(home_of(inner)))
-        dependencies.add_root(function, own_name, ignore)
-        parts += dependencies.parts
-    ordered = tuple(sorted(parts, key=lambda part: (part.kind, part.name)))
-    return Process(name or own_name, ordered, name is None and canonical(home_of(inner)) == "__main__")
+    own_name, home = _name_of(inner), home_of(inner)
+    is_shared = canonical(home) == "__main__" or "<" in own_name  # others may have this name: <lambda>, <locals>
+    is_versioned = declared.version is not None and not (is_shared and declared.name is None)
+    members = None if args is None else list(_members(_bind(function, args, kwargs or {}), declared.ignore))
+    parts = [_library(library) for library in declared.depends]
+    if declared.version is not None:
+        parts.append(_version(declared.version))
+    try:
+        dependencies = Dependencies(home, top_level(home))
+        if is_versioned:
+            dependencies.add_versioned(inner, [*bound, *_closed_over(inner)])
+        else:
+            dependencies.add_root(function, own_name, declared.ignore)
+        code = {part.name: part.fingerprint for part in dependencies.parts.found if part.kind is PartKind.CODE}
+        follower = _Arguments(dependencies)
+        parameters = [
+            Part(PartKind.PARAMETER, name, fingerprint_with(value, name, follower=follower), describe(value))
+            for name, value in members or ()
+        ]
+        parts += dependencies.finish()
+    except InvalidArgument as error:
+        raise Doubt(str(error)) from error
+    except Exception as error:  # walking calls code of others: a module's `__getattr__`, an object's `__getstate__`
+        raise Doubt(f"{own_name}: looking at what it depends on raised {type(error).__name__}: {error}") from error
+    ordered = sorted(parts, key=lambda part: (part.kind, part.name))
+    caution = _caution(own_name, declared) if is_shared and declared.name is None else ""
+    return Process(declared.name or own_name, (*ordered, *parameters), caution, code)
+
+
+def _caution(name: str, declared: Declared) -> str:
+    if declared.version is not None:
+        return (
+            f"{name!r} may be a name of other functions too, so its code counts beside its version. "
+            "Say @cached(name=..., version=...) to give it a name of its own, then the version alone counts."
+        )
+    if "<" in name:
+        return ""
+    return (
+        f"{name!r} is a function of __main__: nothing but its code tells it from others of this name. "
+        "Say @cached(name=...) to give it one of its own."
+    )
+
+
+def _closed_over(function: Any, seen: frozenset[int] = frozenset()) -> Iterator[tuple[str, Any]]:
+    """The values that a function closes over, and the functions among them do: a version stands for none of them."""
+    if not isinstance(function, FunctionType) or id(function) in seen:
+        return
+    for name, value in contents(function):
+        if isinstance(value, FunctionType):
+            yield from ((f"{name}.{key}", one) for key, one in _closed_over(value, seen | {id(function)}))
+        else:
+            yield name, value
 
 
 def fingerprint(value: Any, name: str = "value") -> str:
@@ -86,7 +190,7 @@ def fingerprint(value: Any, name: str = "value") -> str:
 
     Example:
         ```python
-        fingerprint({"lr": 0.1, "layers": [64, 10]}) == fingerprint({"layers": [64, 10], "lr": 0.1})
+        fingerprint({"lr": 0.1, "layers": [64, 10]}) != fingerprint({"layers": [64, 10], "lr": 0.1})  # as Python does
         ```
     """
     return fingerprint_with(value, name, follower=_ByCode())
@@ -102,6 +206,16 @@ class _ByCode:
         pass
 
 
+class _Arguments(_ByCode):
+    """The follower of arguments: the classes of the objects in them are parts of the process."""
+
+    def __init__(self, dependencies: Dependencies) -> None:
+        self._dependencies = dependencies
+
+    def met(self, value: Any) -> None:
+        self._dependencies.met(value)
+
+
 def fingerprint_code(value: Any) -> str:
     """Returns the fingerprint of a function or class that is a value: of its code, or of its name if it is installed.
 
@@ -111,7 +225,7 @@ def fingerprint_code(value: Any) -> str:
     home = home_of(_unbound(value)[0])
     dependencies = Dependencies(home, top_level(home) if is_local(home) else "")
     target = dependencies.add(value, full_name(value))
-    parts = sorted((int(part.kind), part.name, part.fingerprint) for part in dependencies.parts)
+    parts = sorted((int(part.kind), part.name, part.fingerprint) for part in dependencies.finish())
     return fingerprint_plain((full_name(value), target, parts))
 
 
@@ -127,8 +241,6 @@ def check_cacheable(function: AnyFunction, ignore: Collection[str] = ()) -> None
     kinds = (inspect.isgeneratorfunction, inspect.isasyncgenfunction)
     if any(is_generator(one) for is_generator in kinds for one in (function, call)):
         raise InvalidArgument(f"{_name_of(function)} is a generator, whose values cannot be kept: return a list")
-    if isinstance(ignore, str):
-        raise InvalidArgument(f"ignore = {ignore!r}: must be a list or tuple of names")
     if not ignore:
         return
     parameters = _signature(function).parameters
@@ -139,32 +251,22 @@ def check_cacheable(function: AnyFunction, ignore: Collection[str] = ()) -> None
             raise InvalidArgument(f"ignore = {name!r}: {_name_of(function)} has no such parameter; it has: {known}")
 
 
-def bind_parameters(
-    function: AnyFunction, args: Sequence[Any], kwargs: Mapping[str, Any], ignore: Collection[str] = ()
-) -> list[Part]:
-    """Returns the arguments of a call as parts: `f(1)`, `f(x=1)` and `f(x=1, y=<its default>)` give the same.
-
-    The members of `*args` are `args[0]`, `args[1]`; those of `**kwargs` are `kwargs.name`. `self` is one of them.
-
-    Args:
-        function: what is called.
-        args: its positional arguments.
-        kwargs: its keyword arguments.
-        ignore: parameters that do not count, also by the names of members of `**kwargs`.
+def _bind(function: AnyFunction, args: Sequence[Any], kwargs: Mapping[str, Any]) -> inspect.BoundArguments:
+    """The arguments of a call by parameter: `f(1)`, `f(x=1)` and `f(x=1, y=<its default>)` give the same.
 
     Raises:
-        TypeError: the function does not take these arguments.
-        InvalidArgument: an argument has no fingerprint; the message names it.
+        NotBound: the function does not take these arguments.
     """
-    bound = _signature(function).bind(*args, **kwargs)
+    try:
+        bound = _signature(function).bind(*args, **kwargs)
+    except TypeError as error:
+        raise NotBound(str(error)) from error
     bound.apply_defaults()
-    return [
-        Part(PartKind.PARAMETER, name, fingerprint(value, name), describe(value))
-        for name, value in _members(bound, ignore)
-    ]
+    return bound
 
 
 def _members(bound: inspect.BoundArguments, ignore: Collection[str]) -> Iterator[tuple[str, Any]]:
+    """Those of `*args` are `args[0]`, `args[1]`; those of `**kwargs` are `kwargs.name`. `self` is one of them."""
     for name, value in bound.arguments.items():
         kind = bound.signature.parameters[name].kind
         if name in ignore:
@@ -177,19 +279,48 @@ def _members(bound: inspect.BoundArguments, ignore: Collection[str]) -> Iterator
             yield name, value
 
 
-_Signatures = weakref.WeakKeyDictionary[FunctionType, tuple[Any, Any, inspect.Signature]]
+_Signatures = weakref.WeakKeyDictionary[FunctionType, tuple[Any, Any, dict[str, int], inspect.Signature]]
 _signatures: _Signatures = weakref.WeakKeyDictionary()
+_ANYTHING = inspect.signature(lambda *args, **kwargs: None)
 
 
 def _signature(function: AnyFunction) -> inspect.Signature:
-    """The signature of a function; remembered while its defaults are the same objects."""
-    if not isinstance(function, FunctionType):
+    """What can be passed to what is called: neither to what it wraps, nor what it says of itself."""
+    if isinstance(function, FunctionType):
+        return _signature_of_function(function)
+    if isinstance(function, MethodType):
+        return inspect.signature(MethodType(_bare(function.__func__), function.__self__))
+    if isinstance(function, functools.partial):
+        return inspect.signature(functools.partial(_bare(function.func), *function.args, **function.keywords))
+    wrapped = getattr(function, "__wrapped__", None)
+    if wrapped is not None and top_level(type(function).__module__) in ("functools", "xpstore"):
+        return _signature(wrapped)  # they pass on what they are given
+    call = None if isinstance(function, type) else getattr(type(function), "__call__", None)  # noqa: B004
+    if isinstance(call, FunctionType):
+        return inspect.signature(MethodType(_bare(call), function))
+    try:
         return inspect.signature(function)
-    values, keywords = function.__defaults__, function.__kwdefaults__
+    except ValueError:  # of C, and says nothing
+        return _ANYTHING
+
+
+def _signature_of_function(function: FunctionType) -> inspect.Signature:
+    """Remembered while its code and its defaults are the same objects."""
+    code, values = function.__code__, function.__defaults__
+    keywords = {name: id(value) for name, value in (function.__kwdefaults__ or {}).items()}  # held by the signature
     known = _signatures.get(function)
-    if known is None or known[0] is not values or known[1] != keywords:
-        known = _signatures[function] = (values, dict(keywords) if keywords else keywords, inspect.signature(function))
-    return known[2]
+    if known is None or known[0] is not code or known[1] is not values or known[2] != keywords:
+        known = _signatures[function] = (code, values, keywords, inspect.signature(_bare(function)))
+    return known[3]
+
+
+def _bare(function: Any) -> Any:
+    """The function without its attributes: `__wrapped__` and `__signature__` are believed first."""
+    if not isinstance(function, FunctionType):
+        return function
+    copy = FunctionType(function.__code__, {}, function.__name__, function.__defaults__, function.__closure__)
+    copy.__kwdefaults__ = function.__kwdefaults__
+    return copy
 
 
 def _unbound(function: Any) -> tuple[Any, list[tuple[str, Any]]]:
@@ -209,16 +340,9 @@ def _name_of(function: Any) -> str:
     return full_name(function).removeprefix("__main__.")
 
 
-def _version_text(version: str | int) -> str:
-    if isinstance(version, bool) or not isinstance(version, str | int) or version == "":
-        raise InvalidArgument(f"version = {version!r}: must be a text or an integer")
-    return str(version)
-
-
-def _libraries(depends: Sequence[str]) -> list[str]:
-    if isinstance(depends, str):
-        raise InvalidArgument(f"depends = {depends!r}: must be a list or tuple of names")
-    return list(dict.fromkeys(depends))
+@functools.lru_cache(maxsize=256)
+def _version(text: str) -> Part:
+    return Part(PartKind.VERSION, "version", fingerprint_plain(text), text)
 
 
 @functools.cache

@@ -8,8 +8,8 @@ from typing import Any
 
 from blake3 import blake3
 
-from xpstore._identity.builtins import BRANCHES, LEAVES
-from xpstore._identity.nodes import Branch, Follower, Node, Refused, no_fingerprint
+from xpstore._identity.builtins import BRANCHES, LEAVES, to_bytes
+from xpstore._identity.nodes import CURE, Branch, Follower, Node, NodeType, Reduced, Refused, no_fingerprint, seal
 from xpstore._identity.objects import expand
 from xpstore._values.checks import to_name, to_text
 from xpstore.errors import InvalidArgument
@@ -18,6 +18,8 @@ MAX_PART_NAME_LENGTH = 512
 MAX_PART_TEXT_LENGTH = 256
 # Far above what is meant to be nested. `__fingerprint__` may return a new object each time, for ever.
 MAX_DEPTH = 20_000
+# An object that refers back to where it is met is read at each place anew; in a dense graph that has no end.
+MAX_READ_ANEW = 10_000
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -55,17 +57,20 @@ class Part:
         object.__setattr__(self, "text", to_text(self.text, MAX_PART_TEXT_LENGTH))
 
 
-def fingerprint(value: Any, name: str = "value", *, follower: Follower) -> str:
-    """Returns the fingerprint of a value: equal values of the same types have the same one, all others another one.
+def fingerprint(value: Any, name: str = "value", *, follower: Follower, is_global: bool = False) -> str:
+    """Returns the fingerprint of a value: what a function could tell apart has different ones, but for what is listed.
 
-    It is the same in every process and on every machine. docs/fingerprint.md says what makes values equal.
+    It is the same in every process and on every machine. docs/fingerprint.md has the list.
 
     Args:
         value: None, numbers, text, bytes, dates, enums, UUIDs, compiled patterns; containers and dataclasses of them;
             paths, which stand for what the file or directory contains; arrays, tables, tensors and estimators;
-            artifacts and models; objects with a method `__fingerprint__`, which returns any of these.
+            artifacts and models; objects with a method `__fingerprint__`, which returns any of these; other objects
+            by their own reduction.
         name: how errors name the value.
         follower: says what functions in it are, and is told of the objects in it.
+        is_global: it is no argument but a variable that code refers to: paths in it are their text, locks and
+            loggers no more than their types.
 
     Returns:
         64 lower-case hexadecimal digits.
@@ -74,7 +79,7 @@ def fingerprint(value: Any, name: str = "value", *, follower: Follower) -> str:
         InvalidArgument: the value, or something in it, has no fingerprint; the message says where it is.
 
     """
-    return blake3(b"xpstore value v1\n" + _encode(value, name, follower)).hexdigest()
+    return blake3(b"xpstore value v2\n" + _encode(value, name, follower, is_global)).hexdigest()
 
 
 def fingerprint_plain(value: Any, name: str = "value") -> str:
@@ -121,12 +126,25 @@ def fingerprint_process(name: str, parts: Iterable[Part]) -> str:
     ).hexdigest()
 
 
+class _Silent:
+    """The follower of a value that is read a second time."""
+
+    def __init__(self, follower: Follower) -> None:
+        self.code = follower.code
+
+    def met(self, value: Any) -> None:
+        pass
+
+
+_Known = dict[int, tuple[bytes, Any]]
+
+
 class _Open:
     """A branch whose children are being encoded."""
 
-    __slots__ = ("add", "branch", "children", "encodings", "label", "node", "value")
+    __slots__ = ("add", "branch", "children", "encodings", "label", "node", "reach", "value")
 
-    def __init__(self, value: Any, branch: Branch) -> None:
+    def __init__(self, value: Any, branch: Branch, depth: int) -> None:
         self.value = value  # kept, as its id stands for it
         self.branch = branch
         self.children = branch.children
@@ -134,6 +152,7 @@ class _Open:
         self.encodings: list[bytes] = []
         self.node = Node(branch.type_)
         self.add = self.node.write if branch.arrange is None else self.encodings.append
+        self.reach = depth  # how far up it refers back; its own depth if it does not
 
     def seal(self) -> bytes:
         if self.branch.arrange is not None:
@@ -144,13 +163,18 @@ class _Open:
 class _Encoder:
     """Encodes one value, with a stack of its own: values may be nested deeper than Python's calls."""
 
-    def __init__(self, value: Any, follower: Follower) -> None:
+    def __init__(self, value: Any, follower: Follower, is_global: bool, known: "_Known | None" = None) -> None:
         self._follower = follower
-        self._root = _Open(None, Branch(b"", [(None, value)], lambda _: "", list))
+        self._is_global = is_global
+        self._root = _Open(None, Branch(b"", [(None, value)], lambda _: "", list), 0)
         self.stack = [self._root]
-        self._open = set[int]()
+        self._open = dict[int, int]()  # what is on the way down, by id, with its depth
         # What is in many places is encoded once: its encoding, and the value, whose id must stay its own.
-        self._known = dict[int, tuple[bytes, Any]]()
+        self._known: _Known = dict(known or {})
+        self.whole: _Known = {}  # those among them that consist of nothing else, such as arrays
+        self._entangled = dict[int, Any]()
+        self._read_anew = 0
+        self.has_reduced = False
 
     def run(self) -> bytes:
         while True:
@@ -175,29 +199,45 @@ class _Encoder:
                 add(known[0])
                 continue
             if key in self._open:
-                raise Refused("it contains itself")
+                top.reach = min(top.reach, self._open[key])
+                add(seal(NodeType.BACK + to_bytes(len(self.stack) - self._open[key])))
+                continue
             branch = BRANCHES[type(value)](value) if type(value) in BRANCHES else self._expanded(value)
             if isinstance(branch, bytes):
+                if not branch[0]:
+                    self.whole[key] = branch, value
                 self._remember(value, branch)
                 add(branch)
                 continue
             if len(self.stack) > MAX_DEPTH:
                 raise Refused(f"nested deeper than {MAX_DEPTH:,} levels")
-            self._open.add(key)
-            self.stack.append(_Open(value, branch))
+            self._open[key] = len(self.stack)
+            self.stack.append(_Open(value, branch, len(self.stack)))
             return True
         return False
 
     def _expanded(self, value: Any) -> bytes | Branch:
-        self._follower.met(value)
-        return expand(value, self._follower.code)
+        if type(value) is not Reduced:
+            self._follower.met(value)
+        found = expand(value, self._follower.code, self._is_global)
+        if isinstance(found, Branch) and found.type_ == NodeType.REDUCED:
+            self.has_reduced = True
+        return found
 
     def _close(self, top: _Open) -> None:
         self.stack.pop()
         encoding = top.seal()
-        self._open.remove(id(top.value))
-        self._remember(top.value, encoding)
-        self.stack[-1].add(encoding)
+        depth = self._open.pop(id(top.value))
+        above = self.stack[-1]
+        if top.reach < depth:  # what it says depends on where it is
+            above.reach = min(above.reach, top.reach)
+            self._read_anew += id(top.value) in self._entangled
+            self._entangled[id(top.value)] = top.value
+            if self._read_anew > MAX_READ_ANEW:
+                raise Refused(f"too many of the objects in it refer to each other: {CURE}")
+        else:
+            self._remember(top.value, encoding)
+        above.add(encoding)
 
     def _remember(self, value: Any, encoding: bytes) -> None:
         if not encoding[0]:  # a digest: smaller ones are as quick to make again
@@ -211,10 +251,15 @@ class _Encoder:
         return "".join(pieces)
 
 
-def _encode(value: Any, name: str, follower: Follower) -> bytes:
-    encoder = _Encoder(value, follower)
+def _encode(value: Any, name: str, follower: Follower, is_global: bool = False) -> bytes:
+    encoder = _Encoder(value, follower, is_global)
     try:
-        return encoder.run()
+        encoding = encoder.run()
+        if encoder.has_reduced:
+            again = _Encoder(value, _Silent(follower), is_global, encoder.whole)
+            if again.run() != encoding:
+                raise Refused(f"something in it is made anew from other values each time: {CURE}")
+        return encoding
     except (Refused, InvalidArgument) as error:
         reason, cause = str(error).removeprefix("source = "), error.__cause__
     except MemoryError:

@@ -43,14 +43,17 @@ const bytes = (data: Buffer) => seal(0x07, data);
 const tuple = (items: Buffer[]) => seal(0x11, ...items);
 const sorted = (items: Buffer[]) => [...items].sort(Buffer.compare);
 const offset = (microseconds: string | null) => (microseconds === null ? NONE : int(microseconds));
+const dictionary = (entries: Buffer[][]) => seal(0x14, ...entries.flat());
+const attributes = (entries: Buffer[][]) => seal(0x18, ...entries.sort(([a], [b]) => Buffer.compare(a!, b!)).flat());
+/** A member that may be left out. */
+const or = (value: Notation | undefined, otherwise: Buffer) => (value === undefined ? otherwise : enc(value));
 
-function dictionary(entries: [Buffer, Buffer][]): Buffer {
-  const order = [...entries].sort(([a], [b]) => Buffer.compare(a, b));
-  order.forEach(([key], i) => {
-    if (i && order[i - 1]![0].equals(key)) throw new Error("two keys have the same fingerprint");
-  });
-  return seal(0x14, ...order.flat());
-}
+/** Bytes by bytes, as Arrow keeps notes beside columns. */
+const notes = (pairs: [string, string][] | null) =>
+  pairs ? dictionary(pairs.map(([key, value]) => [bytes(hex(key)), bytes(hex(value))])) : NONE;
+
+const zone = (v: Notation) => (v ? seal(0x2c, str(v.class), str(v.name), offset(v.offset)) : NONE);
+const clock = (v: Notation) => [int(v.microseconds), offset(v.offset), zone(v.zone), int(v.fold ?? 0)];
 
 /** The number that stands for every NaN, and what is larger than infinity without its sign. */
 const FLOATS: Record<string, [size: number, nan: bigint, infinity: bigint]> = {
@@ -72,8 +75,10 @@ function withOneNaN(kind: string, data: Buffer): Buffer {
 }
 
 const shape = (sizes: number[]) => tuple(sizes.map(int));
-const array = (kind: string, sizes: number[], data: Buffer, tag = 0x40) =>
-  seal(tag, str(kind), shape(sizes), withOneNaN(kind, data));
+const axes = (order?: number[]) => (order ? shape(order) : NONE);
+const elements = (tag: number, kind: string, sizes: number[], data: Buffer, ...order: Buffer[]) =>
+  seal(tag, str(kind), shape(sizes), ...order, withOneNaN(kind, data));
+const array = (kind: string, sizes: number[], data: Buffer, order?: number[]) => elements(0x40, kind, sizes, data, axes(order));
 const double = (bits: string) => withOneNaN("f8", hex(bits).reverse());
 
 function numbers(kind: string, values: (number | bigint | boolean)[]): Buffer {
@@ -87,26 +92,32 @@ function numbers(kind: string, values: (number | bigint | boolean)[]): Buffer {
   return array(kind, [values.length], concat(values.map(write)));
 }
 
+/** A column inside of another one, which may have nulls and has no notes. */
+const field = (name: string, inside: Notation) => [str(name), bool(true), NONE, column(inside)];
+
 /** A column: its kind, how many rows, which are not null, and what the kind says. */
 function column({ kind, values, inner, fields }: Notation): Buffer {
-  const valid: boolean[] = values.map((value: unknown) => value !== null || kind === "dictionary");
+  const valid: boolean[] = values.map((value: unknown) => value !== null);
   const validity = valid.every(Boolean) ? NONE : numbers("b1", valid);
   return seal(0x50, str(kind), int(values.length), validity, ...parts());
 
   function parts(): Buffer[] {
     if (kind === "null") return [];
-    if (kind === "dictionary") return [column({ kind: inner, values })];
-    if (kind === "string" || kind === "binary") {
+    if (kind.startsWith("dictionary")) {
+      const words: Notation[] = [...new Set<Notation>(values)].filter((value) => value !== null);
+      return [column({ kind: inner, values: words }), numbers("i8", values.map((value: Notation) => Math.max(words.indexOf(value), 0)))];
+    }
+    if (/string|binary/.test(kind)) {
       const rows: Buffer[] = values.map((value: string | null) => utf8(value ?? ""));
       return [numbers("i8", rows.map((row) => row.length)), bytes(concat(rows))];
     }
     if (kind === "list") {
       const rows: unknown[][] = values.map((value: unknown[] | null) => value ?? []);
-      return [numbers("i8", rows.map((row) => row.length)), column({ kind: inner, values: rows.flat() })];
+      return [numbers("i8", rows.map((row) => row.length)), ...field("item", { kind: inner, values: rows.flat() })];
     }
     if (kind === "struct")
       return fields.flatMap(([name, kind]: [string, string]) =>
-        [str(name), column({ kind, values: values.map((value: Notation) => value?.[name] ?? null) })]);
+        field(name, { kind, values: values.map((value: Notation) => value?.[name] ?? null) }));
     const plain = /^(date32|time32)/.test(kind) ? "i4" : /\[/.test(kind) ? "i8" : kind;
     return [numbers(plain, values.map((value: number | null) => value ?? 0))];
   }
@@ -141,7 +152,7 @@ const ENCODERS: Record<string, (v: Notation) => Buffer> = {
   int: (v) => int(v.value),
   float: (v) => seal(0x04, double(v.bits)),
   complex: (v) => seal(0x05, ...v.bits.map(double)),
-  str: (v) => str(v.value),
+  str: (v) => str(v.utf16_hex ? hex(v.utf16_hex).swap16().toString("utf16le") : v.value),
   bytes: (v) => bytes(data(v)),
   bytearray: (v) => seal(0x08, data(v)),
   decimal: (v) => seal(0x09, decimal(v.value)),
@@ -151,41 +162,56 @@ const ENCODERS: Record<string, (v: Notation) => Buffer> = {
   set: (v) => seal(0x12, ...sorted(all(v.items))),
   frozenset: (v) => seal(0x13, ...sorted(all(v.items))),
   dict: (v) => dictionary(v.entries.map(all)),
+  attributes: (v) => attributes(v.entries.map(all)),
+  back: (v) => seal(0x19, twosComplement(BigInt(v.up))),
   ordered_dict: (v) => seal(0x15, ...v.entries.flatMap(all)),
   range: (v) => seal(0x16, int(v.start), int(v.stop), int(v.step)),
   slice: (v) => seal(0x17, ...all([v.start, v.stop, v.step])),
   date: (v) => seal(0x20, Buffer.from(v.value)),
-  datetime: (v) => seal(0x21, int(v.microseconds), offset(v.offset)),
-  time: (v) => seal(0x22, int(v.microseconds), offset(v.offset)),
+  datetime: (v) => seal(0x21, ...clock(v)),
+  time: (v) => seal(0x22, ...clock(v)),
   timedelta: (v) => seal(0x23, twosComplement(BigInt(v.microseconds))),
   uuid: (v) => seal(0x24, hex(v.value.replaceAll("-", ""))),
   pattern: (v) => seal(0x25, enc(v.pattern), int(v.flags)),
-  file: (v) => seal(0x26, Buffer.from(blake3(hex(v.hex)))),
+  file: (v) => seal(0x26, str(v.name), Buffer.from(blake3(hex(v.hex)))),
+  path_text: (v) => seal(0x2d, str(v.value)),
   directory: (v) => seal(0x27, Buffer.from(tree(v.entries))),
   artifact: (v) => seal(0x28, hex(v.digest)),
   model: (v) => seal(0x29, str(v.hash)),
   type: (v) => seal(0x2a, Buffer.from(v.name)),
-  fields: (v) => seal(0x30, str(v.class), dictionary(named(v.fields))),
+  fields: (v) => seal(0x30, str(v.class), attributes(named(v.fields))),
   named_tuple: (v) => seal(0x31, str(v.class), tuple(named(v.fields).map(tuple))),
   enum: (v) => seal(0x32, str(v.class), v.name === null ? NONE : str(v.name), enc(v.value)),
-  subclass: (v) => seal(0x33, str(v.class), enc(v.value), dictionary(named(v.attributes))),
+  subclass: (v) => seal(0x33, str(v.class), enc(v.value), attributes(named(v.attributes))),
   own: (v) => seal(0x34, str(v.class), enc(v.value)),
-  array: (v) => array(v.dtype, v.shape, hex(v.hex)),
-  scalar: (v) => array(v.dtype, [], hex(v.hex), 0x41),
-  records: (v) => seal(0x42, shape(v.shape), tuple(named(v.fields).map(([name]) => name)), ...named(v.fields).map(([, field]) => field)),
-  objects: (v) => seal(0x43, shape(v.shape), ...all(v.items)),
+  reduced: (v) => seal(0x35, str(v.class), str(v.make), enc(v.arguments), or(v.state, NONE), or(v.items, NONE), or(v.entries, NONE), NONE),
+  idle: (v) => seal(0x36, str(v.class)),
+  array: (v) => array(v.dtype, v.shape, hex(v.hex), v.axes),
+  scalar: (v) => elements(0x41, v.dtype, [], hex(v.hex)),
+  records: (v) => {
+    const fields = named(v.fields);
+    const places = tuple(fields.map(([name], i) => tuple([name, int(v.offsets[i])])));
+    return seal(0x42, shape(v.shape), tuple([places, int(v.itemsize), bool(false)]), ...fields.map(([, field]) => field));
+  },
+  objects: (v) => seal(0x43, shape(v.shape), axes(v.axes), ...all(v.items)),
   dtype: (v) => seal(0x44, Buffer.from(v.name)),
-  tensor: (v) => array(v.dtype, v.shape, hex(v.hex), 0x45),
+  tensor: (v) => elements(0x45, v.dtype, v.shape, hex(v.hex)),
   column,
-  table: (v) => seal(0x51, tuple(named(v.columns).map(([name]) => name)), int(v.rows), ...named(v.columns).map(([, column]) => column)),
-  frame: (v) => seal(0x52, enc(v.columns), enc(v.index), ...all(v.values)),
-  series: (v) => seal(0x53, ...all([v.name, v.index, v.values])),
-  index: (v) => seal(0x54, tuple(all(v.names)), ...all(v.levels)),
-  multi_index: (v) => seal(0x5a, tuple(all(v.names)), ...all(v.levels)),
+  table: (v) => {
+    const columns = named(v.columns);
+    const beside: [boolean, [string, string][] | null][] = v.notes ?? columns.map(() => [true, null]);
+    const head = [int(v.rows), notes(v.metadata ?? null), tuple(beside.map(([nullable, pairs]) => tuple([bool(nullable), notes(pairs)])))];
+    return seal(0x51, tuple(columns.map(([name]) => name)), ...head, ...columns.map(([, column]) => column));
+  },
+  frame: (v) => seal(0x52, enc(v.columns), enc(v.index), or(v.attrs, dictionary([])), bool(true), ...all(v.values)),
+  series: (v) => seal(0x53, ...all([v.name, v.index, v.values]), or(v.attrs, dictionary([])), bool(true)),
+  index: (v) => seal(0x54, tuple([enc(v.name)]), enc(v.values), v.freq ? str(v.freq) : NONE),
+  multi_index: (v) => seal(0x5a, tuple(all(v.names)), ...v.levels.flatMap(([level, codes]: [Notation, number[]]) => [enc(level), numbers("i8", codes)])),
+  extension: (v) => seal(0x5b, str(v.name), enc(v.content)),
   categorical: (v) => seal(0x55, enc(v.categories), bool(v.ordered), numbers("i4", v.codes)),
-  zoned: (v) => seal(0x56, str(v.zone), enc(v.instants)),
+  zoned: (v) => seal(0x56, zone(v.zone), enc(v.instants)),
   missing: (v) => seal(0x57, Buffer.from(v.name)),
-  timestamp: (v) => seal(0x58, enc(v.value), int(v.nanoseconds)),
+  timestamp: (v) => seal(0x58, enc(v.value), int(v.nanoseconds), str(v.unit)),
   intervals: (v) => seal(0x59, str(v.closed), enc(v.left), enc(v.right)),
 };
 
@@ -197,7 +223,7 @@ export function enc(value: Notation): Buffer {
 const digest = (prefix: string, ...data: Buffer[]) =>
   Buffer.from(blake3(concat([Buffer.from(prefix), ...data]))).toString("hex");
 
-export const fingerprint = (value: Notation): string => digest("xpstore value v1\n", enc(value));
+export const fingerprint = (value: Notation): string => digest("xpstore value v2\n", enc(value));
 
 type Part = { kind: number; name: string; fingerprint: string };
 

@@ -1,0 +1,26 @@
+"""What `@cached` looks a call up by, without a server: all of the tests of programs that knows of its inside."""
+
+from typing import Any
+
+from xpstore._identity.values import fingerprint_process
+from xpstore.cached_function import _Call
+
+# What says that a call is computed uncached, with a warning; the rest is raised to the caller.
+DOUBTS = {"Doubt", "NotBound"}
+
+
+def key_of(entry: Any, arguments: tuple[Any, ...]) -> dict[str, str]:
+    """The `key` of a call, why it is computed `uncached`, or what was `raised`."""
+    call = _Call((*entry._bound, *arguments), {}, lambda: None, lambda: False)
+    identified = getattr(entry, "_identified", None) or entry._full_process
+    try:
+        process = identified(call)
+        return {"key": fingerprint_process(process.name, process.parts)}
+    except Exception as error:
+        kind = type(error).__name__
+        return {"uncached" if kind in DOUBTS else "raised": f"{kind}: {error}"}
+
+
+def value_of(entry: Any, arguments: tuple[Any, ...]) -> str:
+    """What the function returns where nothing is cached."""
+    return repr(entry._function(*entry._bound, *arguments))
