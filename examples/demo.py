@@ -81,6 +81,9 @@ def run(store: str, demo: Path) -> None:
             show(f"The bucket {BUCKET}", objects_in_bucket(s3))
         else:
             show("The blob folder", objects_on_disk(folder / "blobs"))
+        print("\nThe same computation in two processes: the second has nothing to compute")
+        for _ in range(2):
+            quickstart("compute", address, key_file)
     print("\nThe service is stopped. Run it again: the data set is not sent twice, and the model gets a new version.")
 
 

@@ -2,6 +2,7 @@
 
     python quickstart.py train     a new model each time, on the same data
     python quickstart.py verify    in another process: every digest, and the score of the newest model
+    python quickstart.py compute   a cross-validation, which no process computes after the first
 
 The server is the one of XPSTORE_API_URL and XPSTORE_API_KEY, else the embedded one.
 """
@@ -20,11 +21,11 @@ from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.inspection import permutation_importance
 from sklearn.metrics import log_loss
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import cross_val_score, train_test_split
 from sklearn.neural_network import MLPClassifier
 
 import xpstore
-from xpstore import Project
+from xpstore import Project, cached
 from xpstore.artifact import Artifact, DirectoryArtifact, ExplanationArtifact, TrainedModelArtifact
 from xpstore.model import Model
 
@@ -150,14 +151,30 @@ def verify(project: Project) -> None:
     print(f"  {model.name} ({model.status}) scores {score:.4f} again; {len(model.metrics.list())} metric points")
 
 
+@cached(name="cross-validation")
+def cross_validate(seed: int, folds: int) -> Any:
+    digits: Any = load_digits()
+    classifier = MLPClassifier((48,), random_state=seed, max_iter=EPOCHS)
+    return cross_val_score(classifier, digits.data, digits.target, cv=folds)
+
+
+def compute(project: Project) -> None:
+    scores = cross_validate(seed=0, folds=3)
+    artifact, computed = cross_validate.artifact(0, folds=3), project.cache.statistics().here.computed
+    print(f"  cross-validation     {scores.mean():.4f}, artifact {artifact.id}, {computed} computations")
+
+
+ACTIONS = {"train": train, "verify": verify, "compute": compute}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("action", choices=["train", "verify"])
+    parser.add_argument("action", choices=[*ACTIONS])
     arguments = parser.parse_args()
     warnings.simplefilter("ignore", ConvergenceWarning)
     xpstore.init()
     with Project(id="quickstart", name="Quickstart") as project:
-        train(project) if arguments.action == "train" else verify(project)
+        ACTIONS[arguments.action](project)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """`@cached`: a function that is computed once for the same code and the same arguments, on any machine."""
 
+import contextlib
 import functools
 import inspect
+import sys
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, Unpack, cast, overload
@@ -9,13 +11,17 @@ from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar
 from xpstore._caching.computation import Computation
 from xpstore._caching.state import CacheState
 from xpstore._caching.terms import CacheOptions, Terms, to_terms
+from xpstore._identity.forms import Form, proven_of, take_proven
+from xpstore._identity.ownership import is_importable
 from xpstore._identity.process import Declared, Doubt, NotBound, Process, check_cacheable, declare, identify_call
 from xpstore._machine.settings import setting
 from xpstore._session.current import get_client
+from xpstore._session.origin import Origin
 from xpstore._session.project import ProjectBase, get_project
 from xpstore._values.checks import to_name
 from xpstore.artifact import CachedArtifact
 from xpstore.cache import Cache, Explanation, artifacts_in
+from xpstore.client import Client
 from xpstore.errors import DeadlineExceeded, Unavailable
 
 P = ParamSpec("P")
@@ -80,6 +86,7 @@ class _Cached(Generic[P, Result, Found, Explained]):
         self._function = function
         self._declared = declared
         self._bound = bound
+        self._origin: Origin | None = None  # of a function that another process sent
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Result:
         """Returns the result, computed now if nobody has."""
@@ -138,12 +145,21 @@ class _Cached(Generic[P, Result, Found, Explained]):
         return f"<cached {self._function!r}>"
 
     def __reduce__(self) -> str | tuple[Any, ...]:
-        """Pickled by name, as functions are."""
+        """Pickled by name, as functions are; by value where cloudpickle, as of joblib, does so with functions."""
         if self._bound:
             return getattr, (self._bound[0], self.__name__)
-        return self.__qualname__
+        is_named = self.__module__ != "__main__" and is_importable(self)
+        if is_named or "cloudpickle" not in sys._getframe(1).f_globals.get("__name__", ""):
+            return self.__qualname__
+        with contextlib.suppress(Doubt):
+            _ = self.process  # the texts of its code are proven here, as the other process has none
+        told, proven = self._declared, proven_of(self.__module__)
+        project = None if told.project is None else told.project.id
+        return _rebuilt, (type(self), self._function, replace(told, project=None), project, Origin.here(), proven)
 
     def _project(self) -> ProjectBase:
+        if self._origin is not None:
+            self._origin.join(Client)
         project: ProjectBase = self._declared.project or get_project()
         return project
 
@@ -207,6 +223,21 @@ class _Cached(Generic[P, Result, Found, Explained]):
 
     def _explanation(self, call: _Call) -> Explanation:
         return Cache(self._project())._explain(self._identified(call), self._declared.terms.max_age_us)
+
+
+def _rebuilt(
+    kind: type[Any],
+    function: Callable[..., Any],
+    declared: _Declared,
+    project: str | None,
+    origin: Origin | None,
+    proven: dict[str, tuple[str, Form]],
+) -> Any:
+    """A cached function that was pickled by value."""
+    take_proven(proven)
+    cached = kind(function, replace(declared, project=None if project is None else ProjectBase(project)))
+    cached._origin = origin
+    return cached
 
 
 class CachedFunction(_Cached[P, R, CachedArtifact, Explanation], Generic[P, R]):

@@ -69,6 +69,7 @@ VALUES = [
     *(date(2026, 1, 2), datetime(2026, 1, 2, 3, 4, 5, 6), datetime(2026, 1, 2, tzinfo=UTC)),
     *(datetime(2026, 10, 25, 2, 30, tzinfo=BERLIN, fold=1), time_of_day(1, 2, tzinfo=timezone(timedelta(hours=2)))),
     *(time_of_day(1, 2, 3, 4), time_of_day(1, tzinfo=BERLIN), timedelta(-1, 5, 7), Decimal("1.10"), uuid.UUID(int=7)),
+    *(np.str_(""), np.bytes_(b"")),  # of types of no bytes
     *(np.float32(1.1), np.int64(-5), np.bool_(True), np.str_("ü"), np.datetime64("2026-01-01", "ns"), np.complex64(1j)),
 ]
 

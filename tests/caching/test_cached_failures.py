@@ -11,6 +11,7 @@ from support.computed import calls
 from xpstore import cached, errors
 from xpstore._identity.process import fingerprint
 from xpstore._identity.values import PartKind
+from xpstore._results import results
 
 
 @cached(version=1)
@@ -42,6 +43,28 @@ def test_function_that_asks_for_its_own_result_computes_it(project: xpstore.Proj
 
     with pytest.raises(errors.Conflict, match="asks for its own result"):
         own()
+
+
+def test_result_whose_reader_fails_is_computed_and_replaced(
+    project: xpstore.Project, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @cached(name="kept", version=1)
+    def kept(number: int) -> str:
+        calls.append(number)
+        return f"result {number}"
+
+    assert kept(1) == "result 1" and calls == [1]
+    before, load = kept.artifact(1), results.load
+
+    def fails_once(*args: Any, **kwargs: Any) -> Any:
+        monkeypatch.setattr(results, "load", load)
+        raise ZeroDivisionError("of a library")
+
+    monkeypatch.setattr(results, "load", fails_once)
+    assert kept(1) == "result 1" and calls == [1, 1]
+    (told,) = [record.message for record in caplog.records if "cannot be read" in record.message]
+    assert "'kept' cannot be read and is replaced: ZeroDivisionError: of a library" in told
+    assert kept(1) == "result 1" and calls == [1, 1] and kept.artifact(1).hash_ == before.hash_
 
 
 def test_result_without_a_safe_format_is_returned_and_told_once(

@@ -56,7 +56,7 @@ def test_a_default_of_an_ignored_parameter_does_not_count(program: Program) -> N
 
 def test_a_file_edited_after_the_import_counts_as_it_runs(program: Program) -> None:
     of_class = "class C:\n    def g(self):\n        return 1\n\n\ndef f(x):\n    return C().g()\n"
-    for text in ("def f(x):\n    return x + 1\n", of_class):
+    for text in ("def f(x):\n    return x + 1, 'of a file that is edited'\n", of_class):
         own = program.write(text)
         program.path("own").write_text(text.replace("1", "2"))
         before = identify(own.f)

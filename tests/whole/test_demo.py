@@ -26,12 +26,15 @@ def test_demo_trains_verifies_and_sends_nothing_twice(tmp_path: Path, store: str
     assert first.count("stored") == 3
     assert len(re.findall("every digest right", first)) == 3
     assert "scores" in first
+    computed, again = re.findall(r"cross-validation +(.*), (\d+) computations", first)
+    assert computed[0] == again[0] and (computed[1], again[1]) == ("1", "0")
 
     second = run_demo(tmp_path, store)
     assert re.search(r"digits-data +version 1 .* unchanged since last time", second)
     assert re.search(r"digits-classifier +version 2 .* stored", second)
-    assert len(re.findall("every digest right", second)) == 3
-    assert objects(second) == objects(first) + 2, "the new model and its explanation, one pack each"
+    assert len(re.findall("every digest right", second)) == 4, "the result that was computed among them"
+    assert objects(second) == objects(first) + 3, "the new model, its explanation, the result after the first list"
+    assert re.findall(r"cross-validation +(.*), (\d+) computations", second) == [again, again]
 
 
 def objects(output: str) -> int:

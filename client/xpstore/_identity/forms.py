@@ -19,6 +19,7 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from xpstore._identity.bytecode import PYTHON, ByCode, normal
+from xpstore._identity.functions import module_of_code
 from xpstore._identity.syntax import FunctionNode, bare, serialize
 from xpstore._identity.values import fingerprint_plain
 
@@ -43,6 +44,9 @@ class Form:
 
 
 _known = ByCode[Form]()
+# By the fingerprint of the instructions: the module of a function that has them, and the text that was proven to be
+# them. One for each function that was met, some hundred bytes.
+_proven: dict[str, tuple[str, Form]] = {}
 
 
 def form_of(function: FunctionType) -> Form:
@@ -53,14 +57,27 @@ def form_of(function: FunctionType) -> Form:
 def _form(function: FunctionType) -> Form:
     code = function.__code__
     running = normal(code)
+    of_code = fingerprint_plain(("code", PYTHON, repr(running)))
     for node in _candidates(function):
         text = bare(node)
         if any(normal(compiled) == running for compiled in _compiled(text, function)):
             optimized = sys.flags.optimize if _looks_at_debug(text) else 0
             digest = fingerprint_plain(("text", serialize(text), optimized))
-            return Form(digest, ast.unparse(text)[:256])
+            form = Form(digest, ast.unparse(text)[:256])
+            _proven[of_code] = module_of_code(function), form
+            return form
     summary = f"{code.co_name}: bytecode of Python {PYTHON}, as its source is not there or not what runs"
-    return Form(fingerprint_plain(("code", PYTHON, repr(running))), summary)
+    return _proven[of_code][1] if of_code in _proven else Form(of_code, summary)
+
+
+def proven_of(module: str) -> dict[str, tuple[str, Form]]:
+    """The texts that were proven for functions of a module: for another process, which has the code and no source."""
+    return {of_code: proof for of_code, proof in _proven.items() if proof[0] == module}
+
+
+def take_proven(proven: dict[str, tuple[str, Form]]) -> None:
+    """Takes what another process proved. It is of the instructions, so it cannot be wrong here."""
+    _proven.update(proven)
 
 
 def _candidates(function: FunctionType) -> Iterator[FunctionNode]:

@@ -267,7 +267,8 @@ class _Reader:
     def scalar(self, parts: list[str]) -> Any:
         import numpy  # here: it may be missing
 
-        return numpy.frombuffer(bytes.fromhex(parts[1]), numpy.dtype(parts[0]))[0]
+        # Not frombuffer: an empty text has a type of no bytes.
+        return numpy.ndarray((), numpy.dtype(parts[0]), bytes.fromhex(parts[1]))[()]
 
     def series(self, parts: list[Any]) -> Any:
         return self.file("parquet", parts[0])["value"].rename(self.walk(parts[1]))

@@ -55,6 +55,12 @@ class Connection:
         """The API key: for those who open another connection like this one, never to be shown."""
         return self._authorization[1].removeprefix("Bearer ")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise TypeError(
+            f"{type(self).__name__} cannot be pickled or copied, nor what holds it, as a project does: it is "
+            "a connection of this process. Pass ids, and call xpstore.init() in the other process."
+        )
+
     @property
     def server(self) -> str:
         """What tells this server from others on this machine."""
