@@ -181,11 +181,16 @@ class _Cached(Generic[P, Result, Found, Explained]):
         return identify_call(self._function, self._declared.process, call.args, call.kwargs)
 
     def _is_current(self, process: Process) -> bool:
-        """Whether the code is still what it was when the key was made."""
+        """Whether the code is still what it was when the key was made.
+
+        What came or went meanwhile is not compared, such as classes of what it put into a global: were other code bound
+        to a name, whatever has the name would not be the same.
+        """
         try:
-            return self.process.code == process.code
+            now = self.process.code
         except Doubt:
             return False
+        return all(now.get(name, fingerprint) == fingerprint for name, fingerprint in process.code.items())
 
     def _value(self, call: _Call, terms: Terms | None = None) -> Any:
         try:
