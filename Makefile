@@ -6,9 +6,9 @@ BIN := .venv/bin
 # scripts/gen calls buf and python3 by name.
 GEN := PATH="$(CURDIR)/$(BIN):$$PATH" scripts/gen
 PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
-# What `make check` leaves out of tests/: what takes long, or is about stores, kills and packages.
+# What `make check` leaves out of tests/: what takes long, or is about stores, kills, packages and random programs.
 SLOW := storms storage whole caching/test_cache_storm.py caching/test_cache_waits.py files/test_large_file.py \
-	handles/test_search_oracle.py spool/test_spool_processes.py
+	handles/test_search_oracle.py identity/faults identity/test_programs.py spool/test_spool_processes.py
 
 .DEFAULT_GOAL := help
 .PHONY: help demo serve format check test gen style lint figure type bench minio mutate chaos
