@@ -17,7 +17,7 @@ Known = TypeVar("Known")
 
 # Of `from __future__ import annotations`, of a docstring (3.13), and of standing in another function: none computes.
 _IDLE_FLAGS = 0x1000000 | 0x4000000 | inspect.CO_NESTED
-IDLE = frozenset({"NOP", "CACHE", "EXTENDED_ARG"})
+_IDLE = frozenset({"NOP", "CACHE", "EXTENDED_ARG"})
 _JUMPS = frozenset({*dis.hasjrel, *dis.hasjabs})
 # Whose operand has a bit beside the number of the name: what is pushed before, or whether it is a method.
 _NAMED = frozenset(dis.hasname)
@@ -26,9 +26,14 @@ _BY_VALUE = frozenset({*dis.hasconst, *dis.haslocal, *dis.hasfree})
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
+def instructions(code: CodeType) -> list[dis.Instruction]:
+    """The instructions of a code object that compute something; those of code inside it are not among them."""
+    return [one for one in dis.get_instructions(code) if one.opname not in _IDLE]
+
+
 def normal(code: CodeType) -> tuple[Any, ...]:
     """The normal form of a code object, and of those inside it; made of texts, numbers and tuples."""
-    kept = [one for one in dis.get_instructions(code) if one.opname not in IDLE]
+    kept = instructions(code)
     place_of = _places(code, kept)
     parameters = code.co_argcount + code.co_kwonlyargcount
     parameters += bool(code.co_flags & inspect.CO_VARARGS) + bool(code.co_flags & inspect.CO_VARKEYWORDS)
@@ -82,14 +87,6 @@ def constant(value: Any) -> Any:
     if isinstance(value, frozenset):
         return ("frozenset", *sorted(repr(constant(item)) for item in value))
     return (type(value).__name__, ascii(value))
-
-
-def instructions(code: CodeType) -> Iterator[tuple[CodeType, list[dis.Instruction]]]:
-    """The instructions of a code object and of each one inside it."""
-    yield code, [one for one in dis.get_instructions(code) if one.opname not in IDLE]
-    for inner in code.co_consts:
-        if isinstance(inner, CodeType):
-            yield from instructions(inner)
 
 
 class ByCode(Generic[Known]):

@@ -204,10 +204,9 @@ class Dependencies:
             return self._remember(
                 value, f"function {module_of_code(value)}.{value.__code__.co_qualname} {form_of(value).digest}"
             )
-        owner = getattr(value, "__self__", None)
-        if isinstance(value, BuiltinFunctionType) and not isinstance(owner, ModuleType):
-            return f"{value.__name__} of {self.add(owner, f'{name}.__self__')}"
         if isinstance(value, BuiltinFunctionType):
+            if not isinstance(value.__self__, ModuleType):
+                return f"{value.__name__} of {self.add(value.__self__, f'{name}.__self__')}"
             raise InvalidArgument(f"{name} is the C function {full_name(value)}, whose code cannot be seen: {CURE}")
         try:
             return self._add_value(value, name)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import CodeType
 
-from xpstore._identity.bytecode import IDLE, ByCode
+from xpstore._identity.bytecode import ByCode, instructions
 
 Chain = tuple[str, ...]
 
@@ -105,7 +105,7 @@ def _read(
     of_locals: dict[str, set[Chain]],
     bound: list[tuple[str, Import]],
 ) -> None:
-    every = [one for one in dis.get_instructions(code) if one.opname not in IDLE]
+    every = instructions(code)
     found.names.update(code.co_names)
     for position, one in enumerate(every):
         if one.opname in _GLOBALS:
