@@ -275,18 +275,20 @@ class CommitArtifactRequest(_message.Message):
     def __init__(self, project_uid: _Optional[str] = ..., version_id: _Optional[str] = ..., draft: _Optional[_Union[ArtifactDraft, _Mapping]] = ..., manifest: _Optional[_Union[ManifestRoot, _Mapping]] = ..., cache_completion: _Optional[_Union[CacheCompletion, _Mapping]] = ...) -> None: ...
 
 class CacheCompletion(_message.Message):
-    __slots__ = ("token", "fingerprint", "process", "duration_us", "ttl_us")
+    __slots__ = ("token", "fingerprint", "process", "duration_us", "ttl_us", "fingerprint_format")
     TOKEN_FIELD_NUMBER: _ClassVar[int]
     FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
     PROCESS_FIELD_NUMBER: _ClassVar[int]
     DURATION_US_FIELD_NUMBER: _ClassVar[int]
     TTL_US_FIELD_NUMBER: _ClassVar[int]
+    FINGERPRINT_FORMAT_FIELD_NUMBER: _ClassVar[int]
     token: bytes
     fingerprint: str
     process: ArtifactProcess
     duration_us: int
     ttl_us: int
-    def __init__(self, token: _Optional[bytes] = ..., fingerprint: _Optional[str] = ..., process: _Optional[_Union[ArtifactProcess, _Mapping]] = ..., duration_us: _Optional[int] = ..., ttl_us: _Optional[int] = ...) -> None: ...
+    fingerprint_format: int
+    def __init__(self, token: _Optional[bytes] = ..., fingerprint: _Optional[str] = ..., process: _Optional[_Union[ArtifactProcess, _Mapping]] = ..., duration_us: _Optional[int] = ..., ttl_us: _Optional[int] = ..., fingerprint_format: _Optional[int] = ...) -> None: ...
 
 class CommitArtifactResponse(_message.Message):
     __slots__ = ("version", "created", "missing_digests")

@@ -7,6 +7,15 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class CacheVerification(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    CACHE_VERIFICATION_UNSPECIFIED: _ClassVar[CacheVerification]
+    CACHE_VERIFICATION_SAME: _ClassVar[CacheVerification]
+    CACHE_VERIFICATION_EQUAL: _ClassVar[CacheVerification]
+    CACHE_VERIFICATION_DIFFERENT: _ClassVar[CacheVerification]
+    CACHE_VERIFICATION_UNSTABLE: _ClassVar[CacheVerification]
+    CACHE_VERIFICATION_FAILED: _ClassVar[CacheVerification]
+
 class CacheState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     CACHE_STATE_UNSPECIFIED: _ClassVar[CacheState]
@@ -15,6 +24,12 @@ class CacheState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     CACHE_STATE_EXPIRED: _ClassVar[CacheState]
     CACHE_STATE_DELETED: _ClassVar[CacheState]
     CACHE_STATE_RUNNING: _ClassVar[CacheState]
+CACHE_VERIFICATION_UNSPECIFIED: CacheVerification
+CACHE_VERIFICATION_SAME: CacheVerification
+CACHE_VERIFICATION_EQUAL: CacheVerification
+CACHE_VERIFICATION_DIFFERENT: CacheVerification
+CACHE_VERIFICATION_UNSTABLE: CacheVerification
+CACHE_VERIFICATION_FAILED: CacheVerification
 CACHE_STATE_UNSPECIFIED: CacheState
 CACHE_STATE_HIT: CacheState
 CACHE_STATE_ABSENT: CacheState
@@ -23,7 +38,7 @@ CACHE_STATE_DELETED: CacheState
 CACHE_STATE_RUNNING: CacheState
 
 class CacheEntry(_message.Message):
-    __slots__ = ("fingerprint", "version", "completed_at_us", "completed_by", "duration_us", "expires_at_us", "hits", "last_hit_at_us")
+    __slots__ = ("fingerprint", "version", "completed_at_us", "completed_by", "duration_us", "expires_at_us", "hits", "last_hit_at_us", "fingerprint_format")
     FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     COMPLETED_AT_US_FIELD_NUMBER: _ClassVar[int]
@@ -32,6 +47,7 @@ class CacheEntry(_message.Message):
     EXPIRES_AT_US_FIELD_NUMBER: _ClassVar[int]
     HITS_FIELD_NUMBER: _ClassVar[int]
     LAST_HIT_AT_US_FIELD_NUMBER: _ClassVar[int]
+    FINGERPRINT_FORMAT_FIELD_NUMBER: _ClassVar[int]
     fingerprint: str
     version: _artifact_pb2.ArtifactVersion
     completed_at_us: int
@@ -40,7 +56,22 @@ class CacheEntry(_message.Message):
     expires_at_us: int
     hits: int
     last_hit_at_us: int
-    def __init__(self, fingerprint: _Optional[str] = ..., version: _Optional[_Union[_artifact_pb2.ArtifactVersion, _Mapping]] = ..., completed_at_us: _Optional[int] = ..., completed_by: _Optional[str] = ..., duration_us: _Optional[int] = ..., expires_at_us: _Optional[int] = ..., hits: _Optional[int] = ..., last_hit_at_us: _Optional[int] = ...) -> None: ...
+    fingerprint_format: int
+    def __init__(self, fingerprint: _Optional[str] = ..., version: _Optional[_Union[_artifact_pb2.ArtifactVersion, _Mapping]] = ..., completed_at_us: _Optional[int] = ..., completed_by: _Optional[str] = ..., duration_us: _Optional[int] = ..., expires_at_us: _Optional[int] = ..., hits: _Optional[int] = ..., last_hit_at_us: _Optional[int] = ..., fingerprint_format: _Optional[int] = ...) -> None: ...
+
+class CacheHit(_message.Message):
+    __slots__ = ("position", "version_id", "digest", "size_bytes", "duration_us")
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    VERSION_ID_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    DURATION_US_FIELD_NUMBER: _ClassVar[int]
+    position: int
+    version_id: str
+    digest: bytes
+    size_bytes: int
+    duration_us: int
+    def __init__(self, position: _Optional[int] = ..., version_id: _Optional[str] = ..., digest: _Optional[bytes] = ..., size_bytes: _Optional[int] = ..., duration_us: _Optional[int] = ...) -> None: ...
 
 class CacheFailure(_message.Message):
     __slots__ = ("error", "failed_at_us")
@@ -79,6 +110,22 @@ class LookupCacheEntryResponse(_message.Message):
     ENTRY_FIELD_NUMBER: _ClassVar[int]
     entry: CacheEntry
     def __init__(self, entry: _Optional[_Union[CacheEntry, _Mapping]] = ...) -> None: ...
+
+class LookupCacheEntriesRequest(_message.Message):
+    __slots__ = ("project_uid", "fingerprints", "max_age_us")
+    PROJECT_UID_FIELD_NUMBER: _ClassVar[int]
+    FINGERPRINTS_FIELD_NUMBER: _ClassVar[int]
+    MAX_AGE_US_FIELD_NUMBER: _ClassVar[int]
+    project_uid: str
+    fingerprints: _containers.RepeatedScalarFieldContainer[str]
+    max_age_us: int
+    def __init__(self, project_uid: _Optional[str] = ..., fingerprints: _Optional[_Iterable[str]] = ..., max_age_us: _Optional[int] = ...) -> None: ...
+
+class LookupCacheEntriesResponse(_message.Message):
+    __slots__ = ("hits",)
+    HITS_FIELD_NUMBER: _ClassVar[int]
+    hits: _containers.RepeatedCompositeFieldContainer[CacheHit]
+    def __init__(self, hits: _Optional[_Iterable[_Union[CacheHit, _Mapping]]] = ...) -> None: ...
 
 class ReserveCacheEntryRequest(_message.Message):
     __slots__ = ("project_uid", "fingerprint", "token", "holder", "max_age_us", "force")
@@ -182,19 +229,37 @@ class ReleaseCacheLeaseResponse(_message.Message):
     ended: bool
     def __init__(self, ended: bool = ...) -> None: ...
 
+class ReportCacheVerificationRequest(_message.Message):
+    __slots__ = ("id", "project_uid", "fingerprint", "outcome")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    PROJECT_UID_FIELD_NUMBER: _ClassVar[int]
+    FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    project_uid: str
+    fingerprint: str
+    outcome: CacheVerification
+    def __init__(self, id: _Optional[str] = ..., project_uid: _Optional[str] = ..., fingerprint: _Optional[str] = ..., outcome: _Optional[_Union[CacheVerification, str]] = ...) -> None: ...
+
+class ReportCacheVerificationResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
 class InvalidateCacheEntriesRequest(_message.Message):
-    __slots__ = ("project_uid", "fingerprint", "process_name", "all", "delete_artifacts")
+    __slots__ = ("project_uid", "fingerprint", "process_name", "all", "outdated", "delete_artifacts")
     PROJECT_UID_FIELD_NUMBER: _ClassVar[int]
     FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
     PROCESS_NAME_FIELD_NUMBER: _ClassVar[int]
     ALL_FIELD_NUMBER: _ClassVar[int]
+    OUTDATED_FIELD_NUMBER: _ClassVar[int]
     DELETE_ARTIFACTS_FIELD_NUMBER: _ClassVar[int]
     project_uid: str
     fingerprint: str
     process_name: str
     all: bool
+    outdated: bool
     delete_artifacts: bool
-    def __init__(self, project_uid: _Optional[str] = ..., fingerprint: _Optional[str] = ..., process_name: _Optional[str] = ..., all: bool = ..., delete_artifacts: bool = ...) -> None: ...
+    def __init__(self, project_uid: _Optional[str] = ..., fingerprint: _Optional[str] = ..., process_name: _Optional[str] = ..., all: bool = ..., outdated: bool = ..., delete_artifacts: bool = ...) -> None: ...
 
 class InvalidateCacheEntriesResponse(_message.Message):
     __slots__ = ("removed_count", "deleted_version_count")
@@ -265,13 +330,27 @@ class GetCacheStatisticsRequest(_message.Message):
     def __init__(self, project_uid: _Optional[str] = ...) -> None: ...
 
 class GetCacheStatisticsResponse(_message.Message):
-    __slots__ = ("entry_count", "hits", "saved_us", "size_bytes")
+    __slots__ = ("entry_count", "hits", "saved_us", "size_bytes", "outdated_count", "outdated_size_bytes", "verifications")
     ENTRY_COUNT_FIELD_NUMBER: _ClassVar[int]
     HITS_FIELD_NUMBER: _ClassVar[int]
     SAVED_US_FIELD_NUMBER: _ClassVar[int]
     SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    OUTDATED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    OUTDATED_SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    VERIFICATIONS_FIELD_NUMBER: _ClassVar[int]
     entry_count: int
     hits: int
     saved_us: int
     size_bytes: int
-    def __init__(self, entry_count: _Optional[int] = ..., hits: _Optional[int] = ..., saved_us: _Optional[int] = ..., size_bytes: _Optional[int] = ...) -> None: ...
+    outdated_count: int
+    outdated_size_bytes: int
+    verifications: _containers.RepeatedCompositeFieldContainer[CacheVerificationCount]
+    def __init__(self, entry_count: _Optional[int] = ..., hits: _Optional[int] = ..., saved_us: _Optional[int] = ..., size_bytes: _Optional[int] = ..., outdated_count: _Optional[int] = ..., outdated_size_bytes: _Optional[int] = ..., verifications: _Optional[_Iterable[_Union[CacheVerificationCount, _Mapping]]] = ...) -> None: ...
+
+class CacheVerificationCount(_message.Message):
+    __slots__ = ("outcome", "count")
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    outcome: CacheVerification
+    count: int
+    def __init__(self, outcome: _Optional[_Union[CacheVerification, str]] = ..., count: _Optional[int] = ...) -> None: ...

@@ -49,6 +49,11 @@ class CacheServiceStub(object):
                 request_serializer=xpstore_dot_v1_dot_cache__pb2.LookupCacheEntryRequest.SerializeToString,
                 response_deserializer=xpstore_dot_v1_dot_cache__pb2.LookupCacheEntryResponse.FromString,
                 _registered_method=True)
+        self.LookupCacheEntries = channel.unary_unary(
+                '/xpstore.v1.CacheService/LookupCacheEntries',
+                request_serializer=xpstore_dot_v1_dot_cache__pb2.LookupCacheEntriesRequest.SerializeToString,
+                response_deserializer=xpstore_dot_v1_dot_cache__pb2.LookupCacheEntriesResponse.FromString,
+                _registered_method=True)
         self.ReserveCacheEntry = channel.unary_unary(
                 '/xpstore.v1.CacheService/ReserveCacheEntry',
                 request_serializer=xpstore_dot_v1_dot_cache__pb2.ReserveCacheEntryRequest.SerializeToString,
@@ -73,6 +78,11 @@ class CacheServiceStub(object):
                 '/xpstore.v1.CacheService/ReleaseCacheLease',
                 request_serializer=xpstore_dot_v1_dot_cache__pb2.ReleaseCacheLeaseRequest.SerializeToString,
                 response_deserializer=xpstore_dot_v1_dot_cache__pb2.ReleaseCacheLeaseResponse.FromString,
+                _registered_method=True)
+        self.ReportCacheVerification = channel.unary_unary(
+                '/xpstore.v1.CacheService/ReportCacheVerification',
+                request_serializer=xpstore_dot_v1_dot_cache__pb2.ReportCacheVerificationRequest.SerializeToString,
+                response_deserializer=xpstore_dot_v1_dot_cache__pb2.ReportCacheVerificationResponse.FromString,
                 _registered_method=True)
         self.InvalidateCacheEntries = channel.unary_unary(
                 '/xpstore.v1.CacheService/InvalidateCacheEntries',
@@ -114,6 +124,19 @@ class CacheServiceServicer(object):
 
         Errors:
         - INVALID_ARGUMENT: `project_uid` is not a UUID, `fingerprint` is malformed, or `max_age_us` is negative.
+        - NOT_FOUND: there is no such project.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LookupCacheEntries(self, request, context):
+        """Returns which of many fingerprints are hits, with what is needed to read them: for a call with many arguments at once, and the
+        shortest way to one result.
+
+        Errors:
+        - INVALID_ARGUMENT: `project_uid` is not a UUID, a fingerprint is malformed, there are more than 1,000, or `max_age_us` is
+        negative.
         - NOT_FOUND: there is no such project.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -179,6 +202,20 @@ class CacheServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReportCacheVerification(self, request, context):
+        """Says what came out when a hit was computed again and compared. It is counted for 90 days, in GetCacheStatistics; the entry stays:
+        to replace it, compute it under a lease with `force`.
+
+        Repeat safely: the same id counts once.
+
+        Errors:
+        - INVALID_ARGUMENT: a field is malformed, or `outcome` is not one of the enumeration.
+        - NOT_FOUND: there is no such project.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def InvalidateCacheEntries(self, request, context):
         """Removes entries, so that the next call computes. Their artifact versions stay, unless `delete_artifacts` is set.
         Computations under way are not stopped: what they complete counts as computed afterwards, as does all that is completed
@@ -235,6 +272,11 @@ def add_CacheServiceServicer_to_server(servicer, server):
                     request_deserializer=xpstore_dot_v1_dot_cache__pb2.LookupCacheEntryRequest.FromString,
                     response_serializer=xpstore_dot_v1_dot_cache__pb2.LookupCacheEntryResponse.SerializeToString,
             ),
+            'LookupCacheEntries': grpc.unary_unary_rpc_method_handler(
+                    servicer.LookupCacheEntries,
+                    request_deserializer=xpstore_dot_v1_dot_cache__pb2.LookupCacheEntriesRequest.FromString,
+                    response_serializer=xpstore_dot_v1_dot_cache__pb2.LookupCacheEntriesResponse.SerializeToString,
+            ),
             'ReserveCacheEntry': grpc.unary_unary_rpc_method_handler(
                     servicer.ReserveCacheEntry,
                     request_deserializer=xpstore_dot_v1_dot_cache__pb2.ReserveCacheEntryRequest.FromString,
@@ -259,6 +301,11 @@ def add_CacheServiceServicer_to_server(servicer, server):
                     servicer.ReleaseCacheLease,
                     request_deserializer=xpstore_dot_v1_dot_cache__pb2.ReleaseCacheLeaseRequest.FromString,
                     response_serializer=xpstore_dot_v1_dot_cache__pb2.ReleaseCacheLeaseResponse.SerializeToString,
+            ),
+            'ReportCacheVerification': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportCacheVerification,
+                    request_deserializer=xpstore_dot_v1_dot_cache__pb2.ReportCacheVerificationRequest.FromString,
+                    response_serializer=xpstore_dot_v1_dot_cache__pb2.ReportCacheVerificationResponse.SerializeToString,
             ),
             'InvalidateCacheEntries': grpc.unary_unary_rpc_method_handler(
                     servicer.InvalidateCacheEntries,
@@ -318,6 +365,33 @@ class CacheService(object):
             '/xpstore.v1.CacheService/LookupCacheEntry',
             xpstore_dot_v1_dot_cache__pb2.LookupCacheEntryRequest.SerializeToString,
             xpstore_dot_v1_dot_cache__pb2.LookupCacheEntryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LookupCacheEntries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xpstore.v1.CacheService/LookupCacheEntries',
+            xpstore_dot_v1_dot_cache__pb2.LookupCacheEntriesRequest.SerializeToString,
+            xpstore_dot_v1_dot_cache__pb2.LookupCacheEntriesResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -453,6 +527,33 @@ class CacheService(object):
             '/xpstore.v1.CacheService/ReleaseCacheLease',
             xpstore_dot_v1_dot_cache__pb2.ReleaseCacheLeaseRequest.SerializeToString,
             xpstore_dot_v1_dot_cache__pb2.ReleaseCacheLeaseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportCacheVerification(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xpstore.v1.CacheService/ReportCacheVerification',
+            xpstore_dot_v1_dot_cache__pb2.ReportCacheVerificationRequest.SerializeToString,
+            xpstore_dot_v1_dot_cache__pb2.ReportCacheVerificationResponse.FromString,
             options,
             channel_credentials,
             insecure,

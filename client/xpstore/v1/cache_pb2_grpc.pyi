@@ -42,6 +42,19 @@ class CacheServiceStub:
       - NOT_FOUND: there is no such project.
     """
 
+    LookupCacheEntries: grpc.UnaryUnaryMultiCallable[
+        xpstore.v1.cache_pb2.LookupCacheEntriesRequest,
+        xpstore.v1.cache_pb2.LookupCacheEntriesResponse,
+    ]
+    """Returns which of many fingerprints are hits, with what is needed to read them: for a call with many arguments at once, and the
+    shortest way to one result.
+
+    Errors:
+      - INVALID_ARGUMENT: `project_uid` is not a UUID, a fingerprint is malformed, there are more than 1,000, or `max_age_us` is
+        negative.
+      - NOT_FOUND: there is no such project.
+    """
+
     ReserveCacheEntry: grpc.UnaryUnaryMultiCallable[
         xpstore.v1.cache_pb2.ReserveCacheEntryRequest,
         xpstore.v1.cache_pb2.ReserveCacheEntryResponse,
@@ -99,6 +112,20 @@ class CacheServiceStub:
 
     Errors:
       - INVALID_ARGUMENT: the token has not 16 bytes.
+    """
+
+    ReportCacheVerification: grpc.UnaryUnaryMultiCallable[
+        xpstore.v1.cache_pb2.ReportCacheVerificationRequest,
+        xpstore.v1.cache_pb2.ReportCacheVerificationResponse,
+    ]
+    """Says what came out when a hit was computed again and compared. It is counted for 90 days, in GetCacheStatistics; the entry stays:
+    to replace it, compute it under a lease with `force`.
+
+    Repeat safely: the same id counts once.
+
+    Errors:
+      - INVALID_ARGUMENT: a field is malformed, or `outcome` is not one of the enumeration.
+      - NOT_FOUND: there is no such project.
     """
 
     InvalidateCacheEntries: grpc.UnaryUnaryMultiCallable[
@@ -173,6 +200,19 @@ class CacheServiceAsyncStub:
       - NOT_FOUND: there is no such project.
     """
 
+    LookupCacheEntries: grpc.aio.UnaryUnaryMultiCallable[
+        xpstore.v1.cache_pb2.LookupCacheEntriesRequest,
+        xpstore.v1.cache_pb2.LookupCacheEntriesResponse,
+    ]
+    """Returns which of many fingerprints are hits, with what is needed to read them: for a call with many arguments at once, and the
+    shortest way to one result.
+
+    Errors:
+      - INVALID_ARGUMENT: `project_uid` is not a UUID, a fingerprint is malformed, there are more than 1,000, or `max_age_us` is
+        negative.
+      - NOT_FOUND: there is no such project.
+    """
+
     ReserveCacheEntry: grpc.aio.UnaryUnaryMultiCallable[
         xpstore.v1.cache_pb2.ReserveCacheEntryRequest,
         xpstore.v1.cache_pb2.ReserveCacheEntryResponse,
@@ -230,6 +270,20 @@ class CacheServiceAsyncStub:
 
     Errors:
       - INVALID_ARGUMENT: the token has not 16 bytes.
+    """
+
+    ReportCacheVerification: grpc.aio.UnaryUnaryMultiCallable[
+        xpstore.v1.cache_pb2.ReportCacheVerificationRequest,
+        xpstore.v1.cache_pb2.ReportCacheVerificationResponse,
+    ]
+    """Says what came out when a hit was computed again and compared. It is counted for 90 days, in GetCacheStatistics; the entry stays:
+    to replace it, compute it under a lease with `force`.
+
+    Repeat safely: the same id counts once.
+
+    Errors:
+      - INVALID_ARGUMENT: a field is malformed, or `outcome` is not one of the enumeration.
+      - NOT_FOUND: there is no such project.
     """
 
     InvalidateCacheEntries: grpc.aio.UnaryUnaryMultiCallable[
@@ -307,6 +361,21 @@ class CacheServiceServicer(metaclass=abc.ABCMeta):
         """
 
     @abc.abstractmethod
+    def LookupCacheEntries(
+        self,
+        request: xpstore.v1.cache_pb2.LookupCacheEntriesRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[xpstore.v1.cache_pb2.LookupCacheEntriesResponse, collections.abc.Awaitable[xpstore.v1.cache_pb2.LookupCacheEntriesResponse]]:
+        """Returns which of many fingerprints are hits, with what is needed to read them: for a call with many arguments at once, and the
+        shortest way to one result.
+
+        Errors:
+          - INVALID_ARGUMENT: `project_uid` is not a UUID, a fingerprint is malformed, there are more than 1,000, or `max_age_us` is
+            negative.
+          - NOT_FOUND: there is no such project.
+        """
+
+    @abc.abstractmethod
     def ReserveCacheEntry(
         self,
         request: xpstore.v1.cache_pb2.ReserveCacheEntryRequest,
@@ -373,6 +442,22 @@ class CacheServiceServicer(metaclass=abc.ABCMeta):
 
         Errors:
           - INVALID_ARGUMENT: the token has not 16 bytes.
+        """
+
+    @abc.abstractmethod
+    def ReportCacheVerification(
+        self,
+        request: xpstore.v1.cache_pb2.ReportCacheVerificationRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[xpstore.v1.cache_pb2.ReportCacheVerificationResponse, collections.abc.Awaitable[xpstore.v1.cache_pb2.ReportCacheVerificationResponse]]:
+        """Says what came out when a hit was computed again and compared. It is counted for 90 days, in GetCacheStatistics; the entry stays:
+        to replace it, compute it under a lease with `force`.
+
+        Repeat safely: the same id counts once.
+
+        Errors:
+          - INVALID_ARGUMENT: a field is malformed, or `outcome` is not one of the enumeration.
+          - NOT_FOUND: there is no such project.
         """
 
     @abc.abstractmethod
