@@ -22,7 +22,7 @@ import pandas
 import pytest
 
 from xpstore._identity.process import Doubt, Identity, declare
-from xpstore._identity.values import fingerprint_process
+from xpstore._identity.values import PartKind, fingerprint_process
 
 PROGRAM = """
 import abc, collections, dataclasses, enum, functools, math, statistics
@@ -338,3 +338,27 @@ def test_a_chain_of_calls_may_be_longer_than_the_stack(tmp_path: Path, monkeypat
     before = key(identity)
     chain.f0.__code__ = (lambda x: x + 1).__code__
     assert key(identity) != before
+
+
+def test_the_version_of_a_library_is_looked_up_again_when_it_is_loaded_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def install(version: str) -> None:
+        metadata = f"Metadata-Version: 2.1\nName: kept-library\nVersion: {version}\n"
+        (tmp_path / "kept_library-0.dist-info").mkdir(exist_ok=True)
+        (tmp_path / "kept_library-0.dist-info" / "METADATA").write_text(metadata)
+        (tmp_path / "kept_library-0.dist-info" / "top_level.txt").write_text("kept_library\n")
+        (tmp_path / "kept_library.py").write_text("")
+
+    def versions() -> list[str]:
+        return [part.text for part in identity.of_call((1,), {}).parts if part.kind is PartKind.LIBRARY]
+
+    install("1.0")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    library = importlib.import_module("kept_library")
+    identity = Identity(lambda x: x, declare(depends=["kept-library"]))
+    assert versions() == ["1.0"]
+    install("2.0")
+    assert versions() == ["1.0"], "what runs is what was loaded"
+    importlib.reload(library)
+    assert versions() == ["2.0"]
