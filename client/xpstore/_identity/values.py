@@ -15,6 +15,9 @@ from xpstore._identity.objects import expand
 from xpstore._values.checks import to_name, to_text
 from xpstore.errors import InvalidArgument
 
+# Of fingerprints, of values and of processes (docs/fingerprint.md): entries of another format are no hits.
+FORMAT = 2
+_VALUE, _PROCESS = (f"xpstore {what} v{FORMAT}\n".encode() for what in ("value", "process"))
 MAX_PART_NAME_LENGTH = 512
 MAX_PART_TEXT_LENGTH = 256
 # Far above what is meant to be nested. `__fingerprint__` may return a new object each time, for ever.
@@ -80,7 +83,7 @@ def fingerprint(value: Any, name: str = "value", *, follower: Follower, is_globa
         InvalidArgument: the value, or something in it, has no fingerprint; the message says where it is.
 
     """
-    return blake3(b"xpstore value v2\n" + _encode(value, name, follower, is_global)).hexdigest()
+    return blake3(_VALUE + _encode(value, name, follower, is_global)).hexdigest()
 
 
 def fingerprint_plain(value: Any, name: str = "value") -> str:
@@ -119,7 +122,7 @@ def fingerprint_process(name: str, parts: Iterable[Part]) -> str:
     if len(keys) < len(given):
         raise InvalidArgument("parts: two of them have the same kind and name")
     encoded = [_encode_part(*key, digest) for key, digest in sorted(keys.items())]
-    return blake3(b"".join([b"xpstore process v2\n", _encode_name(name), *encoded])).hexdigest()
+    return blake3(b"".join([_PROCESS, _encode_name(name), *encoded])).hexdigest()
 
 
 @functools.lru_cache(maxsize=256)
