@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import importlib
 import inspect
 import sys
 from collections.abc import Callable, Collection, Coroutine, Sequence
@@ -15,13 +16,12 @@ from xpstore._identity.forms import Form, proven_of, take_proven
 from xpstore._identity.ownership import is_importable
 from xpstore._identity.process import Declared, Doubt, NotBound, Process, check_cacheable, declare, identify_call
 from xpstore._machine.settings import setting
-from xpstore._session.current import get_client
+from xpstore._session import current
 from xpstore._session.origin import Origin
 from xpstore._session.project import ProjectBase, get_project
 from xpstore._values.checks import to_name
 from xpstore.artifact import CachedArtifact
 from xpstore.cache import Cache, Explanation, artifacts_in
-from xpstore.client import Client
 from xpstore.errors import DeadlineExceeded, Unavailable
 
 P = ParamSpec("P")
@@ -59,7 +59,7 @@ class _Declared:
     """What the decorator was told."""
 
     process: Declared
-    project: ProjectBase | None
+    project: ProjectBase | Origin | None  # an origin where another process sent it
     strict: bool | None
     terms: Terms
 
@@ -81,12 +81,18 @@ class _Cached(Generic[P, Result, Found, Explained]):
     __name__: str
     __qualname__: str
 
-    def __init__(self, function: Callable[..., Any], declared: _Declared, bound: tuple[Any, ...] = ()) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        declared: _Declared,
+        bound: tuple[Any, ...] = (),
+        origin: Origin | None = None,
+    ) -> None:
         functools.update_wrapper(cast(Callable[..., Any], self), function)
         self._function = function
         self._declared = declared
         self._bound = bound
-        self._origin: Origin | None = None  # of a function that another process sent
+        self._origin = origin  # of a function that another process sent
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Result:
         """Returns the result, computed now if nobody has."""
@@ -139,29 +145,43 @@ class _Cached(Generic[P, Result, Found, Explained]):
         self: "_Cached[Concatenate[Any, Q], Result, Found, Explained]", instance: object, owner: type | None = None
     ) -> "_Cached[Q, Result, Found, Explained]": ...
     def __get__(self, instance: object, owner: type | None = None) -> Any:
-        return self if instance is None else type(self)(self._function, self._declared, (instance,))
+        return self if instance is None else type(self)(self._function, self._declared, (instance,), self._origin)
 
     def __repr__(self) -> str:
         return f"<cached {self._function!r}>"
 
     def __reduce__(self) -> str | tuple[Any, ...]:
-        """Pickled by name, as functions are; by value where cloudpickle, as of joblib, does so with functions."""
+        """Pickled by name, as functions are; for a worker process with the session that it is sent from.
+
+        By value where cloudpickle, as of joblib, does so with functions.
+        """
+        pickler = str(sys._getframe(1).f_globals.get("__name__"))
+        is_by_value = "cloudpickle" in pickler
+        origin = current.here() if is_by_value or pickler == "multiprocessing.reduction" else None
         if self._bound:
-            return getattr, (self._bound[0], self.__name__)
-        is_named = self.__module__ != "__main__" and is_importable(self)
-        if is_named or "cloudpickle" not in sys._getframe(1).f_globals.get("__name__", ""):
+            return _sent_method, (self._bound[0], self.__name__, origin)
+        is_named = is_importable(self)
+        if is_by_value and not (is_named and self.__module__ != "__main__"):
+            return self._by_value(origin)
+        if origin is None or not is_named:
             return self.__qualname__
+        return _sent, (self.__module__, self.__qualname__, origin)
+
+    def _sent_from(self, origin: Origin | None) -> Self:
+        return type(self)(self._function, self._declared, self._bound, origin)
+
+    def _by_value(self, origin: Origin | None) -> tuple[Any, ...]:
         with contextlib.suppress(Doubt):
             _ = self.process  # the texts of its code are proven here, as the other process has none
-        told, proven = self._declared, proven_of(self.__module__)
-        project = None if told.project is None else told.project.id
-        return _rebuilt, (type(self), self._function, replace(told, project=None), project, Origin.here(), proven)
+        declared, project = self._declared, self._declared.project
+        if isinstance(project, ProjectBase):
+            declared = replace(declared, project=Origin.of(project._client, project))
+        return _rebuilt, (type(self), self._function, declared, origin, proven_of(self.__module__))
 
     def _project(self) -> ProjectBase:
-        if self._origin is not None:
-            self._origin.join(Client)
-        project: ProjectBase = self._declared.project or get_project()
-        return project
+        declared = self._declared.project
+        project = current.project_of(declared) if isinstance(declared, Origin) else declared
+        return cast(ProjectBase, project or get_project())
 
     def _computation(self, call: _Call, terms: Terms) -> Computation:
         project, process = self._project(), self._identified(call)
@@ -202,7 +222,7 @@ class _Cached(Generic[P, Result, Found, Explained]):
                 raise
             return self._uncached(call, error)
         except (Unavailable, DeadlineExceeded) as error:  # the project that XPSTORE_PROJECT names cannot be opened
-            get_client().kept(CacheState).away(error)
+            current.get_client().kept(CacheState).away(error)
             return call.compute()
         return computation.value()
 
@@ -234,15 +254,24 @@ def _rebuilt(
     kind: type[Any],
     function: Callable[..., Any],
     declared: _Declared,
-    project: str | None,
     origin: Origin | None,
     proven: dict[str, tuple[str, Form]],
 ) -> Any:
     """A cached function that was pickled by value."""
     take_proven(proven)
-    cached = kind(function, replace(declared, project=None if project is None else ProjectBase(project)))
-    cached._origin = origin
-    return cached
+    return kind(function, declared, origin=origin)
+
+
+def _sent(module: str, name: str, origin: Origin) -> Any:
+    """A cached function that was pickled by name for a worker process: a copy, as another session may send it next."""
+    found: Any = functools.reduce(getattr, name.split("."), importlib.import_module(module))
+    return found._sent_from(origin) if isinstance(found, _Cached) else found
+
+
+def _sent_method(instance: Any, name: str, origin: Origin | None) -> Any:
+    """A cached method that was pickled with its object."""
+    found: Any = getattr(instance, name)
+    return found._sent_from(origin) if isinstance(found, _Cached) else found
 
 
 class CachedFunction(_Cached[P, R, CachedArtifact, Explanation], Generic[P, R]):
@@ -250,7 +279,8 @@ class CachedFunction(_Cached[P, R, CachedArtifact, Explanation], Generic[P, R]):
 
     def _run(self, job: Callable[[_Call], Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         arguments = (*self._bound, *args)
-        return job(_Call(arguments, kwargs, lambda: self._function(*arguments, **kwargs), lambda: False))
+        with current.working_for(self._origin):
+            return job(_Call(arguments, kwargs, lambda: self._function(*arguments, **kwargs), lambda: False))
 
 
 class AsyncCachedFunction(
@@ -267,7 +297,11 @@ class AsyncCachedFunction(
         def compute() -> Any:
             return thread.wait_for(lambda: self._function(*arguments, **kwargs))
 
-        return await thread.run(lambda: job(_Call(arguments, kwargs, compute, lambda: thread.is_cancelled)))
+        def work() -> Any:
+            with current.working_for(self._origin):
+                return job(_Call(arguments, kwargs, compute, lambda: thread.is_cancelled))
+
+        return await thread.run(work)
 
 
 class Decorator(Protocol):
