@@ -20,9 +20,6 @@ WORK = """
 import os
 import xpstore
 
-LABEL = "label"
-
-
 @xpstore.cached
 def square(number: int) -> int:
     return number * number
@@ -90,7 +87,7 @@ def main(method):
     xpstore.init()
     with xpstore.Project("one"), context.Pool(1) as pool:
         print(early.submit(work.square, 1).result(), pool.map(work.square, [1, 2]), entries("one"))
-        print(pool.map(work.Model().fit, [1, 2]), pool.map(work.plain, [2, 3]), entries("one"), *pool.map(work.where, [0]))
+        print(pool.map(work.Model().fit, [1, 2]), pool.map(work.plain, [2, 3]), pool.map(work.where, [0]))
         print(pool.starmap(work.apply, [(work.square, 2)]), work.apply(work.square, 2), entries("one"))
         print(work.square(3), work.Model().fit(2), entries("one"))  # hits here
         with xpstore.Project("other"):
@@ -102,7 +99,7 @@ def main(method):
 )
 FOLLOWED = [
     "1 [1, 4] [2]",
-    "[3, 12] [4, 9] [5] one",
+    "[3, 12] [4, 9] ['one']",
     "[4] 4 [6]",
     "9 12 [6]",
     "[1] 3 [6, 2]",
