@@ -129,6 +129,31 @@ def test_workers_work_for_the_project_that_sent_the_task(method: str, tmp_path: 
     assert (done.returncode, done.stdout.splitlines()) == (0, FOLLOWED), done.stderr
 
 
+def test_lokys_workers_follow_from_project_to_project(home: Home, tmp_path: Path) -> None:
+    """They are kept from one call of joblib to the next. Functions go there by name, or by value from a script."""
+    pytest.importorskip("joblib")
+    script = """
+from joblib import Parallel, delayed
+
+@xpstore.cached(name="own")
+def own(number):
+    return work.square(number) + 1
+
+def main():
+    xpstore.init()
+    for name in ("of loky", "of loky too"):
+        with xpstore.Project(name):
+            for function in (work.square, own, work.Model().fit):
+                print(Parallel(n_jobs=2)(delayed(function)(number) for number in (6, 7)), end=" ")
+            print(own(6), entries("of loky", "of loky too"))
+    with xpstore.Project("of loky"), multiprocessing.get_context("spawn").Pool(1) as pool:
+        print(pool.map(own, [6, 7]), entries("of loky"))
+"""
+    done = run(tmp_path, HEAD + script + TAIL, home.environment)
+    values = "[36, 49] [37, 50] [108, 147] 37"
+    assert done.stdout.splitlines() == [f"{values} [6, 0]", f"{values} [6, 6]", "[37, 50] [6]"], done.stderr
+
+
 def test_a_worker_that_chose_a_project_itself_keeps_it(home: Home, tmp_path: Path) -> None:
     script = """
 def main():
