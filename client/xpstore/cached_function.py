@@ -2,29 +2,29 @@
 
 import contextlib
 import functools
+import importlib
 import inspect
 import sys
-from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, Unpack, cast, overload
 
 from xpstore._caching.calls import Call, arguments_of, call_of
 from xpstore._caching.computation import Computation
+from xpstore._caching.function_options import FunctionDeclared, FunctionOptions, to_declared
 from xpstore._caching.many import Planned, values
 from xpstore._caching.state import CacheState
-from xpstore._caching.terms import CacheOptions, Terms, to_terms
+from xpstore._caching.terms import Terms
 from xpstore._identity.forms import Form, proven_of, take_proven
 from xpstore._identity.ownership import is_importable
-from xpstore._identity.process import Declared, Doubt, Identity, Process, check_cacheable, declare
+from xpstore._identity.process import Doubt, Identity, Process, check_cacheable
 from xpstore._identity.signatures import NotBound
 from xpstore._machine.settings import setting
-from xpstore._session.current import get_client
+from xpstore._session import current
 from xpstore._session.origin import Origin
 from xpstore._session.project import ProjectBase, get_project
-from xpstore._values.checks import to_name
 from xpstore.artifact import CachedArtifact
 from xpstore.cache import Cache, Explanation, artifacts_in
-from xpstore.client import Client
 from xpstore.errors import DeadlineExceeded, Unavailable
 
 if TYPE_CHECKING:
@@ -40,35 +40,6 @@ Found = TypeVar("Found")
 Explained = TypeVar("Explained")
 
 
-class FunctionOptions(CacheOptions, total=False):
-    """What may be said about a cached function, beside `CacheOptions`.
-
-    Attributes:
-        version: stands for the code, which is not looked at then.
-        ignore: parameters that do not count, such as a progress bar or a device.
-        depends: distributions or packages whose installed versions count.
-        project: where results are; default the current project at each call.
-        strict: raise InvalidArgument where something that the result may depend on cannot be seen, instead of computing
-            it uncached with a warning; default what `XPSTORE_CACHE_STRICT` says, else not.
-    """
-
-    version: str | int | None
-    ignore: Collection[str]
-    depends: Sequence[str]
-    project: ProjectBase | None
-    strict: bool | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Declared:
-    """What the decorator was told."""
-
-    process: Declared
-    project: ProjectBase | None
-    strict: bool | None
-    terms: Terms
-
-
 class _Cached(Generic[P, Result, Results, Found, Explained]):
     """What functions and async functions have in common: all but who waits for the answer."""
 
@@ -76,13 +47,19 @@ class _Cached(Generic[P, Result, Results, Found, Explained]):
     __name__: str
     __qualname__: str
 
-    def __init__(self, function: Callable[..., Any], declared: _Declared, bound: tuple[Any, ...] = ()) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        declared: FunctionDeclared,
+        bound: tuple[Any, ...] = (),
+        origin: Origin | None = None,
+    ) -> None:
         functools.update_wrapper(cast(Callable[..., Any], self), function)
         self._function = function
         self._declared = declared
         self._bound = bound
         self._identity = Identity(function, declared.process)
-        self._origin: Origin | None = None  # of a function that another process sent
+        self._origin = origin  # of a function that another process sent
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Result:
         """Returns the result, computed now if nobody has."""
@@ -150,7 +127,8 @@ class _Cached(Generic[P, Result, Results, Found, Explained]):
     @property
     def project(self) -> ProjectBase | None:
         """The project that it was told; None if it takes the current one at each call."""
-        return self._declared.project
+        told = self._declared.project
+        return cast(ProjectBase, current.project_of(told)) if isinstance(told, Origin) else told
 
     @property
     def declared_version(self) -> str | None:
@@ -166,33 +144,44 @@ class _Cached(Generic[P, Result, Results, Found, Explained]):
         owner: type | None = None,
     ) -> "_Cached[Q, Result, Results, Found, Explained]": ...
     def __get__(self, instance: object, owner: type | None = None) -> Any:
-        if instance is None:
-            return self
-        method = type(self)(self._function, self._declared, (instance,))
-        method._identity = self._identity
-        return method
+        return self if instance is None else self._with((instance,), self._origin)
+
+    def _with(self, bound: tuple[Any, ...], origin: Origin | None) -> Self:
+        """The same function for an object, or of another session, with what is known of it."""
+        cached = type(self)(self._function, self._declared, bound, origin)
+        cached._identity = self._identity
+        return cached
 
     def __repr__(self) -> str:
         return f"<cached {self._function!r}>"
 
     def __reduce__(self) -> str | tuple[Any, ...]:
-        """Pickled by name, as functions are; by value where cloudpickle, as of joblib, does so with functions."""
+        """Pickled by name, as functions are; for a worker process with the session that it is sent from.
+
+        By value where cloudpickle, as of joblib, does so with functions.
+        """
+        pickler = str(sys._getframe(1).f_globals.get("__name__"))
+        is_by_value = "cloudpickle" in pickler
+        origin = current.here() if is_by_value or pickler == "multiprocessing.reduction" else None
         if self._bound:
-            return getattr, (self._bound[0], self.__name__)
-        is_named = self.__module__ != "__main__" and is_importable(self)
-        if is_named or "cloudpickle" not in sys._getframe(1).f_globals.get("__name__", ""):
+            return _sent_method, (self._bound[0], self.__name__, origin)
+        is_named = is_importable(self)
+        if is_by_value and not (is_named and self.__module__ != "__main__"):
+            return self._by_value(origin)
+        if origin is None or not is_named:
             return self.__qualname__
+        return _sent, (self.__module__, self.__qualname__, origin)
+
+    def _by_value(self, origin: Origin | None) -> tuple[Any, ...]:
         with contextlib.suppress(Doubt):
             _ = self.process  # the texts of its code are proven here, as the other process has none
-        told, proven = self._declared, proven_of(self.__module__)
-        project = None if told.project is None else told.project.id
-        return _rebuilt, (type(self), self._function, replace(told, project=None), project, Origin.here(), proven)
+        declared, project = self._declared, self._declared.project
+        if isinstance(project, ProjectBase):
+            declared = replace(declared, project=Origin.of(project._client, project))
+        return _rebuilt, (type(self), self._function, declared, origin, proven_of(self.__module__))
 
     def _project(self) -> ProjectBase:
-        if self._origin is not None:
-            self._origin.join(Client)
-        project: ProjectBase = self._declared.project or get_project()
-        return project
+        return self.project or get_project()
 
     def _computation(self, call: Call, terms: Terms, project: ProjectBase | None = None) -> Computation:
         project, process = project or self._project(), self._identified(call)
@@ -227,15 +216,16 @@ class _Cached(Generic[P, Result, Results, Found, Explained]):
             doubt = error
             return lambda: self._uncached(call, doubt)
         except (Unavailable, DeadlineExceeded) as error:  # the project that XPSTORE_PROJECT names cannot be opened
-            get_client().kept(CacheState).away(error)
+            current.get_client().kept(CacheState).away(error)
             return call.compute
 
     def _values(self, calls: Iterable[Call]) -> list[Any]:
-        try:
-            project = self._project()
-        except (Unavailable, DeadlineExceeded):  # each says so
-            project = None
-        return values(self._planned(call, self._declared.terms, project) for call in calls)
+        with current.working_for(self._origin):
+            try:
+                project = self._project()
+            except (Unavailable, DeadlineExceeded):  # each says so
+                project = None
+            return values(self._planned(call, self._declared.terms, project) for call in calls)
 
     @property
     def _is_strict(self) -> bool:
@@ -264,16 +254,25 @@ class _Cached(Generic[P, Result, Results, Found, Explained]):
 def _rebuilt(
     kind: type[Any],
     function: Callable[..., Any],
-    declared: _Declared,
-    project: str | None,
+    declared: FunctionDeclared,
     origin: Origin | None,
     proven: dict[str, tuple[str, Form]],
 ) -> Any:
     """A cached function that was pickled by value."""
     take_proven(proven)
-    cached = kind(function, replace(declared, project=None if project is None else ProjectBase(project)))
-    cached._origin = origin
-    return cached
+    return kind(function, declared, origin=origin)
+
+
+def _sent(module: str, name: str, origin: Origin) -> Any:
+    """A cached function that was pickled by name for a worker process: a copy, as another session may send it next."""
+    found: Any = functools.reduce(getattr, name.split("."), importlib.import_module(module))
+    return found._with(found._bound, origin) if isinstance(found, _Cached) else found
+
+
+def _sent_method(instance: Any, name: str, origin: Origin | None) -> Any:
+    """A cached method that was pickled with its object."""
+    found: Any = getattr(instance, name)
+    return found._with(found._bound, origin) if isinstance(found, _Cached) else found
 
 
 class CachedFunction(_Cached[P, R, list[R], CachedArtifact, Explanation], Generic[P, R]):
@@ -283,7 +282,8 @@ class CachedFunction(_Cached[P, R, list[R], CachedArtifact, Explanation], Generi
         return self._values(call_of(self._function, (*self._bound, *arguments_of(one)), {}) for one in calls)
 
     def _run(self, job: Callable[[Call], Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        return job(call_of(self._function, (*self._bound, *args), kwargs))
+        with current.working_for(self._origin):
+            return job(call_of(self._function, (*self._bound, *args), kwargs))
 
 
 class AsyncCachedFunction(
@@ -308,7 +308,12 @@ class AsyncCachedFunction(
 
     async def _run(self, job: Callable[[Call], Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         thread = self._thread()
-        return await thread.run(lambda: job(thread.call_of(self._function, (*self._bound, *args), kwargs)))
+
+        def work() -> Any:
+            with current.working_for(self._origin):
+                return job(thread.call_of(self._function, (*self._bound, *args), kwargs))
+
+        return await thread.run(work)
 
     def _thread(self) -> "InThread":
         from xpstore._caching.threads import InThread  # here, as it brings asyncio, which few functions need
@@ -369,21 +374,10 @@ def cached(name: Any = None, **options: Unpack[FunctionOptions]) -> Any:
     """
     if callable(name):
         return cached()(name)
-    process = declare(
-        name=None if name is None else to_name("name", name),
-        version=options.pop("version", None),
-        depends=options.pop("depends", ()),
-        ignore=options.pop("ignore", ()),
-    )
-    declared = _Declared(
-        process=process,
-        project=options.pop("project", None),
-        strict=options.pop("strict", None),
-        terms=to_terms(options),
-    )
+    declared = to_declared(name, options)
 
     def decorate(function: Callable[..., Any]) -> Any:
-        check_cacheable(function, process.ignore)
+        check_cacheable(function, declared.process.ignore)
         kind = AsyncCachedFunction if inspect.iscoroutinefunction(function) else CachedFunction
         return kind(function, declared)
 
