@@ -45,7 +45,7 @@ def main() -> None:
         "logging": logging.measure,
         "metrics": partial(metrics.measure, notes=notes, is_quick=is_quick, has_mlflow=plan.has_mlflow),
         "search": partial(search.measure, models=1_000) if is_quick else search.measure,
-        "cache": partial(cache.measure, processes=8, keys=20) if is_quick else cache.measure,
+        "cache": partial(cache.measure, processes=8, keys=20, mapped=100) if is_quick else cache.measure,
         "transfer": partial(measure_transfer, plan=plan, notes=notes),
     }
     unknown = set(options.names) - set(benchmarks)

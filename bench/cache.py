@@ -1,4 +1,8 @@
-"""The cache: what a hit costs, small and of 100 MB, beside joblib.Memory, and how often a crowd computes the same."""
+"""The cache: what a hit costs, and how often a crowd computes the same.
+
+A small hit is shown beside an empty call of the same server and joblib.Memory, one of many beside a single one, and
+one of 100 MB beside joblib.Memory.
+"""
 
 import multiprocessing
 import statistics
@@ -11,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy
+from grpc_health.v1 import health_pb2
+from grpc_health.v1.health_pb2_grpc import HealthStub
 from joblib import Memory
 
 from bench.figure import Figure, Goal, Spread, seconds_of
@@ -19,9 +25,16 @@ from support.services import Postgres, Server
 from xpstore import Client, cached
 from xpstore._caching.state import CacheState
 from xpstore._results import copies as local_copies
+from xpstore._service.address import parse_address
+from xpstore._service.channel import open_channel
+from xpstore.cached_function import CachedFunction
 from xpstore.v1 import cache_pb2
 
 LOOKUPS = 2_000
+MAPPED = 1_000
+MAPS = 7
+# Of those mapped, as many are asked for one by one beside each map.
+SINGLE_HITS = 100
 LARGE_BYTES = 100_000_000
 FIRST_RUNS = 5
 RUNS = 15
@@ -29,12 +42,13 @@ PROCESSES = 64
 KEYS = 200
 
 
-def measure(folder: Path, processes: int = PROCESSES, keys: int = KEYS) -> list[Figure]:
+def measure(folder: Path, processes: int = PROCESSES, keys: int = KEYS, mapped: int = MAPPED) -> list[Figure]:
     """Latencies on SQLite, which differ little on PostgreSQL, and storms on both."""
     sqlite = f"sqlite:///{folder}/cache.db"
     with _servers(sqlite, folder / "one", 1) as servers:
         client = Client(servers[0].api_key, servers[0].address)
-        figures = [*_small(client, folder / "joblib-small"), *_large(client, folder / "joblib-large")]
+        figures = _small(client, servers[0].address, folder / "joblib-small", mapped)
+        figures += _large(client, folder / "joblib-large")
         client.close()
         figures.append(_storm("one server, SQLite", servers, processes, keys))
     with Postgres() as postgres, _servers(postgres.create_database(), folder / "two", 2) as servers:
@@ -53,32 +67,69 @@ def _servers(database_url: str, folder: Path, number: int) -> Iterator[list[Serv
             server.kill()
 
 
-def _small(client: Client, folder: Path) -> list[Figure]:
-    """A look-up alone, and a whole hit: code and arguments fingerprinted, looked up, read from the local copy."""
+def _small(client: Client, address: str, folder: Path, calls: int) -> list[Figure]:
+    """A look-up alone, and a whole hit: code and arguments fingerprinted, looked up, read from the local copy.
+
+    All take turns, call by call, so that what else the machine does meets each of them.
+    """
     project = client.project("bench").open()
     ours, theirs = cached(project=project)(_squares), Memory(folder, verbose=0).cache(_squares)
-    request = cache_pb2.LookupCacheEntryRequest(project_uid=project.uid, fingerprint=ours.artifact(7).hash_)
-    stub = client.stubs.cache.LookupCacheEntry
-    lookup = _median_milliseconds(lambda: client.call(stub, request))
-    hits, references = _median_milliseconds(lambda: ours(7)), _median_milliseconds(lambda: theirs(7))
+    keys = list(range(calls))
+    for key in keys:
+        theirs(key)
+    ours.map(keys)  # computed now
+    request = cache_pb2.LookupCacheEntriesRequest(project_uid=project.uid, fingerprints=[ours.artifact(7).hash_])
+    look_up = client.stubs.cache.LookupCacheEntries
+    nothing = health_pb2.HealthCheckRequest()
+    with open_channel(parse_address(address)) as channel:
+        health = HealthStub(channel)
+        lookup, empty, hit, joblib = _in_turns(
+            lambda: client.call(look_up, request), lambda: health.Check(nothing), lambda: ours(7), lambda: theirs(7)
+        )
+    single, many = _hits(ours, keys)
     return [
-        Figure("look-up, p50", "ms", lookup, goals=(Goal("<", 3),)),
-        Figure("hit of a small result, p50", "ms", hits, {"joblib.Memory": references}),
+        Figure("look-up, p50", "ms", lookup, {"empty call": empty}, (Goal("<", 3),)),
+        Figure(
+            "hit of a small result, p50",
+            "ms",
+            hit,
+            {"empty call": empty, "joblib.Memory": joblib},
+            (Goal("<=", 2.5, "empty call"),),
+        ),
+        Figure(f"map of {calls:,} hits, each", "ms", many, {"single hit": single}, (Goal("<=", 0.1, "single hit"),)),
     ]
 
 
 def _squares(number: int) -> list[int]:
-    return [one * one for one in range(number)]
+    return [one * one for one in range(number % 100)]
 
 
-def _median_milliseconds(call: Callable[[], object]) -> Spread:
-    call()
-    durations = []
-    for _ in range(LOOKUPS):
-        began = time.perf_counter()
+def _in_turns(*calls: Callable[[], object]) -> list[Spread]:
+    """The median of each, in milliseconds."""
+    milliseconds = [list[float]() for _ in calls]
+    for call in calls:
         call()
-        durations.append((time.perf_counter() - began) * 1000)
-    return Spread.of([statistics.median(durations)])
+    for _ in range(LOOKUPS):
+        for call, durations in zip(calls, milliseconds, strict=True):
+            began = time.perf_counter()
+            call()
+            durations.append((time.perf_counter() - began) * 1000)
+    return [Spread.of([statistics.median(durations)]) for durations in milliseconds]
+
+
+def _hits(function: CachedFunction[[int], Any], keys: list[int]) -> tuple[Spread, Spread]:
+    """What a hit costs alone and as one of many, in milliseconds; in turns too."""
+    single, many = list[float](), list[float]()
+    some = keys[:: max(len(keys) // SINGLE_HITS, 1)]
+    for _ in range(MAPS):
+        began = time.perf_counter()
+        for key in some:
+            function(key)
+        between = time.perf_counter()
+        function.map(keys)
+        single.append((between - began) * 1000 / len(some))
+        many.append((time.perf_counter() - between) * 1000 / len(keys))
+    return Spread.of(single), Spread.of(many)
 
 
 def _large(client: Client, folder: Path) -> list[Figure]:

@@ -55,7 +55,10 @@ class CacheService(cache_pb2_grpc.CacheServiceServicer):
     ) -> pb.LookupCacheEntriesResponse:
         uid, max_age_us = a_uuid("project_uid", request.project_uid), a_max_age(request)
         asked = fingerprints_of("fingerprints", request.fingerprints)
-        found = await self._database.read_async(lambda tx: cache.lookup_many(tx, uid, asked, max_age_us))
+        unit = partial(cache.lookup_many, project_uid=uid, fingerprints=asked, max_age_us=max_age_us)
+        # A row of SQLite is read here, mostly from memory: to another thread and back takes the event loop as long.
+        is_read_here = self._database.is_sqlite and len(asked) == 1
+        found = self._database.read(unit) if is_read_here else await self._database.read_async(unit)
         answer = pb.LookupCacheEntriesResponse()
         for position, fingerprint in enumerate(asked):
             if row := found.get(fingerprint):
