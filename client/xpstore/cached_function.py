@@ -9,8 +9,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, Unpack, cast, overload
 
 from xpstore._caching.computation import Computation
+from xpstore._caching.sampling import Verify, VerifyOptions, to_verify
 from xpstore._caching.state import CacheState
 from xpstore._caching.terms import CacheOptions, Terms, to_terms
+from xpstore._caching.verification import verified
 from xpstore._identity.forms import Form, proven_of, take_proven
 from xpstore._identity.ownership import is_importable
 from xpstore._identity.process import Declared, Doubt, NotBound, Process, check_cacheable, declare, identify_call
@@ -35,8 +37,8 @@ Explained = TypeVar("Explained")
 Compute = Callable[[], Any]
 
 
-class FunctionOptions(CacheOptions, total=False):
-    """What may be said about a cached function, beside `CacheOptions`.
+class FunctionOptions(CacheOptions, VerifyOptions, total=False):
+    """What may be said about a cached function, beside `CacheOptions` and `VerifyOptions`.
 
     Attributes:
         version: stands for the code, which is not looked at then.
@@ -61,6 +63,7 @@ class _Declared:
     process: Declared
     project: ProjectBase | None
     strict: bool | None
+    verify: Verify
     terms: Terms
 
 
@@ -193,6 +196,8 @@ class _Cached(Generic[P, Result, Found, Explained]):
         return all(now.get(name, fingerprint) == fingerprint for name, fingerprint in process.code.items())
 
     def _value(self, call: _Call, terms: Terms | None = None) -> Any:
+        verify = self._declared.verify
+        share = verify.share  # before anything is computed: the setting may be malformed
         try:
             computation = self._computation(call, terms or self._declared.terms)
         except NotBound:  # its own error comes
@@ -204,7 +209,7 @@ class _Cached(Generic[P, Result, Found, Explained]):
         except (Unavailable, DeadlineExceeded) as error:  # the project that XPSTORE_PROJECT names cannot be opened
             get_client().kept(CacheState).away(error)
             return call.compute()
-        return computation.value()
+        return verified(computation, computation.value(), verify, share, lambda: self._identified(call))
 
     @property
     def _is_strict(self) -> bool:
@@ -299,15 +304,15 @@ def cached(name: Any = None, **options: Unpack[FunctionOptions]) -> Any:
     Args:
         name: its name instead of that of its module and itself. A function of `__main__` without one is keyed by its
             code alone.
-        options: see `FunctionOptions`, and `CacheOptions` for those that `project.cache` takes too.
+        options: see `FunctionOptions` and `VerifyOptions`, and `CacheOptions` for those that `project.cache` takes too.
 
     Returns:
         The function, with `.artifact(...)`, `.explain(...)` and `.recompute(...)`, which take the same arguments. Those
         of an async function are async too.
 
     Raises:
-        InvalidArgument: it is a generator or no function, or an option is malformed. At a call, if `strict`: an
-            argument or something that the code refers to has no fingerprint.
+        InvalidArgument: it is a generator or no function, or an option is malformed. At a call: a setting is malformed;
+            if `strict`: an argument or something that the code refers to has no fingerprint.
         NotInitialized, NoProject: at a call: `init()` was not called, there is no current project.
         ComputationFailed: at a call: somebody else computed it meanwhile, and it raised an exception.
 
@@ -333,6 +338,7 @@ def cached(name: Any = None, **options: Unpack[FunctionOptions]) -> Any:
         process=process,
         project=options.pop("project", None),
         strict=options.pop("strict", None),
+        verify=to_verify({"verify": options.pop("verify", None), "same": options.pop("same", None)}),
         terms=to_terms(options),
     )
 
