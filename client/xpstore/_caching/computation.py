@@ -26,7 +26,7 @@ from xpstore._files.publish import publish
 from xpstore._files.scan import scan
 from xpstore._identity.message import to_wire
 from xpstore._identity.process import Process
-from xpstore._identity.values import fingerprint_process
+from xpstore._identity.values import FORMAT, fingerprint_process
 from xpstore._results import results
 from xpstore._results.copies import Damaged
 from xpstore._session.project import ProjectBase
@@ -326,6 +326,7 @@ class Computation:
             process=to_wire(self.process),
             duration_us=duration_us,
             ttl_us=terms.ttl_us,
+            fingerprint_format=FORMAT,
         )
         with copies.making() as folder:
             within = results.write(value, folder, format=terms.format, trusted=terms.trusted)

@@ -99,6 +99,9 @@ class _Plain:
 
 _PLAIN = _Plain()
 
+# The format of what `fingerprint_process` returns (docs/fingerprint.md).
+FORMAT = 2
+
 
 def fingerprint_process(name: str, parts: Iterable[Part]) -> str:
     """Returns the fingerprint of a process: of its name and its parts, in any order and whatever their texts.
