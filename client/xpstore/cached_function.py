@@ -196,8 +196,7 @@ class _Cached(Generic[P, Result, Found, Explained]):
         return all(now.get(name, fingerprint) == fingerprint for name, fingerprint in process.code.items())
 
     def _value(self, call: _Call, terms: Terms | None = None) -> Any:
-        verify = self._declared.verify
-        share = verify.share  # before anything is computed: the setting may be malformed
+        share = self._declared.verify.share  # before anything is computed: the setting may be malformed
         try:
             computation = self._computation(call, terms or self._declared.terms)
         except NotBound:  # its own error comes
@@ -209,7 +208,8 @@ class _Cached(Generic[P, Result, Found, Explained]):
         except (Unavailable, DeadlineExceeded) as error:  # the project that XPSTORE_PROJECT names cannot be opened
             get_client().kept(CacheState).away(error)
             return call.compute()
-        return verified(computation, computation.value(), verify, share, lambda: self._identified(call))
+        value, same = computation.value(), self._declared.verify.same
+        return verified(computation, value, share, same, self._function, lambda: self._identified(call))
 
     @property
     def _is_strict(self) -> bool:

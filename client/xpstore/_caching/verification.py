@@ -19,14 +19,16 @@ from blake3 import blake3
 
 from xpstore._caching.computation import Computation, holds_lease
 from xpstore._caching.equality import is_equal
-from xpstore._caching.sampling import Same, Samples, Verify
+from xpstore._caching.sampling import Same, Samples
 from xpstore._caching.state import Away, CacheState
 from xpstore._files.manifest import bare_entry, tree_digest
 from xpstore._files.scan import Source, scan
+from xpstore._identity.libraries import libraries_of
 from xpstore._identity.process import Process
 from xpstore._identity.values import PartKind
 from xpstore._results import results
 from xpstore._results.formats import OwnBuffer, read_file
+from xpstore._service.channel import Stubs
 from xpstore._values.ids import new_id
 from xpstore._values.times import to_datetime
 from xpstore.errors import Error
@@ -64,15 +66,21 @@ def _digest(source: Source) -> bytes:
 
 
 def verified(
-    computation: Computation, value: Any, verify: Verify, share: float, identify: Callable[[], Process]
+    computation: Computation,
+    value: Any,
+    share: float,
+    same: Same | None,
+    function: Callable[..., Any],
+    identify: Callable[[], Process],
 ) -> Any:
     """Returns a hit's value, or the fresh one if it was checked and is another. Raises nothing of its own.
 
     Args:
-        computation: that was a hit.
+        computation: what was a hit; one that was computed is returned as it is.
         value: what was read.
-        verify: how it is checked.
-        share: how often.
+        share: how many hits are checked, 0 to 1.
+        same: says whether two values are close enough; default equality.
+        function: what is cached.
         identify: says what the call is now.
     """
     version = computation.hit
@@ -86,7 +94,7 @@ def verified(
     checked.add(key)
     before = _checked.set(checked)
     try:
-        return _Check(computation, version, value, verify.same, identify).run()
+        return _Check(computation, version, value, same, function, identify).run()
     finally:
         _checked.reset(before)
 
@@ -99,6 +107,7 @@ class _Check:
     version: artifact_pb2.ArtifactVersion
     stored: Any
     same: Same | None
+    function: Callable[..., Any]
     identify: Callable[[], Process]
     _state: CacheState = field(init=False)
     _folders: contextlib.ExitStack = field(init=False, default_factory=contextlib.ExitStack)
@@ -115,7 +124,8 @@ class _Check:
                 raise
             outcome, fresh = cache_pb2.CACHE_VERIFICATION_FAILED, None
             reason = str(error) if isinstance(error, _Moved) else f"{type(error).__name__}: {error}"
-            self._say(f"A hit of {self._name!r} could not be checked, and is returned as it is: {reason}")
+            message = f"A hit of {self._name!r} could not be checked, and is returned as it is: {reason}"
+            self._state.warn(f"failed check {self._name}", message)
         if fresh is not None:
             self._replace(fresh)
         self._report(outcome)
@@ -132,10 +142,11 @@ class _Check:
         self._stop_if_moved()
         second = self._fresh()
         if first.digest != second.digest and not self._is_same(value, self._read(second)):
-            self._say(
+            message = (
                 f"{self._name!r} is not deterministic: computed again it gives another value each time, so its hits "
                 "cannot be checked. The cached one is returned. same= says which values are close enough."
             )
+            self._state.warn(f"unstable {self._name}", message)
             return cache_pb2.CACHE_VERIFICATION_UNSTABLE, None
         self._stop_if_moved()
         return cache_pb2.CACHE_VERIFICATION_DIFFERENT, second
@@ -143,6 +154,10 @@ class _Check:
     @property
     def _name(self) -> str:
         return self.computation.process.name
+
+    @property
+    def _stubs(self) -> Stubs:
+        return self.computation.project._client.stubs
 
     def _fresh(self) -> _Written:
         began, terms = time.monotonic(), self.computation.terms
@@ -167,27 +182,38 @@ class _Check:
 
     def _replace(self, fresh: _Written) -> None:
         """Puts the fresh value in place of the entry, which goes in any case, and says so."""
-        computation, old = self.computation, self.version
-        client, new, made = computation.project._client, None, ""
+        made, became = "", ""
         with contextlib.suppress(Away, Error):
-            request = artifact_pb2.GetArtifactVersionRequest(version_id=old.id)
-            known = self._state.ask(client.stubs.artifacts.GetArtifactVersion, request).version
-            made = f", made {to_datetime(known.created_at_us):%Y-%m-%d %H:%M:%S} UTC by {known.created_by}"
-        with contextlib.suppress(Away, Error):
-            new = computation.replace(fresh.value, int(fresh.seconds * 1_000_000))
-        if new is None:
-            with contextlib.suppress(Away, Error):
-                invalidate = cache_pb2.InvalidateCacheEntriesRequest(
-                    project_uid=computation.project.uid, fingerprint=computation.fingerprint
-                )
-                self._state.ask(client.stubs.cache.InvalidateCacheEntries, invalidate)
-        now = "the fresh value could not be stored" if new is None else f"artifact {new.id} replaces it"
-        log.warning(
-            "%s",
-            f"The cached result of {self._name!r} was wrong: computed again it is another value, twice the same. "
-            f"Cached was artifact {old.id}{made}; {now}, and the fresh value is returned. "
-            f"{_blame(computation.process)}",
+            request = artifact_pb2.GetArtifactVersionRequest(version_id=self.version.id)
+            old = self._state.ask(self._stubs.artifacts.GetArtifactVersion, request).version
+            made = f", made {to_datetime(old.created_at_us):%Y-%m-%d %H:%M:%S} UTC by {old.created_by}"
+        try:
+            new = self.computation.replace(fresh.value, int(fresh.seconds * 1_000_000))
+            became = f"{new.id} is in its place" if new is not None else self._invalidate()
+        except (Away, Error) as error:
+            became = f"it could not be removed ({error})"
+        message = (
+            f"The cached result of {self._name!r} was wrong: computed again it is another value, twice the same, which "
+            f"is returned. Cached was artifact {self.version.id}{made}; {became}. Something that it depends on changed "
+            f"and does not count: {self._blame()}."
         )
+        log.warning("%s", message)
+
+    def _invalidate(self) -> str:
+        uid, fingerprint = self.computation.project.uid, self.computation.fingerprint
+        request = cache_pb2.InvalidateCacheEntriesRequest(project_uid=uid, fingerprint=fingerprint)
+        self._state.ask(self._stubs.cache.InvalidateCacheEntries, request)
+        return "it is removed"
+
+    def _blame(self) -> str:
+        """What may have changed without another key."""
+        parts = self.computation.process.parts
+        versions = sorted({part.text for part in parts if part.kind is PartKind.VERSION})
+        depends = [part.name for part in parts if part.kind is PartKind.LIBRARY]
+        suspects = [f"code behind version={version}" for version in versions]
+        if libraries := libraries_of(self.function, depends):
+            suspects.append(f"versions of libraries, here {' and '.join(libraries)} (depends= makes them count)")
+        return ", ".join([*suspects, "a file that it opens by itself, an environment variable, or the clock"])
 
     def _report(self, outcome: cache_pb2.CacheVerification) -> None:
         is_compared = outcome != cache_pb2.CACHE_VERIFICATION_FAILED
@@ -199,19 +225,8 @@ class _Check:
             outcome=outcome,
         )
         with contextlib.suppress(Away, Error):  # it is counted here
-            self._state.ask(self.computation.project._client.stubs.cache.ReportCacheVerification, request)
-
-    def _say(self, message: str) -> None:
-        self._state.warn(f"check {self._name}", message)
+            self._state.ask(self._stubs.cache.ReportCacheVerification, request)
 
 
 def _parameters(process: Process) -> dict[str, str]:
     return {part.name: part.fingerprint for part in process.parts if part.kind is PartKind.PARAMETER}
-
-
-def _blame(process: Process) -> str:
-    """What may have changed without another key."""
-    versions = sorted({part.text for part in process.parts if part.kind is PartKind.VERSION})
-    unseen = "files that it opens by itself, environment variables, the clock, or libraries that depends= does not name"
-    code = f"code behind version={' and '.join(versions)}, " if versions else ""
-    return f"Something that it depends on changed and does not count: {code}{unseen}."
