@@ -16,6 +16,7 @@ from support.services import Server
 from xpstore import cached, errors
 from xpstore._caching import state as caching
 from xpstore._caching.state import CacheState
+from xpstore._identity.libraries import libraries_of
 from xpstore.v1 import cache_pb2 as pb
 
 
@@ -109,6 +110,43 @@ def test_a_file_that_no_argument_names_is_found_out(project: xpstore.Project, tm
     first_line("corpus.txt")
     (tmp_path / "corpus.txt").write_text("after")
     assert first_line("corpus.txt") == "after" == first_line.artifact("corpus.txt").load()
+
+
+def test_versions_that_do_not_count_are_named(
+    project: xpstore.Project, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    @cached(name="total", verify=1)
+    def total(file: str) -> float:
+        return float(np.sum(pd.read_csv(file)["x"]))
+
+    file = tmp_path / "x.csv"
+    file.write_text("x\n1")
+    assert total(str(file)) == 1
+    file.write_text("x\n2")
+    assert total(str(file)) == 2
+    (warning,) = told(caplog)
+    assert f"libraries, here numpy {np.__version__} and pandas {pd.__version__} (depends= makes" in warning
+    assert libraries_of(total.__wrapped__, ("numpy",)) == [f"pandas {pd.__version__}"]
+
+
+def test_files_and_pickles_are_compared_as_a_hit_reads_them(project: xpstore.Project, tmp_path: Path) -> None:
+    def written() -> Path:
+        (tmp_path / "made.txt").write_text(world["k"])
+        return tmp_path / "made.txt"
+
+    def pickled() -> complex:
+        return complex(len(world["k"]))
+
+    path = cached(name="written", version=1, verify=1)(written)
+    number = cached(name="pickled", version=1, verify=1, format="pickle")(pickled)
+    world["k"] = "old"
+    for _ in range(2):
+        assert path().read_text() == "old" and number() == 3
+    assert outcomes(project) == {"SAME": 2}
+    world["k"] = "newer"
+    for _ in range(2):
+        assert path().read_text() == "newer" and number() == 5
+    assert outcomes(project) == {"SAME": 4, "DIFFERENT": 2}
 
 
 def test_what_is_not_deterministic_stays_as_it_is(project: xpstore.Project, caplog: pytest.LogCaptureFixture) -> None:
