@@ -131,6 +131,11 @@ class _Cached(Generic[P, Result, Found, Explained]):
         return identify_call(self._function, self._declared.process)
 
     @property
+    def project(self) -> ProjectBase | None:
+        """The project that it was told; None if it takes the current one at each call."""
+        return self._declared.project
+
+    @property
     def declared_version(self) -> str | None:
         """What stands for its code, also where another cached function calls it; None if its code counts."""
         return self._declared.process.version
