@@ -21,7 +21,7 @@ def test_half_of_the_hits_is_each_second(project: xpstore.Project, monkeypatch: 
     for number in range(1, 11):
         half("k"), half("k")
         assert len(calls) == 1 + number
-    assert outcomes(project) == {"SAME": 10}
+    assert outcomes(project) == {"same": 10}
 
 
 @pytest.mark.parametrize("share", [1.0, 0.9, 0.5, 0.3, 0.1, 0.01])
@@ -53,7 +53,7 @@ def test_setting_counts_for_all_that_do_not_say_otherwise(
     assert calls == ["k"]
     monkeypatch.setenv("XPSTORE_CACHE_VERIFY", "1")
     unchecked("k"), never("k")
-    assert calls == ["k"] * 2 and outcomes(project) == {"SAME": 1}
+    assert calls == ["k"] * 2 and outcomes(project) == {"same": 1}
 
 
 @pytest.mark.parametrize("text", ["2", "-1", "some", "nan", "inf"])

@@ -36,7 +36,7 @@ def test_a_hit_that_comes_out_the_same_is_said_nothing_of(
     assert calls == ["k"] and outcomes(project) == {}  # neither what is computed nor an artifact
     again = seen("k")
     assert again["pair"] == first["pair"] and again["array"] is not first["array"] and calls == ["k"] * 2
-    assert outcomes(project) == {"SAME": 1} and counted(project) == (1, 0)
+    assert outcomes(project) == {"same": 1} and counted(project) == (1, 0)
     assert seen.artifact("k") == entry and told(caplog) == []
 
 
@@ -55,7 +55,7 @@ def test_unequal_bytes_of_equal_values_are_no_difference(
     seen("k")
     entry, world["k"] = seen.artifact("k"), fresh
     assert type(seen("k")) is type(cached_value)
-    assert outcomes(project) == {"EQUAL": 1} and counted(project) == (1, 0)
+    assert outcomes(project) == {"equal": 1} and counted(project) == (1, 0)
     assert seen.artifact("k") == entry and calls == ["k"] * 2 and told(caplog) == []
 
 
@@ -64,10 +64,10 @@ def test_close_enough_is_what_the_caller_says(project: xpstore.Project) -> None:
     close = cached(name="seen", version=1, verify=1, same=np.allclose)(seen.__wrapped__)
     close("k")
     world["k"] = world["k"] + 1e-12
-    assert close("k").tolist() == [1.0, 2.0] and outcomes(project) == {"EQUAL": 1}
+    assert close("k").tolist() == [1.0, 2.0] and outcomes(project) == {"equal": 1}
     world["k"] = world["k"] + 1
     assert close("k").tolist() == [2.0 + 1e-12, 3.0 + 1e-12]
-    assert outcomes(project) == {"EQUAL": 1, "DIFFERENT": 1}
+    assert outcomes(project) == {"equal": 1, "different": 1}
 
 
 def test_a_wrong_hit_is_replaced_for_all(
@@ -83,7 +83,7 @@ def test_a_wrong_hit_is_replaced_for_all(
     assert warning.startswith("The cached result of 'seen' was wrong: ") and old.id in warning and new.id in warning
     assert f"made {old.created_at:%Y-%m-%d %H:%M:%S} UTC by {old.created_by}" in warning
     assert "does not count: code behind version=1, a file that it opens by itself" in warning
-    assert outcomes(project) == {"DIFFERENT": 1} and counted(project) == (1, 1)
+    assert outcomes(project) == {"different": 1} and counted(project) == (1, 1)
 
     other = xpstore.Client(server.api_key, server.address)
     there = cached(name="seen", version=1, project=other.project(project.id))(lambda key: pytest.fail("computed"))
@@ -98,7 +98,7 @@ def test_a_value_of_another_type_is_another_value(project: xpstore.Project) -> N
     world["k"] = 1
     seen("k")
     world["k"] = True
-    assert seen("k") is True and outcomes(project) == {"DIFFERENT": 1}
+    assert seen("k") is True and outcomes(project) == {"different": 1}
 
 
 def test_a_file_that_no_argument_names_is_found_out(project: xpstore.Project, tmp_path: Path) -> None:
@@ -142,11 +142,11 @@ def test_files_and_pickles_are_compared_as_a_hit_reads_them(project: xpstore.Pro
     world["k"] = "old"
     for _ in range(2):
         assert path().read_text() == "old" and number() == 3
-    assert outcomes(project) == {"SAME": 2}
+    assert outcomes(project) == {"same": 2}
     world["k"] = "newer"
     for _ in range(2):
         assert path().read_text() == "newer" and number() == 5
-    assert outcomes(project) == {"SAME": 4, "DIFFERENT": 2}
+    assert outcomes(project) == {"same": 4, "different": 2}
 
 
 def test_what_is_not_deterministic_stays_as_it_is(project: xpstore.Project, caplog: pytest.LogCaptureFixture) -> None:
@@ -155,7 +155,7 @@ def test_what_is_not_deterministic_stays_as_it_is(project: xpstore.Project, capl
     assert [seen("k") for _ in range(3)] == [0, 0, 0] and calls == ["k"] * 5
     (warning,) = told(caplog)
     assert "'seen' is not deterministic" in warning and "same=" in warning
-    assert outcomes(project) == {"UNSTABLE": 2} and counted(project) == (2, 0)
+    assert outcomes(project) == {"unstable": 2} and counted(project) == (2, 0)
 
 
 # What is in the way.
@@ -170,17 +170,17 @@ def test_a_check_that_fails_is_not_the_callers_trouble(
     assert [seen("k"), seen("k")] == [1, 1]
     (warning,) = told(caplog)
     assert warning == "A hit of 'seen' could not be checked, and is returned as it is: KeyError: 'k'"
-    assert outcomes(project) == {"FAILED": 2} and counted(project) == (0, 0)
+    assert outcomes(project) == {"failed": 2} and counted(project) == (0, 0)
 
 
 def test_a_value_that_cannot_be_kept_or_compared_is_a_failed_check(project: xpstore.Project) -> None:
     world["k"] = 1
     seen("k")
     world["k"] = lambda: object
-    assert seen("k") == 1 and outcomes(project) == {"FAILED": 1}
+    assert seen("k") == 1 and outcomes(project) == {"failed": 1}
     world["k"] = 2
     picky = cached(name="seen", version=1, verify=1, same=lambda one, other: 1 / 0)(seen.__wrapped__)
-    assert picky("k") == 1 and outcomes(project) == {"FAILED": 2}
+    assert picky("k") == 1 and outcomes(project) == {"failed": 2}
 
 
 def test_a_function_that_changes_its_arguments_is_not_asked_twice(
@@ -194,7 +194,7 @@ def test_a_function_that_changes_its_arguments_is_not_asked_twice(
     world["k"] = 0
     assert appends([]) == 1
     world["k"] = 10
-    assert appends([]) == 1 and outcomes(project) == {"FAILED": 1}
+    assert appends([]) == 1 and outcomes(project) == {"failed": 1}
     (warning,) = told(caplog)
     assert "it changes its arguments" in warning
 
@@ -218,7 +218,7 @@ def test_code_that_changes_meanwhile_proves_nothing(
     file.write_text("2")
     assert reloads(str(file), lambda: monkeypatch.setitem(globals(), "helper", lambda: 5)) == 2
     (warning,) = told(caplog)
-    assert "its code changed while it ran" in warning and outcomes(project) == {"FAILED": 1}
+    assert "its code changed while it ran" in warning and outcomes(project) == {"failed": 1}
 
 
 def test_the_server_that_goes_away_takes_no_result_along(
@@ -258,7 +258,7 @@ def test_a_report_whose_answer_is_lost_counts_once(project: xpstore.Project, mon
     monkeypatch.setattr(type(client), "once", loses_one)
     world["k"] = 1
     assert [seen("k"), seen("k")] == [1, 1]
-    assert lost and outcomes(project) == {"SAME": 1}
+    assert lost and outcomes(project) == {"same": 1}
 
 
 # Which hits.
@@ -274,7 +274,7 @@ def test_hits_inside_a_computation_are_not_checked_while_others_wait(project: xp
     world["k"] = "new"
     assert outer(1) == [1, "old"] and outcomes(project) == {}
     # Inside a check they are: what they correct, corrects what was made of them.
-    assert outer(1) == [1, "new"] and outcomes(project) == {"DIFFERENT": 2}
+    assert outer(1) == [1, "new"] and outcomes(project) == {"different": 2}
     assert seen.artifact("k").load() == "new" and outer.artifact(1).load() == [1, "new"]
 
 
@@ -287,7 +287,7 @@ def test_a_recursive_function_is_checked_in_as_many_steps_as_it_has_calls(projec
     fibonacci(12)
     calls.clear()
     assert fibonacci(12) == 144 and sorted(calls) == list(range(13))
-    assert outcomes(project)["SAME"] >= 13
+    assert outcomes(project) == {"same": 13}
 
 
 def test_a_function_that_asks_for_its_own_result_is_computed_as_it_was(project: xpstore.Project) -> None:
@@ -295,7 +295,7 @@ def test_a_function_that_asks_for_its_own_result_is_computed_as_it_was(project: 
     def loops(key: str, depth: int = 2) -> int:
         return loops(key, depth - 1) + 1 if depth else 0
 
-    assert [loops("a"), loops("a")] == [2, 2] and outcomes(project) == {"SAME": 1}
+    assert [loops("a"), loops("a")] == [2, 2] and outcomes(project) == {"same": 1}
 
 
 def test_async_functions_and_methods_are_checked_too(project: xpstore.Project) -> None:
@@ -315,7 +315,7 @@ def test_async_functions_and_methods_are_checked_too(project: xpstore.Project) -
         return [*found, await Reader().read("k"), (await Reader().read.artifact("k")).load()]
 
     assert asyncio.run(main()) == [1, 1, 2, 2]
-    assert outcomes(project) == {"SAME": 1, "DIFFERENT": 1}
+    assert outcomes(project) == {"same": 1, "different": 1}
 
 
 def test_an_async_check_that_is_cancelled_is_cancelled(
