@@ -4,15 +4,16 @@ import contextlib
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, Unpack, cast, overload
 
+from xpstore._caching.calls import Call, arguments_of, call_of
 from xpstore._caching.computation import Computation
-from xpstore._caching.sampling import Verify, VerifyOptions, to_verify
+from xpstore._caching.many import Planned, values
 from xpstore._caching.state import CacheState
 from xpstore._caching.terms import CacheOptions, Terms, to_terms
-from xpstore._caching.verification import verified
+from xpstore._caching.verification import Verify, VerifyOptions, to_verify, verification
 from xpstore._identity.forms import Form, proven_of, take_proven
 from xpstore._identity.ownership import is_importable
 from xpstore._identity.process import Declared, Doubt, NotBound, Process, check_cacheable, declare, identify_call
@@ -26,15 +27,17 @@ from xpstore.cache import Cache, Explanation, artifacts_in
 from xpstore.client import Client
 from xpstore.errors import DeadlineExceeded, Unavailable
 
+if TYPE_CHECKING:
+    from xpstore._caching.threads import InThread
+
 P = ParamSpec("P")
 Q = ParamSpec("Q")
 R = TypeVar("R")
-# What a call, `artifact` and `explain` return: of an async function what must be awaited.
+# What a call, `map`, `artifact` and `explain` return: of an async function what must be awaited.
 Result = TypeVar("Result")
+Results = TypeVar("Results")
 Found = TypeVar("Found")
 Explained = TypeVar("Explained")
-
-Compute = Callable[[], Any]
 
 
 class FunctionOptions(CacheOptions, VerifyOptions, total=False):
@@ -67,17 +70,7 @@ class _Declared:
     terms: Terms
 
 
-@dataclass(slots=True)
-class _Call:
-    """One call: its arguments, how it is computed, and whether nobody waits for it any more."""
-
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    compute: Compute
-    is_abandoned: Callable[[], bool]
-
-
-class _Cached(Generic[P, Result, Found, Explained]):
+class _Cached(Generic[P, Result, Results, Found, Explained]):
     """What functions and async functions have in common: all but who waits for the answer."""
 
     __wrapped__: Callable[..., Any]
@@ -101,6 +94,27 @@ class _Cached(Generic[P, Result, Found, Explained]):
         result: Result = self._run(self._fresh_value, args, kwargs)
         return result
 
+    def map(self, calls: Iterable[Any]) -> Results:
+        """Returns the results of many calls, in their order, with one look-up for each thousand of them.
+
+        What is missing is computed one after the other, and each result is stored at once; equal calls are computed
+        once. The first exception that the function raises ends it.
+
+        Args:
+            calls: the positional arguments of each as a tuple; what is no tuple is the only argument.
+
+        Raises:
+            see `cached`.
+
+        Example:
+            ```python
+            rows = load.map(paths)
+            scores = score.map((model, seed) for seed in range(1_000))
+            ```
+        """
+        results: Results = self._map(calls)
+        return results
+
     def artifact(self, *args: P.args, **kwargs: P.kwargs) -> Found:
         """Returns the artifact of the result, the same one each time, computing it if nobody has.
 
@@ -117,8 +131,11 @@ class _Cached(Generic[P, Result, Found, Explained]):
         explanation: Explained = self._run(self._explanation, args, kwargs)
         return explanation
 
-    def _run(self, job: Callable[[_Call], Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _run(self, job: Callable[[Call], Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Has a job done for a call."""
+        raise NotImplementedError
+
+    def _map(self, calls: Iterable[Any]) -> Any:
         raise NotImplementedError
 
     @property
@@ -144,8 +161,10 @@ class _Cached(Generic[P, Result, Found, Explained]):
     def __get__(self, instance: None, owner: type) -> Self: ...
     @overload
     def __get__(
-        self: "_Cached[Concatenate[Any, Q], Result, Found, Explained]", instance: object, owner: type | None = None
-    ) -> "_Cached[Q, Result, Found, Explained]": ...
+        self: "_Cached[Concatenate[Any, Q], Result, Results, Found, Explained]",
+        instance: object,
+        owner: type | None = None,
+    ) -> "_Cached[Q, Result, Results, Found, Explained]": ...
     def __get__(self, instance: object, owner: type | None = None) -> Any:
         return self if instance is None else type(self)(self._function, self._declared, (instance,))
 
@@ -171,8 +190,8 @@ class _Cached(Generic[P, Result, Found, Explained]):
         project: ProjectBase = self._declared.project or get_project()
         return project
 
-    def _computation(self, call: _Call, terms: Terms) -> Computation:
-        project, process = self._project(), self._identified(call)
+    def _computation(self, call: Call, terms: Terms, project: ProjectBase | None = None) -> Computation:
+        project, process = project or self._project(), self._identified(call)
         if process.caution:
             project._client.kept(CacheState).warn(f"name {process.name}", process.caution)
         return Computation(
@@ -183,9 +202,10 @@ class _Cached(Generic[P, Result, Found, Explained]):
             used=artifacts_in([call.args, call.kwargs]),
             is_abandoned=call.is_abandoned,
             is_current=lambda: self._is_current(process),
+            check=verification(self._declared.verify, self._function, lambda: self._identified(call)),
         )
 
-    def _identified(self, call: _Call) -> Process:
+    def _identified(self, call: Call) -> Process:
         return identify_call(self._function, self._declared.process, call.args, call.kwargs)
 
     def _is_current(self, process: Process) -> bool:
@@ -200,43 +220,52 @@ class _Cached(Generic[P, Result, Found, Explained]):
             return False
         return all(now.get(name, fingerprint) == fingerprint for name, fingerprint in process.code.items())
 
-    def _value(self, call: _Call, terms: Terms | None = None) -> Any:
-        share = self._declared.verify.share  # before anything is computed: the setting may be malformed
+    def _value(self, call: Call, terms: Terms | None = None) -> Any:
+        planned = self._planned(call, terms or self._declared.terms)
+        return planned.value() if isinstance(planned, Computation) else planned()
+
+    def _planned(self, call: Call, terms: Terms, project: ProjectBase | None = None) -> Planned:
+        """A call with its key, or what computes one that has none."""
         try:
-            computation = self._computation(call, terms or self._declared.terms)
+            return self._computation(call, terms, project)
         except NotBound:  # its own error comes
-            return call.compute()
+            return call.compute
         except Doubt as error:
             if self._is_strict:
                 raise
-            return self._uncached(call, error)
+            return functools.partial(self._uncached, call, error)
         except (Unavailable, DeadlineExceeded) as error:  # the project that XPSTORE_PROJECT names cannot be opened
             get_client().kept(CacheState).away(error)
-            return call.compute()
-        value, same = computation.value(), self._declared.verify.same
-        return verified(computation, value, share, same, self._function, lambda: self._identified(call))
+            return call.compute
+
+    def _values(self, calls: Iterable[Call]) -> list[Any]:
+        try:
+            project = self._project()
+        except (Unavailable, DeadlineExceeded):  # each says so
+            project = None
+        return values(self._planned(call, self._declared.terms, project) for call in calls)
 
     @property
     def _is_strict(self) -> bool:
         strict = self._declared.strict
         return bool(setting("XPSTORE_CACHE_STRICT", 0)) if strict is None else strict
 
-    def _uncached(self, call: _Call, doubt: Doubt) -> Any:
+    def _uncached(self, call: Call, doubt: Doubt) -> Any:
         """Computes what no key can be made of."""
         state = self._project()._client.kept(CacheState)
         state.warn(f"doubt {self.__qualname__} {doubt}", f"{self.__qualname__} is computed and not cached: {doubt}")
         state.count(uncached=1)
         return call.compute()
 
-    def _fresh_value(self, call: _Call) -> Any:
+    def _fresh_value(self, call: Call) -> Any:
         return self._value(call, replace(self._declared.terms, force=True))
 
-    def _artifact(self, call: _Call) -> CachedArtifact:
+    def _artifact(self, call: Call) -> CachedArtifact:
         computation = self._computation(call, self._declared.terms)
         project = computation.project
         return CachedArtifact._from_wire(computation.version(), project._client, project)
 
-    def _explanation(self, call: _Call) -> Explanation:
+    def _explanation(self, call: Call) -> Explanation:
         return Cache(self._project())._explain(self._identified(call), self._declared.terms.max_age_us)
 
 
@@ -255,29 +284,44 @@ def _rebuilt(
     return cached
 
 
-class CachedFunction(_Cached[P, R, CachedArtifact, Explanation], Generic[P, R]):
+class CachedFunction(_Cached[P, R, list[R], CachedArtifact, Explanation], Generic[P, R]):
     """A cached function: call it as the function itself."""
 
-    def _run(self, job: Callable[[_Call], Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        arguments = (*self._bound, *args)
-        return job(_Call(arguments, kwargs, lambda: self._function(*arguments, **kwargs), lambda: False))
+    def _map(self, calls: Iterable[Any]) -> list[R]:
+        return self._values(call_of(self._function, (*self._bound, *arguments_of(one)), {}) for one in calls)
+
+    def _run(self, job: Callable[[Call], Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return job(call_of(self._function, (*self._bound, *args), kwargs))
 
 
 class AsyncCachedFunction(
-    _Cached[P, Coroutine[Any, Any, R], Coroutine[Any, Any, CachedArtifact], Coroutine[Any, Any, Explanation]],
+    _Cached[
+        P,
+        Coroutine[Any, Any, R],
+        Coroutine[Any, Any, list[R]],
+        Coroutine[Any, Any, CachedArtifact],
+        Coroutine[Any, Any, Explanation],
+    ],
     Generic[P, R],
 ):
     """A cached async function: call it as the function itself; its other methods are async too."""
 
-    async def _run(self, job: Callable[[_Call], Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    async def _map(self, calls: Iterable[Any]) -> list[R]:
+        thread = self._thread()
+        given = [(*self._bound, *arguments_of(one)) for one in calls]  # here: they may be made of what the loop has
+        results: list[R] = await thread.run(
+            lambda: self._values(thread.call_of(self._function, args, {}) for args in given)
+        )
+        return results
+
+    async def _run(self, job: Callable[[Call], Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        thread = self._thread()
+        return await thread.run(lambda: job(thread.call_of(self._function, (*self._bound, *args), kwargs)))
+
+    def _thread(self) -> "InThread":
         from xpstore._caching.threads import InThread  # here, as it brings asyncio, which few functions need
 
-        arguments, thread = (*self._bound, *args), InThread()
-
-        def compute() -> Any:
-            return thread.wait_for(lambda: self._function(*arguments, **kwargs))
-
-        return await thread.run(lambda: job(_Call(arguments, kwargs, compute, lambda: thread.is_cancelled)))
+        return InThread()
 
 
 class Decorator(Protocol):
@@ -312,8 +356,8 @@ def cached(name: Any = None, **options: Unpack[FunctionOptions]) -> Any:
         options: see `FunctionOptions` and `VerifyOptions`, and `CacheOptions` for those that `project.cache` takes too.
 
     Returns:
-        The function, with `.artifact(...)`, `.explain(...)` and `.recompute(...)`, which take the same arguments. Those
-        of an async function are async too.
+        The function, with `.artifact(...)`, `.explain(...)` and `.recompute(...)`, which take the same arguments, and
+        `.map(calls)`, which takes many. Those of an async function are async too.
 
     Raises:
         InvalidArgument: it is a generator or no function, or an option is malformed. At a call: a setting is malformed;

@@ -342,3 +342,11 @@ def test_an_async_check_that_is_cancelled_is_cancelled(
 
     asyncio.run(main())
     assert outcomes(project) == {} and told(caplog) == []
+
+
+def test_hits_of_many_calls_are_checked_one_by_one(project: xpstore.Project) -> None:
+    world.update(a=1, b=2, c=3)
+    assert seen.map(["a", "b", "c"]) == [1, 2, 3] and outcomes(project) == {}
+    world["b"] = 20
+    assert seen.map(["a", "b", "c", "b"]) == [1, 20, 3, 20]
+    assert outcomes(project) == {"same": 2, "different": 2}

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from xpstore._artifacts.options import SaveOptions, make_draft
+from xpstore._caching.hits import Hit, look_up, open_project
 from xpstore._caching.lease import Lease
 from xpstore._caching.state import REACH_SECONDS, TROUBLES, Away, CacheState
 from xpstore._caching.terms import Terms
@@ -65,6 +66,10 @@ class _Alone:
     error: Error
 
 
+# Of an entry no more is looked at than a hit has.
+Found = cache_pb2.CacheEntry | Hit
+
+
 @dataclass(frozen=True, slots=True)
 class _Inside:
     """A computation that runs in this context, under the lease of its token: b"" if that checks a hit, without one."""
@@ -95,6 +100,7 @@ class Computation:
         is_abandoned: whether nobody wants the result any more.
         is_current: whether the code still is that of the process, asked after computing: an autoreload or a mock may
             have changed it meanwhile, and what was computed is of neither then.
+        check: is given each hit, itself, its version and its value, and returns the value to take.
     """
 
     project: ProjectBase
@@ -104,9 +110,8 @@ class Computation:
     used: list[str] = field(default_factory=list)
     is_abandoned: Callable[[], bool] = lambda: False
     is_current: Callable[[], bool] = lambda: True
+    check: Callable[["Computation", artifact_pb2.ArtifactVersion, Any], Any] | None = None
     fingerprint: str = field(init=False)
-    # What `value` has read; None if it was computed.
-    hit: artifact_pb2.ArtifactVersion | None = field(init=False, default=None)
     _state: CacheState = field(init=False)
     _token: bytes = field(init=False)
     # Why what was computed is not stored.
@@ -117,12 +122,17 @@ class Computation:
         self._state = self.project._client.kept(CacheState)
         self._token = os.urandom(16)
 
-    def value(self) -> Any:
-        """The result. Only the computation's own errors are raised, and those of a call that makes no sense."""
-        force = self.terms.force
+    def value(self, hit: Hit | None = None, *, is_missing: bool = False) -> Any:
+        """The result. Only the computation's own errors are raised, and those of a call that makes no sense.
+
+        Args:
+            hit: what a look-up found a moment ago.
+            is_missing: whether it found nothing.
+        """
+        force, look_up = self.terms.force, _found_nothing if is_missing else self._look_up
         try:
             for _ in range(ATTEMPTS):
-                found = self._obtain(force)
+                found, hit = hit or self._obtain(force, look_up), None
                 if isinstance(found, Lease):
                     return self._under(found)[0]
                 if isinstance(found, _Alone):
@@ -137,9 +147,8 @@ class Computation:
                     reason = f"A cached result of {self.process.name!r} cannot be read and is replaced: {error}"
                     self._state.warn(f"read {self.process.name}", reason)
                     continue
-                self.hit = found.version
                 self._state.count(hits=1, saved_us=found.duration_us)
-                return value
+                return value if self.check is None else self.check(self, found.version, value)
         except Away:
             pass
         except _Unreadable as error:
@@ -160,7 +169,7 @@ class Computation:
         force = self.terms.force
         for _ in range(ATTEMPTS):
             try:
-                found = self._obtain(force)
+                found = self._obtain(force, self._look_up_entry)
             except Away as away:
                 raise away.error from None
             if isinstance(found, _Alone):
@@ -213,17 +222,27 @@ class Computation:
         except Exception as error:  # of the library that reads it: a first call did not raise, so no later one may
             raise _Broken(f"{type(error).__name__}: {error}") from error
 
-    def _obtain(self, force: bool) -> "cache_pb2.CacheEntry | Lease | _Alone":
+    @property
+    def is_inside_itself(self) -> bool:
+        """Whether it is asked for while it is computed, in this context."""
+        return any((one.project_uid, one.fingerprint) == (self.project.uid, self.fingerprint) for one in _inside.get())
+
+    def _look_up(self) -> Hit | None:
+        return look_up(self.project, self.process.name, [self.fingerprint], self.terms.max_age_us)[0]
+
+    def _look_up_entry(self) -> cache_pb2.CacheEntry | None:
+        request = cache_pb2.LookupCacheEntryRequest(**self._key)
+        answer = self._state.ask(self.project._client.stubs.cache.LookupCacheEntry, request)
+        return answer.entry if answer.HasField("entry") else None
+
+    def _obtain(self, force: bool, look_up: Callable[[], Found | None]) -> "Found | Lease | _Alone":
         """An entry, or the lease to compute it, after waiting for others."""
-        self._open_project()
-        if any((one.project_uid, one.fingerprint) == (self.project.uid, self.fingerprint) for one in _inside.get()):
+        open_project(self.project, self._state)
+        if self.is_inside_itself:
             return _Alone(Conflict(f"{self.process.name!r} asks for its own result while it computes it."))
+        if not force and (found := look_up()):
+            return found
         state, stub = self._state, self.project._client.stubs.cache
-        if not force:
-            request = cache_pb2.LookupCacheEntryRequest(**self._key)
-            answer = state.ask(stub.LookupCacheEntry, request)
-            if answer.HasField("entry"):
-                return answer.entry
         deadline = time.monotonic() + self.terms.max_wait_seconds
         while True:
             reserve = cache_pb2.ReserveCacheEntryRequest(**self._key, token=self._token, holder=_holder(), force=force)
@@ -342,17 +361,14 @@ class Computation:
         copies.trim()
         return version
 
-    def _open_project(self) -> None:
-        self._state.check()
-        try:
-            self.project.open()
-        except TROUBLES as error:
-            raise self._state.away(error) from None
-
     @property
     def _key(self) -> dict[str, Any]:
         max_age_us = self.terms.max_age_us
         return {"project_uid": self.project.uid, "fingerprint": self.fingerprint, "max_age_us": max_age_us}
+
+
+def _found_nothing() -> None:
+    """Stands for a look-up that was done before."""
 
 
 def _holder() -> str:

@@ -13,22 +13,24 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from blake3 import blake3
 
 from xpstore._caching.computation import Computation, holds_lease
 from xpstore._caching.equality import is_equal
-from xpstore._caching.sampling import Same, Samples
+from xpstore._caching.sampling import Samples
 from xpstore._caching.state import Away, CacheState
 from xpstore._files.manifest import bare_entry, tree_digest
 from xpstore._files.scan import Source, scan
 from xpstore._identity.libraries import libraries_of
 from xpstore._identity.process import Process
 from xpstore._identity.values import PartKind
+from xpstore._machine.settings import setting
 from xpstore._results import results
 from xpstore._results.formats import OwnBuffer, read_file
 from xpstore._service.channel import Stubs
+from xpstore._values.checks import invalid
 from xpstore._values.ids import new_id
 from xpstore._values.times import to_datetime
 from xpstore.errors import Error
@@ -36,9 +38,62 @@ from xpstore.v1 import artifact_pb2, cache_pb2
 
 log = logging.getLogger("xpstore")
 
+SETTING = "XPSTORE_CACHE_VERIFY"
+
+Same = Callable[[Any, Any], Any]
+
 # What is checked in this context, or was within the outermost check: each once, else a recursive function that is
 # cached would be computed as if it were not.
 _checked: ContextVar["set[tuple[str, str]] | None"] = ContextVar("xpstore_checked", default=None)
+
+
+class VerifyOptions(TypedDict, total=False):
+    """What may be said about how hits are checked.
+
+    Attributes:
+        verify: the share of hits that are computed again and compared with what is cached, 0 to 1; default what
+            `XPSTORE_CACHE_VERIFY` says, else 0. What is wrong is replaced, with a warning.
+        same: says of two values, the cached one and a fresh one, whether they are close enough, such as
+            `numpy.allclose`; default equality.
+    """
+
+    verify: float | None
+    same: Same | None
+
+
+@dataclass(frozen=True, slots=True)
+class Verify:
+    """How hits are checked; see `VerifyOptions`."""
+
+    given: float | None
+    same: Same | None
+
+    @property
+    def share(self) -> float:
+        """The share of hits that are checked.
+
+        Raises:
+            InvalidArgument: the setting is malformed.
+        """
+        return _to_share(SETTING, setting(SETTING, 0)) if self.given is None else self.given
+
+
+def to_verify(options: VerifyOptions) -> Verify:
+    """Checks what was said.
+
+    Raises:
+        InvalidArgument: it is malformed.
+    """
+    given, same = options.get("verify"), options.get("same")
+    if same is not None and not callable(same):
+        raise invalid("same", same, "must be a function of two values")
+    return Verify(None if given is None else _to_share("verify", given), same)
+
+
+def _to_share(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise invalid(name, value, "must be a number from 0 to 1")
+    return float(value)
 
 
 class _Moved(Exception):
@@ -65,50 +120,56 @@ def _digest(source: Source) -> bytes:
     return blake3().update_mmap(source.location).digest() if isinstance(source.location, Path) else bytes(32)
 
 
-def verified(
-    computation: Computation,
-    value: Any,
-    share: float,
-    same: Same | None,
-    function: Callable[..., Any],
-    identify: Callable[[], Process],
-) -> Any:
-    """Returns a hit's value, or the fresh one if it was checked and is another. Raises nothing of its own.
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """How the hits of one call are checked: the `check` of a `Computation`.
 
-    Args:
-        computation: what was a hit; one that was computed is returned as it is.
-        value: what was read.
-        share: how many hits are checked, 0 to 1.
+    Attributes:
+        share: how many of the hits of its function, 0 to 1.
         same: says whether two values are close enough; default equality.
         function: what is cached.
         identify: says what the call is now.
     """
-    version = computation.hit
-    # Under a lease others wait, and how long it took is kept.
-    if not share or version is None or holds_lease() or computation.is_abandoned():
-        return value
-    key, checked = (computation.project.uid, computation.fingerprint), _checked.get() or set()
-    samples = computation.project._client.kept(Samples)
-    if key in checked or not samples.takes(computation.process.name, share):
-        return value
-    checked.add(key)
-    before = _checked.set(checked)
-    try:
-        return _Check(computation, version, value, same, function, identify).run()
-    finally:
-        _checked.reset(before)
+
+    share: float
+    same: Same | None
+    function: Callable[..., Any]
+    identify: Callable[[], Process]
+
+    def __call__(self, computation: Computation, version: artifact_pb2.ArtifactVersion, value: Any) -> Any:
+        """Returns the value of a hit, or the fresh one if it was checked and is another. Raises nothing of its own."""
+        if holds_lease() or computation.is_abandoned():  # others wait for it, and how long it takes is kept; or nobody
+            return value
+        key, checked = (computation.project.uid, computation.fingerprint), _checked.get() or set()
+        samples = computation.project._client.kept(Samples)
+        if key in checked or not samples.takes(computation.process.name, self.share):
+            return value
+        checked.add(key)
+        before = _checked.set(checked)
+        try:
+            return _Check(self, computation, version, value).run()
+        finally:
+            _checked.reset(before)
+
+
+def verification(verify: Verify, function: Callable[..., Any], identify: Callable[[], Process]) -> Verification | None:
+    """How the hits of a call are checked; None if none is.
+
+    Raises:
+        InvalidArgument: the setting is malformed.
+    """
+    share = verify.share
+    return Verification(share, verify.same, function, identify) if share else None
 
 
 @dataclass(slots=True)
 class _Check:
     """One hit that is computed again."""
 
+    how: Verification
     computation: Computation
     version: artifact_pb2.ArtifactVersion
     stored: Any
-    same: Same | None
-    function: Callable[..., Any]
-    identify: Callable[[], Process]
     _state: CacheState = field(init=False)
     _folders: contextlib.ExitStack = field(init=False, default_factory=contextlib.ExitStack)
 
@@ -172,12 +233,12 @@ class _Check:
         return results.read(client, written, format=terms.format, trusted=terms.trusted)
 
     def _is_same(self, one: Any, other: Any) -> bool:
-        return is_equal(one, other) or (self.same is not None and bool(self.same(one, other)))
+        return is_equal(one, other) or (self.how.same is not None and bool(self.how.same(one, other)))
 
     def _stop_if_moved(self) -> None:
         if not self.computation.is_current():
             raise _Moved("its code changed while it ran")
-        if _parameters(self.identify()) != _parameters(self.computation.process):
+        if _parameters(self.how.identify()) != _parameters(self.computation.process):
             raise _Moved("it changes its arguments")
 
     def _replace(self, fresh: _Written) -> None:
@@ -211,7 +272,7 @@ class _Check:
         versions = sorted({part.text for part in parts if part.kind is PartKind.VERSION})
         depends = [part.name for part in parts if part.kind is PartKind.LIBRARY]
         suspects = [f"code behind version={version}" for version in versions]
-        if libraries := libraries_of(self.function, depends):
+        if libraries := libraries_of(self.how.function, depends):
             suspects.append(f"versions of libraries, here {' and '.join(libraries)} (depends= makes them count)")
         return ", ".join([*suspects, "a file that it opens by itself, an environment variable, or the clock"])
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from xpstore._caching.calls import call_of
 from xpstore._identity.values import fingerprint_process
-from xpstore.cached_function import _Call
 
 # What says that a call is computed uncached, with a warning; the rest is raised to the caller.
 DOUBTS = {"Doubt", "NotBound"}
@@ -11,7 +11,7 @@ DOUBTS = {"Doubt", "NotBound"}
 
 def key_of(entry: Any, arguments: tuple[Any, ...]) -> dict[str, str]:
     """The `key` of a call, why it is computed `uncached`, or what was `raised`."""
-    call = _Call((*entry._bound, *arguments), {}, lambda: None, lambda: False)
+    call = call_of(entry._function, (*entry._bound, *arguments), {})
     identified = getattr(entry, "_identified", None) or entry._full_process
     try:
         process = identified(call)
