@@ -16,7 +16,8 @@ from xpstore._caching.terms import CacheOptions, Terms, to_terms
 from xpstore._caching.verification import Verify, VerifyOptions, to_verify, verification
 from xpstore._identity.forms import Form, proven_of, take_proven
 from xpstore._identity.ownership import is_importable
-from xpstore._identity.process import Declared, Doubt, NotBound, Process, check_cacheable, declare, identify_call
+from xpstore._identity.process import Declared, Doubt, Identity, Process, check_cacheable, declare
+from xpstore._identity.signatures import NotBound
 from xpstore._machine.settings import setting
 from xpstore._session.current import get_client
 from xpstore._session.origin import Origin
@@ -82,6 +83,7 @@ class _Cached(Generic[P, Result, Results, Found, Explained]):
         self._function = function
         self._declared = declared
         self._bound = bound
+        self._identity = Identity(function, declared.process)
         self._origin: Origin | None = None  # of a function that another process sent
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Result:
@@ -145,7 +147,7 @@ class _Cached(Generic[P, Result, Results, Found, Explained]):
         Raises:
             InvalidArgument: something that the result may depend on cannot be seen; the message names it.
         """
-        return identify_call(self._function, self._declared.process)
+        return self._identity.of_function()
 
     @property
     def project(self) -> ProjectBase | None:
@@ -166,7 +168,11 @@ class _Cached(Generic[P, Result, Results, Found, Explained]):
         owner: type | None = None,
     ) -> "_Cached[Q, Result, Results, Found, Explained]": ...
     def __get__(self, instance: object, owner: type | None = None) -> Any:
-        return self if instance is None else type(self)(self._function, self._declared, (instance,))
+        if instance is None:
+            return self
+        method = type(self)(self._function, self._declared, (instance,))
+        method._identity = self._identity
+        return method
 
     def __repr__(self) -> str:
         return f"<cached {self._function!r}>"
@@ -201,24 +207,12 @@ class _Cached(Generic[P, Result, Results, Found, Explained]):
             terms=terms,
             used=artifacts_in([call.args, call.kwargs]),
             is_abandoned=call.is_abandoned,
-            is_current=lambda: self._is_current(process),
+            is_current=lambda: self._identity.is_current(process),
             check=verification(self._declared.verify, self._function, lambda: self._identified(call)),
         )
 
     def _identified(self, call: Call) -> Process:
-        return identify_call(self._function, self._declared.process, call.args, call.kwargs)
-
-    def _is_current(self, process: Process) -> bool:
-        """Whether the code is still what it was when the key was made.
-
-        What came or went meanwhile is not compared, such as classes of what it put into a global: were other code bound
-        to a name, whatever has the name would not be the same.
-        """
-        try:
-            now = self.process.code
-        except Doubt:
-            return False
-        return all(now.get(name, fingerprint) == fingerprint for name, fingerprint in process.code.items())
+        return self._identity.of_call(call.args, call.kwargs)
 
     def _value(self, call: Call, terms: Terms | None = None) -> Any:
         planned = self._planned(call, terms or self._declared.terms)

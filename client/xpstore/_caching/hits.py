@@ -54,10 +54,11 @@ def look_up(project: ProjectBase, name: str, fingerprints: Sequence[str], max_ag
     request = cache_pb2.LookupCacheEntriesRequest(
         project_uid=project.uid, fingerprints=fingerprints, max_age_us=max_age_us
     )
-    found: list[Hit | None] = [None] * len(fingerprints)
-    for hit in state.ask(project._client.stubs.cache.LookupCacheEntries, request).hits:
-        version = artifact_pb2.ArtifactVersion(
-            id=hit.version_id, name=name, digest=hit.digest, size_bytes=hit.size_bytes
-        )
-        found[hit.position] = Hit(version, hit.duration_us)
-    return found
+    answer = state.ask(project._client.stubs.cache.LookupCacheEntries, request)
+    found = {hit.position: _to_hit(hit, name) for hit in answer.hits}
+    return [found.get(position) for position in range(len(fingerprints))]
+
+
+def _to_hit(hit: cache_pb2.CacheHit, name: str) -> Hit:
+    version = artifact_pb2.ArtifactVersion(id=hit.version_id, name=name, digest=hit.digest, size_bytes=hit.size_bytes)
+    return Hit(version, hit.duration_us)

@@ -272,7 +272,10 @@ class _Check:
         versions = sorted({part.text for part in parts if part.kind is PartKind.VERSION})
         depends = [part.name for part in parts if part.kind is PartKind.LIBRARY]
         suspects = [f"code behind version={version}" for version in versions]
-        if libraries := libraries_of(self.how.function, depends):
+        libraries: list[str] = []
+        with contextlib.suppress(Exception):  # a hint, which code and metadata of others must not spoil
+            libraries = libraries_of(self.how.function, depends)
+        if libraries:
             suspects.append(f"versions of libraries, here {' and '.join(libraries)} (depends= makes them count)")
         return ", ".join([*suspects, "a file that it opens by itself, an environment variable, or the clock"])
 

@@ -12,7 +12,7 @@ import xpstore
 from xpstore._cli.arguments import AsJSON, ProjectId, to_call
 from xpstore._cli.functions import find_function
 from xpstore._cli.printing import print_json, print_rows, print_table
-from xpstore._identity.process import NotBound
+from xpstore._identity.signatures import NotBound
 from xpstore._identity.values import Part
 from xpstore.cache import CacheEntry, Difference, Explanation
 from xpstore.errors import InvalidArgument, NotFound

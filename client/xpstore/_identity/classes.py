@@ -6,9 +6,11 @@ import enum
 import functools
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from types import FunctionType, GetSetDescriptorType, MemberDescriptorType, WrapperDescriptorType
 from typing import Any
+
+from xpstore._identity.ownership import follow
 
 # What Python and its libraries keep in a class for themselves; it follows from the rest, or is the name of the class.
 _KEPT_BY_PYTHON = frozenset(
@@ -137,11 +139,13 @@ def text_of(annotation: Any) -> str:
     return _ADDRESS.sub("", repr(annotation))
 
 
-def class_around(function: FunctionType) -> type | None:
-    """The class that a function was written in, if its module has it under that name."""
-    found: Any = function.__globals__
-    for name in function.__code__.co_qualname.split(".")[:-1]:
-        found = (
-            found.get(name) if isinstance(found, dict) else vars(found).get(name) if isinstance(found, type) else None
-        )
+def class_around(function: FunctionType, read: Callable[[Mapping[str, Any], str], Any]) -> type | None:
+    """The class that a function was written in, if its module has it under that name.
+
+    Args:
+        function: which.
+        read: takes a name from a namespace.
+    """
+    first, *names = function.__code__.co_qualname.split(".")[:-1] or [""]
+    found = follow(read(function.__globals__, first), names) if first else None
     return found if isinstance(found, type) else None

@@ -7,20 +7,20 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from xpstore._identity.dependencies import Dependencies
-from xpstore._identity.ownership import full_name, home_of, top_level
+from xpstore._identity.ownership import Border, full_name, home_of, top_level
 
 
-class _Watching(Dependencies):
-    """Notes the modules that are not followed."""
+class _Noted(Border):
+    """Notes the modules beyond it."""
 
     def __init__(self, module: str, package: str) -> None:
         super().__init__(module, package)
-        self.reached = set[str]()
+        self.beyond = set[str]()
 
-    def _is_own(self, module: str) -> bool:
-        is_own = super()._is_own(module)
+    def is_own(self, module: str) -> bool:
+        is_own = super().is_own(module)
         if not is_own:
-            self.reached.add(top_level(module))
+            self.beyond.add(top_level(module))
         return is_own
 
 
@@ -32,11 +32,13 @@ def libraries_of(function: Callable[..., Any], depends: Collection[str]) -> list
         depends: distributions or packages whose versions count.
     """
     home = home_of(function)
-    watching = _Watching(home, top_level(home))
-    with contextlib.suppress(Exception):  # what it has met until then is better than nothing
-        watching.add_root(function, full_name(function), ())
+    border = _Noted(home, top_level(home))
+    dependencies = Dependencies(border)
+    with contextlib.suppress(Exception):  # what was met until then is better than nothing
+        dependencies.add_root(function, full_name(function), ())
+        dependencies.finish()
     distributions, found = importlib.metadata.packages_distributions(), []
-    for package in sorted(watching.reached - sys.stdlib_module_names - {"xpstore"}):
+    for package in sorted(border.beyond - sys.stdlib_module_names - {"xpstore"}):
         names = distributions.get(package, [])
         if names and not {package, *names} & {*depends}:
             found.append(f"{package} {_version(names[0])}")

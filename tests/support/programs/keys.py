@@ -12,9 +12,8 @@ DOUBTS = {"Doubt", "NotBound"}
 def key_of(entry: Any, arguments: tuple[Any, ...]) -> dict[str, str]:
     """The `key` of a call, why it is computed `uncached`, or what was `raised`."""
     call = call_of(entry._function, (*entry._bound, *arguments), {})
-    identified = getattr(entry, "_identified", None) or entry._full_process
     try:
-        process = identified(call)
+        process = entry._identified(call)
         return {"key": fingerprint_process(process.name, process.parts)}
     except Exception as error:
         kind = type(error).__name__
@@ -24,3 +23,8 @@ def key_of(entry: Any, arguments: tuple[Any, ...]) -> dict[str, str]:
 def value_of(entry: Any, arguments: tuple[Any, ...]) -> str:
     """What the function returns where nothing is cached."""
     return repr(entry._function(*entry._bound, *arguments))
+
+
+def anew(entry: Any) -> Any:
+    """The same cached function, which has kept nothing of itself."""
+    return type(entry)(entry._function, entry._declared, entry._bound)
