@@ -15,6 +15,7 @@ from xpstore._caching.function_options import FunctionDeclared, FunctionOptions,
 from xpstore._caching.many import Planned, values
 from xpstore._caching.state import CacheState
 from xpstore._caching.terms import Terms
+from xpstore._caching.verification import verification
 from xpstore._identity.forms import Form, proven_of, take_proven
 from xpstore._identity.ownership import is_importable
 from xpstore._identity.process import Doubt, Identity, Process, check_cacheable
@@ -195,6 +196,7 @@ class _Cached(Generic[P, Result, Results, Found, Explained]):
             used=artifacts_in([call.args, call.kwargs]),
             is_abandoned=call.is_abandoned,
             is_current=lambda: self._identity.is_current(process),
+            check=verification(self._declared.verify, self._function, lambda: self._identified(call)),
         )
 
     def _identified(self, call: Call) -> Process:
@@ -213,8 +215,7 @@ class _Cached(Generic[P, Result, Results, Found, Explained]):
         except Doubt as error:
             if self._is_strict:
                 raise
-            doubt = error
-            return lambda: self._uncached(call, doubt)
+            return functools.partial(self._uncached, call, error)
         except (Unavailable, DeadlineExceeded) as error:  # the project that XPSTORE_PROJECT names cannot be opened
             current.get_client().kept(CacheState).away(error)
             return call.compute
@@ -350,15 +351,15 @@ def cached(name: Any = None, **options: Unpack[FunctionOptions]) -> Any:
     Args:
         name: its name instead of that of its module and itself. A function of `__main__` without one is keyed by its
             code alone.
-        options: see `FunctionOptions`, and `CacheOptions` for those that `project.cache` takes too.
+        options: see `FunctionOptions` and `VerifyOptions`, and `CacheOptions` for those that `project.cache` takes too.
 
     Returns:
         The function, with `.artifact(...)`, `.explain(...)` and `.recompute(...)`, which take the same arguments, and
         `.map(calls)`, which takes many. Those of an async function are async too.
 
     Raises:
-        InvalidArgument: it is a generator or no function, or an option is malformed. At a call, if `strict`: an
-            argument or something that the code refers to has no fingerprint.
+        InvalidArgument: it is a generator or no function, or an option is malformed. At a call: a setting is malformed;
+            if `strict`: an argument or something that the code refers to has no fingerprint.
         NotInitialized, NoProject: at a call: `init()` was not called, there is no current project.
         ComputationFailed: at a call: somebody else computed it meanwhile, and it raised an exception.
 

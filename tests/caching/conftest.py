@@ -8,7 +8,7 @@ import pytest
 
 import xpstore
 from support.backends import Backend
-from support.computed import calls
+from support.computed import calls, world
 from support.leases import LEASE_SECONDS
 from support.raw_cache import RawCache
 from support.services import Server
@@ -57,3 +57,4 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 @pytest.fixture(autouse=True)
 def no_calls() -> None:
     calls.clear()
+    world.clear()

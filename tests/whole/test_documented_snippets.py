@@ -105,7 +105,7 @@ def test_cached_results_are_computed_once_also_by_the_next_program(client: xpsto
 
 def test_guide_to_the_cache_runs_as_it_is_printed(client: xpstore.Client, server: Server, tmp_path: Path) -> None:
     guide = (Path(__file__).parents[2] / "docs" / "cache.md").read_text()
-    (snippet,) = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
+    snippet = "\n".join(re.findall(r"```python\n(.*?)```", guide, re.DOTALL))
     access = {"XPSTORE_API_KEY": server.api_key, "XPSTORE_API_URL": server.address}
     result = subprocess.run(
         [sys.executable, "-c", snippet],
@@ -117,6 +117,7 @@ def test_guide_to_the_cache_runs_as_it_is_printed(client: xpstore.Client, server
     )
     assert result.returncode == 0, result.stderr
     assert "parameter size: 5, was 4" in result.stdout
+    assert "The cached result of 'first line' was wrong" in result.stderr
 
 
 @pytest.mark.parametrize(

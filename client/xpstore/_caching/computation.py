@@ -72,7 +72,7 @@ Found = cache_pb2.CacheEntry | Hit
 
 @dataclass(frozen=True, slots=True)
 class _Inside:
-    """A computation that runs in this context."""
+    """A computation that runs in this context, under the lease of its token: b"" if that checks a hit, without one."""
 
     project_uid: str
     fingerprint: str
@@ -80,6 +80,11 @@ class _Inside:
 
 
 _inside: ContextVar[tuple[_Inside, ...]] = ContextVar("xpstore_computations", default=())
+
+
+def holds_lease() -> bool:
+    """Whether this context is inside a computation that others may wait for."""
+    return any(one.token for one in _inside.get())
 
 
 @dataclass(slots=True, kw_only=True)
@@ -95,6 +100,7 @@ class Computation:
         is_abandoned: whether nobody wants the result any more.
         is_current: whether the code still is that of the process, asked after computing: an autoreload or a mock may
             have changed it meanwhile, and what was computed is of neither then.
+        check: is given each hit, itself, its version and its value, and returns the value to take.
     """
 
     project: ProjectBase
@@ -104,6 +110,7 @@ class Computation:
     used: list[str] = field(default_factory=list)
     is_abandoned: Callable[[], bool] = lambda: False
     is_current: Callable[[], bool] = lambda: True
+    check: Callable[["Computation", artifact_pb2.ArtifactVersion, Any], Any] | None = None
     fingerprint: str = field(init=False)
     _state: CacheState = field(init=False)
     _token: bytes = field(init=False)
@@ -141,7 +148,7 @@ class Computation:
                     self._state.warn(f"read {self.process.name}", reason)
                     continue
                 self._state.count(hits=1, saved_us=found.duration_us)
-                return value
+                return value if self.check is None else self.check(self, found.version, value)
         except Away:
             pass
         except _Unreadable as error:
@@ -177,6 +184,28 @@ class Computation:
                 raise self._problem
             force = False  # somebody took over and computes: theirs it is
         raise Conflict(f"{self.process.name!r}: the lease was lost {ATTEMPTS} times. Is this process often stopped?")
+
+    def again(self) -> Any:
+        """Computes it whatever is cached, without a lease and without storing it."""
+        before = _inside.set((*_inside.get(), _Inside(self.project.uid, self.fingerprint, b"")))
+        try:
+            return self.compute()
+        finally:
+            _inside.reset(before)
+
+    def replace(self, value: Any, duration_us: int) -> artifact_pb2.ArtifactVersion | None:
+        """Stores a value in place of what is cached; None if somebody computes that now, or it cannot be stored.
+
+        Raises:
+            Away: the server is away.
+            Error: the request is refused.
+        """
+        reserve = cache_pb2.ReserveCacheEntryRequest(**self._key, token=self._token, holder=_holder(), force=True)
+        reserved = self._state.ask(self.project._client.stubs.cache.ReserveCacheEntry, reserve)
+        if not reserved.HasField("granted"):
+            return None
+        lease = self._state.leases.hold(self._token, reserved.renew_every_us / 1_000_000)
+        return self._stored(lease, value, duration_us) if self._is_still(lease) else None
 
     def _read(self, version: artifact_pb2.ArtifactVersion) -> Any:
         terms = self.terms
@@ -238,7 +267,7 @@ class Computation:
                     fingerprint=self.fingerprint,
                     lease_id=busy.id,
                     timeout_us=int(seconds * 1_000_000),
-                    held_tokens=[one.token for one in _inside.get()],
+                    held_tokens=[one.token for one in _inside.get() if one.token],
                 ),
                 extra_seconds=seconds,
             )

@@ -4,14 +4,15 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from xpstore._caching.terms import CacheOptions, Terms, to_terms
+from xpstore._caching.verification import Verify, VerifyOptions, to_verify
 from xpstore._identity.process import Declared, declare
 from xpstore._session.origin import Origin
 from xpstore._session.project import ProjectBase
 from xpstore._values.checks import to_name
 
 
-class FunctionOptions(CacheOptions, total=False):
-    """What may be said about a cached function, beside `CacheOptions`.
+class FunctionOptions(CacheOptions, VerifyOptions, total=False):
+    """What may be said about a cached function, beside `CacheOptions` and `VerifyOptions`.
 
     Attributes:
         version: stands for the code, which is not looked at then.
@@ -37,12 +38,14 @@ class FunctionDeclared:
         process: which computation it is.
         project: where results are, an origin where another process sent the function; None: the current project.
         strict: whether doubt is raised; None: as the setting says.
+        verify: which hits are computed again, and how they are compared.
         terms: how results are kept and found.
     """
 
     process: Declared
     project: ProjectBase | Origin | None
     strict: bool | None
+    verify: Verify
     terms: Terms
 
 
@@ -63,5 +66,6 @@ def to_declared(name: str | None, options: FunctionOptions) -> FunctionDeclared:
         process=process,
         project=options.pop("project", None),
         strict=options.pop("strict", None),
+        verify=to_verify({"verify": options.pop("verify", None), "same": options.pop("same", None)}),
         terms=to_terms(options),
     )

@@ -36,12 +36,16 @@ class Counts:
         computed: results that were computed and stored.
         uncached: results that were computed and not stored, such as with the server away.
         saved_seconds: what computing the hits took when they were computed.
+        verified: hits that were computed again and compared.
+        different: those of them that were not what came out, and were replaced.
     """
 
     hits: int = 0
     computed: int = 0
     uncached: int = 0
     saved_seconds: float = 0.0
+    verified: int = 0
+    different: int = 0
 
 
 class Away(Exception):
@@ -124,14 +128,9 @@ class CacheState:
             self._warned.add(topic)
         log.warning("%s", message)
 
-    def count(self, *, hits: int = 0, computed: int = 0, uncached: int = 0, saved_us: int = 0) -> None:
+    def count(self, *, saved_us: int = 0, **more: int) -> None:
         """Adds to the counts."""
         with self._lock:
             before = self.counts
-            self.counts = replace(
-                before,
-                hits=before.hits + hits,
-                computed=before.computed + computed,
-                uncached=before.uncached + uncached,
-                saved_seconds=before.saved_seconds + saved_us / 1_000_000,
-            )
+            sums = {name: getattr(before, name) + number for name, number in more.items()}
+            self.counts = replace(before, saved_seconds=before.saved_seconds + saved_us / 1_000_000, **sums)

@@ -261,7 +261,8 @@ class Dependencies:
             if held:
                 self.watches.mapping(value.registry)
             if isinstance(value, FunctionType) or type(value).__module__ == "functools":  # what was set on it
-                held |= {f".{key}": one for key, one in vars(value).items() if key not in _OF_WRAPPERS}
+                own = (key for key in vars(value) if key not in _OF_WRAPPERS and not key.startswith("__"))
+                held |= {f".{key}": vars(value)[key] for key in own}
         held = dict(sorted(((label(key), item) for key, item in held.items()), key=operator.itemgetter(0)))
         bindings = [(key, self.add(item, f"{name}.{key}")) for key, item in held.items()]
         if wrapped is not MISSING:
