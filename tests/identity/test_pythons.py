@@ -230,7 +230,6 @@ assert not texts, texts
 key = fingerprint_process(process.name, process.parts)
 print(json.dumps(["%d.%d" % sys.version_info[:2], {"key": key, **found}]))
 """
-LRU = pytest.mark.xfail(reason="since 3.12 an lru_cache has the type parameters of what it wraps among its attributes")
 
 
 def pythons() -> dict[str, Path]:
@@ -249,7 +248,7 @@ def keys(python: Path, folder: Path, module: str) -> tuple[str, dict[str, str]]:
     return version, found
 
 
-@pytest.mark.parametrize("module", ["lab.hard", pytest.param("lab.job", marks=LRU)])
+@pytest.mark.parametrize("module", ["lab.hard", "lab.job"])
 def test_a_program_has_one_key_under_every_python(module: str, program: Program) -> None:
     found = pythons()
     if len(found) == 1:

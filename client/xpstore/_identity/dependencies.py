@@ -40,7 +40,7 @@ CURE = "declare `version=`"
 # What a module says about itself; it differs between a script and the same code in a module.
 _OF_THE_MODULE = {f"__{name}__" for name in ("name", "file", "doc", "spec", "package", "loader", "builtins", "class")}
 # What the library keeps on a wrapper.
-_OF_WRAPPERS = frozenset({"__wrapped__", "register", "dispatch", "registry", "_clear_cache", "cache_parameters"})
+_OF_WRAPPERS = frozenset({"register", "dispatch", "registry", "_clear_cache", "cache_parameters"})
 
 Bindings = list[tuple[str, str]]
 
