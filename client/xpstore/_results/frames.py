@@ -10,6 +10,9 @@ from typing import Any, Protocol
 from xpstore._results import tagged_json
 from xpstore.errors import InvalidArgument
 
+# So many texts, such as names of columns, are JSON: a file of them takes longer.
+INLINE_TEXTS = 1_000
+
 
 class ResultWriter(Protocol):
     """Writes what is in a value."""
@@ -124,19 +127,19 @@ def _column(column: Any, out: ResultWriter) -> Any:
     import pandas as pd  # here: it may be missing
 
     dtype = column.dtype
-    if not _is_apart(column):
-        return {"$column": out.file("parquet", pd.DataFrame({"values": column}, copy=False))}
+    if isinstance(dtype, np.dtype):
+        return out.walk(column)
     if isinstance(dtype, pd.CategoricalDtype):
         return {"$categorical": [out.walk(dtype.categories), out.walk(np.asarray(column.codes)), bool(dtype.ordered)]}
-    if isinstance(dtype, pd.StringDtype):
+    if isinstance(dtype, pd.StringDtype) and (dtype.storage == "python" or len(column) <= INLINE_TEXTS):
         texts = column.to_numpy(dtype=object, na_value=None).tolist()
-        return {"$texts": ["NA" if dtype.na_value is pd.NA else "nan", out.walk(texts)]}
+        return {"$texts": [dtype.storage, "NA" if dtype.na_value is pd.NA else "nan", out.walk(texts)]}
     if isinstance(dtype, pd.ArrowDtype):
         return {"$arrow_column": out.walk(column.__arrow_array__())}
     if isinstance(dtype, pd.DatetimeTZDtype):
         instants = column.tz_convert("UTC").tz_localize(None).to_numpy()
-        return {"$zoned": [_column(instants, out), _from_zone(dtype.tz)]}
-    return out.walk(column)
+        return {"$zoned": [out.walk(instants), _from_zone(dtype.tz)]}
+    return {"$column": out.file("parquet", pd.DataFrame({"values": column}, copy=False))}
 
 
 def _index(index: Any, out: ResultWriter) -> Any:
@@ -224,8 +227,8 @@ def _read_categorical(parts: list[Any], reader: ResultReader) -> Any:
 def _read_texts(parts: list[Any], reader: ResultReader) -> Any:
     import pandas as pd  # here: it may be missing
 
-    missing, texts = parts
-    dtype = pd.StringDtype("python") if missing == "NA" else pd.StringDtype("python", na_value=float("nan"))
+    storage, missing, texts = parts
+    dtype = pd.StringDtype(storage, **({} if missing == "NA" else {"na_value": float("nan")}))
     return pd.array(reader.walk(texts), dtype=dtype)
 
 

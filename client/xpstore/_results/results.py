@@ -116,6 +116,7 @@ class _Writer:
         self._trusted = trusted
         self._files = 0
         self._reader = _Reader(None, _Written(folder), None, trusted)
+        self._is_compared = False
         self.used: list[str] = []
 
     def walk(self, value: Any) -> Any:
@@ -133,8 +134,15 @@ class _Writer:
             raise InvalidArgument(f"the result has a {kind}, which has no safe format. There are: {SUPPORTED}. {HINT}")
         return node
 
-    def _checked(self, value: Any, node: Any) -> Any:
-        """What was made of a value, if it is read back as that."""
+    def _checked(self, value: Any, encode: Callable[[], Any]) -> Any:
+        """What `encode` makes of a value, if it is read back as that; what is in it is compared together with it."""
+        if self._is_compared:
+            return encode()
+        self._is_compared = True
+        try:
+            node = encode()
+        finally:
+            self._is_compared = False
         if node is not None:
             exact.check(value, lambda: self._reader.walk(node))
         return node
@@ -160,17 +168,18 @@ class _Writer:
         return {"$pickle": PICKLE}
 
     def array(self, value: Any) -> Any:
-        node = arrays.encode_array(value, self)
-        return node if arrays.is_exact(value) or "$objects" in node else self._checked(value, node)
+        if arrays.is_exact(value):
+            return arrays.encode_array(value, self)
+        return self._checked(value, lambda: arrays.encode_array(value, self))
 
     def scalar(self, value: Any) -> Any:
         return arrays.encode_scalar(value)
 
     def pandas(self, value: Any) -> Any:
-        return self._checked(value, frames.encode(value, self))
+        return self._checked(value, lambda: frames.encode(value, self))
 
     def sparse(self, value: Any) -> Any:
-        return self._checked(value, sparse.encode(value, self))
+        return self._checked(value, lambda: sparse.encode(value, self))
 
     def arrow(self, value: Any) -> Any:
         node = arrow.encode(value, self)
@@ -195,7 +204,7 @@ class _Writer:
         return self.file("safetensors", {name: tensor.clone() for name, tensor in tensors.items()})
 
     def estimator(self, value: Any) -> Any:
-        return self._checked(value, {"$skops": self.file("skops", value)})
+        return self._checked(value, lambda: {"$skops": self.file("skops", value)})
 
     def matplotlib(self, value: Any) -> Any:
         import matplotlib  # here: it may be missing
