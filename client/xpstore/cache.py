@@ -9,7 +9,7 @@ from xpstore._caching.computation import Computation
 from xpstore._caching.state import CacheState, Counts
 from xpstore._caching.terms import CacheOptions, to_terms
 from xpstore._identity.describe import describe
-from xpstore._identity.message import part_from_wire, to_wire
+from xpstore._identity.message import from_wire, part_from_wire, to_wire
 from xpstore._identity.process import Process, fingerprint
 from xpstore._identity.values import Part, PartKind, fingerprint_process
 from xpstore._service.paging import iterate
@@ -18,6 +18,7 @@ from xpstore._values.checks import invalid, to_name
 from xpstore._values.times import to_datetime
 from xpstore.artifact import Artifact, CachedArtifact
 from xpstore.errors import InvalidArgument
+from xpstore.v1 import artifact_pb2
 from xpstore.v1 import cache_pb2 as pb
 
 STATES = {
@@ -26,6 +27,13 @@ STATES = {
     pb.CACHE_STATE_EXPIRED: "expired",
     pb.CACHE_STATE_DELETED: "deleted",
     pb.CACHE_STATE_RUNNING: "running",
+}
+OUTCOMES = {
+    pb.CACHE_VERIFICATION_SAME: "same",
+    pb.CACHE_VERIFICATION_EQUAL: "equal",
+    pb.CACHE_VERIFICATION_DIFFERENT: "different",
+    pb.CACHE_VERIFICATION_UNSTABLE: "unstable",
+    pb.CACHE_VERIFICATION_FAILED: "failed",
 }
 
 
@@ -51,6 +59,7 @@ class CacheEntry:
         expires_at: when it stops being a hit; None means never.
         hits: how often it was a hit; the last seconds may be missing.
         last_hit_at: when it was last a hit.
+        fingerprint_format: that of its fingerprint: no client of today finds one before the newest.
     """
 
     fingerprint: str
@@ -62,6 +71,7 @@ class CacheEntry:
     expires_at: datetime | None
     hits: int
     last_hit_at: datetime | None
+    fingerprint_format: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +109,10 @@ class Explanation:
         process: name of the process.
         entry: the entry, if there is one.
         holder: who computes it now, if somebody does.
-        nearest: for a miss, the most similar entry of this process; None if there is none.
+        nearest: for a miss, the most similar entry of this process; None if there is none. Of `explain_entry` also for
+            a hit.
         differences: how the call differs from `nearest`.
+        parts: what the fingerprint was made of; of `explain_entry` none if there is no artifact that tells them.
     """
 
     state: str
@@ -110,6 +122,7 @@ class Explanation:
     holder: str | None
     nearest: CacheEntry | None
     differences: list[Difference]
+    parts: tuple[Part, ...]
 
     @property
     def is_hit(self) -> bool:
@@ -117,7 +130,7 @@ class Explanation:
         return self.state == "hit"
 
     def __str__(self) -> str:
-        lines = [f"{self.process}: {self._reason()}"]
+        lines = [f"{self.process or self.fingerprint}: {self._reason()}"]
         if self.nearest is not None:
             lines.append(
                 f"The most similar known call is of {self.nearest.completed_at:%Y-%m-%d %H:%M:%S} UTC. Differences:"
@@ -149,6 +162,10 @@ class CacheStatistics:
         hits: how often they were hits, of all users.
         saved_seconds: the computing time that those hits saved.
         size_bytes: sum of the sizes of the results, before deduplication.
+        outdated: how many of the results no client of today finds, as their fingerprints have an older format.
+        outdated_size_bytes: sum of the sizes of those.
+        verifications: what came out when hits were computed again in the last 90 days, and how often: "same", "equal",
+            "different", "unstable", "failed".
         here: what this client counted in this process.
     """
 
@@ -156,6 +173,9 @@ class CacheStatistics:
     hits: int
     saved_seconds: float
     size_bytes: int
+    outdated: int
+    outdated_size_bytes: int
+    verifications: dict[str, int]
     here: Counts
 
 
@@ -210,6 +230,22 @@ class Cache:
         """Says why `get_or_compute` would hit or miss."""
         return self._explain(_process(process, parameters, version), None)
 
+    def explain_entry(self, fingerprint: str) -> Explanation:
+        """Says what there is under a fingerprint, and how the most similar other entry of its process differs.
+
+        Args:
+            fingerprint: that of a call, as `artifact.hash_` or `list` say it.
+
+        Raises:
+            InvalidArgument: it has not 64 hexadecimal digits.
+        """
+        # The server needs the name of a process to compare with; which one it is, only the entry tells.
+        wire = self._ask(fingerprint, artifact_pb2.ArtifactProcess(name="unknown"), None)
+        process = wire.entry.version.process
+        # Of a hit it says nothing that is near: so none is young enough.
+        near = self._ask(fingerprint, process, 0) if process.name else pb.ExplainCacheEntryResponse()
+        return self._explanation(fingerprint, from_wire(process), wire, near)
+
     def list(self, process: str | HasProcess | None = None) -> "list[CacheEntry]":
         """Returns the entries, oldest first; of one process if given. Some may be too old to be hits."""
         client = self._project._client
@@ -222,26 +258,30 @@ class Cache:
         process: str | HasProcess | None = None,
         *,
         fingerprint: str | None = None,
+        outdated: bool = False,
         delete_artifacts: bool = False,
     ) -> int:
         """Removes entries, so that the next call computes. Returns how many there were.
 
         Args:
-            process: the name of a process, or a cached function: all its results. Neither this nor `fingerprint`: all
-                of the project.
+            process: the name of a process, or a cached function: all its results. Neither this, `fingerprint` nor
+                `outdated`: all of the project.
             fingerprint: only this result, as `artifact.hash_` or `explain` say it.
+            outdated: those that no client of today finds, as their fingerprints have an older format.
             delete_artifacts: delete the artifacts too, but for those that an alias points to.
 
         Raises:
-            InvalidArgument: both are given.
+            InvalidArgument: more than one of them is given.
         """
-        if process is not None and fingerprint is not None:
-            raise InvalidArgument("process and fingerprint are given: one of them selects entries")
+        if sum((process is not None, fingerprint is not None, outdated)) > 1:
+            raise InvalidArgument("of process, fingerprint and outdated one selects entries: more are given")
         request = pb.InvalidateCacheEntriesRequest(project_uid=self._project.uid, delete_artifacts=delete_artifacts)
         if fingerprint is not None:
             request.fingerprint = fingerprint
         elif process is not None:
             request.process_name = _name_of(process) or ""
+        elif outdated:
+            request.outdated = True
         else:
             request.all = True
         client = self._project._client
@@ -252,24 +292,40 @@ class Cache:
         client = self._project._client
         request = pb.GetCacheStatisticsRequest(project_uid=self._project.uid)
         wire = client.call(client.stubs.cache.GetCacheStatistics, request)
-        saved_seconds = wire.saved_us / 1_000_000
         return CacheStatistics(
-            wire.entry_count, wire.hits, saved_seconds, wire.size_bytes, client.kept(CacheState).counts
+            entries=wire.entry_count,
+            hits=wire.hits,
+            saved_seconds=wire.saved_us / 1_000_000,
+            size_bytes=wire.size_bytes,
+            outdated=wire.outdated_count,
+            outdated_size_bytes=wire.outdated_size_bytes,
+            verifications={OUTCOMES.get(one.outcome, "other"): one.count for one in wire.verifications},
+            here=client.kept(CacheState).counts,
         )
 
     def _explain(self, process: Process, max_age_us: int | None) -> Explanation:
-        client = self._project._client
         key = fingerprint_process(process.name, process.parts)
+        wire = self._ask(key, to_wire(process), max_age_us)
+        return self._explanation(key, process, wire, wire)
+
+    def _ask(
+        self, key: str, process: artifact_pb2.ArtifactProcess, max_age_us: int | None
+    ) -> pb.ExplainCacheEntryResponse:
+        client = self._project._client
         request = pb.ExplainCacheEntryRequest(
-            project_uid=self._project.uid, fingerprint=key, process=to_wire(process), max_age_us=max_age_us
+            project_uid=self._project.uid, fingerprint=key, process=process, max_age_us=max_age_us
         )
-        wire = client.call(client.stubs.cache.ExplainCacheEntry, request)
+        return client.call(client.stubs.cache.ExplainCacheEntry, request)
+
+    def _explanation(
+        self, key: str, process: Process, wire: pb.ExplainCacheEntryResponse, near: pb.ExplainCacheEntryResponse
+    ) -> Explanation:
         differences = [
             Difference(
                 part_from_wire(one.asked) if one.HasField("asked") else None,
                 part_from_wire(one.known) if one.HasField("known") else None,
             )
-            for one in wire.differences
+            for one in near.differences
         ]
         return Explanation(
             state=STATES.get(wire.state, "absent"),
@@ -277,8 +333,9 @@ class Cache:
             process=process.name,
             entry=self._entry(wire.entry) if wire.HasField("entry") else None,
             holder=wire.lease.holder if wire.HasField("lease") else None,
-            nearest=self._entry(wire.nearest) if wire.HasField("nearest") else None,
+            nearest=self._entry(near.nearest) if near.HasField("nearest") else None,
             differences=differences,
+            parts=process.parts,
         )
 
     def _entry(self, wire: pb.CacheEntry) -> CacheEntry:
@@ -295,6 +352,7 @@ class Cache:
             expires_at=to_datetime(wire.expires_at_us) if wire.HasField("expires_at_us") else None,
             hits=wire.hits,
             last_hit_at=to_datetime(wire.last_hit_at_us) if wire.HasField("last_hit_at_us") else None,
+            fingerprint_format=wire.fingerprint_format,
         )
 
 

@@ -4,11 +4,8 @@ Tables for a person at a terminal, tab-separated lines for a program, JSON when 
 with one line on standard error when it did not, 2 when the command makes no sense.
 """
 
-import json
 import sys
-from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +15,9 @@ except ModuleNotFoundError:
     raise SystemExit("xpstore: the command line is not installed: pip install 'xpstore[cli]'") from None
 
 import xpstore
+from xpstore._cli import cache
+from xpstore._cli.arguments import AsJSON, ProjectId
+from xpstore._cli.printing import print_json, print_rows, print_table
 from xpstore.artifact import Artifact, DatasetArtifact, DirectoryArtifact, ExplanationArtifact, TrainedModelArtifact
 from xpstore.errors import Error, NotFound
 from xpstore.project import Project, get_all_projects
@@ -30,14 +30,11 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-cache = typer.Typer(help="See what is cached in a project, and remove it.", no_args_is_help=True)
-app.add_typer(cache, name="cache")
+app.add_typer(cache.app, name="cache")
 TYPES: dict[str, type[Artifact]] = {
     kind.type_: kind for kind in (DirectoryArtifact, TrainedModelArtifact, ExplanationArtifact, DatasetArtifact)
 }
 
-AsJSON = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-ProjectId = Annotated[str, typer.Argument(metavar="PROJECT", help="The project's id.")]
 Reference = Annotated[
     str,
     typer.Argument(
@@ -58,8 +55,8 @@ def status(as_json: AsJSON = False) -> None:
         "projects": len(get_all_projects()),
     }
     if as_json:
-        return _print_json(facts)
-    _print_table(("what", "value"), [(name.replace("_", " "), value) for name, value in facts.items()])
+        return print_json(facts)
+    print_table(("what", "value"), [(name.replace("_", " "), value) for name, value in facts.items()])
 
 
 @app.command()
@@ -68,9 +65,9 @@ def ls(project: Annotated[str | None, typer.Argument(help="Its id.")] = None, as
     xpstore.init()
     if project is None:
         rows = [{"id": found.id, "name": found.name, "created_at": found.created_at} for found in get_all_projects()]
-        return _print(("id", "name", "created_at"), rows, as_json)
+        return print_rows(("id", "name", "created_at"), rows, as_json)
     columns = ("kind", "name", "version", "type", "size_bytes", "aliases", "created_at")
-    _print(columns, _contents(Project.get_by_id(project)), as_json)
+    print_rows(columns, _contents(Project.get_by_id(project)), as_json)
 
 
 def _contents(project: Project) -> list[dict[str, Any]]:
@@ -93,7 +90,7 @@ def models(project: ProjectId, experiment: str, as_json: AsJSON = False) -> None
         raise NotFound(f"There is no experiment {experiment!r} in project {project!r}.")
     columns = ("hash", "name", "step", "status", "created_at", "id")
     rows = [{column: getattr(model, column) for column in columns} for model in found.models.list()]
-    _print(columns, rows, as_json)
+    print_rows(columns, rows, as_json)
 
 
 @app.command()
@@ -130,7 +127,7 @@ def get(
     default = artifact.name.replace("/", "_").strip(".") or "artifact"
     path = artifact.download(dest if dest is not None else default)
     if as_json:
-        return _print_json({**_artifact_row(artifact), "path": str(path)})
+        return print_json({**_artifact_row(artifact), "path": str(path)})
     typer.echo(path)
 
 
@@ -167,58 +164,8 @@ def sync(as_json: AsJSON = False) -> None:
 
     done = asdict(send(xpstore.init()))
     if as_json:
-        return _print_json(done)
-    _print_table(("what", "records"), list(done.items()))
-
-
-@cache.command("list")
-def cache_list(
-    project: ProjectId,
-    process: Annotated[str | None, typer.Option(help="Only results of the process of this name.")] = None,
-    as_json: AsJSON = False,
-) -> None:
-    """List cached results, oldest first."""
-    xpstore.init()
-    columns = ("process", "fingerprint", "completed_at", "completed_by", "duration_seconds", "hits", "expires_at")
-    entries = Project.get_by_id(project).cache.list(process)
-    rows = [{column: getattr(entry, column) for column in columns} for entry in entries]
-    for row, entry in zip(rows, entries, strict=True):
-        row["artifact"] = entry.artifact.id if entry.artifact is not None else None
-    _print((*columns, "artifact"), rows, as_json)
-
-
-@cache.command()
-def invalidate(
-    project: ProjectId,
-    process: Annotated[str | None, typer.Option(help="All results of the process of this name.")] = None,
-    fingerprint: Annotated[str | None, typer.Option(help="The result of this fingerprint.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="All results of the project.")] = False,
-    delete_artifacts: Annotated[
-        bool, typer.Option("--delete-artifacts", help="Delete their artifacts too, but for those with an alias.")
-    ] = False,
-    as_json: AsJSON = False,
-) -> None:
-    """Remove cached results, so that the next call computes."""
-    if sum((process is not None, fingerprint is not None, everything)) != 1:
-        raise typer.BadParameter("say which: --process, --fingerprint or --all")
-    xpstore.init()
-    removed = Project.get_by_id(project).cache.invalidate(
-        process, fingerprint=fingerprint, delete_artifacts=delete_artifacts
-    )
-    if as_json:
-        return _print_json({"removed": removed})
-    typer.echo(f"Removed {removed}")
-
-
-@cache.command()
-def statistics(project: ProjectId, as_json: AsJSON = False) -> None:
-    """Say what the cache of a project holds, and how much computing time it saved."""
-    xpstore.init()
-    found = Project.get_by_id(project).cache.statistics()
-    facts = {name: getattr(found, name) for name in ("entries", "hits", "saved_seconds", "size_bytes")}
-    if as_json:
-        return _print_json(facts)
-    _print_table(("what", "value"), [(name.replace("_", " "), value) for name, value in facts.items()])
+        return print_json(done)
+    print_table(("what", "records"), list(done.items()))
 
 
 def _reference(text: str) -> tuple[str, str]:
@@ -244,61 +191,13 @@ def _artifact_row(artifact: Artifact) -> dict[str, Any]:
 
 def _print_artifact(artifact: Artifact, as_json: bool) -> None:
     columns = ("name", "version", "type", "size_bytes", "aliases", "digest")
-    _print(columns, [_artifact_row(artifact)], as_json, is_one=True)
+    print_rows(columns, [_artifact_row(artifact)], as_json, is_one=True)
 
 
 def _print_deleted(what: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        return _print_json({"deleted": what})
+        return print_json({"deleted": what})
     typer.echo("Deleted " + " ".join(f"{key}={value}" for key, value in what.items() if value is not None))
-
-
-def _print(columns: Sequence[str], rows: list[dict[str, Any]], as_json: bool, *, is_one: bool = False) -> None:
-    if as_json:
-        return _print_json(rows[0] if is_one else rows)
-    _print_table(columns, [[row.get(column) for column in columns] for row in rows])
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=2, default=_plain, ensure_ascii=False))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return list(value) if isinstance(value, tuple | set | frozenset) else str(value)
-
-
-def _print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    if sys.stdout.isatty():
-        _print_rich(columns, rows)
-        return
-    for row in rows:
-        typer.echo("\t".join(_shown(value, _plain) for value in row))
-
-
-def _print_rich(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    from rich.box import SIMPLE_HEAD  # here: it may be missing
-    from rich.console import Console  # here: it may be missing
-    from rich.table import Table  # here: it may be missing
-    from rich.text import Text  # here: it may be missing
-
-    table = Table(*(column.replace("_", " ") for column in columns), box=SIMPLE_HEAD)
-    for row in rows:
-        table.add_row(*(Text(_shown(value, _brief)) for value in row))
-    Console().print(table)
-
-
-def _shown(value: Any, shape: Callable[[Any], Any]) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, list | tuple):
-        return ",".join(map(str, value))
-    return str(value if isinstance(value, str | int) else shape(value))
-
-
-def _brief(value: Any) -> Any:
-    return f"{value:%Y-%m-%d %H:%M}" if isinstance(value, datetime) else value
 
 
 def main() -> None:

@@ -185,7 +185,7 @@ def set_project(project: Project) -> Project:
         NotInitialized: `init()` was not called.
     """
     project.open()
-    current.set_current(project)
+    current.choose(project)
     return project
 
 

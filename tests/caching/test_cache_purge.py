@@ -8,7 +8,8 @@ from sqlalchemy import func, select, update
 from support.leases import expire
 from support.raw_cache import SECOND_US, RawCache, new_fingerprint, new_token, process_of
 from support.services import Server
-from xpstore_server.core import lease
+from xpstore.v1 import cache_pb2 as pb
+from xpstore_server.core import lease, limits
 from xpstore_server.store import tables
 from xpstore_server.store.database import Database
 from xpstore_server.store.purge import purge
@@ -23,9 +24,13 @@ def test_gc_forgets_what_is_over(caches: list[RawCache], database: Database, rep
     cache.fail(failed)
     for token, minutes in ((failed, 60), (lost, 60), (kept, 59)):
         expire(database, lease.id_of(token), -60 * minutes)
+    cache.verified(pb.CACHE_VERIFICATION_SAME)
+    verified = tables.cache_verification
+    database.write(lambda tx: tx.execute(update(verified).values(at_us=tx.now_us() - limits.VERIFICATION_KEPT_US)))
     expired, fresh = cache.compute(b"1", ttl_us=1), cache.compute(b"2", ttl_us=3600 * SECOND_US)
     collect(replicas[0])
     assert len(cache.list().entries) == 2  # within the undo window
+    assert database.read(lambda tx: tx.execute(select(verified)).all()) == []
     found = database.read(lambda tx: set(tx.execute(select(tables.cache_lease.c.id)).scalars()))
     assert not found & {lease.id_of(failed), lease.id_of(lost)} and lease.id_of(kept) in found
     collect(replicas[0], "--now")
@@ -51,14 +56,17 @@ def test_purged_versions_take_their_entries_along(caches: list[RawCache], databa
     assert database.read(lambda tx: tx.execute(entries).scalars().all()) == [stays.fingerprint]
 
 
-def test_purged_projects_take_entries_and_leases_along(caches: list[RawCache], database: Database) -> None:
+def test_purged_projects_take_entries_leases_and_verifications_along(
+    caches: list[RawCache], database: Database
+) -> None:
     cache = caches[0]
     cache.compute()
     cache.reserve(new_fingerprint(), new_token())
+    cache.verified(pb.CACHE_VERIFICATION_SAME)
     table = tables.project
     database.write(lambda tx: tx.execute(update(table).where(table.c.uid == cache.project_uid).values(deleted_at_us=1)))
     purge(database, NO_GRACE, Swept())
-    for one in (tables.cache_entry, tables.cache_lease, tables.project):
+    for one in (tables.cache_entry, tables.cache_lease, tables.cache_verification, tables.project):
         column = one.c.uid if one is tables.project else one.c.project_uid
         rows = select(func.count()).select_from(one).where(column == cache.project_uid)
         assert database.read(lambda tx, rows=rows: tx.execute(rows).scalar_one()) == 0  # type: ignore[misc]

@@ -311,9 +311,10 @@ def test_copy_given_out_as_a_path_stays_while_the_process_lives(tmp_path: Path) 
     copies, kept = LocalCopies(tmp_path, 1), []
     for name in ("held", "free"):
         with copies.making() as folder:
-            (folder / name).write_text(name)
+            for file in ("beside", name):
+                (folder / file).write_text(name)
             entries = [bare_entry(source, blake3(name.encode()).digest()) for source in scan(folder)]
-            kept.append(copies.keep(folder, tree_digest(entries), 4, entries))
+            kept.append(copies.keep(folder, tree_digest(entries), 8, entries))
     held = kept[0].path("held")
     copies.trim()
     assert held.read_text() == "held"

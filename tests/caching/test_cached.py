@@ -258,7 +258,7 @@ def test_list_statistics_and_invalidate(project: xpstore.Project) -> None:
     assert {entry.process for entry in project.cache.list()} == {"other"}
     assert [artifact.name for artifact in project.artifacts.list()].count(f"{__name__}.double") <= 1
     assert project.cache.invalidate() == 1 and project.cache.list() == []
-    with pytest.raises(errors.InvalidArgument, match="process and fingerprint are given"):
+    with pytest.raises(errors.InvalidArgument, match="one selects entries: more are given"):
         project.cache.invalidate("a", fingerprint="0" * 64)
 
 

@@ -80,5 +80,6 @@ def test_workers_find_a_server_with_the_key_of_their_environment(tmp_path: Path,
 
 def test_workers_without_a_key_say_what_to_do(tmp_path: Path, server: Server) -> None:
     done = run(tmp_path, without_settings(), server.api_key, server.address)
-    assert "NotInitialized: This process was sent work of" in done.stderr
-    assert "set XPSTORE_API_KEY before it is started" in done.stderr and server.api_key not in done.stderr
+    assert "NotInitialized: This worker process has work of" in done.stderr
+    assert "set XPSTORE_API_KEY before it starts, or give its pool initializer=" in done.stderr
+    assert server.api_key not in done.stderr

@@ -25,8 +25,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from support.fingerprint_mutations import mutations, oracle
-from support.fingerprint_notation import Notation, build
+from support.fingerprints.mutations import mutations, oracle
+from support.fingerprints.notation import Notation, build
 from xpstore._identity.process import fingerprint
 from xpstore._identity.values import Part, PartKind, fingerprint_process
 from xpstore._identity.values import fingerprint as fingerprint_with
@@ -122,7 +122,7 @@ def test_part_kinds_are_those_of_the_contract() -> None:
 
 SEEDED = """
 import json, sys, pathlib, tempfile
-from support.fingerprint_notation import build
+from support.fingerprints.notation import build
 from xpstore._identity.process import fingerprint
 vectors = json.loads(pathlib.Path(sys.argv[1]).read_text())["values"]
 with tempfile.TemporaryDirectory() as folder:

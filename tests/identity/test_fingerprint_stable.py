@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from support import fingerprint_values as values
-from support.fingerprint_values import Make
+from support.fingerprints import values
+from support.fingerprints.values import Make
 from xpstore._identity.process import fingerprint
 
 TABLES: dict[str, tuple[str | None, Callable[[], dict[str, Make]]]] = {

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from support.program import Program, differing
-from xpstore._identity.process import Process, check_cacheable, declare, fingerprint, identify, identify_call
+from xpstore._identity.process import Identity, Process, check_cacheable, declare, fingerprint, identify
 from xpstore._identity.values import Part, PartKind, fingerprint_process
 from xpstore.errors import InvalidArgument
 
@@ -36,7 +36,7 @@ def test_methods_are_known_with_their_class_and_their_object(program: Program) -
     assert identify(own.Trainer(0.1).fit) == identify(own.Trainer(0.1).fit)
     assert identify(own.Trainer(0.1).fit) != identify(own.Trainer(0.2).fit)
     assert identify(own.Trainer.named).name == "lab.own.Trainer.named"
-    [*_, self, x] = identify_call(own.Trainer.fit, declare(), (own.Trainer(0.1), 3), {}).parts
+    [*_, self, x] = Identity(own.Trainer.fit, declare()).of_call((own.Trainer(0.1), 3), {}).parts
     assert (self.name, x.name) == ("self", "x")
     before, plain = identify(own.Trainer(0.1).fit), identify(own.Trainer.fit)
     program.edit("own", "x * self.lr", "x / self.lr")

@@ -8,7 +8,8 @@ from typing import Any
 import numpy
 import pytest
 
-from xpstore._identity.process import Doubt, NotBound, check_cacheable, declare, identify_call
+from xpstore._identity.process import Doubt, Identity, check_cacheable, declare
+from xpstore._identity.signatures import NotBound
 from xpstore._identity.values import Part, PartKind
 from xpstore.errors import InvalidArgument
 
@@ -45,7 +46,7 @@ def test_ignored_names_must_be_parameters() -> None:
 def parameters(
     function: Callable[..., Any], args: tuple[Any, ...] = (), kwargs: Any = None, ignore: Sequence[str] = ()
 ) -> list[Part]:
-    process = identify_call(function, declare(ignore=ignore), args, kwargs or {})
+    process = Identity(function, declare(ignore=ignore)).of_call(args, kwargs or {})
     return [part for part in process.parts if part.kind is PartKind.PARAMETER]
 
 
@@ -159,7 +160,10 @@ def test_what_the_caller_passes_is_what_is_bound() -> None:
 
 def test_two_functions_that_are_wrapped_alike_are_two() -> None:
     declared = declare()
-    assert identify_call(injecting(stored), declared, (1,)).parts != identify_call(injecting(old), declared, (1,)).parts
+    assert (
+        Identity(injecting(stored), declared).of_call((1,), {}).parts
+        != Identity(injecting(old), declared).of_call((1,), {}).parts
+    )
 
 
 def test_a_default_that_cannot_be_compared_is_no_obstacle() -> None:

@@ -42,6 +42,7 @@ BAD_COMPLETIONS: list[tuple[str, dict[str, Any]]] = [
     *(("fingerprint", {"fingerprint": one}) for one in BAD_FINGERPRINTS),
     *(("duration_us", {"duration_us": one}) for one in (-1, (1 << 63) - 1)),
     *(("ttl_us", {"ttl_us": one}) for one in (0, -1, (1 << 63) - 1)),
+    *(("fingerprint_format", {"fingerprint_format": one}) for one in (0, -1, -(1 << 31))),
     *((f"process{field}", {"process": process}) for field, process in BAD_PROCESSES),
 ]
 
@@ -60,11 +61,17 @@ def test_bad_completion_names_its_field(field: str, changes: dict[str, Any], cac
 
 
 KEY = {"project_uid": ID, "fingerprint": FINGERPRINT}
+MANY: dict[str, Any] = {"project_uid": ID, "fingerprints": [FINGERPRINT]}
+REPORT: dict[str, Any] = {**KEY, "id": ID, "outcome": pb.CACHE_VERIFICATION_SAME}
 # Each row: the RPC, the field it must name, and a request.
 BAD: list[tuple[str, str, dict[str, Any]]] = [
     *(("LookupCacheEntry", "fingerprint", {**KEY, "fingerprint": one}) for one in BAD_FINGERPRINTS),
     ("LookupCacheEntry", "project_uid", {**KEY, "project_uid": "x"}),
     ("LookupCacheEntry", "max_age_us", {**KEY, "max_age_us": -1}),
+    ("LookupCacheEntries", "project_uid", {**MANY, "project_uid": "x"}),
+    *(("LookupCacheEntries", "fingerprints", {**MANY, "fingerprints": [FINGERPRINT, one]}) for one in BAD_FINGERPRINTS),
+    ("LookupCacheEntries", "fingerprints", {**MANY, "fingerprints": [FINGERPRINT] * 1_001}),
+    ("LookupCacheEntries", "max_age_us", {**MANY, "max_age_us": -1}),
     ("ReserveCacheEntry", "project_uid", {**KEY, "project_uid": "", "token": TOKEN}),
     ("ReserveCacheEntry", "fingerprint", {**KEY, "fingerprint": "", "token": TOKEN}),
     ("ReserveCacheEntry", "token", KEY),
@@ -84,9 +91,14 @@ BAD: list[tuple[str, str, dict[str, Any]]] = [
     ("FailCacheLease", "error", {"token": TOKEN, "error": "x" * 4_097}),
     ("FailCacheLease", "error", {"token": TOKEN, "error": "\x00"}),
     ("ReleaseCacheLease", "token", {"token": b""}),
+    ("ReportCacheVerification", "id", {**REPORT, "id": "x"}),
+    ("ReportCacheVerification", "project_uid", {**REPORT, "project_uid": "x"}),
+    ("ReportCacheVerification", "fingerprint", {**REPORT, "fingerprint": "x"}),
+    *(("ReportCacheVerification", "outcome", {**REPORT, "outcome": one}) for one in (0, 6, -1)),
     ("InvalidateCacheEntries", "project_uid", {"project_uid": "x", "all": True}),
     ("InvalidateCacheEntries", "selector", {"project_uid": ID}),
     ("InvalidateCacheEntries", "selector", {"project_uid": ID, "all": False}),
+    ("InvalidateCacheEntries", "selector", {"project_uid": ID, "outdated": False}),
     ("InvalidateCacheEntries", "fingerprint", {"project_uid": ID, "fingerprint": "x"}),
     ("InvalidateCacheEntries", "process_name", {"project_uid": ID, "process_name": ""}),
     ("ListCacheEntries", "project_uid", {"project_uid": "x"}),
@@ -112,6 +124,10 @@ def test_bad_input_names_its_field(rpc: str, field: str, fields: dict[str, Any],
 
 UNKNOWN: list[tuple[str, dict[str, Any]]] = [
     ("LookupCacheEntry", KEY),
+    ("LookupCacheEntries", MANY),
+    ("LookupCacheEntries", {**MANY, "fingerprints": []}),
+    ("LookupCacheEntries", {**MANY, "fingerprints": ["b" * 64, FINGERPRINT]}),
+    ("ReportCacheVerification", REPORT),
     ("ReserveCacheEntry", {**KEY, "token": TOKEN}),
     ("WaitForCacheEntry", {**KEY, "lease_id": ID}),
     ("InvalidateCacheEntries", {"project_uid": ID, "all": True}),

@@ -62,10 +62,17 @@ def database(backend: Backend) -> Iterator[Database]:
             tables.pack_pending: {"id": version, "pool": project, "state": "trash", "created_at_us": 5},
             tables.artifact_pack: {"version_id": version, "pack_id": pack},
         }
+        entry = {
+            **{"project_uid": project, "fingerprint": "f", "version_id": version, "lease_id": version},
+            **{"process_name": "p", "completed_at_us": 5, "completed_by": "", "duration_us": 7, "hits": 0},
+        }
         for table, row in rows.items():
             connection.execute(table.insert(), [row])
         _log_points(connection, project)
         _describe_models(connection)
+        # The cache came later; its first entries said no format of their fingerprints.
+        command.upgrade(config, "0005")
+        connection.execute(tables.cache_entry.insert(), [entry])
     yield database
     database.close()
 
@@ -82,6 +89,7 @@ def test_rows_of_the_first_release_stay(database: Database) -> None:
     assert (found[0].cache_ttl_us, found[0].cache_max_age_us, found[1].process_json) == (None, None, None)
     # Never looked at by a repack: so it will be.
     assert (found[2].suspect_at_us, found[3].size_bytes) == (5, 0)
+    assert database.read(lambda tx: tx.execute(select(tables.cache_entry)).one()).fingerprint_format == 1
     _check_points(database)
     _check_attributes(database)
 

@@ -98,6 +98,25 @@ def storm(rank: int, api_key: str, address: str, project: str, keys: int) -> int
     return len(computed)
 
 
+def storm_of_maps(rank: int, api_key: str, address: str, project: str, keys: int) -> int:
+    """Asks for all keys at once, twice each. Returns how many it computed itself."""
+    client = xpstore.Client(api_key, address)
+
+    @cached(name="storm of maps", version=1, project=client.project(project))
+    def compute(number: int) -> str:
+        computed.append(number)
+        time.sleep(0.05)  # so that others come meanwhile
+        return f"result {number}"
+
+    computed.clear()
+    asked = random.Random(rank).sample([*range(keys), *range(keys)], 2 * keys)
+    assert compute.map(asked) == [f"result {number}" for number in asked]
+    counts = client.kept(CacheState).counts
+    client.close()
+    assert (counts.hits, counts.computed, counts.uncached) == (2 * keys - len(computed), len(computed), 0), counts
+    return len(computed)
+
+
 def main() -> None:
     global folder
     api_key, address, project, where, name, argument = sys.argv[1:]

@@ -56,6 +56,16 @@ class RawCache:
         answer = self.call("LookupCacheEntry", request)
         return answer.entry if answer.HasField("entry") else None
 
+    def lookup_many(self, *fingerprints: str, **fields: Any) -> list[pb.CacheHit]:
+        """The hits among them."""
+        request = pb.LookupCacheEntriesRequest(project_uid=self.project_uid, fingerprints=fingerprints, **fields)
+        return list(self.call("LookupCacheEntries", request).hits)
+
+    def verified(self, outcome: Any, id_: str = "") -> None:
+        """Reports what came out when a hit was computed again."""
+        fields = {"id": id_ or new_id(), "project_uid": self.project_uid, "fingerprint": new_fingerprint()}
+        self.call("ReportCacheVerification", pb.ReportCacheVerificationRequest(**fields, outcome=outcome))
+
     def reserve(self, fingerprint: str, token: bytes, **fields: Any) -> pb.ReserveCacheEntryResponse:
         fields = {"project_uid": self.project_uid, "fingerprint": fingerprint, "token": token, **fields}
         answer: pb.ReserveCacheEntryResponse = self.call("ReserveCacheEntry", pb.ReserveCacheEntryRequest(**fields))

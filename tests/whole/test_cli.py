@@ -5,41 +5,17 @@ import os
 import pty
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import xpstore
+from support.command import Command, assert_one_line, rows
 from support.homes import without_settings
 from support.services import Server
 from xpstore.artifact import DirectoryArtifact, TrainedModelArtifact
 from xpstore.errors import NotFound
-
-Result = subprocess.CompletedProcess[str]
-Command = Callable[..., Result]
-
-
-@pytest.fixture
-def run(server: Server, tmp_path: Path) -> Command:
-    """Runs a command line in an empty folder and expects an exit code."""
-
-    def run(*words: str, expect: int = 0, program: tuple[str, ...] = ("-m", "xpstore.cli"), **settings: str) -> Result:
-        access = {"XPSTORE_API_KEY": server.api_key, "XPSTORE_API_URL": server.address}
-        environment = {**without_settings(), **access, **settings}
-        command = [sys.executable, *program, *words]
-        result = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60)
-        assert result.returncode == expect, result.stderr
-        return result
-
-    return run
-
-
-def assert_one_line(result: Result, expected: str) -> None:
-    assert result.stderr.startswith("xpstore: ")
-    assert len(result.stderr.splitlines()) == 1, result.stderr
-    assert expected in result.stderr
 
 
 @pytest.fixture
@@ -49,10 +25,6 @@ def folder(tmp_path: Path) -> Path:
     (source / "a.txt").write_bytes(b"a" * 1000)
     (source / "sub" / "b.bin").write_bytes(os.urandom(2_000_000))
     return source
-
-
-def rows(result: Result) -> list[list[str]]:
-    return [line.split("\t") for line in result.stdout.splitlines()]
 
 
 def test_status_says_where_the_service_is(run: Command, server: Server) -> None:
@@ -227,29 +199,3 @@ def test_terminal_gets_a_table(project: xpstore.Project, server: Server) -> None
     os.close(primary)
     assert "size bytes" in shown and "mnist" in shown and "─" in shown
     assert "\t" not in shown
-
-
-def test_cache_is_listed_counted_and_invalidated(run: Command, project: xpstore.Project) -> None:
-    made = [project.cache.get_or_compute("p", {"n": number}, lambda: None) for number in (1, 2)]
-    other = project.cache.get_or_compute("other", {}, lambda: "x")
-    project.cache.get_or_compute("other", {}, list)
-    listed = rows(run("cache", "list", project.id))
-    assert [(row[0], row[1], row[-1]) for row in listed] == [(a.name, a.hash_, a.id) for a in (*made, other)]
-    found = json.loads(run("cache", "list", project.id, "--process", "other", "--json").stdout)
-    assert [(entry["fingerprint"], entry["artifact"]) for entry in found] == [(other.hash_, other.id)]
-
-    assert dict(rows(run("cache", "statistics", project.id)))["entries"] == "3"
-    assert json.loads(run("cache", "statistics", project.id, "--json").stdout)["size_bytes"] > 0
-
-    assert run("cache", "invalidate", project.id, "--process", "p").stdout == "Removed 2\n"
-    result = run("cache", "invalidate", project.id, "--fingerprint", other.hash_, "--delete-artifacts", "--json")
-    assert json.loads(result.stdout) == {"removed": 1}
-    assert run("cache", "list", project.id).stdout == ""
-    with pytest.raises(NotFound):
-        other.refresh()
-    assert run("cache", "invalidate", project.id, "--all").stdout == "Removed 0\n"
-
-
-@pytest.mark.parametrize("words", [(), ("--all", "--process", "p")])
-def test_cache_is_not_invalidated_by_mistake(run: Command, project: xpstore.Project, words: tuple[str, ...]) -> None:
-    assert "--process, --fingerprint or --all" in run("cache", "invalidate", project.id, *words, expect=2).stderr

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from xpstore._artifacts.options import SaveOptions, make_draft
+from xpstore._caching.hits import Hit, look_up, open_project
 from xpstore._caching.lease import Lease
 from xpstore._caching.state import REACH_SECONDS, TROUBLES, Away, CacheState
 from xpstore._caching.terms import Terms
@@ -26,7 +27,7 @@ from xpstore._files.publish import publish
 from xpstore._files.scan import scan
 from xpstore._identity.message import to_wire
 from xpstore._identity.process import Process
-from xpstore._identity.values import fingerprint_process
+from xpstore._identity.values import FORMAT, fingerprint_process
 from xpstore._results import results
 from xpstore._results.copies import Damaged
 from xpstore._session.project import ProjectBase
@@ -63,6 +64,10 @@ class _Alone:
     """There will be no entry for this call; why."""
 
     error: Error
+
+
+# Of an entry no more is looked at than a hit has.
+Found = cache_pb2.CacheEntry | Hit
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +115,17 @@ class Computation:
         self._state = self.project._client.kept(CacheState)
         self._token = os.urandom(16)
 
-    def value(self) -> Any:
-        """The result. Only the computation's own errors are raised, and those of a call that makes no sense."""
-        force = self.terms.force
+    def value(self, hit: Hit | None = None, *, is_missing: bool = False) -> Any:
+        """The result. Only the computation's own errors are raised, and those of a call that makes no sense.
+
+        Args:
+            hit: what a look-up found a moment ago.
+            is_missing: whether it found nothing.
+        """
+        force, look_up = self.terms.force, _found_nothing if is_missing else self._look_up
         try:
             for _ in range(ATTEMPTS):
-                found = self._obtain(force)
+                found, hit = hit or self._obtain(force, look_up), None
                 if isinstance(found, Lease):
                     return self._under(found)[0]
                 if isinstance(found, _Alone):
@@ -152,7 +162,7 @@ class Computation:
         force = self.terms.force
         for _ in range(ATTEMPTS):
             try:
-                found = self._obtain(force)
+                found = self._obtain(force, self._look_up_entry)
             except Away as away:
                 raise away.error from None
             if isinstance(found, _Alone):
@@ -183,17 +193,27 @@ class Computation:
         except Exception as error:  # of the library that reads it: a first call did not raise, so no later one may
             raise _Broken(f"{type(error).__name__}: {error}") from error
 
-    def _obtain(self, force: bool) -> "cache_pb2.CacheEntry | Lease | _Alone":
+    @property
+    def is_inside_itself(self) -> bool:
+        """Whether it is asked for while it is computed, in this context."""
+        return any((one.project_uid, one.fingerprint) == (self.project.uid, self.fingerprint) for one in _inside.get())
+
+    def _look_up(self) -> Hit | None:
+        return look_up(self.project, self.process.name, [self.fingerprint], self.terms.max_age_us)[0]
+
+    def _look_up_entry(self) -> cache_pb2.CacheEntry | None:
+        request = cache_pb2.LookupCacheEntryRequest(**self._key)
+        answer = self._state.ask(self.project._client.stubs.cache.LookupCacheEntry, request)
+        return answer.entry if answer.HasField("entry") else None
+
+    def _obtain(self, force: bool, look_up: Callable[[], Found | None]) -> "Found | Lease | _Alone":
         """An entry, or the lease to compute it, after waiting for others."""
-        self._open_project()
-        if any((one.project_uid, one.fingerprint) == (self.project.uid, self.fingerprint) for one in _inside.get()):
+        open_project(self.project, self._state)
+        if self.is_inside_itself:
             return _Alone(Conflict(f"{self.process.name!r} asks for its own result while it computes it."))
+        if not force and (found := look_up()):
+            return found
         state, stub = self._state, self.project._client.stubs.cache
-        if not force:
-            request = cache_pb2.LookupCacheEntryRequest(**self._key)
-            answer = state.ask(stub.LookupCacheEntry, request)
-            if answer.HasField("entry"):
-                return answer.entry
         deadline = time.monotonic() + self.terms.max_wait_seconds
         while True:
             reserve = cache_pb2.ReserveCacheEntryRequest(**self._key, token=self._token, holder=_holder(), force=force)
@@ -296,6 +316,7 @@ class Computation:
             process=to_wire(self.process),
             duration_us=duration_us,
             ttl_us=terms.ttl_us,
+            fingerprint_format=FORMAT,
         )
         with copies.making() as folder:
             within = results.write(value, folder, format=terms.format, trusted=terms.trusted)
@@ -311,17 +332,14 @@ class Computation:
         copies.trim()
         return version
 
-    def _open_project(self) -> None:
-        self._state.check()
-        try:
-            self.project.open()
-        except TROUBLES as error:
-            raise self._state.away(error) from None
-
     @property
     def _key(self) -> dict[str, Any]:
         max_age_us = self.terms.max_age_us
         return {"project_uid": self.project.uid, "fingerprint": self.fingerprint, "max_age_us": max_age_us}
+
+
+def _found_nothing() -> None:
+    """Stands for a look-up that was done before."""
 
 
 def _holder() -> str:

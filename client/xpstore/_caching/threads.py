@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from xpstore._caching.calls import Call
+
 T = TypeVar("T")
 
 
@@ -35,6 +37,12 @@ class InThread:
             if self._coroutine is not None:
                 self._coroutine.cancel()
             raise
+
+    def call_of(
+        self, function: Callable[..., Coroutine[Any, Any, Any]], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Call:
+        """A call of an async function, which the thread has the loop compute."""
+        return Call(args, kwargs, lambda: self.wait_for(lambda: function(*args, **kwargs)), lambda: self.is_cancelled)
 
     def wait_for(self, make: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """In the thread: has the loop run a coroutine, and waits for what it returns.

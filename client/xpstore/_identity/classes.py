@@ -6,9 +6,11 @@ import enum
 import functools
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from types import FunctionType, GetSetDescriptorType, MemberDescriptorType, WrapperDescriptorType
 from typing import Any
+
+from xpstore._identity.ownership import follow
 
 # What Python and its libraries keep in a class for themselves; it follows from the rest, or is the name of the class.
 _KEPT_BY_PYTHON = frozenset(
@@ -34,6 +36,8 @@ _KEPT_BY_PYTHON = frozenset(
         "__annotate__",
         "__annotate_func__",
         "__annotations_cache__",
+        "__mutable_keys__",
+        "__readonly_keys__",
         "__protocol_attrs__",
         "__non_callable_proto_members__",
         "__callable_proto_members_only__",
@@ -43,8 +47,11 @@ _KEPT_BY_PYTHON = frozenset(
     ]
 )
 _OF_SLOTS = (MemberDescriptorType, GetSetDescriptorType, WrapperDescriptorType)
-# The methods that the library makes for a data class, in 3.11 to 3.13.
+# The methods that the library makes for a data class, in 3.11 to 3.13, and the one that it gives to all, since 3.13.
 _MADE = "__create_fn__.<locals>."
+_REPLACE = getattr(dataclasses, "_replace", None)
+# What was said of a data class, as 3.11 has it: of what 3.12 added fields and members say the same.
+_SAID = ("init", "repr", "eq", "order", "unsafe_hash", "frozen")
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 Member = tuple[str, Any]
@@ -91,11 +98,15 @@ def _is_implied(cls: type, name: str, value: Any) -> bool:
     function = getattr(value, "__func__", value)
     if name == "__hash__" and value is None:  # of a class with `__eq__`
         return True
+    if name in ("__init__", "__subclasshook__") and "_is_protocol" in vars(cls):  # what a protocol is given
+        return str(function.__module__).startswith("typing")
     if isinstance(cls, enum.EnumMeta):
         return name in cls.__members__ or (name.startswith("_") and not _is_written(cls, function))
     if "_fields" in vars(cls) and issubclass(cls, tuple):
         return name in vars(cls)["_fields"] or (name.startswith("_") and not _is_written(cls, function))
     if "__dataclass_fields__" in vars(cls):
+        if value is _REPLACE:
+            return True
         return isinstance(function, FunctionType) and inspect.unwrap(function).__code__.co_qualname.startswith(_MADE)
     return False
 
@@ -119,7 +130,8 @@ def _fields(cls: type) -> Iterator[Member]:
         if one.default_factory is not dataclasses.MISSING:
             yield f"{one.name} = made by", one.default_factory
     yield "(fields)", shapes
-    yield "(data class)", text_of(cls.__dataclass_params__)  # type: ignore[attr-defined]
+    said = vars(cls)["__dataclass_params__"]
+    yield "(data class)", [*((name, getattr(said, name)) for name in _SAID), ("match", "__match_args__" in vars(cls))]
 
 
 def _registered(cls: abc.ABCMeta) -> list[type]:
@@ -137,11 +149,13 @@ def text_of(annotation: Any) -> str:
     return _ADDRESS.sub("", repr(annotation))
 
 
-def class_around(function: FunctionType) -> type | None:
-    """The class that a function was written in, if its module has it under that name."""
-    found: Any = function.__globals__
-    for name in function.__code__.co_qualname.split(".")[:-1]:
-        found = (
-            found.get(name) if isinstance(found, dict) else vars(found).get(name) if isinstance(found, type) else None
-        )
+def class_around(function: FunctionType, read: Callable[[Mapping[str, Any], str], Any]) -> type | None:
+    """The class that a function was written in, if its module has it under that name.
+
+    Args:
+        function: which.
+        read: takes a name from a namespace.
+    """
+    first, *names = function.__code__.co_qualname.split(".")[:-1] or [""]
+    found = follow(read(function.__globals__, first), names) if first else None
     return found if isinstance(found, type) else None

@@ -6,13 +6,11 @@ cannot be seen is doubt, an InvalidArgument that names it: a call is then comput
 
 import builtins
 import functools
-import importlib
-import importlib.util
 import inspect
 import logging
 import operator
-import sys
-from collections.abc import Collection, Iterable
+from collections import deque
+from collections.abc import Callable, Collection, Iterable
 from types import BuiltinFunctionType, FunctionType, GenericAlias, MethodType, ModuleType, UnionType
 from typing import Any
 
@@ -27,13 +25,14 @@ from xpstore._identity.functions import (
     label,
     made_by,
     module_of_code,
-    value_at,
 )
-from xpstore._identity.ownership import canonical, full_name, home_of, is_hidden, is_importable, is_local, top_level
+from xpstore._identity.modules import MOCKS, Modules
+from xpstore._identity.ownership import Border, canonical, full_name, home_of, is_importable, top_level
 from xpstore._identity.parts import SCALARS, Parts, digest_of
 from xpstore._identity.readings import Readings
-from xpstore._identity.references import Chain, Import, references_of
-from xpstore._identity.values import Part, PartKind, fingerprint, fingerprint_plain
+from xpstore._identity.references import references_of
+from xpstore._identity.values import Part, PartKind, fingerprint_plain
+from xpstore._identity.watches import Watches
 from xpstore.errors import InvalidArgument
 
 CURE = "declare `version=`"
@@ -42,24 +41,30 @@ CURE = "declare `version=`"
 _OF_THE_MODULE = {f"__{name}__" for name in ("name", "file", "doc", "spec", "package", "loader", "builtins", "class")}
 # What the library keeps on a wrapper.
 _OF_WRAPPERS = frozenset({"__wrapped__", "register", "dispatch", "registry", "_clear_cache", "cache_parameters"})
-_MOCKS = ("unittest.mock", "mock")
 
 Bindings = list[tuple[str, str]]
+
+
+def refuse_mock(value: Any) -> None:
+    """Raises InvalidArgument for what may do anything."""
+    if type(value).__module__ in MOCKS:
+        raise InvalidArgument(f"a {type(value).__name__} may do anything: {CURE}")
 
 
 class Dependencies:
     """Follows functions to all that their results depend on.
 
-    Own code is followed: that of the top-level package given, and that which is not installed.
+    Args:
+        border: between own code, which is followed, and libraries.
 
     Attributes:
         parts: what was met.
+        watches: what was looked at for it.
     """
 
-    def __init__(self, module: str, package: str) -> None:
+    def __init__(self, border: Border) -> None:
         self.parts = Parts()
-        self._module = canonical(module)
-        self._package = package
+        self._border = border
         self._targets: dict[int, str] = {}  # of functions and classes, also of those under way: recursion ends
         self._values: dict[tuple[str, int], str] = {}
         self._root: Any = None
@@ -67,6 +72,9 @@ class Dependencies:
         self._alive: list[Any] = []  # else an id might be given again
         self._classes: list[type] = []
         self._readings = Readings()
+        self._pending = deque[Callable[[], None]]()  # a chain of calls may be longer than Python's own stack
+        self.watches = Watches()
+        self._modules = Modules(self._border, self.watches, self.add)
 
     def add(self, value: Any, name: str) -> str:
         """Follows what is called `name`. Returns what it is, in words that tell it from all else that was met.
@@ -79,17 +87,19 @@ class Dependencies:
         known = self._targets.get(id(value))
         if known is not None:
             return known
-        if type(value).__module__ in _MOCKS:
+        if type(value).__module__ in MOCKS:
             raise InvalidArgument(f"{name} is a {type(value).__name__}, which may do anything: {CURE}")
         if isinstance(value, ModuleType):
             return self._add_module(value)
         if isinstance(value, type):
-            return self._add_class(value) if self._is_own_class(value) else self._add_library_class(value)
-        if isinstance(value, FunctionType) and self._is_own(module_of_code(value)):
+            return self._add_class(value) if self._border.is_own_class(value) else self._add_library_class(value)
+        if isinstance(value, FunctionType) and self._border.is_own(module_of_code(value)):
             return self._add_function(value)
         if isinstance(value, MethodType):
             return f"{self.add(value.__func__, name)} of {self.add(value.__self__, f'{name}.__self__')}"
         if isinstance(value, functools.partial):
+            self.watches.mapping(value.keywords)
+            self.watches.mapping(vars(value))
             held = [*bound_arguments(value), *((f".{key}", item) for key, item in sorted(vars(value).items()))]
             bound = {key: self.add(item, f"{name}({key})") for key, item in held}
             return f"partial {self.add(value.func, name)} {bound}"
@@ -109,6 +119,7 @@ class Dependencies:
         """
         self._root, self._ignore = inspect.unwrap(function), frozenset(ignore)
         target = self.add(function, name)
+        self._follow_pending()
         seen = {part.kind for part in self.parts.found} & {PartKind.CODE, PartKind.VERSION}
         if not seen and not hasattr(type(function), "__fingerprint__"):
             raise InvalidArgument(f"{name} is {target}, whose code cannot be seen: {CURE}")
@@ -123,6 +134,7 @@ class Dependencies:
         """
         self._remember(function, "version")
         bindings = [(name, self.add(value, name)) for name, value in values]
+        self._follow_pending()
         if bindings:
             self.parts.add(
                 PartKind.VALUE, "(bound)", fingerprint_plain(bindings), ", ".join(name for name, _ in bindings)
@@ -134,18 +146,27 @@ class Dependencies:
         Raises:
             InvalidArgument: as for `add`.
         """
+        self._follow_pending()
         while self._readings.read_subclasses:
             known = len(self._classes)
             for cls in [*self._classes]:
                 below: list[type] = sorted(type.__subclasses__(cls), key=full_name)
-                names = [self.add(one, full_name(one)) for one in below if self._is_own_class(one)]
+                names = [self.add(one, full_name(one)) for one in below if self._border.is_own_class(one)]
                 if names:
                     self.parts.add(PartKind.CODE, f"(subclasses of {full_name(cls)})", fingerprint_plain(names), "")
+            self._follow_pending()
             if len(self._classes) == known:
                 break
         for name, digest in self._readings.found():
             self.parts.add(PartKind.CODE, name, digest, "the code reads them")
-        return self.parts.folded(self._module)
+        if self._readings.read_any:  # of texts and subclasses nothing is watched
+            self.watches.is_complete = False
+        self._alive.clear()  # at once, as there may be large values among them
+        return self.parts.folded(self._border.module)
+
+    def _follow_pending(self) -> None:
+        while self._pending:
+            self._pending.popleft()()
 
     def _add_value(self, value: Any, name: str) -> str:
         key = (name, id(value))
@@ -158,7 +179,7 @@ class Dependencies:
         unique = self.parts.unique(PartKind.VALUE, name)
         self._values[key] = f"value {unique}"
         try:
-            digest = fingerprint(value, name, follower=self, is_global=True)
+            digest = self.watches.digest(value, name, self)
         except InvalidArgument as error:
             raise InvalidArgument(f"{error}. The code refers to it: make it an argument, or {CURE}") from error
         self.parts.found.append(Part(PartKind.VALUE, unique, digest, describe(value)))
@@ -170,20 +191,20 @@ class Dependencies:
 
     def met(self, value: Any) -> None:
         """So are the classes of the objects inside it: their methods may be called."""
-        if type(value).__module__ in _MOCKS:
-            raise InvalidArgument(f"a {type(value).__name__} may do anything: {CURE}")
-        if not isinstance(value, type) and self._is_own_class(type(value)):
+        refuse_mock(value)
+        if not isinstance(value, type) and self._border.is_own_class(type(value)):
             self.add(type(value), full_name(type(value)))
 
     def _add_module(self, module: ModuleType) -> str:
         """A module as an object: whoever has it may take any name of it."""
         target = self._remember(module, f"module {canonical(module.__name__)}")
-        if self._is_own(module.__name__):
+        if self._border.is_own(module.__name__):
             bindings = self._namespace(vars(module), canonical(module.__name__))
             self.parts.add(PartKind.CODE, f"{canonical(module.__name__)} (all)", fingerprint_plain(bindings), target)
         return target
 
     def _namespace(self, namespace: dict[str, Any], label: str) -> Bindings:
+        self.watches.mapping(namespace)
         names = sorted(name for name in namespace if not name.startswith("__"))
         return [(name, self.add(namespace[name], f"{label}.{name}")) for name in names]
 
@@ -194,13 +215,14 @@ class Dependencies:
             return self._remember(value, self._add_version(full_name(value), version))
         if hasattr(value, "__wrapped__") and top_level(type(value).__module__) == "xpstore":
             return self.add(value.__wrapped__, name)  # caching what a function returns does not change it
-        is_library = not self._is_own(home_of(value))
+        is_library = not self._border.is_own(home_of(value))
         if is_library and is_importable(value):
             return f"function {full_name(value)}"
         if hasattr(value, "__wrapped__") or (isinstance(value, FunctionType) and value.__closure__):
             return self._add_wrapper(value, name)
         if isinstance(value, FunctionType):
             # Of a library, and its name does not lead to it: what it is, is its code.
+            self.watches.function(value)
             return self._remember(
                 value, f"function {module_of_code(value)}.{value.__code__.co_qualname} {form_of(value).digest}"
             )
@@ -223,13 +245,21 @@ class Dependencies:
         maker = made_by(value)
         target = self._remember(value, f"wrapper {maker}")
         wrapped = getattr(value, "__wrapped__", MISSING)
-        if self._is_own(type(value).__module__):
+        if isinstance(value, FunctionType):
+            self.watches.function(value)
+        elif wrapped is vars(value).get("__wrapped__", MISSING):
+            self.watches.mapping(vars(value))
+        else:
+            self.watches.is_complete = False
+        if self._border.is_own(type(value).__module__):
             self.add(type(value), name)
             held = {key: item for key, item in vars(value).items() if not key.startswith("__")}
         elif wrapped is MISSING:
             held = dict(contents(value))
         else:
             held = dict(getattr(value, "registry", {}) if hasattr(value, "dispatch") else {})  # of singledispatch
+            if held:
+                self.watches.mapping(value.registry)
             if isinstance(value, FunctionType) or type(value).__module__ == "functools":  # what was set on it
                 held |= {f".{key}": one for key, one in vars(value).items() if key not in _OF_WRAPPERS}
         held = dict(sorted(((label(key), item) for key, item in held.items()), key=operator.itemgetter(0)))
@@ -239,14 +269,15 @@ class Dependencies:
         return self._remember(value, f"{target} {bindings}")
 
     def _add_function(self, function: FunctionType) -> str:
-        name = self.parts.unique(PartKind.CODE, self._name(module_of_code(function), function.__code__.co_qualname))
-        target = self._remember(function, f"code {name}")
-        digest, summary = self._content(function, name)
-        self.parts.found.append(Part(PartKind.CODE, name, digest, summary))
-        return target
+        name = self.parts.unique(
+            PartKind.CODE, self._border.name(module_of_code(function), function.__code__.co_qualname)
+        )
+        self._pending.append(lambda: self.parts.found.append(Part(PartKind.CODE, name, *self._content(function, name))))
+        return self._remember(function, f"code {name}")
 
     def _content(self, function: FunctionType, name: str) -> tuple[str, str]:
         """The digest of a function with all that its names are bound to, and the beginning of its text."""
+        self.watches.function(function)
         form, references = form_of(function), references_of(function.__code__)
         bindings = self._bindings(function, name)
         for key, value in defaults(function):
@@ -256,29 +287,30 @@ class Dependencies:
         # What was set on it from outside, or by itself.
         held = {key: value for key, value in vars(function).items() if not key.startswith("__")}
         bindings += [(f".{key}", self.add(value, f"{name}.{key}")) for key, value in sorted(held.items())]
-        cls = class_around(function)
-        if cls is not None and self._is_own_class(cls):  # what it calls on `self` cannot be seen
+        cls = class_around(function, self.watches.read)
+        if cls is not None and self._border.is_own_class(cls):  # what it calls on `self` cannot be seen
             bindings.append(("class", self.add(cls, name)))
         if hasattr(function, "__wrapped__"):
             bindings.append(("__wrapped__", self.add(function.__wrapped__, name)))
         if references.look_up_by_text:
-            bindings += self._namespace(function.__globals__, self._name(module_of_code(function), "(module)"))
+            bindings += self._namespace(function.__globals__, self._border.name(module_of_code(function), "(module)"))
         self._readings.note_function(name, function, references)
         return digest_of(form.digest, tuple(bindings)), form.summary
 
-    def _is_own_class(self, cls: type) -> bool:
-        """Of own code; or its name does not lead to it, so that it was made by a call."""
-        return self._is_own(cls.__module__) or not (is_importable(cls) or is_hidden(cls))
-
     def _add_library_class(self, cls: type) -> str:
         target = self._remember(cls, f"class {full_name(cls)}")
-        bindings = [(key, self.add(one, f"{full_name(cls)}.{key}")) for key, one in self._patches(cls)]
+        self.watches.class_(cls)
+        bindings = [(key, self.add(one, f"{full_name(cls)}.{key}")) for key, one in self._modules.patches(cls)]
         return self._remember(cls, f"{target} {bindings}") if bindings else target
 
     def _add_class(self, cls: type) -> str:
-        name = self.parts.unique(PartKind.CODE, self._name(cls.__module__, cls.__qualname__))
-        target = self._remember(cls, f"code {name}")
+        name = self.parts.unique(PartKind.CODE, self._border.name(cls.__module__, cls.__qualname__))
         self._classes.append(cls)
+        self._pending.append(lambda: self._content_of_class(cls, name))
+        return self._remember(cls, f"code {name}")
+
+    def _content_of_class(self, cls: type, name: str) -> None:
+        self.watches.class_(cls)
         bindings = [(f"base {number}", self.add(base, name)) for number, base in enumerate(cls.__bases__)]
         if type(cls) is not type:
             bindings.append(("metaclass", self.add(type(cls), name)))
@@ -289,12 +321,11 @@ class Dependencies:
         self._readings.note_class(name, cls)
         summary = f"class {cls.__qualname__}: {', '.join(key for key, _ in bindings)}"
         self.parts.found.append(Part(PartKind.CODE, name, digest_of("class", tuple(bindings)), summary))
-        return target
 
     def _member(self, cls: type, value: Any, name: str) -> str:
         """A method is a part of its class, everything else one of its own."""
         known = self._targets.get(id(value))
-        if known is None and isinstance(value, FunctionType) and self._is_own(module_of_code(value)):
+        if known is None and isinstance(value, FunctionType) and self._border.is_own(module_of_code(value)):
             self._remember(value, f"method {name}")
             return self._content(value, name)[0]
         return self.add(value, name)
@@ -307,10 +338,11 @@ class Dependencies:
             first, *rest = chain
             if first in _OF_THE_MODULE:
                 continue
-            if first in module:
-                target = self._attribute(module[first], self._name(module.get("__name__", ""), first), rest)
+            value = self.watches.read(module, first)
+            if value is not MISSING:
+                target = self._modules.attribute(value, self._border.name(module.get("__name__", ""), first), rest)
             else:
-                value = getattr(builtins, first, MISSING)
+                value = self.watches.read(vars(builtins), first)
                 if value is not MISSING and not self._is_replaced(value):
                     continue
                 target = "undefined" if value is MISSING else self.add(value, f"builtins.{first}")
@@ -318,72 +350,16 @@ class Dependencies:
         for chain in sorted(references.cells):
             first, *rest = chain
             if first in cells:
-                bindings.append((".".join(chain), self._attribute(cells[first], f"{name}.{first}", rest)))
+                bindings.append((".".join(chain), self._modules.attribute(cells[first], f"{name}.{first}", rest)))
         for one in sorted(references.imports):
             for chain in one.chains or ((),):
-                bindings.append((".".join((one.bound, one.attribute, *chain)), self._imported(one, module, chain)))
+                bindings.append(
+                    (".".join((one.bound, one.attribute, *chain)), self._modules.imported(one, module, chain))
+                )
         return bindings
 
     def _is_replaced(self, value: Any) -> bool:
-        return isinstance(value, FunctionType) or type(value).__module__ in _MOCKS
-
-    def _attribute(self, value: Any, label: str, names: Collection[str]) -> str:
-        """Follows dotted names through modules: what an attribute of anything else is, its class says."""
-        of_library = ""
-        for name in names:
-            if not isinstance(value, ModuleType):
-                break
-            is_own = self._is_own(value.__name__)
-            label = self._name(value.__name__, name)
-            of_library = "" if is_own else f"{canonical(value.__name__)}.{name}"
-            value = getattr(value, name, MISSING)
-        if value is MISSING:
-            return "undefined"
-        return f"library {of_library}" if of_library and not self._is_put_there(value) else self.add(value, label)
-
-    def _is_put_there(self, value: Any) -> bool:
-        """Whether what stands in a library is not of it: own code, or a mock."""
-        if type(value).__module__ in _MOCKS:
-            return True
-        function = inspect.unwrap(value) if isinstance(value, FunctionType) else value
-        if isinstance(function, FunctionType):
-            return self._is_own(module_of_code(function))
-        return isinstance(value, type) and (self._is_own(value.__module__) or bool(self._patches(value)))
-
-    def _patches(self, cls: type) -> list[tuple[str, FunctionType]]:
-        """The functions of own code in a class of a library."""
-        functions = [(key, one) for key, one in vars(cls).items() if isinstance(one, FunctionType)]
-        own = {module: self._is_own(module) for module in {module_of_code(one) for _, one in functions}}
-        return sorted((key, one) for key, one in functions if own[module_of_code(one)])
-
-    def _imported(self, one: Import, module: dict[str, Any], names: Chain) -> str:
-        """Follows what an import inside a function binds. No library is imported for it."""
-        package = module.get("__package__") or str(module.get("__name__", "")).rpartition(".")[0]
-        prefix = "." * one.level
-        try:
-            load, bound = (importlib.util.resolve_name(prefix + name, package) for name in (one.load, one.bound))
-        except ImportError:
-            return "undefined"
-        path = [one.attribute, *names] if one.attribute else [*names]
-        if not self._is_own(load):
-            # The same words whether it is loaded by now or not.
-            found = value_at(sys.modules.get(bound), path)
-            return self.add(found, bound) if self._is_put_there(found) else f"import {'.'.join((bound, *path))}"
-        try:
-            importlib.import_module(load)
-            value: Any = sys.modules[bound]
-            if one.attribute and not hasattr(value, one.attribute):
-                return self._attribute(importlib.import_module(f"{load}.{one.attribute}"), bound, names)
-        except ImportError:
-            return "undefined"
-        return self._attribute(value, bound, path)
-
-    def _is_own(self, module: str) -> bool:
-        return top_level(module) == self._package or is_local(module)
-
-    def _name(self, module: str, name: str) -> str:
-        """Names of the first function's module go without it: code of a notebook may stand in a module elsewhere."""
-        return name if canonical(module) == self._module else f"{canonical(module)}.{name}"
+        return isinstance(value, FunctionType) or type(value).__module__ in MOCKS
 
     def _remember(self, value: Any, target: str) -> str:
         self._alive.append(value)

@@ -1,8 +1,8 @@
 """What a function consists of beside its code: what it closes over, its defaults, and where it was written."""
 
 import functools
-from collections.abc import Iterable, Iterator
-from types import FunctionType, ModuleType
+from collections.abc import Iterator
+from types import FunctionType
 from typing import Any
 
 from xpstore._identity.ownership import full_name
@@ -48,12 +48,3 @@ def bound_arguments(value: functools.partial[Any]) -> Iterator[tuple[str, Any]]:
 def label(key: Any) -> str:
     """A key of a table of functions as text."""
     return key if isinstance(key, str) else full_name(key)
-
-
-def value_at(value: Any, names: Iterable[str]) -> Any:
-    """What dotted names lead to through modules, so far as that is loaded."""
-    for name in names:
-        if not isinstance(value, ModuleType):
-            break
-        value = vars(value).get(name)
-    return value

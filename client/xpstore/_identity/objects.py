@@ -23,7 +23,7 @@ from types import (
 )
 from typing import Any
 
-from xpstore._identity.arrays import expand_numpy
+from xpstore._identity.arrays import expand_numpy, expand_torch
 from xpstore._identity.columns import expand_arrow
 from xpstore._identity.estimators import expand_scipy, expand_sklearn
 from xpstore._identity.frames import expand_pandas, expand_polars
@@ -42,7 +42,6 @@ from xpstore._identity.nodes import (
 from xpstore._identity.paths import seal_path
 from xpstore._identity.reductions import attributes, expand_reduced, name_to
 from xpstore._identity.refusals import cure_of, is_idle
-from xpstore._identity.tensors import expand_torch
 
 Expanded = bytes | Branch
 

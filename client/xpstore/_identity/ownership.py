@@ -4,6 +4,7 @@ import functools
 import importlib.util
 import sys
 import sysconfig
+from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -73,14 +74,43 @@ def full_name(value: Any) -> str:
     return f"{canonical(home_of(value))}.{name}"
 
 
+def follow(found: Any, names: Iterable[str]) -> Any:
+    """What dotted names lead to, None if nowhere."""
+    for name in names:
+        found = getattr(found, name, None)
+    return found
+
+
 def is_importable(value: Any) -> bool:
     """Returns whether its module has it under its own name, so that the name says what it is."""
-    found: Any = sys.modules.get(home_of(value))
-    for name in (getattr(value, "__qualname__", None) or getattr(value, "__name__", None) or "?").split("."):
-        found = getattr(found, name, None)
-    return found is value
+    name = getattr(value, "__qualname__", None) or getattr(value, "__name__", None) or "?"
+    return follow(sys.modules.get(home_of(value)), name.split(".")) is value
 
 
 def is_hidden(cls: type) -> bool:
     """Whether a class is Python's own, in C, though no module has it under its name: the type of a generator, say."""
     return cls.__module__ == "builtins" and not cls.__flags__ & 0x200  # Py_TPFLAGS_HEAPTYPE: not made by a program
+
+
+class Border:
+    """The border between own code and libraries, as one process sees it.
+
+    Attributes:
+        module: where the function is of that all is about.
+    """
+
+    def __init__(self, module: str, package: str) -> None:
+        self.module = canonical(module)
+        self._package = package
+
+    def is_own(self, module: str) -> bool:
+        """Whether code of a module is followed."""
+        return top_level(module) == self._package or is_local(module)
+
+    def is_own_class(self, cls: type) -> bool:
+        """Of own code; or its name does not lead to it, so that it was made by a call."""
+        return self.is_own(cls.__module__) or not (is_importable(cls) or is_hidden(cls))
+
+    def name(self, module: str, name: str) -> str:
+        """Names of the function's own module go without it: code of a notebook may stand in a module elsewhere."""
+        return name if canonical(module) == self.module else f"{canonical(module)}.{name}"

@@ -3,29 +3,29 @@
 import functools
 import importlib.metadata
 import inspect
-import weakref
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+import operator
+import sys
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import FunctionType, MethodType
 from typing import Any
 
-from xpstore._identity.dependencies import Dependencies
+from xpstore._identity.dependencies import Dependencies, refuse_mock
 from xpstore._identity.describe import describe
 from xpstore._identity.functions import bound_arguments, contents
-from xpstore._identity.ownership import canonical, full_name, home_of, is_local, top_level
+from xpstore._identity.ownership import Border, full_name, home_of, is_local, top_level
+from xpstore._identity.signatures import AnyFunction, parameters_of, signature_of
 from xpstore._identity.values import Part, PartKind, fingerprint_plain
 from xpstore._identity.values import fingerprint as fingerprint_with
+from xpstore._identity.watches import Watches
 from xpstore.errors import InvalidArgument
 
-AnyFunction = Callable[..., Any]
+# Of one function: for so many mixtures of own classes among its arguments what it is made of is kept.
+MOST_FOUND = 16
 
 
 class Doubt(InvalidArgument):
     """What a result depends on cannot be seen, so that no entry of the cache may be taken for it."""
-
-
-class NotBound(TypeError):
-    """A function does not take the arguments of a call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,56 +108,105 @@ def identify(
         identify(train, version=2, depends=("torch",))
         ```
     """
-    return identify_call(function, declare(name=name, version=version, depends=depends, ignore=ignore))
+    return Identity(function, declare(name=name, version=version, depends=depends, ignore=ignore)).of_function()
 
 
-def identify_call(
-    function: AnyFunction,
-    declared: Declared,
-    args: Sequence[Any] | None = None,
-    kwargs: Mapping[str, Any] | None = None,
-) -> Process:
-    """Says which computation a call is; without arguments which one the function is.
+class Identity:
+    """Which computation a function is, and each call of it. What was found is kept while all that was looked at holds.
 
     Args:
         function: as for `identify`.
         declared: what was said about it.
-        args: the positional arguments.
-        kwargs: the keyword arguments.
-
-    Raises:
-        NotBound: the function does not take these arguments.
-        Doubt: something that the result may depend on cannot be seen; the message names it.
-        InvalidArgument: a library in `depends` is not installed.
     """
-    inner, bound = _unbound(function)
-    own_name, home = _name_of(inner), home_of(inner)
-    is_shared = canonical(home) == "__main__" or "<" in own_name  # others may have this name: <lambda>, <locals>
-    is_versioned = declared.version is not None and not (is_shared and declared.name is None)
-    members = None if args is None else list(_members(_bind(function, args, kwargs or {}), declared.ignore))
-    parts = [_library(library) for library in declared.depends]
-    if declared.version is not None:
-        parts.append(_version(declared.version))
-    try:
-        dependencies = Dependencies(home, top_level(home))
-        if is_versioned:
+
+    def __init__(self, function: AnyFunction, declared: Declared) -> None:
+        self._function = function
+        self._declared = declared
+        self._found: dict[tuple[type, ...], _Found] = {}  # by the own classes among the arguments
+
+    def of_function(self) -> Process:
+        """Which computation it is, without arguments.
+
+        Raises:
+            Doubt, InvalidArgument: as for `of_call`.
+        """
+        return self._process(())
+
+    def of_call(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Process:
+        """Which computation a call is.
+
+        Raises:
+            NotBound: the function does not take these arguments.
+            Doubt: something that the result may depend on cannot be seen; the message names it.
+            InvalidArgument: a library in `depends` is not installed.
+        """
+        return self._process([*parameters_of(self._function, args, kwargs, self._declared.ignore)])
+
+    def is_current(self, process: Process) -> bool:
+        """Whether the code is still what it was when the process of a call was made.
+
+        What came or went meanwhile is not compared, such as classes of what it put into a global: were other code bound
+        to a name, whatever has the name would not be the same.
+        """
+        if any(found.code is process.code and found.watches.are_same() for found in [*self._found.values()]):
+            return True
+        try:
+            now = self.of_function().code
+        except Doubt:
+            return False
+        return all(now.get(name, fingerprint) == fingerprint for name, fingerprint in process.code.items())
+
+    def _process(self, members: Sequence[tuple[str, Any]]) -> Process:
+        inner, bound = _unbound(self._function)
+        name, home = _name_of(inner), home_of(inner)
+        libraries = [_library(library) for library in sorted(self._declared.depends)]
+        arguments = _Arguments(Border(home, top_level(home)))
+        try:
+            parameters = [
+                Part(PartKind.PARAMETER, key, fingerprint_with(value, key, follower=arguments), describe(value))
+                for key, value in members
+            ]
+            found = self._known(name, tuple(arguments.classes)) or self._find(name, inner, bound, arguments)
+        except InvalidArgument as error:
+            raise Doubt(str(error)) from error
+        except Exception as error:  # walking calls code of others: a module's `__getattr__`, an object's `__getstate__`
+            raise Doubt(f"{name}: looking at what it depends on raised {type(error).__name__}: {error}") from error
+        return Process(self._declared.name or name, (*found.parts, *libraries, *parameters), found.caution, found.code)
+
+    def _known(self, name: str, classes: tuple[type, ...]) -> "_Found | None":
+        found = self._found.get(classes)
+        return found if found is not None and found.name == name and found.watches.hold() else None
+
+    def _find(self, name: str, inner: Any, bound: Sequence[tuple[str, Any]], arguments: "_Arguments") -> "_Found":
+        declared, border = self._declared, arguments.border
+        is_shared = border.module == "__main__" or "<" in name  # others may have this name: <lambda>, <locals>
+        dependencies = Dependencies(border)
+        if declared.version is not None and not (is_shared and declared.name is None):
             dependencies.add_versioned(inner, [*bound, *_closed_over(inner)])
         else:
-            dependencies.add_root(function, own_name, declared.ignore)
+            dependencies.add_root(self._function, name, declared.ignore)
         code = {part.name: part.fingerprint for part in dependencies.parts.found if part.kind is PartKind.CODE}
-        follower = _Arguments(dependencies)
-        parameters = [
-            Part(PartKind.PARAMETER, name, fingerprint_with(value, name, follower=follower), describe(value))
-            for name, value in members or ()
-        ]
-        parts += dependencies.finish()
-    except InvalidArgument as error:
-        raise Doubt(str(error)) from error
-    except Exception as error:  # walking calls code of others: a module's `__getattr__`, an object's `__getstate__`
-        raise Doubt(f"{own_name}: looking at what it depends on raised {type(error).__name__}: {error}") from error
-    ordered = sorted(parts, key=lambda part: (part.kind, part.name))
-    caution = _caution(own_name, declared) if is_shared and declared.name is None else ""
-    return Process(declared.name or own_name, (*ordered, *parameters), caution, code)
+        for cls in arguments.classes:
+            dependencies.add(cls, full_name(cls))
+        parts = [*dependencies.finish(), *([] if declared.version is None else [_version(declared.version)])]
+        caution = _caution(name, declared) if is_shared and declared.name is None else ""
+        ordered = tuple(sorted(parts, key=lambda part: (part.kind, part.name)))
+        found = _Found(name, ordered, caution, code, dependencies.watches)
+        if len(self._found) >= MOST_FOUND:
+            self._found.clear()
+        self._found[tuple(arguments.classes)] = found
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a function is made of, with what was looked at to find it."""
+
+    name: str
+    parts: tuple[Part, ...]
+    caution: str
+    code: Mapping[str, str]
+    watches: Watches
 
 
 def _caution(name: str, declared: Declared) -> str:
@@ -207,13 +256,17 @@ class _ByCode:
 
 
 class _Arguments(_ByCode):
-    """The follower of arguments: the classes of the objects in them are parts of the process."""
+    """The follower of arguments: the own classes of the objects in them are parts of the process, as they are met."""
 
-    def __init__(self, dependencies: Dependencies) -> None:
-        self._dependencies = dependencies
+    def __init__(self, border: Border) -> None:
+        self.border = border
+        self.classes: dict[type, None] = {}
 
     def met(self, value: Any) -> None:
-        self._dependencies.met(value)
+        refuse_mock(value)
+        kind = type(value)
+        if not isinstance(value, type) and kind not in self.classes and self.border.is_own_class(kind):
+            self.classes[kind] = None
 
 
 def fingerprint_code(value: Any) -> str:
@@ -223,7 +276,7 @@ def fingerprint_code(value: Any) -> str:
         InvalidArgument: its code cannot be seen.
     """
     home = home_of(_unbound(value)[0])
-    dependencies = Dependencies(home, top_level(home) if is_local(home) else "")
+    dependencies = Dependencies(Border(home, top_level(home) if is_local(home) else ""))
     target = dependencies.add(value, full_name(value))
     parts = sorted((int(part.kind), part.name, part.fingerprint) for part in dependencies.finish())
     return fingerprint_plain((full_name(value), target, parts))
@@ -243,84 +296,12 @@ def check_cacheable(function: AnyFunction, ignore: Collection[str] = ()) -> None
         raise InvalidArgument(f"{_name_of(function)} is a generator, whose values cannot be kept: return a list")
     if not ignore:
         return
-    parameters = _signature(function).parameters
+    parameters = signature_of(function).parameters
     takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
     for name in ignore:
         if name not in parameters and not takes_any:
             known = ", ".join(parameters) or "none"
             raise InvalidArgument(f"ignore = {name!r}: {_name_of(function)} has no such parameter; it has: {known}")
-
-
-def _bind(function: AnyFunction, args: Sequence[Any], kwargs: Mapping[str, Any]) -> inspect.BoundArguments:
-    """The arguments of a call by parameter: `f(1)`, `f(x=1)` and `f(x=1, y=<its default>)` give the same.
-
-    Raises:
-        NotBound: the function does not take these arguments.
-    """
-    try:
-        bound = _signature(function).bind(*args, **kwargs)
-    except TypeError as error:
-        raise NotBound(str(error)) from error
-    bound.apply_defaults()
-    return bound
-
-
-def _members(bound: inspect.BoundArguments, ignore: Collection[str]) -> Iterator[tuple[str, Any]]:
-    """Those of `*args` are `args[0]`, `args[1]`; those of `**kwargs` are `kwargs.name`. `self` is one of them."""
-    for name, value in bound.arguments.items():
-        kind = bound.signature.parameters[name].kind
-        if name in ignore:
-            continue
-        if kind is inspect.Parameter.VAR_POSITIONAL:
-            yield from ((f"{name}[{position}]", item) for position, item in enumerate(value))
-        elif kind is inspect.Parameter.VAR_KEYWORD:
-            yield from ((f"{name}.{key}", item) for key, item in value.items() if key not in ignore)
-        else:
-            yield name, value
-
-
-_Signatures = weakref.WeakKeyDictionary[FunctionType, tuple[Any, Any, dict[str, int], inspect.Signature]]
-_signatures: _Signatures = weakref.WeakKeyDictionary()
-_ANYTHING = inspect.signature(lambda *args, **kwargs: None)
-
-
-def _signature(function: AnyFunction) -> inspect.Signature:
-    """What can be passed to what is called: neither to what it wraps, nor what it says of itself."""
-    if isinstance(function, FunctionType):
-        return _signature_of_function(function)
-    if isinstance(function, MethodType):
-        return inspect.signature(MethodType(_bare(function.__func__), function.__self__))
-    if isinstance(function, functools.partial):
-        return inspect.signature(functools.partial(_bare(function.func), *function.args, **function.keywords))
-    wrapped = getattr(function, "__wrapped__", None)
-    if wrapped is not None and top_level(type(function).__module__) in ("functools", "xpstore"):
-        return _signature(wrapped)  # they pass on what they are given
-    call = None if isinstance(function, type) else getattr(type(function), "__call__", None)  # noqa: B004
-    if isinstance(call, FunctionType):
-        return inspect.signature(MethodType(_bare(call), function))
-    try:
-        return inspect.signature(function)
-    except ValueError:  # of C, and says nothing
-        return _ANYTHING
-
-
-def _signature_of_function(function: FunctionType) -> inspect.Signature:
-    """Remembered while its code and its defaults are the same objects."""
-    code, values = function.__code__, function.__defaults__
-    keywords = {name: id(value) for name, value in (function.__kwdefaults__ or {}).items()}  # held by the signature
-    known = _signatures.get(function)
-    if known is None or known[0] is not code or known[1] is not values or known[2] != keywords:
-        known = _signatures[function] = (code, values, keywords, inspect.signature(_bare(function)))
-    return known[3]
-
-
-def _bare(function: Any) -> Any:
-    """The function without its attributes: `__wrapped__` and `__signature__` are believed first."""
-    if not isinstance(function, FunctionType):
-        return function
-    copy = FunctionType(function.__code__, {}, function.__name__, function.__defaults__, function.__closure__)
-    copy.__kwdefaults__ = function.__kwdefaults__
-    return copy
 
 
 def _unbound(function: Any) -> tuple[Any, list[tuple[str, Any]]]:
@@ -345,10 +326,27 @@ def _version(text: str) -> Part:
     return Part(PartKind.VERSION, "version", fingerprint_plain(text), text)
 
 
-@functools.cache
+# What was looked up, with the modules of the library and how they were loaded then.
+_libraries: dict[str, tuple[list[Any], Part]] = {}
+
+
 def _library(name: str) -> Part:
-    version = _installed_version(name)
-    return Part(PartKind.LIBRARY, name, fingerprint_plain(version), version)
+    """Looked up again once it is loaded or reloaded: what was installed meanwhile is what runs then."""
+    specs = [getattr(sys.modules.get(module), "__spec__", None) for module in _modules_of(name)]
+    known = _libraries.get(name)
+    if known is None or any(map(operator.is_not, known[0], specs)):
+        version = _installed_version(name)
+        known = _libraries[name] = specs, Part(PartKind.LIBRARY, name, fingerprint_plain(version), version)
+    return known[1]
+
+
+@functools.cache
+def _modules_of(name: str) -> list[str]:
+    """The top-level modules of a package or distribution."""
+    if name in sys.modules:
+        return [name]
+    found = importlib.metadata.packages_distributions()
+    return [name, *(module for module, distributions in found.items() if name in distributions)]
 
 
 def _installed_version(name: str) -> str:

@@ -22,6 +22,11 @@ class Readings:
         self._texts: list[tuple[str, str]] = []
         self._functions: list[tuple[str, FunctionType]] = []
 
+    @property
+    def read_any(self) -> bool:
+        """Whether some code reads any of it."""
+        return self.read_subclasses or self._read_texts or self._read_lines
+
     def note_function(self, name: str, function: FunctionType, references: References) -> None:
         """A function was met."""
         self.read_subclasses |= references.read_subclasses

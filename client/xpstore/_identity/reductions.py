@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from xpstore._identity.nodes import Branch, Fields, NodeType, Reduced, name_of, no_fingerprint
+from xpstore._identity.ownership import follow
 
 PROTOCOL = 4
 
@@ -92,9 +93,7 @@ def _named(value: Any, name: str) -> Branch:
 def name_to(value: Any, name: str, *modules: str) -> str | None:
     """The module that has an object under a name; None if there is none among its own and the ones given."""
     for module in (getattr(value, "__module__", None), *modules, type(value).__module__):
-        found: Any = sys.modules.get(module) if isinstance(module, str) else None
-        for piece in name.split("."):
-            found = getattr(found, piece, None)
+        found = follow(sys.modules.get(module), name.split(".")) if isinstance(module, str) else None
         if found is not None and found is value:
             return module
     return None

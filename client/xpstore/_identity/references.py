@@ -107,6 +107,8 @@ def _read(
 ) -> None:
     every = instructions(code)
     found.names.update(code.co_names)
+    if "__class__" in cells:  # `super()` reads it, in 3.11 without an instruction
+        found.cells.add(("__class__",))
     for position, one in enumerate(every):
         if one.opname in _GLOBALS:
             found.globals.add((one.argval, *_attributes(every, position)))

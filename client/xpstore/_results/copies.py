@@ -2,8 +2,9 @@
 
 A copy is a folder `copies/<tree digest>-<bytes>` in the folder `XPSTORE_CACHE`, else `$XDG_CACHE_HOME/xpstore`, else
 `~/.cache/xpstore`; it may be deleted at any time. In it are `files` and `manifest`, whose tree digest is the folder's
-name. It appears by one rename, so any number of processes may make the same one, and be killed while they do. The least
-recently used copies go when all together exceed `XPSTORE_CACHE_MIB` (10,240); a setting of 0 keeps none.
+name; one small file alone is a file instead (`small_copies.py`). It appears by one rename, so any number of processes
+may make the same one, and be killed while they do. The least recently used copies go when all together exceed
+`XPSTORE_CACHE_MIB` (10,240); a setting of 0 keeps none.
 """
 
 import atexit
@@ -26,8 +27,10 @@ from xpstore._files.scan import scan
 from xpstore._machine.file_status import identity_of, is_private, is_settled
 from xpstore._machine.progress import progress
 from xpstore._machine.settings import cache_folder, setting
+from xpstore._results import small_copies
 from xpstore._results.formats import OwnBuffer, read_file
 from xpstore._results.pins import is_free, pin
+from xpstore._results.small_copies import SmallCopy
 from xpstore._service.connection import Connection
 from xpstore.errors import DataLoss, InvalidArgument, NotFound
 from xpstore.v1 import artifact_pb2 as pb
@@ -116,6 +119,7 @@ class LocalCopies:
 
     def __init__(self, folder: Path, limit_bytes: int) -> None:
         self._folder = folder
+        self._path = str(folder)
         self._limit_bytes = limit_bytes
         self._unchecked_bytes = limit_bytes  # what others have put there is not known yet
 
@@ -133,7 +137,7 @@ class LocalCopies:
         self,
         connection: Connection,
         version: pb.ArtifactVersion,
-        read: "Callable[[LocalCopy], T]",
+        read: "Callable[[LocalCopy | SmallCopy], T]",
         file: pb.ArtifactFile | None = None,
     ) -> T:
         """Reads a version from its copy, which is made if there is none; or one file of it, without the others.
@@ -162,9 +166,14 @@ class LocalCopies:
                 self.trim()
         raise DataLoss(f"The copy of {version.name!r} on this machine is damaged as soon as it is made.")
 
-    def find(self, digest: bytes, size_bytes: int) -> LocalCopy | None:
+    def find(self, digest: bytes, size_bytes: int) -> LocalCopy | SmallCopy | None:
         """The copy of a version, if it is here and its manifest is sound."""
-        folder = self._folder / f"{digest.hex()}-{size_bytes}"
+        name = f"{digest.hex()}-{size_bytes}"
+        if size_bytes <= small_copies.MOST_BYTES:
+            small = small_copies.find(f"{self._path}{os.sep}{name}{small_copies.SUFFIX}", digest)
+            if small is not None:
+                return small
+        folder = self._folder / name
         try:
             page = pb.ManifestPage.FromString((folder / MANIFEST).read_bytes())
         except Exception:  # not there, most likely; else not readable, or no manifest
@@ -180,7 +189,7 @@ class LocalCopies:
 
     def fetch(
         self, connection: Connection, version: pb.ArtifactVersion, path: str, digest: bytes, size_bytes: int
-    ) -> LocalCopy:
+    ) -> LocalCopy | SmallCopy:
         """Downloads a version, or one file of it: the tree of this digest.
 
         Raises:
@@ -204,7 +213,9 @@ class LocalCopies:
         finally:
             _remove(folder)
 
-    def keep(self, made: Path, digest: bytes, size_bytes: int, entries: list[pb.ManifestEntry]) -> LocalCopy:
+    def keep(
+        self, made: Path, digest: bytes, size_bytes: int, entries: list[pb.ManifestEntry]
+    ) -> LocalCopy | SmallCopy:
         """Makes a folder the copy of a tree.
 
         Args:
@@ -219,11 +230,16 @@ class LocalCopies:
         known = [_bare(entry) for entry in entries if not entry.offset]
         if tree_digest(known) != digest:
             raise Damaged(f"{made} does not hold the tree {digest.hex()}")
+        folder = self._folder / f"{digest.hex()}-{size_bytes}"
+        if small_copies.is_small(known):
+            data = (made / known[0].path).read_bytes()
+            small_copies.write(folder.with_name(folder.name + small_copies.SUFFIX), known[0], data)
+            self._unchecked_bytes += _size_in(folder.name)
+            return SmallCopy(known[0].path, data)
         for path, _, names in os.walk(made):
             for name in names:
                 _make_read_only(Path(path, name))
         (made.parent / MANIFEST).write_bytes(pb.ManifestPage(entries=known).SerializeToString())
-        folder = self._folder / f"{digest.hex()}-{size_bytes}"
         with contextlib.suppress(OSError):  # there is one already, which is as good if it is sound
             made.parent.rename(folder)
             self._unchecked_bytes += _size_in(folder.name)
@@ -231,7 +247,8 @@ class LocalCopies:
 
     def drop(self, digest: bytes, size_bytes: int) -> None:
         """Removes a copy."""
-        _remove(self._folder / f"{digest.hex()}-{size_bytes}")
+        for suffix in ("", small_copies.SUFFIX):
+            _remove(self._folder / f"{digest.hex()}-{size_bytes}{suffix}")
 
     def trim(self) -> None:
         """Removes the least recently used copies until the rest is within the limit, but for those in use as files.
@@ -360,12 +377,15 @@ def _remove(folder: Path) -> None:
             folder.rename(doomed)
         except OSError:  # somebody else was faster
             return
-    shutil.rmtree(doomed, ignore_errors=True)
+    if doomed.is_dir():
+        shutil.rmtree(doomed, ignore_errors=True)
+    else:
+        doomed.unlink(missing_ok=True)
 
 
 def _size_in(name: str) -> int:
     """What a copy takes on disk, about."""
-    size = name.rpartition("-")[2]
+    size = name.rpartition("-")[2].removesuffix(small_copies.SUFFIX)
     return ENTRY_BYTES + int(size) if size.isdecimal() else 0
 
 

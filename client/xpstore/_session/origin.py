@@ -1,16 +1,20 @@
-"""Where what is sent to a worker process comes from: its server and its project, without any secret."""
+"""Where the work of a worker process comes from: the server and the project of its parent, without any secret."""
 
 import os
-import threading
+import sys
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Self
+from dataclasses import astuple, dataclass
+from typing import Any, Self
 
-from xpstore._session import current
 from xpstore._session.client import ClientBase
+from xpstore._session.registry import handle
+from xpstore._values.ids import new_id
 from xpstore.errors import NotInitialized
+from xpstore.v1 import project_pb2 as pb
 
-_lock = threading.Lock()
+# In the `_config` of multiprocessing's process objects, which each child gets from its parent however it is started.
+# The environment would not do: programs that a program starts inherit it, and a fork server has that of when it began.
+_CONFIG_KEY = "xpstore"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,44 +24,80 @@ class Origin:
     Attributes:
         server: what tells the server from others on a machine; see `Connection.server`.
         api_url: its address.
-        project: the caller's id of the current project, None without one.
+        is_offline: whether nothing is sent to it.
+        project: the current project as the server described it, serialized; None without one.
     """
 
     server: str
     api_url: str
-    project: str | None
+    is_offline: bool
+    project: bytes | None
 
     @classmethod
-    def here(cls) -> Self | None:
-        """The session of this process, None without one."""
-        client, project = current.find_client(), current.current_project()
-        return None if client is None else cls(client.server, client.api_url, None if project is None else project.id)
+    def of(cls, client: ClientBase, project: Any) -> Self:
+        """The session of a client with a project or None."""
+        wire = None if project is None else (project._opened or pb.Project(id=project.id)).SerializeToString()
+        return cls(client.server, client.api_url, client.offline is not None, wire)
 
-    def join(self, connect: Callable[..., ClientBase]) -> None:
-        """Connects this process to the same server, and makes the project current, unless it did so itself.
+    @classmethod
+    def of_parent(cls) -> Self | None:
+        """The session that the parent of this worker had when it started it; None without one."""
+        process = sys.modules.get("multiprocessing.process")
+        told = None if process is None else process.current_process()._config.get(_CONFIG_KEY)
+        return cls(*told) if isinstance(told, tuple) and told else None
 
-        Args:
-            connect: makes a client.
+    def connect(self) -> ClientBase:
+        """Connects this process to the same server.
 
         Raises:
             NotInitialized: the server wants a key, and the environment has none.
         """
-        with _lock:
-            if current.find_client() is None:
-                current.set_client(self._client(connect))
-            if self.project:
-                os.environ.setdefault("XPSTORE_PROJECT", self.project)
-
-    def _client(self, connect: Callable[..., ClientBase]) -> ClientBase:
         if self.server.startswith("embedded:"):
             if not os.environ.get("XPSTORE_API_URL"):
-                client = connect()
+                client = _Joined(offline=self.is_offline)
                 if client.server == self.server:
                     return client
                 client.close()
-        elif os.environ.get("XPSTORE_API_KEY"):
-            return connect(api_url=self.api_url)
+        elif self.is_offline or os.environ.get("XPSTORE_API_KEY"):
+            return _Joined(api_url=self.api_url, offline=self.is_offline)
         raise NotInitialized(
-            f"This process was sent work of {self.api_url} and has no key for it: set XPSTORE_API_KEY before it is "
-            "started, or call xpstore.init(api_key, api_url) in it."
+            f"This worker process has work of {self.api_url} and no key for it: set XPSTORE_API_KEY before it starts, "
+            "or give its pool initializer=xpstore.init, initargs=(api_key, api_url)."
         )
+
+    def project_on(self, client: ClientBase) -> Any:
+        """Its project, None without one. On a server that this process chose by itself it is that of the same id."""
+        if self.project is None:
+            return None
+        wire = pb.Project.FromString(self.project)
+        if client.server != self.server or not wire.uid:
+            request = pb.CreateProjectRequest(
+                project_id=wire.id, name=wire.name or wire.id, creation_id=new_id(), allow_existing=True
+            )
+            wire = client.call(client.stubs.projects.CreateProject, request).project
+        return handle(wire, client)
+
+
+class _Joined(ClientBase):
+    """A client of a worker."""
+
+    def check(self) -> None:
+        """Its parent proved address and key: where the server is away now, the work can go on without it."""
+
+
+class _Told:
+    """Pickled when a child is started, as the session is then; of plain types, so that it costs a child no import."""
+
+    def __init__(self, here: Callable[[], Origin | None]) -> None:
+        self._here = here
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        origin = self._here()
+        return tuple, (() if origin is None else astuple(origin),)
+
+
+def tell_workers(here: Callable[[], Origin | None]) -> None:
+    """Has the worker processes that this one starts find the session that it has then."""
+    from multiprocessing import process  # here, as `import xpstore` need not wait for it
+
+    vars(process.current_process())["_config"][_CONFIG_KEY] = _Told(here)

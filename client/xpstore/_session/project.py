@@ -89,6 +89,8 @@ def get_project() -> Any:
     project = current.current_project()
     if project is None:
         client = current.get_client()
+        project = current.current_project()  # in a worker process that of its parent came with the client
+    if project is None:
         named = os.environ.get("XPSTORE_PROJECT")
         if not named:
             raise NoProject(

@@ -237,7 +237,7 @@ export function fingerprintProcess(name: string, parts: Part[]): string {
       throw new Error("two parts have the same kind and name");
   });
   const encoded = order.map((part) => tuple([int(part.kind), str(part.name), bytes(hex(part.fingerprint))]));
-  return digest("xpstore process v1\n", str(name), ...encoded);
+  return digest("xpstore process v2\n", str(name), ...encoded);
 }
 
 function isRefused(act: () => string): boolean {

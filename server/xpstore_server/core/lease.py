@@ -61,6 +61,7 @@ class Completion:
     process: Process
     duration_us: int
     ttl_us: int | None
+    fingerprint_format: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +224,7 @@ def complete(tx: Transaction, principal: str, project_uid: str, version_id: str,
         "duration_us": done.duration_us,
         "expires_at_us": None if ttl_us is None else now + ttl_us,
         "hits": 0,
+        "fingerprint_format": done.fingerprint_format,
     }
     tx.insert(entry, row)
 

@@ -45,6 +45,11 @@ PROCESS_PARTS = 1_000
 PROCESS_BYTES = 256 << 10
 PART_NAME_LENGTH = 512
 PART_TEXT_LENGTH = 256
+FINGERPRINTS = 1_000
+# The newest format of fingerprints (docs/fingerprint.md). Entries of those before are found by no client of today.
+FINGERPRINT_FORMAT = 2
+# How long it is counted what came out when a hit was computed again.
+VERIFICATION_KEPT_US = 90 * 24 * 3600 * 1_000_000
 # Among how many entries of a process the one most like a miss is looked for.
 NEAREST = 100
 WAIT_US = 20 * 1_000_000

@@ -8,19 +8,23 @@ from sqlalchemy import ColumnElement, true
 from xpstore.v1 import cache_pb2 as pb
 from xpstore.v1 import cache_pb2_grpc
 from xpstore_server.auth import principal
-from xpstore_server.core import cache, explain, lease, limits
-from xpstore_server.core.cache import Found
+from xpstore_server.core import cache, explain, lease, limits, verification
+from xpstore_server.core.cache import EntryKey, Found
 from xpstore_server.core.errors import InvalidArgument
 from xpstore_server.core.lease import Reservation, Waited, Wanted
 from xpstore_server.rpc.cache_wire import (
     a_key,
     a_lease_id,
     a_max_age,
+    a_report,
     entry_to_wire,
     explanation_to_wire,
+    fingerprints_of,
+    hit_to_wire,
     lease_ids,
     lease_to_wire,
     outcome_to_wire,
+    verifications_to_wire,
 )
 from xpstore_server.rpc.fields import a_fingerprint, a_name, a_text, a_uuid, an_age, if_set
 from xpstore_server.rpc.hits import HitCounter
@@ -45,6 +49,19 @@ class CacheService(cache_pb2_grpc.CacheServiceServicer):
         key, max_age_us = a_key(request), a_max_age(request)
         found = await self._database.read_async(lambda tx: cache.lookup(tx, key, max_age_us))
         return pb.LookupCacheEntryResponse(entry=None if found is None else self._a_hit(found))
+
+    async def LookupCacheEntries(
+        self, request: pb.LookupCacheEntriesRequest, context: Any
+    ) -> pb.LookupCacheEntriesResponse:
+        uid, max_age_us = a_uuid("project_uid", request.project_uid), a_max_age(request)
+        asked = fingerprints_of("fingerprints", request.fingerprints)
+        found = await self._database.read_async(lambda tx: cache.lookup_many(tx, uid, asked, max_age_us))
+        answer = pb.LookupCacheEntriesResponse()
+        for position, fingerprint in enumerate(asked):
+            if row := found.get(fingerprint):
+                self._hits.add(EntryKey(uid, fingerprint), row.now_us)
+                answer.hits.append(hit_to_wire(position, row))
+        return answer
 
     async def ReserveCacheEntry(
         self, request: pb.ReserveCacheEntryRequest, context: Any
@@ -88,7 +105,7 @@ class CacheService(cache_pb2_grpc.CacheServiceServicer):
         held = frozenset(lease_ids("held_tokens", request.held_tokens))
         outcome = await self._waiting.wait(waited, timeout_us / 1_000_000, held)
         if outcome.entry is not None:
-            self._hits.add(outcome.entry)
+            self._count(outcome.entry)
         return outcome_to_wire(outcome)
 
     async def FailCacheLease(self, request: pb.FailCacheLeaseRequest, context: Any) -> pb.FailCacheLeaseResponse:
@@ -105,6 +122,13 @@ class CacheService(cache_pb2_grpc.CacheServiceServicer):
         ended = await self._database.write_async(lambda tx: lease.release(tx, id_))
         self._waiting.wake(id_)
         return pb.ReleaseCacheLeaseResponse(ended=ended)
+
+    async def ReportCacheVerification(
+        self, request: pb.ReportCacheVerificationRequest, context: Any
+    ) -> pb.ReportCacheVerificationResponse:
+        report = a_report(request)
+        await self._database.write_async(lambda tx: verification.report(tx, report))
+        return pb.ReportCacheVerificationResponse()
 
     async def InvalidateCacheEntries(
         self, request: pb.InvalidateCacheEntriesRequest, context: Any
@@ -146,17 +170,25 @@ class CacheService(cache_pb2_grpc.CacheServiceServicer):
         self, request: pb.GetCacheStatisticsRequest, context: Any
     ) -> pb.GetCacheStatisticsResponse:
         uid = a_uuid("project_uid", request.project_uid)
-        row = await self._database.read_async(lambda tx: cache.statistics(tx, uid))
+        row, counts = await self._database.read_async(
+            lambda tx: (cache.statistics(tx, uid), verification.counts(tx, uid))
+        )
         return pb.GetCacheStatisticsResponse(
             entry_count=row.entries,
             hits=row.hits,
             saved_us=min(int(row.saved_us), INT64_MAX),
             size_bytes=row.size_bytes,
+            outdated_count=row.outdated,
+            outdated_size_bytes=row.outdated_size_bytes,
+            verifications=verifications_to_wire(counts),
         )
 
     def _a_hit(self, found: Found) -> pb.CacheEntry:
-        self._hits.add(found)
+        self._count(found)
         return entry_to_wire(found)
+
+    def _count(self, found: Found) -> None:
+        self._hits.add(EntryKey(found.row.project_uid, found.row.fingerprint), found.row.now_us)
 
 
 def _selected(request: pb.InvalidateCacheEntriesRequest) -> ColumnElement[bool]:
@@ -167,5 +199,7 @@ def _selected(request: pb.InvalidateCacheEntriesRequest) -> ColumnElement[bool]:
             return cache.entry.c.process_name == a_name("process_name", request.process_name)
         case "all" if request.all:
             return true()
+        case "outdated" if request.outdated:
+            return cache.IS_OUTDATED
         case _:
-            raise InvalidArgument("selector", "", "must be fingerprint, process_name or all = true")
+            raise InvalidArgument("selector", "", "must be fingerprint, process_name, all = true or outdated = true")

@@ -1,6 +1,6 @@
 """The cache as messages: requests checked, rows written."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from google.protobuf.message import Message
@@ -14,6 +14,7 @@ from xpstore_server.core.errors import InvalidArgument
 from xpstore_server.core.explain import Explanation
 from xpstore_server.core.lease import Completion, Outcome, id_of
 from xpstore_server.core.process import Difference
+from xpstore_server.core.verification import Report
 from xpstore_server.rpc.artifact_wire import version_to_wire
 from xpstore_server.rpc.fields import a_fingerprint, a_period, a_uuid, an_age, if_set
 from xpstore_server.rpc.process_wire import a_process, part_to_wire
@@ -26,14 +27,33 @@ _STATES = {
     "running": pb.CACHE_STATE_RUNNING,
 }
 
+OUTCOMES = {
+    pb.CACHE_VERIFICATION_SAME: "same",
+    pb.CACHE_VERIFICATION_EQUAL: "equal",
+    pb.CACHE_VERIFICATION_DIFFERENT: "different",
+    pb.CACHE_VERIFICATION_UNSTABLE: "unstable",
+    pb.CACHE_VERIFICATION_FAILED: "failed",
+}
+
 KeyRequest = (
-    pb.LookupCacheEntryRequest | pb.ReserveCacheEntryRequest | pb.WaitForCacheEntryRequest | pb.ExplainCacheEntryRequest
+    pb.ReportCacheVerificationRequest
+    | pb.LookupCacheEntryRequest
+    | pb.ReserveCacheEntryRequest
+    | pb.WaitForCacheEntryRequest
+    | pb.ExplainCacheEntryRequest
 )
 
 
 def a_key(wire: KeyRequest) -> EntryKey:
     """Project and fingerprint of a request."""
     return EntryKey(a_uuid("project_uid", wire.project_uid), a_fingerprint("fingerprint", wire.fingerprint))
+
+
+def fingerprints_of(field: str, values: Sequence[str]) -> list[str]:
+    """Many fingerprints, or one, or none."""
+    if len(values) > limits.FINGERPRINTS:
+        raise InvalidArgument(field, len(values), f"must be at most {limits.FINGERPRINTS}")
+    return [a_fingerprint(field, value) for value in values]
 
 
 def a_max_age(wire: Message) -> int | None:
@@ -64,7 +84,22 @@ def a_completion(field: str, wire: artifact_pb2.CacheCompletion) -> Completion:
         process=a_process(f"{field}.process", wire.process),
         duration_us=duration_us,
         ttl_us=if_set(wire, "ttl_us", a_period, prefix=f"{field}."),
+        fingerprint_format=if_set(wire, "fingerprint_format", _a_format, prefix=f"{field}.") or 1,
     )
+
+
+def _a_format(field: str, value: int) -> int:
+    if value < 1:
+        raise InvalidArgument(field, value, "must be at least 1")
+    return value
+
+
+def a_report(wire: pb.ReportCacheVerificationRequest) -> Report:
+    key = a_key(wire)
+    outcome = OUTCOMES.get(wire.outcome)
+    if outcome is None:
+        raise InvalidArgument("outcome", wire.outcome, f"must be one of {', '.join(map(str, OUTCOMES))}")
+    return Report(a_uuid("id", wire.id), key.project_uid, outcome)
 
 
 def entry_to_wire(found: Found) -> pb.CacheEntry:
@@ -78,7 +113,28 @@ def entry_to_wire(found: Found) -> pb.CacheEntry:
         expires_at_us=row.expires_at_us,
         hits=row.hits,
         last_hit_at_us=row.last_hit_at_us,
+        fingerprint_format=row.fingerprint_format,
     )
+
+
+def hit_to_wire(position: int, row: Row[Any]) -> pb.CacheHit:
+    return pb.CacheHit(
+        position=position,
+        version_id=row.id,
+        digest=row.digest,
+        size_bytes=row.size_bytes,
+        duration_us=row.duration_us,
+    )
+
+
+def verifications_to_wire(rows: Iterable[Row[Any]]) -> list[pb.CacheVerificationCount]:
+    """In the order of the enumeration."""
+    counts = {row.outcome: row.times for row in rows}
+    return [
+        pb.CacheVerificationCount(outcome=outcome, count=counts[name])
+        for outcome, name in OUTCOMES.items()
+        if name in counts
+    ]
 
 
 def lease_to_wire(row: Row[Any]) -> pb.CacheLease:

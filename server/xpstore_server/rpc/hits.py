@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
+from functools import partial
 
 from xpstore_server.core import cache
-from xpstore_server.core.cache import EntryKey, Found
+from xpstore_server.core.cache import EntryKey
 from xpstore_server.store.database import Database
 
 log = logging.getLogger("xpstore")
@@ -20,8 +21,9 @@ class HitCounter:
         self._counted: dict[EntryKey, tuple[int, int]] = {}
         self._task: asyncio.Task[None] | None = None
 
-    def add(self, found: Found) -> None:
-        self._put(EntryKey(found.row.project_uid, found.row.fingerprint), 1, found.row.now_us)
+    def add(self, key: EntryKey, at_us: int) -> None:
+        """Counts one hit."""
+        self._put(key, 1, at_us)
         if self._task is None or self._task.done():
             self._task = asyncio.ensure_future(self._flush_later())
 
@@ -34,14 +36,14 @@ class HitCounter:
         """Writes what was counted; what cannot be written now is tried again."""
         counted, self._counted = self._counted, {}
         hits = [(key, more, at_us) for key, (more, at_us) in counted.items()]
-        if not hits:
-            return
-        try:
-            await self._database.write_async(lambda tx: cache.add_hits(tx, hits))
-        except Exception as error:
-            log.warning("hits of the cache were not written, and are tried again: %s", error)
-            for key, more, at_us in hits:
-                self._put(key, more, at_us)
+        for start in range(0, len(hits), cache.BATCH):
+            some = hits[start : start + cache.BATCH]
+            try:
+                await self._database.write_async(partial(cache.add_hits, hits=some))
+            except Exception as error:
+                log.warning("hits of the cache were not written, and are tried again: %s", error)
+                for hit in some:
+                    self._put(*hit)
 
     def _put(self, key: EntryKey, more: int, at_us: int) -> None:
         before, last_us = self._counted.get(key, (0, 0))

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from xpstore._caching.calls import call_of
 from xpstore._identity.values import fingerprint_process
-from xpstore.cached_function import _Call
 
 # What says that a call is computed uncached, with a warning; the rest is raised to the caller.
 DOUBTS = {"Doubt", "NotBound"}
@@ -11,10 +11,9 @@ DOUBTS = {"Doubt", "NotBound"}
 
 def key_of(entry: Any, arguments: tuple[Any, ...]) -> dict[str, str]:
     """The `key` of a call, why it is computed `uncached`, or what was `raised`."""
-    call = _Call((*entry._bound, *arguments), {}, lambda: None, lambda: False)
-    identified = getattr(entry, "_identified", None) or entry._full_process
+    call = call_of(entry._function, (*entry._bound, *arguments), {})
     try:
-        process = identified(call)
+        process = entry._identified(call)
         return {"key": fingerprint_process(process.name, process.parts)}
     except Exception as error:
         kind = type(error).__name__
@@ -24,3 +23,8 @@ def key_of(entry: Any, arguments: tuple[Any, ...]) -> dict[str, str]:
 def value_of(entry: Any, arguments: tuple[Any, ...]) -> str:
     """What the function returns where nothing is cached."""
     return repr(entry._function(*entry._bound, *arguments))
+
+
+def anew(entry: Any) -> Any:
+    """The same cached function, which has kept nothing of itself."""
+    return type(entry)(entry._function, entry._declared, entry._bound)

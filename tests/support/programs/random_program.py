@@ -38,6 +38,7 @@ class Version:
         mode: how it is run: see `running.MODES`.
         patch: a statement that is run after the import.
         then: files that are on disk when the call is made, if they are not those that were imported.
+        is_kept: the cached function is asked for its key, patched, and asked again, as what it remembers may be old.
     """
 
     files: dict[str, str]
@@ -46,6 +47,7 @@ class Version:
     mode: str
     patch: str = ""
     then: dict[str, str] | None = None
+    is_kept: bool = False
 
 
 @dataclass(slots=True)
@@ -109,12 +111,18 @@ class RandomProgram:
         """With the real edit; or with the patch."""
         if self.patch:
             before = self.before()
-            return Version(before.files, before.entry, before.arguments, before.mode, self.patch)
+            return Version(before.files, before.entry, before.arguments, before.mode, self.patch, is_kept=True)
         return self._write(frozenset([self.edit])).version
 
     def unchanged(self) -> Version | None:
         """With the harmless edit."""
         return self._write(frozenset([self.harmless])).version if self.harmless else None
+
+    def reloaded(self) -> Version:
+        """The real edit, executed where the program runs; the function that is called is the old one."""
+        before, text = self.before(), self.after().files[f"{MODULE}.py"]
+        patch = f"exec(compile({text!r}, '<reloaded>', 'exec'), globals())"
+        return Version(before.files, before.entry, before.arguments, before.mode, patch, is_kept=True)
 
     def while_running(self) -> Version | None:
         """The version before in memory, that after it on disk."""

@@ -149,7 +149,7 @@ def _write(files: dict[str, str]) -> None:
 
 
 def _observe(request: Json) -> Json:
-    from support.programs.keys import key_of, value_of  # here, as the parent of all needs no more than texts
+    from support.programs.keys import anew, key_of, value_of  # here, as the parent of all needs no more than texts
 
     os.chdir(request["folder"])
     _write(request["files"])
@@ -161,12 +161,16 @@ def _observe(request: Json) -> Json:
         if "steps" in request:
             with _project(request["service"]):
                 return {"values": [_step(step, namespace) for step in request["steps"]]}
-        if request["patch"]:
-            exec(request["patch"], namespace)
         entry, arguments = eval(request["entry"], namespace), eval(request["arguments"], namespace)
+        if request["patch"]:
+            key_of(entry, arguments)
+            exec(request["patch"], namespace)
+            arguments = eval(request["arguments"], namespace)
     except Exception:
         return {"broken": traceback.format_exc()}
     answer = key_of(entry, arguments)
+    if request["is_kept"] and answer != key_of(anew(entry), arguments):
+        return {"raised": "what was kept of the function is not what it is"}
     if request["service"]:
         answer |= _cached_call(request, entry, arguments)
     try:

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from xpstore_server.core import cache, lease
+from xpstore_server.core import cache, lease, verification
 from xpstore_server.core.garbage.reachability import Needs
 from xpstore_server.core.garbage.repack import Repack
 from xpstore_server.store.blobs.store import BlobStore
@@ -38,8 +38,8 @@ class GarbageCollector:
         return swept
 
     def _forget(self, grace: Grace, is_stopped: IsStopped) -> None:
-        """Removes old leases of the cache, and entries that are past their time by the undo window."""
-        for some in (lease.forget, partial(cache.forget, kept_us=grace.undo_us)):
+        """Removes old leases and verifications of the cache, and entries past their time by the undo window."""
+        for some in (lease.forget, verification.forget, partial(cache.forget, kept_us=grace.undo_us)):
             while not is_stopped() and self._database.write(some):
                 pass
 

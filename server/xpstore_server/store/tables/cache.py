@@ -1,6 +1,6 @@
-"""The cache: entries, and leases of those who compute."""
+"""The cache: entries, leases of those who compute, and reports of those who computed again."""
 
-from sqlalchemy import BigInteger, Index
+from sqlalchemy import BigInteger, Index, Integer, text
 from sqlmodel import SQLModel
 
 from xpstore_server.store.tables.declare import TEXT, UUID, column, partial_index, reference, table
@@ -21,6 +21,7 @@ class CacheEntry(SQLModel, table=True):
     expires_at_us: int | None = column(BigInteger, null=True)
     hits: int = column(BigInteger)
     last_hit_at_us: int | None = column(BigInteger, null=True)
+    fingerprint_format: int = column(Integer, server_default=text("1"))
     __table_args__ = (
         Index("ix_cache_entry_completed", "project_uid", "completed_at_us", "fingerprint"),
         Index("ix_cache_entry_process", "project_uid", "process_name", "completed_at_us", "fingerprint"),
@@ -54,5 +55,17 @@ class CacheLease(SQLModel, table=True):
     )
 
 
+class CacheVerification(SQLModel, table=True):
+    """What came out when a hit was computed again, for 90 days."""
+
+    __tablename__ = "cache_verification"
+    id: str = column(UUID, primary_key=True)
+    project_uid: str = reference("project.uid")
+    outcome: str = column(TEXT)
+    at_us: int = column(BigInteger, index=True)
+    __table_args__ = (Index("ix_cache_verification_project", "project_uid", "at_us", "outcome"),)
+
+
 cache_entry = table(CacheEntry)
 cache_lease = table(CacheLease)
+cache_verification = table(CacheVerification)

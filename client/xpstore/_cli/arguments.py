@@ -1,0 +1,39 @@
+"""What is said to commands: arguments that many of them take, and the words of a call."""
+
+import ast
+import re
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+AsJSON = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+ProjectId = Annotated[str, typer.Argument(metavar="PROJECT", help="The project's id.")]
+
+_KEYWORD = re.compile(r"([^\W\d]\w*)=(.*)", re.DOTALL)
+
+
+def to_call(words: Sequence[str]) -> tuple[list[Any], dict[str, Any]]:
+    """The arguments of a call: literals of Python, else text; `name=value` is one by keyword.
+
+    Raises:
+        BadParameter: a word reads like an option that there is not.
+    """
+    positional, by_keyword = list[Any](), dict[str, Any]()
+    for word in words:
+        if found := _KEYWORD.fullmatch(word):
+            by_keyword[found[1]] = _value(found[2])
+        elif word.startswith("-") and isinstance(_value(word), str):
+            raise typer.BadParameter(
+                f"there is no option {word}; a text like that needs quotes of its own: '\"{word}\"'"
+            )
+        else:
+            positional.append(_value(word))
+    return positional, by_keyword
+
+
+def _value(word: str) -> Any:
+    try:
+        return ast.literal_eval(word.strip())
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):  # what it raises for text
+        return word

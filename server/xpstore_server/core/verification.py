@@ -1,0 +1,50 @@
+"""What came out when hits were computed again: reports of clients, counted for 90 days."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, delete, func, select
+
+from xpstore_server.core import cache, limits, project
+from xpstore_server.store import tables
+from xpstore_server.store.database import Transaction
+
+verification = tables.cache_verification
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What came out, under the client-made id of having tried."""
+
+    id: str
+    project_uid: str
+    outcome: str
+
+
+def report(tx: Transaction, one: Report) -> None:
+    """Notes a report; one that is there stays as it is."""
+    project.get(tx, project_uid=one.project_uid)
+    row = {"id": one.id, "project_uid": one.project_uid, "outcome": one.outcome, "at_us": tx.now_us()}
+    tx.insert_ignore(verification, row)
+
+
+def counts(tx: Transaction, project_uid: str) -> Sequence[Row[Any]]:
+    """How often each outcome was reported of a project."""
+    query = (
+        select(verification.c.outcome, func.count().label("times"))
+        .where(verification.c.project_uid == project_uid, verification.c.at_us > _kept_since(tx))
+        .group_by(verification.c.outcome)
+    )
+    return tx.execute(query).all()
+
+
+def forget(tx: Transaction) -> int:
+    """Removes some reports that count no more."""
+    old = verification.c.at_us <= _kept_since(tx)
+    some = select(verification.c.id).where(old).limit(cache.BATCH)
+    return tx.execute(delete(verification).where(verification.c.id.in_(some))).rowcount
+
+
+def _kept_since(tx: Transaction) -> int:
+    return tx.now_us() - limits.VERIFICATION_KEPT_US

@@ -1,0 +1,1 @@
+"""Values with fingerprints: in notation, changed at random, of all kinds."""
