@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from support import fingerprint_values
+from support.fingerprints.values import estimators
 from support.kinds import plain, tables
 from support.kinds.strict import difference
 from xpstore._identity.process import fingerprint
@@ -52,7 +52,7 @@ def kinds(folder: Path) -> Iterator[Kind]:
         "pandas": tables.FRAMES,
         "Arrow": tables.ARROW,
         "scipy and matplotlib": tables.OTHERS,
-        "Fitted estimators of scikit-learn": fingerprint_values.estimators(),
+        "Fitted estimators of scikit-learn": estimators(),
     }
     for group, makes in groups.items():
         yield from (Kind(group, name, make) for name, make in makes.items())

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 from matplotlib.figure import Figure
 
-from support.fingerprint_values import labelled, scale, sparse
+from support.fingerprints.values import labelled, scale, sparse
 from support.kinds import own
 
 Kinds = dict[str, Callable[[], Any]]
