@@ -22,6 +22,8 @@ def expand_reduced(value: Any) -> Branch:
         Refused: it does not say.
     """
     kind = type(value)
+    if name_of(kind) == "numpy.random.mtrand.RandomState":  # what it was seeded with draws nothing any more
+        return Branch(NodeType.REDUCED, [(None, name_of(kind)), (None, value.get_state(legacy=False))])
     try:
         reduce = copyreg.dispatch_table.get(kind)
         reduced = reduce(value) if reduce is not None else value.__reduce_ex__(PROTOCOL)

@@ -41,7 +41,7 @@ class Format:
         """
         try:
             self.dump(value, file)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, NotImplementedError, OverflowError) as error:
             raise InvalidArgument(
                 f"source is a {type(value).__name__} that {self.name} cannot hold: {error}"
             ) from error
@@ -200,6 +200,19 @@ def _load_table(data: OwnBuffer, trusted: Any) -> Any:
     return pyarrow.parquet.read_table(pyarrow.BufferReader(data))
 
 
+def _dump_arrow(value: Any, file: BinaryIO) -> None:
+    import pyarrow as pa  # here: it may be missing
+
+    with pa.ipc.new_stream(file, value.schema) as writer:
+        writer.write(value)
+
+
+def _load_arrow(data: OwnBuffer, trusted: Any) -> Any:
+    import pyarrow as pa  # here: it may be missing
+
+    return pa.ipc.open_stream(pa.BufferReader(data)).read_all()
+
+
 def _dump_json(value: Any, file: BinaryIO) -> None:
     file.write(json.dumps(value, allow_nan=False, indent=2, default=to_scalar).encode())
 
@@ -216,6 +229,7 @@ FORMATS = {
         Format("npy", "data.npy", _dump_npy, _load_npy),
         Format("parquet", "data.parquet", _dump_frame, _load_frame),
         Format("arrow-parquet", "data.parquet", _dump_table, _load_table),
+        Format("arrow", "data.arrows", _dump_arrow, _load_arrow),
         Format("json", "results.json", _dump_json, _load_json),
     )
 }
@@ -224,6 +238,7 @@ _BY_SUFFIX = {
     ".safetensors": "safetensors",
     ".npy": "npy",
     ".parquet": "parquet",
+    ".arrows": "arrow",
     ".json": "json",
 }
 

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from xpstore._files.folder import Folder
 from xpstore._files.scan import scan
-from xpstore._results import tagged_json
+from xpstore._results import arrays, arrow, exact, frames, own_objects, sparse, tagged_json
 from xpstore._results.copies import LocalCopies
 from xpstore._results.formats import FORMATS, OwnBuffer, is_state_dict, read_file
 from xpstore._session.client import ClientBase
@@ -30,9 +30,9 @@ FORMAT_VERSION = 1
 NAMED_FORMATS = ("pickle",)
 
 SUPPORTED = (
-    "None, bool, int, float, complex, str, bytes, list, tuple, dict, set, dates and times, Decimal, UUID, numpy arrays "
-    "and scalars, pandas DataFrame and Series, pyarrow Table, torch tensors and state dicts, scikit-learn estimators, "
-    "figures of matplotlib and plotly, paths, and artifacts"
+    "None, bool, int, float, complex, str, bytes, list, tuple, dict, set, dates and times, Decimal, UUID, data "
+    "classes, named tuples, enums, numpy arrays and scalars, what pandas, Arrow and scipy.sparse hold, torch tensors "
+    "and state dicts, scikit-learn estimators, figures of matplotlib and plotly, paths, and artifacts"
 )
 
 
@@ -115,19 +115,37 @@ class _Writer:
         self._folder = folder
         self._trusted = trusted
         self._files = 0
+        self._reader = _Reader(None, _Written(folder), None, trusted)
+        self._is_compared = False
         self.used: list[str] = []
 
     def walk(self, value: Any) -> Any:
         """JSON of a value; what JSON cannot say becomes files."""
-        if is_state_dict(value) and type(value) in (dict, OrderedDict):
+        if type(value) in (dict, OrderedDict) and is_state_dict(value):
             return self._state_dict(value)
         if tagged_json.holds(value):
             return tagged_json.encode(value, self.walk)
+        if own_objects.holds(value):
+            return own_objects.encode(value, self.walk)
         write = _writer_of(value)
-        if write is None:
+        node = write(self, value) if write is not None else None
+        if node is None:
             kind = f"{type(value).__module__}.{type(value).__qualname__}"
             raise InvalidArgument(f"the result has a {kind}, which has no safe format. There are: {SUPPORTED}. {HINT}")
-        return write(self, value)
+        return node
+
+    def _checked(self, value: Any, encode: Callable[[], Any]) -> Any:
+        """What `encode` makes of a value, if it is read back as that; what is in it is compared together with it."""
+        if self._is_compared:
+            return encode()
+        self._is_compared = True
+        try:
+            node = encode()
+        finally:
+            self._is_compared = False
+        if node is not None:
+            exact.check(value, lambda: self._reader.walk(node))
+        return node
 
     def _name(self, suffix: str) -> str:
         self._files += 1
@@ -150,36 +168,24 @@ class _Writer:
         return {"$pickle": PICKLE}
 
     def array(self, value: Any) -> Any:
-        return {"$npy": self.file("npy", value)}
+        if arrays.is_exact(value):
+            return arrays.encode_array(value, self)
+        return self._checked(value, lambda: arrays.encode_array(value, self))
 
     def scalar(self, value: Any) -> Any:
-        if value.dtype.kind in "OV":
-            raise InvalidArgument(
-                f"the result has a numpy scalar of type {value.dtype}, which has no safe format. {HINT}"
-            )
-        return {"$numpy": [value.dtype.str, value.tobytes().hex()]}
+        return arrays.encode_scalar(value)
 
-    def frame(self, value: Any) -> Any:
-        import pandas.testing  # here: it may be missing
+    def pandas(self, value: Any) -> Any:
+        return self._checked(value, lambda: frames.encode(value, self))
 
-        name = self.file("parquet", value)
-        back = FORMATS["parquet"].load(read_file(self._folder / name), None)
-        try:
-            pandas.testing.assert_frame_equal(value, back, check_exact=True, check_freq=False, check_index_type=True)
-        except AssertionError as error:
-            reason = " ".join(str(error).split())
-            raise InvalidArgument(f"a DataFrame would not come back from Parquet as it is ({reason}). {HINT}") from None
-        return {"$parquet": name}
+    def sparse(self, value: Any) -> Any:
+        return self._checked(value, lambda: sparse.encode(value, self))
 
-    def series(self, value: Any) -> Any:
-        return {"$series": [self.frame(value.to_frame("value"))["$parquet"], self.walk(value.name)]}
-
-    def table(self, value: Any) -> Any:
-        name = self.file("arrow-parquet", value)
-        back = FORMATS["arrow-parquet"].load(read_file(self._folder / name), None)
-        if not value.schema.equals(back.schema, check_metadata=True):
-            raise InvalidArgument(f"a Table would come back from Parquet with another schema: {back.schema}")
-        return {"$arrow-parquet": name}
+    def arrow(self, value: Any) -> Any:
+        node = arrow.encode(value, self)
+        if node is not None:
+            arrow.check(value, self._reader.walk(node))
+        return node
 
     def tensor(self, value: Any) -> Any:
         return {"$tensor": self._tensors({"tensor": value})}
@@ -187,7 +193,8 @@ class _Writer:
     def _state_dict(self, value: Any) -> Any:
         if not all(type(key) is str for key in value):
             raise InvalidArgument(f"the result has a dictionary of tensors whose keys are not text. {HINT}")
-        return {"$state_dict": [self._tensors(value), list(value), type(value) is OrderedDict]}
+        beside = vars(value) if type(value) is OrderedDict else {}  # the versions of modules
+        return {"$state_dict": [self._tensors(value), list(value), type(value) is OrderedDict, self.walk(beside)]}
 
     def _tensors(self, tensors: Any) -> str:
         for name, tensor in tensors.items():
@@ -197,9 +204,7 @@ class _Writer:
         return self.file("safetensors", {name: tensor.clone() for name, tensor in tensors.items()})
 
     def estimator(self, value: Any) -> Any:
-        name = self.file("skops", value)
-        FORMATS["skops"].load(read_file(self._folder / name), self._trusted)  # so that a hit can
-        return {"$skops": name}
+        return self._checked(value, lambda: {"$skops": self.file("skops", value)})
 
     def matplotlib(self, value: Any) -> Any:
         import matplotlib  # here: it may be missing
@@ -215,7 +220,9 @@ class _Writer:
 
     def plotly(self, value: Any) -> Any:
         name = self._name(".json")
-        (self._folder / name).write_text(value.to_json())
+        (self._folder / name).write_text(text := value.to_json())
+        if self._reader.plotly(name).to_json() != text:
+            raise InvalidArgument(f"a figure of plotly would not come back as it is. {exact.CURE}")
         return {"$plotly": name}
 
     def path(self, value: Path) -> Any:
@@ -243,8 +250,23 @@ class _Writer:
         return {"$artifact": value.id}
 
 
+class _Written:
+    """The files of a folder that was just written."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def read(self, path: str) -> OwnBuffer:
+        return read_file(self._folder / path)
+
+    def path(self, path: str) -> Path:
+        return self._folder / path
+
+
 class _Reader:
-    def __init__(self, client: ClientBase, files: ResultFiles, format: str | None, trusted: Sequence[str]) -> None:
+    def __init__(
+        self, client: ClientBase | None, files: ResultFiles, format: str | None, trusted: Sequence[str]
+    ) -> None:
         self._client = client
         self._files = files
         self._format = format
@@ -254,7 +276,11 @@ class _Reader:
         """The value of JSON."""
         tag = tagged_json.tag_of(node)
         read = _READERS.get(tag)
-        return read(self, node[tag]) if read else tagged_json.decode(node, self.walk)
+        if read is not None:
+            return read(self, node[tag])
+        if tag in own_objects.TAGS:
+            return own_objects.decode(tag, node[tag], self.walk)
+        return tagged_json.decode(node, self.walk)
 
     def file(self, format: str, name: str) -> Any:
         return FORMATS[format].load(self._files.read(name), self._trusted)
@@ -264,12 +290,6 @@ class _Reader:
             raise InvalidArgument('the result is a pickle, which may run any code: to load it say format="pickle"')
         return pickle.loads(self._files.read(name))
 
-    def scalar(self, parts: list[str]) -> Any:
-        import numpy  # here: it may be missing
-
-        # Not frombuffer: an empty text has a type of no bytes.
-        return numpy.ndarray((), numpy.dtype(parts[0]), bytes.fromhex(parts[1]))[()]
-
     def series(self, parts: list[Any]) -> Any:
         return self.file("parquet", parts[0])["value"].rename(self.walk(parts[1]))
 
@@ -277,10 +297,15 @@ class _Reader:
         return self.file("safetensors", name)["tensor"]
 
     def state_dict(self, parts: list[Any]) -> Any:
-        name, keys, is_ordered = parts
+        name, keys, is_ordered, *beside = parts
         tensors = self.file("safetensors", name)
         items = [(key, tensors[key]) for key in keys]
-        return OrderedDict(items) if is_ordered else dict(items)
+        if not is_ordered:
+            return dict(items)
+        state = OrderedDict(items)
+        for attributes in beside:
+            vars(state).update(self.walk(attributes))
+        return state
 
     def matplotlib(self, parts: list[Any]) -> Any:
         import matplotlib.image  # here: it may be missing
@@ -297,20 +322,26 @@ class _Reader:
         return plotly.io.from_json(bytes(self._files.read(name)).decode())
 
     def artifact(self, id_: str) -> Any:
+        if self._client is None:
+            raise InvalidArgument("the result has an artifact inside of what is compared when it is written")
         request = pb.GetArtifactVersionRequest(version_id=id_)
         return handle(self._client.call(self._client.stubs.artifacts.GetArtifactVersion, request).version, self._client)
 
 
-HINT = 'Return one of these instead, or say format="pickle" where it is written and where it is read.'
+HINT = exact.CURE.replace("something plainer", "one of these instead")
 
 _WRITERS: dict[tuple[str, str], Callable[[_Writer, Any], Any]] = {
     ("numpy", "ndarray"): _Writer.array,
-    ("pandas", "DataFrame"): _Writer.frame,
-    ("pandas", "Series"): _Writer.series,
-    ("pyarrow", "Table"): _Writer.table,
     ("torch", "Tensor"): _Writer.tensor,
     ("matplotlib", "Figure"): _Writer.matplotlib,
     ("plotly", "Figure"): _Writer.plotly,
+}
+
+# Of which each says itself what it can write.
+_LIBRARIES: dict[str, Callable[[_Writer, Any], Any]] = {
+    "pandas": _Writer.pandas,
+    "pyarrow": _Writer.arrow,
+    "scipy": _Writer.sparse,
 }
 
 
@@ -327,15 +358,23 @@ def _writer_of(value: Any) -> Callable[[_Writer, Any], Any] | None:
         return _Writer.scalar
     if ("sklearn", "BaseEstimator") in bases:
         return _Writer.estimator
-    return _WRITERS.get((kind.__module__.partition(".")[0], kind.__name__))
+    library = kind.__module__.partition(".")[0]
+    return _WRITERS.get((library, kind.__name__)) or _LIBRARIES.get(library)
+
+
+def _of_library(read: Callable[[Any, frames.ResultReader], Any]) -> Callable[[_Reader, Any], Any]:
+    return lambda self, parts: read(parts, self)
 
 
 _READERS: dict[str, Callable[[_Reader, Any], Any]] = {
-    "$npy": lambda self, name: self.file("npy", name),
-    "$numpy": _Reader.scalar,
+    **{
+        tag: _of_library(read)
+        for readers in (arrays.READERS, arrow.READERS, frames.READERS, sparse.READERS)
+        for tag, read in readers.items()
+    },
+    # Of results of version 0.1.
     "$parquet": lambda self, name: self.file("parquet", name),
     "$series": _Reader.series,
-    "$arrow-parquet": lambda self, name: self.file("arrow-parquet", name),
     "$tensor": _Reader.tensor,
     "$state_dict": _Reader.state_dict,
     "$skops": lambda self, name: self.file("skops", name),

@@ -1,0 +1,44 @@
+"""Sparse matrices and arrays of scipy as arrays of numpy, and back."""
+
+from collections.abc import Callable
+from typing import Any
+
+from xpstore._results.frames import ResultReader, ResultWriter
+
+# What each layout is made of.
+_PARTS = {
+    "csr": ("data", "indices", "indptr"),
+    "csc": ("data", "indices", "indptr"),
+    "bsr": ("data", "indices", "indptr"),
+    "coo": ("data", "coords"),
+    "dia": ("data", "offsets"),
+}
+
+
+def encode(value: Any, out: ResultWriter) -> Any:
+    """JSON of a sparse matrix or array; None if it is something else, or of another layout."""
+    from scipy import sparse  # here: it may be missing
+
+    if not sparse.issparse(value) or value.format not in _PARTS:
+        return None
+    kind = type(value)
+    if getattr(sparse, kind.__name__, None) is not kind:  # of a class of the program
+        return None
+    return {
+        "$sparse": [kind.__name__, list(value.shape), [out.walk(getattr(value, part)) for part in _PARTS[value.format]]]
+    }
+
+
+def _read(parts: list[Any], reader: ResultReader) -> Any:
+    from scipy import sparse  # here: it may be missing
+
+    name, shape, arrays, is_canonical = parts
+    if name.partition("_")[0] not in _PARTS:
+        raise ValueError(f"scipy has no {name}")
+    made = getattr(sparse, name)(tuple(map(reader.walk, arrays)), shape=tuple(shape))
+    if is_canonical:
+        made.has_canonical_format = True
+    return made
+
+
+READERS: dict[str, Callable[[Any, ResultReader], Any]] = {"$sparse": _read}
