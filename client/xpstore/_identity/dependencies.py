@@ -16,6 +16,7 @@ from typing import Any
 
 from xpstore._identity.classes import class_around, members, text_of
 from xpstore._identity.describe import describe
+from xpstore._identity.dotted_names import MOCKS, DottedNames
 from xpstore._identity.forms import form_of
 from xpstore._identity.functions import (
     MISSING,
@@ -26,7 +27,6 @@ from xpstore._identity.functions import (
     made_by,
     module_of_code,
 )
-from xpstore._identity.modules import MOCKS, Modules
 from xpstore._identity.ownership import Border, canonical, full_name, home_of, is_importable, top_level
 from xpstore._identity.parts import SCALARS, Parts, digest_of
 from xpstore._identity.readings import Readings
@@ -74,7 +74,7 @@ class Dependencies:
         self._readings = Readings()
         self._pending = deque[Callable[[], None]]()  # a chain of calls may be longer than Python's own stack
         self.watches = Watches()
-        self._modules = Modules(self._border, self.watches, self.add)
+        self._names = DottedNames(self._border, self.watches, self.add)
 
     def add(self, value: Any, name: str) -> str:
         """Follows what is called `name`. Returns what it is, in words that tell it from all else that was met.
@@ -301,7 +301,7 @@ class Dependencies:
     def _add_library_class(self, cls: type) -> str:
         target = self._remember(cls, f"class {full_name(cls)}")
         self.watches.class_(cls)
-        bindings = [(key, self.add(one, f"{full_name(cls)}.{key}")) for key, one in self._modules.patches(cls)]
+        bindings = [(key, self.add(one, f"{full_name(cls)}.{key}")) for key, one in self._names.patches(cls)]
         return self._remember(cls, f"{target} {bindings}") if bindings else target
 
     def _add_class(self, cls: type) -> str:
@@ -341,7 +341,7 @@ class Dependencies:
                 continue
             value = self.watches.read(module, first)
             if value is not MISSING:
-                target = self._modules.attribute(value, self._border.name(module.get("__name__", ""), first), rest)
+                target = self._names.attribute(value, self._border.name(module.get("__name__", ""), first), rest)
             else:
                 value = self.watches.read(vars(builtins), first)
                 if value is not MISSING and not self._is_replaced(value):
@@ -351,11 +351,11 @@ class Dependencies:
         for chain in sorted(references.cells):
             first, *rest = chain
             if first in cells:
-                bindings.append((".".join(chain), self._modules.attribute(cells[first], f"{name}.{first}", rest)))
+                bindings.append((".".join(chain), self._names.attribute(cells[first], f"{name}.{first}", rest)))
         for one in sorted(references.imports):
             for chain in one.chains or ((),):
                 bindings.append(
-                    (".".join((one.bound, one.attribute, *chain)), self._modules.imported(one, module, chain))
+                    (".".join((one.bound, one.attribute, *chain)), self._names.imported(one, module, chain))
                 )
         return bindings
 

@@ -16,7 +16,7 @@ from xpstore._identity.watches import Watches
 MOCKS = ("unittest.mock", "mock")
 
 
-class Modules:
+class DottedNames:
     """Follows names.
 
     Args:
