@@ -108,7 +108,7 @@ class ArtifactContents(ArtifactFields):
     def load(self, path: str = "", *, trusted: "Sequence[str] | None" = None) -> Any:
         """Reads an object back, from a verified copy on this machine that is made at the first use.
 
-        Only formats that cannot run code are read. A pickle is not; of a cached result `load(format="pickle")` reads it.
+        Only formats that cannot run code are read. A pickle is not: of a cached result `load(format="pickle")` does.
 
         Args:
             path: which file; may be left out when there is exactly one.

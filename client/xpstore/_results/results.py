@@ -84,9 +84,12 @@ def read(client: ClientBase, files: ResultFiles, *, format: str | None = None, t
             that is not installed.
         NotFound: an artifact in it was deleted.
     """
-    whole = json.loads(bytes(files.read(VALUE)))
+    text = bytes(files.read(VALUE))
+    whole = json.loads(text)
     if whole.get("xpstore_value") != FORMAT_VERSION:
         raise InvalidArgument("the result was written by a newer version of xpstore: update this one")
+    if b'"$' not in text:  # nothing has a tag
+        return whole["value"]
     try:
         return _Reader(client, files, format, trusted).walk(whole["value"])
     except ModuleNotFoundError as error:
