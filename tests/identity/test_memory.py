@@ -133,6 +133,18 @@ def counter():
 STEP = counter()
 
 
+def around(function):
+    return lambda x: function(x)
+
+
+class Outer:
+    class Inner:
+        kept = 1
+
+        def get(self):
+            return 1
+
+
 @functools.singledispatch
 def dispatched(x):
     return 0
@@ -202,6 +214,11 @@ def key(identity: Identity, *args: Any) -> str:
         process = identity.of_call(args or (1,), {})
     except Doubt as error:
         return str(error)
+    return fingerprint_process(process.name, process.parts)
+
+
+def key_of_function(identity: Identity) -> str:
+    process = identity.of_function()
     return fingerprint_process(process.name, process.parts)
 
 
@@ -294,6 +311,35 @@ def test_a_change_in_place_is_seen_at_once(own: ModuleType, change: Change, monk
         assert key(identity) != before
         assert key(identity) == key(Identity(own.f, declare()))
     assert key(identity) == key(Identity(own.f, declare()))
+
+
+VERSIONED: dict[str, tuple[Callable[[Any], Any], Callable[[Any], object]]] = {
+    "a variable around it": (lambda own: own.STEP, lambda own: setattr(_cell(own.STEP, "count"), "cell_contents", 1)),
+    "in place": (lambda own: own.STEP, lambda own: _cell(own.STEP, "state").cell_contents.append(1)),
+    "a variable around what it calls": (
+        lambda own: own.around(own.STEP),
+        lambda own: setattr(_cell(own.STEP, "count"), "cell_contents", 1),
+    ),
+    "a keyword of a partial": (lambda own: own.HALF, lambda own: own.HALF.keywords.update(scale=3)),
+    "what a method is bound to": (lambda own: own.HELD.get, lambda own: own.HELD.x.append(2)),
+}
+
+
+@pytest.mark.parametrize(("function", "change"), VERSIONED.values(), ids=VERSIONED)
+def test_what_is_bound_is_looked_at_beside_a_version(own: Any, function: Any, change: Any) -> None:
+    declared = declare(name="f", version=1)
+    identity = Identity(function(own), declared)
+    before = key_of_function(identity)
+    assert key_of_function(identity) == before
+    change(own)
+    assert key_of_function(identity) == key_of_function(Identity(identity._function, declared)) != before
+
+
+def test_a_class_in_a_class_is_looked_at(own: Any) -> None:
+    identity = Identity(own.Outer.Inner.get, declare())
+    before = key(identity)
+    own.Outer.Inner = own.Round
+    assert key(identity) == key(Identity(identity._function, declare())) != before
 
 
 def test_nothing_is_walked_again_while_nothing_changes(own: Any) -> None:
