@@ -25,7 +25,7 @@ from xpstore._identity.process import Doubt, Identity, declare
 from xpstore._identity.values import PartKind, fingerprint_process
 
 PROGRAM = """
-import abc, collections, dataclasses, enum, functools, math, statistics
+import abc, collections, contextlib, dataclasses, enum, functools, math, statistics, types
 import numpy, pandas
 import kept_helpers as helpers
 from kept_helpers import shared
@@ -171,11 +171,58 @@ def remembered(x):
     return x + RATE
 
 
+MADE = types.FunctionType((lambda x: x).__code__, vars(statistics))
+
+
+@contextlib.contextmanager
+def managed():
+    yield 1
+
+
+class Proxy:
+    def __init__(self, function):
+        self._function = function
+
+    __wrapped__ = property(lambda self: self._function)
+
+    def __call__(self, x):
+        return self._function(x)
+
+
+PROXY = Proxy(one)
+
+
+def by_proxy(x):
+    return PROXY(x)
+
+
+def by_text(x):
+    return globals()["RATE"] + x
+
+
+def by_doc(x):
+    return one.__doc__
+
+
+def by_subclasses(x):
+    return [one.factor for one in Base.__subclasses__()]
+
+
+def by_import(x):
+    from kept_helpers import shared
+    return shared(x)
+
+
+def computed(x):
+    return helpers.computed + x
+
+
 def f(x):
     import statistics as st
     total = one(x) + len(LIMITS) + TABLE["a"] + PAIR[0] + len(NAMES) + int(ARRAY.sum()) + keyed(x)
     total += Model().apply(x) + helpers.offset(x) + shared(x) + HELD.get()[0] + HOLDERS[0].get() + STEP(x)
     total += dispatched(x) + HALF(x) + wrapped(x) + remembered(x) + TOOLS["first"](x) + Config().lr
+    total += MADE(x) + managed().__enter__()
     total += isinstance(Square(), Shape) + math.floor(x) + len(pandas.DataFrame()) + int(st.mean([1, 2]))
     return total + Colour.RED.value + MISSING_YET if x > 1_000_000 else total
 """
@@ -193,6 +240,15 @@ def shared(x):
 
 def replacement(x):
     return x * 5
+
+
+STATE = [1]
+
+
+def __getattr__(name):
+    if name == "computed":
+        return STATE[0]
+    raise AttributeError(name)
 """
 
 
@@ -285,6 +341,12 @@ CHANGES: dict[str, Change] = {
     "a type that is registered": lambda own, patch: own.dispatched.register(int, own.one),
     "another partial": lambda own, patch: patch.setattr(own, "HALF", own.spare),
     "a keyword of a partial": lambda own, patch: patch.setitem(own.HALF.keywords, "scale", 3),
+    "an attribute of a partial": lambda own, patch: setattr(own.HALF, "scale", 3),
+    "code of a function that a library made": lambda own, patch: patch.setattr(
+        own.MADE, "__code__", (lambda x: x + 1).__code__
+    ),
+    "what a library's decorator wraps": lambda own, patch: patch.setattr(own.managed, "__wrapped__", own.one),
+    "an annotation of a class": lambda own, patch: patch.setitem(own.Config.__annotations__, "lr", int),
     "what a decorator wraps": lambda own, patch: patch.setattr(
         _cell(own.wrapped, "function"), "cell_contents", own.one
     ),
@@ -311,6 +373,34 @@ def test_a_change_in_place_is_seen_at_once(own: ModuleType, change: Change, monk
         assert key(identity) != before
         assert key(identity) == key(Identity(own.f, declare()))
     assert key(identity) == key(Identity(own.f, declare()))
+
+
+def _module(name: str, **names: Any) -> ModuleType:
+    module = ModuleType(name)
+    module.__file__ = str(Path(__file__))
+    vars(module).update(names)
+    return module
+
+
+BY_NAME: dict[str, Callable[[Any], object]] = {
+    "by_proxy": lambda own: setattr(own.PROXY, "_function", own.other),
+    "by_text": lambda own: setattr(own, "RATE", 3),
+    "by_doc": lambda own: setattr(own.one, "__doc__", "Another."),
+    "by_subclasses": lambda own: type("Late", (own.Base,), {"factor": 9, "__module__": own.__name__}),
+    "by_import": lambda own: vars(sys.modules.setdefault("kept_helpers", own)).update(shared=own.other),
+    "by_reload": lambda own: sys.modules.update(kept_helpers=_module("kept_helpers", shared=own.other)),
+    "computed": lambda own: own.helpers.STATE.append(own.helpers.STATE.pop() + 1),
+}
+
+
+@pytest.mark.parametrize(("name", "change"), BY_NAME.items(), ids=BY_NAME)
+def test_what_is_found_in_other_ways_is_looked_at_too(own: Any, name: str, change: Any) -> None:
+    function = getattr(own, "by_import" if name == "by_reload" else name)
+    identity = Identity(function, declare())
+    before = key(identity)
+    assert key(identity) == before
+    kept = change(own)
+    assert key(identity) == key(Identity(function, declare())) != before, kept
 
 
 VERSIONED: dict[str, tuple[Callable[[Any], Any], Callable[[Any], object]]] = {

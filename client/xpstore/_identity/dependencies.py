@@ -300,7 +300,6 @@ class Dependencies:
 
     def _add_library_class(self, cls: type) -> str:
         target = self._remember(cls, f"class {full_name(cls)}")
-        self.watches.class_(cls)
         bindings = [(key, self.add(one, f"{full_name(cls)}.{key}")) for key, one in self._names.patches(cls)]
         return self._remember(cls, f"{target} {bindings}") if bindings else target
 
