@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakValueDictionary
 
+from xpstore._machine.relative import fix_paths
 from xpstore._service import embedded
 from xpstore._service.connection import TIMEOUT_SECONDS, Connection
 from xpstore._service.retry import LAST_ATTEMPT_SECONDS
@@ -46,8 +47,11 @@ class ClientBase(Connection):
         offline: bool = False,
         strict: bool = False,
     ) -> None:
+        fix_paths()
         api_key = api_key if api_key is not None else os.environ.get("XPSTORE_API_KEY")
         api_url = api_url if api_url is not None else os.environ.get("XPSTORE_API_URL")
+        if api_url is not None and api_url.startswith("unix:") and not api_url.startswith("unix:/"):
+            api_url = f"unix:{os.path.abspath(api_url.removeprefix('unix:'))}"  # it is connected to later, and again
         if not timeout_seconds > 0:
             raise InvalidArgument(f"timeout_seconds = {timeout_seconds!r}: must be positive")
         home = embedded.home() if api_url is None else None
