@@ -16,6 +16,7 @@ import pytest
 import xpstore
 from support.homes import Home
 from xpstore._artifacts import contents as module
+from xpstore._files import download
 from xpstore._files.index import FileIndex
 from xpstore._files.scan import Source
 from xpstore._files.upload import Uploader
@@ -215,7 +216,7 @@ def test_downloads_go_to_the_folder_of_the_call(
     project: xpstore.Project, folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     saved = DirectoryArtifact.save("data", "files")
-    read = module.read_manifest
+    read = download.read_manifest
 
     def reading(*arguments: object) -> object:
         os.chdir(folders[1])
