@@ -75,10 +75,10 @@ def innermost() -> Block | None:
     Raises:
         NoProject: the context was copied while a generator was in its block, by it or by who takes values from it.
     """
-    blocks = _own()
-    if not any(block.generator for block in blocks):
+    blocks = _of_context.get()
+    if not any([block.generator or block.is_left_elsewhere for block in blocks]):
         return blocks[-1] if blocks else None
-    owner = _owner()
+    blocks, owner = _own(), _owner()
     for generator in _generators(sys._getframe()):
         if inside := [block for block in blocks if block.generator == generator and block.owner == owner]:
             return inside[-1]
