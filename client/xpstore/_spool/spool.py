@@ -105,7 +105,7 @@ class Spool:
         self.writer_id = writer_id
         self.root = spool_folder()
         self._limit_bytes = int(setting("XPSTORE_SPOOL_MIB", DEFAULT_LIMIT_MIB) * (1 << 20))
-        self._is_strict = is_strict
+        self.is_strict = is_strict
         self._lock = threading.Lock()
         self._losses = _Losses()
         self._full_until = 0.0
@@ -244,7 +244,7 @@ class Spool:
         self._losses.count += 1
         if not isinstance(error, _Full):
             self._full_until = now + FULL_SECONDS
-        if self._is_strict:
+        if self.is_strict:
             raise ResourceExhausted(f"The spool {self.root} is full: {error}") from None
         if now >= self._losses.reported_at + REPORT_SECONDS:
             self._losses.reported_at = now
