@@ -4,7 +4,6 @@ Tables for a person at a terminal, tab-separated lines for a program, JSON when 
 with one line on standard error when it did not, 2 when the command makes no sense.
 """
 
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,7 +16,8 @@ except ModuleNotFoundError:
 import xpstore
 from xpstore._cli import cache
 from xpstore._cli.arguments import AsJSON, ProjectId
-from xpstore._cli.printing import print_json, print_rows, print_table
+from xpstore._cli.printing import fail, make_printable, print_json, print_rows, print_table
+from xpstore._cli.service import ask, use
 from xpstore.artifact import Artifact, DatasetArtifact, DirectoryArtifact, ExplanationArtifact, TrainedModelArtifact
 from xpstore.errors import Error, NotFound
 from xpstore.project import Project, get_all_projects
@@ -47,7 +47,7 @@ Reference = Annotated[
 @app.command()
 def status(as_json: AsJSON = False) -> None:
     """Say which service this is and whether it answers."""
-    client = xpstore.init()
+    client = ask()
     facts = {
         "address": client.api_url,
         "server_version": client.limits.server_version,
@@ -62,7 +62,7 @@ def status(as_json: AsJSON = False) -> None:
 @app.command()
 def ls(project: Annotated[str | None, typer.Argument(help="Its id.")] = None, as_json: AsJSON = False) -> None:
     """List all projects, or what is in one."""
-    xpstore.init()
+    ask()
     if project is None:
         rows = [{"id": found.id, "name": found.name, "created_at": found.created_at} for found in get_all_projects()]
         return print_rows(("id", "name", "created_at"), rows, as_json)
@@ -84,7 +84,7 @@ def _contents(project: Project) -> list[dict[str, Any]]:
 @app.command()
 def models(project: ProjectId, experiment: str, as_json: AsJSON = False) -> None:
     """List the models of an experiment."""
-    xpstore.init()
+    ask()
     found = Project.get_by_id(project).experiments.read(experiment)
     if found is None:
         raise NotFound(f"There is no experiment {experiment!r} in project {project!r}.")
@@ -121,7 +121,7 @@ def get(
     as_json: AsJSON = False,
 ) -> None:
     """Download an artifact, verified, and print where it is."""
-    xpstore.init()
+    use()
     artifact = _find(Project.get_by_id(project), name)
     # A name may be ".." or hold "/": only a DEST leads out of the present folder.
     default = artifact.name.replace("/", "_").strip(".") or "artifact"
@@ -142,7 +142,7 @@ def rm(
     """Delete a version of an artifact, all its versions, or with --project a project."""
     if whole_project == (name is not None):
         raise typer.BadParameter("name an artifact, or give --project to delete the project")
-    xpstore.init()
+    use()
     found = Project.get_by_id(project)
     if name is None:
         found.delete()
@@ -202,10 +202,15 @@ def _print_deleted(what: dict[str, Any], as_json: bool) -> None:
 
 def main() -> None:
     """Runs the command line."""
+    make_printable()
     try:
         app()
     except Error as error:
-        sys.exit(f"xpstore: {type(error).__name__}: {' '.join(str(error).split())}")
+        fail(f"{type(error).__name__}: {error}")
+    except UnicodeError as error:  # of an argument that the locale does not read
+        fail(f"{error}: run this with a locale of UTF-8, such as LC_ALL=C.UTF-8")
+    except OSError as error:  # this machine's: a full disk, a file in the way, standard output that takes no more
+        fail(str(error))
 
 
 if __name__ == "__main__":

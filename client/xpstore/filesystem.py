@@ -321,7 +321,9 @@ class _File(io.BufferedReader):
 
 def _connect(api_key: str | None, api_url: str | None) -> ClientBase:
     settings = ("XPSTORE_API_KEY", "XPSTORE_API_URL", "XPSTORE_TLS_CA")
-    access = (api_key, api_url, str(embedded.home()), *map(os.environ.get, settings))
+    is_embedded = api_url is None and "XPSTORE_API_URL" not in os.environ
+    home = str(embedded.home()) if is_embedded else None  # not every user has one
+    access = (api_key, api_url, home, *map(os.environ.get, settings))
     client = _clients.get(access)
     if client is None or client.is_closed:
         client = _clients[access] = ClientBase(api_key, api_url)

@@ -5,6 +5,7 @@ import os
 import tempfile
 from pathlib import Path
 from typing import Annotated, Self
+from urllib.parse import quote
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -69,8 +70,8 @@ class Settings(BaseSettings):
             self.home = self.home.expanduser().resolve()
             self._embed(self.home)
         data = self.data_dir.expanduser().resolve()
-        self.database_url = self.database_url or f"sqlite:///{data / 'xpstore.db'}"
-        self.blob_url = self.blob_url or f"file://{data / 'blobs'}"
+        self.database_url = self.database_url or f"sqlite:///{quote(str(data / 'xpstore.db'))}"
+        self.blob_url = self.blob_url or (data / "blobs").as_uri()
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ValueError("tls_cert and tls_key go together: set XPSTORE_TLS_CERT and XPSTORE_TLS_KEY")
         if not self.listen:
