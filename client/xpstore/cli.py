@@ -177,11 +177,25 @@ def _reference(text: str) -> tuple[str, str]:
 def _find(project: Project, reference: str) -> Artifact:
     name, selector = _reference(reference)
     number = selector.removeprefix("v")
-    if number.isdecimal():
-        return Artifact.get_by_name(name, version=int(number), project=project)
     # No alias reads like a version: not "7", not "v7", not "latest".
-    alias = None if selector in ("", "latest") else selector
-    return Artifact.get_by_name(name, alias=alias, project=project)
+    version = int(number) if number.isdecimal() else None
+    alias = None if version is not None or selector in ("", "latest") else selector
+    try:
+        return Artifact.get_by_name(name, version=version, alias=alias, project=project)
+    except NotFound as error:
+        if not selector:
+            raise
+        raise NotFound(f"{error} {_what_there_is(project, name)}") from None
+
+
+def _what_there_is(project: Project, name: str) -> str:
+    try:
+        versions = Artifact.get_by_name(name, project=project).versions()
+    except NotFound:
+        return ""
+    aliases = sorted(alias for version in versions for alias in version.aliases)
+    told = f"There are versions {versions[0].version} to {versions[-1].version} of it ({len(versions)})"
+    return f"{told}, and the aliases {', '.join(aliases)}." if aliases else f"{told}."
 
 
 def _artifact_row(artifact: Artifact) -> dict[str, Any]:
