@@ -1,5 +1,6 @@
 """All settings of the server: environment variables `XPSTORE_*`, or flags of the same names."""
 
+import contextlib
 import hashlib
 import os
 import tempfile
@@ -121,11 +122,16 @@ class Settings(BaseSettings):
 
 def socket_path(home: Path) -> Path:
     """The embedded service's socket: in its home, or in a short private folder when that path is too long."""
-    path = home / "server.sock"
-    if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH:
-        return path
     digest = hashlib.sha256(os.fsencode(home)).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"xpstore-{os.getuid()}-{digest}" / "s"
+    short = Path(f"xpstore-{os.getuid()}-{digest}", "s")
+    paths = [home / "server.sock", *(Path(folder) / short for folder in _temporary_folders())]
+    return next((path for path in paths if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH), paths[0])
+
+
+def _temporary_folders() -> list[str]:
+    with contextlib.suppress(OSError):  # there is none
+        return [tempfile.gettempdir(), "/tmp"]  # TMPDIR may have a long path too
+    return []
 
 
 def load(**flags: object) -> Settings:

@@ -222,6 +222,16 @@ def test_program_runs_and_warns_once_of_the_spool(
         assert DirectoryArtifact.get_by_name("saved").open("data").read() == b"bytes"
 
 
+def test_command_line_works_there(machine: Machine, client: xpstore.Client, server: Server, tmp_path: Path) -> None:
+    project_id = f"test {secrets.token_hex(6)}"
+    access = {"XPSTORE_API_KEY": server.api_key, "XPSTORE_API_URL": server.address}
+    saved = machine.run(tmp_path, "-m", "xpstore.cli", "put", project_id, "x", __file__, **access)
+    assert (saved.returncode, saved.stderr) == (0, "")
+    listed = machine.run(tmp_path, "-m", "xpstore.cli", "ls", project_id, **access)
+    assert (listed.returncode, listed.stderr) == (0, "")
+    assert listed.stdout.startswith("artifact\tx\t1\t")
+
+
 FSSPEC = """
 import fsspec, os
 files = fsspec.filesystem("xpstore", api_key=os.environ.pop("KEY"), api_url=os.environ.pop("URL"))
