@@ -11,7 +11,7 @@ SLOW := storms storage whole caching/test_cache_storm.py caching/test_cache_wait
 	handles/test_search_oracle.py identity/faults identity/test_programs.py spool/test_spool_processes.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve format check test pythons gen style lint figure type bench minio mutate chaos
+.PHONY: help demo serve format check test odd pythons gen style lint figure type bench minio mutate chaos
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -31,6 +31,9 @@ check: style  ## a quick look: style, layers, circles, and tests on SQLite and d
 
 test: lint type  ## run every check and every test
 	$(PYTEST)
+
+odd: .venv/.dev  ## run all tests in folders with odd names, under LC_ALL=C and without a home
+	scripts/odd $(abspath $(BIN))/python -m pytest -n logical --maxprocesses 4 --dist loadfile -p no:cacheprovider
 
 pythons:  ## run the tests of identity and cache with Python 3.11, 3.12 and 3.13, and name those that are not there
 	@scripts/pythons

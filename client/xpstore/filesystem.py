@@ -2,8 +2,8 @@
 
 A slash or a percent sign in a name, and an @ in that of an artifact, are written percent-encoded: `xpstore://a%2Fb/...`.
 `@3` and `@v3` are a version, `@name` is an alias; without one, or with `@latest`, it is the newest version at the
-moment of each call: all that one call lists, gets and reads is of that version. A version never changes: name one where
-several calls must see the same files.
+moment of each call: all that one call lists, gets and reads is of that version. Where several calls must see the same
+files, name one: it never changes.
 """
 
 import contextlib
@@ -50,7 +50,6 @@ except ModuleNotFoundError:
     raise ModuleNotFoundError("xpstore: fsspec is not installed: pip install 'xpstore[fsspec]'") from None
 
 __all__ = ["XpstoreFileSystem"]
-
 BUFFER_BYTES = 1 << 20
 # Listings that one file system remembers, and entries in all of them.
 LISTINGS = 100
@@ -70,8 +69,7 @@ def _at_one_moment(name: str) -> Callable[..., Any]:
 
     @functools.wraps(operation)
     def pinned(self: Any, *args: Any, **kwargs: Any) -> Any:
-        known = _resolved.get()
-        before = _resolved.set({} if known is None else known)
+        before = _resolved.set({} if (known := _resolved.get()) is None else known)
         try:
             return operation(self, *args, **kwargs)
         finally:
@@ -381,7 +379,9 @@ class XpstoreFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has
 
 def _connect(api_key: str | None, api_url: str | None) -> ClientBase:
     settings = ("XPSTORE_API_KEY", "XPSTORE_API_URL", "XPSTORE_TLS_CA")
-    access = (api_key, api_url, str(embedded.home()), *map(os.environ.get, settings))
+    is_embedded = api_url is None and "XPSTORE_API_URL" not in os.environ
+    home = str(embedded.home()) if is_embedded else None  # not every user has one
+    access = (api_key, api_url, home, *map(os.environ.get, settings))
     client = _clients.get(access)
     if client is None or client.is_closed:
         client = _clients[access] = ClientBase(api_key, api_url)

@@ -163,6 +163,14 @@ def test_what_is_missing_in_a_project_is_one_line(run: Command, project: xpstore
         assert_one_line(run("get", project.id, reference, expect=1), "NotFound")
 
 
+def test_version_that_is_missing_is_told_with_those_there_are(run: Command, project: xpstore.Project) -> None:
+    for text in (b"1", b"2", b"3"):
+        DirectoryArtifact.save(text, "data", aliases=["prod"] if text == b"2" else [])
+    for reference in ("data@9", "data@v9", "data@prdo"):
+        there = "There are versions 1 to 3 of it (3), and the aliases prod."
+        assert_one_line(run("get", project.id, reference, expect=1), there)
+
+
 def test_service_that_is_not_there_is_one_line(run: Command) -> None:
     assert_one_line(run("ls", expect=1, XPSTORE_API_KEY="xps_wrong-wrong-wrong"), "Unauthenticated")
     assert_one_line(run("ls", expect=1, XPSTORE_API_URL="127.0.0.1:1"), "Unavailable")

@@ -67,7 +67,7 @@ for step in range(model.step, model.step + 3):
     model.step += 1
 model.iterations.create(model.step).modules.log("optimizer", {"lr": 10})
 model.modules.add(name="layer", attributes={"type": "conv", "layers": 3})
-print(model.step, len(model.metrics.list("loss")), [found.name for found in getallExperiments()])
+print(model.step, len(model.metrics.list("loss")), [found.name for found in getallExperiments().list()])
 """
 
 

@@ -22,6 +22,7 @@ from support.raw import Raw
 from xpstore._service import embedded
 from xpstore.errors import Unauthenticated, Unavailable
 from xpstore.v1 import artifact_pb2 as pb
+from xpstore_server.settings import socket_path
 
 CONNECT = """
 import json, pathlib, os, xpstore
@@ -50,14 +51,14 @@ def test_first_client_starts_a_server_that_the_next_one_finds(home: Home) -> Non
     second = xpstore.Client()
     assert home.pid == pid
     assert [project.id for project in xpstore.get_all_projects(client=second)] == ["kept"]
-    assert (first.api_url, second.api_url) == (f"unix:{home.folder}/server.sock",) * 2
+    assert (first.api_url, second.api_url) == (f"unix:{socket_path(home.folder)}",) * 2
 
 
 def test_home_belongs_to_its_owner_alone(home: Home) -> None:
     xpstore.Client()
     assert mode(home.folder) == 0o700
     assert mode(home.folder / "admin.key") == 0o600
-    assert mode(home.folder / "server.sock") == 0o600
+    assert mode(socket_path(home.folder)) == 0o600
     assert mode(home.folder / "server.log") == 0o600
     assert (home.folder / "admin.key").read_text().strip() not in home.log
 

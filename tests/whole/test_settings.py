@@ -132,3 +132,12 @@ def test_socket_of_a_deep_home_is_in_a_short_folder(tmp_path: Path) -> None:
     deep = tmp_path / ("deep" * 30)
     assert len(os.fsencode(socket_path(deep))) < 100
     assert socket_path(deep) != socket_path(tmp_path / ("peed" * 30))
+
+
+def test_socket_of_a_deep_home_under_a_deep_temporary_folder_is_short_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep = tmp_path / ("deep" * 30)
+    deep.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(deep))
+    assert socket_path(deep / "home").parent.parent == Path("/tmp")

@@ -33,12 +33,20 @@ class Folder:
         self._make(path)
 
     def _make(self, path: str) -> None:
-        directory = self._root / path
-        # A link that was in the folder before must not lead what is written out of it either.
-        if not directory.resolve().is_relative_to(self._real_root):
-            raise InvalidArgument(f"{directory} is a link that leads out of {self._root}: remove it first")
-        directory.mkdir(parents=True, exist_ok=True)
-        self._made.add(path)
+        if not self._made:
+            self._root.mkdir(parents=True, exist_ok=True)
+            self._made.add("")
+        missing = []
+        while path not in self._made:
+            missing.append(path)
+            path = path.rpartition("/")[0]
+        for path in reversed(missing):  # each once, and not by recursion: a tree may be a thousand folders deep
+            directory = self._root / path
+            # A link that was in the folder before must not lead what is written out of it either.
+            if directory.is_symlink() and not directory.resolve().is_relative_to(self._real_root):
+                raise InvalidArgument(f"{directory} is a link that leads out of {self._root}: remove it first")
+            directory.mkdir(exist_ok=True)
+            self._made.add(path)
 
 
 def _check_safe(path: str) -> None:

@@ -71,27 +71,32 @@ def scan(source: str | os.PathLike[str] | bytes, name: str = "data") -> list[Sou
     if isinstance(source, bytes):
         return [Source(name, source, len(source))]
     root = _absolute(Path(source))
-    if root.is_dir():
-        return sorted(_walk(root, "", frozenset()), key=lambda entry: entry.path.encode())
+    if os.path.isdir(root):  # unlike Path's, it raises nothing: what is wrong with the path is said below
+        return sorted(_walk(root), key=lambda entry: entry.path.encode())
     return [_file(root, root.name)]
 
 
-def _walk(folder: Path, prefix: str, above: frozenset[str]) -> Iterator[Source]:
-    real = os.path.realpath(folder)
-    if real in above:
-        raise InvalidArgument(f"source = {str(folder)!r}: this link leads back to a directory above it")
-    try:
-        entries = [(entry, entry.is_dir()) for entry in os.scandir(folder)]
-    except OSError as error:
-        raise _unreadable(folder, error) from None
-    if not entries and prefix:
-        yield Source(_encodable(folder, prefix.rstrip("/")), None, 0)
-    for entry, is_directory in entries:
-        path = prefix + entry.name
-        if is_directory:
-            yield from _walk(Path(entry.path), path + "/", above | {real})
-        else:
-            yield _file(Path(entry.path), path)
+def _walk(root: Path) -> Iterator[Source]:
+    pending, above = [(root, "", 0)], list[tuple[int, int]]()
+    while pending:  # not by recursion: Python bounds that, and paths may be deeper
+        folder, prefix, depth = pending.pop()
+        try:
+            status = os.stat(folder)
+            entries = [(entry, entry.is_dir()) for entry in os.scandir(folder)]
+        except OSError as error:
+            raise _unreadable(folder, error) from None
+        del above[depth:]
+        if (status.st_dev, status.st_ino) in above:
+            raise InvalidArgument(f"source = {str(folder)!r}: this link leads back to a directory above it")
+        above.append((status.st_dev, status.st_ino))
+        if not entries and prefix:
+            yield Source(_encodable(folder, prefix.rstrip("/")), None, 0)
+        for entry, is_directory in entries:
+            path = prefix + entry.name
+            if is_directory:
+                pending.append((Path(entry.path), path + "/", depth + 1))
+            else:
+                yield _file(Path(entry.path), path)
 
 
 def _absolute(path: Path) -> Path:

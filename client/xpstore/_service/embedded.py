@@ -20,7 +20,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from xpstore.errors import Unavailable
+from xpstore._machine.settings import home_folder
+from xpstore.errors import InvalidArgument, Unavailable
 
 START_SECONDS = 20.0
 POLL_SECONDS = 0.02
@@ -33,10 +34,16 @@ SERVER_NEEDS = ("alembic", "grpc_health", "minio", "pydantic_settings", "sqlmode
 
 
 def home() -> Path:
-    """The folder of this user's embedded service; it may not exist yet."""
-    given = os.environ.get("XPSTORE_HOME")
-    data = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
-    return Path(given or Path(data) / "xpstore").expanduser().resolve()
+    """The folder of this user's embedded service; it may not exist yet.
+
+    Raises:
+        InvalidArgument: this user has none; the message names the cure.
+    """
+    folder = home_folder()
+    try:
+        return folder.resolve()
+    except (OSError, RuntimeError) as error:  # links that lead to each other
+        raise InvalidArgument(f"XPSTORE_HOME = {str(folder)!r}: is no folder ({error})") from None
 
 
 def ensure(folder: Path | None = None, timeout_seconds: float = START_SECONDS) -> tuple[str, str]:
@@ -58,6 +65,17 @@ def ensure(folder: Path | None = None, timeout_seconds: float = START_SECONDS) -
         _make_private(folder)
         address = _start_once(folder, time.monotonic() + timeout_seconds)
     return _read_key(folder), address
+
+
+def find() -> tuple[str, str] | None:
+    """Key and address of the embedded service if it runs. Nothing is started, and no folder is made.
+
+    Raises:
+        Unavailable: it runs, but its key cannot be read.
+    """
+    folder = home()
+    address = _running(folder)
+    return None if address is None else (_read_key(folder), address)
 
 
 def _running(folder: Path) -> str | None:
@@ -113,7 +131,9 @@ def _make_private(folder: Path) -> None:
         if _is_private(folder):
             return
     except OSError as error:
-        raise Unavailable(f"{folder}, the embedded service's home, cannot be made: {error}") from None
+        raise Unavailable(
+            f"{folder}, the embedded service's home, cannot be made ({error}): set XPSTORE_HOME."
+        ) from None
     raise Unavailable(f"{folder}, the embedded service's home, must be yours alone: chmod 700 it or set XPSTORE_HOME.")
 
 
@@ -132,7 +152,11 @@ def _start_lock(folder: Path) -> Iterator[bool]:
     """Says whether this process may start the server: of many that call at once, one does and the others look on."""
     import fcntl  # not on Windows
 
-    with open(folder / "start.lock", "a") as file:
+    try:
+        file = open(folder / "start.lock", "a")  # noqa: SIM115  # closed below
+    except OSError as error:
+        raise Unavailable(f"{folder}, the embedded service's home, cannot be written to: {error.strerror}") from None
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

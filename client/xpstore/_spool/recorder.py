@@ -9,6 +9,7 @@ import threading
 import weakref
 from hashlib import sha256
 
+from xpstore._machine.settings import setting
 from xpstore._service.connection import Connection
 from xpstore._spool.record import RecordType, Target
 from xpstore._spool.sender import Sender
@@ -44,6 +45,8 @@ class Recorder:
         self._dropped_count = 0
         self._is_closed = False
         self.has_forked = False
+        for name in ("XPSTORE_SPOOL_MIB", "XPSTORE_SPOOL_FSYNC_SECONDS"):
+            setting(name, 0)  # a broken one is told now, and not by the first call that logs
         self._start_anew()
         _recorders.add(self)
 

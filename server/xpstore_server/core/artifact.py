@@ -208,7 +208,7 @@ def rename(tx: Transaction, principal: str, *, artifact_id: str, name: str, etag
         with tx.savepoint():
             revision.change(tx, named, row, {"name": name}, principal, etag)
     except IntegrityError:
-        hint = "A deleted artifact keeps its name: its numbers are never used again."
+        hint = "Choose another name. It may be that of a deleted artifact: that keeps it, so no number is used again."
         raise AlreadyExists("artifact", "name", name, hint) from None
     return get_artifact(tx, artifact_id=artifact_id)
 

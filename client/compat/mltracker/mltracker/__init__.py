@@ -18,13 +18,13 @@ def getExperiment(name: str, path: object = None) -> Experiment:
     return Experiments().get_or_create(name)
 
 
-def getallExperiments(path: object = None) -> list[Experiment]:
-    """Returns all experiments, oldest first.
+def getallExperiments(path: object = None) -> Experiments:
+    """Returns the experiments: a collection with `create`, `read`, `update`, `delete` and `list`.
 
     Args:
         path: ignored.
     """
-    return Experiments().list()
+    return Experiments()
 
 
 def _refuse_beside_real_package() -> None:
