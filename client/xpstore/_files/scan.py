@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from xpstore._files.drafts import is_draft
 from xpstore._machine.file_status import identity_of
 from xpstore.errors import InvalidArgument
 
@@ -48,7 +49,8 @@ class Source:
 def scan(source: str | os.PathLike[str] | bytes, name: str = "data") -> list[Source]:
     """Lists what a file, a directory or bytes consist of, in canonical order.
 
-    Symbolic links are followed: what they point to is what is saved. Sockets, pipes and devices are refused.
+    Symbolic links are followed: what they point to is what is saved. Sockets, pipes and devices are refused. What a
+    download has under way, or left behind, is passed over.
 
     Args:
         source: a path, or the bytes of a file.
@@ -62,6 +64,10 @@ def scan(source: str | os.PathLike[str] | bytes, name: str = "data") -> list[Sou
     root = Path(source)
     if root.is_dir():
         return sorted(_walk(root, "", frozenset()), key=lambda entry: entry.path.encode())
+    if is_draft(root.name):
+        raise InvalidArgument(
+            f"source = {str(root)!r}: is what a download left, or has under way; rename it to save it"
+        )
     return [_file(root, root.name)]
 
 
@@ -70,7 +76,7 @@ def _walk(folder: Path, prefix: str, above: frozenset[str]) -> Iterator[Source]:
     if real in above:
         raise InvalidArgument(f"source = {str(folder)!r}: this link leads back to a directory above it")
     try:
-        entries = [(entry, entry.is_dir()) for entry in os.scandir(folder)]
+        entries = [(entry, entry.is_dir()) for entry in os.scandir(folder) if not is_draft(entry.name)]
     except OSError as error:
         raise _unreadable(folder, error) from None
     if not entries and prefix:
