@@ -17,9 +17,10 @@ except ModuleNotFoundError:
 import xpstore
 from xpstore._cli import cache
 from xpstore._cli.arguments import AsJSON, ProjectId
-from xpstore._cli.printing import print_json, print_rows, print_table
+from xpstore._cli.printing import print_json, print_path, print_rows, print_table, print_text
 from xpstore.artifact import Artifact, DatasetArtifact, DirectoryArtifact, ExplanationArtifact, TrainedModelArtifact
 from xpstore.errors import Error, NotFound
+from xpstore.format.text import printable
 from xpstore.project import Project, get_all_projects
 
 __all__ = ["main"]
@@ -128,7 +129,7 @@ def get(
     path = artifact.download(dest if dest is not None else default)
     if as_json:
         return print_json({**_artifact_row(artifact), "path": str(path)})
-    typer.echo(path)
+    print_path(path)
 
 
 @app.command()
@@ -197,7 +198,7 @@ def _print_artifact(artifact: Artifact, as_json: bool) -> None:
 def _print_deleted(what: dict[str, Any], as_json: bool) -> None:
     if as_json:
         return print_json({"deleted": what})
-    typer.echo("Deleted " + " ".join(f"{key}={value}" for key, value in what.items() if value is not None))
+    print_text("Deleted " + " ".join(f"{key}={value}" for key, value in what.items() if value is not None))
 
 
 def main() -> None:
@@ -205,7 +206,7 @@ def main() -> None:
     try:
         app()
     except Error as error:
-        sys.exit(f"xpstore: {type(error).__name__}: {' '.join(str(error).split())}")
+        sys.exit(f"xpstore: {type(error).__name__}: {printable(' '.join(str(error).split()))}")
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ import grpc
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
-from xpstore.format.text import printable
+from xpstore.format.text import printable, printable_lines
 from xpstore.v1.error_pb2 import ErrorReason
 
 DOMAIN = "xpstore"
@@ -42,7 +42,7 @@ class Error(Exception):
     def __init__(
         self, message: str, *, reason: str = "", metadata: dict[str, str] | None = None, request_id: str = ""
     ) -> None:
-        super().__init__(message)
+        super().__init__(printable_lines(message))  # a server may have had a say in it
         self.reason = reason
         self.metadata = dict(metadata or {})
         self.request_id = request_id

@@ -91,8 +91,11 @@ class HostileServer:
     def header(self, request: pb.ReadFileRequest, **changes: int) -> pb.ReadFileResponse:
         """The sound header of an answer of ReadFile, with `changes` that spoil it."""
         data = self.files[request.path] or b""
-        fields = {"size_bytes": len(data), "offset": request.offset, "length": len(data) - request.offset, **changes}
-        return pb.ReadFileResponse(header=pb.ReadFileHeader(path=request.path, digest=digest_of(data), **fields))
+        header = pb.ReadFileHeader(path=request.path, size_bytes=len(data), digest=digest_of(data))
+        header.offset, header.length = request.offset, len(data) - request.offset
+        for field, value in changes.items():
+            setattr(header, field, value)
+        return pb.ReadFileResponse(header=header)
 
     def _list(self, request: pb.ListArtifactFilesRequest) -> Any:
         return pb.ListArtifactFilesResponse(files=[self.file_of(entry) for entry in self.entries])

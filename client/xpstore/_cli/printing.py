@@ -8,6 +8,8 @@ from typing import Any
 
 import typer
 
+from xpstore.format.text import printable, printable_json, printable_lines
+
 
 def print_rows(columns: Sequence[str], rows: list[dict[str, Any]], as_json: bool, *, is_one: bool = False) -> None:
     """Prints what has these columns, as JSON if asked: a list, or the one thing there is."""
@@ -18,7 +20,17 @@ def print_rows(columns: Sequence[str], rows: list[dict[str, Any]], as_json: bool
 
 def print_json(value: Any) -> None:
     """Prints JSON."""
-    typer.echo(json.dumps(value, indent=2, default=_plain, ensure_ascii=False))
+    typer.echo(printable_json(json.dumps(value, indent=2, default=_plain, ensure_ascii=False)))
+
+
+def print_text(text: Any) -> None:
+    """Prints lines for a person, whatever a server put into them."""
+    typer.echo(printable_lines(str(text)))
+
+
+def print_path(path: Any) -> None:
+    """Prints a path: to a terminal as it may be shown, to a program as it is."""
+    typer.echo(printable(str(path)) if sys.stdout.isatty() else path)
 
 
 def _plain(value: Any) -> Any:
@@ -52,8 +64,8 @@ def _shown(value: Any, shape: Callable[[Any], Any]) -> str:
     if value is None:
         return ""
     if isinstance(value, list | tuple):
-        return ",".join(map(str, value))
-    return str(value if isinstance(value, str | int) else shape(value))
+        return printable(",".join(map(str, value)))
+    return printable(str(value if isinstance(value, str | int) else shape(value)))
 
 
 def _brief(value: Any) -> Any:

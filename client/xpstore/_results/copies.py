@@ -30,7 +30,7 @@ from xpstore._machine.settings import cache_folder, setting
 from xpstore._results import small_copies
 from xpstore._results.formats import OwnBuffer, read_file
 from xpstore._results.pins import is_free, pin
-from xpstore._results.small_copies import SmallCopy
+from xpstore._results.small_copies import SmallCopy, no_such_path
 from xpstore._service.connection import Connection
 from xpstore.errors import DataLoss, InvalidArgument, NotFound
 from xpstore.v1 import artifact_pb2 as pb
@@ -90,14 +90,18 @@ class LocalCopy:
 
         Raises:
             Damaged: a file is missing or has other bytes than it was saved with, or there is one too many.
+            DataLoss: the version has nothing of that path.
         """
+        mine = {name for name in self._entries if name.startswith(f"{path}/")}
+        # Nothing else is a path in the copy, such as one that leads out of it.
+        if path not in self._entries and not mine:
+            raise no_such_path(path)
         pin(self._folder)
         whole = self._folder / FILES / path
         files = [name for name, entry in self._entries.items() if entry.type == pb.FILE_TYPE_FILE]
         if path in files:
             self.read(path)
             return whole
-        mine = {name for name in self._entries if name.startswith(path + "/")}
         try:
             there = {f"{path}/{source.path}" for source in scan(whole)}
         except InvalidArgument as error:  # what cannot be saved was not
