@@ -15,8 +15,8 @@ from pathlib import Path
 
 from blake3 import blake3
 
-from xpstore._files.drafts import Leftovers
 from xpstore._files.folder import Folder
+from xpstore._files.leftovers import Leftovers
 from xpstore._files.partial import PartialFile, is_there
 from xpstore._machine.progress import Advance
 from xpstore._service.connection import Connection

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from xpstore._files import drafts
+from xpstore._files.leftovers import partial_path
 from xpstore._files.local_faults import laying
 from xpstore.errors import DataLoss, InvalidArgument
 from xpstore.format.tree import fault_of_path
@@ -63,7 +63,7 @@ class Folder:
     @cached_property
     def habits(self) -> Habits:
         """What the file system here makes of names and permissions."""
-        probe = drafts.draft_path(self._root / "probe")
+        probe = partial_path(self._root / "probe")
         try:
             descriptor = os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
         except OSError:  # nothing can be written here, so nothing collides

@@ -1,4 +1,4 @@
-"""A file being downloaded: written to a draft, verified, renamed. A large one goes on where it broke off."""
+"""A file being downloaded: written to a name of its own, verified, renamed. A large one goes on where it broke off."""
 
 import contextlib
 import os
@@ -8,8 +8,7 @@ from typing import IO
 
 from blake3 import blake3
 
-from xpstore._files import drafts
-from xpstore._files.drafts import Leftovers
+from xpstore._files.leftovers import Leftovers, create, discard, is_at, open_left, partial_path
 from xpstore._files.local_faults import laying
 from xpstore.errors import Conflict, DataLoss
 from xpstore.v1 import artifact_pb2 as pb
@@ -17,7 +16,7 @@ from xpstore.v1 import artifact_pb2 as pb
 # Below this a file is fetched again as fast as what is there of it is checked.
 RESUMED_FROM_BYTES = 8 << 20
 READ_BYTES = 1 << 20
-# How often a draft may be taken away while it is put in place.
+# How often it may be taken away while it is put in place.
 ATTEMPTS = 10
 
 
@@ -47,7 +46,7 @@ class PartialFile:
         target: where it goes.
         entry: what it shall be.
         mode: the permissions of a new file there.
-        leftovers: drafts that were there before.
+        leftovers: partial files that were there before.
     """
 
     def __init__(self, target: Path, entry: pb.ManifestEntry, mode: int, leftovers: Leftovers) -> None:
@@ -60,14 +59,14 @@ class PartialFile:
         self._digest = blake3()
         self._covered = 0
         self._file: IO[bytes] | None = None
-        self._path = drafts.draft_path(target, entry.digest)
+        self._path = partial_path(target, entry.digest)
         for left in leftovers.take(target, entry.digest):
             if not (self._is_resumable and not self._is_resuming and self._take_over(left)):
-                drafts.discard(left)
+                discard(left)
 
     def _take_over(self, left: Path) -> bool:
-        """Makes what an earlier download left this one's draft: of several that try, one finds it to be renamed."""
-        file = drafts.open_left(left)
+        """Makes what an earlier download left this one's: of several that try, one finds it to be renamed."""
+        file = open_left(left)
         if file is None:
             return False
         try:
@@ -75,7 +74,7 @@ class PartialFile:
         except OSError:  # somebody else was faster
             file.close()
             return False
-        if not drafts.is_at(self._path, file):
+        if not is_at(self._path, file):
             file.close()
             return False
         self._file, self._is_resuming = file, True
@@ -92,7 +91,7 @@ class PartialFile:
             self._count(data)
             return True
         # What is behind is overwritten and never cut off: where locks do nothing, its writer may still be at it, and
-        # whatever two processes write to one draft is the same.
+        # whatever two processes write there is the same.
         self._is_resuming = False
         return False
 
@@ -117,19 +116,19 @@ class PartialFile:
         self._digest.update(data)
 
     def _mine(self) -> IO[bytes]:
-        """The draft, which is nobody else's."""
+        """The file so far, which is nobody else's."""
         if self._file is None:
-            self._file = drafts.create(self._path)
-        elif self._is_resumable and not drafts.is_at(self._path, self._file):
+            self._file = create(self._path)
+        elif self._is_resumable and not is_at(self._path, self._file):
             self._leave_to_others()
         return self._file
 
     def _leave_to_others(self) -> None:
-        """Goes on with a copy: a process that cannot see the lock has taken the draft, or removed it."""
+        """Goes on with a copy: a process that cannot see the lock has taken it over, or removed it."""
         assert self._file is not None
         before, digest, left = self._file, blake3(), self._covered
-        self._path = drafts.draft_path(self._target, self._entry.digest)
-        self._file = drafts.create(self._path)
+        self._path = partial_path(self._target, self._entry.digest)
+        self._file = create(self._path)
         with before:
             before.seek(0)
             while left and (data := before.read(min(left, READ_BYTES))):
@@ -165,18 +164,18 @@ class PartialFile:
             self._path.chmod(self._mode)
             try:
                 self._path.replace(self._target)
-            except FileNotFoundError:  # the draft was taken away since, or the folder: the next copy tells
+            except FileNotFoundError:  # it was taken away since, or the folder: the next copy tells
                 self._leave_to_others()
             else:
                 file.close()
                 return
-        raise Conflict(f"{str(self._target)!r}: its draft was taken away {ATTEMPTS} times: try again")
+        raise Conflict(f"{str(self._target)!r}: what is on its way there was taken away {ATTEMPTS} times: try again")
 
     def leave(self) -> None:
         """Stops: what is there of a large file stays for the next try."""
         if self._file is None:
             return
-        is_mine = drafts.is_at(self._path, self._file)
+        is_mine = is_at(self._path, self._file)
         self._file.close()
         if is_mine and not (self._is_kept and self._covered):
             with contextlib.suppress(OSError):

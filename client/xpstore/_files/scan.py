@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from xpstore._files.drafts import is_draft
+from xpstore._files.leftovers import is_partial
 from xpstore._machine.file_status import identity_of
 from xpstore.errors import InvalidArgument
 
@@ -64,7 +64,7 @@ def scan(source: str | os.PathLike[str] | bytes, name: str = "data") -> list[Sou
     root = Path(source)
     if root.is_dir():
         return sorted(_walk(root, "", frozenset()), key=lambda entry: entry.path.encode())
-    if is_draft(root.name):
+    if is_partial(root.name):
         raise InvalidArgument(
             f"source = {str(root)!r}: is what a download left, or has under way; rename it to save it"
         )
@@ -76,7 +76,7 @@ def _walk(folder: Path, prefix: str, above: frozenset[str]) -> Iterator[Source]:
     if real in above:
         raise InvalidArgument(f"source = {str(folder)!r}: this link leads back to a directory above it")
     try:
-        entries = [(entry, entry.is_dir()) for entry in os.scandir(folder) if not is_draft(entry.name)]
+        entries = [(entry, entry.is_dir()) for entry in os.scandir(folder) if not is_partial(entry.name)]
     except OSError as error:
         raise _unreadable(folder, error) from None
     if not entries and prefix:

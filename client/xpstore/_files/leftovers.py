@@ -1,9 +1,9 @@
-"""Drafts: files on their way down. Their names tell that they are ours, and of which file they are.
+"""Partial files by their names, which tell that they are ours, and of which file they are: found, taken over, removed.
 
     .<8 bytes of the digest of the file's name><4 bytes of the digest of its content><4 random bytes>.part
 
-Each process writes drafts of its own and no others. It holds a lock on each, so that others leave it alone; where locks
-do nothing, another process may take a draft away, and who wrote it goes on with a copy (`partial.py`).
+Each process writes partial files of its own and no others. It holds a lock on each, so that others leave it alone;
+where locks do nothing, another process may take one away, and who wrote it goes on with a copy (`partial.py`).
 """
 
 import contextlib
@@ -28,13 +28,13 @@ _FILE_DIGITS, _CONTENT_DIGITS, _OWN_BYTES = 16, 8, 4
 _FLAGS = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
-def is_draft(name: str) -> bool:
+def is_partial(name: str) -> bool:
     """Whether a file of this name is what a download left, or has under way: never content."""
     return _NAME.fullmatch(name) is not None
 
 
-def draft_path(target: Path, digest: bytes = b"") -> Path:
-    """A name beside a file for a new draft of it; `digest` is that of the bytes it shall have."""
+def partial_path(target: Path, digest: bytes = b"") -> Path:
+    """A name beside a file for a new partial file of it; `digest` is that of the bytes it shall have."""
     content = digest.hex()[:_CONTENT_DIGITS] or "0" * _CONTENT_DIGITS
     return target.with_name(f".{_of_file(target.name)}{content}{os.urandom(_OWN_BYTES).hex()}.part")
 
@@ -44,7 +44,7 @@ def _of_file(name: str) -> str:
 
 
 def create(path: Path) -> IO[bytes]:
-    """Makes a draft, which is this user's alone until it is whole: others could write to it after it was verified."""
+    """Makes a partial file: this user's alone until it is whole, or others could write to it after it was verified."""
     descriptor = os.open(path, _FLAGS | os.O_CREAT | os.O_EXCL, 0o600)
     locks.take(descriptor)
     return os.fdopen(descriptor, "r+b", 0)
@@ -59,7 +59,7 @@ def is_at(path: Path, file: IO[bytes]) -> bool:
 
 
 def open_left(path: Path) -> IO[bytes] | None:
-    """Opens a draft that nobody is at, if it is one of this user's making that nobody else can write to."""
+    """Opens a partial file that nobody is at, if it is one of this user's making that nobody else can write to."""
     try:
         file = os.fdopen(os.open(path, _FLAGS), "r+b", 0)
     except OSError:
@@ -77,7 +77,7 @@ def _is_own(status: os.stat_result) -> bool:
 
 
 def discard(path: Path) -> None:
-    """Removes a draft, unless somebody is at it or it is somebody else's."""
+    """Removes a partial file, unless somebody is at it or it is somebody else's."""
     if (file := open_left(path)) is not None:
         file.close()  # before: Windows does not remove what is open
         with contextlib.suppress(OSError):
@@ -85,17 +85,17 @@ def discard(path: Path) -> None:
 
 
 class Leftovers:
-    """Drafts that were in a folder before this download."""
+    """Partial files that were in a folder before this download."""
 
     def __init__(self, folder: Path) -> None:
         self._by_file: dict[str, list[Path]] = {}
         with contextlib.suppress(OSError), os.scandir(folder) as entries:
             for entry in entries:
-                if is_draft(entry.name):
+                if is_partial(entry.name):
                     self._by_file.setdefault(entry.name[1 : 1 + _FILE_DIGITS], []).append(Path(entry.path))
 
     def take(self, target: Path, digest: bytes) -> Iterator[Path]:
-        """Yields the drafts of this content of a file; those of other contents are discarded."""
+        """Yields the partial files of this content of a file; those of other contents are discarded."""
         content = digest.hex()[:_CONTENT_DIGITS]
         for path in self._by_file.pop(_of_file(target.name), ()):
             if path.name[1 + _FILE_DIGITS :].startswith(content):
@@ -104,7 +104,7 @@ class Leftovers:
                 discard(path)
 
     def discard(self, target: Path) -> None:
-        """Removes the drafts of a file, whatever they were to become."""
+        """Removes the partial files of a file, whatever they were to become."""
         for path in self._by_file.pop(_of_file(target.name), ()):
             discard(path)
 

@@ -16,7 +16,7 @@ from support.folders import lay, read
 from support.hostile import HostileServer, count_asked
 from support.raw import MIB
 from xpstore import errors
-from xpstore._files.drafts import KEPT_SECONDS, draft_path
+from xpstore._files.leftovers import KEPT_SECONDS, partial_path
 from xpstore._files.scan import scan
 from xpstore._machine import locks
 from xpstore.v1 import artifact_pb2 as pb
@@ -92,13 +92,13 @@ def test_drafts_of_a_file_that_is_there_are_removed(server: HostileServer, tmp_p
     left_behind(server, tmp_path)
     (tmp_path / "large").write_bytes(LARGE)
     for name in ("small", "large"):
-        draft_path(tmp_path / name).write_bytes(b"killed in the middle")
+        partial_path(tmp_path / name).write_bytes(b"killed in the middle")
     server.artifact().download(tmp_path)
     assert names(tmp_path) == ["large", "small"]
 
 
 def test_drafts_of_other_files_stay_for_a_week(server: HostileServer, tmp_path: Path) -> None:
-    fresh, old = draft_path(tmp_path / "other"), draft_path(tmp_path / "old")
+    fresh, old = partial_path(tmp_path / "other"), partial_path(tmp_path / "old")
     for path in (fresh, old):
         path.write_bytes(b"x")
     os.utime(old, (OLD, OLD))
