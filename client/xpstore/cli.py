@@ -16,7 +16,7 @@ except ModuleNotFoundError:
 import xpstore
 from xpstore._cli import cache
 from xpstore._cli.arguments import AsJSON, ProjectId
-from xpstore._cli.printing import fail, make_printable, print_json, print_rows, print_table
+from xpstore._cli.printing import fail, make_printable, print_json, print_path, print_rows, print_table, print_text
 from xpstore._cli.service import ask, use
 from xpstore.artifact import Artifact, DatasetArtifact, DirectoryArtifact, ExplanationArtifact, TrainedModelArtifact
 from xpstore.errors import Error, NotFound
@@ -128,7 +128,7 @@ def get(
     path = artifact.download(dest if dest is not None else default)
     if as_json:
         return print_json({**_artifact_row(artifact), "path": str(path)})
-    typer.echo(path)
+    print_path(path)
 
 
 @app.command()
@@ -211,7 +211,7 @@ def _print_artifact(artifact: Artifact, as_json: bool) -> None:
 def _print_deleted(what: dict[str, Any], as_json: bool) -> None:
     if as_json:
         return print_json({"deleted": what})
-    typer.echo("Deleted " + " ".join(f"{key}={value}" for key, value in what.items() if value is not None))
+    print_text("Deleted " + " ".join(f"{key}={value}" for key, value in what.items() if value is not None))
 
 
 def main() -> None:

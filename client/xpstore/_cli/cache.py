@@ -10,7 +10,7 @@ import typer
 
 from xpstore._cli.arguments import AsJSON, ProjectId, to_call
 from xpstore._cli.functions import find_function
-from xpstore._cli.printing import print_json, print_rows, print_table
+from xpstore._cli.printing import print_json, print_rows, print_table, print_text
 from xpstore._cli.service import ask, use
 from xpstore._identity.signatures import NotBound
 from xpstore._identity.values import Part
@@ -147,7 +147,7 @@ def _print_explanation(found: Explanation, as_json: bool) -> None:
                 "differences": [_difference_row(one) for one in found.differences],
             }
         )
-    typer.echo(f"{found}\nFingerprint {found.fingerprint}")
+    print_text(f"{found}\nFingerprint {found.fingerprint}")
     print_table(("kind", "name", "text"), [(*_name(part), " ".join(part.text.split())) for part in found.parts])
 
 

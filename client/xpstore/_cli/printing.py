@@ -12,6 +12,8 @@ from typing import Any, NoReturn
 
 import typer
 
+from xpstore.format.text import printable, printable_json, printable_lines
+
 
 def make_printable() -> None:
     """Has standard output take any text, whatever the locale: what is not in its encoding is written as an escape."""
@@ -27,7 +29,7 @@ def fail(message: str) -> NoReturn:
     """Ends the command with one line on standard error, and says no more on standard output."""
     with contextlib.suppress(OSError, AttributeError, ValueError):  # it may be closed
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter would write what is left
-    sys.exit(f"xpstore: {' '.join(message.split())}")
+    sys.exit(f"xpstore: {printable(' '.join(message.split()))}")
 
 
 def print_rows(columns: Sequence[str], rows: list[dict[str, Any]], as_json: bool, *, is_one: bool = False) -> None:
@@ -44,7 +46,17 @@ def print_json(value: Any) -> None:
         text.encode(sys.stdout.encoding, "strict")
     except UnicodeEncodeError:  # JSON has a way of its own to write what is not in this encoding
         text = json.dumps(value, indent=2, default=_plain)
-    typer.echo(text)
+    typer.echo(printable_json(text))
+
+
+def print_text(text: Any) -> None:
+    """Prints lines for a person, whatever a server put into them."""
+    typer.echo(printable_lines(str(text)))
+
+
+def print_path(path: Any) -> None:
+    """Prints a path: to a terminal as it may be shown, to a program as it is."""
+    typer.echo(printable(str(path)) if sys.stdout.isatty() else path)
 
 
 def _plain(value: Any) -> Any:
@@ -88,8 +100,8 @@ def _shown(value: Any, shape: Callable[[Any], Any]) -> str:
     if value is None:
         return ""
     if isinstance(value, list | tuple):
-        return ",".join(map(str, value))
-    return str(value if isinstance(value, str | int) else shape(value))
+        return printable(",".join(map(str, value)))
+    return printable(str(value if isinstance(value, str | int) else shape(value)))
 
 
 def _brief(value: Any) -> Any:

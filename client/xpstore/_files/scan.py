@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from xpstore._files.leftovers import is_partial
 from xpstore._machine.file_status import is_same, until_settled_ns
 from xpstore.errors import InvalidArgument
 
@@ -59,7 +60,8 @@ class Source:
 def scan(source: str | os.PathLike[str] | bytes, name: str = "data") -> list[Source]:
     """Lists what a file, a directory or bytes consist of, in canonical order.
 
-    Symbolic links are followed: what they point to is what is saved. Sockets, pipes and devices are refused.
+    Symbolic links are followed: what they point to is what is saved. Sockets, pipes and devices are refused. What a
+    download has under way, or left behind, is passed over.
 
     Args:
         source: a path, or the bytes of a file.
@@ -73,6 +75,10 @@ def scan(source: str | os.PathLike[str] | bytes, name: str = "data") -> list[Sou
     root = _absolute(Path(source))
     if os.path.isdir(root):  # unlike Path's, it raises nothing: what is wrong with the path is said below
         return sorted(_walk(root), key=lambda entry: entry.path.encode())
+    if is_partial(root.name):
+        raise InvalidArgument(
+            f"source = {str(root)!r}: is what a download left, or has under way; rename it to save it"
+        )
     return [_file(root, root.name)]
 
 
@@ -82,7 +88,7 @@ def _walk(root: Path) -> Iterator[Source]:
         folder, prefix, depth = pending.pop()
         try:
             status = os.stat(folder)
-            entries = [(entry, entry.is_dir()) for entry in os.scandir(folder)]
+            entries = [(entry, entry.is_dir()) for entry in os.scandir(folder) if not is_partial(entry.name)]
         except OSError as error:
             raise _unreadable(folder, error) from None
         del above[depth:]

@@ -4,6 +4,8 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator
 
+from xpstore.format.text import printable
+
 # Below this a transfer is over before a bar is read.
 SHOWN_FROM_BYTES = 32 << 20
 
@@ -67,7 +69,7 @@ def _bar(description: str, total_bytes: int) -> Iterator[Advance]:
         yield unseen
         return
     try:
-        task = display.add_task(escape(description), total=total_bytes)
+        task = display.add_task(escape(printable(description)), total=total_bytes)
         yield lambda size_bytes: display.advance(task, size_bytes)
     finally:
         with contextlib.suppress(OSError):

@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 
 from xpstore._machine.settings import home_folder
 from xpstore.errors import InvalidArgument, Unavailable
+from xpstore.format.text import printable
 
 START_SECONDS = 20.0
 POLL_SECONDS = 0.02
@@ -29,6 +30,8 @@ POLL_SECONDS = 0.02
 HOME_IN_USE = 75
 LOG_LINES = 10
 LOG_BYTES = 10 << 20
+# Files of the home that are read and believed.
+BELIEVED = ("server.json", "admin.key")
 # Modules of the extra `server`: the package itself comes with every install.
 SERVER_NEEDS = ("alembic", "grpc_health", "minio", "pydantic_settings", "sqlmodel", "typer", "zstandard")
 
@@ -59,7 +62,10 @@ def ensure(folder: Path | None = None, timeout_seconds: float = START_SECONDS) -
         Unavailable: the server does not start; the message has the last lines of its log, or the cure.
     """
     folder = folder or home()
-    address = _running(folder)
+    address = None
+    if os.name != "nt" and os.path.lexists(folder):
+        _make_private(folder)  # before anything in it is believed: somebody else may have put it there
+        address = _running(folder)
     if address is None:
         _check_platform()
         _make_private(folder)
@@ -126,15 +132,39 @@ def _check_platform() -> None:
 
 
 def _make_private(folder: Path) -> None:
+    """Makes the home, and sees to it that it and what is in it are this user's and nobody else's to write.
+
+    Raises:
+        Unavailable: they are not, or it cannot be made.
+    """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if _is_private(folder):
-            return
+        is_own = _is_private(folder)
+        strangers = [entry.name for entry in os.scandir(folder) if not _is_own(entry)] if is_own else []
     except OSError as error:
         raise Unavailable(
             f"{folder}, the embedded service's home, cannot be made ({error}): set XPSTORE_HOME."
         ) from None
-    raise Unavailable(f"{folder}, the embedded service's home, must be yours alone: chmod 700 it or set XPSTORE_HOME.")
+    if not is_own:
+        cure = "chmod 700 it or set XPSTORE_HOME."
+        raise Unavailable(f"{folder}, the embedded service's home, must be yours alone: {cure}")
+    if strangers:
+        what = f"{strangers[0]!r}, which somebody else made or can write to"
+        cure = "make it yours alone, remove it, or set XPSTORE_HOME."
+        raise Unavailable(f"{folder}, the embedded service's home, has {what}: {cure}")
+
+
+def _is_own(entry: "os.DirEntry[str]") -> bool:
+    """Whether what is in the home is this user's, and what is believed of it nobody else's to write."""
+    try:
+        if entry.stat(follow_symlinks=False).st_uid != os.getuid():
+            return False
+        if entry.name not in BELIEVED:
+            return True
+        status = entry.stat()
+    except FileNotFoundError:  # a server tidies up
+        return True
+    return status.st_uid == os.getuid() and not status.st_mode & 0o022
 
 
 def _start_once(folder: Path, deadline: float) -> str:
@@ -223,7 +253,7 @@ def _tail(folder: Path, start: int) -> str:
             lines = file.read().decode(errors="replace").splitlines()
     except OSError as error:
         return str(error)
-    return "\n".join(["", *lines[-LOG_LINES:]]) + f"\n({log})"
+    return "\n".join(["", *map(printable, lines[-LOG_LINES:])]) + f"\n({log})"
 
 
 def _read_key(folder: Path) -> str:
