@@ -59,6 +59,8 @@ def scan(source: str | os.PathLike[str] | bytes, name: str = "data") -> list[Sou
     """
     if isinstance(source, bytes):
         return [Source(name, source, len(source))]
+    if not os.fspath(source):
+        raise InvalidArgument("source = '': is empty; '.' is the current directory")
     root = Path(source)
     if root.is_dir():
         return sorted(_walk(root, "", frozenset()), key=lambda entry: entry.path.encode())
