@@ -5,7 +5,7 @@ from typing import Any
 from xpstore._artifacts.versions import list_versions
 from xpstore._session.client import ClientBase
 from xpstore._session.project import ProjectBase
-from xpstore._values.checks import to_int64, to_step
+from xpstore._values.checks import to_int64, to_name, to_step
 from xpstore.artifact import Artifact
 from xpstore.errors import InvalidArgument
 from xpstore.v1 import artifact_pb2 as pb
@@ -31,7 +31,7 @@ class _Artifacts:
 
     def list(self, name: str | None = None) -> list[Artifact]:
         """Returns all versions, oldest first; of one name if given."""
-        request = self._request(name=name)
+        request = self._request(name=to_name("name", name) if name is not None else None)
         return [Artifact._from_wire(wire, self._client, self._project) for wire in list_versions(self._client, request)]
 
     def get(
@@ -40,7 +40,8 @@ class _Artifacts:
         """Returns the newest version of a name, or that of a number, an alias or a step; None if there is none."""
         step = to_step("step", step) if step is not None else None
         version = to_int64("version", version) if version is not None else None
-        request = self._request(name=name, step=step, version=version, alias=alias)
+        alias = to_name("alias", alias) if alias is not None else None
+        request = self._request(name=to_name("name", name), step=step, version=version, alias=alias)
         request.descending = True
         page_size = 1 if version is None and alias is None else None
         for wire in list_versions(self._client, request, page_size):

@@ -186,7 +186,7 @@ class Metrics:
         Raises:
             NotFound: the model was deleted.
         """
-        request = pb.GetLastMetricRequest(model_id=self._target.model_id, name=name, phase=phase)
+        request = pb.GetLastMetricRequest(model_id=self._target.model_id, **_sought(name, phase))
         return self._one(self._client.stubs.metrics.GetLastMetric, request)
 
     def best(self, name: str, phase: str | None = None, mode: Literal["max", "min"] = "max") -> Metric | None:
@@ -206,7 +206,8 @@ class Metrics:
         """
         if mode not in _MODES:
             raise InvalidArgument(f"mode = {mode!r}: must be 'max' or 'min'")
-        request = pb.GetBestMetricRequest(model_id=self._target.model_id, name=name, phase=phase, mode=_MODES[mode])
+        sought = _sought(name, phase)
+        request = pb.GetBestMetricRequest(model_id=self._target.model_id, **sought, mode=_MODES[mode])
         return self._one(self._client.stubs.metrics.GetBestMetric, request)
 
     def _one(self, method: Any, request: Any) -> Metric | None:
@@ -247,7 +248,7 @@ class Metrics:
             tail = model.metrics.read("loss", "train", since=loss.cursor)
             ```
         """
-        key = pb.SeriesKey(model_id=self._target.model_id, name=name, phase=phase)
+        key = pb.SeriesKey(model_id=self._target.model_id, **_sought(name, phase))
         found: list[Any]
         if buckets is not None:
             found = series.read_buckets(self._client, key, since, buckets)
@@ -276,6 +277,7 @@ class Metrics:
         Raises:
             NotFound: the model was deleted.
         """
+        name = to_name("name", name) if name is not None else None
         request = pb.ListMetricsRequest(model_id=self._target.model_id, name=name)
         method, page_size = self._client.stubs.metrics.ListMetrics, self._client.limits.max_points
         wires = iterate(self._client, method, request, "metrics", page_size=page_size)
@@ -283,6 +285,11 @@ class Metrics:
 
     def __repr__(self) -> str:
         return f"Metrics(model_id={self._target.model_id!r})"
+
+
+def _sought(name: Any, phase: Any) -> dict[str, Any]:
+    """What is asked for; the phase "" are points without one."""
+    return {"name": to_name("name", name), "phase": to_name("phase", phase) if phase else phase}
 
 
 def _without_value(name: Any) -> InvalidArgument:

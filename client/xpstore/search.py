@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from math import nan
@@ -139,8 +139,9 @@ def _metrics(client: ClientBase, models: list[pb.Model], shown: list[tuple[str, 
     rows: dict[str, Row] = defaultdict(dict)
     for model_id, all_ in summaries.items():
         row = rows[model_id] = {LAST_STEP: _last_step(all_)}
+        phases = Counter(summary.name for summary in all_)
         for summary in all_:
-            row.update(_summary(summary, is_only=[each.name for each in all_].count(summary.name) == 1))
+            row.update(_summary(summary, is_only=phases[summary.name] == 1))
         for name, of in shown:
             row.update(_over_phases(name, of, [summary for summary in all_ if summary.name == name]))
     return rows

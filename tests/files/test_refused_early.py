@@ -164,7 +164,7 @@ def test_one_version_may_be_used_without_a_list(project: xpstore.Project) -> Non
 
 def test_iteration_of_another_model_is_refused(project: xpstore.Project) -> None:
     model, other = (project.experiment("e").model(hash_) for hash_ in "ab")
-    with pytest.raises(errors.InvalidArgument, match=r"iteration = Iteration\(step=1.*is of the model"):
+    with pytest.raises(errors.InvalidArgument, match=r"iteration = Iteration\(step=1.*of another model"):
         DirectoryArtifact.save(b"x", "a", model=model, iteration=other.iterations.create(1))
     saved = DirectoryArtifact.save(b"x", "a", model=model, iteration=model.iterations.create(1))
     assert saved.model == model

@@ -160,6 +160,33 @@ def test_name_that_is_no_text_is_refused(model: Model, name: Any) -> None:
     assert model.metrics.list() == []
 
 
+@pytest.mark.parametrize("name", [5, b"a", ["a"], ""])
+def test_name_that_is_asked_for_is_text(model: Model, experiment: Experiment, name: Any) -> None:
+    artifact = DirectoryArtifact.save(b"x", "a")
+    for call in (
+        lambda: model.metrics.last(name),
+        lambda: model.metrics.best(name),
+        lambda: model.metrics.read(name),
+        lambda: model.metrics.list(name),
+        lambda: model.artifacts.get(name),
+        lambda: model.artifacts.list(name),
+        lambda: get_project().experiments.create(name),
+        lambda: get_project().experiments.read(name),
+        lambda: get_project().experiments.update(experiment.id, name),
+        lambda: experiment.models.update("h", name),
+        lambda: DirectoryArtifact.get_by_name(name),
+        lambda: DirectoryArtifact.get_by_name("a", alias=name),
+        lambda: DirectoryArtifact.unalias("a", name),
+        lambda: artifact.alias(name),
+        lambda: setattr(artifact, "name", name),
+    ):
+        with pytest.raises(errors.InvalidArgument, match=r"^(name|alias)"):
+            call()
+    with pytest.raises(errors.InvalidArgument, match=r"version = '1': must be an integer"):
+        DirectoryArtifact.get_by_name("a", version="1")  # type: ignore[arg-type]
+    assert DirectoryArtifact.get_by_name("a", version=1.0) == artifact  # type: ignore[arg-type]
+
+
 def test_dictionary_given_to_log_is_told_of_log_many(model: Model) -> None:
     given: Any = {"loss": 1}
     with pytest.raises(errors.InvalidArgument, match="log_many"):

@@ -128,7 +128,7 @@ def _link(options: SaveOptions) -> pb.ArtifactLink | None:
     if iteration is not None and owner is None:
         raise invalid("iteration", iteration, f"must be an iteration, not {type(iteration).__name__}")
     if model is not None and owner not in (None, _id_of("model", model)):
-        raise invalid("iteration", iteration, f"is of the model {owner}, not of {model!r}")
+        raise invalid("iteration", iteration, f"is an iteration of another model, {owner}")
     return pb.ArtifactLink(
         model_id=to_uuid("model", owner if model is None else _id_of("model", model)),
         iteration_id=None if iteration is None else to_uuid("iteration", _id_of("iteration", iteration)),
