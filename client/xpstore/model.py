@@ -149,10 +149,8 @@ class Model(Stamped):
     def step(self, step: int) -> None:
         step = to_step("step", step)
         if reads.assign(self._wire.id):
-            message = (
-                "Model %s: step = %d replaces what another thread assigned after this one read it. Use model.advance()."
-            )
-            log.warning(message, self._wire.id, step)
+            lost = "step = %d replaces what another thread assigned since this one read it: use model.advance()"
+            log.warning(f"Model %r: {lost}. This is said once.", self.hash, step)
         self._client.recorder.event(self._target, ingest_pb2.EventRecord(step=step))
         if self._client.offline is not None:
             self._client.offline.set_step(self._wire.id, step)

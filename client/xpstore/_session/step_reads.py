@@ -13,6 +13,7 @@ class StepReads:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._assigned: Counter[str] = Counter()
+        self._told: set[str] = set()
         self._own = threading.local()
 
     def read(self, model_id: str) -> None:
@@ -20,12 +21,15 @@ class StepReads:
         self._own.last = model_id, self._assigned[model_id]
 
     def assign(self, model_id: str) -> bool:
-        """This thread assigns. Returns whether another one did since this one read."""
+        """This thread assigns. Returns whether another one did since this one read, once for each model."""
         last_id, count = getattr(self._own, "last", ("", 0))
         self._own.last = "", 0
         with self._lock:
             self._assigned[model_id] += 1
-            return last_id == model_id and self._assigned[model_id] != count + 1
+            if last_id != model_id or self._assigned[model_id] == count + 1 or model_id in self._told:
+                return False
+            self._told.add(model_id)
+            return True
 
 
 reads = StepReads()
