@@ -19,6 +19,7 @@ from xpstore._session.client import ClientBase
 from xpstore._session.current import get_client
 from xpstore._session.project import ProjectBase, get_project
 from xpstore._session.registry import handle
+from xpstore._values.checks import to_alias, to_free_text, to_int64, to_name
 from xpstore.errors import InvalidArgument, NotFound
 from xpstore.v1 import artifact_pb2 as pb
 from xpstore.v1 import project_pb2
@@ -158,6 +159,8 @@ class Artifact(ArtifactContents):
         """
         if version is not None and alias is not None:
             raise InvalidArgument("version and alias are given: one of them selects a version")
+        name, version = to_name("name", name), to_int64("version", version) if version is not None else None
+        alias = to_name("alias", alias) if alias is not None else None
         project = (project or get_project()).open()
         source = pb.ArtifactName(project_id=project.id, name=name, version=version, alias=alias)
         request = pb.GetArtifactVersionRequest(artifact_name=source)
@@ -168,6 +171,7 @@ class Artifact(ArtifactContents):
     @staticmethod
     def unalias(name: str, alias: str, *, project: ProjectBase | None = None) -> None:
         """Removes an alias; does nothing when it is not there."""
+        name, alias = to_name("name", name), to_name("alias", alias)
         project = (project or get_project()).open()
         request = pb.DeleteArtifactAliasRequest(project_uid=project.uid, name=name, alias=alias)
         project._client.call(project._client.stubs.artifacts.DeleteArtifactAlias, request)
@@ -179,7 +183,7 @@ class Artifact(ArtifactContents):
 
     @name.setter
     def name(self, name: str) -> None:
-        request = pb.UpdateArtifactRequest(artifact_id=self._wire.artifact_id, name=name)
+        request = pb.UpdateArtifactRequest(artifact_id=self._wire.artifact_id, name=to_name("name", name))
         request.update_mask.paths.append("name")
         self._client.call(self._client.stubs.artifacts.UpdateArtifact, request)
         self.refresh()
@@ -191,6 +195,7 @@ class Artifact(ArtifactContents):
 
     @description.setter
     def description(self, description: str | None) -> None:
+        description = to_free_text("description", description) if description is not None else None
         request = pb.UpdateArtifactVersionRequest(version_id=self.id, description=description)
         request.update_mask.paths.append("description")
         self._mirror(self._client.call(self._client.stubs.artifacts.UpdateArtifactVersion, request).version)
@@ -250,7 +255,7 @@ class Artifact(ArtifactContents):
 
     def alias(self, alias: str) -> None:
         """Points an alias to this version, wherever it pointed before."""
-        request = pb.SetArtifactAliasRequest(version_id=self.id, alias=alias)
+        request = pb.SetArtifactAliasRequest(version_id=self.id, alias=to_alias("alias", alias))
         self._mirror(self._client.call(self._client.stubs.artifacts.SetArtifactAlias, request).version)
 
     def delete(self, *, all_versions: bool = False) -> None:

@@ -88,7 +88,7 @@ def models(project: ProjectId, experiment: str, as_json: AsJSON = False) -> None
     found = Project.get_by_id(project).experiments.read(experiment)
     if found is None:
         raise NotFound(f"There is no experiment {experiment!r} in project {project!r}.")
-    columns = ("hash", "name", "step", "status", "created_at", "id")
+    columns = ("hash", "name", "step", "status", "created_at", "id", "last_step")
     rows = [{column: getattr(model, column) for column in columns} for model in found.models.list()]
     print_rows(columns, rows, as_json)
 

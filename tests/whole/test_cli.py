@@ -56,11 +56,11 @@ def test_models_lists_models(run: Command, project: xpstore.Project) -> None:
     model = project.experiment("mnist").model("h1", "classifier")
     model.step = 7
     with model.run():
-        pass
+        model.metrics.log("loss", 0.5, 9)
     (row,) = rows(run("models", project.id, "mnist"))
     assert row[:4] == ["h1", "classifier", "7", "finished"]
     (listed,) = json.loads(run("models", project.id, "mnist", "--json").stdout)
-    assert (listed["id"], listed["step"]) == (str(model.id), 7)
+    assert (listed["id"], listed["step"], listed["last_step"]) == (str(model.id), 7, 9)
 
 
 def test_what_put_saves_get_restores(run: Command, project: xpstore.Project, folder: Path, tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_rm_deletes_a_project_that_can_come_back(run: Command, client: xpstore.C
         (["get", "no such project", "x"], "NotFound"),
         (["rm", "no such project", "x"], "NotFound"),
         (["models", "no such project", "x"], "NotFound"),
-        (["put", "p", "", "."], "InvalidArgument: draft.name"),
+        (["put", "p", "", "."], "InvalidArgument: name"),
         (["put", "p", "x", "/no/such/path"], "InvalidArgument"),
     ],
 )

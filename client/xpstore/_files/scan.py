@@ -72,6 +72,8 @@ def scan(source: str | os.PathLike[str] | bytes, name: str = "data") -> list[Sou
     """
     if isinstance(source, bytes):
         return [Source(name, source, len(source))]
+    if not os.fspath(source):
+        raise InvalidArgument("source = '': is empty; '.' is the current directory")
     root = _absolute(Path(source))
     if os.path.isdir(root):  # unlike Path's, it raises nothing: what is wrong with the path is said below
         return sorted(_walk(root), key=lambda entry: entry.path.encode())
