@@ -16,7 +16,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from xpstore._machine.ending import UNDONE_STATUS, end_with_failure, is_interrupted, say
+from xpstore._machine.ending import end_with_failure, is_child, is_interrupted, say
 from xpstore._machine.workers import Workers
 from xpstore._session.client import ClientBase
 
@@ -122,7 +122,7 @@ class _Ending:
         self.is_over = False
         self.is_sound = True
         self._keeper: threading.Thread | None = None
-        self._child_pid = 0
+        self._is_child = False
 
     def ended(self, promise: Promise[Any]) -> None:
         """Lets go of a promise; one that fails after the others were told is told now."""
@@ -141,13 +141,12 @@ class _Ending:
 
     def hold_program(self) -> None:
         """Has the interpreter not end before what is promised, whichever thread promised it."""
-        process = sys.modules.get("multiprocessing.process")
-        if process is not None and process.parent_process() is not None and self._child_pid != os.getpid():
+        if is_child() and not self._is_child:
             from multiprocessing.util import Finalize  # here, as few programs are children of multiprocessing
 
-            self._child_pid = os.getpid()
-            Finalize(None, self.finish_child, exitpriority=-1_000)  # after all others: it may raise
-        if self._keeper is None:
+            self._is_child = True
+            Finalize(None, self.wait, exitpriority=10)  # here it shows whether Ctrl-C ends the child
+        if self._keeper is None and not sys.is_finalizing():
             self._keeper = threading.Thread(target=self._wait_in_thread, name="xpstore-keeper", daemon=False)
             try:
                 self._keeper.start()
@@ -180,8 +179,8 @@ class _Ending:
         with self.changed:
             self.changed.notify_all()
 
-    def finish(self) -> bool:
-        """Waits for what came last, and names what failed. Returns whether nothing did."""
+    def finish(self) -> None:
+        """Waits for what came last, and names what failed."""
         self.wait()
         self.is_over = True
         for promise in list(self.failed):
@@ -189,12 +188,6 @@ class _Ending:
                 promise.tell()
         if not self.is_sound:
             end_with_failure()
-        return self.is_sound
-
-    def finish_child(self) -> None:
-        """In a child of multiprocessing, which leaves without the functions of `atexit`."""
-        if not self.finish() and sys.exc_info()[1] is None:
-            raise SystemExit(UNDONE_STATUS)
 
 
 _ending = _Ending()
@@ -226,7 +219,10 @@ def _begin_in_child() -> None:
 
 
 def _wait_before_threads_end() -> None:
-    _ending.wait()
+    if is_child():
+        _ending.finish()  # it may leave without the functions of `atexit`
+    else:
+        _ending.wait()
 
 
 @atexit.register

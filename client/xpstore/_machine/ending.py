@@ -6,9 +6,7 @@ import sys
 from typing import Any
 
 # How long something may take that Ctrl-C waits for.
-INTERRUPTED_SECONDS = 0.4
-# What Python itself exits with if it cannot finish something at the end, such as writing standard output.
-UNDONE_STATUS = 120
+INTERRUPTED_SECONDS = 0.25
 
 
 def ending_error() -> BaseException | None:
@@ -26,6 +24,18 @@ def _uncaught() -> BaseException | None:
 def is_interrupted() -> bool:
     """Whether Ctrl-C ends the program, or the block at whose end this is called: nothing may take long then."""
     return isinstance(ending_error(), KeyboardInterrupt)
+
+
+def is_child() -> bool:
+    """Whether this is a child of multiprocessing."""
+    process = sys.modules.get("multiprocessing.process")
+    return process is not None and process.parent_process() is not None
+
+
+def leaves_early() -> bool:
+    """Whether it is one that flushes its streams and leaves by `os._exit`, without the end of an interpreter."""
+    context = sys.modules.get("multiprocessing.context")
+    return is_child() and context is not None and context._default_context.get_start_method(allow_none=True) != "spawn"
 
 
 def say(text: str) -> None:
@@ -56,11 +66,11 @@ class _Unflushable:
         """Flushes, and fails once the interpreter ends."""
         if self._stream is not None:
             self._stream.flush()
-        if sys.is_finalizing():
-            raise OSError("something that was promised is not done")
+        if sys.is_finalizing() or leaves_early():
+            raise OSError("Something that was promised is not done.")
 
 
 def end_with_failure() -> None:
-    """At the end: has the program's status not be 0, but `UNDONE_STATUS`, or what an uncaught error has made it."""
+    """At the end: has the program exit with 120, as Python does that cannot finish something, or 1 after an error."""
     if _uncaught() is None and not isinstance(sys.stderr, _Unflushable):
         sys.stderr = _Unflushable(sys.stderr)

@@ -1,6 +1,7 @@
 """Threads for one piece of work."""
 
 import contextlib
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -36,7 +37,7 @@ class Workers:
         future: Future[T] = Future()
         with self._lock:
             self._open_count += 1
-            if self._open_count > len(self._threads) < self._most:
+            if self._open_count > len(self._threads) < self._most and not sys.is_finalizing():
                 thread = threading.Thread(target=self._run, name=self._name, daemon=True)
                 with contextlib.suppress(RuntimeError):
                     thread.start()

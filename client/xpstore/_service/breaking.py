@@ -1,6 +1,7 @@
 """Calls of other threads that can be broken off together, as when Ctrl-C ends what they are for."""
 
 import contextlib
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,6 +11,22 @@ import grpc
 
 class BrokenOff(Exception):
     """A call was broken off: nobody wants its answer."""
+
+
+def check_threads() -> None:
+    """Makes sure that threads still start: calls of gRPC that need one would wait for ever.
+
+    Raises:
+        RuntimeError: none does, as the program ends.
+    """
+    if threading.main_thread().is_alive() and not sys.is_finalizing():
+        return
+    try:
+        if sys.is_finalizing():
+            raise RuntimeError  # here Python 3.11 would wait for ever too
+        threading.Thread(target=int, daemon=True).start()
+    except RuntimeError:
+        raise RuntimeError("the program has ended, and this Python starts no threads any more") from None
 
 
 class OpenCalls:
@@ -47,6 +64,7 @@ class OpenCalls:
         """A unary method of a stub, to be called from another thread; raises BrokenOff if it is broken off."""
 
         def call(request: Any, **options: Any) -> Any:
+            check_threads()
             future = method.future(request, **options)
             with self.holding(future):
                 try:

@@ -4,14 +4,13 @@ import atexit
 import contextlib
 import logging
 import os
-import sys
 import threading
 import weakref
 from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
 
-from xpstore._machine.ending import INTERRUPTED_SECONDS, is_interrupted
+from xpstore._machine.ending import INTERRUPTED_SECONDS, is_child, is_interrupted
 from xpstore._service.connection import Connection
 from xpstore._spool.backlog import Backlog
 from xpstore._spool.record import RecordType, Target
@@ -200,9 +199,12 @@ class Recorder:
         try:
             if sender is not None and not sender.is_done:
                 sender.flush(seconds, is_adopting=False, grace_seconds=grace)
-        except (Error, KeyboardInterrupt) as error:
+        except Error as error:
             self._is_away = True
-            log.warning("Not everything that was logged is sent: %s", error or "the program was interrupted")
+            log.warning("Not everything that was logged is sent: %s", error)
+        except KeyboardInterrupt:
+            self._is_away = True
+            log.warning("Interrupted, so not everything that was logged is sent. It stays in %s.", spool.folder.parent)
         self._dropped_count = self.dropped_count
         if sender is not None:
             sender.stop()
@@ -247,8 +249,7 @@ class Recorder:
 
 def _finish_with_process(recorder: Recorder) -> None:
     """A child of multiprocessing leaves without the functions of `atexit`, but with those of its own."""
-    process = sys.modules.get("multiprocessing.process")
-    if process is not None and process.parent_process() is not None:
+    if is_child():
         from multiprocessing.util import Finalize  # here, as few programs are children of multiprocessing
 
         Finalize(recorder, recorder.finish, exitpriority=0)
