@@ -2,10 +2,11 @@
 
 import io
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cache
+from concurrent.futures import Future
+from functools import partial
 from typing import Any, ClassVar, Literal, NoReturn, Self, Unpack, overload
 
+from xpstore._artifacts.background import Saves
 from xpstore._artifacts.contents import ArtifactContents, ArtifactFile
 from xpstore._artifacts.options import SaveOptions, make_draft
 from xpstore._artifacts.staging import Staged, commit_staged, stage
@@ -100,7 +101,8 @@ class Artifact(ArtifactContents):
                 type has a safe format.
             name: name of the artifact in its project, over all kinds.
             wait: False returns a future at once. The source is read in the background: a file that changes meanwhile is
-                stored as it is then, or refused.
+                stored as it is then, or refused. The program does not end before it is saved; if that fails and nobody
+                asks the future, the program says so on standard error and exits with a status that is not 0.
             options: see `SaveOptions`.
 
         Raises:
@@ -112,9 +114,11 @@ class Artifact(ArtifactContents):
         sources, extra = cls._sources(source)
         draft = make_draft(name, cls.type_, extra, options)
         project.open()  # now that the arguments are sound: it may be made by this
+        job = partial(cls._publish, project, draft, sources, options.get("reread", False))
         if wait:
-            return cls._publish(project, draft, sources, options.get("reread", False))
-        return _background().submit(cls._publish, project, draft, sources, options.get("reread", False))
+            return job()
+        what = f"The artifact {name!r} of project {project.id!r}"
+        return project._client.kept(Saves).promise(what, job)
 
     @classmethod
     def _publish(cls, project: ProjectBase, draft: pb.ArtifactDraft, sources: list[Source], reread: bool) -> Self:
@@ -392,9 +396,3 @@ class CachedArtifact(Artifact):
         from xpstore._results.results import load  # here, as most artifacts are no results
 
         return load(LocalCopies.here(), self._client, self._wire, format=format, trusted=tuple(trusted or ()))
-
-
-@cache
-def _background() -> ThreadPoolExecutor:
-    """The threads of `save(wait=False)`. The interpreter waits for them when it ends."""
-    return ThreadPoolExecutor(4, "xpstore-save")

@@ -8,7 +8,7 @@ Memory is bounded: four windows.
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +19,7 @@ from xpstore._files.folder import Folder
 from xpstore._files.leftovers import Leftovers
 from xpstore._files.partial import PartialFile, is_there
 from xpstore._machine.progress import Advance
+from xpstore._machine.workers import Workers
 from xpstore._service.connection import Connection
 from xpstore.errors import DataLoss, Unavailable
 from xpstore.format.messages import Malformed, WireChunk, decode_chunks
@@ -77,7 +78,7 @@ class Download:
         """
         self._count = 0
         fetched: deque[tuple[_Window, Future[dict[bytes, bytes | memoryview]]]] = deque()
-        fetchers = ThreadPoolExecutor(STREAMS, "xpstore-fetch")
+        fetchers = Workers(STREAMS, "xpstore-fetch")
         try:
             for window in self._windows(entries):
                 fetched.append((window, fetchers.submit(self._fetch, window)))
@@ -91,7 +92,7 @@ class Download:
                 leftovers.discard_old()
         finally:
             self._is_stopped = True
-            fetchers.shutdown(cancel_futures=True)
+            fetchers.shutdown(0.1)  # they have nothing to do, or nobody waits for it
             for partial in self._partials:
                 partial.leave()
         return self._count

@@ -39,7 +39,7 @@ from xpstore._spool.record import (
 )
 from xpstore._spool.segment import Segment, make_folder, make_segment, server_folder, size_bytes
 from xpstore._values.checks import to_name, to_step
-from xpstore.errors import InvalidArgument, ResourceExhausted
+from xpstore.errors import InvalidArgument, ResourceExhausted, Unavailable
 from xpstore.format.messages import Buffer
 
 log = logging.getLogger("xpstore")
@@ -110,6 +110,7 @@ class Spool:
         self._lock = threading.Lock()
         self._losses = _Losses()
         self._full_until = 0.0
+        self._is_closed = False
         self._series: dict[tuple[str, str, str | None], _Known] = {}
         self._targets: dict[str, int] = {}
         self._counters: dict[str, _Counter] = {}
@@ -229,6 +230,8 @@ class Spool:
         end = self._offset + size + definition_bytes
         if end <= self._ready:
             return True
+        if self._is_closed:  # while this thread was on its way here
+            raise Unavailable("This client is closed.")
         try:
             if self._segment is None or end > self._segment.size:
                 size += 2 * SLOT_BYTES + len(target.packed()) if target else 0
@@ -312,7 +315,7 @@ class Spool:
     def close(self) -> None:
         """Lets go of everything: files that are left can be adopted. Nothing is written any more."""
         with self._lock:
-            self._memory, self._ready, self._full_until = b"", -1, float("inf")
+            self._is_closed, self._memory, self._ready = True, b"", -1
             for segment in [*self._retired, *([self._segment] if self._segment else [])]:
                 segment.memory.close()
                 os.close(segment.descriptor)
