@@ -132,6 +132,16 @@ def test_a_file_that_changes_each_time_is_refused_by_name(
         DirectoryArtifact.get_by_name("files")
 
 
+def test_a_file_that_is_written_again_and_again_with_the_same_bytes_is_saved(
+    save: Callable[[Path], DirectoryArtifact], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "f"
+    file.write_bytes(b"data")
+    with after_reading(monkeypatch, "f", lambda _: file.write_bytes(b"data")) as read:
+        assert contents(save(tmp_path)) == {"f": b"data"}
+    assert read == ["f", "f"]
+
+
 def test_a_file_that_goes_away_is_refused_by_name(
     save: Callable[[Path], DirectoryArtifact], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -223,7 +233,7 @@ def test_downloads_go_to_the_folder_of_the_call(
         return read(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(module, "read_manifest", reading)
-    assert saved.download("out") == folders[0] / "out"
+    assert saved.download("out") == Path("out")
     assert (folders[0] / "out" / "f").read_text() == "here" and not (folders[1] / "out").exists()
 
 

@@ -102,7 +102,7 @@ class ArtifactContents(ArtifactFields):
             target.mkdir(parents=True, exist_ok=True)
         with progress(f"Downloading {self._wire.name}", size_bytes) as advance:
             Download(self._client, self.id, target, advance).run(entries)
-        return target
+        return Path(folder)
 
     def open(self, path: str = "") -> io.BufferedReader:
         """Opens a file as a seekable binary file that fetches only the ranges it reads.

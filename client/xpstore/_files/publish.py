@@ -102,7 +102,7 @@ def send(
     Raises:
         InvalidArgument: a file is gone, or changes each time that it is read.
     """
-    known = set(cuts)
+    known, earlier = set(cuts), dict[str, bytes]()
     advance(sum(source.size_bytes for source in sources if source.path in known))
     for _ in range(READ_ATTEMPTS):
         for source in sources:
@@ -110,19 +110,22 @@ def send(
                 if not is_own:
                     source.settle()
                 cuts[source.path] = uploader.add(source)
-        changed = [place for place, source in enumerate(sources) if source.status and not source.is_unchanged()]
+        touched = [place for place, source in enumerate(sources) if source.status and not source.is_unchanged()]
+        # One that was read twice with the same bytes is those, whoever writes them again or changes its times.
+        changed = [place for place in touched if earlier.get(path := sources[place].path) != cuts[path].digest]
         if not changed:
             break
         for place in changed:
             sources[place] = sources[place].again()
-            del cuts[sources[place].path]
+            earlier[sources[place].path] = cuts.pop(sources[place].path).digest
     else:
         names = ", ".join(repr(str(sources[place].location)) for place in changed[:3])
         raise InvalidArgument(f"source = {names}: changes while it is read; save a copy, or when nothing writes to it")
+    done = known.union(sources[place].path for place in touched)
     index.put(
         (source.location, source.status, cuts[source.path])
         for source in sources
-        if isinstance(source.location, Path) and source.status and source.path not in known
+        if isinstance(source.location, Path) and source.status and source.path not in done
     )
     return [entry for source in sources for entry in entries_of(source, cuts.get(source.path))]
 
