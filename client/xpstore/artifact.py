@@ -98,11 +98,13 @@ class Artifact(ArtifactContents):
             source: a path of a file or directory, bytes, or (for models, data sets and explanations) an object whose
                 type has a safe format.
             name: name of the artifact in its project, over all kinds.
-            wait: False returns a future at once. The source is read in the background: leave files as they are.
+            wait: False returns a future at once. The source is read in the background: a file that changes meanwhile is
+                stored as it is then, or refused.
             options: see `SaveOptions`.
 
         Raises:
-            InvalidArgument: the path is missing, the object has no safe format, or the name is of another kind.
+            InvalidArgument: the path is missing, a file changes each time that it is read, the object has no safe
+                format, or the name is of another kind.
             NoProject: there is no current project.
         """
         project = options.get("project") or get_project()

@@ -5,7 +5,8 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, Self, overload
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
 from uuid import UUID
 
 from xpstore import series
@@ -18,6 +19,9 @@ from xpstore._values.times import to_datetime
 from xpstore.errors import InvalidArgument, NotFound
 from xpstore.series import Buckets, Series, to_value
 from xpstore.v1 import metric_pb2 as pb
+
+if TYPE_CHECKING:
+    from xpstore._spool.recorder import Recorder
 
 __all__ = ["Metric", "Metrics"]
 
@@ -64,7 +68,13 @@ class Metrics:
     def __init__(self, client: ClientBase, target: Target) -> None:
         self._client = client
         self._target = target
-        self._recorder = client.recorder
+
+    @cached_property
+    def _recorder(self) -> "Recorder":
+        return self._client.recorder
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_client": self._client, "_target": self._target}
 
     def log(self, name: str, value: Any, step: int | None = None, phase: str | None = None) -> None:
         """Appends a point. It is in the spool when this returns, and goes to the server in the background.

@@ -136,6 +136,11 @@ class Attempt:
         self._client = client
         self._target = target
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise TypeError(
+            "A run under way cannot be pickled: it ends with its block. Pass the model, or the Run of `as`."
+        )
+
     def __enter__(self) -> Run:
         environment = capture(MAX_TEXT_LENGTH)
         request = pb.CreateRunRequest(

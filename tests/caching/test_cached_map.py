@@ -134,11 +134,11 @@ def test_call_in_doubt_is_computed_uncached_with_one_warning_and_strict_raises(
 
 def test_what_cannot_be_stored_is_returned(project: xpstore.Project, caplog: pytest.LogCaptureFixture) -> None:
     @cached(name="unsafe", version=1)
-    def unsafe(number: int) -> Model:
+    def unsafe(number: int) -> Iterator[int]:
         calls.append(number)
-        return Model(number)
+        return iter([number])
 
-    assert unsafe.map([1, 2, 1, 1]) == [Model(1), Model(2), Model(1), Model(1)]
+    assert [*map(next, unsafe.map([1, 2, 1, 1]))] == [1, 2, 1, 1]
     assert counted(project).uncached == len(calls) == 4
     assert len([record for record in caplog.records if "no safe format" in record.getMessage()]) == 1
 

@@ -25,7 +25,7 @@ from xpstore._identity.process import Doubt, Identity, declare
 from xpstore._identity.values import PartKind, fingerprint_process
 
 PROGRAM = """
-import abc, collections, dataclasses, enum, functools, math, statistics
+import abc, collections, contextlib, dataclasses, enum, functools, math, statistics, types
 import numpy, pandas
 import kept_helpers as helpers
 from kept_helpers import shared
@@ -133,6 +133,18 @@ def counter():
 STEP = counter()
 
 
+def around(function):
+    return lambda x: function(x)
+
+
+class Outer:
+    class Inner:
+        kept = 1
+
+        def get(self):
+            return 1
+
+
 @functools.singledispatch
 def dispatched(x):
     return 0
@@ -159,11 +171,58 @@ def remembered(x):
     return x + RATE
 
 
+MADE = types.FunctionType((lambda x: x).__code__, vars(statistics))
+
+
+@contextlib.contextmanager
+def managed():
+    yield 1
+
+
+class Proxy:
+    def __init__(self, function):
+        self._function = function
+
+    __wrapped__ = property(lambda self: self._function)
+
+    def __call__(self, x):
+        return self._function(x)
+
+
+PROXY = Proxy(one)
+
+
+def by_proxy(x):
+    return PROXY(x)
+
+
+def by_text(x):
+    return globals()["RATE"] + x
+
+
+def by_doc(x):
+    return one.__doc__
+
+
+def by_subclasses(x):
+    return [one.factor for one in Base.__subclasses__()]
+
+
+def by_import(x):
+    from kept_helpers import shared
+    return shared(x)
+
+
+def computed(x):
+    return helpers.computed + x
+
+
 def f(x):
     import statistics as st
     total = one(x) + len(LIMITS) + TABLE["a"] + PAIR[0] + len(NAMES) + int(ARRAY.sum()) + keyed(x)
     total += Model().apply(x) + helpers.offset(x) + shared(x) + HELD.get()[0] + HOLDERS[0].get() + STEP(x)
     total += dispatched(x) + HALF(x) + wrapped(x) + remembered(x) + TOOLS["first"](x) + Config().lr
+    total += MADE(x) + managed().__enter__()
     total += isinstance(Square(), Shape) + math.floor(x) + len(pandas.DataFrame()) + int(st.mean([1, 2]))
     return total + Colour.RED.value + MISSING_YET if x > 1_000_000 else total
 """
@@ -181,6 +240,15 @@ def shared(x):
 
 def replacement(x):
     return x * 5
+
+
+STATE = [1]
+
+
+def __getattr__(name):
+    if name == "computed":
+        return STATE[0]
+    raise AttributeError(name)
 """
 
 
@@ -202,6 +270,11 @@ def key(identity: Identity, *args: Any) -> str:
         process = identity.of_call(args or (1,), {})
     except Doubt as error:
         return str(error)
+    return fingerprint_process(process.name, process.parts)
+
+
+def key_of_function(identity: Identity) -> str:
+    process = identity.of_function()
     return fingerprint_process(process.name, process.parts)
 
 
@@ -268,6 +341,12 @@ CHANGES: dict[str, Change] = {
     "a type that is registered": lambda own, patch: own.dispatched.register(int, own.one),
     "another partial": lambda own, patch: patch.setattr(own, "HALF", own.spare),
     "a keyword of a partial": lambda own, patch: patch.setitem(own.HALF.keywords, "scale", 3),
+    "an attribute of a partial": lambda own, patch: setattr(own.HALF, "scale", 3),
+    "code of a function that a library made": lambda own, patch: patch.setattr(
+        own.MADE, "__code__", (lambda x: x + 1).__code__
+    ),
+    "what a library's decorator wraps": lambda own, patch: patch.setattr(own.managed, "__wrapped__", own.one),
+    "an annotation of a class": lambda own, patch: patch.setitem(own.Config.__annotations__, "lr", int),
     "what a decorator wraps": lambda own, patch: patch.setattr(
         _cell(own.wrapped, "function"), "cell_contents", own.one
     ),
@@ -294,6 +373,63 @@ def test_a_change_in_place_is_seen_at_once(own: ModuleType, change: Change, monk
         assert key(identity) != before
         assert key(identity) == key(Identity(own.f, declare()))
     assert key(identity) == key(Identity(own.f, declare()))
+
+
+def _module(name: str, **names: Any) -> ModuleType:
+    module = ModuleType(name)
+    module.__file__ = str(Path(__file__))
+    vars(module).update(names)
+    return module
+
+
+BY_NAME: dict[str, Callable[[Any], object]] = {
+    "by_proxy": lambda own: setattr(own.PROXY, "_function", own.other),
+    "by_text": lambda own: setattr(own, "RATE", 3),
+    "by_doc": lambda own: setattr(own.one, "__doc__", "Another."),
+    "by_subclasses": lambda own: type("Late", (own.Base,), {"factor": 9, "__module__": own.__name__}),
+    "by_import": lambda own: vars(sys.modules.setdefault("kept_helpers", own)).update(shared=own.other),
+    "by_reload": lambda own: sys.modules.update(kept_helpers=_module("kept_helpers", shared=own.other)),
+    "computed": lambda own: own.helpers.STATE.append(own.helpers.STATE.pop() + 1),
+}
+
+
+@pytest.mark.parametrize(("name", "change"), BY_NAME.items(), ids=BY_NAME)
+def test_what_is_found_in_other_ways_is_looked_at_too(own: Any, name: str, change: Any) -> None:
+    function = getattr(own, "by_import" if name == "by_reload" else name)
+    identity = Identity(function, declare())
+    before = key(identity)
+    assert key(identity) == before
+    kept = change(own)
+    assert key(identity) == key(Identity(function, declare())) != before, kept
+
+
+VERSIONED: dict[str, tuple[Callable[[Any], Any], Callable[[Any], object]]] = {
+    "a variable around it": (lambda own: own.STEP, lambda own: setattr(_cell(own.STEP, "count"), "cell_contents", 1)),
+    "in place": (lambda own: own.STEP, lambda own: _cell(own.STEP, "state").cell_contents.append(1)),
+    "a variable around what it calls": (
+        lambda own: own.around(own.STEP),
+        lambda own: setattr(_cell(own.STEP, "count"), "cell_contents", 1),
+    ),
+    "a keyword of a partial": (lambda own: own.HALF, lambda own: own.HALF.keywords.update(scale=3)),
+    "what a method is bound to": (lambda own: own.HELD.get, lambda own: own.HELD.x.append(2)),
+}
+
+
+@pytest.mark.parametrize(("function", "change"), VERSIONED.values(), ids=VERSIONED)
+def test_what_is_bound_is_looked_at_beside_a_version(own: Any, function: Any, change: Any) -> None:
+    declared = declare(name="f", version=1)
+    identity = Identity(function(own), declared)
+    before = key_of_function(identity)
+    assert key_of_function(identity) == before
+    change(own)
+    assert key_of_function(identity) == key_of_function(Identity(identity._function, declared)) != before
+
+
+def test_a_class_in_a_class_is_looked_at(own: Any) -> None:
+    identity = Identity(own.Outer.Inner.get, declare())
+    before = key(identity)
+    own.Outer.Inner = own.Round
+    assert key(identity) == key(Identity(identity._function, declare())) != before
 
 
 def test_nothing_is_walked_again_while_nothing_changes(own: Any) -> None:

@@ -69,7 +69,7 @@ class ArtifactContents(ArtifactFields):
             NotFound: there is nothing at `path`.
             DataLoss: a file does not have the digest it was saved with; it is not put in place.
         """
-        target = Path(folder)
+        target = Path(folder).absolute()
         if target.exists() and not target.is_dir():
             raise InvalidArgument(f"folder = {str(folder)!r}: is a file")
         entries, size_bytes = read_manifest(self._client, self.id, path.rstrip("/")), self.size_bytes

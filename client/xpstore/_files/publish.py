@@ -9,12 +9,14 @@ from xpstore._files.upload import Uploader
 from xpstore._machine.progress import Advance, progress
 from xpstore._service.connection import Connection
 from xpstore._values.ids import new_id
-from xpstore.errors import Conflict
+from xpstore.errors import Conflict, InvalidArgument
 from xpstore.format.tree import Cut
 from xpstore.v1 import artifact_pb2 as pb
 
 # How often chunks that were swept between upload and commit are sent again.
 COMMIT_ATTEMPTS = 5
+# How often files are read that change meanwhile.
+READ_ATTEMPTS = 3
 
 
 def publish(
@@ -42,7 +44,7 @@ def publish(
         ):
             # What the index knows is checked by the commit itself, and only when something is missing beforehand too.
             cuts = {} if reread else known_cuts(index, sources, uploader if attempt else None)
-            entries = send(uploader, index, sources, advance, cuts)
+            entries = send(uploader, index, sources, advance, cuts, is_own=completion is not None)
             version = commit(connection, project_uid, version_id, draft, entries, uploader, completion)
         if version is not None:
             return version, entries
@@ -50,20 +52,43 @@ def publish(
 
 
 def send(
-    uploader: Uploader, index: FileIndex, sources: list[Source], advance: Advance, cuts: dict[str, Cut]
+    uploader: Uploader,
+    index: FileIndex,
+    sources: list[Source],
+    advance: Advance,
+    cuts: dict[str, Cut],
+    is_own: bool = False,
 ) -> list[pb.ManifestEntry]:
-    """Sends what is missing of sources and returns their entries. Those whose cut is known are not read."""
-    fresh = []
-    for source in sources:
-        if source.location is None:
-            continue
-        if cut := cuts.get(source.path):
-            advance(source.size_bytes)
-            continue
-        cuts[source.path] = cut = uploader.add(source)
-        if isinstance(source.location, Path) and source.status is not None and source.is_unchanged():
-            fresh.append((source.location, source.status, cut))
-    index.put(fresh)
+    """Sends what is missing of sources and returns their entries. Those whose cut is known are not read.
+
+    All of them are as they were when they were looked at, at one moment: what changed until then is looked at and read
+    again, in its place in `sources`. Nobody changes what is this package's own.
+
+    Raises:
+        InvalidArgument: a file is gone, or changes each time that it is read.
+    """
+    known = set(cuts)
+    advance(sum(source.size_bytes for source in sources if source.path in known))
+    for _ in range(READ_ATTEMPTS):
+        for source in sources:
+            if source.location is not None and source.path not in cuts:
+                if not is_own:
+                    source.settle()
+                cuts[source.path] = uploader.add(source)
+        changed = [place for place, source in enumerate(sources) if source.status and not source.is_unchanged()]
+        if not changed:
+            break
+        for place in changed:
+            sources[place] = sources[place].again()
+            del cuts[sources[place].path]
+    else:
+        names = ", ".join(repr(str(sources[place].location)) for place in changed[:3])
+        raise InvalidArgument(f"source = {names}: changes while it is read; save a copy, or when nothing writes to it")
+    index.put(
+        (source.location, source.status, cuts[source.path])
+        for source in sources
+        if isinstance(source.location, Path) and source.status and source.path not in known
+    )
     return [entry for source in sources for entry in entries_of(source, cuts.get(source.path))]
 
 

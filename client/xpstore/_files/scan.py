@@ -3,12 +3,13 @@
 import io
 import os
 import stat
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from xpstore._machine.file_status import identity_of
+from xpstore._machine.file_status import is_same, until_settled_ns
 from xpstore.errors import InvalidArgument
 
 
@@ -30,9 +31,19 @@ class Source:
         if not isinstance(self.location, Path) or self.status is None:
             return False
         try:
-            return identity_of(self.location.stat()) == identity_of(self.status)
+            return is_same(os.stat(self.location), self.status)
         except OSError:
             return False
+
+    def again(self) -> "Source":
+        """What the file system says of the file now; raises as `scan` does."""
+        assert isinstance(self.location, Path)
+        return _file(self.location, self.path)
+
+    def settle(self) -> None:
+        """Waits until a change of the file from now on leaves a trace, if it was changed just now."""
+        if self.status is not None:
+            time.sleep(until_settled_ns(self.status, time.time_ns()) / 1e9)
 
     def open(self) -> BinaryIO:
         """Opens the bytes."""
@@ -59,7 +70,7 @@ def scan(source: str | os.PathLike[str] | bytes, name: str = "data") -> list[Sou
     """
     if isinstance(source, bytes):
         return [Source(name, source, len(source))]
-    root = Path(source)
+    root = _absolute(Path(source))
     if os.path.isdir(root):  # unlike Path's, it raises nothing: what is wrong with the path is said below
         return sorted(_walk(root), key=lambda entry: entry.path.encode())
     return [_file(root, root.name)]
@@ -86,6 +97,14 @@ def _walk(root: Path) -> Iterator[Source]:
                 pending.append((Path(entry.path), path + "/", depth + 1))
             else:
                 yield _file(Path(entry.path), path)
+
+
+def _absolute(path: Path) -> Path:
+    """Read later, perhaps, and by a thread: by then the program may be in another folder."""
+    try:
+        return path.absolute()
+    except OSError as error:  # the folder that it is in is gone
+        raise _unreadable(path, error) from None
 
 
 def _file(location: Path, path: str) -> Source:

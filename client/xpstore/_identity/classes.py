@@ -6,11 +6,11 @@ import enum
 import functools
 import inspect
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from types import FunctionType, GetSetDescriptorType, MemberDescriptorType, WrapperDescriptorType
 from typing import Any
 
-from xpstore._identity.ownership import follow
+from xpstore._identity.watches import Watches
 
 # What Python and its libraries keep in a class for themselves; it follows from the rest, or is the name of the class.
 _KEPT_BY_PYTHON = frozenset(
@@ -149,13 +149,18 @@ def text_of(annotation: Any) -> str:
     return _ADDRESS.sub("", repr(annotation))
 
 
-def class_around(function: FunctionType, read: Callable[[Mapping[str, Any], str], Any]) -> type | None:
+def class_around(function: FunctionType, watches: Watches) -> type | None:
     """The class that a function was written in, if its module has it under that name.
 
     Args:
         function: which.
-        read: takes a name from a namespace.
+        watches: notes what was looked at.
     """
-    first, *names = function.__code__.co_qualname.split(".")[:-1] or [""]
-    found = follow(read(function.__globals__, first), names) if first else None
+    names = function.__code__.co_qualname.split(".")[:-1]
+    found = watches.read(function.__globals__, names[0]) if names else None
+    for name in names[1:]:
+        if not isinstance(found, type):
+            return None
+        watches.class_(found)
+        found = getattr(found, name, None)
     return found if isinstance(found, type) else None

@@ -288,7 +288,7 @@ class Dependencies:
         # What was set on it from outside, or by itself.
         held = {key: value for key, value in vars(function).items() if not key.startswith("__")}
         bindings += [(f".{key}", self.add(value, f"{name}.{key}")) for key, value in sorted(held.items())]
-        cls = class_around(function, self.watches.read)
+        cls = class_around(function, self.watches)
         if cls is not None and self._border.is_own_class(cls):  # what it calls on `self` cannot be seen
             bindings.append(("class", self.add(cls, name)))
         if hasattr(function, "__wrapped__"):
@@ -300,7 +300,6 @@ class Dependencies:
 
     def _add_library_class(self, cls: type) -> str:
         target = self._remember(cls, f"class {full_name(cls)}")
-        self.watches.class_(cls)
         bindings = [(key, self.add(one, f"{full_name(cls)}.{key}")) for key, one in self._names.patches(cls)]
         return self._remember(cls, f"{target} {bindings}") if bindings else target
 

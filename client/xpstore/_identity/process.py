@@ -157,7 +157,7 @@ class Identity:
         return all(now.get(name, fingerprint) == fingerprint for name, fingerprint in process.code.items())
 
     def _process(self, members: Sequence[tuple[str, Any]]) -> Process:
-        inner, bound = _unbound(self._function)
+        inner, _ = _unbound(self._function)
         name, home = _name_of(inner), home_of(inner)
         libraries = [_library(library) for library in sorted(self._declared.depends)]
         arguments = _Arguments(Border(home, top_level(home)))
@@ -166,7 +166,7 @@ class Identity:
                 Part(PartKind.PARAMETER, key, fingerprint_with(value, key, follower=arguments), describe(value))
                 for key, value in members
             ]
-            found = self._known(name, tuple(arguments.classes)) or self._find(name, inner, bound, arguments)
+            found = self._known(name, tuple(arguments.classes)) or self._find(name, arguments)
         except InvalidArgument as error:
             raise Doubt(str(error)) from error
         except Exception as error:  # walking calls code of others: a module's `__getattr__`, an object's `__getstate__`
@@ -177,12 +177,13 @@ class Identity:
         found = self._found.get(classes)
         return found if found is not None and found.name == name and found.watches.hold() else None
 
-    def _find(self, name: str, inner: Any, bound: Sequence[tuple[str, Any]], arguments: "_Arguments") -> "_Found":
+    def _find(self, name: str, arguments: "_Arguments") -> "_Found":
         declared, border = self._declared, arguments.border
         is_shared = border.module == "__main__" or "<" in name  # others may have this name: <lambda>, <locals>
         dependencies = Dependencies(border)
         if declared.version is not None and not (is_shared and declared.name is None):
-            dependencies.add_versioned(inner, [*bound, *_closed_over(inner)])
+            inner, bound = _unbound(self._function, dependencies.watches)
+            dependencies.add_versioned(inner, [*bound, *_closed_over(inner, dependencies.watches)])
         else:
             dependencies.add_root(self._function, name, declared.ignore)
         code = {part.name: part.fingerprint for part in dependencies.parts.found if part.kind is PartKind.CODE}
@@ -223,13 +224,14 @@ def _caution(name: str, declared: Declared) -> str:
     )
 
 
-def _closed_over(function: Any, seen: frozenset[int] = frozenset()) -> Iterator[tuple[str, Any]]:
+def _closed_over(function: Any, watches: Watches, seen: frozenset[int] = frozenset()) -> Iterator[tuple[str, Any]]:
     """The values that a function closes over, and the functions among them do: a version stands for none of them."""
     if not isinstance(function, FunctionType) or id(function) in seen:
         return
+    watches.function(function)
     for name, value in contents(function):
         if isinstance(value, FunctionType):
-            yield from ((f"{name}.{key}", one) for key, one in _closed_over(value, seen | {id(function)}))
+            yield from ((f"{name}.{key}", one) for key, one in _closed_over(value, watches, seen | {id(function)}))
         else:
             yield name, value
 
@@ -304,7 +306,7 @@ def check_cacheable(function: AnyFunction, ignore: Collection[str] = ()) -> None
             raise InvalidArgument(f"ignore = {name!r}: {_name_of(function)} has no such parameter; it has: {known}")
 
 
-def _unbound(function: Any) -> tuple[Any, list[tuple[str, Any]]]:
+def _unbound(function: Any, watches: Watches | None = None) -> tuple[Any, list[tuple[str, Any]]]:
     """The function itself, and what is bound to it: `self`, or the arguments of a partial function."""
     bound: list[tuple[str, Any]] = []
     while isinstance(function, MethodType | functools.partial):
@@ -312,6 +314,8 @@ def _unbound(function: Any) -> tuple[Any, list[tuple[str, Any]]]:
             bound.append(("__self__", function.__self__))
             function = function.__func__
         else:
+            if watches is not None:
+                watches.mapping(function.keywords)
             bound += [(f"({key})", value) for key, value in bound_arguments(function)]
             function = function.func
     return function, bound

@@ -99,6 +99,18 @@ class Recorder:
         self.spool.of_model(RecordType.EVENT, target, event.SerializeToString())
 
     @property
+    def is_strict(self) -> bool:
+        """Whether to raise when the disk bound is met."""
+        return self._is_strict
+
+    @is_strict.setter
+    def is_strict(self, is_strict: bool) -> None:
+        with self._lock:
+            self._is_strict = is_strict
+            if self._spool is not None:
+                self._spool.is_strict = is_strict
+
+    @property
     def dropped_count(self) -> int:
         """How many records will never be stored."""
         spool, sender = self._spool, self._sender

@@ -106,7 +106,7 @@ class Spool:
         self.root = Path(os.devnull)
         self._fault: Exception | None = None
         self._limit_bytes = int(setting("XPSTORE_SPOOL_MIB", DEFAULT_LIMIT_MIB) * (1 << 20))
-        self._is_strict = is_strict
+        self.is_strict = is_strict
         self._lock = threading.Lock()
         self._losses = _Losses()
         self._full_until = 0.0
@@ -253,7 +253,7 @@ class Spool:
         self._losses.count += 1
         if not isinstance(error, _Full):
             self._full_until = now + FULL_SECONDS
-        if self._is_strict:
+        if self.is_strict:
             raise ResourceExhausted(f"The spool {self.root} has no room: {error}") from None
         if now >= self._losses.reported_at + REPORT_SECONDS:
             self._losses.reported_at = now
