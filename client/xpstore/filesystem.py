@@ -32,7 +32,6 @@ from xpstore._artifacts.infos import (
 )
 from xpstore._files.ranges import read_range
 from xpstore._files.remote import FsspecFile
-from xpstore._service import embedded
 from xpstore._service.paging import iterate
 from xpstore._session.client import ClientBase
 from xpstore._session.current import find_client
@@ -378,10 +377,8 @@ class XpstoreFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has
 
 
 def _connect(api_key: str | None, api_url: str | None) -> ClientBase:
-    settings = ("XPSTORE_API_KEY", "XPSTORE_API_URL", "XPSTORE_TLS_CA")
-    is_embedded = api_url is None and "XPSTORE_API_URL" not in os.environ
-    home = str(embedded.home()) if is_embedded else None  # not every user has one
-    access = (api_key, api_url, home, *map(os.environ.get, settings))
+    settings = ("XPSTORE_API_KEY", "XPSTORE_API_URL", "XPSTORE_TLS_CA", "XPSTORE_HOME", "XDG_DATA_HOME", "HOME")
+    access = (api_key, api_url, *map(os.environ.get, settings))
     client = _clients.get(access)
     if client is None or client.is_closed:
         client = _clients[access] = ClientBase(api_key, api_url)
