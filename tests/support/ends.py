@@ -44,7 +44,8 @@ ENDS = {
     "exits": "sys.exit(0)",
     "exits with 3": "sys.exit(3)",
     "raises": "raise ValueError('the end')",
-    "lasts": "time.sleep(30)",
+    # A signal that comes just before a sleep is seen after it.
+    "lasts": "for _ in range(300): time.sleep(0.1)",
     "returns, a thread goes on": "threading.Timer(0.1, lambda: (save('late', 900), log(3))).start()",
     "returns, an object logs": """
 class Last:
