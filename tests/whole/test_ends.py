@@ -23,6 +23,7 @@ from xpstore.artifact import DirectoryArtifact
 client = xpstore.init()
 project = client.project(os.environ["ENDS_PROJECT"]).open()
 xpstore.set_project(project)
+UNKNOWN = "11111111-1111-4111-8111-111111111111"  # of no version, which only the server knows
 def save(name, mib=5, **more):
     return DirectoryArtifact.save(os.urandom(mib << 20), name, wait=False, **more)
 """
@@ -87,7 +88,7 @@ threading.Thread(target=work).start()
 def test_an_error_that_nobody_asked_for_is_one_line_and_the_status(
     handle: str, is_named: bool, server: Server, project: xpstore.Project
 ) -> None:
-    code = f"{handle}save('bad', 1, aliases=['l/'])\nsave('good')"
+    code = f"{handle}save('bad', 1, used=[UNKNOWN])\nsave('good')"
     if handle == "heard = ":
         code += "\nassert heard.exception() is not None"
     status, _, error = end(server, project, code)
@@ -105,7 +106,7 @@ def test_children_keep_or_name_what_they_promise(
 ) -> None:
     code = f"""
 def work():
-    save("a", 1, {"aliases=['l/']" if is_bad else ""})
+    save("a", 1, {"used=[UNKNOWN]" if is_bad else ""})
 if __name__ == "__main__":
     child = multiprocessing.get_context({method!r}).Process(target=work)
     child.start()
