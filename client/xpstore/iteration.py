@@ -47,9 +47,6 @@ class Iteration:
         """Its id, unique over all projects."""
         return UUID(self._read().id)
 
-    def _id(self) -> str:
-        return str(self.id)
-
     @property
     def model_id(self) -> UUID:
         """The id of its model."""
@@ -73,7 +70,7 @@ class Iteration:
     @property
     def modules(self) -> Modules:
         """The iteration's modules."""
-        return Modules(self._client, self._target, step=self._wire.step, iteration_id=self._id)
+        return Modules(self._client, self._target, step=self._wire.step, iteration_id=lambda: str(self.id))
 
     @property
     def artifacts(self) -> "IterationArtifacts":

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from urllib.parse import quote
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -205,8 +204,7 @@ class App:
                 if self.settings.home is not None:
                     embedded.make_private(path.parent)
                 with _private_socket(path):
-                    # gRPC reads it as a URL: a path with # or ? or % would be another one.
-                    server.add_insecure_port(f"unix:{quote(os.fsencode(path))}")
+                    server.add_insecure_port(address)
                 return address
             host = address.rpartition(":")[0]
             if self.settings.tls_cert is not None and self.settings.tls_key is not None:

@@ -1,8 +1,10 @@
 """The one way to call: attempts, limits that are the server's own, a fork that closes, and calls that are not made."""
 
 import contextlib
+import copy
 import json
 import os
+import pickle
 import secrets
 import threading
 from pathlib import Path
@@ -127,6 +129,14 @@ def test_artifact_of_a_model_is_found_by_alias_with_one_call(
     assert model.artifacts.get("checkpoint", version=1, alias="step-2") is None
     newest = model.artifacts.get("checkpoint")
     assert newest is not None and newest.version == 5
+
+
+def test_what_holds_a_connection_says_how_to_pass_it_on(project: xpstore.Project) -> None:
+    model = project.experiment("e").model("m")
+    for one in (project._client, project, model):
+        for send in (pickle.dumps, copy.deepcopy):
+            with pytest.raises(TypeError, match=r"cannot be pickled or copied, .*Pass ids"):
+                send(one)
 
 
 def test_object_is_loaded_from_a_verified_copy_the_second_time(

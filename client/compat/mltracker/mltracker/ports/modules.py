@@ -1,5 +1,0 @@
-"""Modules, and their collection."""
-
-from xpstore.module import Module, Modules
-
-__all__ = ["Module", "Modules"]

@@ -1,1 +1,0 @@
-"""Searches of models: random ones, and what must come out."""
