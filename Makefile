@@ -11,7 +11,7 @@ SLOW := storms storage whole caching/test_cache_storm.py caching/test_cache_wait
 	handles/test_search_oracle.py identity/faults identity/test_programs.py spool/test_spool_processes.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve format check test pythons gen style lint figure type bench minio mutate chaos
+.PHONY: help demo serve format check test odd pythons gen style lint figure type bench minio mutate chaos
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -31,6 +31,9 @@ check: style  ## a quick look: style, layers, circles, and tests on SQLite and d
 
 test: lint type  ## run every check and every test
 	$(PYTEST)
+
+odd: .venv/.dev  ## run all tests in folders with odd names, under LC_ALL=C and without a home
+	scripts/odd $(abspath $(BIN))/python -m pytest -n logical --maxprocesses 4 --dist loadfile -p no:cacheprovider
 
 pythons:  ## run the tests of identity and cache with Python 3.11, 3.12 and 3.13, and name those that are not there
 	@scripts/pythons
@@ -66,9 +69,10 @@ minio:  ## build the MinIO server from its Go module, into a cache outside this 
 mutate: .venv/.dev  ## empty each public client method in turn and expect red tests
 	PYTHONPATH=tests $(BIN)/python -m support.mutate
 
-chaos: .venv/.dev  ## kill server, client and S3 server a hundred times during uploads, and try ten thousand interleavings
+chaos: .venv/.dev  ## kill server, client and S3 server a hundred times during uploads, try ten thousand interleavings, end a thousand programs
 	PYTHONPATH=examples:tests $(BIN)/python -m support.chaos
 	XPSTORE_TEST_INTERLEAVINGS=10000 $(BIN)/python -m pytest tests/storms/test_interleavings.py --timeout=0
+	XPSTORE_TEST_ENDS=1000 $(BIN)/python -m pytest tests/storms/test_ends.py -s --timeout=0 --backend sqlite-disk
 
 # One environment at three levels. A stamp is as old as the set of dependencies it stands for.
 define install

@@ -8,7 +8,7 @@ import pytest
 
 import xpstore
 from s3_server import MinIO, SeaweedFS
-from support.backends import Backend
+from support.backends import Backend, sqlite_url
 from support.services import Postgres, Server
 from xpstore._session import current
 
@@ -70,7 +70,7 @@ def backend(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     if name == "sqlite-disk":
         folder = tmp_path_factory.mktemp("disk")
         blobs = folder / "blobs"
-        return Backend(name=name, database_url=f"sqlite:///{folder}/xpstore.db", blob_url=blobs.as_uri())
+        return Backend(name=name, database_url=sqlite_url(folder / "xpstore.db"), blob_url=blobs.as_uri())
     # The S3 server first: where it is missing the test is skipped before a database is made.
     s3: SeaweedFS | MinIO = request.getfixturevalue("minio" if name == "postgres-minio" else "seaweedfs")
     database: Postgres = request.getfixturevalue("postgres")

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from xpstore._machine.log_text import escape_log
 from xpstore.client import Client, init
 from xpstore.errors import Error
 from xpstore.project import Project, get_all_projects, get_project, set_project
@@ -20,6 +21,8 @@ __all__ = [
     "set_project",
 ]
 __version__ = "0.1.0"
+
+escape_log()
 
 
 def __getattr__(name: str) -> Any:

@@ -2,10 +2,11 @@
 
 import io
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cache
+from concurrent.futures import Future
+from functools import partial
 from typing import Any, ClassVar, Literal, NoReturn, Self, Unpack, overload
 
+from xpstore._artifacts.background import Saves
 from xpstore._artifacts.contents import ArtifactContents, ArtifactFile
 from xpstore._artifacts.options import SaveOptions, make_draft
 from xpstore._artifacts.staging import Staged, commit_staged, stage
@@ -19,6 +20,7 @@ from xpstore._session.client import ClientBase
 from xpstore._session.current import get_client
 from xpstore._session.project import ProjectBase, get_project
 from xpstore._session.registry import handle
+from xpstore._values.checks import to_alias, to_free_text, to_int64, to_name
 from xpstore.errors import InvalidArgument, NotFound
 from xpstore.v1 import artifact_pb2 as pb
 from xpstore.v1 import project_pb2
@@ -98,20 +100,25 @@ class Artifact(ArtifactContents):
             source: a path of a file or directory, bytes, or (for models, data sets and explanations) an object whose
                 type has a safe format.
             name: name of the artifact in its project, over all kinds.
-            wait: False returns a future at once. The source is read in the background: leave files as they are.
+            wait: False returns a future at once. The source is read in the background: a file that changes meanwhile is
+                stored as it is then, or refused. The program does not end before it is saved; if that fails and nobody
+                asks the future, the program says so on standard error and exits with a status that is not 0.
             options: see `SaveOptions`.
 
         Raises:
-            InvalidArgument: the path is missing, the object has no safe format, or the name is of another kind.
+            InvalidArgument: the path is missing, a file changes each time that it is read, the object has no safe
+                format, or the name is of another kind.
             NoProject: there is no current project.
         """
         project = options.get("project") or get_project()
         sources, extra = cls._sources(source)
         draft = make_draft(name, cls.type_, extra, options)
         project.open()  # now that the arguments are sound: it may be made by this
+        job = partial(cls._publish, project, draft, sources, options.get("reread", False))
         if wait:
-            return cls._publish(project, draft, sources, options.get("reread", False))
-        return _background().submit(cls._publish, project, draft, sources, options.get("reread", False))
+            return job()
+        what = f"The artifact {name!r} of project {project.id!r}"
+        return project._client.kept(Saves).promise(what, job)
 
     @classmethod
     def _publish(cls, project: ProjectBase, draft: pb.ArtifactDraft, sources: list[Source], reread: bool) -> Self:
@@ -156,6 +163,8 @@ class Artifact(ArtifactContents):
         """
         if version is not None and alias is not None:
             raise InvalidArgument("version and alias are given: one of them selects a version")
+        name, version = to_name("name", name), to_int64("version", version) if version is not None else None
+        alias = to_name("alias", alias) if alias is not None else None
         project = (project or get_project()).open()
         source = pb.ArtifactName(project_id=project.id, name=name, version=version, alias=alias)
         request = pb.GetArtifactVersionRequest(artifact_name=source)
@@ -166,6 +175,7 @@ class Artifact(ArtifactContents):
     @staticmethod
     def unalias(name: str, alias: str, *, project: ProjectBase | None = None) -> None:
         """Removes an alias; does nothing when it is not there."""
+        name, alias = to_name("name", name), to_name("alias", alias)
         project = (project or get_project()).open()
         request = pb.DeleteArtifactAliasRequest(project_uid=project.uid, name=name, alias=alias)
         project._client.call(project._client.stubs.artifacts.DeleteArtifactAlias, request)
@@ -177,7 +187,7 @@ class Artifact(ArtifactContents):
 
     @name.setter
     def name(self, name: str) -> None:
-        request = pb.UpdateArtifactRequest(artifact_id=self._wire.artifact_id, name=name)
+        request = pb.UpdateArtifactRequest(artifact_id=self._wire.artifact_id, name=to_name("name", name))
         request.update_mask.paths.append("name")
         self._client.call(self._client.stubs.artifacts.UpdateArtifact, request)
         self.refresh()
@@ -189,6 +199,7 @@ class Artifact(ArtifactContents):
 
     @description.setter
     def description(self, description: str | None) -> None:
+        description = to_free_text("description", description) if description is not None else None
         request = pb.UpdateArtifactVersionRequest(version_id=self.id, description=description)
         request.update_mask.paths.append("description")
         self._mirror(self._client.call(self._client.stubs.artifacts.UpdateArtifactVersion, request).version)
@@ -248,7 +259,7 @@ class Artifact(ArtifactContents):
 
     def alias(self, alias: str) -> None:
         """Points an alias to this version, wherever it pointed before."""
-        request = pb.SetArtifactAliasRequest(version_id=self.id, alias=alias)
+        request = pb.SetArtifactAliasRequest(version_id=self.id, alias=to_alias("alias", alias))
         self._mirror(self._client.call(self._client.stubs.artifacts.SetArtifactAlias, request).version)
 
     def delete(self, *, all_versions: bool = False) -> None:
@@ -385,9 +396,3 @@ class CachedArtifact(Artifact):
         from xpstore._results.results import load  # here, as most artifacts are no results
 
         return load(LocalCopies.here(), self._client, self._wire, format=format, trusted=tuple(trusted or ()))
-
-
-@cache
-def _background() -> ThreadPoolExecutor:
-    """The threads of `save(wait=False)`. The interpreter waits for them when it ends."""
-    return ThreadPoolExecutor(4, "xpstore-save")

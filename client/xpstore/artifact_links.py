@@ -5,6 +5,7 @@ from typing import Any
 from xpstore._artifacts.versions import list_versions
 from xpstore._session.client import ClientBase
 from xpstore._session.project import ProjectBase
+from xpstore._values.checks import to_int64, to_name, to_step
 from xpstore.artifact import Artifact
 from xpstore.errors import InvalidArgument
 from xpstore.v1 import artifact_pb2 as pb
@@ -30,14 +31,17 @@ class _Artifacts:
 
     def list(self, name: str | None = None) -> list[Artifact]:
         """Returns all versions, oldest first; of one name if given."""
-        request = self._request(name=name)
+        request = self._request(name=to_name("name", name) if name is not None else None)
         return [Artifact._from_wire(wire, self._client, self._project) for wire in list_versions(self._client, request)]
 
     def get(
         self, name: str, *, version: int | None = None, alias: str | None = None, step: int | None = None
     ) -> Artifact | None:
         """Returns the newest version of a name, or that of a number, an alias or a step; None if there is none."""
-        request = self._request(name=name, step=step, version=version, alias=alias)
+        step = to_step("step", step) if step is not None else None
+        version = to_int64("version", version) if version is not None else None
+        alias = to_name("alias", alias) if alias is not None else None
+        request = self._request(name=to_name("name", name), step=step, version=version, alias=alias)
         request.descending = True
         page_size = 1 if version is None and alias is None else None
         for wire in list_versions(self._client, request, page_size):
@@ -45,6 +49,10 @@ class _Artifacts:
             if version in (None, wire.version) and (alias is None or alias in wire.aliases):
                 return Artifact._from_wire(wire, self._client, self._project)
         return None
+
+    def __repr__(self) -> str:
+        of = {"project_uid": self._project_uid, "model_id": self._model_id, "iteration_id": self._iteration_id}
+        return f"{type(self).__name__}({', '.join(f'{key}={id_!r}' for key, id_ in of.items() if id_ is not None)})"
 
     def _request(self, **filters: Any) -> pb.ListArtifactVersionsRequest:
         return pb.ListArtifactVersionsRequest(
@@ -78,6 +86,7 @@ class ModelArtifacts(_Artifacts):
 
     def log(self, artifact: Artifact, *, step: int | None = None) -> Artifact:
         """Links a version; linking twice changes nothing."""
+        step = to_step("step", step) if step is not None else None
         link = pb.ArtifactLink(model_id=self._model_id, iteration_id=self._iteration_id, step=step)
         request = pb.LinkArtifactVersionRequest(version_id=artifact.id, link=link)
         artifact._mirror(self._client.call(self._client.stubs.artifacts.LinkArtifactVersion, request).version)

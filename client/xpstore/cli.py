@@ -4,7 +4,6 @@ Tables for a person at a terminal, tab-separated lines for a program, JSON when 
 with one line on standard error when it did not, 2 when the command makes no sense.
 """
 
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,7 +16,8 @@ except ModuleNotFoundError:
 import xpstore
 from xpstore._cli import cache
 from xpstore._cli.arguments import AsJSON, ProjectId
-from xpstore._cli.printing import print_json, print_rows, print_table
+from xpstore._cli.printing import fail, make_printable, print_json, print_path, print_rows, print_table, print_text
+from xpstore._cli.service import ask, use
 from xpstore.artifact import Artifact, DatasetArtifact, DirectoryArtifact, ExplanationArtifact, TrainedModelArtifact
 from xpstore.errors import Error, NotFound
 from xpstore.project import Project, get_all_projects
@@ -47,7 +47,7 @@ Reference = Annotated[
 @app.command()
 def status(as_json: AsJSON = False) -> None:
     """Say which service this is and whether it answers."""
-    client = xpstore.init()
+    client = ask()
     facts = {
         "address": client.api_url,
         "server_version": client.limits.server_version,
@@ -62,7 +62,7 @@ def status(as_json: AsJSON = False) -> None:
 @app.command()
 def ls(project: Annotated[str | None, typer.Argument(help="Its id.")] = None, as_json: AsJSON = False) -> None:
     """List all projects, or what is in one."""
-    xpstore.init()
+    ask()
     if project is None:
         rows = [{"id": found.id, "name": found.name, "created_at": found.created_at} for found in get_all_projects()]
         return print_rows(("id", "name", "created_at"), rows, as_json)
@@ -84,11 +84,11 @@ def _contents(project: Project) -> list[dict[str, Any]]:
 @app.command()
 def models(project: ProjectId, experiment: str, as_json: AsJSON = False) -> None:
     """List the models of an experiment."""
-    xpstore.init()
+    ask()
     found = Project.get_by_id(project).experiments.read(experiment)
     if found is None:
         raise NotFound(f"There is no experiment {experiment!r} in project {project!r}.")
-    columns = ("hash", "name", "step", "status", "created_at", "id")
+    columns = ("hash", "name", "step", "status", "created_at", "id", "last_step")
     rows = [{column: getattr(model, column) for column in columns} for model in found.models.list()]
     print_rows(columns, rows, as_json)
 
@@ -121,14 +121,14 @@ def get(
     as_json: AsJSON = False,
 ) -> None:
     """Download an artifact, verified, and print where it is."""
-    xpstore.init()
+    use()
     artifact = _find(Project.get_by_id(project), name)
     # A name may be ".." or hold "/": only a DEST leads out of the present folder.
     default = artifact.name.replace("/", "_").strip(".") or "artifact"
     path = artifact.download(dest if dest is not None else default)
     if as_json:
         return print_json({**_artifact_row(artifact), "path": str(path)})
-    typer.echo(path)
+    print_path(path)
 
 
 @app.command()
@@ -142,7 +142,7 @@ def rm(
     """Delete a version of an artifact, all its versions, or with --project a project."""
     if whole_project == (name is not None):
         raise typer.BadParameter("name an artifact, or give --project to delete the project")
-    xpstore.init()
+    use()
     found = Project.get_by_id(project)
     if name is None:
         found.delete()
@@ -177,11 +177,25 @@ def _reference(text: str) -> tuple[str, str]:
 def _find(project: Project, reference: str) -> Artifact:
     name, selector = _reference(reference)
     number = selector.removeprefix("v")
-    if number.isdecimal():
-        return Artifact.get_by_name(name, version=int(number), project=project)
     # No alias reads like a version: not "7", not "v7", not "latest".
-    alias = None if selector in ("", "latest") else selector
-    return Artifact.get_by_name(name, alias=alias, project=project)
+    version = int(number) if number.isdecimal() else None
+    alias = None if version is not None or selector in ("", "latest") else selector
+    try:
+        return Artifact.get_by_name(name, version=version, alias=alias, project=project)
+    except NotFound as error:
+        if not selector:
+            raise
+        raise NotFound(f"{error} {_what_there_is(project, name)}") from None
+
+
+def _what_there_is(project: Project, name: str) -> str:
+    try:
+        versions = Artifact.get_by_name(name, project=project).versions()
+    except NotFound:
+        return ""
+    aliases = sorted(alias for version in versions for alias in version.aliases)
+    told = f"There are versions {versions[0].version} to {versions[-1].version} of it ({len(versions)})"
+    return f"{told}, and the aliases {', '.join(aliases)}." if aliases else f"{told}."
 
 
 def _artifact_row(artifact: Artifact) -> dict[str, Any]:
@@ -197,15 +211,20 @@ def _print_artifact(artifact: Artifact, as_json: bool) -> None:
 def _print_deleted(what: dict[str, Any], as_json: bool) -> None:
     if as_json:
         return print_json({"deleted": what})
-    typer.echo("Deleted " + " ".join(f"{key}={value}" for key, value in what.items() if value is not None))
+    print_text("Deleted " + " ".join(f"{key}={value}" for key, value in what.items() if value is not None))
 
 
 def main() -> None:
     """Runs the command line."""
+    make_printable()
     try:
         app()
     except Error as error:
-        sys.exit(f"xpstore: {type(error).__name__}: {' '.join(str(error).split())}")
+        fail(f"{type(error).__name__}: {error}")
+    except UnicodeError as error:  # of an argument that the locale does not read
+        fail(f"{error}: run this with a locale of UTF-8, such as LC_ALL=C.UTF-8")
+    except OSError as error:  # this machine's: a full disk, a file in the way, standard output that takes no more
+        fail(str(error))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The client of a program: `init()` makes one and keeps it for the session."""
 
-from typing import Any
+from typing import Any, cast
 
 from xpstore._service.connection import TIMEOUT_SECONDS
 from xpstore._session import current, registry
@@ -48,8 +48,11 @@ def init(
 ) -> Client:
     """Connects the session to a server, and proves address and key by one call.
 
-    Without arguments: `XPSTORE_API_KEY` and `XPSTORE_API_URL`, else the embedded service, found or started. Called
-    again, it replaces the client and forgets the current project.
+    Without arguments: `XPSTORE_API_KEY` and `XPSTORE_API_URL`, else the embedded service, found or started.
+
+    Called again with the same server and key it changes nothing but the options: client, handles, open runs and the
+    current project stay. With others it forgets the current project; handles made before go on with the client that
+    they have, until somebody closes that.
 
     Args:
         api_key: the API key; never sent in plaintext beyond loopback.
@@ -64,10 +67,7 @@ def init(
         InvalidArgument: an argument is malformed.
     """
     client = Client(api_key, api_url, timeout_seconds=timeout_seconds, offline=offline, strict=strict)
-    previous = current.set_client(client)
-    if previous is not None:
-        previous.close()
-    return client
+    return cast(Client, current.set_made(client))
 
 
 def _a_model(wire: Any, client: ClientBase) -> Any:

@@ -9,7 +9,7 @@ Error:
  ├── Conflict                               the request contradicts the present state
  ├── Unauthenticated                        no API key, or one the server does not know
  ├── PermissionDenied    (PermissionError)  the key may not do this
- ├── ResourceExhausted                      a limit of the service was met
+ ├── ResourceExhausted                      a limit of the service was met, or the disk of this machine is full
  ├── Unavailable         (ConnectionError)  the server is away; it was tried for the time allowed
  ├── DeadlineExceeded    (TimeoutError)     the call's time is over
  ├── Stale                                  another writer or stream took over; handled inside the client
@@ -24,6 +24,7 @@ import grpc
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
+from xpstore.format.text import printable, printable_lines
 from xpstore.v1.error_pb2 import ErrorReason
 
 DOMAIN = "xpstore"
@@ -41,7 +42,7 @@ class Error(Exception):
     def __init__(
         self, message: str, *, reason: str = "", metadata: dict[str, str] | None = None, request_id: str = ""
     ) -> None:
-        super().__init__(message)
+        super().__init__(printable_lines(message))  # a server may have had a say in it
         self.reason = reason
         self.metadata = dict(metadata or {})
         self.request_id = request_id
@@ -80,7 +81,7 @@ class PermissionDenied(Error, PermissionError):
 
 
 class ResourceExhausted(Error):
-    """A limit of the service was met."""
+    """A limit of the service was met, or of this machine: its disk is full."""
 
 
 class Unavailable(Error, ConnectionError):
@@ -153,7 +154,7 @@ def from_rpc(error: grpc.RpcError, request_id: str) -> Error:
         info = _error_info(call)
     except DecodeError:  # the trailer of something between client and server
         info = None
-    message = call.details() or call.code().name
+    message = printable(call.details() or call.code().name)
     if info is None:
         reason = _REASON_BY_STATUS.get(call.code(), "INTERNAL")
         return _BY_NAME[reason](message, reason=reason, request_id=request_id)

@@ -8,13 +8,14 @@ from xpstore._service.paging import iterate
 from xpstore._session.client import ClientBase
 from xpstore._session.project import ProjectBase
 from xpstore._session.stamped import Stamped
+from xpstore._values.checks import to_name
 from xpstore._values.ids import new_id
 from xpstore.errors import NotFound
 from xpstore.model import Model, Models, config_hash
 from xpstore.v1 import experiment_pb2 as pb
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 __all__ = ["Experiment", "Experiments"]
 
@@ -58,19 +59,20 @@ class Experiment(Stamped):
         name: str | None = None,
         description: str | None = None,
         *,
-        config: dict[str, Any] | None = None,
+        config: "Mapping[Any, Any] | None" = None,
         tags: "Iterable[str]" = (),
     ) -> Model:
         """Returns the model of this hash, or creates it, in one atomic step: eight ranks get one model.
 
-        A model that is there stays as it is, whatever else is given.
+        A model that is there stays as it is, whatever else is given; another config is told in a warning.
 
         Args:
             hash: its identity in the experiment, kept as `str(hash)`. Default: the fingerprint of `config`; without
                 that either, a random one.
             name: display name, not unique.
             description: free text.
-            config: JSON-like dictionary of what the model was made with.
+            config: JSON-like dictionary of what the model was made with. Keys that are numbers, True, False or None
+                become text, tuples lists.
             tags: words to find it by.
 
         Raises:
@@ -116,6 +118,7 @@ class Experiments:
         return self._create(name, allow_existing=True)
 
     def _create(self, name: str, *, allow_existing: bool) -> Experiment:
+        name = to_name("name", name)
         request = pb.CreateExperimentRequest(
             project_uid=self._project.uid, experiment_id=new_id(), name=name, allow_existing=allow_existing
         )
@@ -125,7 +128,7 @@ class Experiments:
     def read(self, name: str) -> Experiment | None:
         """Returns the experiment of this name, None if there is none."""
         request = pb.GetExperimentRequest(
-            experiment_name=pb.ExperimentName(project_uid=self._project.uid, name=name),
+            experiment_name=pb.ExperimentName(project_uid=self._project.uid, name=to_name("name", name)),
         )
         try:
             response = self._client.call(self._client.stubs.experiments.GetExperiment, request)
@@ -139,7 +142,7 @@ class Experiments:
         Raises:
             AlreadyExists: the project has another one of this name.
         """
-        request = pb.UpdateExperimentRequest(experiment_id=str(id), name=name)
+        request = pb.UpdateExperimentRequest(experiment_id=str(id), name=to_name("name", name))
         request.update_mask.paths.append("name")
         try:
             self._client.call(self._client.stubs.experiments.UpdateExperiment, request)

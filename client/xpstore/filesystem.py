@@ -2,29 +2,42 @@
 
 A slash or a percent sign in a name, and an @ in that of an artifact, are written percent-encoded: `xpstore://a%2Fb/...`.
 `@3` and `@v3` are a version, `@name` is an alias; without one, or with `@latest`, it is the newest version at the
-moment of each call. A version never changes: name one where several calls must see the same files.
+moment of each call: all that one call lists, gets and reads is of that version. Where several calls must see the same
+files, name one: it never changes.
 """
 
 import contextlib
 import errno
+import functools
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
 from blake3 import blake3
 
+from xpstore._artifacts.infos import (
+    Info,
+    file_info,
+    inner_path,
+    local_path,
+    missing,
+    os_errors,
+    project_info,
+    raise_unless_missing,
+    version_info,
+)
 from xpstore._files.ranges import read_range
-from xpstore._files.remote import open_remote
-from xpstore._service import embedded
+from xpstore._files.remote import FsspecFile
 from xpstore._service.paging import iterate
 from xpstore._session.client import ClientBase
 from xpstore._session.current import find_client
-from xpstore._values.times import to_datetime
-from xpstore.errors import DataLoss, InvalidArgument, NotFound, Unauthenticated
-from xpstore.format.url import ArtifactPath, canonical, quote, quote_artifact
+from xpstore._values.ids import new_id
+from xpstore.errors import DataLoss, Error, Unauthenticated
+from xpstore.format.url import ArtifactPath, canonical, quote_artifact
 from xpstore.project import Project, get_all_projects
 from xpstore.v1 import artifact_pb2 as pb
 
@@ -36,16 +49,32 @@ except ModuleNotFoundError:
     raise ModuleNotFoundError("xpstore: fsspec is not installed: pip install 'xpstore[fsspec]'") from None
 
 __all__ = ["XpstoreFileSystem"]
-
 BUFFER_BYTES = 1 << 20
 # Listings that one file system remembers, and entries in all of them.
 LISTINGS = 100
 LISTED = 100_000
 
-Info = dict[str, Any]
-
 # One connection for all file systems of the same access: fsspec makes one of these for each thread.
 _clients: "WeakValueDictionary[tuple[str | None, ...], ClientBase]" = WeakValueDictionary()
+_living: "WeakValueDictionary[str, XpstoreFileSystem]" = WeakValueDictionary()
+
+# What version names stand for, of each file system, for as long as one call lasts.
+_resolved: "ContextVar[dict[tuple[str, str], pb.ArtifactVersion] | None]" = ContextVar("resolved", default=None)
+
+
+def _at_one_moment(name: str) -> Callable[..., Any]:
+    """An operation of fsspec that consists of others, all of which see the same versions."""
+    operation = getattr(AbstractFileSystem, name)
+
+    @functools.wraps(operation)
+    def pinned(self: Any, *args: Any, **kwargs: Any) -> Any:
+        before = _resolved.set({} if (known := _resolved.get()) is None else known)
+        try:
+            return operation(self, *args, **kwargs)
+        finally:
+            _resolved.reset(before)
+
+    return pinned
 
 
 class XpstoreFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
@@ -55,7 +84,8 @@ class XpstoreFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has
     by `save`. A file is opened as a seekable file that fetches what is read of it; `get` verifies what it downloads.
 
     The service is that of `api_key` and `api_url`, else of `xpstore.init()`, else of `XPSTORE_API_KEY` and
-    `XPSTORE_API_URL`, else the embedded one. A pickled file system connects to the same service: it carries the key.
+    `XPSTORE_API_URL`, else the embedded one. A pickled file system reads from the same service, and does not carry the
+    key: where it is unpickled there is `xpstore.init()` or `XPSTORE_API_KEY`.
 
     Args:
         api_key: the API key.
@@ -81,11 +111,14 @@ class XpstoreFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has
         self._api_key = api_key
         self._api_url = api_url
         self._own_client: ClientBase | None = None
+        self._is_sent = False
+        self._token = new_id()
+        _living[self._token] = self
         self._listings: dict[tuple[str, str], dict[str, Info]] = {}
 
     @property
     def _session_client(self) -> ClientBase | None:
-        return find_client() if self._api_key is None and self._api_url is None else None
+        return find_client() if self._api_key is None and self._api_url is None and not self._is_sent else None
 
     @property
     def _client(self) -> ClientBase:
@@ -99,10 +132,17 @@ class XpstoreFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has
         return self._own_client
 
     def __reduce__(self) -> tuple[Any, ...]:
-        options, client = dict(self.storage_options), self._session_client
-        if client is not None and not client.is_embedded:  # the embedded service is found by whoever looks for it
-            options |= {"api_key": client.api_key, "api_url": client.api_url}
-        return _restore, (type(self), options)
+        options = {name: value for name, value in self.storage_options.items() if name != "api_key"}
+        client: ClientBase | None = None
+        with contextlib.suppress(Error, OSError):  # who unpickles it finds out
+            client = self._client
+        if client is not None and client is self._session_client and not client.is_embedded:
+            options["api_url"] = client.api_url
+        return _restore, (type(self), options, client, self._token)
+
+    def to_dict(self, **options: Any) -> dict[str, Any]:
+        """What `to_json` writes: all but the key."""
+        return {name: value for name, value in super().to_dict(**options).items() if name != "api_key"}
 
     @classmethod
     def _strip_protocol(cls, path: Any) -> Any:
@@ -115,7 +155,7 @@ class XpstoreFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has
         """Lists projects, a project's artifacts, what is directly below a directory, or a file itself."""
         place = ArtifactPath.of(self._strip_protocol(path))
         if not place.project:
-            infos = [_project_info(project) for project in get_all_projects(client=self._client)]
+            infos = [project_info(project) for project in get_all_projects(client=self._client)]
         elif place.is_project:
             infos = self._artifacts(place)
         else:
@@ -133,46 +173,52 @@ class XpstoreFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has
         if not place.project:
             return {"name": "", "type": "directory", "size": 0, "created": None, "mtime": None}
         if place.is_project:
-            return _project_info(self._project(place))
+            return project_info(self._project(place))
         return self._find(place, self._version(place))
 
     def _project(self, place: ArtifactPath) -> Project:
         client = self._client
-        with _os_errors(place):
+        with os_errors(place):
             return Project.get_by_id(place.project, client=client)
 
     def _artifacts(self, place: ArtifactPath) -> list[Info]:
         client, project = self._client, self._project(place)
         request = pb.ListArtifactsRequest(project_uid=project.uid)
-        with _os_errors(place):
+        with os_errors(place):
             artifacts = list(iterate(client, client.stubs.artifacts.ListArtifacts, request, "artifacts"))
         return [
-            {**_version_info(artifact.latest), "name": f"{place.head}/{quote_artifact(artifact.name)}"}
+            {**version_info(artifact.latest), "name": f"{place.head}/{quote_artifact(artifact.name)}"}
             for artifact in artifacts
         ]
 
     def _version(self, place: ArtifactPath) -> pb.ArtifactVersion:
+        known = _resolved.get()
+        if known is not None and (version := known.get((self._token, place.head))) is not None:
+            return version
         client, name = self._client, place.artifact_name()
         request = pb.GetArtifactVersionRequest(artifact_name=name)
-        with _os_errors(place):
-            return client.call(client.stubs.artifacts.GetArtifactVersion, request).version
+        with os_errors(place):
+            version = client.call(client.stubs.artifacts.GetArtifactVersion, request).version
+        if known is not None:
+            known[self._token, place.head] = version
+        return version
 
     def _find(self, place: ArtifactPath, version: pb.ArtifactVersion) -> Info:
-        whole = _version_info(version)
+        whole = version_info(version)
         if not place.path:
             return {**whole, "name": place.head}
         folder, _, name = place.path.rpartition("/")
         if (listing := self._listings.get((version.id, folder))) is not None:
             if name not in listing:
-                raise _missing(place)
+                raise missing(place)
             return {**listing[name], "name": place.written(place.path)}
         request = pb.ListArtifactFilesRequest(version_id=version.id, path_prefix=place.path, page_size=1)
         client = self._client
-        with _os_errors(place):
+        with os_errors(place):
             files = client.call(client.stubs.artifacts.ListArtifactFiles, request).files
         if not files:
-            raise _missing(place)
-        return {**_info(whole, files[0], files[0].path == place.path), "name": place.written(place.path)}
+            raise missing(place)
+        return {**file_info(whole, files[0], files[0].path == place.path), "name": place.written(place.path)}
 
     def _children(self, place: ArtifactPath) -> list[Info]:
         version = self._version(place)
@@ -192,15 +238,15 @@ class XpstoreFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has
         """What is directly below a directory by name; "" if it is a file itself. Holds one page at a time."""
         client, start = self._client, len(place.path) + 1 if place.path else 0
         request = pb.ListArtifactFilesRequest(version_id=version.id, path_prefix=place.path)
-        whole, listing, is_there = _version_info(version), dict[str, Info](), not place.path
-        with _os_errors(place):
+        whole, listing, is_there = version_info(version), dict[str, Info](), not place.path
+        with os_errors(place):
             for file in iterate(client, client.stubs.artifacts.ListArtifactFiles, request, "files"):
                 is_there = True
                 name, deeper, _ = file.path[start:].partition("/")
                 if name not in listing and (name or file.type == pb.FILE_TYPE_FILE):
-                    listing[name] = _info(whole, file, not deeper)
+                    listing[name] = file_info(whole, file, not deeper)
         if not is_there:
-            raise _missing(place)
+            raise missing(place)
         return listing
 
     def exists(self, path: str, **_: Any) -> bool:
@@ -225,25 +271,35 @@ class XpstoreFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has
         self, path: str, maxdepth: int | None = None, topdown: bool = True, on_error: Any = "omit", **options: Any
     ) -> Iterator[Any]:
         """As `os.walk`. What is missing is passed over, but no other error: half a listing would pass for a whole."""
-        handle = _raise_unless_missing if on_error == "omit" else on_error
-        yield from super().walk(path, maxdepth=maxdepth, topdown=topdown, on_error=handle, **options)
+        handle = raise_unless_missing if on_error == "omit" else on_error
+        steps = super().walk(path, maxdepth=maxdepth, topdown=topdown, on_error=handle, **options)
+        outer = _resolved.get()
+        known = {} if outer is None else outer
+        while True:
+            before = _resolved.set(known)
+            try:
+                step = next(steps, None)
+            finally:
+                _resolved.reset(before)
+            if step is None:
+                return
+            yield step
 
     def _open(self, path: str, mode: str = "rb", block_size: int | None = None, **_: Any) -> io.BufferedReader:
         if mode != "rb":
             self._refuse()
-        info, client = self.info(path), self._client
-        inner = _inner(info)
-        remote = open_remote(client, info["version_id"], inner, info["size"]).detach()
-        return _File(remote, block_size or BUFFER_BYTES, info["size"])
+        info = self.info(path)
+        inner = inner_path(info)
+        return FsspecFile(self, info["name"], info["version_id"], inner, info["size"], block_size or BUFFER_BYTES)
 
     def cat_file(self, path: str, start: int | None = None, end: int | None = None, **_: Any) -> bytes:
         """Returns a file's bytes, or those of a range, in one call. Negative positions count from its end."""
         info, client = self.info(path), self._client
-        inner = _inner(info)
+        inner = inner_path(info)
         first, last, _step = slice(start, end).indices(info["size"])
         if first >= last:
             return b""
-        with _os_errors(ArtifactPath.of(info["name"])):
+        with os_errors(ArtifactPath.of(info["name"])):
             return b"".join(read_range(client, info["version_id"], inner, first, last - first))
 
     def get_file(self, rpath: str, lpath: Any, callback: Callback | None = None, outfile: Any = None, **_: Any) -> None:
@@ -258,7 +314,7 @@ class XpstoreFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has
         Raises:
             DataLoss: the bytes do not have the digest they were saved with.
         """
-        info = self.info(rpath)
+        lpath, info = local_path(lpath), self.info(rpath)
         output = outfile if outfile is not None else lpath if isfilelike(lpath) else None
         if output is not None:
             self._copy(info, output, callback or NoOpCallback())
@@ -276,9 +332,9 @@ class XpstoreFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has
                 partial.unlink(missing_ok=True)
 
     def _copy(self, info: Info, output: Any, callback: Callback) -> None:
-        inner, client, digest = _inner(info), self._client, blake3()
+        inner, client, digest = inner_path(info), self._client, blake3()
         callback.set_size(info["size"])
-        with _os_errors(ArtifactPath.of(info["name"])):
+        with os_errors(ArtifactPath.of(info["name"])):
             for data in read_range(client, info["version_id"], inner) if info["size"] else ():
                 digest.update(data)
                 output.write(data)
@@ -308,77 +364,34 @@ class XpstoreFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has
         """xpstore:// is read-only."""
         raise NotImplementedError("xpstore:// is read-only: save files with xpstore.artifact.DirectoryArtifact.save")
 
+    def get(self, rpath: Any, lpath: Any, *args: Any, **kwargs: Any) -> None:
+        """Downloads files or trees, all of one version, as fsspec says."""
+        self._get(rpath, [*map(local_path, lpath)] if isinstance(lpath, list) else local_path(lpath), *args, **kwargs)
+
+    find, glob, du, tree = map(_at_one_moment, ("find", "glob", "du", "tree"))
+    expand_path, _get, cat, cat_ranges, sizes = map(
+        _at_one_moment, ("expand_path", "get", "cat", "cat_ranges", "sizes")
+    )
+
     mkdir = makedirs = rmdir = rm_file = _rm = cp_file = put_file = pipe_file = touch = _refuse
 
 
-class _File(io.BufferedReader):
-    """With the size, which some users of fsspec ask for."""
-
-    def __init__(self, raw: io.RawIOBase, buffer_bytes: int, size_bytes: int) -> None:
-        super().__init__(raw, buffer_bytes)
-        self.size = size_bytes
-
-
 def _connect(api_key: str | None, api_url: str | None) -> ClientBase:
-    settings = ("XPSTORE_API_KEY", "XPSTORE_API_URL", "XPSTORE_TLS_CA")
-    access = (api_key, api_url, str(embedded.home()), *map(os.environ.get, settings))
+    settings = ("XPSTORE_API_KEY", "XPSTORE_API_URL", "XPSTORE_TLS_CA", "XPSTORE_HOME", "XDG_DATA_HOME", "HOME")
+    access = (api_key, api_url, *map(os.environ.get, settings))
     client = _clients.get(access)
     if client is None or client.is_closed:
         client = _clients[access] = ClientBase(api_key, api_url)
     return client
 
 
-def _restore(kind: type[XpstoreFileSystem], options: dict[str, Any]) -> XpstoreFileSystem:
-    return kind(**options)
-
-
-@contextlib.contextmanager
-def _os_errors(place: ArtifactPath) -> Iterator[None]:
-    try:
-        yield
-    except (NotFound, InvalidArgument) as error:  # of a malformed name there is nothing either
-        raise FileNotFoundError(errno.ENOENT, str(error), f"xpstore://{place.written(place.path)}") from error
-    except Unauthenticated as error:
-        raise PermissionError(errno.EACCES, str(error), f"xpstore://{place.written(place.path)}") from error
-
-
-def _inner(info: Info) -> str:
-    """The path inside its version of a file."""
-    if info["type"] != "file":
-        raise IsADirectoryError(errno.EISDIR, "It is a directory: name a file in it", f"xpstore://{info['name']}")
-    return ArtifactPath.of(str(info["name"])).path
-
-
-def _missing(place: ArtifactPath) -> FileNotFoundError:
-    return FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), f"xpstore://{place.written(place.path)}")
-
-
-def _raise_unless_missing(error: OSError) -> None:
-    if not isinstance(error, FileNotFoundError):
-        raise error
-
-
-def _project_info(project: Project) -> Info:
-    made = project.created_at
-    return {"name": quote(project.id), "type": "directory", "size": 0, "created": made, "mtime": made}
-
-
-def _version_info(version: pb.ArtifactVersion) -> Info:
-    made = to_datetime(version.created_at_us)
-    return {
-        "type": "directory",
-        "size": 0,
-        "created": made,
-        "mtime": made,
-        "version": version.version,
-        "version_id": version.id,
-        "digest": version.digest.hex(),
-    }
-
-
-def _info(whole: Info, file: pb.ArtifactFile, is_itself: bool) -> Info:
-    """What is known of a file, or of a directory on its way, of a version."""
-    if is_itself and file.type == pb.FILE_TYPE_FILE:
-        digest = file.digest.hex()
-        return {**whole, "type": "file", "size": file.size_bytes, "digest": digest, "executable": file.executable}
-    return {**whole, "digest": None}
+def _restore(
+    kind: type[XpstoreFileSystem], options: dict[str, Any], client: ClientBase | None, token: str
+) -> XpstoreFileSystem:
+    """A file system that was pickled: that object itself, where it was."""
+    if (living := _living.get(token)) is not None:
+        return living
+    restored = kind(skip_instance_cache=True, **options)
+    if client is not None:
+        restored._own_client, restored._is_sent = client, True
+    return restored

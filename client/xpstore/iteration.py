@@ -47,6 +47,9 @@ class Iteration:
         """Its id, unique over all projects."""
         return UUID(self._read().id)
 
+    def _id(self) -> str:
+        return str(self.id)
+
     @property
     def model_id(self) -> UUID:
         """The id of its model."""
@@ -70,7 +73,7 @@ class Iteration:
     @property
     def modules(self) -> Modules:
         """The iteration's modules."""
-        return Modules(self._client, self._target, step=self._wire.step, iteration_id=lambda: str(self.id))
+        return Modules(self._client, self._target, step=self._wire.step, iteration_id=self._id)
 
     @property
     def artifacts(self) -> "IterationArtifacts":

@@ -2,28 +2,34 @@
 
 import reprlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, Self, overload
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
 from uuid import UUID
 
 from xpstore import series
 from xpstore._service.paging import iterate
 from xpstore._session.client import ClientBase
 from xpstore._spool.record import ARRAYS, HAS_STEP, IS_INT, RecordType, Target
-from xpstore._values.checks import invalid, to_json, to_name, to_scalar, to_step
-from xpstore._values.numbers import to_numbers, to_steps
+from xpstore._values.checks import invalid, to_name, to_scalar, to_step
+from xpstore._values.json_text import to_json, to_keys
+from xpstore._values.numbers import INT64, to_numbers, to_steps
 from xpstore._values.times import to_datetime
 from xpstore.errors import InvalidArgument, NotFound
 from xpstore.series import Buckets, Series, to_value
 from xpstore.v1 import metric_pb2 as pb
+
+if TYPE_CHECKING:
+    from xpstore._spool.recorder import Recorder
 
 __all__ = ["Metric", "Metrics"]
 
 _MODES = {"max": pb.BEST_MODE_MAX, "min": pb.BEST_MODE_MIN}
 # Points of one record of arrays: 1 MiB in the spool, 1.5 MiB on the wire.
 ARRAY_POINTS = 65_536
+_NOTHING: Any = object()
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -64,9 +70,15 @@ class Metrics:
     def __init__(self, client: ClientBase, target: Target) -> None:
         self._client = client
         self._target = target
-        self._recorder = client.recorder
 
-    def log(self, name: str, value: Any, step: int | None = None, phase: str | None = None) -> None:
+    @cached_property
+    def _recorder(self) -> "Recorder":
+        return self._client.recorder
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_client": self._client, "_target": self._target}
+
+    def log(self, name: str, value: Any = _NOTHING, step: int | None = None, phase: str | None = None) -> None:
         """Appends a point. It is in the spool when this returns, and goes to the server in the background.
 
         Never waits for the server and raises nothing for its sake. Points of a model that was deleted are dropped, with
@@ -74,8 +86,9 @@ class Metrics:
 
         Args:
             name: what is measured, 1 to 256 characters.
-            value: a number, or any JSON value. One with `.item()` is taken for the number in it (numpy, torch).
-            step: the training step, never negative.
+            value: a number, or any JSON value. One with `.item()` is taken for the number in it (numpy, torch); tuples
+                are lists there, and keys that are numbers, True, False or None are text.
+            step: the training step, never negative; 3.0 counts as 3.
             phase: such as "train" or "test".
 
         Raises:
@@ -83,18 +96,26 @@ class Metrics:
             ResourceExhausted: the spool is full, if the client is strict.
         """
         if type(value) is not float:
+            if value is _NOTHING:
+                raise _without_value(name)
             value = _checked(value)
             if isinstance(value, str):
                 return self._log_json(name, value, step, phase)
-        self._recorder.point(self._target, name, phase, value, step)
+        try:
+            self._recorder.point(self._target, name, phase, value, step)
+        except TypeError:  # a name or phase that no dictionary takes
+            to_name("name", name)
+            if phase is not None:
+                to_name("phase", phase)
+            raise
 
     add = log
 
-    def log_many(self, values: Mapping[str, Any], step: int | None = None, phase: str | None = None) -> None:
+    def log_many(self, values: Mapping[Any, Any], step: int | None = None, phase: str | None = None) -> None:
         """Appends a point of each name.
 
         Args:
-            values: name and value of each, as of `log`.
+            values: name and value of each, as of `log`. Names that are numbers become text, as keys of a value do.
             step: the training step of all.
             phase: the phase of all.
 
@@ -102,24 +123,30 @@ class Metrics:
             InvalidArgument: a value is malformed; none is logged then.
         """
         step = to_step("step", step) if step is not None else None
-        plain = {to_name("name", name): _checked(value) for name, value in values.items()}
+        if not isinstance(values, Mapping):
+            raise invalid("values", values, "must be a dictionary of names and values")
+        try:
+            names = to_keys(values)
+        except (TypeError, ValueError) as error:
+            raise invalid("values", values, f"must have names for keys ({error})") from None
+        checked = [(to_name("name", name), _checked(value)) for name, value in zip(names, values.values(), strict=True)]
         if phase is not None:
-            to_name("phase", phase)
-        for name, value in plain.items():
-            if isinstance(value, str):
-                self._log_json(name, value, step, phase)
-            else:
-                self._recorder.point(self._target, name, phase, value, step)
+            phase = to_name("phase", phase)
+        for name, value in checked:
+            self._log_checked(name, value, step, phase)
 
     def log_arrays(
-        self, name: str, steps: Sequence[int] | None, values: Sequence[float], phase: str | None = None
+        self, name: str, steps: Iterable[float] | None, values: Iterable[float], phase: str | None = None
     ) -> None:
         """Appends many points of one name, millions a second.
 
+        Booleans, integers beyond 64 bits, and beside floats those beyond 2^53 are logged one by one: they stay exact.
+
         Args:
             name: what is measured, 1 to 256 characters.
-            steps: the training step of each, or None.
-            values: numbers, in a list or an array of numpy or torch with one dimension.
+            steps: the training step of each, or None; floats that are integers count.
+            values: numbers, in a list or an array of numpy, torch, pandas or pyarrow with one dimension; none missing
+                or masked.
             phase: such as "train" or "test".
 
         Raises:
@@ -132,8 +159,15 @@ class Metrics:
         """
         name = to_name("name", name)
         phase = to_name("phase", phase) if phase is not None else None
-        packed, is_int, count = to_numbers("values", values)
+        numbers = to_numbers("values", values)
+        count = len(numbers) if isinstance(numbers, list) else numbers.size
         packed_steps = to_steps(steps, count) if steps is not None else b""
+        if isinstance(numbers, list):
+            each = memoryview(packed_steps).cast("q").tolist() if packed_steps else [None] * count
+            for value, step in zip(map(_checked, numbers), each, strict=True):
+                self._log_checked(name, value, step, phase)
+            return
+        packed, is_int, _ = numbers
         form = (IS_INT if is_int else 0) | (HAS_STEP if steps is not None else 0)
         time_us = time.time_ns() // 1000
         size = 8 * ARRAY_POINTS
@@ -142,6 +176,12 @@ class Metrics:
             payload = (ARRAYS.pack(len(part) // 8, time_us), packed_steps[start : start + size], part)
             self._recorder.spool.of_series(RecordType.ARRAYS, self._target, name, phase, form, *payload)
             self._recorder.hurry()
+
+    def _log_checked(self, name: str, value: float | str, step: int | None, phase: str | None) -> None:
+        if isinstance(value, str):
+            self._log_json(name, value, step, phase)
+        else:
+            self._recorder.point(self._target, name, phase, value, step)
 
     def _log_json(self, name: str, text: str, step: int | None, phase: str | None) -> None:
         point = pb.MetricPoint(json_value=text, time_us=time.time_ns() // 1000)
@@ -156,7 +196,7 @@ class Metrics:
         Raises:
             NotFound: the model was deleted.
         """
-        request = pb.GetLastMetricRequest(model_id=self._target.model_id, name=name, phase=phase)
+        request = pb.GetLastMetricRequest(model_id=self._target.model_id, **_sought(name, phase))
         return self._one(self._client.stubs.metrics.GetLastMetric, request)
 
     def best(self, name: str, phase: str | None = None, mode: Literal["max", "min"] = "max") -> Metric | None:
@@ -176,7 +216,8 @@ class Metrics:
         """
         if mode not in _MODES:
             raise InvalidArgument(f"mode = {mode!r}: must be 'max' or 'min'")
-        request = pb.GetBestMetricRequest(model_id=self._target.model_id, name=name, phase=phase, mode=_MODES[mode])
+        sought = _sought(name, phase)
+        request = pb.GetBestMetricRequest(model_id=self._target.model_id, **sought, mode=_MODES[mode])
         return self._one(self._client.stubs.metrics.GetBestMetric, request)
 
     def _one(self, method: Any, request: Any) -> Metric | None:
@@ -217,7 +258,7 @@ class Metrics:
             tail = model.metrics.read("loss", "train", since=loss.cursor)
             ```
         """
-        key = pb.SeriesKey(model_id=self._target.model_id, name=name, phase=phase)
+        key = pb.SeriesKey(model_id=self._target.model_id, **_sought(name, phase))
         found: list[Any]
         if buckets is not None:
             found = series.read_buckets(self._client, key, since, buckets)
@@ -246,6 +287,7 @@ class Metrics:
         Raises:
             NotFound: the model was deleted.
         """
+        name = to_name("name", name) if name is not None else None
         request = pb.ListMetricsRequest(model_id=self._target.model_id, name=name)
         method, page_size = self._client.stubs.metrics.ListMetrics, self._client.limits.max_points
         wires = iterate(self._client, method, request, "metrics", page_size=page_size)
@@ -255,12 +297,20 @@ class Metrics:
         return f"Metrics(model_id={self._target.model_id!r})"
 
 
-_INT64 = 1 << 63
+def _sought(name: Any, phase: Any) -> dict[str, Any]:
+    """What is asked for; the phase "" are points without one."""
+    return {"name": to_name("name", name), "phase": to_name("phase", phase) if phase else phase}
+
+
+def _without_value(name: Any) -> InvalidArgument:
+    if isinstance(name, Mapping):
+        return invalid("name", name, "must be text: metrics.log_many(values, step) takes a dictionary")
+    return invalid("value", None, f"is missing: metrics.log({name!r}, value)")
 
 
 def _checked(value: Any) -> float | str:
     kind = type(value)
-    return value if kind is float or (kind is int and -_INT64 <= value < _INT64) else _plain(value)
+    return value if kind is float or (kind is int and -INT64 <= value < INT64) else _plain(value)
 
 
 def _plain(value: Any) -> float | str:
@@ -268,10 +318,12 @@ def _plain(value: Any) -> float | str:
     if callable(getattr(value, "item", None)):
         try:
             value = to_scalar(value)
-        except (ValueError, RuntimeError, TypeError) as error:
+        except (ValueError, RuntimeError) as error:
             raise invalid("value", value, f"log value.tolist() if it is no scalar ({error})") from None
+        except TypeError as error:
+            raise invalid("value", value, str(error)) from None
     if isinstance(value, float):
         return float(value)
-    if isinstance(value, int) and not isinstance(value, bool) and -_INT64 <= value < _INT64:
+    if isinstance(value, int) and not isinstance(value, bool) and -INT64 <= value < INT64:
         return int(value)
     return to_json("value", value)

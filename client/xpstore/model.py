@@ -1,7 +1,8 @@
 """Models: what is trained, known by a hash inside its experiment."""
 
 import json
-from collections.abc import Iterable, Iterator
+import logging
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
@@ -12,15 +13,18 @@ from xpstore._service.paging import iterate
 from xpstore._session import current
 from xpstore._session.client import ClientBase
 from xpstore._session.stamped import Stamped
+from xpstore._session.step_reads import reads
 from xpstore._spool.record import Target
-from xpstore._values.checks import invalid, to_int64, to_json_object, to_step
+from xpstore._values.checks import MAX_HASH_LENGTH, invalid, to_free_text, to_int64, to_name, to_step
+from xpstore._values.configs import config_hash, difference
 from xpstore._values.ids import new_id
+from xpstore._values.json_text import to_json_object
 from xpstore.errors import NotFound
 from xpstore.iteration import Iterations
 from xpstore.metric import Metrics
 from xpstore.module import Modules
 from xpstore.run import STATUS, Attempt, Run, list_runs
-from xpstore.search import search, to_frame
+from xpstore.search import last_step, search, to_frame
 from xpstore.tags import Tags
 from xpstore.v1 import ingest_pb2
 from xpstore.v1 import model_pb2 as pb
@@ -32,17 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FoundModels", "Model", "Models", "Tags", "config_hash", "fingerprint"]
 
-
-def config_hash(config: dict[str, Any]) -> str:
-    """The hash of a model that is known by its config alone: the same for equal configs in any order of keys.
-
-    Raises:
-        InvalidArgument: the config has what JSON cannot say.
-    """
-    from blake3 import blake3  # here, as few models are known by their config
-
-    canonical = to_json_object("config", config, is_canonical=True)
-    return f"config-1-{blake3(canonical.encode()).hexdigest()}"
+log = logging.getLogger("xpstore")
 
 
 fingerprint = config_hash  # the name it had first
@@ -145,16 +139,29 @@ class Model(Stamped):
         """The live counter of training steps, 0 at first. Every read asks the server, every assignment tells it.
 
         An assignment is in the spool when it returns, and goes to the server in the background. A read sends what is
-        pending first. Offline it is what this program assigned.
+        pending first. Offline it is what this program assigned. `step += 1` reads, then assigns: where several threads
+        or processes do so one is lost, with a warning if it is within a process; `advance()` counts them all.
         """
+        reads.read(self._wire.id)
         return self._read().step
 
     @step.setter
     def step(self, step: int) -> None:
         step = to_step("step", step)
+        if reads.assign(self._wire.id):
+            lost = "step = %d replaces what another thread assigned since this one read it: use model.advance()"
+            log.warning(f"Model %r: {lost}. This is said once.", self.hash, step)
         self._client.recorder.event(self._target, ingest_pb2.EventRecord(step=step))
         if self._client.offline is not None:
             self._client.offline.set_step(self._wire.id, step)
+
+    @property
+    def last_step(self) -> int | None:
+        """The greatest step among the newest points of its metrics, None if none has one: how far it has been logged.
+
+        `metrics.log(..., step=)` does not move `step`.
+        """
+        return last_step(self._client, self._wire.id)
 
     def advance(self, delta: int = 1) -> int:
         """Adds to the step in one atomic step, so that many may do it at once, and returns the result.
@@ -270,8 +277,9 @@ class FoundModels:
     def to_pandas(self, filter: str = "", *, order_by: str = "", limit: int | None = None) -> "DataFrame":
         """Returns a table to compare models by: a row for each that a filter holds for.
 
-        Its columns are `id`, `hash`, `name`, `step`, `status`, `created_at`, `tags`, then `config.*`,
-        `modules.<name>.*` of the newest module of each name, and `metrics.<name>[<phase>]`, the value logged last.
+        Its columns are `id`, `hash`, `name`, `step`, `last_step`, `status`, `created_at`, `tags`, then `config.*`,
+        `modules.<name>.*` of the newest module of each name, and of each metric `metrics.<name>[<phase>]`, the value
+        logged last, with its `.min` and `.max`. Names that a filter has in quotes have them here too.
 
         Args:
             filter: as of `search`.
@@ -283,7 +291,7 @@ class FoundModels:
             InvalidArgument: `filter` or `order_by` is malformed; the message says at which column.
             NotFound: the project or experiment was deleted.
         """
-        return to_frame(self._client, search(self._client, self._scope, filter, order_by, limit))
+        return to_frame(self._client, search(self._client, self._scope, filter, order_by, limit), order_by)
 
     def __repr__(self) -> str:
         return "FoundModels({})".format(", ".join(f"{key}={id_!r}" for key, id_ in self._scope.items()))
@@ -302,7 +310,7 @@ class Models(FoundModels):
         name: str | None = None,
         description: str | None = None,
         *,
-        config: dict[str, Any] | None = None,
+        config: Mapping[Any, Any] | None = None,
         tags: Iterable[str] = (),
     ) -> Model:
         """Creates a model.
@@ -311,7 +319,8 @@ class Models(FoundModels):
             hash: its identity in the experiment, kept as `str(hash)`: 1 to 1,024 characters.
             name: display name, not unique.
             description: free text.
-            config: JSON-like dictionary of what the model was made with.
+            config: JSON-like dictionary of what the model was made with. Keys that are numbers, True, False or None
+                become text, tuples lists.
             tags: words to find it by.
 
         Raises:
@@ -326,7 +335,7 @@ class Models(FoundModels):
         hash: Any,
         name: str | None,
         description: str | None,
-        config: dict[str, Any] | None,
+        config: Mapping[Any, Any] | None,
         tags: Iterable[str],
         *,
         allow_existing: bool,
@@ -336,14 +345,17 @@ class Models(FoundModels):
         request = pb.CreateModelRequest(
             experiment_id=self._experiment_id,
             model_id=new_id(),
-            hash=str(hash),
-            name=name,
-            description=description,
+            hash=to_name("hash", str(hash), MAX_HASH_LENGTH),
+            name=to_name("name", name) if name is not None else None,
+            description=to_free_text("description", description) if description is not None else None,
             config_json=to_json_object("config", config),
-            tags=tags,
+            tags=[to_name("tags", tag) for tag in tags],
             allow_existing=allow_existing,
         )
         response = self._client.call(self._client.stubs.models.CreateModel, request)
+        told = difference(response.model.config_json, request.config_json) if config is not None else ""
+        if told:
+            log.warning("Model %r keeps the config it was made with: %s.", request.hash, told)
         return Model(self._client, response.model)
 
     def read(self, hash: Any) -> Model | None:
@@ -360,6 +372,7 @@ class Models(FoundModels):
         model = self.read(hash)
         if model is None:
             return
+        name = to_name("name", name) if name is not None else None
         request = pb.UpdateModelRequest(model_id=str(model.id), name=name)
         request.update_mask.paths.append("name")
         try:

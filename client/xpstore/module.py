@@ -2,7 +2,7 @@
 
 import json
 import reprlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 from uuid import UUID
@@ -10,8 +10,9 @@ from uuid import UUID
 from xpstore._service.paging import iterate
 from xpstore._session.client import ClientBase
 from xpstore._spool.record import Target
-from xpstore._values.checks import to_json_object, to_name
+from xpstore._values.checks import to_name
 from xpstore._values.ids import new_id
+from xpstore._values.json_text import to_json_object
 from xpstore.v1 import ingest_pb2
 from xpstore.v1 import model_pb2 as pb
 
@@ -62,7 +63,7 @@ class Modules:
             return {"model_id": self._target.model_id}
         return {"iteration_id": self._iteration_id()}
 
-    def log(self, name: str, attributes: dict[str, Any] | None = None) -> Module:
+    def log(self, name: str, attributes: Mapping[Any, Any] | None = None) -> Module:
         """Records a module. Several may have one name.
 
         It is in the spool when this returns, and goes to the server in the background. That of a model or iteration
@@ -70,7 +71,8 @@ class Modules:
 
         Args:
             name: 1 to 256 characters.
-            attributes: JSON-like dictionary; scalars of numpy and torch count as numbers.
+            attributes: JSON-like dictionary; scalars of numpy and torch count as numbers, keys that are numbers, True,
+                False or None become text.
 
         Raises:
             InvalidArgument: the name is malformed, or `attributes` has what JSON cannot say.

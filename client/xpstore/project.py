@@ -2,15 +2,16 @@
 
 from datetime import timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, overload
 
 from xpstore._service.paging import iterate
-from xpstore._session import current
+from xpstore._session import blocks, current
+from xpstore._session.blocks import Block
 from xpstore._session.client import ClientBase
 from xpstore._session.project import ProjectBase
 from xpstore._session.project import get_project as current_project
 from xpstore._values.times import to_microseconds, to_timedelta
-from xpstore.errors import NotFound
+from xpstore.errors import InvalidArgument, NotFound
 from xpstore.v1 import project_pb2 as pb
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Project(ProjectBase):
 
     def __init__(self, id: str, name: str | None = None, *, client: ClientBase | None = None) -> None:
         super().__init__(id, name, client=client)
-        self._entered: list[tuple[Any, Any]] = []
+        self._entered: list[Block] = []
 
     @classmethod
     def get_by_id(cls, id: str, *, client: ClientBase | None = None) -> Self:
@@ -156,6 +157,9 @@ class Project(ProjectBase):
 
         return Cache(self)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_entered": []}
+
     def __enter__(self) -> Self:
         self.open()
         self._entered.append(current.set_current(self))
@@ -164,28 +168,50 @@ class Project(ProjectBase):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        current.restore(self._entered.pop())
+        # The same object may be entered in several threads at once.
+        block = blocks.of(list(self._entered))
+        self._entered.remove(block)
+        current.restore(block)
 
 
 def get_project() -> Project:
-    """Returns the current project: of this context, else of the process, else the one `XPSTORE_PROJECT` names.
+    """Returns the current project: of the innermost block of this context, else that of `set_project`.
+
+    Without either, as in a thread of a pool, it is that of the only open block of the process, else the one that
+    `XPSTORE_PROJECT` names.
 
     Raises:
         NotInitialized: `init()` was not called.
-        NoProject: there is none.
+        NoProject: there is none; or there is no block here, and there are blocks of several projects elsewhere.
     """
     project: Project = current_project()
     return project
 
 
-def set_project(project: Project) -> Project:
+@overload
+def set_project(project: Project) -> Project: ...
+
+
+@overload
+def set_project(project: None) -> None: ...
+
+
+def set_project(project: Project | None) -> Project | None:
     """Makes a project current for the whole session, creating it or opening the one that exists.
+
+    It is that of every thread and task without a `with` block of its own. Called inside a block it counts there too,
+    until the block is left.
+
+    Args:
+        project: which; None to have none any more.
 
     Raises:
         NotInitialized: `init()` was not called.
+        InvalidArgument: it is no project.
     """
-    project.open()
-    current.choose(project)
+    if project is not None and not isinstance(project, Project):
+        raise InvalidArgument(f"project = {project!r}: must be a Project, such as Project({str(project)!r})")
+    current.choose(None if project is None else project.open())
     return project
 
 

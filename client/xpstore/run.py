@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any
 from uuid import UUID
 
+from xpstore._machine.ending import ending_error
 from xpstore._machine.environment import capture
 from xpstore._service.paging import iterate
 from xpstore._session.client import ClientBase
@@ -26,6 +27,7 @@ log = logging.getLogger("xpstore")
 
 HEARTBEAT_SECONDS = 30.0
 HEARTBEAT_TIMEOUT_SECONDS = 10.0
+_NO_HEARTBEAT = 'The heartbeat of run %s fails: it shows as "lost" after five minutes without one. %s'
 STATUS: dict[int, str] = {
     pb.RUN_STATUS_RUNNING: "running",
     pb.RUN_STATUS_FINISHED: "finished",
@@ -136,12 +138,19 @@ class Attempt:
         self._client = client
         self._target = target
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise TypeError(
+            "A run under way cannot be pickled: it ends with its block. Pass the model, or the Run of `as`."
+        )
+
     def __enter__(self) -> Run:
         environment = capture(MAX_TEXT_LENGTH)
         request = pb.CreateRunRequest(
             model_id=self._target.model_id, run_id=new_id(), environment=environment, started_at_us=now_us()
         )
         self._client.recorder.spool.of_model(RecordType.RUN_START, self._target, request.SerializeToString())
+        self._client.recorder.before_end.add(self._end_with_program)
+        self._thread = threading.current_thread()
         self._run = Run(self._client, _running(request))
         self._pid = os.getpid()
         self._ended = threading.Event()
@@ -152,16 +161,32 @@ class Attempt:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if os.getpid() != self._pid:
-            return  # a forked child leaves the block too, and the run is its parent's
+        # A forked child leaves the block too, and the run is its parent's.
+        if os.getpid() == self._pid and not self._ended.is_set():
+            is_failed = error is not None and not _is_orderly(error)
+            self._end("".join(traceback.format_exception(kind, error, trace)) if is_failed else None)
+
+    def _end_with_program(self) -> None:
+        """The block is not left in time: it is in a daemon thread or a suspended generator, or was entered by hand."""
+        if os.getpid() != self._pid or self._ended.is_set():
+            return
+        error = ending_error()
+        if error is not None and not _is_orderly(error):
+            self._end("".join(traceback.format_exception(error)))
+        elif self._thread.daemon and self._thread.is_alive():
+            self._end("The program ended while a daemon thread was in this run.")
+        else:
+            self._end(None)
+
+    def _end(self, error: str | None) -> None:
         self._ended.set()
+        self._client.recorder.before_end.discard(self._end_with_program)
         # A clock that was set back meanwhile does not end a run before its start.
         ended_at_us = max(now_us(), self._run._wire.started_at_us)
         request = pb.FinishRunRequest(run_id=self._run._wire.id, status=pb.RUN_STATUS_FINISHED, ended_at_us=ended_at_us)
-        if error is not None and not _is_orderly(error):
+        if error is not None:
             request.status = pb.RUN_STATUS_FAILED
-            text = "".join(traceback.format_exception(kind, error, trace))
-            request.error = to_text(text, MAX_TEXT_LENGTH)
+            request.error = to_text(error, MAX_TEXT_LENGTH)
         try:
             self._client.recorder.spool.of_model(RecordType.RUN_END, self._target, request.SerializeToString())
             self._client.recorder.hurry()
@@ -170,13 +195,17 @@ class Attempt:
             log.warning("The end of %r was not recorded: %s", self._run, failure)
 
     def _beat(self) -> None:
+        is_away = False
         while not self._ended.wait(HEARTBEAT_SECONDS):
             try:
                 request = pb.HeartbeatRunRequest(run_id=self._run._wire.id)
                 method = self._client.stubs.runs.HeartbeatRun
                 self._client.call(method, request, timeout_seconds=HEARTBEAT_TIMEOUT_SECONDS)
+                is_away = False
             except Exception as error:  # whatever it is, training goes on, and so does the next heartbeat
-                log.debug("No heartbeat of %r: %s", self._run, error)
+                if not is_away and not self._ended.is_set():
+                    log.warning(_NO_HEARTBEAT, self._run.id, error)
+                is_away = True
 
 
 def _running(request: pb.CreateRunRequest) -> pb.Run:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 from uuid import UUID
 
 from xpstore._session.client import ClientBase
+from xpstore._values.numbers import EXACT, INT64
 from xpstore.errors import InvalidArgument
 from xpstore.v1 import metric_pb2 as pb
 
@@ -26,8 +27,8 @@ MOST_KEYS = 1_000
 class Series:
     """Points of one name and phase, in the order they were logged; columns of equal length.
 
-    With numpy installed columns are arrays (values: float64 or int64; of different kinds, or other than numbers: a
-    list), else sequences of the standard library.
+    With numpy installed columns are arrays, else sequences of the standard library. Values are float64 or int64, where
+    floats and integers are mixed float64 if each is a double, and a list of what was logged in any other case.
 
     Attributes:
         name: what was measured.
@@ -59,7 +60,9 @@ class Series:
         steps = pandas.Series(self.steps, dtype="int64").astype("Int64")
         steps = steps.mask(steps == NO_STEP)
         times = pandas.to_datetime(pandas.Series(self.times, dtype="int64"), unit="us", utc=True)
-        return pandas.DataFrame({"step": steps, "value": pandas.Series(self.values), "time": times})
+        # A list has what no column of numbers can say: pandas would make doubles of large integers, and NaN of None.
+        values = pandas.Series(self.values, dtype=object if isinstance(self.values, list) else None)
+        return pandas.DataFrame({"step": steps, "value": values, "time": times})
 
     def __repr__(self) -> str:
         return f"Series(name={self.name!r}, phase={self.phase!r}, {len(self)} points)"
@@ -228,7 +231,13 @@ def _values(points: Sequence[pb.PackedPoints]) -> Any:
         return _column(b"".join(some.float_values for some in points), "d")
     if kinds == {"int_values"}:
         return _column(b"".join(some.int_values for some in points), "q")
-    return [value for some in points for value in _listed(some)]
+    values = [value for some in points for value in _listed(some)]
+    types = set(map(type, values))
+    if types == {int} and all(-INT64 <= value < INT64 for value in values):
+        return _column(array("q", values).tobytes(), "q")
+    if types <= {int, float} and all(type(value) is float or -EXACT <= value <= EXACT for value in values):
+        return _column(array("d", values).tobytes(), "d")
+    return values
 
 
 def _listed(points: pb.PackedPoints) -> list[Any]:

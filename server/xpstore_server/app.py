@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from urllib.parse import quote
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -204,7 +205,8 @@ class App:
                 if self.settings.home is not None:
                     embedded.make_private(path.parent)
                 with _private_socket(path):
-                    server.add_insecure_port(address)
+                    # gRPC reads it as a URL: a path with # or ? or % would be another one.
+                    server.add_insecure_port(f"unix:{quote(os.fsencode(path))}")
                 return address
             host = address.rpartition(":")[0]
             if self.settings.tls_cert is not None and self.settings.tls_key is not None:

@@ -1,10 +1,12 @@
 """All settings of the server: environment variables `XPSTORE_*`, or flags of the same names."""
 
+import contextlib
 import hashlib
 import os
 import tempfile
 from pathlib import Path
 from typing import Annotated, Self
+from urllib.parse import quote
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -69,8 +71,8 @@ class Settings(BaseSettings):
             self.home = self.home.expanduser().resolve()
             self._embed(self.home)
         data = self.data_dir.expanduser().resolve()
-        self.database_url = self.database_url or f"sqlite:///{data / 'xpstore.db'}"
-        self.blob_url = self.blob_url or f"file://{data / 'blobs'}"
+        self.database_url = self.database_url or f"sqlite:///{quote(str(data / 'xpstore.db'))}"
+        self.blob_url = self.blob_url or (data / "blobs").as_uri()
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ValueError("tls_cert and tls_key go together: set XPSTORE_TLS_CERT and XPSTORE_TLS_KEY")
         if not self.listen:
@@ -120,11 +122,16 @@ class Settings(BaseSettings):
 
 def socket_path(home: Path) -> Path:
     """The embedded service's socket: in its home, or in a short private folder when that path is too long."""
-    path = home / "server.sock"
-    if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH:
-        return path
     digest = hashlib.sha256(os.fsencode(home)).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"xpstore-{os.getuid()}-{digest}" / "s"
+    short = Path(f"xpstore-{os.getuid()}-{digest}", "s")
+    paths = [home / "server.sock", *(Path(folder) / short for folder in _temporary_folders())]
+    return next((path for path in paths if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH), paths[0])
+
+
+def _temporary_folders() -> list[str]:
+    with contextlib.suppress(OSError):  # there is none
+        return [tempfile.gettempdir(), "/tmp"]  # TMPDIR may have a long path too
+    return []
 
 
 def load(**flags: object) -> Settings:

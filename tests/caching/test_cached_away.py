@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import xpstore
+from support.backends import sqlite_url
 from support.services import Server
 from xpstore import cached, errors
 from xpstore._caching import state as caching
@@ -30,7 +31,7 @@ def double(number: int) -> int:
 @pytest.fixture
 def mortal(tmp_path: Path) -> Iterator[Server]:
     """A server to kill."""
-    with Server(f"sqlite:///{tmp_path}/xpstore.db", (tmp_path / "blobs").as_uri(), tmp_path) as server:
+    with Server(sqlite_url(tmp_path / "xpstore.db"), (tmp_path / "blobs").as_uri(), tmp_path) as server:
         yield server
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import xpstore
-from support.backends import Backend
+from support.backends import Backend, sqlite_url
 from support.cached_program import storm_of_maps
 from support.computed import calls
 from support.services import Server
@@ -222,7 +222,7 @@ def test_async_map_can_be_cancelled(project: xpstore.Project) -> None:
 
 def test_server_away_costs_no_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(caching, "REACH_SECONDS", 0.3)
-    with Server(f"sqlite:///{tmp_path}/xpstore.db", (tmp_path / "blobs").as_uri(), tmp_path) as mortal:
+    with Server(sqlite_url(tmp_path / "xpstore.db"), (tmp_path / "blobs").as_uri(), tmp_path) as mortal:
         client = xpstore.Client(mortal.api_key, mortal.address, timeout_seconds=1)
         lonely = client.project("lonely").open()
         function = cached(name="double", version=1, project=lonely)(double.__wrapped__)

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 import xpstore
+from support.backends import sqlite_url
 from support.computed import calls, outcomes, seen, told, world
 from support.services import Server
 from xpstore import cached, errors
@@ -225,7 +226,7 @@ def test_the_server_that_goes_away_takes_no_result_along(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(caching, "REACH_SECONDS", 0.3)
-    with Server(f"sqlite:///{tmp_path}/xpstore.db", (tmp_path / "blobs").as_uri(), tmp_path) as mortal:
+    with Server(sqlite_url(tmp_path / "xpstore.db"), (tmp_path / "blobs").as_uri(), tmp_path) as mortal:
         client = xpstore.Client(mortal.api_key, mortal.address, timeout_seconds=1)
         function = cached(name="seen", version=1, verify=1, project=client.project("p"))(seen.__wrapped__)
         world.update(a=1, b=1)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import xpstore
+from support.backends import sqlite_url
 from support.homes import Home, without_settings
 from support.services import Server
 from xpstore import cached, errors
@@ -222,7 +223,7 @@ def main(key, address, pid):
         os.kill(int(pid), signal.SIGKILL)
         print(pool.map(work.square, [2, 3]), pool.map(work.plain, [2]))
 """
-    with Server(f"sqlite:///{tmp_path}/xpstore.db", (tmp_path / "blobs").as_uri(), tmp_path) as server:
+    with Server(sqlite_url(tmp_path / "xpstore.db"), (tmp_path / "blobs").as_uri(), tmp_path) as server:
         assert server.process is not None
         environment = without_settings() | {"XPSTORE_API_KEY": server.api_key}
         arguments = server.api_key, server.address, str(server.process.pid)

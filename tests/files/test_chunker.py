@@ -17,7 +17,7 @@ import xpstore._files.scan
 from support.chunking import AVERAGE, CHUNKING, LEAST, MOST
 from support.raw import KIB, MIB
 from xpstore._files.upload import Uploader
-from xpstore.format.chunker import MOST_SKIPPED, Chunker, Encoder
+from xpstore.format.chunker import Chunker, Encoder
 from xpstore.v1.artifact_pb2 import CODEC_NONE, CODEC_ZSTD
 
 VECTORS = json.loads((Path(__file__).parents[2] / "docs" / "protocol-vectors.json").read_text())["cuts"]
@@ -118,10 +118,25 @@ def test_only_what_shrinks_is_compressed() -> None:
     assert Encoder().encode(tiny) == (CODEC_NONE, tiny)
 
 
-def test_text_after_noise_is_compressed_again_soon() -> None:
+@pytest.mark.parametrize("noises", [1, 2, 16, 100])
+def test_text_after_noise_is_compressed(noises: int) -> None:
     encoder, noise = Encoder(), memoryview(os.urandom(64 * KIB))
-    for _ in range(100):
-        assert encoder.encode(noise)[0] == CODEC_NONE
     text = memoryview(b"all work and no play " * 1000)
-    codecs = [encoder.encode(text)[0] for _ in range(MOST_SKIPPED + 2)]
-    assert codecs[-1] == CODEC_ZSTD
+    for _ in range(3):
+        assert {encoder.encode(noise)[0] for _ in range(noises)} == {CODEC_NONE}
+        assert encoder.encode(text)[0] == CODEC_ZSTD
+
+
+def test_text_beside_weights_is_sent_compressed(project: xpstore.Project, tmp_path: Path) -> None:
+    choice = random.Random(11)
+    words = [choice.randbytes(6).hex() for _ in range(1_000)]
+    for number in range(8):
+        (tmp_path / f"{number} weights.bin").write_bytes(choice.randbytes(2 * MIB))
+        (tmp_path / f"{number} text.txt").write_text(" ".join(choice.choices(words, k=80_000)))
+    sizes = {path: path.stat().st_size for path in tmp_path.iterdir()}
+    text_bytes = sum(size for path, size in sizes.items() if path.suffix == ".txt")
+    with Uploader(project._client, project.uid, lambda size_bytes: None) as uploader:
+        for source in xpstore._files.scan.scan(tmp_path):
+            uploader.add(source)
+        uploader.finish()
+    assert uploader.sent_bytes < sum(sizes.values()) - text_bytes // 2

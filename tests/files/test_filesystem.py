@@ -320,6 +320,10 @@ def test_key_is_not_shown(options: dict[str, str], root: str) -> None:
         repr(fs),
         str(fs),
         fs._fs_token,
+        fs.to_json(),
+        str(fs.to_dict()),
+        str(pickle.dumps(fs)),
+        str(pickle.dumps(fs.open(f"{root}/a.txt"))),
         repr(fs.open(f"{root}/a.txt")),
         repr(fsspec.open(f"xpstore://{root}", **options)),
     ]
@@ -353,14 +357,24 @@ def read_elsewhere(pickled: bytes, path: str) -> bytes:
 
 
 def test_spawned_process_reads_on(
-    fs: XpstoreFileSystem, options: dict[str, str], root: str, monkeypatch: pytest.MonkeyPatch
+    fs: XpstoreFileSystem, options: dict[str, str], root: str, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """By the key of its environment: that of the file system stays here."""
     given = fsspec.filesystem("xpstore", **options)
     assert pickle.loads(pickle.dumps(given)) is given
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        for one in (given, fs):
-            assert pool.apply(read_elsewhere, (pickle.dumps(one), f"{root}/a.txt")) == FILES["a.txt"]
+    monkeypatch.delenv("XPSTORE_API_KEY", raising=False)
+    for is_known in (False, True):
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            for one in (given, fs):
+                sent = pickle.dumps(one)
+                assert server.api_key.encode() not in sent
+                if is_known:
+                    assert pool.apply(read_elsewhere, (sent, f"{root}/a.txt")) == FILES["a.txt"]
+                else:
+                    with pytest.raises(errors.NotInitialized, match="set XPSTORE_API_KEY"):
+                        pool.apply(read_elsewhere, (sent, f"{root}/a.txt"))
+        monkeypatch.setenv("XPSTORE_API_KEY", server.api_key)
 
 
 def test_environment_says_where_the_service_is(server: Server, root: str) -> None:

@@ -84,6 +84,12 @@ def test_folder_without_anything_is_saved(project: xpstore.Project, tmp_path: Pa
         saved.open()
 
 
+def test_saved_folder_has_no_drafts_of_downloads(project: xpstore.Project, tmp_path: Path) -> None:
+    draft = ".0123456789abcdef0123456789abcdef.part"
+    saved = DirectoryArtifact.save(lay(tmp_path / "source", {"a": b"1", draft: b"2", f"only/{draft}": b"3"}), "drafts")
+    assert read(saved.download(tmp_path / "target")) == {"a": b"1", "only": None}
+
+
 def test_links_are_followed(project: xpstore.Project, tmp_path: Path) -> None:
     outside = lay(tmp_path / "outside", {"x": b"outside"})
     source = lay(tmp_path / "source", {"a": b"1"})

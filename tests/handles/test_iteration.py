@@ -77,7 +77,7 @@ def test_step_is_an_integer_that_is_not_negative(model: Model) -> None:
         with pytest.raises(errors.InvalidArgument) as caught:
             model.iterations.create(step)
         assert caught.value.metadata["field"] == "step"
-    with pytest.raises(TypeError):
+    with pytest.raises(errors.InvalidArgument, match="must be an integer"):
         model.iterations.create(1.5)  # type: ignore[arg-type]
     assert model.iterations.list() == []
     assert model.iterations.create(2**62).step == 2**62

@@ -152,6 +152,43 @@ def test_get_or_create_returns_the_model_as_it_is(experiment: Experiment) -> Non
     assert again.tags.list() == ["a"]
 
 
+def test_another_config_under_one_hash_is_told(experiment: Experiment, caplog: pytest.LogCaptureFixture) -> None:
+    made = experiment.model("h", config={"lr": 0.1, "net": {"a": 1, "b": 2}, "old": None})
+    assert experiment.model("h", config={"net": {"b": 2, "a": 1}, "lr": 0.1, "old": None}) == made
+    assert experiment.model("h") == made
+    assert caplog.text == ""
+    assert experiment.model("h", config={"lr": 0.2, "net": {"a": 1, "b": 2}, "new": True}) == made
+    assert "'h' keeps the config it was made with: lr is 0.1, given 0.2; old is None, given not said" in caplog.text
+    assert "new is not said, given True" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("field", "options"),
+    [
+        ("hash", {"hash": ""}),
+        ("hash", {"hash": "x" * 1_025}),
+        ("hash", {"hash": "\ud800"}),
+        ("name", {"name": 5}),
+        ("name", {"name": ""}),
+        ("description", {"description": "x" * 16_385}),
+        ("description", {"description": b"text"}),
+        ("description", {"description": "\x00"}),
+        ("tags", {"tags": [5]}),
+        ("tags", {"tags": "word"}),
+        ("config", {"config": [1]}),
+    ],
+    ids=repr,
+)
+def test_malformed_model_is_refused_by_the_name_of_its_field(
+    experiment: Experiment, field: str, options: dict[str, Any]
+) -> None:
+    for make in (experiment.model, experiment.models.create):
+        with pytest.raises(errors.InvalidArgument) as caught:
+            make(**{"hash": "h", **options})
+        assert caught.value.metadata["field"] == field
+    assert experiment.models.list() == []
+
+
 def test_sixteen_threads_get_one_model(experiment: Experiment) -> None:
     with ThreadPoolExecutor(16) as pool:
         found = list(pool.map(lambda number: experiment.model("one", str(number)), range(16)))

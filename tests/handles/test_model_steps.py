@@ -1,5 +1,6 @@
 """The step of a model: live on every handle, advanced, rewound."""
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
@@ -49,7 +50,7 @@ def test_step_takes_what_counts_as_an_integer(model: Model) -> None:
     numpy = pytest.importorskip("numpy")
     model.step = numpy.int64(7)
     assert model.step == 7
-    with pytest.raises(TypeError):
+    with pytest.raises(errors.InvalidArgument, match="must be an integer"):
         model.step = 7.5  # type: ignore[assignment]
 
 
@@ -58,6 +59,40 @@ def test_concurrent_advances_all_count(model: Model) -> None:
         results = list(pool.map(lambda _: model.advance(), range(64)))
     assert sorted(results) == list(range(1, 65))
     assert model.step == 64
+
+
+def test_lost_update_between_threads_is_told(
+    experiment: Experiment, model: Model, caplog: pytest.LogCaptureFixture
+) -> None:
+    both = threading.Barrier(2)
+
+    def add(handle: Model) -> None:
+        read = handle.step
+        both.wait()
+        handle.step = read + 1
+
+    other = experiment.models.read("h")
+    assert other is not None
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(3):
+            list(pool.map(add, (model, other)))
+    assert model.step == 3
+    assert caplog.text.count("'h': step = 1 replaces what another thread assigned since this one read it") == 1
+    assert caplog.text.count("use model.advance()") == 1
+
+
+def test_step_of_one_thread_is_told_of_nothing(model: Model, caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(3):
+        model.step += 1
+    model.step = 7
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(setattr, model, "step", 8).result()
+        model.step += 1
+        pool.submit(lambda: model.step).result()
+    model.step = 2
+    model.step = 3
+    assert model.step == 3
+    assert caplog.text == ""
 
 
 def test_advance_goes_back_but_not_below_zero(model: Model) -> None:

@@ -209,8 +209,8 @@ def test_missing_init_and_missing_project_are_two_errors(no_session: None, serve
         xpstore.get_project()
 
 
-def test_init_again_replaces_the_client_and_forgets_the_project(project: Project, server: Server) -> None:
-    xpstore.init(server.api_key, server.address)
+def test_init_of_another_server_forgets_the_project(project: Project, server: Server) -> None:
+    xpstore.init(server.api_key, f"http://{server.address}")  # as far as the client can know
     with pytest.raises(errors.NoProject):
         xpstore.get_project()
 

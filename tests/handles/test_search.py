@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from support.search_oracle import EPOCH
-from support.searching import hashes
+from support.search.oracle import EPOCH
+from support.search.searching import hashes
 from xpstore import errors
 from xpstore._values.ids import new_id
 from xpstore.client import Client

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from support.search_oracle import EPOCH, Known, Writer
-from support.searching import FILTERS, hashes
+from support.search.oracle import EPOCH, Known, Writer
+from support.search.searching import FILTERS, hashes
 from support.services import Server
 from xpstore._values.ids import new_id
 from xpstore.client import Client

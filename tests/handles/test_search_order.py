@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from support.searching import hashes, page_of
+from support.search.searching import hashes, page_of
 from xpstore import errors
 from xpstore.client import Client
 from xpstore.experiment import Experiment

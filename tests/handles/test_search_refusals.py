@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from support.searching import FILTERS, hashes, page_of
+from support.search.searching import FILTERS, hashes, page_of
 from xpstore import errors
 from xpstore.client import Client
 from xpstore.experiment import Experiment

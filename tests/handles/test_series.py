@@ -64,6 +64,35 @@ def test_integers_stay_integers(model: Model) -> None:
     assert series.values.dtype == np.int64 and series.values.tolist() == [2**63 - 1, -(2**63), 0]
 
 
+@pytest.mark.parametrize("values", [[0, 0.5], [0.5, 2**53, -7], [1, 2.0, 3, math.inf]], ids=repr)
+def test_integers_among_floats_are_floats_where_none_changes(model: Model, values: list[float]) -> None:
+    for value in values:
+        model.metrics.log("m", value)
+    read = model.metrics.read("m").values
+    assert read.dtype == np.float64 and read.tolist() == values
+    assert model.metrics.read("m").to_pandas().value.dtype == np.float64
+    assert [type(metric.value) for metric in model.metrics.list("m")] == [type(value) for value in values]
+
+
+@pytest.mark.parametrize(
+    "values", [[2**53 + 1, 0.5], [2**64, 1], [True, 0.5], [None, 0.5], [2**70, 0.5, "x"]], ids=repr
+)
+def test_values_that_a_column_would_change_are_a_list(model: Model, values: list[Any]) -> None:
+    for value in values:
+        model.metrics.log("m", value)
+    assert [(value, type(value)) for value in model.metrics.read("m").values] == [(each, type(each)) for each in values]
+    assert [(value, type(value)) for value in model.metrics.read("m").to_pandas().value] == [
+        (each, type(each)) for each in values
+    ]
+
+
+def test_integers_after_a_float_are_integers_by_themselves(model: Model) -> None:
+    for value in (0.5, 2**53 + 1, 7):
+        model.metrics.log("m", value)
+    some = model.metrics.read("m", since=model.metrics.read("m").cursor - 2).values
+    assert some.dtype == np.int64 and some.tolist() == [2**53 + 1, 7]
+
+
 def test_cursor_goes_on_without_a_gap_or_a_repetition(client: Client, model: Model) -> None:
     seen, cursor = list[float](), 0
     for part in range(6):

@@ -81,6 +81,25 @@ def test_what_was_logged_offline_is_stored_once_by_sync(never: Server, spool: Pa
     client.close()
 
 
+def test_config_of_the_second_offline_program_is_told(
+    never: Server, spool: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    id_ = secrets.token_hex(6)
+    for rate in (0.1, 0.2, 0.1):
+        code = f"import xpstore; xpstore.init(offline=True).project({id_!r}).experiment('e')"
+        run(f"{code}.model('h', config={{'lr': {rate}}}).metrics.log('loss', {rate})", XPSTORE_API_URL=never.address)
+    never.start()
+    client = Client(never.api_key, never.address)
+    assert send(client).dropped == 0
+    model = client.project(id_).experiment("e").models.read("h")
+    assert model is not None and sorted(values(model, "loss")) == [0.1, 0.1, 0.2]
+    (kept,) = model.config.values()
+    given = 0.1 if kept == 0.2 else 0.2
+    told = caplog.text.count(f"'h' keeps the config it was made with: lr is {kept}, given {given}")
+    assert told == (2 if kept == 0.2 else 1)
+    client.close()
+
+
 def test_offline_records_of_a_project_that_was_deleted_do_not_come_back(
     never: Server, spool: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -267,7 +267,7 @@ def test_full_spool_drops_the_newest_counts_and_warns_once(
     backlog = Backlog(spool.folder, spool)
     kept = 5_000 - spool.dropped_count
     assert 0 < kept < 3_000
-    assert caplog.text.count("is full") == 1
+    assert caplog.text.count("has no room") == 1
     assert numbers_of(read_all(backlog)) == list(range(kept))
     log_points(spool, 10)
     assert numbers_of(read_all(backlog)) == list(range(kept, kept + 10)), "there is room again at once"

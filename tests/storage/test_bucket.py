@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import delete, select, update
 from typer.testing import CliRunner
 
-from support.backends import Backend
+from support.backends import Backend, sqlite_url
 from support.raw import KIB, digest_of
 from support.stores import HOUR_US, Store, check_exact, contents
 from xpstore_server import logs
@@ -207,7 +207,7 @@ def test_trash_is_not_indexed_again(store: Store, command: Command) -> None:
 
 
 def test_draft_of_a_write_that_crashed_goes_with_the_pack(tmp_path: Path) -> None:
-    store = Store(Backend(name="disk", database_url=f"sqlite:///{tmp_path}/db", blob_url=(tmp_path / "b").as_uri()))
+    store = Store(Backend(name="disk", database_url=sqlite_url(tmp_path / "db"), blob_url=(tmp_path / "b").as_uri()))
 
     def crash() -> None:
         (id_,) = store.database.read(lambda tx: tx.execute(select(tables.pack_pending.c.id)).scalars().all())

@@ -1,6 +1,8 @@
 """What a server stands on: a database and a blob store."""
 
 from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -10,3 +12,8 @@ class Backend:
     name: str
     database_url: str
     blob_url: str
+
+
+def sqlite_url(file: Path) -> str:
+    """The URL of a database in a file, whatever characters its path has."""
+    return f"sqlite:///{quote(str(file))}"

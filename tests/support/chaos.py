@@ -27,6 +27,7 @@ from blake3 import blake3
 
 import xpstore
 from s3_server import SeaweedFS
+from support.backends import sqlite_url
 from support.counting_proxy import CountingProxy
 from support.homes import without_settings
 from support.raw import MIB, tree_digest
@@ -100,7 +101,7 @@ class Stage:
         with contextlib.ExitStack() as exits:
             self.folder = Path(exits.enter_context(tempfile.TemporaryDirectory(prefix="xpchaos-")))
             if self.backend == "sqlite-disk":
-                database_url, blob_url = f"sqlite:///{self.folder}/xpstore.db", (self.folder / "blobs").as_uri()
+                database_url, blob_url = sqlite_url(self.folder / "xpstore.db"), (self.folder / "blobs").as_uri()
             else:
                 self.s3 = exits.enter_context(SeaweedFS())
                 blob_url = self.s3.create_bucket("chaos")

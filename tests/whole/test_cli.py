@@ -56,11 +56,11 @@ def test_models_lists_models(run: Command, project: xpstore.Project) -> None:
     model = project.experiment("mnist").model("h1", "classifier")
     model.step = 7
     with model.run():
-        pass
+        model.metrics.log("loss", 0.5, 9)
     (row,) = rows(run("models", project.id, "mnist"))
     assert row[:4] == ["h1", "classifier", "7", "finished"]
     (listed,) = json.loads(run("models", project.id, "mnist", "--json").stdout)
-    assert (listed["id"], listed["step"]) == (str(model.id), 7)
+    assert (listed["id"], listed["step"], listed["last_step"]) == (str(model.id), 7, 9)
 
 
 def test_what_put_saves_get_restores(run: Command, project: xpstore.Project, folder: Path, tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_rm_deletes_a_project_that_can_come_back(run: Command, client: xpstore.C
         (["get", "no such project", "x"], "NotFound"),
         (["rm", "no such project", "x"], "NotFound"),
         (["models", "no such project", "x"], "NotFound"),
-        (["put", "p", "", "."], "InvalidArgument: draft.name"),
+        (["put", "p", "", "."], "InvalidArgument: name"),
         (["put", "p", "x", "/no/such/path"], "InvalidArgument"),
     ],
 )
@@ -161,6 +161,14 @@ def test_what_is_missing_in_a_project_is_one_line(run: Command, project: xpstore
     assert_one_line(run("models", project.id, "no such", expect=1), "no experiment 'no such'")
     for reference in ("no such", "no such@1", "no such@prod"):
         assert_one_line(run("get", project.id, reference, expect=1), "NotFound")
+
+
+def test_version_that_is_missing_is_told_with_those_there_are(run: Command, project: xpstore.Project) -> None:
+    for text in (b"1", b"2", b"3"):
+        DirectoryArtifact.save(text, "data", aliases=["prod"] if text == b"2" else [])
+    for reference in ("data@9", "data@v9", "data@prdo"):
+        there = "There are versions 1 to 3 of it (3), and the aliases prod."
+        assert_one_line(run("get", project.id, reference, expect=1), there)
 
 
 def test_service_that_is_not_there_is_one_line(run: Command) -> None:

@@ -25,15 +25,6 @@ def test_closed_client_refuses_at_once(server: Server) -> None:
     assert time.monotonic() - started < 1
 
 
-def test_init_again_closes_the_client_before(client: xpstore.Client, server: Server) -> None:
-    project = client.project(secrets.token_hex(6)).open()
-    after = xpstore.init(server.api_key, server.address)
-    with pytest.raises(Unavailable, match="closed"):
-        project.experiments.list()
-    assert after.project(project.id).experiments.list() == []
-    after.close()
-
-
 def test_call_goes_on_when_the_server_is_back(client: xpstore.Client, server: Server) -> None:
     server.kill()
     with ThreadPoolExecutor(1) as pool:

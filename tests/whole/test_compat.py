@@ -54,6 +54,27 @@ assert issubclass(mltracker.adapters.experiments.Experiments, mltracker.ports.Ex
 """)
 
 
+def test_ports_of_mltracker_have_the_names_that_its_own_have() -> None:
+    run("""
+from mltracker.getters import getallExperiments, getExperiment
+from mltracker.ports.experiments import Experiment, Experiments, Models as ModelsOfExperiment
+from mltracker.ports.iterations import Iteration, Iterations, Modules as ModulesOfIteration
+from mltracker.ports.metrics import Metric, Metrics
+from mltracker.ports.models import Iterations as IterationsOfModel, Metrics as MetricsOfModel, Model, Models
+from mltracker.ports.models import Modules as ModulesOfModel
+from mltracker.ports.modules import Module, Modules
+import mltracker, mltracker.ports
+import xpstore.experiment, xpstore.iteration, xpstore.metric, xpstore.model, xpstore.module
+assert mltracker.ports.Experiments is Experiments is xpstore.experiment.Experiments
+assert mltracker.ports.Models is Models is ModelsOfExperiment is xpstore.model.Models
+assert (Experiment, Model) == (xpstore.experiment.Experiment, xpstore.model.Model)
+assert (Metric, Metrics, MetricsOfModel) == (xpstore.metric.Metric, xpstore.metric.Metrics, Metrics)
+assert (Module, Modules, ModulesOfModel, ModulesOfIteration) == (xpstore.module.Module, *[xpstore.module.Modules] * 3)
+assert (Iteration, Iterations, IterationsOfModel) == (xpstore.iteration.Iteration, *[xpstore.iteration.Iterations] * 2)
+assert (mltracker.getExperiment, mltracker.getallExperiments) == (getExperiment, getallExperiments)
+""")
+
+
 LOOP = """
 import sys
 from mltracker import getExperiment, getallExperiments
@@ -67,7 +88,7 @@ for step in range(model.step, model.step + 3):
     model.step += 1
 model.iterations.create(model.step).modules.log("optimizer", {"lr": 10})
 model.modules.add(name="layer", attributes={"type": "conv", "layers": 3})
-print(model.step, len(model.metrics.list("loss")), [found.name for found in getallExperiments()])
+print(model.step, len(model.metrics.list("loss")), [found.name for found in getallExperiments().list()])
 """
 
 
@@ -80,6 +101,22 @@ def test_mltracker_uses_the_embedded_service_without_init(home: Home) -> None:
     model = project.experiment("mnist").models.read("h1")
     assert model is not None
     assert [iteration.step for iteration in model.iterations.list()] == [3, 6]
+
+
+def test_all_experiments_of_mltracker_are_a_collection(home: Home) -> None:
+    code = """
+from mltracker import getallExperiments
+from mltracker.ports.experiments import Experiments
+experiments = getallExperiments(path="data/db.json")
+assert isinstance(experiments, Experiments)
+made = experiments.create("first")
+assert experiments.read("first").id == made.id and experiments.read("other") is None
+experiments.update(made.id, "second")
+print([found.name for found in getallExperiments().list()])
+experiments.delete(made.id)
+print(getallExperiments().list())
+"""
+    assert run(code, XPSTORE_HOME=str(home.folder)) == "['second']\n[]\n"
 
 
 def test_mltracker_works_on_the_current_project(home: Home) -> None:

@@ -1,4 +1,4 @@
-"""The demo and the README's example, as a new user runs them."""
+"""The demo, as a new user runs it."""
 
 import re
 import subprocess
@@ -6,8 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from support.homes import Home
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,27 +39,3 @@ def objects(output: str) -> int:
     found = re.search(r"(\d+) objects", output)
     assert found is not None
     return int(found[1])
-
-
-def test_readme_example_runs_as_it_stands(tmp_path: Path) -> None:
-    readme = (ROOT / "README.md").read_text()
-    example = "".join(re.findall(r"```python\n(.*?)```", readme, re.DOTALL)[:2])  # the second goes on with the first
-    (tmp_path / "README.md").write_text(readme)
-    (tmp_path / "example.py").write_text(example)
-    with Home(tmp_path / "home") as home:
-        done = subprocess.run(
-            [sys.executable, "example.py"],
-            cwd=tmp_path,
-            env=home.environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("1 ")
-    assert "Series(name='loss', phase='train', 3 points)" in done.stdout
-    assert (tmp_path / "restored" / "README.md").read_text() == readme
-
-
-def test_readme_is_short() -> None:
-    assert len((ROOT / "README.md").read_text().splitlines()) < 200

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -22,6 +22,7 @@ from support.raw import Raw
 from xpstore._service import embedded
 from xpstore.errors import Unauthenticated, Unavailable
 from xpstore.v1 import artifact_pb2 as pb
+from xpstore_server.settings import socket_path
 
 CONNECT = """
 import json, pathlib, os, xpstore
@@ -50,14 +51,14 @@ def test_first_client_starts_a_server_that_the_next_one_finds(home: Home) -> Non
     second = xpstore.Client()
     assert home.pid == pid
     assert [project.id for project in xpstore.get_all_projects(client=second)] == ["kept"]
-    assert (first.api_url, second.api_url) == (f"unix:{home.folder}/server.sock",) * 2
+    assert (first.api_url, second.api_url) == (f"unix:{socket_path(home.folder)}",) * 2
 
 
 def test_home_belongs_to_its_owner_alone(home: Home) -> None:
     xpstore.Client()
     assert mode(home.folder) == 0o700
     assert mode(home.folder / "admin.key") == 0o600
-    assert mode(home.folder / "server.sock") == 0o600
+    assert mode(socket_path(home.folder)) == 0o600
     assert mode(home.folder / "server.log") == 0o600
     assert (home.folder / "admin.key").read_text().strip() not in home.log
 
@@ -187,6 +188,87 @@ def test_home_that_others_can_write_to_is_refused(home: Home) -> None:
     home.folder.chmod(0o777)
     with pytest.raises(Unavailable, match="chmod 700"):
         xpstore.Client()
+
+
+@pytest.fixture
+def stranger(home: Home) -> Iterator[socket.socket]:
+    """Somebody else's server, which `server.json` of the home names as if it were this process."""
+    home.folder.mkdir(mode=0o700)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        (home.folder / "server.json").write_text(f'{{"address": "http://127.0.0.1:{port}", "pid": {os.getpid()}}}')
+        (home.folder / "admin.key").write_text("somebody-elses-key")
+        yield listening
+
+
+def home_of_all(folder: Path) -> None:
+    folder.chmod(0o777)
+
+
+def home_of_a_group(folder: Path) -> None:
+    folder.chmod(0o770)
+
+
+def home_of_another(folder: Path) -> None:
+    os.chown(folder, 12345, 12345)
+
+
+def announcement_of_all(folder: Path) -> None:
+    (folder / "server.json").chmod(0o666)
+
+
+def announcement_of_another(folder: Path) -> None:
+    os.chown(folder / "server.json", 12345, 12345)
+
+
+def announcement_that_leads_to_one_of_another(folder: Path) -> None:
+    elsewhere = folder.with_name("elsewhere")
+    (folder / "server.json").rename(elsewhere)
+    os.chown(elsewhere, 12345, 12345)
+    (folder / "server.json").symlink_to(elsewhere)
+
+
+def key_of_another(folder: Path) -> None:
+    os.chown(folder / "admin.key", 12345, 12345)
+
+
+def log_of_another(folder: Path) -> None:
+    (folder / "server.log").symlink_to("/dev/null")
+    os.chown(folder / "server.log", 12345, 12345, follow_symlinks=False)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        home_of_all,
+        home_of_a_group,
+        home_of_another,
+        announcement_of_all,
+        announcement_of_another,
+        announcement_that_leads_to_one_of_another,
+        key_of_another,
+        log_of_another,
+    ],
+)
+def test_nothing_in_a_home_of_others_is_believed(
+    spoil: Callable[[Path], None], stranger: socket.socket, home: Home
+) -> None:
+    if "another" in spoil.__name__ and os.getuid() != 0:
+        pytest.skip("only root gives files away")
+    spoil(home.folder)
+    with pytest.raises(Unavailable, match=f"{home.folder}, the embedded service's home, .* (yours alone|made or can)"):
+        embedded.ensure(home.folder)
+    stranger.setblocking(False)
+    with pytest.raises(BlockingIOError):  # nobody even connected
+        stranger.accept()
+
+
+def test_home_may_have_its_blobs_on_another_disk(home: Home, tmp_path: Path) -> None:
+    home.folder.mkdir(mode=0o700)
+    (tmp_path / "disk").mkdir(mode=0o700)
+    (home.folder / "blobs").symlink_to(tmp_path / "disk")
+    assert xpstore.Client().limits.server_version
+    assert xpstore.Client().limits.server_version, "of the one that runs"
 
 
 def test_home_that_is_no_folder_is_refused(home: Home) -> None:

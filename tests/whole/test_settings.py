@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from xpstore_server.settings import InvalidSettings, Settings, load, socket_path
+from xpstore_server.store.blobs.opened import open_blobs
+from xpstore_server.store.database import parse_url
 
 SECRET = "hunter2-swordfish"
 
@@ -22,6 +24,9 @@ BAD_VALUES = [
     ("XPSTORE_BLOB_URL", f"ftp://u:{SECRET}@h", "write file:///FOLDER"),
     ("XPSTORE_BLOB_URL", f"s3://key:{SECRET}@127.0.0.1:1", "/BUCKET"),
     ("XPSTORE_BLOB_URL", f"s3://key:{SECRET}@127.0.0.1:1/bucket?secure=perhaps", "secure=true"),
+    ("XPSTORE_BLOB_URL", "file:///tmp/what?x", "%3F for a ?"),
+    ("XPSTORE_BLOB_URL", "file:///tmp/run #1", "%23 for a #"),
+    ("XPSTORE_DATABASE_URL", "sqlite:////tmp/what?x", "%3F for a ?"),
     ("XPSTORE_LISTEN", ",", "listen is empty"),
     ("XPSTORE_LISTEN", "localhost", "HOST:PORT"),
     ("XPSTORE_LISTEN", "127.0.0.1:99999", "HOST:PORT"),
@@ -81,6 +86,15 @@ def test_home_of_the_client_does_not_make_a_server_the_embedded_one(tmp_path: Pa
     assert_one_line(serve(tmp_path, "--home", "/proc/nope"), "/proc/nope")
 
 
+@pytest.mark.parametrize("name", ["run #1", "what?", "p%41", "pe%20r", "a+b&c=d", "ä;:[1]@'\\", "new\nline"])
+def test_data_is_in_the_folder_of_that_name(name: str, tmp_path: Path) -> None:
+    settings = load(data_dir=tmp_path / name)
+    assert parse_url(settings.database_url).database == str(tmp_path / name / "xpstore.db")
+    open_blobs(settings.blob_url, 1).put("packs/1", [b"bytes"])
+    assert (tmp_path / name / "blobs" / "packs" / "1").read_bytes() == b"bytes"
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
 def test_admin_key_that_is_too_short_is_refused_and_not_shown(tmp_path: Path) -> None:
     key_file = tmp_path / "key"
     key_file.write_text("short-key")
@@ -132,3 +146,12 @@ def test_socket_of_a_deep_home_is_in_a_short_folder(tmp_path: Path) -> None:
     deep = tmp_path / ("deep" * 30)
     assert len(os.fsencode(socket_path(deep))) < 100
     assert socket_path(deep) != socket_path(tmp_path / ("peed" * 30))
+
+
+def test_socket_of_a_deep_home_under_a_deep_temporary_folder_is_short_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep = tmp_path / ("deep" * 30)
+    deep.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(deep))
+    assert socket_path(deep / "home").parent.parent == Path("/tmp")

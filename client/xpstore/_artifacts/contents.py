@@ -8,13 +8,15 @@ from typing import Any
 
 from xpstore._artifacts.fields import ArtifactFields
 from xpstore._files.download import Download, read_manifest
+from xpstore._files.local_faults import laying
+from xpstore._files.manifest import checked, listed_entry, tree_digest, tree_of
 from xpstore._files.remote import open_remote
 from xpstore._machine.progress import progress
 from xpstore._results.copies import LocalCopies
 from xpstore._results.formats import format_of_file
 from xpstore._service.paging import iterate
 from xpstore._session.client import ClientBase
-from xpstore.errors import InvalidArgument, NotFound
+from xpstore.errors import DataLoss, InvalidArgument, NotFound
 from xpstore.v1 import artifact_pb2 as pb
 
 
@@ -43,17 +45,28 @@ class ArtifactContents(ArtifactFields):
     _client: ClientBase
 
     def files(self) -> list[ArtifactFile]:
-        """Lists its files in the order of their paths."""
+        """Lists its files in the order of their paths.
+
+        Raises:
+            DataLoss: they are not the files of this version.
+        """
+        files = list(self._files())
+        if tree_digest(map(listed_entry, files)) != self._wire.digest:
+            raise DataLoss(f"The server's list of files is not that of {self._wire.name!r}, version {self.version}.")
         return [
             ArtifactFile(
                 file.path, file.size_bytes, file.digest.hex(), file.executable, file.type == pb.FILE_TYPE_DIRECTORY
             )
-            for file in self._files()
+            for file in files
         ]
 
     def _files(self, path_prefix: str = "") -> Iterator[pb.ArtifactFile]:
         request = pb.ListArtifactFilesRequest(version_id=self.id, path_prefix=path_prefix)
-        return iterate(self._client, self._client.stubs.artifacts.ListArtifactFiles, request, "files")
+        files = iterate(self._client, self._client.stubs.artifacts.ListArtifactFiles, request, "files")
+        for number, file in enumerate(files):
+            if number >= self._wire.file_count:
+                raise DataLoss(f"The server lists more files than {self._wire.name!r} has: {self._wire.file_count}.")
+            yield file
 
     def download(self, folder: "str | Path", path: str = "") -> Path:
         """Writes its files below a folder, each verified and renamed into place. Returns the folder.
@@ -62,26 +75,34 @@ class ArtifactContents(ArtifactFields):
         earlier download of it broke off.
 
         Args:
-            folder: made if it is missing; files of the same paths are replaced.
+            folder: made if it is missing; files of the same paths are replaced, also by a folder of the same path. A
+                folder that is not empty is never replaced by a file.
             path: only this file, or what is below this directory.
 
         Raises:
             NotFound: there is nothing at `path`.
-            DataLoss: a file does not have the digest it was saved with; it is not put in place.
+            DataLoss: a file does not have the digest it was saved with and is not put in place, or all together are
+                not the files of this version.
+            InvalidArgument: something that is no file is in the way, or this file system does not take a name.
+            ResourceExhausted: the disk is full; what did not fit is removed.
         """
-        target = Path(folder)
-        if target.exists() and not target.is_dir():
+        target, below = Path(folder).absolute(), path.rstrip("/")
+        with laying(target):
+            is_file = target.exists() and not target.is_dir()
+        if is_file:
             raise InvalidArgument(f"folder = {str(folder)!r}: is a file")
-        entries, size_bytes = read_manifest(self._client, self.id, path.rstrip("/")), self.size_bytes
+        entries = checked(read_manifest(self._client, self.id, below), tree_of(self._wire), below)
+        size_bytes = self.size_bytes
         if path:
             some = list(entries)
             if not some:
                 raise NotFound(f"{self._wire.name!r} has no file {path!r}.", reason="NOT_FOUND")
             entries, size_bytes = iter(some), sum(entry.size_bytes for entry in some if entry.offset == 0)
-        target.mkdir(parents=True, exist_ok=True)
+        with laying(target):
+            target.mkdir(parents=True, exist_ok=True)
         with progress(f"Downloading {self._wire.name}", size_bytes) as advance:
             Download(self._client, self.id, target, advance).run(entries)
-        return target
+        return Path(folder)
 
     def open(self, path: str = "") -> io.BufferedReader:
         """Opens a file as a seekable binary file that fetches only the ranges it reads.

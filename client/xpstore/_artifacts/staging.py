@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from os import PathLike
 
 from xpstore._files.index import FileIndex
-from xpstore._files.publish import commit, known_cuts, send
+from xpstore._files.publish import check_paths, commit, known_cuts, send
 from xpstore._files.scan import scan
 from xpstore._files.upload import Uploader
 from xpstore._machine.progress import progress, unseen
@@ -51,6 +51,7 @@ def stage(path: PathOrBytes, *, project: ProjectBase | None = None, reread: bool
     """
     project = project or get_project()
     sources = scan(path)
+    check_paths(sources)
     size_bytes = sum(source.size_bytes for source in sources)
     with progress("Staging", size_bytes) as advance, Uploader(project._client, project.uid, advance) as uploader:
         index = FileIndex.open_default()

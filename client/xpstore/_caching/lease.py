@@ -9,6 +9,7 @@ import time
 import weakref
 from dataclasses import dataclass
 
+from xpstore._machine.ending import INTERRUPTED_SECONDS, is_interrupted
 from xpstore._service.connection import Connection
 from xpstore.errors import Error
 from xpstore.v1 import cache_pb2 as pb
@@ -108,9 +109,10 @@ class Leases:
         if not lease.is_mine:
             return
         self.drop(lease)
+        seconds = INTERRUPTED_SECONDS if is_interrupted() else END_SECONDS
         with contextlib.suppress(Error):  # it ends by itself, a little later
             stub = getattr(self._connection.stubs.cache, method)
-            self._connection.call(stub, request, timeout_seconds=END_SECONDS)
+            self._connection.call(stub, request, timeout_seconds=seconds)
 
     def _renew_always(self) -> None:
         while True:

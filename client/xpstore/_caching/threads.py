@@ -3,12 +3,12 @@
 import asyncio
 import concurrent.futures
 import contextlib
-import contextvars
 import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from xpstore._caching.calls import Call
+from xpstore._session import blocks
 
 T = TypeVar("T")
 
@@ -28,7 +28,7 @@ class InThread:
     async def run(self, job: Callable[[], T]) -> T:
         """Runs a blocking job. Cancelling this cancels the coroutine that it waits for."""
         outcome: asyncio.Future[T] = self._loop.create_future()
-        context = contextvars.copy_context()
+        context = blocks.copied()
         threading.Thread(target=context.run, args=(self._work, job, outcome), name="xpstore-async", daemon=True).start()
         try:
             return await outcome

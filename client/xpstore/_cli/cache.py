@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-import xpstore
 from xpstore._cli.arguments import AsJSON, ProjectId, to_call
 from xpstore._cli.functions import find_function
-from xpstore._cli.printing import print_json, print_rows, print_table
+from xpstore._cli.printing import print_json, print_rows, print_table, print_text
+from xpstore._cli.service import ask, use
 from xpstore._identity.signatures import NotBound
 from xpstore._identity.values import Part
 from xpstore.cache import CacheEntry, Difference, Explanation
@@ -30,7 +30,7 @@ def list_entries(
     as_json: AsJSON = False,
 ) -> None:
     """List cached results, oldest first."""
-    xpstore.init()
+    ask()
     columns = ("process", "fingerprint", "completed_at", "completed_by", "duration_seconds", "hits", "expires_at")
     rows = [_entry_row(entry, columns) for entry in Project.get_by_id(project).cache.list(process)]
     print_rows((*columns, "artifact"), rows, as_json)
@@ -59,7 +59,7 @@ def invalidate(
     """Remove cached results, so that the next call computes."""
     if sum((process is not None, fingerprint is not None, everything, outdated)) != 1:
         raise typer.BadParameter("say which: --process, --fingerprint, --all or --outdated")
-    xpstore.init()
+    use()
     with_artifacts = delete_artifacts or outdated
     removed = Project.get_by_id(project).cache.invalidate(
         process, fingerprint=fingerprint, outdated=outdated, delete_artifacts=with_artifacts
@@ -72,7 +72,7 @@ def invalidate(
 @app.command()
 def statistics(project: ProjectId, as_json: AsJSON = False) -> None:
     """Say what the cache of a project holds, how much computing time it saved, and what verifying it found."""
-    xpstore.init()
+    ask()
     found = asdict(Project.get_by_id(project).cache.statistics())
     del found["here"]
     if as_json:
@@ -105,7 +105,7 @@ def explain(
     if words and ":" not in what:
         raise typer.BadParameter("a fingerprint takes no arguments: it stands for a call with them")
     args, kwargs = to_call(words or ())
-    xpstore.init()
+    ask()
     found = Project.get_by_id(project)
     explained = _of_call(found, what, args, kwargs) if ":" in what else _of_entry(found, what)
     _print_explanation(explained, as_json)
@@ -147,7 +147,7 @@ def _print_explanation(found: Explanation, as_json: bool) -> None:
                 "differences": [_difference_row(one) for one in found.differences],
             }
         )
-    typer.echo(f"{found}\nFingerprint {found.fingerprint}")
+    print_text(f"{found}\nFingerprint {found.fingerprint}")
     print_table(("kind", "name", "text"), [(*_name(part), " ".join(part.text.split())) for part in found.parts])
 
 

@@ -8,7 +8,7 @@ Memory is bounded: four windows.
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,11 +16,13 @@ from pathlib import Path
 from blake3 import blake3
 
 from xpstore._files.folder import Folder
+from xpstore._files.leftovers import Leftovers
 from xpstore._files.partial import PartialFile, is_there
 from xpstore._machine.progress import Advance
+from xpstore._machine.workers import Workers
 from xpstore._service.connection import Connection
 from xpstore.errors import DataLoss, Unavailable
-from xpstore.format.messages import WireChunk, decode_chunks
+from xpstore.format.messages import Malformed, WireChunk, decode_chunks
 from xpstore.v1 import artifact_pb2 as pb
 
 # Raw bytes fetched by one call (of 8 MiB, beginning calls took a tenth of the time); and windows fetched ahead.
@@ -28,6 +30,10 @@ WINDOW_BYTES = 16 << 20
 WINDOW_CHUNKS = 4_096
 AHEAD = 3
 STREAMS = 2
+# What a zstd frame may make its reader remember: that of the server.
+ZSTD_WINDOW_BYTES = 8 << 20
+# Messages without anything in them, in a row, after which a server is taken to say nothing for ever.
+EMPTY_MESSAGES = 1_000
 CHUNKS_FIELD = pb.ReadChunksResponse.CHUNKS_FIELD_NUMBER
 
 
@@ -56,17 +62,23 @@ class Download:
         self._folder = Folder(folder)
         self._advance = advance
         self._partials: set[PartialFile] = set()
+        self._leftovers: dict[Path, Leftovers] = {}
         self._is_stopped = False
 
     def run(self, entries: Iterable[pb.ManifestEntry]) -> int:
         """Writes files in the order of their entries. Returns how many files and directories there are.
 
+        Args:
+            entries: `checked` ones: each file of them ends with its last chunk.
+
         Raises:
             DataLoss: bytes do not have the digest they were saved with; that file is not put in place.
+            InvalidArgument: a file cannot be written there.
+            ResourceExhausted: the disk is full.
         """
         self._count = 0
         fetched: deque[tuple[_Window, Future[dict[bytes, bytes | memoryview]]]] = deque()
-        fetchers = ThreadPoolExecutor(STREAMS, "xpstore-fetch")
+        fetchers = Workers(STREAMS, "xpstore-fetch")
         try:
             for window in self._windows(entries):
                 fetched.append((window, fetchers.submit(self._fetch, window)))
@@ -74,9 +86,13 @@ class Download:
                     self._write(*fetched.popleft())
             while fetched:
                 self._write(*fetched.popleft())
+            if self._partials:
+                raise DataLoss(f"{len(self._partials)} files did not arrive whole.")
+            for leftovers in self._leftovers.values():
+                leftovers.discard_old()
         finally:
             self._is_stopped = True
-            fetchers.shutdown(cancel_futures=True)
+            fetchers.shutdown(0.1)  # they have nothing to do, or nobody waits for it
             for partial in self._partials:
                 partial.leave()
         return self._count
@@ -118,10 +134,14 @@ class Download:
             self._folder.make(entry.path)
             return None
         target = self._folder.target(entry.path)
+        leftovers = self._leftovers.get(target.parent)
+        if leftovers is None:
+            leftovers = self._leftovers[target.parent] = Leftovers(target.parent)
         if is_there(target, entry):
+            leftovers.discard(target)
             self._advance(entry.size_bytes)
             return None
-        partial = PartialFile(target, entry)
+        partial = PartialFile(target, entry, self._folder.habits.file_mode, leftovers)
         self._partials.add(partial)
         if not entry.size_bytes:
             self._finish(partial)
@@ -130,7 +150,10 @@ class Download:
     def _write(self, window: _Window, fetched: "Future[dict[bytes, bytes | memoryview]]") -> None:
         chunks = fetched.result()
         for piece in window.pieces:
-            piece.partial.write(chunks[piece.digest])
+            chunk = chunks[piece.digest]
+            if len(chunk) != piece.size_bytes:  # the manifest has it with two sizes
+                raise DataLoss(f"The chunk {piece.digest.hex()} has another size than the manifest says.")
+            piece.partial.write(chunk)
             self._advance(piece.size_bytes)
             if piece.is_last:
                 self._finish(piece.partial)
@@ -147,9 +170,10 @@ class Download:
             with attempt:
                 missing = [digest for digest in sizes if digest not in chunks]
                 for chunk in self._stream(missing) if missing else ():
-                    if chunk.digest in sizes:
-                        chunks[chunk.digest] = _verified(chunk, sizes[chunk.digest])
-                        attempt.renew()
+                    if chunk.digest not in sizes or chunk.digest in chunks:
+                        raise DataLoss(f"The server sent the chunk {chunk.digest.hex()}, which was not asked for.")
+                    chunks[chunk.digest] = _verified(chunk, sizes[chunk.digest])
+                    attempt.renew()
         if len(chunks) < len(sizes):
             raise DataLoss("The server did not send all chunks that were asked for.")
         return chunks
@@ -157,27 +181,43 @@ class Download:
     def _stream(self, digests: list[bytes]) -> Iterator[WireChunk]:
         request = pb.ReadChunksRequest(version_id=self._version_id, digests=digests)
         with closing(self._connection.stream(self._connection.stubs.read_chunks, request)) as messages:
-            for message in messages:
+            for number, message in enumerate(messages):
                 if self._is_stopped:
                     raise Unavailable("The download was broken off.")
-                yield from decode_chunks(CHUNKS_FIELD, message)
+                if number > len(digests) + EMPTY_MESSAGES:
+                    raise DataLoss("The server sends messages without chunks.")
+                try:
+                    yield from decode_chunks(CHUNKS_FIELD, message)
+                except Malformed as fault:
+                    raise DataLoss(f"The server sent bytes that are no message: {fault}.") from None
 
 
 def read_manifest(connection: Connection, version_id: str, path_prefix: str = "") -> Iterator[pb.ManifestEntry]:
-    """Yields the entries of a version, or those of one file or below one directory."""
-    last: tuple[str, int] | None = None
+    """Yields the entries of a version, or those of one file or below one directory, as the server sends them.
+
+    Raises:
+        DataLoss: it sends nothing, again and again.
+    """
+    last: tuple[bytes, int] | None = None
     request = pb.ReadManifestRequest(version_id=version_id, path_prefix=path_prefix)
     for attempt in connection.attempts():
         with attempt:
+            empty, passed = 0, last  # after a broken connection all comes again
             for response in connection.stream(connection.stubs.artifacts.ReadManifest, request):
+                empty = 0 if response.entries else empty + 1
+                if empty > EMPTY_MESSAGES:
+                    raise DataLoss("The server sends a manifest without entries.")
                 for entry in response.entries:
-                    if last is None or (entry.path.encode(), entry.offset) > (last[0].encode(), last[1]):
-                        last = (entry.path, entry.offset)
+                    place = (entry.path.encode(), entry.offset)
+                    if passed is None or place > passed:
+                        last = place
                         yield entry
                 attempt.renew()
 
 
 def _verified(chunk: WireChunk, size_bytes: int) -> bytes | memoryview:
+    if chunk.codec not in (pb.CODEC_NONE, pb.CODEC_ZSTD):
+        raise DataLoss(f"The chunk {chunk.digest.hex()} has the unknown codec {chunk.codec}: update this client.")
     raw = memoryview(chunk.data) if chunk.codec == pb.CODEC_NONE else _decompressed(chunk, size_bytes)
     if len(raw) != size_bytes or blake3(raw).digest() != chunk.digest:
         raise DataLoss(f"The chunk {chunk.digest.hex()} arrived with other bytes than it was saved with.")
@@ -188,7 +228,8 @@ def _decompressed(chunk: WireChunk, size_bytes: int) -> bytes:
     import zstandard  # here, as `import xpstore` need not wait for it
 
     try:
-        with zstandard.ZstdDecompressor().stream_reader(bytes(chunk.data)) as stream:
+        frames = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW_BYTES)
+        with frames.stream_reader(bytes(chunk.data)) as stream:
             return bytes(stream.read(size_bytes + 1))  # no more, whatever the frame says
     except zstandard.ZstdError:
         raise DataLoss(f"The chunk {chunk.digest.hex()} arrived damaged.") from None

@@ -1,11 +1,15 @@
 """Manifests: what the contract says of the files of a version."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from xpstore._files.scan import Source
-from xpstore.format.tree import Cut, TreeHash, paginate
+from xpstore.errors import DataLoss
+from xpstore.format.tree import CHUNK_BYTES, Cut, TreeHash, fault_of_path, paginate
 from xpstore.v1 import artifact_pb2 as pb
 
+# Files of a tree whose number is not said before they come, as that of a hit of the cache is not.
+MOST_FILES = 1_000_000
 # Chunks in one entry: half of what the service takes.
 ENTRY_CHUNKS = 12_000
 
@@ -46,6 +50,17 @@ def bare_entry(source: Source, digest: bytes) -> pb.ManifestEntry:
     )
 
 
+def listed_entry(file: pb.ArtifactFile) -> pb.ManifestEntry:
+    """A file of a list as an entry without chunks."""
+    return pb.ManifestEntry(
+        path=file.path,
+        type=file.type,
+        executable=file.executable,
+        size_bytes=file.size_bytes,
+        digest=file.digest,
+    )
+
+
 def tree_digest(entries: Iterable[pb.ManifestEntry]) -> bytes:
     """The identity of a tree, of its sorted entries."""
     tree = TreeHash()
@@ -60,6 +75,128 @@ def tree_digest(entries: Iterable[pb.ManifestEntry]) -> bytes:
                 digest=entry.digest,
             )
     return tree.digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """What a version says of its files before they come.
+
+    Attributes:
+        digest: that of the tree.
+        size_bytes: sum of the sizes of its files.
+        file_count: how many files and empty directories there are; None if that is not said.
+    """
+
+    digest: bytes
+    size_bytes: int
+    file_count: int | None = None
+
+
+def tree_of(version: pb.ArtifactVersion) -> Tree:
+    """What a version says of its files."""
+    return Tree(version.digest, version.size_bytes, version.file_count)
+
+
+def checked(entries: Iterable[pb.ManifestEntry], tree: Tree, path: str = "") -> Iterator[pb.ManifestEntry]:
+    """Yields what a server sends as the manifest of a tree, each entry as soon as it is known to be sound.
+
+    Args:
+        entries: as they come.
+        tree: what they are held to: no more files and bytes than it has, and in the end its digest.
+        path: only what is at or below this is expected; whether something is missing there cannot be told.
+
+    Raises:
+        DataLoss: an entry cannot be one of that tree, or in the end it is another tree.
+    """
+    check = _Check(tree, path)
+    for entry in entries:
+        check.add(entry)
+        yield entry
+    check.finish()
+
+
+class _Check:
+    """What a server checks when a tree is committed: another one, or another program, may be in its place."""
+
+    def __init__(self, tree: Tree, path: str) -> None:
+        self._tree = tree
+        self._path = path
+        self._hash = TreeHash()
+        self._open: pb.ManifestEntry | None = None
+        self._covered = self._size_bytes = self._file_count = 0
+        self._last_path = b""
+        self._above: list[bytes] = []
+
+    def add(self, entry: pb.ManifestEntry) -> None:
+        sizes = entry.chunk_sizes
+        _hold(len(entry.chunk_digests) == 32 * len(sizes), f"a digest for each chunk of {entry.path!r}")
+        _hold(not sizes or 0 < min(sizes) <= max(sizes) <= CHUNK_BYTES, f"chunks of 1 to {CHUNK_BYTES} bytes")
+        if self._open is not None and entry.path == self._open.path:
+            self._continue(self._open, entry)
+        else:
+            self._close()
+            self._start(entry)
+        self._covered += sum(sizes)
+        _hold(self._covered <= entry.size_bytes, f"{entry.size_bytes} bytes of {entry.path!r}, not {self._covered}")
+
+    def _continue(self, first: pb.ManifestEntry, entry: pb.ManifestEntry) -> None:
+        said = (entry.type, entry.executable, entry.size_bytes, entry.digest)
+        is_same = said == (first.type, first.executable, first.size_bytes, first.digest)
+        _hold(is_same and entry.type == pb.FILE_TYPE_FILE and len(entry.chunk_sizes) > 0, f"{entry.path!r} once")
+        _hold(entry.offset == self._covered > 0, f"{entry.path!r} from byte {self._covered} on, not {entry.offset}")
+
+    def _start(self, entry: pb.ManifestEntry) -> None:
+        path, is_directory = entry.path.encode(), entry.type == pb.FILE_TYPE_DIRECTORY
+        if fault := fault_of_path(entry.path):
+            raise DataLoss(f"The server sent the path {entry.path!r}, which could leave the target folder: it {fault}.")
+        is_asked = not self._path or f"{entry.path}/".startswith(f"{self._path}/")
+        _hold(is_asked, f"what is at or below {self._path!r}, not {entry.path!r}")
+        _hold(path > self._last_path, f"paths in their order, not {entry.path!r} there")
+        while self._above and not path.startswith(self._above[-1]):
+            self._above.pop()
+        is_below = any(path[len(above) : len(above) + 1] == b"/" for above in self._above)
+        _hold(not is_below, f"nothing below a file or an empty directory, not {entry.path!r}")
+        self._above.append(path)
+        _hold(entry.offset == 0, f"{entry.path!r} from its start, not {entry.offset}")
+        if is_directory:
+            is_bare = not (entry.size_bytes or entry.digest or entry.executable or entry.chunk_sizes)
+            _hold(is_bare, f"no content of the directory {entry.path!r}")
+        else:
+            is_file = entry.type == pb.FILE_TYPE_FILE and len(entry.digest) == 32 and entry.size_bytes >= 0
+            _hold(is_file, f"{entry.path!r} as a file with a digest, or as a directory")
+        self._open, self._covered, self._last_path = entry, 0, path
+        self._file_count += 1
+        self._size_bytes += entry.size_bytes
+        most = MOST_FILES if self._tree.file_count is None else self._tree.file_count
+        _hold(self._file_count <= most, f"{most} files, not more")
+        _hold(self._size_bytes <= self._tree.size_bytes, f"{self._tree.size_bytes} bytes of files, not more")
+
+    def _close(self) -> None:
+        entry, self._open = self._open, None
+        if entry is None:
+            return
+        _hold(self._covered == entry.size_bytes, f"all {entry.size_bytes} bytes of {entry.path!r}, not {self._covered}")
+        self._hash.add(
+            entry.path,
+            is_directory=entry.type == pb.FILE_TYPE_DIRECTORY,
+            executable=entry.executable,
+            size_bytes=entry.size_bytes,
+            digest=entry.digest,
+        )
+
+    def finish(self) -> None:
+        self._close()
+        if self._path:
+            return
+        count = self._tree.file_count
+        _hold(count in (None, self._file_count), f"{count} files, not {self._file_count}")
+        _hold(self._size_bytes == self._tree.size_bytes, f"{self._tree.size_bytes} bytes, not {self._size_bytes}")
+        _hold(self._hash.digest() == self._tree.digest, f"the tree {self._tree.digest.hex()}, not another one")
+
+
+def _hold(is_sound: bool, expected: str) -> None:
+    if not is_sound:
+        raise DataLoss(f"The server's manifest is not that of this version. It should have {expected}.")
 
 
 def to_pages(entries: Iterable[pb.ManifestEntry]) -> tuple[pb.ManifestRoot, list[bytes]]:

@@ -1,125 +1,194 @@
-"""A file being downloaded: written to a temporary name, verified, renamed. A large one goes on where it broke off."""
+"""A file being downloaded: written to a name of its own, verified, renamed. A large one goes on where it broke off."""
 
 import contextlib
 import os
+import stat
 from pathlib import Path
 from typing import IO
 
 from blake3 import blake3
 
-from xpstore.errors import DataLoss
+from xpstore._files.leftovers import Leftovers, create, discard, is_at, open_left, partial_path
+from xpstore._files.local_faults import laying
+from xpstore.errors import Conflict, DataLoss
 from xpstore.v1 import artifact_pb2 as pb
 
 # Below this a file is fetched again as fast as what is there of it is checked.
 RESUMED_FROM_BYTES = 8 << 20
 READ_BYTES = 1 << 20
+# How often it may be taken away while it is put in place.
+ATTEMPTS = 10
 
 
 def is_there(target: Path, entry: pb.ManifestEntry) -> bool:
     """Whether a file is in place already, with these bytes; its executable bit is then set as it should be."""
     try:
-        if target.is_symlink() or not target.is_file() or target.stat().st_size != entry.size_bytes:
+        status = target.lstat()
+        if not stat.S_ISREG(status.st_mode) or status.st_size != entry.size_bytes:
             return False
         digest = blake3()
         with open(target, "rb", buffering=0) as file:
             while data := file.read(READ_BYTES):
                 digest.update(data)
+        if digest.digest() != entry.digest:
+            return False
+        if entry.executable and (mode := _executable(status.st_mode)) != stat.S_IMODE(status.st_mode):
+            target.chmod(mode)
     except OSError:
         return False
-    if digest.digest() != entry.digest:
-        return False
-    _set_executable(target, entry.executable)
     return True
 
 
 class PartialFile:
-    """The bytes of one file so far, in order."""
+    """The bytes of one file so far, in order.
 
-    def __init__(self, target: Path, entry: pb.ManifestEntry) -> None:
+    Args:
+        target: where it goes.
+        entry: what it shall be.
+        mode: the permissions of a new file there.
+        leftovers: partial files that were there before.
+    """
+
+    def __init__(self, target: Path, entry: pb.ManifestEntry, mode: int, leftovers: Leftovers) -> None:
         self._target = target
         self._entry = entry
+        self._mode = _executable(mode) if entry.executable else mode
         self._is_resumable = entry.size_bytes >= RESUMED_FROM_BYTES
+        self._is_resuming = False
+        self._is_kept = self._is_resumable
         self._digest = blake3()
         self._covered = 0
         self._file: IO[bytes] | None = None
-        self._path = target.with_name(f".{os.urandom(16).hex()}.part")
-        self._is_resuming = self._is_resumable and self._take_over()
+        self._path = partial_path(target, entry.digest)
+        for left in leftovers.take(target, entry.digest):
+            if not (self._is_resumable and not self._is_resuming and self._take_over(left)):
+                discard(left)
 
-    def _take_over(self) -> bool:
-        """Opens the part that an earlier download of this file left, or makes it; False if one is at it now."""
-        name = blake3(os.fsencode(self._target) + self._entry.digest).hexdigest()[:32]
-        path = self._target.with_name(f".{name}.part")
-        try:
-            file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666), "r+b", 0)
-        except OSError:
+    def _take_over(self, left: Path) -> bool:
+        """Makes what an earlier download left this one's: of several that try, one finds it to be renamed."""
+        file = open_left(left)
+        if file is None:
             return False
         try:
-            import fcntl  # here: not on Windows
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (ImportError, OSError):
+            left.rename(self._path)
+        except OSError:  # somebody else was faster
             file.close()
             return False
-        self._file, self._path = file, path
+        if not is_at(self._path, file):
+            file.close()
+            return False
+        self._file, self._is_resuming = file, True
         return True
 
     def has(self, digest: bytes, size_bytes: int) -> bool:
         """Whether the next chunk is in it already; asked for each chunk in order until one is not."""
         if not self._is_resuming or self._file is None:
             return False
-        self._file.seek(self._covered)
-        data = self._file.read(size_bytes)
+        with laying(self._target, self._entry.size_bytes):
+            self._file.seek(self._covered)
+            data = self._file.read(size_bytes)
         if len(data) == size_bytes and blake3(data).digest() == digest:
             self._count(data)
             return True
-        self._file.seek(self._covered)
-        self._file.truncate()
+        # What is behind is overwritten and never cut off: where locks do nothing, its writer may still be at it, and
+        # whatever two processes write there is the same.
         self._is_resuming = False
         return False
 
     def write(self, data: bytes | memoryview) -> None:
-        """Appends the next chunk."""
-        if self._file is None:
-            self._file = open(self._path, "xb", 0)  # noqa: SIM115  # closed by finish or leave
+        """Appends the next chunk.
+
+        Raises:
+            ResourceExhausted: the disk is full; what is there is removed.
+            InvalidArgument: it cannot be written, for another reason.
+        """
+        try:
+            with laying(self._target, self._entry.size_bytes):
+                _write_at(self._mine(), self._covered, data)
+        except BaseException as error:
+            # Not kept on a full disk: what did not fit would stay there, unseen.
+            self._is_kept = self._is_kept and not isinstance(error, Exception)
+            raise
         self._count(data)
-        view = memoryview(data)
-        while view:
-            view = view[self._file.write(view) :]
 
     def _count(self, data: bytes | memoryview) -> None:
         self._covered += len(data)
         self._digest.update(data)
+
+    def _mine(self) -> IO[bytes]:
+        """The file so far, which is nobody else's."""
+        if self._file is None:
+            self._file = create(self._path)
+        elif self._is_resumable and not is_at(self._path, self._file):
+            self._leave_to_others()
+        return self._file
+
+    def _leave_to_others(self) -> None:
+        """Goes on with a copy: a process that cannot see the lock has taken it over, or removed it."""
+        assert self._file is not None
+        before, digest, left = self._file, blake3(), self._covered
+        self._path = partial_path(self._target, self._entry.digest)
+        self._file = create(self._path)
+        with before:
+            before.seek(0)
+            while left and (data := before.read(min(left, READ_BYTES))):
+                digest.update(data)
+                _write_at(self._file, self._covered - left, data)
+                left -= len(data)
+        if digest.digest() != self._digest.digest():
+            raise Conflict(f"{str(self._target)!r}: another program writes to what is on its way there: try again")
 
     def finish(self) -> None:
         """Puts the file in place.
 
         Raises:
             DataLoss: it does not have the digest it was saved with; nothing is left of it.
+            ResourceExhausted: the disk is full.
+            InvalidArgument: it cannot be put there.
         """
-        if self._file is None:
-            self._file = open(self._path, "xb", 0)  # noqa: SIM115  # closed by finish or leave
         try:
             if self._digest.digest() != self._entry.digest:
                 raise DataLoss(f"{self._entry.path!r} arrived with another digest than it was saved with.")
-            self._file.truncate(self._covered)
-            _set_executable(self._path, self._entry.executable)
-            self._path.replace(self._target)
+            with laying(self._target, self._entry.size_bytes):
+                self._put_in_place()
         except BaseException:
-            with contextlib.suppress(OSError):
-                self._path.unlink()
+            self._is_kept = False
+            self.leave()
             raise
-        finally:
-            self._file.close()
+
+    def _put_in_place(self) -> None:
+        for _ in range(ATTEMPTS):
+            file = self._mine()
+            if os.fstat(file.fileno()).st_size != self._covered:
+                file.truncate(self._covered)
+            self._path.chmod(self._mode)
+            try:
+                self._path.replace(self._target)
+            except FileNotFoundError:  # it was taken away since, or the folder: the next copy tells
+                self._leave_to_others()
+            else:
+                file.close()
+                return
+        raise Conflict(f"{str(self._target)!r}: what is on its way there was taken away {ATTEMPTS} times: try again")
 
     def leave(self) -> None:
         """Stops: what is there of a large file stays for the next try."""
-        if self._file is not None:
-            self._file.close()
-        if not (self._is_resumable and self._covered):
-            self._path.unlink(missing_ok=True)
+        if self._file is None:
+            return
+        is_mine = is_at(self._path, self._file)
+        self._file.close()
+        if is_mine and not (self._is_kept and self._covered):
+            with contextlib.suppress(OSError):
+                self._path.unlink()
 
 
-def _set_executable(path: Path, is_executable: bool) -> None:
-    if is_executable:
-        mode = path.stat().st_mode
-        path.chmod(mode | (mode & 0o444) >> 2)  # for those who may read it
+def _write_at(file: IO[bytes], position: int, data: bytes | memoryview) -> None:
+    file.seek(position)
+    view = memoryview(data)
+    while view:
+        view = view[file.write(view) :]
+
+
+def _executable(mode: int) -> int:
+    """Permissions with the executable bit, for those who may read it."""
+    return stat.S_IMODE(mode) | (mode & 0o444) >> 2

@@ -1,5 +1,6 @@
 """Publishing: sources become chunks, a manifest and a committed version."""
 
+import os
 from pathlib import Path
 
 from xpstore._files.index import FileIndex
@@ -8,13 +9,18 @@ from xpstore._files.scan import Source
 from xpstore._files.upload import Uploader
 from xpstore._machine.progress import Advance, progress
 from xpstore._service.connection import Connection
+from xpstore._values.checks import invalid
 from xpstore._values.ids import new_id
-from xpstore.errors import Conflict
-from xpstore.format.tree import Cut
+from xpstore.errors import Conflict, InvalidArgument
+from xpstore.format.tree import Cut, fault_of_path
 from xpstore.v1 import artifact_pb2 as pb
 
 # How often chunks that were swept between upload and commit are sent again.
 COMMIT_ATTEMPTS = 5
+# How often files are read that change meanwhile.
+READ_ATTEMPTS = 3
+# What is less is refused by the commit itself: a question takes as long as sending so much.
+ASKED_BYTES = 256 << 10
 
 
 def publish(
@@ -32,6 +38,7 @@ def publish(
     Returns:
         The version, and its manifest.
     """
+    check_paths(sources)
     version_id = new_id()
     total_bytes = sum(source.size_bytes for source in sources)
     index = FileIndex.open_default()  # before anything is read: what changes after this moment is not remembered
@@ -42,28 +49,84 @@ def publish(
         ):
             # What the index knows is checked by the commit itself, and only when something is missing beforehand too.
             cuts = {} if reread else known_cuts(index, sources, uploader if attempt else None)
-            entries = send(uploader, index, sources, advance, cuts)
+            if sum(source.size_bytes for source in sources if source.path not in cuts) >= ASKED_BYTES and not attempt:
+                ask(connection, project_uid, draft, completion)
+            entries = send(uploader, index, sources, advance, cuts, is_own=completion is not None)
             version = commit(connection, project_uid, version_id, draft, entries, uploader, completion)
         if version is not None:
             return version, entries
     raise Conflict(f"{draft.name!r}: chunks were removed as fast as they were sent. Is a sweep without grace running?")
 
 
-def send(
-    uploader: Uploader, index: FileIndex, sources: list[Source], advance: Advance, cuts: dict[str, Cut]
-) -> list[pb.ManifestEntry]:
-    """Sends what is missing of sources and returns their entries. Those whose cut is known are not read."""
-    fresh = []
+def check_paths(sources: list[Source]) -> None:
+    """Refuses what the server would, before a byte is sent.
+
+    Raises:
+        InvalidArgument: a path could leave the folder it is joined to, on some system, or is too long.
+    """
     for source in sources:
-        if source.location is None:
-            continue
-        if cut := cuts.get(source.path):
-            advance(source.size_bytes)
-            continue
-        cuts[source.path] = cut = uploader.add(source)
-        if isinstance(source.location, Path) and source.status is not None and source.is_unchanged():
-            fresh.append((source.location, source.status, cut))
-    index.put(fresh)
+        if fault := fault_of_path(source.path):
+            raise invalid("source", source.path, fault)
+
+
+def ask(
+    connection: Connection, project_uid: str, draft: pb.ArtifactDraft, completion: pb.CacheCompletion | None
+) -> None:
+    """Has the server refuse a version before it is sent: commits a page that nobody has, which publishes nothing.
+
+    Raises:
+        InvalidArgument: the name is of another kind, or a link or a used version is of another project.
+        NotFound: a link or a used version is not there.
+    """
+    page = pb.ManifestPageRef(digest=os.urandom(32), size_bytes=1, first_path="none")
+    request = pb.CommitArtifactRequest(
+        project_uid=project_uid, version_id=new_id(), draft=draft, cache_completion=completion
+    )
+    request.manifest.pages.append(page)
+    connection.call(connection.stubs.artifacts.CommitArtifact, request)
+
+
+def send(
+    uploader: Uploader,
+    index: FileIndex,
+    sources: list[Source],
+    advance: Advance,
+    cuts: dict[str, Cut],
+    is_own: bool = False,
+) -> list[pb.ManifestEntry]:
+    """Sends what is missing of sources and returns their entries. Those whose cut is known are not read.
+
+    All of them are as they were when they were looked at, at one moment: what changed until then is looked at and read
+    again, in its place in `sources`. Nobody changes what is this package's own.
+
+    Raises:
+        InvalidArgument: a file is gone, or changes each time that it is read.
+    """
+    known, earlier = set(cuts), dict[str, bytes]()
+    advance(sum(source.size_bytes for source in sources if source.path in known))
+    for _ in range(READ_ATTEMPTS):
+        for source in sources:
+            if source.location is not None and source.path not in cuts:
+                if not is_own:
+                    source.settle()
+                cuts[source.path] = uploader.add(source)
+        touched = [place for place, source in enumerate(sources) if source.status and not source.is_unchanged()]
+        # One that was read twice with the same bytes is those, whoever writes them again or changes its times.
+        changed = [place for place in touched if earlier.get(path := sources[place].path) != cuts[path].digest]
+        if not changed:
+            break
+        for place in changed:
+            sources[place] = sources[place].again()
+            earlier[sources[place].path] = cuts.pop(sources[place].path).digest
+    else:
+        names = ", ".join(repr(str(sources[place].location)) for place in changed[:3])
+        raise InvalidArgument(f"source = {names}: changes while it is read; save a copy, or when nothing writes to it")
+    done = known.union(sources[place].path for place in touched)
+    index.put(
+        (source.location, source.status, cuts[source.path])
+        for source in sources
+        if isinstance(source.location, Path) and source.status and source.path not in done
+    )
     return [entry for source in sources for entry in entries_of(source, cuts.get(source.path))]
 
 

@@ -3,12 +3,14 @@
 import io
 import os
 import stat
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from xpstore._machine.file_status import identity_of
+from xpstore._files.leftovers import is_partial
+from xpstore._machine.file_status import is_same, until_settled_ns
 from xpstore.errors import InvalidArgument
 
 
@@ -30,9 +32,19 @@ class Source:
         if not isinstance(self.location, Path) or self.status is None:
             return False
         try:
-            return identity_of(self.location.stat()) == identity_of(self.status)
+            return is_same(os.stat(self.location), self.status)
         except OSError:
             return False
+
+    def again(self) -> "Source":
+        """What the file system says of the file now; raises as `scan` does."""
+        assert isinstance(self.location, Path)
+        return _file(self.location, self.path)
+
+    def settle(self) -> None:
+        """Waits until a change of the file from now on leaves a trace, if it was changed just now."""
+        if self.status is not None:
+            time.sleep(until_settled_ns(self.status, time.time_ns()) / 1e9)
 
     def open(self) -> BinaryIO:
         """Opens the bytes."""
@@ -48,7 +60,8 @@ class Source:
 def scan(source: str | os.PathLike[str] | bytes, name: str = "data") -> list[Source]:
     """Lists what a file, a directory or bytes consist of, in canonical order.
 
-    Symbolic links are followed: what they point to is what is saved. Sockets, pipes and devices are refused.
+    Symbolic links are followed: what they point to is what is saved. Sockets, pipes and devices are refused. What a
+    download has under way, or left behind, is passed over.
 
     Args:
         source: a path, or the bytes of a file.
@@ -59,28 +72,47 @@ def scan(source: str | os.PathLike[str] | bytes, name: str = "data") -> list[Sou
     """
     if isinstance(source, bytes):
         return [Source(name, source, len(source))]
-    root = Path(source)
-    if root.is_dir():
-        return sorted(_walk(root, "", frozenset()), key=lambda entry: entry.path.encode())
+    if not os.fspath(source):
+        raise InvalidArgument("source = '': is empty; '.' is the current directory")
+    root = _absolute(Path(source))
+    if os.path.isdir(root):  # unlike Path's, it raises nothing: what is wrong with the path is said below
+        return sorted(_walk(root), key=lambda entry: entry.path.encode())
+    if is_partial(root.name):
+        raise InvalidArgument(
+            f"source = {str(root)!r}: is what a download left, or has under way; rename it to save it"
+        )
     return [_file(root, root.name)]
 
 
-def _walk(folder: Path, prefix: str, above: frozenset[str]) -> Iterator[Source]:
-    real = os.path.realpath(folder)
-    if real in above:
-        raise InvalidArgument(f"source = {str(folder)!r}: this link leads back to a directory above it")
+def _walk(root: Path) -> Iterator[Source]:
+    pending, above = [(root, "", 0)], list[tuple[int, int]]()
+    while pending:  # not by recursion: Python bounds that, and paths may be deeper
+        folder, prefix, depth = pending.pop()
+        try:
+            status = os.stat(folder)
+            entries = [(entry, entry.is_dir()) for entry in os.scandir(folder) if not is_partial(entry.name)]
+        except OSError as error:
+            raise _unreadable(folder, error) from None
+        del above[depth:]
+        if (status.st_dev, status.st_ino) in above:
+            raise InvalidArgument(f"source = {str(folder)!r}: this link leads back to a directory above it")
+        above.append((status.st_dev, status.st_ino))
+        if not entries and prefix:
+            yield Source(_encodable(folder, prefix.rstrip("/")), None, 0)
+        for entry, is_directory in entries:
+            path = prefix + entry.name
+            if is_directory:
+                pending.append((Path(entry.path), path + "/", depth + 1))
+            else:
+                yield _file(Path(entry.path), path)
+
+
+def _absolute(path: Path) -> Path:
+    """Read later, perhaps, and by a thread: by then the program may be in another folder."""
     try:
-        entries = [(entry, entry.is_dir()) for entry in os.scandir(folder)]
-    except OSError as error:
-        raise _unreadable(folder, error) from None
-    if not entries and prefix:
-        yield Source(_encodable(folder, prefix.rstrip("/")), None, 0)
-    for entry, is_directory in entries:
-        path = prefix + entry.name
-        if is_directory:
-            yield from _walk(Path(entry.path), path + "/", above | {real})
-        else:
-            yield _file(Path(entry.path), path)
+        return path.absolute()
+    except OSError as error:  # the folder that it is in is gone
+        raise _unreadable(path, error) from None
 
 
 def _file(location: Path, path: str) -> Source:

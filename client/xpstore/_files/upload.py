@@ -9,8 +9,8 @@ is at most what three streams had under way.
 
 import threading
 from collections import deque
-from collections.abc import Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Self
 
@@ -18,6 +18,8 @@ from blake3 import blake3
 
 from xpstore._files.scan import Source
 from xpstore._machine.progress import Advance
+from xpstore._machine.workers import Workers
+from xpstore._service.breaking import OpenCalls
 from xpstore._service.connection import Connection
 from xpstore.format.chunker import Chunker, Encoder
 from xpstore.format.messages import WireChunk, decode_chunks, encode_chunks
@@ -34,6 +36,8 @@ BATCH_BYTES = 10 << 20
 STREAMS = 3
 # Digests remembered as sent, so that what a file repeats is sent once: a few MiB.
 REMEMBERED = 50_000
+# How long leaving early waits for each kind of threads.
+END_SECONDS = 0.1
 CHUNKS_FIELD = pb.UploadChunksRequest.CHUNKS_FIELD_NUMBER
 
 
@@ -79,25 +83,21 @@ class Uploader:
         self._batch = _Batch()
         self._sending: deque[Future[None]] = deque()
         self._sent: set[bytes] = set()
-        self._senders = ThreadPoolExecutor(STREAMS, "xpstore-send")
-        self._askers = ThreadPoolExecutor(1, "xpstore-ask")
-        self._hasher = ThreadPoolExecutor(1, "xpstore-hash")
+        self._senders = Workers(STREAMS, "xpstore-send")
+        self._askers = Workers(1, "xpstore-ask")
+        self._hasher = Workers(1, "xpstore-hash")
         self._lock = threading.Lock()
-        self._calls: set[Any] = set()
-        self._is_stopped = False
+        self._calls = OpenCalls()
         self.sent_bytes = 0
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
-        self._is_stopped = True
-        with self._lock:
-            for call in self._calls:
-                call.cancel()
-        self._senders.shutdown(cancel_futures=True)
-        self._askers.shutdown(cancel_futures=True)
-        self._hasher.shutdown(cancel_futures=True)
+        self._calls.break_off()
+        for workers in (self._senders, self._askers, self._hasher):
+            # After an error, Ctrl-C among them, what was broken off ends soon, or nobody waits for it.
+            workers.shutdown(None if error is None else END_SECONDS)
 
     def add(self, source: Source) -> Cut:
         """Reads a file and sends what is missing of it, the last of it only with `finish`. Returns how it was cut."""
@@ -185,7 +185,7 @@ class Uploader:
         window, self._window = self._window, _Window()
         if not window.chunks:
             return
-        window.missing = self._askers.submit(self._ask, [digest for digest, _ in window.chunks])
+        window.missing = self._askers.submit(self._ask_in_thread, [digest for digest, _ in window.chunks])
         self._asked.append(window)
         while len(self._asked) > ASKED_WINDOWS:
             self._settle_window()
@@ -207,9 +207,15 @@ class Uploader:
             self._blocks.append(window.block)
 
     def _ask(self, digests: list[bytes]) -> list[int]:
+        return self._missing(self._connection.stubs.artifacts.FindMissingChunks, digests)
+
+    def _ask_in_thread(self, digests: list[bytes]) -> list[int]:
+        """Asks where Ctrl-C does not come: the call can be broken off."""
+        return self._missing(self._calls.breakable(self._connection.stubs.artifacts.FindMissingChunks), digests)
+
+    def _missing(self, method: Callable[..., Any], digests: list[bytes]) -> list[int]:
         request = pb.FindMissingChunksRequest(project_uid=self._project_uid, digests=digests)
-        response = self._connection.call(self._connection.stubs.artifacts.FindMissingChunks, request)
-        return list(response.missing_positions)
+        return list(self._connection.call(method, request).missing_positions)
 
     def _write(self, digest: bytes, data: memoryview) -> None:
         if len(self._sent) >= REMEMBERED:
@@ -242,7 +248,7 @@ class Uploader:
     def _send(self, batch: _Batch) -> None:
         """Sends a batch until all of it is durable, each time only what is not."""
         messages, is_again = batch.messages, False
-        for attempt in self._connection.attempts(is_wanted=lambda: not self._is_stopped):
+        for attempt in self._connection.attempts(is_wanted=lambda: not self._calls.is_broken_off):
             with attempt:
                 if is_again:
                     left = self._left(messages)
@@ -260,21 +266,17 @@ class Uploader:
         left = []
         for message in messages:
             chunks = list(decode_chunks(CHUNKS_FIELD, message))
-            missing = self._ask([chunk.digest for chunk in chunks])
+            missing = self._ask_in_thread([chunk.digest for chunk in chunks])
             if missing:
                 left.append(encode_chunks(CHUNKS_FIELD, (chunks[position] for position in missing), self._head))
         return left
 
     def _stream(self, messages: list[bytes]) -> None:
-        with self._connection.sending(self._connection.stubs.upload_chunks, messages) as call:
+        sending = self._connection.sending(self._connection.stubs.upload_chunks, messages)
+        with sending as call, self._calls.holding(call):
             with self._lock:
-                self._calls.add(call)
                 self.sent_bytes += sum(map(len, messages))
-            try:
-                call.result()
-            finally:
-                with self._lock:
-                    self._calls.discard(call)
+            call.result()
 
 
 def _filled(stream: BinaryIO, view: memoryview) -> tuple[memoryview, bool]:

@@ -31,6 +31,7 @@ _CURES = {
     "pyarrow.dataset": "pass the path, or the table read from it",
     "pyarrow._dataset": "pass the path, or the table read from it",
     "pyarrow.parquet": "pass the path, or the table read from it",
+    "xpstore._session.client": "pass what is read through it: a project, run or list changes on the server",
     "random": "pass the seed that it is made from",
 }
 _IDLE = {

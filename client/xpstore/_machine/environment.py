@@ -1,4 +1,7 @@
-"""Where and from what a program runs, as a run records it. What cannot be found out stays empty."""
+"""Where and from what a program runs, as a run records it. What cannot be found out stays empty.
+
+Secrets in the command line are masked. `XPSTORE_RECORD=0` records nothing of this but the rank.
+"""
 
 import contextlib
 import functools
@@ -12,6 +15,8 @@ import socket
 import subprocess
 import sys
 
+from xpstore._machine.masking import masked
+from xpstore._machine.settings import setting
 from xpstore._values.checks import to_text
 from xpstore.v1 import run_pb2 as pb
 
@@ -20,13 +25,19 @@ RANK_VARIABLES = ("RANK", "LOCAL_RANK", "SLURM_PROCID")
 
 
 def capture(max_text_length: int) -> pb.RunEnvironment:
-    """Looks around."""
+    """Looks around, unless the user does not want that.
+
+    Raises:
+        InvalidArgument: XPSTORE_RECORD is no number.
+    """
+    if not setting("XPSTORE_RECORD", 1):
+        return pb.RunEnvironment(rank=_rank(), packages_json="{}")
     commit, is_dirty = _git()
     return pb.RunEnvironment(
         rank=_rank(),
         host=to_text(socket.gethostname(), max_text_length),
         user=to_text(_user(), max_text_length),
-        command=to_text(shlex.join(sys.orig_argv), max_text_length),
+        command=to_text(shlex.join(masked(sys.orig_argv)), max_text_length),
         python=platform.python_version(),
         packages_json=_packages_json(),
         git_commit=commit,

@@ -7,12 +7,33 @@ from pathlib import Path
 # time of whole seconds is that of a file system which keeps no finer ones (FAT: even seconds).
 TICK_NS = 100_000_000
 COARSE_TICK_NS = 2_500_000_000
+# Twice the longest tick: what is read at once waits no longer than it must.
+READ_TICK_NS = 20_000_000
 
 
 def identity_of(status: os.stat_result) -> str:
     """What the file system says of a file: the same as long as the file is."""
     # As text: a device or inode may have more bits than SQLite's integers.
     return f"{status.st_dev} {status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
+
+
+def is_same(status: os.stat_result, other: os.stat_result) -> bool:
+    """Whether the file system says the same of a file: as `identity_of` does, in less time."""
+    return (
+        status.st_mtime_ns == other.st_mtime_ns
+        and status.st_ctime_ns == other.st_ctime_ns
+        and status.st_size == other.st_size
+        and status.st_ino == other.st_ino
+        and status.st_dev == other.st_dev
+    )
+
+
+def until_settled_ns(status: os.stat_result, at_ns: int) -> int:
+    """How long to wait at a time until a change of a file leaves a trace."""
+    margin = READ_TICK_NS if status.st_ctime_ns % 1_000_000_000 else COARSE_TICK_NS
+    # A time that is ahead was set by hand, or by a clock that is not this one: nothing is known of it.
+    past = [time_ns for time_ns in (status.st_mtime_ns, status.st_ctime_ns) if time_ns <= at_ns]
+    return max(0, max(past, default=at_ns - margin) + margin - at_ns)
 
 
 def is_settled(status: os.stat_result, at_ns: int) -> bool:

@@ -4,6 +4,8 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator
 
+from xpstore.format.text import printable
+
 # Below this a transfer is over before a bar is read.
 SHOWN_FROM_BYTES = 32 << 20
 
@@ -63,11 +65,12 @@ def _bar(description: str, total_bytes: int) -> Iterator[Advance]:
     display = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True)
     try:
         display.start()
-    except LiveError:  # another transfer of this process shows its bar
+    except (LiveError, OSError):  # another transfer of this process shows its bar, or the terminal is gone
         yield unseen
         return
     try:
-        task = display.add_task(escape(description), total=total_bytes)
+        task = display.add_task(escape(printable(description)), total=total_bytes)
         yield lambda size_bytes: display.advance(task, size_bytes)
     finally:
-        display.stop()
+        with contextlib.suppress(OSError):
+            display.stop()

@@ -1,5 +1,6 @@
 """What the environment says: numbers, and the folders of this user."""
 
+import math
 import os
 from pathlib import Path
 
@@ -17,22 +18,48 @@ def setting(name: str, default: float) -> float:
         number = float(text)
     except ValueError:
         number = -1.0
-    if not number >= 0:
+    if not 0 <= number < math.inf:
         raise InvalidArgument(f"{name} = {text!r}: must be a number, not negative")
     return number
 
 
 def cache_folder() -> Path | None:
-    """The folder of what may be deleted at any time; None if this user has no home."""
-    given, caches = os.environ.get("XPSTORE_CACHE"), os.environ.get("XDG_CACHE_HOME")
+    """The folder of what may be deleted at any time; None if this user has none."""
     try:
-        return Path(given or Path(caches or "~/.cache") / "xpstore").expanduser()
-    except (OSError, RuntimeError):  # the latter: this user has no home
+        return _folder("XPSTORE_CACHE", os.environ.get("XDG_CACHE_HOME") or "~/.cache", "xpstore")
+    except InvalidArgument:
         return None
 
 
 def spool_folder() -> Path:
-    """The folder of all spools of this user."""
-    given = os.environ.get("XPSTORE_SPOOL")
-    state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    return Path(given or Path(state) / "xpstore" / "spool").expanduser().absolute()
+    """The folder of all spools of this user.
+
+    Raises:
+        InvalidArgument: this user has none; the message says which setting cures that.
+    """
+    return _folder("XPSTORE_SPOOL", os.environ.get("XDG_STATE_HOME") or "~/.local/state", "xpstore/spool")
+
+
+def home_folder() -> Path:
+    """The folder of this user's embedded service.
+
+    Raises:
+        InvalidArgument: as `spool_folder` does.
+    """
+    return _folder("XPSTORE_HOME", os.environ.get("XDG_DATA_HOME") or "~/.local/share", "xpstore")
+
+
+def _folder(setting: str, base: str, name: str) -> Path:
+    given = os.environ.get(setting)
+    try:
+        path = Path(given or Path(base) / name).expanduser().absolute()
+        path.as_posix().encode()
+    except RuntimeError:  # a container may run under a number that has no home
+        reason = f"{setting} = {given!r}: there is no such home" if given else "This user has no home folder"
+    except UnicodeEncodeError:
+        reason = f"{setting} = {given!r}: must be text in UTF-8"
+    except OSError as error:  # it is relative, and the working folder is gone
+        reason = f"{setting} = {given!r}: {error.strerror}"
+    else:
+        return path
+    raise InvalidArgument(f"{reason}: set {setting} to the path of a folder.")

@@ -22,7 +22,7 @@ from typing import TypeVar
 from blake3 import blake3
 
 from xpstore._files.download import Download, read_manifest
-from xpstore._files.manifest import tree_digest
+from xpstore._files.manifest import Tree, checked, listed_entry, tree_digest
 from xpstore._files.scan import scan
 from xpstore._machine.file_status import identity_of, is_private, is_settled
 from xpstore._machine.progress import progress
@@ -30,7 +30,7 @@ from xpstore._machine.settings import cache_folder, setting
 from xpstore._results import small_copies
 from xpstore._results.formats import OwnBuffer, read_file
 from xpstore._results.pins import is_free, pin
-from xpstore._results.small_copies import SmallCopy
+from xpstore._results.small_copies import SmallCopy, no_such_path
 from xpstore._service.connection import Connection
 from xpstore.errors import DataLoss, InvalidArgument, NotFound
 from xpstore.v1 import artifact_pb2 as pb
@@ -90,14 +90,18 @@ class LocalCopy:
 
         Raises:
             Damaged: a file is missing or has other bytes than it was saved with, or there is one too many.
+            DataLoss: the version has nothing of that path.
         """
+        mine = {name for name in self._entries if name.startswith(f"{path}/")}
+        # Nothing else is a path in the copy, such as one that leads out of it.
+        if path not in self._entries and not mine:
+            raise no_such_path(path)
         pin(self._folder)
         whole = self._folder / FILES / path
         files = [name for name, entry in self._entries.items() if entry.type == pb.FILE_TYPE_FILE]
         if path in files:
             self.read(path)
             return whole
-        mine = {name for name in self._entries if name.startswith(path + "/")}
         try:
             there = {f"{path}/{source.path}" for source in scan(whole)}
         except InvalidArgument as error:  # what cannot be saved was not
@@ -154,7 +158,7 @@ class LocalCopies:
         """
         digest, size_bytes = version.digest, version.size_bytes
         if file is not None:
-            digest, size_bytes = tree_digest([_entry_of(file)]), file.size_bytes
+            digest, size_bytes = tree_digest([listed_entry(file)]), file.size_bytes
         path = file.path if file is not None else ""
         for _ in range(ATTEMPTS):
             copy = self.find(digest, size_bytes) or self.fetch(connection, version, path, digest, size_bytes)
@@ -198,7 +202,8 @@ class LocalCopies:
             Unavailable: the server is away.
         """
         with self.making() as folder, progress(f"Downloading {version.name}", size_bytes) as advance:
-            entries = list(read_manifest(connection, version.id, path))
+            tree = Tree(digest, size_bytes, 1 if path else version.file_count or None)  # a hit does not say it
+            entries = list(checked(read_manifest(connection, version.id, path), tree))
             Download(connection, version.id, folder, advance).run(entries)
             return self.keep(folder, digest, size_bytes, entries)
 
@@ -341,17 +346,6 @@ def forget() -> None:
 
 def _digest(data: OwnBuffer, is_large: bool) -> bytes:
     return (blake3(data, max_threads=blake3.AUTO) if is_large else blake3(data)).digest()
-
-
-def _entry_of(file: pb.ArtifactFile) -> pb.ManifestEntry:
-    """A file of a list as the only entry of a tree."""
-    return pb.ManifestEntry(
-        path=file.path,
-        type=pb.FILE_TYPE_FILE,
-        executable=file.executable,
-        size_bytes=file.size_bytes,
-        digest=file.digest,
-    )
 
 
 def _bare(entry: pb.ManifestEntry) -> pb.ManifestEntry:

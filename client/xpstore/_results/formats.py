@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,10 +12,13 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from xpstore._values.checks import to_scalar
+from xpstore._values.json_text import plain
 from xpstore.errors import InvalidArgument
 
 # Dates in a zip file would make equal contents different.
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
+# Before these, a file of theirs could run code: CVE-2025-54412 of skops, CVE-2023-47248 of pyarrow.
+SOUND_FROM = {"skops": (0, 13), "pyarrow": (14, 0, 1)}
 # More than the head of an array can have: numpy itself refuses one of more than 10,000 characters.
 NPY_HEAD_BYTES = 64 << 10
 
@@ -45,6 +49,25 @@ class Format:
             raise InvalidArgument(
                 f"source is a {type(value).__name__} that {self.name} cannot hold: {error}"
             ) from error
+
+
+def check_sound(module: Any) -> None:
+    """Refuses versions of a library that run code out of files.
+
+    Raises:
+        InvalidArgument: it is one of those; the message says which version to take.
+    """
+    library, version = module.__name__, str(module.__version__)
+    least = SOUND_FROM[library]
+    release = re.match(r"[0-9]+(\.[0-9]+)*", version)
+    found = tuple(map(int, release[0].split("."))) if release else ()
+    # What comes before a release, such as 0.13rc1, is not the release.
+    is_before = found[: len(least)] == least and re.search(r"[0-9](\.?dev|a|b|rc)", version) is not None
+    if found < least or is_before:
+        sound = ".".join(map(str, least))
+        raise InvalidArgument(
+            f"{library} {version} may run code out of the files it reads: update it (pip install '{library}>={sound}')"
+        )
 
 
 def read_file(path: Path) -> bytearray:
@@ -128,9 +151,11 @@ def _nodes(node: Any) -> Iterator[dict[str, Any]]:
 
 
 def _load_skops(data: OwnBuffer, trusted: Any) -> Any:
+    import skops  # here: it may be missing
     import skops.io  # here: it may be missing
     from skops.io.exceptions import UntrustedTypesFoundException  # here: it may be missing
 
+    check_sound(skops)
     data = bytes(data)
     try:
         return skops.io.loads(data, trusted=trusted)
@@ -185,6 +210,7 @@ def _load_frame(data: OwnBuffer, trusted: Any) -> Any:
     import pandas  # here: it may be missing
     import pyarrow  # here: it may be missing
 
+    check_sound(pyarrow)
     return pandas.read_parquet(pyarrow.BufferReader(data))
 
 
@@ -197,6 +223,7 @@ def _dump_table(value: Any, file: BinaryIO) -> None:
 def _load_table(data: OwnBuffer, trusted: Any) -> Any:
     import pyarrow.parquet  # here: it may be missing
 
+    check_sound(pyarrow)
     return pyarrow.parquet.read_table(pyarrow.BufferReader(data))
 
 
@@ -210,11 +237,12 @@ def _dump_arrow(value: Any, file: BinaryIO) -> None:
 def _load_arrow(data: OwnBuffer, trusted: Any) -> Any:
     import pyarrow as pa  # here: it may be missing
 
+    check_sound(pa)
     return pa.ipc.open_stream(pa.BufferReader(data)).read_all()
 
 
 def _dump_json(value: Any, file: BinaryIO) -> None:
-    file.write(json.dumps(value, allow_nan=False, indent=2, default=to_scalar).encode())
+    file.write(json.dumps(plain(value), allow_nan=False, indent=2, default=to_scalar).encode())
 
 
 def _load_json(data: OwnBuffer, trusted: Any) -> Any:

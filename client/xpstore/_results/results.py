@@ -20,7 +20,7 @@ from xpstore._results.copies import LocalCopies
 from xpstore._results.formats import FORMATS, OwnBuffer, is_state_dict, read_file
 from xpstore._session.client import ClientBase
 from xpstore._session.registry import handle
-from xpstore.errors import InvalidArgument
+from xpstore.errors import DataLoss, InvalidArgument
 from xpstore.v1 import artifact_pb2 as pb
 
 VALUE = "value.json"
@@ -118,7 +118,7 @@ class _Writer:
         self._folder = folder
         self._trusted = trusted
         self._files = 0
-        self._reader = _Reader(None, WrittenFiles(folder), None, trusted)
+        self._reader = _Reader(None, _Written(folder), None, trusted)
         self._is_compared = False
         self.used: list[str] = []
 
@@ -253,18 +253,16 @@ class _Writer:
         return {"$artifact": value.id}
 
 
-class WrittenFiles:
-    """The files of a result in a folder that was just written."""
+class _Written:
+    """The files of a folder that was just written."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def read(self, path: str) -> OwnBuffer:
-        """As `ResultFiles.read`."""
         return read_file(self._folder / path)
 
     def path(self, path: str) -> Path:
-        """As `ResultFiles.path`."""
         return self._folder / path
 
 
@@ -326,6 +324,11 @@ class _Reader:
 
         return plotly.io.from_json(bytes(self._files.read(name)).decode())
 
+    def path(self, name: Any) -> Path:
+        if not isinstance(name, str):
+            raise DataLoss(f"The result has a path that is no text but {name!r}: it is damaged or made up.")
+        return self._files.path(name)
+
     def artifact(self, id_: str) -> Any:
         if self._client is None:
             raise InvalidArgument("the result has an artifact inside of what is compared when it is written")
@@ -385,7 +388,7 @@ _READERS: dict[str, Callable[[_Reader, Any], Any]] = {
     "$skops": lambda self, name: self.file("skops", name),
     "$figure": _Reader.matplotlib,
     "$plotly": _Reader.plotly,
-    "$path": lambda self, name: self._files.path(name),
+    "$path": _Reader.path,
     "$large_bytes": lambda self, name: bytes(self._files.read(name)),
     "$large_bytearray": lambda self, name: bytearray(self._files.read(name)),
     "$artifact": _Reader.artifact,

@@ -11,7 +11,7 @@ from pathlib import Path
 from blake3 import blake3
 
 from xpstore._files.manifest import tree_digest
-from xpstore.errors import NotFound
+from xpstore.errors import DataLoss, NotFound
 from xpstore.v1 import artifact_pb2 as pb
 
 SUFFIX = ".small"
@@ -41,8 +41,13 @@ class SmallCopy:
         return bytearray(self._data)
 
     def path(self, path: str) -> Path:
-        """Raises NotFound: results that have paths have more than one file."""
-        raise NotFound(f"The result has no file {path!r}.", reason="NOT_FOUND")
+        """Raises DataLoss: a result that has paths has more than one file."""
+        raise no_such_path(path)
+
+
+def no_such_path(path: str) -> DataLoss:
+    """The error of a result that says it has a path, and has no such file."""
+    return DataLoss(f"The result names the path {path!r}, and has nothing of that path: it is damaged or made up.")
 
 
 def is_small(entries: list[pb.ManifestEntry]) -> bool:

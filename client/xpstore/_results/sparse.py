@@ -3,11 +3,16 @@
 from collections.abc import Callable
 from typing import Any
 
-from xpstore._identity.estimators import LAYOUTS
 from xpstore._results.frames import ResultReader, ResultWriter
 
-# Of lil the parts are lists, which it does not take back.
-_PARTS = {layout: parts for layout, parts in LAYOUTS.items() if layout != "lil"}
+# What each layout is made of.
+_PARTS = {
+    "csr": ("data", "indices", "indptr"),
+    "csc": ("data", "indices", "indptr"),
+    "bsr": ("data", "indices", "indptr"),
+    "coo": ("data", "coords"),
+    "dia": ("data", "offsets"),
+}
 
 
 def encode(value: Any, out: ResultWriter) -> Any:
@@ -19,10 +24,9 @@ def encode(value: Any, out: ResultWriter) -> Any:
     kind = type(value)
     if getattr(sparse, kind.__name__, None) is not kind:  # of a class of the program
         return None
-    arrays = [out.walk(getattr(value, part)) for part in _PARTS[value.format]]
-    # Of coo it is an attribute, which says that nothing is there twice; the others find it out when they are asked.
-    is_canonical = bool(vars(value).get("has_canonical_format"))
-    return {"$sparse": [kind.__name__, list(value.shape), arrays, is_canonical]}
+    return {
+        "$sparse": [kind.__name__, list(value.shape), [out.walk(getattr(value, part)) for part in _PARTS[value.format]]]
+    }
 
 
 def _read(parts: list[Any], reader: ResultReader) -> Any:

@@ -1,8 +1,9 @@
 """Where a server is: what users write, as gRPC takes it."""
 
 import ipaddress
+import os
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from xpstore.errors import InvalidArgument
 
@@ -26,13 +27,16 @@ def parse_address(api_url: str) -> Address:
     Raises:
         InvalidArgument: the URL is malformed, or would send the key in plaintext beyond loopback.
     """
+    name = "XPSTORE_API_URL" if api_url == os.environ.get("XPSTORE_API_URL") else "api_url"
     if api_url.startswith("unix:"):
-        return Address(api_url, is_loopback=True, is_tls=False)
+        # gRPC reads it as a URL: a path with # or ? or % would be another one.
+        path = quote(os.fsencode(api_url.removeprefix("unix:")))
+        return Address(f"unix:{path}", is_loopback=True, is_tls=False)
     scheme, separator, rest = api_url.partition("://")
     if not separator:
         scheme, rest = "", api_url
     if scheme not in ("", "http", "https", "grpc", "grpcs"):
-        raise InvalidArgument(f"api_url = {api_url!r}: use host:port, https://host, grpcs://host:port or unix:path")
+        raise InvalidArgument(f"{name} = {api_url!r}: use host:port, https://host, grpcs://host:port or unix:path")
     try:
         parts = urlsplit(f"//{rest}")
         host, port = parts.hostname or "", parts.port
@@ -41,12 +45,12 @@ def parse_address(api_url: str) -> Address:
     except ValueError:
         host, port = "", None
     if not host or not all(character.isalnum() or character in "-._:" for character in host):
-        raise InvalidArgument(f"api_url = {api_url!r}: write host:port or https://host, without a user or a path")
+        raise InvalidArgument(f"{name} = {api_url!r}: write host:port or https://host, without a user or a path")
     is_loopback = _is_loopback(host)
     is_tls = scheme in ("https", "grpcs") or (not scheme and not is_loopback)
     if not is_tls and not is_loopback:
         raise InvalidArgument(
-            f"api_url = {api_url!r}: the API key would travel in plaintext; use https:// or grpcs:// beyond loopback"
+            f"{name} = {api_url!r}: the API key would travel in plaintext; use https:// or grpcs:// beyond loopback"
         )
     port = port or (443 if scheme == "https" else DEFAULT_PORT)
     return Address(f"[{host}]:{port}" if ":" in host else f"{host}:{port}", is_loopback, is_tls)

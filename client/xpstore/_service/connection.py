@@ -10,6 +10,7 @@ import grpc
 
 from xpstore._service import embedded
 from xpstore._service.address import parse_address
+from xpstore._service.breaking import check_threads
 from xpstore._service.channel import Stubs, open_channel
 from xpstore._service.retry import Attempts
 from xpstore.errors import DeadlineExceeded, Error, Unavailable, from_rpc
@@ -170,6 +171,7 @@ class Connection:
             Error: the typed error of the answer; Unavailable if it was broken off.
         """
         metadata = self.metadata
+        check_threads()
         try:
             yield method.future(iter(messages), timeout=STREAM_SECONDS, metadata=metadata)
         except grpc.RpcError as error:

@@ -20,7 +20,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from xpstore.errors import Unavailable
+from xpstore._machine.settings import home_folder
+from xpstore.errors import InvalidArgument, Unavailable
+from xpstore.format.text import printable
 
 START_SECONDS = 20.0
 POLL_SECONDS = 0.02
@@ -28,15 +30,23 @@ POLL_SECONDS = 0.02
 HOME_IN_USE = 75
 LOG_LINES = 10
 LOG_BYTES = 10 << 20
+# Files of the home that are read and believed.
+BELIEVED = ("server.json", "admin.key")
 # Modules of the extra `server`: the package itself comes with every install.
 SERVER_NEEDS = ("alembic", "grpc_health", "minio", "pydantic_settings", "sqlmodel", "typer", "zstandard")
 
 
 def home() -> Path:
-    """The folder of this user's embedded service; it may not exist yet."""
-    given = os.environ.get("XPSTORE_HOME")
-    data = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
-    return Path(given or Path(data) / "xpstore").expanduser().resolve()
+    """The folder of this user's embedded service; it may not exist yet.
+
+    Raises:
+        InvalidArgument: this user has none; the message names the cure.
+    """
+    folder = home_folder()
+    try:
+        return folder.resolve()
+    except (OSError, RuntimeError) as error:  # links that lead to each other
+        raise InvalidArgument(f"XPSTORE_HOME = {str(folder)!r}: is no folder ({error})") from None
 
 
 def ensure(folder: Path | None = None, timeout_seconds: float = START_SECONDS) -> tuple[str, str]:
@@ -52,12 +62,26 @@ def ensure(folder: Path | None = None, timeout_seconds: float = START_SECONDS) -
         Unavailable: the server does not start; the message has the last lines of its log, or the cure.
     """
     folder = folder or home()
-    address = _running(folder)
+    address = None
+    if os.name != "nt" and os.path.lexists(folder):
+        _make_private(folder)  # before anything in it is believed: somebody else may have put it there
+        address = _running(folder)
     if address is None:
         _check_platform()
         _make_private(folder)
         address = _start_once(folder, time.monotonic() + timeout_seconds)
     return _read_key(folder), address
+
+
+def find() -> tuple[str, str] | None:
+    """Key and address of the embedded service if it runs. Nothing is started, and no folder is made.
+
+    Raises:
+        Unavailable: it runs, but its key cannot be read.
+    """
+    folder = home()
+    address = _running(folder)
+    return None if address is None else (_read_key(folder), address)
 
 
 def _running(folder: Path) -> str | None:
@@ -108,13 +132,39 @@ def _check_platform() -> None:
 
 
 def _make_private(folder: Path) -> None:
+    """Makes the home, and sees to it that it and what is in it are this user's and nobody else's to write.
+
+    Raises:
+        Unavailable: they are not, or it cannot be made.
+    """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if _is_private(folder):
-            return
+        is_own = _is_private(folder)
+        strangers = [entry.name for entry in os.scandir(folder) if not _is_own(entry)] if is_own else []
     except OSError as error:
-        raise Unavailable(f"{folder}, the embedded service's home, cannot be made: {error}") from None
-    raise Unavailable(f"{folder}, the embedded service's home, must be yours alone: chmod 700 it or set XPSTORE_HOME.")
+        raise Unavailable(
+            f"{folder}, the embedded service's home, cannot be made ({error}): set XPSTORE_HOME."
+        ) from None
+    if not is_own:
+        cure = "chmod 700 it or set XPSTORE_HOME."
+        raise Unavailable(f"{folder}, the embedded service's home, must be yours alone: {cure}")
+    if strangers:
+        what = f"{strangers[0]!r}, which somebody else made or can write to"
+        cure = "make it yours alone, remove it, or set XPSTORE_HOME."
+        raise Unavailable(f"{folder}, the embedded service's home, has {what}: {cure}")
+
+
+def _is_own(entry: "os.DirEntry[str]") -> bool:
+    """Whether what is in the home is this user's, and what is believed of it nobody else's to write."""
+    try:
+        if entry.stat(follow_symlinks=False).st_uid != os.getuid():
+            return False
+        if entry.name not in BELIEVED:
+            return True
+        status = entry.stat()
+    except FileNotFoundError:  # a server tidies up
+        return True
+    return status.st_uid == os.getuid() and not status.st_mode & 0o022
 
 
 def _start_once(folder: Path, deadline: float) -> str:
@@ -132,7 +182,11 @@ def _start_lock(folder: Path) -> Iterator[bool]:
     """Says whether this process may start the server: of many that call at once, one does and the others look on."""
     import fcntl  # not on Windows
 
-    with open(folder / "start.lock", "a") as file:
+    try:
+        file = open(folder / "start.lock", "a")  # noqa: SIM115  # closed below
+    except OSError as error:
+        raise Unavailable(f"{folder}, the embedded service's home, cannot be written to: {error.strerror}") from None
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -199,7 +253,7 @@ def _tail(folder: Path, start: int) -> str:
             lines = file.read().decode(errors="replace").splitlines()
     except OSError as error:
         return str(error)
-    return "\n".join(["", *lines[-LOG_LINES:]]) + f"\n({log})"
+    return "\n".join(["", *map(printable, lines[-LOG_LINES:])]) + f"\n({log})"
 
 
 def _read_key(folder: Path) -> str:

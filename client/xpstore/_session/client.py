@@ -4,11 +4,14 @@ import os
 import time
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakValueDictionary
 
+from xpstore._machine.relative import fix_paths
 from xpstore._service import embedded
 from xpstore._service.connection import TIMEOUT_SECONDS, Connection
 from xpstore._service.retry import LAST_ATTEMPT_SECONDS
 from xpstore._session.order import is_ordered
+from xpstore._values.ids import new_id
 from xpstore.errors import InvalidArgument, Unauthenticated
 
 if TYPE_CHECKING:
@@ -20,6 +23,9 @@ T = TypeVar("T")
 
 # The key of a client that needs none.
 OFFLINE_KEY = "offline"
+# Joins a server for a client that was sent. Where the session is, `current.py` says how.
+joining: list[Callable[[str, str], "ClientBase"]] = []
+_living: "WeakValueDictionary[str, ClientBase]" = WeakValueDictionary()
 
 
 class ClientBase(Connection):
@@ -41,8 +47,11 @@ class ClientBase(Connection):
         offline: bool = False,
         strict: bool = False,
     ) -> None:
+        fix_paths()
         api_key = api_key if api_key is not None else os.environ.get("XPSTORE_API_KEY")
         api_url = api_url if api_url is not None else os.environ.get("XPSTORE_API_URL")
+        if api_url is not None and api_url.startswith("unix:") and not api_url.startswith("unix:/"):
+            api_url = f"unix:{os.path.abspath(api_url.removeprefix('unix:'))}"  # it is connected to later, and again
         if not timeout_seconds > 0:
             raise InvalidArgument(f"timeout_seconds = {timeout_seconds!r}: must be positive")
         home = embedded.home() if api_url is None else None
@@ -55,11 +64,26 @@ class ClientBase(Connection):
         if not api_key or not api_key.isascii() or not api_key.isprintable():
             raise Unauthenticated("api_key is missing or malformed: pass api_key or set XPSTORE_API_KEY")
         super().__init__(api_key, api_url, timeout_seconds=timeout_seconds, home=home)
+        self._token = new_id()
+        _living[self._token] = self
         self._kept: dict[tuple[Any, int], Any] = {}
         self.offline = _offline_models() if offline else None
         self.recorder = _a_recorder(self, api_key, is_strict=strict)
         if not offline:
             self.check()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled by its server, never with its key: in another process it is the client that has that server there.
+
+        Raises:
+            TypeError: it is offline.
+        """
+        if self.offline is not None:
+            raise TypeError(
+                "What an offline client made cannot be pickled or copied, as only this process knows it: pass names "
+                "and hashes, and make it there after xpstore.init(offline=True)."
+            )
+        return _received, (self.server, self.api_url, self._token)
 
     def kept(self, make: Callable[["ClientBase"], T]) -> T:
         """What is kept with this client by what stands on it: made once in each process, a forked child has its own."""
@@ -120,6 +144,19 @@ class ClientBase(Connection):
         self.recorder.settle(seconds)
         return max(deadline - time.monotonic(), LAST_ATTEMPT_SECONDS)
 
+    def is_like(self, other: "ClientBase") -> bool:
+        """Whether another one has the same server and key, and neither is closed."""
+        return (
+            (self.server, self.api_url, self.api_key) == (other.server, other.api_url, other.api_key)
+            and (self.offline is None) == (other.offline is None)
+            and not (self.is_closed or other.is_closed)
+        )
+
+    def take_options(self, other: "ClientBase") -> None:
+        """Goes on with the options of another one that is like it, and with what that has just heard of the server."""
+        self.timeout_seconds, self._limits = other.timeout_seconds, other._limits
+        self.recorder.is_strict = other.recorder.is_strict
+
     def close(self) -> None:
         """Closes the connection, after what was logged is sent. Handles made from it stop working.
 
@@ -128,6 +165,33 @@ class ClientBase(Connection):
         """
         self.recorder.close()
         super().close()
+
+
+class _Sent(ClientBase):
+    """A client that was sent from another process: at its first use it becomes the one of its server here.
+
+    Not before: what a worker cannot unpickle ends it, and `init()` may come after what it is to be used with.
+    """
+
+    def __init__(self, server: str, api_url: str) -> None:
+        self._told = server, api_url
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or "_told" not in vars(self):
+            raise AttributeError(name)
+        joined = joining[0](*self._told)
+        # The same state: one connection, one spool. Threads may do this at once.
+        self.__dict__, self.__class__ = vars(joined), type(joined)  # type: ignore[assignment]
+        return getattr(self, name)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _received, (*self._told, "")
+
+
+def _received(server: str, api_url: str, token: str) -> ClientBase:
+    """A client that was pickled: that object itself, where it was."""
+    client = _living.get(token)
+    return client if client is not None and not client.is_closed else _Sent(server, api_url)
 
 
 def _offline_models() -> "OfflineModels":

@@ -1,6 +1,8 @@
-"""The session: one client and one current project, seen by every thread, overridden by context.
+"""The session: one client, and the current project of each context.
 
-What a process chose by itself, by `init()`, `set_project` or a `with` block, goes before what it was sent or inherited.
+The current project is that of the innermost block of the context, else that of `set_project`, else that of the only
+open block of the process, else what this process inherited or was sent. What a process chose by itself, by `init()`,
+`set_project` or a `with` block, goes before what it was sent or inherited.
 """
 
 import contextlib
@@ -8,44 +10,55 @@ import os
 import threading
 from collections.abc import Iterator
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Any
+from weakref import WeakSet
 
-from xpstore._session.client import ClientBase
+from xpstore._session import blocks
+from xpstore._session.blocks import Block
+from xpstore._session.client import ClientBase, joining
 from xpstore._session.origin import Origin, tell_workers
-from xpstore.errors import NotInitialized
+from xpstore.errors import NoProject, NotInitialized
 
-
-@dataclass(slots=True, eq=False)
-class _Place:
-    """A project, and the process that chose it by itself, 0 if none did: a forked child has it of its parent."""
-
-    project: Any = None  # a `ProjectBase` of `project.py`, which finds its client here
-    chosen_by: int = 0
-
-
-_NOWHERE = _Place()
+_NOWHERE = Block()
 
 _client: ClientBase | None = None
 _client_chosen_by = 0
 _joined: dict[str, ClientBase] = {}
+_made: WeakSet[ClientBase] = WeakSet()
 _lock = threading.Lock()
-_of_context: ContextVar[_Place] = ContextVar("xpstore_project", default=_NOWHERE)
-# Of the process the last one. Not one alone: of two tasks that enter in turn and leave in turn, the second would bring
-# back what the first has left.
-_of_process: list[_Place] = []
+# Of `set_project`, for the whole process; and the block of a context that it was called in, which it hides there.
+_chosen = _NOWHERE
+_hidden: ContextVar[Block | None] = ContextVar("xpstore_hidden", default=None)
+# Of the parent process.
+_inherited = _NOWHERE
 
 
 def set_client(client: ClientBase | None) -> ClientBase | None:
-    """Makes a client the session's, without a current project. Returns the one before."""
-    global _client, _client_chosen_by
+    """Makes a client the session's; another one than before starts without a project. Returns the one before."""
+    global _client, _client_chosen_by, _chosen, _inherited
     previous, _client = _client, client
     _client_chosen_by = os.getpid()
-    _of_process.clear()
-    _of_context.set(_NOWHERE)
+    if client is None or client is not previous:
+        _chosen = _inherited = _NOWHERE
+        blocks.forget()
     if client is not None:
-        tell_workers(here)
+        tell_workers(_here_if_any)
     return previous
+
+
+def set_made(made: ClientBase) -> ClientBase:
+    """Makes a client that `init()` made the session's; or the one that it made before for the same server and key.
+
+    So handles, open runs and, if that is the session's now, the project go on. One of another server or key goes on
+    too, for its handles: there are no more connections than servers and keys.
+    """
+    known = next((client for client in _made if client.is_like(made)), None)
+    if known is not None:
+        known.take_options(made)
+        made.close()
+    _made.add(known or made)
+    set_client(known or made)
+    return known or made
 
 
 def get_client() -> ClientBase:
@@ -68,52 +81,68 @@ def find_client() -> ClientBase | None:
     return _client
 
 
-def _place() -> _Place:
-    place = _of_context.get()
-    return place if place.project is not None else (_of_process[-1:] or [_NOWHERE])[0]
-
-
 def current_project() -> Any:
-    """The current project, None if there is none."""
+    """The current project, None if there is none.
+
+    Raises:
+        NoProject: this thread has no block, and others have blocks of several projects.
+    """
     return _place().project
 
 
-def set_current(project: Any) -> tuple[_Place, _Place]:
-    """Sets the project of this context and of the process; returns what `restore` needs to undo it."""
-    return _enter(_Place(project, os.getpid()))
+def _place() -> Block:
+    block = blocks.innermost()
+    if block is not None and (_chosen.project is None or block is not _hidden.get()):
+        return block
+    return _chosen if _chosen.project is not None else _place_of_others() or _inherited
 
 
-def _enter(place: _Place) -> tuple[_Place, _Place]:
-    before = _of_context.get()
-    _of_context.set(place)
-    _of_process.append(place)
-    return before, place
+def _place_of_others() -> Block | None:
+    """The only open block of the process: worker threads have no context of whoever made them."""
+    found = blocks.open_projects()
+    if len(found) > 1:
+        raise blocks.ambiguous(found, "this thread has none of its own")
+    return Block(found[0]) if found else None
 
 
-def restore(entered: tuple[_Place, _Place]) -> None:
-    """Undoes `set_current`."""
-    before, place = entered
-    _of_context.set(before)
-    with contextlib.suppress(ValueError):  # `init()` was called meanwhile
-        _of_process.remove(place)
+def set_current(project: Any) -> Block:
+    """Enters a block of a project in this context; returns what `restore` needs to leave it."""
+    return blocks.enter(project, chosen_by=os.getpid())
+
+
+restore = blocks.leave
 
 
 def choose(project: Any) -> None:
-    """Sets the project of this context and of the process for good."""
-    _of_process[:] = [_Place(project, os.getpid())]
-    _of_context.set(_of_process[0])
+    """Sets the project of all that have no block for good, and of this block; None for none."""
+    global _chosen
+    _chosen = Block(project, os.getpid())
+    _hidden.set(None if project is None else blocks.innermost())
 
 
 def set_of_process(project: Any) -> None:
     """Sets the project of the process where nothing else did."""
-    _of_process.insert(0, _Place(project))
+    global _inherited
+    _inherited = Block(project)
 
 
 def here() -> Origin | None:
-    """The session of this process and context, to be sent to another process; None without one."""
+    """The session of this process and context, to be sent to another process; None without one.
+
+    Raises:
+        NoProject: as `current_project` does.
+    """
     project = current_project()
     client = _client if project is None else project._client
     return None if client is None else Origin.of(client, project)
+
+
+def _here_if_any() -> Origin | None:
+    """The same for a child of whatever kind, which need not have to do with any project."""
+    try:
+        return here()
+    except NoProject:
+        return None if _client is None else Origin.of(_client, None)
 
 
 @contextlib.contextmanager
@@ -123,15 +152,22 @@ def working_for(origin: Origin | None) -> Iterator[None]:
     Raises:
         NotInitialized: the server wants a key that is not there.
     """
-    if origin is None or _place().chosen_by == os.getpid():
+    if origin is None or _has_chosen():
         yield
         return
     _join_parent()
-    entered = _enter(_Place(project_of(origin)))
+    block = blocks.enter(project_of(origin), chosen_by=0)
     try:
         yield
     finally:
-        restore(entered)
+        blocks.leave(block)
+
+
+def _has_chosen() -> bool:
+    try:
+        return _place().chosen_by == os.getpid()
+    except NoProject:
+        return False
 
 
 def project_of(origin: Origin) -> Any:
@@ -151,5 +187,40 @@ def _join(origin: Origin) -> ClientBase:
         is_own = _client is not None and _client_chosen_by == os.getpid()
         if _client is None or (_client.server != origin.server and not is_own):
             _client = _joined[origin.server] = _joined.get(origin.server) or origin.connect()
-            tell_workers(here)
+            tell_workers(_here_if_any)
         return _client
+
+
+def _join_server(server: str, api_url: str) -> ClientBase:
+    """The client of this process for handles that were sent: the session's, else one that joins their server."""
+    global _client
+    _join_parent()
+    with _lock:
+        if _client is not None and _client.server == server and not _client.is_closed:
+            return _client
+        client = _joined.get(server)
+        if client is None or client.is_closed:
+            client = _joined[server] = Origin(server, api_url, False, None).connect()
+        if _client is None:
+            _client = client
+            tell_workers(_here_if_any)
+        return client
+
+
+joining.append(_join_server)
+
+
+def _begin_in_child() -> None:
+    """A forked child inherits the project, and what it chooses by itself goes before that."""
+    global _lock, _chosen, _inherited
+    _lock = threading.Lock()
+    with contextlib.suppress(NoProject):
+        _inherited = Block(_place().project)
+    _chosen = _NOWHERE
+    if _hidden.get() is not None:
+        blocks.forget()
+    blocks.forget_others()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_in_child)

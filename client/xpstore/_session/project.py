@@ -31,6 +31,10 @@ class ProjectBase(Stamped):
     def _client(self) -> ClientBase:
         return self._given_client or current.get_client()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickled with the client that it has here, as `ClientBase` says."""
+        return {**vars(self), "_given_client": self._given_client or current.find_client()}
+
     def open(self) -> Self:
         """Creates the project or opens the one that has this id. Does nothing when it is open."""
         if self._opened is None:
@@ -79,24 +83,33 @@ class ProjectBase(Stamped):
         return f"Project(id={self._id!r}, name={name!r})"
 
 
+# What `XPSTORE_PROJECT` named, and the session that it was opened in.
+_named: tuple[str, ClientBase, Any] | None = None
+
+
 def get_project() -> Any:
     """Returns the current project: of this context, else of the process, else the one `XPSTORE_PROJECT` names.
 
     Raises:
         NotInitialized: `init()` was not called.
-        NoProject: there is none.
+        NoProject: there is none, or there are several and it is none of this thread's.
     """
     project = current.current_project()
     if project is None:
         client = current.get_client()
         project = current.current_project()  # in a worker process that of its parent came with the client
-    if project is None:
-        named = os.environ.get("XPSTORE_PROJECT")
-        if not named:
-            raise NoProject(
-                "There is no current project: use `with Project(id, name):`, set_project(Project(id, name)), or the "
-                "variable XPSTORE_PROJECT."
-            )
-        project = handle(ProjectBase(named, client=client)._wire, client)
-        current.set_of_process(project)
-    return project
+    return project if project is not None else _of_environment(client)
+
+
+def _of_environment(client: ClientBase) -> Any:
+    global _named
+    name = os.environ.get("XPSTORE_PROJECT")
+    if not name:
+        raise NoProject(
+            "There is no current project: use `with Project(id, name):`, set_project(Project(id, name)), which lasts "
+            "for the whole session, or the variable XPSTORE_PROJECT."
+        )
+    named = _named
+    if named is None or named[:2] != (name, client):
+        named = _named = name, client, handle(ProjectBase(name, client=client)._wire, client)
+    return named[2]

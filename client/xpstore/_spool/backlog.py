@@ -150,7 +150,19 @@ class Backlog:
         self.save(is_synced=True)
 
     def save(self, *, is_synced: bool = False) -> None:
-        """Writes the state."""
+        """Writes the state.
+
+        Raises:
+            OSError: the disk does not take what must be on it, as the server would not know it again.
+        """
+        try:
+            self._write_state(is_synced)
+        except OSError as error:
+            if is_synced:
+                raise
+            log.debug("The disk does not take how far the spool was sent: %s", error)
+
+    def _write_state(self, is_synced: bool) -> None:
         new = self._folder / "state.new"
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:

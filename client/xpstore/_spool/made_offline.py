@@ -5,14 +5,18 @@ model are made or opened, and the outcome is kept beside the spool before anythi
 afterwards stays deleted: nothing lands in another project of the same id.
 """
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
 from xpstore._service.connection import Connection
 from xpstore._spool.backlog import Backlog
 from xpstore._spool.record import Target
+from xpstore._values.configs import difference
 from xpstore.errors import AlreadyExists, InvalidArgument, NotFound
 from xpstore.v1 import experiment_pb2, model_pb2, project_pb2
+
+log = logging.getLogger("xpstore")
 
 Call = Callable[[Callable[..., Any], Any], Any]
 GONE = ""
@@ -63,9 +67,18 @@ class MadeOffline:
         if made not in became:
             request.allow_existing = True
             try:
-                becomes = str(getattr(getattr(self._call(method, request), field), key))
+                answer = getattr(self._call(method, request), field)
+                becomes = str(getattr(answer, key))
+                if field == "model" and request.config_json != "{}":
+                    _tell_difference(answer, request)
             except (NotFound, InvalidArgument, AlreadyExists) as error:
                 self.reasons[made] = str(error)
                 becomes = GONE
             self._backlog.note(made, becomes)
         return became[made]
+
+
+def _tell_difference(model: model_pb2.Model, request: model_pb2.CreateModelRequest) -> None:
+    """Another program may have made a model of this hash first, with another config."""
+    if told := difference(model.config_json, request.config_json):
+        log.warning("Model %r keeps the config it was made with: %s.", request.hash, told)

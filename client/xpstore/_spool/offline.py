@@ -9,12 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 from xpstore._spool.record import Target
-from xpstore._values.checks import MAX_NAME_LENGTH, to_name
+from xpstore._values.checks import MAX_HASH_LENGTH, MAX_NAME_LENGTH, to_name
 from xpstore._values.times import now_us
 from xpstore.errors import AlreadyExists, NotFound, Unavailable
 from xpstore.v1 import experiment_pb2, model_pb2, project_pb2
-
-MAX_HASH_LENGTH = 1_024
 
 
 class OfflineModels:

@@ -4,14 +4,19 @@ import atexit
 import contextlib
 import logging
 import os
-import sys
 import threading
 import weakref
+from collections.abc import Callable
 from hashlib import sha256
+from typing import Any
 
+from xpstore._machine.ending import INTERRUPTED_SECONDS, is_child, is_interrupted
+from xpstore._machine.settings import setting
 from xpstore._service.connection import Connection
+from xpstore._spool.backlog import Backlog
 from xpstore._spool.record import RecordType, Target
 from xpstore._spool.sender import Sender
+from xpstore._spool.shipper import Shipper
 from xpstore._spool.spool import Spool
 from xpstore._values.ids import new_id
 from xpstore.errors import Error, Unavailable
@@ -22,10 +27,41 @@ log = logging.getLogger("xpstore")
 # How long a program that ends waits for its sender, and how long if the server does not answer.
 EXIT_SECONDS = 10.0
 AWAY_SECONDS = 2.0
+# And for the call that sends what is logged after that.
+LATE_SECONDS = 2.0
+
+
+class LateSpool(Spool):
+    """A spool for one record, logged when the program has ended.
+
+    Each record has one: threads that hold a lock may stand still by now.
+    """
+
+    def __init__(self, ship: Callable[[Spool], None], server: str, header: dict[str, Any], *, is_strict: bool) -> None:
+        super().__init__(new_id(), server, header, is_strict=is_strict)
+        self._ship = ship
+
+    def point(self, *record: Any) -> None:
+        """Takes and sends it."""
+        super().point(*record)
+        self._ship(self)
+
+    def of_series(self, *record: Any) -> None:
+        """Takes and sends it."""
+        super().of_series(*record)
+        self._ship(self)
+
+    def of_model(self, *record: Any) -> None:
+        """Takes and sends it."""
+        super().of_model(*record)
+        self._ship(self)
 
 
 class Recorder:
     """The spool and the sender of one client.
+
+    When the program ends everything is sent. What is logged still later, by `__del__`, a suspended generator, functions
+    of `atexit` or a daemon thread, is sent by whoever logs it, one by one.
 
     Args:
         connection: what is logged goes through it.
@@ -33,6 +69,10 @@ class Recorder:
         api_key: so that another key's records are left to it; the spool keeps its digest.
         is_offline: whether what is logged waits for `xpstore sync`.
         is_strict: whether to raise when the disk bound is met.
+
+    Attributes:
+        has_forked: whether children may have logged since.
+        before_end: what is done when the program ends, before the last is sent.
     """
 
     def __init__(self, connection: Connection, server: str, api_key: str, *, is_offline: bool, is_strict: bool) -> None:
@@ -43,12 +83,17 @@ class Recorder:
         self._is_strict = is_strict
         self._dropped_count = 0
         self._is_closed = False
+        self._is_over = False
+        self._is_away = False
         self.has_forked = False
+        for name in ("XPSTORE_SPOOL_MIB", "XPSTORE_SPOOL_FSYNC_SECONDS"):
+            setting(name, 0)  # a broken one is told now, and not by the first call that logs
         self._start_anew()
         _recorders.add(self)
 
     def _start_anew(self) -> None:
         self._lock = threading.Lock()
+        self.before_end: set[Callable[[], None]] = set()
         self._targets: dict[str, Target] = {}
         self._spool: Spool | None = None
         self._sender: Sender | None = None
@@ -75,9 +120,10 @@ class Recorder:
         with self._lock:
             if self._is_closed:
                 raise Unavailable("This client is closed.")
+            if self._is_over:
+                return LateSpool(self._ship_late, self.server, self._header, is_strict=self._is_strict)
             if self._spool is None:
-                header = {"owner": self._owner, "is_offline": self._is_offline}
-                spool = Spool(new_id(), self.server, header, is_strict=self._is_strict)
+                spool = Spool(new_id(), self.server, self._header, is_strict=self._is_strict)
                 if not self._is_offline:
                     self._sender = Sender(self._connection, spool, self._owner)
                     with contextlib.suppress(RuntimeError):  # at the very end of a program no thread starts any more
@@ -87,6 +133,10 @@ class Recorder:
                 self.__dict__["point"] = spool.point
             return self._spool
 
+    @property
+    def _header(self) -> dict[str, Any]:
+        return {"owner": self._owner, "is_offline": self._is_offline}
+
     def target(self, model_id: str, project_uid: str) -> Target:
         """The target of an online model's records."""
         return self._targets.get(model_id) or self._targets.setdefault(model_id, Target(model_id, project_uid))
@@ -94,6 +144,18 @@ class Recorder:
     def event(self, target: Target, event: ingest_pb2.EventRecord) -> None:
         """Takes what is recorded of a model beside its points."""
         self.spool.of_model(RecordType.EVENT, target, event.SerializeToString())
+
+    @property
+    def is_strict(self) -> bool:
+        """Whether to raise when the disk bound is met."""
+        return self._is_strict
+
+    @is_strict.setter
+    def is_strict(self, is_strict: bool) -> None:
+        with self._lock:
+            self._is_strict = is_strict
+            if self._spool is not None:
+                self._spool.is_strict = is_strict
 
     @property
     def dropped_count(self) -> int:
@@ -112,7 +174,7 @@ class Recorder:
 
     def settle(self, timeout_seconds: float) -> None:
         """Sends what is pending, before a call that must find it."""
-        if self._sender is None and self.has_forked and not self._is_closed:
+        if self._sender is None and self.has_forked and not self._is_closed and not self._is_over:
             self._open()  # children may have logged, and be gone
         if self._sender is not None:
             self._sender.settle(timeout_seconds, is_adopting=self.has_forked)
@@ -132,14 +194,32 @@ class Recorder:
         """Sends what is pending in a short time, and lets go of the spool: what stays is sent by another client."""
         with self._lock:
             self._is_closed = True
-            spool, sender = self._spool, self._sender
+        self._send_last()
+
+    def finish(self) -> None:
+        """At the end of the program: as `close`, but what is logged later is taken, and sent at once."""
+        for action in list(self.before_end):
+            action()
+        if not self._is_offline and not self._is_closed:
+            self._prepare_late()
+        with self._lock:
+            self._is_over = True
+        self._send_last()
+
+    def _send_last(self) -> None:
+        spool, sender = self._spool, self._sender
         if spool is None:
             return
+        seconds, grace = (INTERRUPTED_SECONDS,) * 2 if is_interrupted() else (EXIT_SECONDS, AWAY_SECONDS)
         try:
             if sender is not None and not sender.is_done:
-                sender.flush(EXIT_SECONDS, is_adopting=False, grace_seconds=AWAY_SECONDS)
+                sender.flush(seconds, is_adopting=False, grace_seconds=grace)
         except Error as error:
+            self._is_away = True
             log.warning("Not everything that was logged is sent: %s", error)
+        except KeyboardInterrupt:
+            self._is_away = True
+            log.warning("Interrupted, so not everything that was logged is sent. It stays in %s.", spool.folder.parent)
         self._dropped_count = self.dropped_count
         if sender is not None:
             sender.stop()
@@ -153,6 +233,26 @@ class Recorder:
                 spool.sync()
         spool.close()
 
+    def _prepare_late(self) -> None:
+        """Imports what sending needs while it can be imported."""
+        stubs = self._connection.stubs
+        stubs.ingest_batch, stubs.ingest_batches, stubs.runs, stubs.projects, stubs.experiments, stubs.models  # noqa: B018
+
+    def _ship_late(self, spool: Spool) -> None:
+        """Sends what was logged after the end. What cannot be sent stays: the next client of this server sends it."""
+        if self._is_offline or self._is_away:
+            return spool.close()
+        shipper, backlog = Shipper(self._connection, LATE_SECONDS), Backlog(spool.folder, spool)
+        try:
+            while shipper.ship(backlog):
+                pass
+            backlog.remove()
+        except Exception as error:  # the server is away, or the interpreter is taken down
+            self._is_away = True
+            with contextlib.suppress(Exception):
+                log.warning("What is logged at the end of the program stays in the spool: %s", error)
+        spool.close()
+
     def begin_in_child(self) -> None:
         """A forked child is a writer of its own."""
         spool = self._spool
@@ -164,11 +264,10 @@ class Recorder:
 
 def _finish_with_process(recorder: Recorder) -> None:
     """A child of multiprocessing leaves without the functions of `atexit`, but with those of its own."""
-    process = sys.modules.get("multiprocessing.process")
-    if process is not None and process.parent_process() is not None:
+    if is_child():
         from multiprocessing.util import Finalize  # here, as few programs are children of multiprocessing
 
-        Finalize(recorder, recorder.close, exitpriority=0)
+        Finalize(recorder, recorder.finish, exitpriority=0)
 
 
 _recorders: "weakref.WeakSet[Recorder]" = weakref.WeakSet()
@@ -177,7 +276,7 @@ _recorders: "weakref.WeakSet[Recorder]" = weakref.WeakSet()
 @atexit.register
 def _finish() -> None:
     for recorder in list(_recorders):
-        recorder.close()
+        recorder.finish()
 
 
 def _go_on_in_parent() -> None:

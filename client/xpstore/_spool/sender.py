@@ -208,7 +208,7 @@ class Sender:
             is_new, self._is_away = not self._is_away, True
             self._failure = error
             self._condition.notify_all()
-        if is_new:
+        if is_new and not self._is_stopping:  # who stops it says so
             log.warning("What was logged stays in the spool for now, and is sent later: %s", error)
         self._backoff = min(self._backoff * 2, LONGEST_BACKOFF_SECONDS) * _random.uniform(0.75, 1.0)
         if isinstance(error, Unavailable):

@@ -43,14 +43,19 @@ KEY_ERRORS = (Unauthenticated, PermissionDenied)
 class Shipper:
     """Ships records of any writers, one batch at a time.
 
+    Args:
+        connection: to the server.
+        call_seconds: how long one call may take.
+
     Attributes:
         shipped_count: records that the server has, or refused for good.
         dropped_count: those of them that it will never have.
         calling: held while a call is under way.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, call_seconds: float = CALL_SECONDS) -> None:
         self._connection = connection
+        self._call_seconds = call_seconds
         self._made_offline: dict[str, MadeOffline] = {}
         self._limit_bytes = BATCH_BYTES
         self._careful_calls = 0
@@ -190,7 +195,7 @@ class Shipper:
 
     def _call(self, method: Callable[..., Any], request: Any) -> Any:
         with self.calling:
-            return self._connection.once(method, request, CALL_SECONDS)
+            return self._connection.once(method, request, self._call_seconds)
 
 
 def _count(share: Share, target: Target) -> int:

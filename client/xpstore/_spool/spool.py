@@ -39,7 +39,7 @@ from xpstore._spool.record import (
 )
 from xpstore._spool.segment import Segment, make_folder, make_segment, server_folder, size_bytes
 from xpstore._values.checks import to_name, to_step
-from xpstore.errors import ResourceExhausted
+from xpstore.errors import InvalidArgument, ResourceExhausted, Unavailable
 from xpstore.format.messages import Buffer
 
 log = logging.getLogger("xpstore")
@@ -103,12 +103,14 @@ class Spool:
 
     def __init__(self, writer_id: str, server: str, header: dict[str, Any], *, is_strict: bool) -> None:
         self.writer_id = writer_id
-        self.root = spool_folder()
+        self.root = Path(os.devnull)
+        self._fault: Exception | None = None
         self._limit_bytes = int(setting("XPSTORE_SPOOL_MIB", DEFAULT_LIMIT_MIB) * (1 << 20))
-        self._is_strict = is_strict
+        self.is_strict = is_strict
         self._lock = threading.Lock()
         self._losses = _Losses()
         self._full_until = 0.0
+        self._is_closed = False
         self._series: dict[tuple[str, str, str | None], _Known] = {}
         self._targets: dict[str, int] = {}
         self._counters: dict[str, _Counter] = {}
@@ -121,12 +123,20 @@ class Spool:
         self.folder, self._lock_descriptor = self._claim(server, header)
 
     def _claim(self, server: str, header: dict[str, Any]) -> tuple[Path, int]:
-        try:
-            return make_folder(server_folder(self.root, server), self.writer_id, header)
-        except OSError as error:
-            self.root = Path(tempfile.mkdtemp(prefix="xpstore-spool-"))
-            log.warning("The spool is in %s, where nobody will look for it later: %s", self.root, error)
-            return make_folder(server_folder(self.root, server), self.writer_id, header)
+        """Makes this writer's folder, in a temporary one if need be; without any, nothing that is logged has room."""
+        reason: Exception | None = None
+        for root in (spool_folder, _temporary_folder, _memory_folder):
+            try:
+                self.root = root()
+                claimed = make_folder(server_folder(self.root, server), self.writer_id, header)
+            except (OSError, InvalidArgument) as error:
+                reason = reason or error
+                continue
+            if reason is not None:
+                log.warning("The spool is in %s, where nobody will look for it later: %s", self.root, reason)
+            return claimed
+        self._fault = reason
+        return self.root / self.writer_id, os.open(os.devnull, os.O_RDONLY)
 
     @property
     def dropped_count(self) -> int:
@@ -220,6 +230,8 @@ class Spool:
         end = self._offset + size + definition_bytes
         if end <= self._ready:
             return True
+        if self._is_closed:  # while this thread was on its way here
+            raise Unavailable("This client is closed.")
         try:
             if self._segment is None or end > self._segment.size:
                 size += 2 * SLOT_BYTES + len(target.packed()) if target else 0
@@ -227,7 +239,7 @@ class Spool:
                 end = size
             self._get_ready(end)
         except (_Full, OSError) as error:
-            self._lose(error)
+            self._lose(self._fault or error)
             return False
         return True
 
@@ -244,14 +256,12 @@ class Spool:
         self._losses.count += 1
         if not isinstance(error, _Full):
             self._full_until = now + FULL_SECONDS
-        if self._is_strict:
-            raise ResourceExhausted(f"The spool {self.root} is full: {error}") from None
+        if self.is_strict:
+            raise ResourceExhausted(f"The spool {self.root} has no room: {error}") from None
         if now >= self._losses.reported_at + REPORT_SECONDS:
             self._losses.reported_at = now
-            log.warning("The spool %s is full, new records are dropped (%d so far): %s", *self._loss(error))
-
-    def _loss(self, error: Exception) -> tuple[Path, int, Exception]:
-        return self.root, self._losses.count, error
+            told = "The spool %s has no room, new records are dropped (%d so far): %s"
+            log.warning(told, self.root, self._losses.count, error)
 
     def _rotate(self, size: int) -> None:
         if time.monotonic() < self._full_until:
@@ -305,7 +315,7 @@ class Spool:
     def close(self) -> None:
         """Lets go of everything: files that are left can be adopted. Nothing is written any more."""
         with self._lock:
-            self._memory, self._ready, self._full_until = b"", -1, float("inf")
+            self._is_closed, self._memory, self._ready = True, b"", -1
             for segment in [*self._retired, *([self._segment] if self._segment else [])]:
                 segment.memory.close()
                 os.close(segment.descriptor)
@@ -316,3 +326,12 @@ class Spool:
         """Lets go of what a forked child got of its parent's, whose lock lives on in the parent's own descriptor."""
         self._lock = threading.Lock()
         self.close()
+
+
+def _temporary_folder() -> Path:
+    return Path(tempfile.mkdtemp(prefix="xpstore-spool-"))
+
+
+def _memory_folder() -> Path:
+    """Where a container that may write to no disk still may, on Linux."""
+    return Path(tempfile.mkdtemp(prefix="xpstore-spool-", dir="/dev/shm"))

@@ -17,6 +17,8 @@ from typing import Protocol, TypeVar
 from blake3 import blake3
 
 PATH_BYTES = 4_096
+# Raw bytes of a chunk. A client that believed what a server says of it would take any.
+CHUNK_BYTES = 1 << 20
 # Estimated bytes of one page: half of what the service takes.
 PAGE_BYTES = 512 << 10
 

@@ -178,6 +178,13 @@ def get_artifact(
     return row
 
 
+def check_type(tx: Transaction, project_uid: str, name: str, type_: str) -> None:
+    """Refuses another type than that of the versions a name has."""
+    row = tx.execute(_artifacts().where(named.c.project_uid == project_uid, named.c.name == name)).first()
+    if row is not None and row.type != type_:
+        raise InvalidArgument("draft.type", type_, f"{name!r} has the type {row.type!r}; a name has one type")
+
+
 def list_artifacts(
     tx: Transaction, project_uid: str, type_: str | None, page: Page
 ) -> tuple[list[Row[Any]], Key | None]:
@@ -208,7 +215,7 @@ def rename(tx: Transaction, principal: str, *, artifact_id: str, name: str, etag
         with tx.savepoint():
             revision.change(tx, named, row, {"name": name}, principal, etag)
     except IntegrityError:
-        hint = "A deleted artifact keeps its name: its numbers are never used again."
+        hint = "Choose another name. It may be that of a deleted artifact: that keeps it, so no number is used again."
         raise AlreadyExists("artifact", "name", name, hint) from None
     return get_artifact(tx, artifact_id=artifact_id)
 

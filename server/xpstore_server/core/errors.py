@@ -53,7 +53,8 @@ class AlreadyExists(ServiceError):
     reason = "ALREADY_EXISTS"
 
     def __init__(self, resource: str, field: str, value: Any, hint: str = "") -> None:
-        message = f"There is already a {resource} with {field} {shown(value)!r}. {hint}".rstrip()
+        article = "an" if resource[0] in "aeioA" else "a"
+        message = f"There is already {article} {resource} with {field} {shown(value)!r}. {hint}".rstrip()
         super().__init__(message, resource=resource, field=field, value=value)
 
 

@@ -206,9 +206,7 @@ class _Version:
         self.add_edges(tx, pack_ids)
         self._check_edges(tx)
         newest = artifact.newest(tx, owner.id)
-        if newest is not None and owner.type != draft.type:
-            fix = f"{draft.name!r} has the type {owner.type!r}; a name has one type"
-            raise InvalidArgument("draft.type", draft.type, fix)
+        artifact.check_type(tx, self.project_uid, draft.name, draft.type)
         same_id = None if draft.force else self._same(tx, owner, newest)
         version_id = same_id or self.id
         if same_id is not None:
@@ -302,6 +300,7 @@ def _prepare(
     for link in draft.links:
         artifact.check_link(tx, project_uid, link)
     artifact.check_used(tx, project_uid, draft.used_version_ids)
+    artifact.check_type(tx, project_uid, draft.name, draft.type)
     if completion is not None:
         lease.hold(tx, project_uid, completion)
     return None

@@ -326,6 +326,8 @@ def parse_url(database_url: str) -> URL:
         raise InvalidStoreURL(f"{_SETTING}: {url.get_backend_name()!r} is not supported; use sqlite or postgresql")
     if url.get_backend_name() == "sqlite" and not url.database:
         raise InvalidStoreURL(f"{_SETTING}: an in-memory SQLite database would lose everything; name a file")
+    if url.get_backend_name() == "sqlite" and url.query:
+        raise InvalidStoreURL(f"{_SETTING}: write %3F for a ? in the path of an SQLite file")
     return url
 
 

@@ -2,29 +2,9 @@
 
 from importlib.metadata import PackageNotFoundError, distribution
 
-from mltracker.adapters.experiments import Experiments
-from xpstore.experiment import Experiment
+from mltracker.getters import getallExperiments, getExperiment
 
 __all__ = ["getExperiment", "getallExperiments"]
-
-
-def getExperiment(name: str, path: object = None) -> Experiment:
-    """Returns the experiment of this name, creating it if there is none.
-
-    Args:
-        name: unique in the project.
-        path: ignored: the service knows where its data is.
-    """
-    return Experiments().get_or_create(name)
-
-
-def getallExperiments(path: object = None) -> list[Experiment]:
-    """Returns all experiments, oldest first.
-
-    Args:
-        path: ignored.
-    """
-    return Experiments().list()
 
 
 def _refuse_beside_real_package() -> None:

@@ -1,6 +1,6 @@
 """The place where packs rest, by its URL."""
 
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from xpstore_server.store.blobs.store import BlobStore
 from xpstore_server.store.errors import InvalidStoreURL
@@ -9,10 +9,12 @@ from xpstore_server.store.errors import InvalidStoreURL
 def open_blobs(blob_url: str, connections: int) -> BlobStore:
     """Opens `file:///folder` or `s3://KEY:SECRET@HOST:PORT/BUCKET?secure=true&region=`."""
     parts = urlsplit(blob_url)
+    if parts.scheme == "file" and (parts.query or parts.fragment):
+        raise InvalidStoreURL("XPSTORE_BLOB_URL: write %3F for a ? and %23 for a # in the path of a file:// URL")
     if parts.scheme == "file" and not parts.netloc and parts.path:
         from xpstore_server.store.blobs.disk import DiskBlobs  # here, as a server has one of the two
 
-        return DiskBlobs(parts.path)
+        return DiskBlobs(unquote(parts.path))
     if parts.scheme == "s3":
         from xpstore_server.store.blobs.minio import MinioBlobs  # here, as it brings urllib3 and more
 

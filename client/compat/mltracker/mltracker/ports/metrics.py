@@ -1,0 +1,5 @@
+"""Metrics, and their collection."""
+
+from xpstore.metric import Metric, Metrics
+
+__all__ = ["Metric", "Metrics"]

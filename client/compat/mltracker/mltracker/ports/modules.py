@@ -1,0 +1,5 @@
+"""Modules, and their collection."""
+
+from xpstore.module import Module, Modules
+
+__all__ = ["Module", "Modules"]

@@ -1,0 +1,46 @@
+"""Which service a command speaks to, and whether it may start one."""
+
+import os
+
+import xpstore
+from xpstore._service import embedded
+from xpstore.errors import Unavailable
+
+
+def ask() -> xpstore.Client:
+    """Connects to the service for a question: one that does not run is not started, and no folder is made.
+
+    Raises:
+        Unavailable: there is none, or it does not answer.
+    """
+    if _is_named():
+        return xpstore.init()
+    found = embedded.find()
+    if found is None:
+        raise _not_there()
+    return xpstore.init(*found)  # by its address: a client of the embedded service would start it again
+
+
+def use() -> xpstore.Client:
+    """Connects to the service to work with what it holds: the embedded one is started, if it holds anything.
+
+    Raises:
+        Unavailable: there is none, or it does not answer.
+    """
+    if not _is_named() and embedded.find() is None and not (embedded.home() / "xpstore.db").exists():
+        raise _not_there()
+    return xpstore.init()
+
+
+def _is_named() -> bool:
+    return "XPSTORE_API_KEY" in os.environ or "XPSTORE_API_URL" in os.environ
+
+
+def _not_there() -> Unavailable:
+    home = embedded.home()
+    if not home.is_dir():
+        return Unavailable(
+            f"no service runs, and {home} is not there: `xpstore put` or a program with `xpstore.init()` begins one; "
+            "XPSTORE_API_URL and XPSTORE_API_KEY name another."
+        )
+    return Unavailable(f"no service runs in {home}: `xpstore-server serve --home '{home}'` or any program starts it.")

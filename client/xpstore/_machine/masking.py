@@ -1,0 +1,93 @@
+"""Secrets in command lines: what follows names such as password or token is not kept, whatever way it is written."""
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+MASK = "***"
+# Shorter values of the environment stand in too many places to be told.
+LEAST_SECRET = 8
+
+# Of the words of a name, in lower case: what it is of, and what makes a number of it that is no secret.
+_SECRET = re.compile(
+    r"(.*(password|passwd|passphrase|secret|token|credential|apikey|accesskey|privatekey|secretkey)s?"
+    r"|keys?|pwds?|pass|pw|auth|authorization|bearer|creds?|cookies?|jwt|pat|psk|sas|sig|signature)"
+)
+_MEASURES = frozenset({"max", "min", "num", "n", "count", "limit", "length", "len", "size", "per", "total", "budget"})
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_NUMBER = re.compile(r"[-+]?[0-9][0-9_.]*([eE][-+]?[0-9]+)?")
+
+# A word of a command line that is an option, or name=value.
+_OPTION = re.compile(r"--?[A-Za-z][\w.-]*")
+_ASSIGNED = re.compile(r"([-+]{0,2}[A-Za-z_][\w.@/-]*)=(.*)", re.DOTALL)
+# Inside of a word: "name": "value", name=value, name: value, of JSON, code, queries and headers.
+_PAIR = re.compile(
+    r"""(?P<name>[A-Za-z_][\w.-]*)(?P<sign>\\?["'\]]*\s*(?:=>|:=|=|:(?!//))\s*)"""
+    r"""(?P<value>\\?"(?:[^"\\]|\\.)*"|\\?'(?:[^'\\]|\\.)*'|[^\s&;,"'})\]]+)""",
+    re.DOTALL,
+)
+_HEADER = re.compile(r"(?P<name>[A-Za-z][\w-]*)(?P<sign>\s*:(?!//)\s*)(?P<value>[^\r\n\"']+)")
+_SCHEME = re.compile(r"\b(bearer|basic)(\s+)[^\s\"']+", re.IGNORECASE)
+# Up to the last @: an @ in a password may not be encoded. A port is followed by a path, whose @ is another.
+_USERINFO = re.compile(r"(?<=://)(?:([^\s/:@\"']*):(?![0-9]+/)([^\s\"']*)|([^\s/:@\"']+))(?=@)")
+# Keys that tell themselves: ours, and those of services that programs of this field call.
+_KNOWN = re.compile(r"\b(xps_|hf_|gh[opsur]_|github_pat_|glpat-|sk-|xox[abps]-|AKIA|ASIA|AIza|eyJ)[A-Za-z0-9_.\-]{8,}")
+
+
+def masked(words: Sequence[str], environment: Mapping[str, str] = os.environ) -> list[str]:
+    """The words of a command line without the secrets in them: in doubt a word too many is masked.
+
+    Args:
+        words: as the program was given them.
+        environment: values of its variables that are secret by their name are masked wherever they stand.
+    """
+    known = [value for name, value in environment.items() if len(value) >= LEAST_SECRET and _is_secret(name, value)]
+    return [_without(word, known) for word in _after_names(words)]
+
+
+def _after_names(words: Sequence[str]) -> Iterator[str]:
+    """Masks the word after a name of its own: all up to the next option after a plural, or a header in pieces."""
+    name, is_first = "", False
+    for word in words:
+        if _OPTION.fullmatch(word) and (word.startswith("--") or len(word) == 2 or not name):
+            name, is_first = word, True
+        elif name in ("-u", "--user", "--proxy-user") and ":" in word:
+            yield f"{word.partition(':')[0]}:{MASK}"
+            name = ""
+            continue
+        elif name and _is_secret(name, word):
+            yield MASK
+            name, is_first = (name if name.endswith(("s", "S", ":")) else ""), False
+            continue
+        elif word.endswith(":") and _is_secret(word, ""):
+            name = word
+        elif is_first or not name.endswith(":"):
+            name = ""
+        yield word
+
+
+def _without(word: str, known: Sequence[str]) -> str:
+    if (found := _ASSIGNED.fullmatch(word)) and _is_secret(found[1], found[2]):
+        return f"{found[1]}={MASK}"
+    for secret in known:
+        word = word.replace(secret, MASK)
+    word = _USERINFO.sub(lambda one: MASK if one[3] is not None else f"{one[1]}:{MASK}", word)
+    word = _SCHEME.sub(rf"\1\2{MASK}", word)
+    word = _HEADER.sub(_masked_value, word)
+    word = _PAIR.sub(_masked_value, word)
+    return _KNOWN.sub(MASK, word)
+
+
+def _masked_value(found: "re.Match[str]") -> str:
+    value = found["value"]
+    if not _is_secret(found["name"], value.strip("\\\"'")):
+        return f"{found['name']}{found['sign']}{_PAIR.sub(_masked_value, value)}"  # --set=secret=...
+    quote = re.match(r"\\?[\"']", value)
+    return f"{found['name']}{found['sign']}{quote[0] + MASK + quote[0] if quote else MASK}"
+
+
+def _is_secret(name: str, value: str) -> bool:
+    words = [word.lower() for word in _WORDS.findall(name)]
+    if not any(_SECRET.fullmatch(word) for word in words):
+        return False
+    return not (_NUMBER.fullmatch(value) and not _MEASURES.isdisjoint(words))

@@ -1,0 +1,92 @@
+"""JSON text of Python values."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from math import isfinite
+from typing import Any
+
+from xpstore._values.checks import invalid, to_scalar
+
+MAX_JSON_BYTES = 1 << 20
+
+_ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+
+
+def to_json(field: str, value: Any, *, is_canonical: bool = False) -> str:
+    """JSON text of a value, as `plain` says it.
+
+    Args:
+        field: how an error names the value.
+        value: anything that JSON can say.
+        is_canonical: write equal values as equal texts, whatever the order of their keys.
+
+    Raises:
+        InvalidArgument: JSON cannot say it: NaN, an infinity, an object of a class of its own, keys that become one.
+    """
+    try:
+        text = json.dumps(
+            plain(value),
+            allow_nan=False,
+            ensure_ascii=False,
+            separators=(",", ":"),
+            sort_keys=is_canonical,
+            default=to_scalar,
+        )
+    except (TypeError, ValueError, RecursionError) as error:
+        raise invalid(field, value, f"must be JSON ({error})") from None
+    data = text.encode("utf-8", "backslashreplace")  # half a surrogate pair becomes its JSON escape
+    if len(data) > MAX_JSON_BYTES:
+        raise invalid(field, value, f"must have at most {MAX_JSON_BYTES} bytes as JSON, has {len(data)}")
+    text = data.decode()
+    if _ESCAPED_NUL.search(text):
+        raise invalid(field, value, "must not contain NUL")
+    return text
+
+
+def to_json_object(field: str, value: Any, *, is_canonical: bool = False) -> str:
+    """JSON text of a dictionary, "{}" of None."""
+    if value is not None and not isinstance(value, Mapping):
+        raise invalid(field, value, "must be a dictionary")
+    return to_json(field, {} if value is None else value, is_canonical=is_canonical)
+
+
+def plain(value: Any) -> Any:
+    """A value with the dictionaries and lists of JSON in it: keys are text, tuples are lists.
+
+    Raises:
+        TypeError: a key can be no text of JSON.
+        ValueError: two keys become one.
+    """
+    if isinstance(value, Mapping):
+        return dict(zip(to_keys(value), map(plain, value.values()), strict=True))
+    return [plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def to_keys(keys: Iterable[Any]) -> list[str]:
+    """Keys of a dictionary as JSON has them: numbers, True, False and None become its texts for them.
+
+    Raises:
+        TypeError: a key is of another kind.
+        ValueError: two of them become one: none may be lost.
+    """
+    texts: dict[str, Any] = {}
+    for key in keys:
+        text = _to_key(key)
+        if text in texts:
+            raise ValueError(f"the keys {texts[text]!r} and {key!r} are both {text!r} in JSON: name them apart")
+        texts[text] = key
+    return list(texts)
+
+
+def _to_key(key: Any) -> str:
+    if isinstance(key, str):
+        return str.__str__(key)  # of an enumeration its value, as JSON writes it
+    number = key
+    if callable(getattr(key, "item", None)):
+        with suppress(TypeError, ValueError, RuntimeError):
+            number = to_scalar(key)
+    if number is None or isinstance(number, int) or (isinstance(number, float) and isfinite(number)):
+        return json.dumps(number)
+    raise TypeError(f"the key {key!r} is a {type(key).__name__}: make it text")

@@ -1,0 +1,75 @@
+"""Trees that are deeper than Python recurses, and folders that many links lead to."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import xpstore
+from xpstore._files.scan import scan
+from xpstore.artifact import DirectoryArtifact
+from xpstore.errors import InvalidArgument
+
+DEPTH = 1_200  # with names of one letter a path of 2.4 kB: the longest that is promised has 4 KiB
+
+
+@pytest.fixture
+def shallow(tmp_path: Path) -> Iterator[Path]:
+    """A folder in which deep trees may be left: what removes folders after tests recurses too."""
+    yield tmp_path
+    subprocess.run(["rm", "-rf", *tmp_path.iterdir()], check=True)
+
+
+def dig(folder: Path, depth: int) -> Path:
+    for _ in range(depth):
+        folder /= "d"
+        folder.mkdir()
+    return folder
+
+
+def test_deep_tree_is_saved_and_comes_back(project: xpstore.Project, shallow: Path) -> None:
+    source = shallow / "source"
+    source.mkdir()
+    bottom = dig(source, DEPTH)
+    (bottom / "file").write_bytes(b"deep down")
+    (bottom / "empty").mkdir()
+    for folder in [*bottom.parents][:DEPTH:100]:  # with files on the way down too
+        (folder / "file").write_bytes(str(folder).encode())
+    saved = DirectoryArtifact.save(source, "deep")
+    target = saved.download(shallow / "target")
+    restored = target / bottom.relative_to(source)
+    assert (restored / "file").read_bytes() == b"deep down"
+    assert (restored.parents[100] / "file").read_bytes() == str(bottom.parents[100]).encode()
+    assert list((restored / "empty").iterdir()) == []
+    assert DirectoryArtifact.save(target, "deep") == saved
+
+
+def test_path_that_no_system_call_takes_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(InvalidArgument, match=r"cannot be read \(File name too long"):
+        scan(tmp_path / ("x" * 300))
+
+
+def test_link_that_leads_back_is_found_however_deep(shallow: Path) -> None:
+    source = shallow / "source"
+    source.mkdir()
+    bottom = dig(source, DEPTH)
+    (bottom / "back").symlink_to(source / "d")
+    with pytest.raises(InvalidArgument, match="this link leads back"):
+        scan(source)
+
+
+def test_every_way_through_links_is_a_path_of_its_own(tmp_path: Path) -> None:
+    folder = tmp_path / "0"
+    folder.mkdir()
+    (folder / "file").write_bytes(b"x")
+    for level in range(1, 11):
+        above = tmp_path / str(level)
+        above.mkdir()
+        for name in ("a", "b"):
+            (above / name).symlink_to(folder)
+        folder = above
+    paths = [source.path for source in scan(folder)]
+    assert len(set(paths)) == 1 << 10
+    assert paths == sorted(paths)
+    assert paths[0] == "a/" * 10 + "file"

@@ -1,0 +1,1 @@
+"""Searches of models: random ones, and what must come out."""

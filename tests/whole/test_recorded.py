@@ -1,0 +1,130 @@
+"""What a run records of its command line: no secrets, and nothing if that is asked for."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import xpstore
+from support.services import Server
+from xpstore._machine.environment import capture
+from xpstore._machine.masking import masked
+from xpstore.errors import InvalidArgument
+
+SECRET = "hunter2-Swordfish"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--password", SECRET],
+        [f"--db-password={SECRET}"],
+        ["--apiKey", SECRET],
+        ["-token", SECRET],
+        [f"API_TOKEN={SECRET}"],
+        [f"db.passwd={SECRET}"],
+        [f"+model.credentials={SECRET}"],
+        [f"--set=auth.secret={SECRET}"],
+        ["--secret-key", SECRET, "--lr", "1"],
+        ["--tokens", "first", SECRET],
+        ["--password", f"-{SECRET}"],
+        ["--password", f"two words {SECRET}"],
+        [f"--passphrase={SECRET} {SECRET}"],
+        [f"postgresql://u:{SECRET}@host/db"],
+        [f"--url=postgresql://u:p@{SECRET}@host/db"],
+        [f"redis://:{SECRET}@host"],
+        [f"https://{SECRET}@host/x.git"],
+        [f"s3://KEY:a/{SECRET}@host:9000/bucket"],
+        [f"https://host/x?a=1&access_token={SECRET}&b=2"],
+        [f"https://host/x?X-Amz-Signature={SECRET}"],
+        ["-H", f"Authorization: Bearer {SECRET}"],
+        ["-H", f"Authorization: {SECRET}"],
+        ["-H", "Authorization:", "Bearer", SECRET],
+        [f"--header=X-Api-Key: {SECRET}"],
+        ["-H", f"Cookie: session={SECRET}; x={SECRET}"],
+        [f"bearer {SECRET}"],
+        ["--user", f"me:{SECRET}"],
+        ["-c", f"connect(password='{SECRET}', n=1)"],
+        ["-c", f'k["api_key"] = "{SECRET}"'],
+        [f'{{"lr": 1, "secret": "{SECRET}"}}'],
+        [f'{{"lr": 1, "secret": "quo\\"te {SECRET}"}}'],
+        [f"{{lr: 1, password: {SECRET}}}"],
+        [f"Server=h;Password={SECRET};User=u"],
+        [f"xps_{SECRET}"],
+        [f"hf_{SECRET}"],
+    ],
+    ids=lambda words: " ".join(words)[:40],
+)
+def test_secrets_are_masked(words: list[str]) -> None:
+    shown = masked(["train.py", *words, "--epochs", "3"], {})
+    assert shown[0] == "train.py" and shown[-2:] == ["--epochs", "3"]
+    assert "unter2" not in " ".join(shown) and "***" in " ".join(shown)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["train.py", "--lr", "0.1", "-v", "data/x.csv"],
+        ["--tokenizer", "bert", "--max-tokens", "512", "--num_tokens=4096", "--keyboard", "us", "--compass=north"],
+        ["xpstore://campaign/table@3/x", "http://host:8080/a@b", "https://host/?page=2#top", "C:\\x", "10:30:00"],
+        ["--use-token", "--verbose"],
+        ["-m", "pytest", "tests/x.py::test_y[a-b]", "-k", "a and not b"],
+    ],
+    ids=lambda words: " ".join(words)[:40],
+)
+def test_other_words_stay(words: list[str]) -> None:
+    assert masked(words, {}) == words
+
+
+def test_names_stay() -> None:
+    assert masked(["--db-password=x", "u:1", "postgresql://me:x@h/d"], {}) == [
+        "--db-password=***",
+        "u:1",
+        "postgresql://me:***@h/d",
+    ]
+
+
+def test_secrets_of_the_environment_are_masked_wherever_they_stand() -> None:
+    environment = {"MY_TOKEN": SECRET, "HOME": "/home/somebody", "SHORT_KEY": "abc", "MAX_TOKENS": "123456789"}
+    words = [f"prefix-{SECRET}", "/home/somebody/abc", "123456789"]
+    assert masked(words, environment) == ["prefix-***", *words[1:]]
+
+
+PROGRAM = """
+import os, sys, xpstore
+xpstore.init()
+with xpstore.Project(sys.argv[1]) as project, project.experiment("e").model({}).run() as run:
+    pass
+"""
+
+
+@pytest.mark.parametrize("recorded", ["1", "0"])
+def test_run_records_its_command(recorded: str, client: xpstore.Client, server: Server, tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(PROGRAM)
+    name = f"recorded {recorded}"
+    command = [sys.executable, "train.py", name, "--password", SECRET, f"DB=postgresql://u:{SECRET}@h/d"]
+    environment = {
+        **os.environ,
+        "XPSTORE_API_KEY": server.api_key,
+        "XPSTORE_API_URL": server.address,
+        "XPSTORE_RECORD": recorded,
+        "RANK": "2",
+    }
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True, timeout=60)
+    project = xpstore.Project.get_by_id(name)
+    (run,) = project.experiments.read("e").models.list()[0].runs  # type: ignore[union-attr]
+    assert run.rank == 2 and SECRET not in run.command
+    if recorded == "1":
+        assert f"train.py '{name}' --password '***'" in run.command and "postgresql://u:***@h/d" in run.command
+        assert run.host and run.user and run.packages
+    else:
+        assert (run.command, run.host, run.user, run.git_commit, run.packages) == ("", "", "", "", {})
+    project.delete()
+
+
+def test_bad_value_of_the_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XPSTORE_RECORD", "off")
+    with pytest.raises(InvalidArgument, match="XPSTORE_RECORD = 'off'"):
+        capture(1_000)
