@@ -24,9 +24,10 @@ def encode(value: Any, out: ResultWriter) -> Any:
     kind = type(value)
     if getattr(sparse, kind.__name__, None) is not kind:  # of a class of the program
         return None
-    return {
-        "$sparse": [kind.__name__, list(value.shape), [out.walk(getattr(value, part)) for part in _PARTS[value.format]]]
-    }
+    arrays = [out.walk(getattr(value, part)) for part in _PARTS[value.format]]
+    # Of coo it is an attribute, which says that nothing is there twice; the others find it out when they are asked.
+    is_canonical = bool(vars(value).get("has_canonical_format"))
+    return {"$sparse": [kind.__name__, list(value.shape), arrays, is_canonical]}
 
 
 def _read(parts: list[Any], reader: ResultReader) -> Any:
