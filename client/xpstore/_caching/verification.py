@@ -28,7 +28,6 @@ from xpstore._identity.process import Process
 from xpstore._identity.values import PartKind
 from xpstore._machine.settings import setting
 from xpstore._results import results
-from xpstore._results.formats import OwnBuffer, read_file
 from xpstore._service.channel import Stubs
 from xpstore._values.checks import invalid
 from xpstore._values.ids import new_id
@@ -100,20 +99,14 @@ class _Moved(Exception):
     """The call is not any more what it was when the hit was found."""
 
 
-class _Written:
+class _Written(results.WrittenFiles):
     """A fresh value as files, to be read as a hit is: what the formats do not keep is no difference."""
 
     def __init__(self, value: Any, folder: Path, seconds: float) -> None:
+        super().__init__(folder)
         self.value = value
         self.seconds = seconds
-        self._folder = folder
         self.digest = tree_digest([bare_entry(source, _digest(source)) for source in scan(folder)])
-
-    def read(self, path: str) -> OwnBuffer:
-        return read_file(self._folder / path)
-
-    def path(self, path: str) -> Path:
-        return self._folder / path
 
 
 def _digest(source: Source) -> bytes:

@@ -31,7 +31,7 @@ def expand_sklearn(value: Any) -> Branch | None:
 
 
 # What each layout consists of. What is noted beside, such as whether indices are sorted, is found out when it is asked.
-_PARTS = {
+LAYOUTS = {
     "csr": ("data", "indices", "indptr"),
     "csc": ("data", "indices", "indptr"),
     "bsr": ("data", "indices", "indptr"),
@@ -50,5 +50,5 @@ def expand_scipy(value: Any) -> Branch | None:
     if value.format == "dok":
         entries = [(tuple(map(int, key)), item) for key, item in value.items()]
         return named(NodeType.FIELDS, value, (None, Fields(shape=value.shape, dtype=value.dtype, entries=entries)))
-    parts = {name: getattr(value, name) for name in _PARTS[value.format]}
+    parts = {name: getattr(value, name) for name in LAYOUTS[value.format]}
     return named(NodeType.FIELDS, value, (None, Fields(shape=value.shape, **parts)))

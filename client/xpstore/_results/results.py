@@ -118,7 +118,7 @@ class _Writer:
         self._folder = folder
         self._trusted = trusted
         self._files = 0
-        self._reader = _Reader(None, _Written(folder), None, trusted)
+        self._reader = _Reader(None, WrittenFiles(folder), None, trusted)
         self._is_compared = False
         self.used: list[str] = []
 
@@ -253,16 +253,18 @@ class _Writer:
         return {"$artifact": value.id}
 
 
-class _Written:
-    """The files of a folder that was just written."""
+class WrittenFiles:
+    """The files of a result in a folder that was just written."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def read(self, path: str) -> OwnBuffer:
+        """As `ResultFiles.read`."""
         return read_file(self._folder / path)
 
     def path(self, path: str) -> Path:
+        """As `ResultFiles.path`."""
         return self._folder / path
 
 

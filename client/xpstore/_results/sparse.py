@@ -3,16 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
+from xpstore._identity.estimators import LAYOUTS
 from xpstore._results.frames import ResultReader, ResultWriter
 
-# What each layout is made of.
-_PARTS = {
-    "csr": ("data", "indices", "indptr"),
-    "csc": ("data", "indices", "indptr"),
-    "bsr": ("data", "indices", "indptr"),
-    "coo": ("data", "coords"),
-    "dia": ("data", "offsets"),
-}
+# Of lil the parts are lists, which it does not take back.
+_PARTS = {layout: parts for layout, parts in LAYOUTS.items() if layout != "lil"}
 
 
 def encode(value: Any, out: ResultWriter) -> Any:
