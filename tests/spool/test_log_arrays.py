@@ -37,11 +37,12 @@ def stored(model: Model) -> list[tuple[Any, int | None]]:
         numpy.array(FLOATS * 2)[::-2][::-1].astype(">f8") - 0,
         [numpy.float32(value) for value in FLOATS],
         memoryview(array("d", FLOATS)),
-        (value for value in FLOATS),
+        lambda: (value for value in FLOATS),  # each test has its own
     ],
     ids=lambda values: f"{type(values).__name__} {getattr(values, 'dtype', '')}",
 )
 def test_floats_of_any_kind_are_stored(model: Model, values: Any) -> None:
+    values = values() if callable(values) else values
     given = FLOATS if not isinstance(values, numpy.ndarray) or numpy.ma.isMA(values) else values.tolist()
     model.metrics.log_arrays("x", [1, 2, 3], values)
     assert stored(model) == list(zip(given, (1, 2, 3), strict=True))
@@ -143,11 +144,12 @@ def test_nan_is_a_number_that_was_logged(model: Model) -> None:
         [1.0, 2.0],
         numpy.array([1, 2], "f4"),
         numpy.array([1, 2], "u8"),
-        (step for step in (1, 2)),
+        lambda: (step for step in (1, 2)),
     ],
     ids=lambda steps: f"{type(steps).__name__} {getattr(steps, 'dtype', '')}",
 )
 def test_steps_of_any_kind_are_stored(model: Model, steps: Any) -> None:
+    steps = steps() if callable(steps) else steps
     model.metrics.log_arrays("x", steps, [0.5, 0.25])
     assert stored(model) == [(0.5, 1), (0.25, 2)]
 
