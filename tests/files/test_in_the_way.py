@@ -152,7 +152,8 @@ def test_full_disk_is_told_and_left_as_it_was(server: HostileServer, tmp_path: P
     server.hold({"one": os.urandom(12 * MIB), "two": os.urandom(12 * MIB)})
     version = server.version.SerializeToString().hex()
     program = [sys.executable, "-c", DOWNLOAD, server.address, version, str(tmp_path)]
-    done = subprocess.run([*inside, *program], capture_output=True, text=True, timeout=60)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run([*inside, *program], env=environment, capture_output=True, text=True, timeout=60)
     told, there = done.stdout.splitlines()
     assert f"'{tmp_path}/two': No space left on device" in told and "make room" in told, done.stderr
     assert "the file has 12,582,912" in told

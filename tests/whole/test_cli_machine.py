@@ -161,7 +161,7 @@ def test_what_is_in_the_way_of_a_download_is_one_line(
     if what == "file":
         (tmp_path / "out").write_text("in the way")
     elif what == "folder":
-        (tmp_path / "out" / "data").mkdir(parents=True)
+        (tmp_path / "out" / "data" / "mine").mkdir(parents=True)
     result = run("get", project.id, "x", target, expect=1)
     assert_one_line(result, target)
     assert what != "file" or (tmp_path / "out").read_text() == "in the way"

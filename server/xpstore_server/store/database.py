@@ -326,7 +326,7 @@ def parse_url(database_url: str) -> URL:
         raise InvalidStoreURL(f"{_SETTING}: {url.get_backend_name()!r} is not supported; use sqlite or postgresql")
     if url.get_backend_name() == "sqlite" and not url.database:
         raise InvalidStoreURL(f"{_SETTING}: an in-memory SQLite database would lose everything; name a file")
-    if url.get_backend_name() == "sqlite" and url.query:
+    if url.get_backend_name() == "sqlite" and "?" in database_url:  # `url.query` has no word without a value
         raise InvalidStoreURL(f"{_SETTING}: write %3F for a ? in the path of an SQLite file")
     return url
 
