@@ -201,6 +201,7 @@ class Program:
         arguments = [server.address, server.version.SerializeToString().hex(), str(folder), str(paused_after)]
         self.process = subprocess.Popen(
             [sys.executable, "-c", code, *arguments],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},  # `support` is in the tests
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
