@@ -3,15 +3,13 @@
 import io
 from collections.abc import Sequence
 from concurrent.futures import Future
-from functools import partial
 from typing import Any, ClassVar, Literal, NoReturn, Self, Unpack, overload
 
-from xpstore._artifacts.background import Saves
 from xpstore._artifacts.contents import ArtifactContents, ArtifactFile
 from xpstore._artifacts.options import SaveOptions, make_draft
+from xpstore._artifacts.saving import Save, promised, recorded
 from xpstore._artifacts.staging import Staged, commit_staged, stage
 from xpstore._artifacts.versions import found, get_model, get_version, list_versions
-from xpstore._files.publish import publish
 from xpstore._files.scan import Source, scan
 from xpstore._identity.nodes import NodeType, seal
 from xpstore._results.copies import LocalCopies
@@ -102,7 +100,8 @@ class Artifact(ArtifactContents):
             name: name of the artifact in its project, over all kinds.
             wait: False returns a future at once. The source is read in the background: a file that changes meanwhile is
                 stored as it is then, or refused. The program does not end before it is saved; if that fails and nobody
-                asks the future, the program says so on standard error and exits with a status that is not 0.
+                asks the future, the program says so on standard error and exits with a status that is not 0. While the
+                server is away it waits in the spool (docs/offline.md), and is sent later.
             options: see `SaveOptions`.
 
         Raises:
@@ -112,18 +111,15 @@ class Artifact(ArtifactContents):
         """
         project = options.get("project") or get_project()
         sources, extra = cls._sources(source)
+        iteration, reread = options.get("iteration"), options.get("reread", False)
+        if not wait and iteration is not None:  # which it is on the server is asked in the background
+            options["iteration"] = recorded(iteration)
         draft = make_draft(name, cls.type_, extra, options)
         project.open()  # now that the arguments are sound: it may be made by this
-        job = partial(cls._publish, project, draft, sources, options.get("reread", False))
+        job = Save(project, draft, sources, reread, None if wait else iteration)
         if wait:
-            return job()
-        what = f"The artifact {name!r} of project {project.id!r}"
-        return project._client.kept(Saves).promise(what, job)
-
-    @classmethod
-    def _publish(cls, project: ProjectBase, draft: pb.ArtifactDraft, sources: list[Source], reread: bool) -> Self:
-        version, _ = publish(project._client, project.uid, draft, sources, reread)
-        return cls._from_wire(version, project._client, project)
+            return cls._from_wire(job.publish(), project._client, project)
+        return promised(job, lambda wire: cls._from_wire(wire, project._client, project))
 
     @classmethod
     def _sources(cls, source: Any) -> tuple[list[Source], dict[str, Any]]:
@@ -251,7 +247,12 @@ class Artifact(ArtifactContents):
         object.__setattr__(self, "_wire", wire)
 
     def versions(self) -> list[Self]:
-        """Returns all versions of this artifact, oldest first."""
+        """Returns all versions of this artifact, oldest first.
+
+        Raises:
+            Unavailable: it waits in the spool.
+        """
+        self._check_sent("versions")
         request = pb.ListArtifactVersionsRequest(project_uid=self._wire.project_uid, name=self.name)
         return [
             type(self)._from_wire(wire, self._client, self._project) for wire in list_versions(self._client, request)
@@ -294,7 +295,8 @@ class Artifact(ArtifactContents):
         return hash(self.id)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(name={self.name!r}, version={self.version}, size_bytes={self.size_bytes})"
+        version = self._wire.version or "?"  # it waits in the spool
+        return f"{type(self).__name__}(name={self.name!r}, version={version}, size_bytes={self.size_bytes})"
 
 
 Artifact._classes[Artifact.type_] = Artifact

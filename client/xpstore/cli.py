@@ -15,11 +15,12 @@ except ModuleNotFoundError:
 
 import xpstore
 from xpstore._cli import cache
-from xpstore._cli.arguments import AsJSON, ProjectId
+from xpstore._cli.arguments import AsJSON, Discard, ProjectId
 from xpstore._cli.printing import fail, make_printable, print_json, print_path, print_rows, print_table, print_text
 from xpstore._cli.service import ask, use
 from xpstore.artifact import Artifact, DatasetArtifact, DirectoryArtifact, ExplanationArtifact, TrainedModelArtifact
 from xpstore.errors import Error, NotFound
+from xpstore.format.text import printable
 from xpstore.project import Project, get_all_projects
 
 __all__ = ["main"]
@@ -158,14 +159,19 @@ def rm(
 
 
 @app.command()
-def sync(as_json: AsJSON = False) -> None:
-    """Send what was logged offline, or left in the spool by programs that are gone."""
-    from xpstore._spool.sync import sync as send  # here, as few commands need it
+def sync(as_json: AsJSON = False, discard: Discard = False) -> None:
+    """Send what was logged or saved offline, or left in the spool by programs that are gone."""
+    from xpstore._offline.sync import sync as send  # here, as few commands need it
 
-    done = asdict(send(xpstore.init()))
+    done = asdict(send(xpstore.init(), is_discarding=discard))
     if as_json:
-        return print_json(done)
-    print_table(("what", "records"), list(done.items()))
+        print_json(done)
+    else:
+        print_table(("what", "count"), [(what, count) for what, count in done.items() if what != "refused"])
+    for name, reason in done["refused"].items():
+        typer.echo(f"{printable(name)}: {'is let go' if discard else 'stays here'}: {printable(reason)}", err=True)
+    if done["refused"]:
+        raise typer.Exit(1)
 
 
 def _reference(text: str) -> tuple[str, str]:

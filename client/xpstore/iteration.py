@@ -45,7 +45,13 @@ class Iteration:
     @property
     def id(self) -> UUID:
         """Its id, unique over all projects."""
-        return UUID(self._read().id)
+        return UUID(self._read().id) if self._client.offline is None else self.recorded_id
+
+    @property
+    def recorded_id(self) -> UUID:
+        """The id that it was recorded with, known without asking; the model's may have another."""
+        self._client.iteration_steps[self._wire.id] = self.step
+        return UUID(self._wire.id)
 
     def _id(self) -> str:
         return str(self.id)

@@ -13,9 +13,9 @@ from support.homes import Home
 from support.logged import left_in, run, values
 from support.services import Server
 from xpstore import Client
+from xpstore._offline.sync import sync as send
 from xpstore._spool import shipper
 from xpstore._spool.segment import server_folder
-from xpstore._spool.sync import sync as send
 from xpstore.project import Project
 
 OFFLINE = """

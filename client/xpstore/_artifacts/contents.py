@@ -15,7 +15,6 @@ from xpstore._machine.progress import progress
 from xpstore._results.copies import LocalCopies
 from xpstore._results.formats import format_of_file
 from xpstore._service.paging import iterate
-from xpstore._session.client import ClientBase
 from xpstore.errors import DataLoss, InvalidArgument, NotFound
 from xpstore.v1 import artifact_pb2 as pb
 
@@ -42,8 +41,6 @@ class ArtifactFile:
 class ArtifactContents(ArtifactFields):
     """What can be done with the files of a version."""
 
-    _client: ClientBase
-
     def files(self) -> list[ArtifactFile]:
         """Lists its files in the order of their paths.
 
@@ -52,7 +49,7 @@ class ArtifactContents(ArtifactFields):
         """
         files = list(self._files())
         if tree_digest(map(listed_entry, files)) != self._wire.digest:
-            raise DataLoss(f"The server's list of files is not that of {self._wire.name!r}, version {self.version}.")
+            raise DataLoss(f"The list of files is not that of {self._wire.name!r}, version {self._wire.version}.")
         return [
             ArtifactFile(
                 file.path, file.size_bytes, file.digest.hex(), file.executable, file.type == pb.FILE_TYPE_DIRECTORY

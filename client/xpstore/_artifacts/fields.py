@@ -1,9 +1,11 @@
 """What a version says about itself, as it was when it was fetched."""
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
+from xpstore._session.client import ClientBase
 from xpstore._session.stamped import Stamped
+from xpstore.errors import Unavailable
 from xpstore.v1 import artifact_pb2 as pb
 
 if TYPE_CHECKING:
@@ -14,6 +16,7 @@ class ArtifactFields(Stamped):
     """The fields that nobody assigns."""
 
     _wire: pb.ArtifactVersion
+    _client: ClientBase
 
     @property
     def id(self) -> str:
@@ -21,8 +24,34 @@ class ArtifactFields(Stamped):
         return self._wire.id
 
     @property
+    def is_sent(self) -> bool:
+        """Whether the server has it; else it waits in the spool, as this client is offline or the server was away."""
+        return self._wire.version > 0 or self._arrived()
+
+    def _arrived(self) -> bool:
+        if self._client.offline is None:
+            self.refresh()
+        return self._wire.version > 0
+
+    def refresh(self) -> Self:
+        """Fetches what the server has now."""
+        raise NotImplementedError
+
+    def _check_sent(self, what: str) -> None:
+        if not self.is_sent:
+            raise Unavailable(
+                f"{self._wire.name!r} waits in the spool: only the server can say its {what}, once it is sent. "
+                "`xpstore sync` sends it."
+            )
+
+    @property
     def version(self) -> int:
-        """Number of this version: 1, 2, 3, ..."""
+        """Number of this version: 1, 2, 3, ...
+
+        Raises:
+            Unavailable: it waits in the spool.
+        """
+        self._check_sent("version")
         return self._wire.version
 
     @property
@@ -49,7 +78,12 @@ class ArtifactFields(Stamped):
 
     @property
     def aliases(self) -> list[str]:
-        """Aliases that pointed here when this object was fetched, sorted."""
+        """Aliases that pointed here when this object was fetched, sorted.
+
+        Raises:
+            Unavailable: it waits in the spool.
+        """
+        self._check_sent("aliases")
         return list(self._wire.aliases)
 
     @property

@@ -99,8 +99,6 @@ class CacheState:
 
     def check(self) -> None:
         """Raises Away while the server is taken to be away."""
-        if self._client.offline is not None:
-            raise Away(self._client.offline.unavailable())
         if self._trouble is not None and time.monotonic() < self._away_until:
             raise Away(self._trouble)
 

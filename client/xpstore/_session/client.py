@@ -1,21 +1,24 @@
 """The client that handles hold: a connection, what is logged through it, and the order between the two."""
 
+import contextlib
 import os
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakValueDictionary
 
 from xpstore._machine.relative import fix_paths
 from xpstore._service import embedded
 from xpstore._service.connection import TIMEOUT_SECONDS, Connection
-from xpstore._service.retry import LAST_ATTEMPT_SECONDS
+from xpstore._service.retry import LAST_ATTEMPT_SECONDS, Attempts
 from xpstore._session.order import is_ordered
 from xpstore._values.ids import new_id
-from xpstore.errors import InvalidArgument, Unauthenticated
+from xpstore.errors import DeadlineExceeded, Error, InvalidArgument, Unauthenticated, Unavailable
 
 if TYPE_CHECKING:
-    from xpstore._spool.offline import OfflineModels
+    from xpstore._offline.keeping import Keeper
+    from xpstore._offline.offline import Offline
+    from xpstore._offline.stand_in import StandIn
     from xpstore._spool.recorder import Recorder
 
 Response = TypeVar("Response")
@@ -36,6 +39,7 @@ class ClientBase(Connection):
     Attributes:
         recorder: what it logs through.
         offline: stands in for the server, if it is offline.
+        iteration_steps: the steps of iterations that links name, by their ids, for what waits in the spool.
     """
 
     def __init__(
@@ -67,9 +71,12 @@ class ClientBase(Connection):
         self._token = new_id()
         _living[self._token] = self
         self._kept: dict[tuple[Any, int], Any] = {}
-        self.offline = _offline_models() if offline else None
-        self.recorder = _a_recorder(self, api_key, is_strict=strict)
+        self.iteration_steps: dict[str, int] = {}
+        self.recorder = _a_recorder(self, api_key, is_offline=offline, is_strict=strict)
+        self.offline = _offline(self) if offline else None
+        self._keepers: dict[int, Keeper] = {}
         if not offline:
+            self.recorder.after_open = self._send_what_waits
             self.check()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -123,8 +130,8 @@ class ClientBase(Connection):
         Raises:
             Error: the typed error of the answer; Unavailable offline, for what only a server can answer.
         """
-        if self.offline is not None:
-            answer: Response = self.offline.answer(request)
+        if (place := self.offline or self._keeper_of(request)) is not None:
+            answer: Response = place.answer(request)
             return answer
         if is_ordered(request):
             timeout_seconds = self._settle(timeout_seconds or self.timeout_seconds)
@@ -132,11 +139,74 @@ class ClientBase(Connection):
 
     def stream(self, method: Callable[..., Any], request: Any) -> Generator[Any, None, None]:
         """Yields the messages of a streaming answer as `Connection.stream` does, in the order of `call`."""
-        if self.offline is not None:
-            raise self.offline.unavailable()
+        if (place := self.offline or self._keeper_of(request)) is not None:
+            yield from place.stream(request)
+            return
         if is_ordered(request):
             self._settle(self.timeout_seconds)
         yield from super().stream(method, request)
+
+    @contextlib.contextmanager
+    def sending(self, method: Any, messages: Iterable[bytes]) -> Iterator[Any]:
+        """Begins a call that sends a stream as `Connection.sending` does."""
+        place = super().sending(method, messages) if self.offline is None else self.offline.sending(messages)
+        with place as call:
+            yield call
+
+    def attempts(
+        self,
+        seconds: float | None = None,
+        repeated: tuple[type[Error], ...] = (Unavailable, DeadlineExceeded),
+        is_wanted: Callable[[], bool] = lambda: True,
+    ) -> Attempts:
+        """Attempts as `Connection.attempts` has them; offline there is one, as nothing comes back."""
+        return super().attempts(seconds, repeated if self.offline is None else (), is_wanted)
+
+    @property
+    def keeper(self) -> "Keeper":
+        """What keeps artifacts while the server is away, made for each process when it is needed."""
+        from xpstore._offline.keeping import Keeper  # here, as few programs need it
+
+        keeper = self._keepers.get(os.getpid())
+        if keeper is None:
+            made = Keeper(self, self.recorder, self.iteration_steps)
+            keeper = self._keepers.setdefault(os.getpid(), made)
+            if keeper is made:
+                self.on_close(keeper.close)
+                self.recorder.before_end.add(keeper.close)
+        return keeper
+
+    def sent_id(self, version_id: str) -> str:
+        """The id on the server of a version that waited in the spool; others stay what they are.
+
+        Raises:
+            Unavailable: it waits.
+        """
+        keeper = self._keepers.get(os.getpid())
+        if keeper is None:
+            return version_id
+        if keeper.holds(version_id):
+            raise Unavailable(f"The version {version_id} waits in the spool: the server does not have it yet.")
+        return keeper.became(version_id)
+
+    def _keeper_of(self, request: Any) -> "StandIn | None":
+        """Answers a call about a version that is not sent yet; else the request names it as the server does."""
+        keeper = self._keepers.get(os.getpid()) if self._keepers else None
+        version_id = getattr(request, "version_id", "") if keeper is not None else ""
+        if keeper is None or not version_id or request.DESCRIPTOR.name == "CommitArtifactRequest":
+            return None
+        if keeper.holds(version_id):
+            return keeper.stand_in
+        request.version_id = keeper.became(version_id)
+        return None
+
+    def _send_what_waits(self) -> None:
+        """Sends what programs that are gone could not."""
+        from xpstore._offline.store import FILE_NAME  # here, as few programs need it
+
+        with contextlib.suppress(OSError):
+            if (self.recorder.folder / FILE_NAME).exists():
+                self.keeper.begin()
 
     def _settle(self, seconds: float) -> float:
         """Sends what is pending. Returns how much is left of the time for it and the call together."""
@@ -194,14 +264,13 @@ def _received(server: str, api_url: str, token: str) -> ClientBase:
     return client if client is not None and not client.is_closed else _Sent(server, api_url)
 
 
-def _offline_models() -> "OfflineModels":
-    from xpstore._spool.offline import OfflineModels  # here, as few programs are offline
+def _offline(client: ClientBase) -> "Offline":
+    from xpstore._offline.offline import Offline  # here, as few programs are offline
 
-    return OfflineModels()
+    return Offline(client.recorder, client.iteration_steps)
 
 
-def _a_recorder(client: ClientBase, api_key: str, *, is_strict: bool) -> "Recorder":
+def _a_recorder(client: ClientBase, api_key: str, *, is_offline: bool, is_strict: bool) -> "Recorder":
     from xpstore._spool.recorder import Recorder  # here, as `import xpstore` need not wait for it
 
-    is_offline = client.offline is not None
     return Recorder(client, client.server, api_key, is_offline=is_offline, is_strict=is_strict)

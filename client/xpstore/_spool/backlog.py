@@ -243,6 +243,18 @@ def _adopt(folder: Path, owner: str | None) -> Backlog | None:
             os.close(descriptor)
 
 
+def is_running(folder: Path) -> bool:
+    """Whether the writer of a folder still holds its lock."""
+    try:
+        descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:  # everything is shipped, and the folder deleted
+        return False
+    try:
+        return not locks.take(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _is_wanted(descriptor: int, owner: str | None) -> bool:
     if owner is None:
         return True

@@ -7,10 +7,9 @@ afterwards stays deleted: nothing lands in another project of the same id.
 
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from xpstore._service.connection import Connection
-from xpstore._spool.backlog import Backlog
 from xpstore._spool.record import Target
 from xpstore._values.configs import difference
 from xpstore.errors import AlreadyExists, InvalidArgument, NotFound
@@ -22,16 +21,28 @@ Call = Callable[[Callable[..., Any], Any], Any]
 GONE = ""
 
 
+class Outcomes(Protocol):
+    """Where the outcomes are kept: beside the spool."""
+
+    @property
+    def state(self) -> Any:
+        """Has them in `became`."""
+
+    def note(self, made: str, becomes: str) -> None:
+        """Notes one, for ever."""
+
+
 class MadeOffline:
-    """What became of what the records of one writer are of.
+    """What became of what the records of one writer are of, or artifacts that waited.
 
     Args:
+        outcomes: what is known of it.
         call: makes a call to the server.
     """
 
-    def __init__(self, connection: Connection, backlog: Backlog, call: Call) -> None:
+    def __init__(self, connection: Connection, outcomes: Outcomes, call: Call) -> None:
         self._connection = connection
-        self._backlog = backlog
+        self._outcomes = outcomes
         self._call = call
         self.reasons: dict[str, str] = {}
 
@@ -39,12 +50,16 @@ class MadeOffline:
         """The uid of a target's project, "" if it is gone."""
         if target.creation is None:
             return target.project
-        request = project_pb2.CreateProjectRequest.FromString(target.creation[0])
-        return self._become(target.project, self._connection.stubs.projects.CreateProject, request, "project", "uid")
+        return self.of_project(project_pb2.CreateProjectRequest.FromString(target.creation[0]))
+
+    def of_project(self, creation: project_pb2.CreateProjectRequest) -> str:
+        """The uid of a project that was made by a request, "" if it is gone."""
+        method = self._connection.stubs.projects.CreateProject
+        return self._become(creation.creation_id, method, creation, "project", "uid")
 
     def known(self, target: Target) -> str:
         """The id of a target, without a call: "" if it is gone, or was not made yet."""
-        return target.model_id if target.creation is None else self._backlog.state.became.get(target.model_id, GONE)
+        return target.model_id if target.creation is None else self._outcomes.state.became.get(target.model_id, GONE)
 
     def model(self, target: Target) -> str:
         """The id of a target, "" if it is gone."""
@@ -63,7 +78,7 @@ class MadeOffline:
         return self._become(target.model_id, stubs.models.CreateModel, model, "model", "id")
 
     def _become(self, made: str, method: Callable[..., Any], request: Any, field: str, key: str) -> str:
-        became = self._backlog.state.became
+        became = self._outcomes.state.became
         if made not in became:
             request.allow_existing = True
             try:
@@ -74,8 +89,8 @@ class MadeOffline:
             except (NotFound, InvalidArgument, AlreadyExists) as error:
                 self.reasons[made] = str(error)
                 becomes = GONE
-            self._backlog.note(made, becomes)
-        return became[made]
+            self._outcomes.note(made, becomes)
+        return str(became[made])
 
 
 def _tell_difference(model: model_pb2.Model, request: model_pb2.CreateModelRequest) -> None:

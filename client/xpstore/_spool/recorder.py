@@ -8,6 +8,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from xpstore._machine.ending import INTERRUPTED_SECONDS, is_child, is_interrupted
@@ -71,6 +72,8 @@ class Recorder:
         is_strict: whether to raise when the disk bound is met.
 
     Attributes:
+        owner: the digest of the key; "" without one.
+        after_open: what is done in the background once there is a spool.
         has_forked: whether children may have logged since.
         before_end: what is done when the program ends, before the last is sent.
     """
@@ -78,7 +81,7 @@ class Recorder:
     def __init__(self, connection: Connection, server: str, api_key: str, *, is_offline: bool, is_strict: bool) -> None:
         self._connection = connection
         self.server = server
-        self._owner = sha256(api_key.encode()).hexdigest()[:32] if api_key else ""
+        self.owner = sha256(api_key.encode()).hexdigest()[:32] if api_key else ""
         self._is_offline = is_offline
         self._is_strict = is_strict
         self._dropped_count = 0
@@ -86,6 +89,7 @@ class Recorder:
         self._is_over = False
         self._is_away = False
         self.has_forked = False
+        self.after_open: Callable[[], None] = lambda: None
         for name in ("XPSTORE_SPOOL_MIB", "XPSTORE_SPOOL_FSYNC_SECONDS"):
             setting(name, 0)  # a broken one is told now, and not by the first call that logs
         self._start_anew()
@@ -117,25 +121,41 @@ class Recorder:
         return self._spool or self._open()
 
     def _open(self) -> Spool:
+        spool, is_new = self._opened()
+        if is_new and not self._is_offline:
+            self.after_open()
+        return spool
+
+    def _opened(self) -> tuple[Spool, bool]:
         with self._lock:
             if self._is_closed:
                 raise Unavailable("This client is closed.")
             if self._is_over:
-                return LateSpool(self._ship_late, self.server, self._header, is_strict=self._is_strict)
-            if self._spool is None:
-                spool = Spool(new_id(), self.server, self._header, is_strict=self._is_strict)
-                if not self._is_offline:
-                    self._sender = Sender(self._connection, spool, self._owner)
-                    with contextlib.suppress(RuntimeError):  # at the very end of a program no thread starts any more
-                        self._sender.start()
-                _finish_with_process(self)
-                self._spool = spool
-                self.__dict__["point"] = spool.point
-            return self._spool
+                return LateSpool(self._ship_late, self.server, self._header, is_strict=self._is_strict), False
+            if self._spool is not None:
+                return self._spool, False
+            spool = Spool(new_id(), self.server, self._header, is_strict=self._is_strict)
+            if not self._is_offline:
+                self._sender = Sender(self._connection, spool, self.owner)
+                with contextlib.suppress(RuntimeError):  # at the very end of a program no thread starts any more
+                    self._sender.start()
+            _finish_with_process(self)
+            self._spool = spool
+            self.__dict__["point"] = spool.point
+            return spool, True
+
+    @property
+    def folder(self) -> Path:
+        """The folder of what waits for this server.
+
+        Raises:
+            Unavailable: the client is closed.
+        """
+        return self.spool.folder.parent
 
     @property
     def _header(self) -> dict[str, Any]:
-        return {"owner": self._owner, "is_offline": self._is_offline}
+        return {"owner": self.owner, "is_offline": self._is_offline}
 
     def target(self, model_id: str, project_uid: str) -> Target:
         """The target of an online model's records."""

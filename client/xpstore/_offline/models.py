@@ -1,7 +1,7 @@
 """Projects, experiments and models without a server: handles to log through, made from what the program says.
 
-They have ids that this client made, and know nothing of what the server has. `made_offline.py` makes or opens them
-there.
+They have ids that this client made, and know nothing of what the server has. `_spool/made_offline.py` makes or opens
+them there.
 """
 
 import threading
@@ -28,33 +28,54 @@ class OfflineModels:
         self._targets: dict[str, Target] = {}
         self._answers: dict[type, Callable[[Any], Any]] = {
             project_pb2.CreateProjectRequest: self._create_project,
+            project_pb2.GetProjectRequest: self._get_project,
             experiment_pb2.CreateExperimentRequest: self._create_experiment,
             experiment_pb2.GetExperimentRequest: self._get_experiment,
             model_pb2.CreateModelRequest: self._create_model,
             model_pb2.GetModelRequest: self._get_model,
         }
 
+    def knows(self, request: Any) -> bool:
+        """Whether `answer` answers such a request."""
+        return type(request) in self._answers
+
     def answer(self, request: Any) -> Any:
         """Answers in the server's place.
 
         Raises:
-            Unavailable: this only a server can answer.
             AlreadyExists: this program has made one of that name or hash.
             NotFound: this program has made none of that name or hash.
         """
-        answer = self._answers.get(type(request))
-        if answer is None:
-            raise self.unavailable()
         with self._lock:
-            return answer(request)
-
-    def unavailable(self) -> Unavailable:
-        """The error of what only a server can answer."""
-        return Unavailable("This client is offline: it logs, and `xpstore sync` sends it later.")
+            return self._answers[type(request)](request)
 
     def target(self, model_id: str) -> Target:
-        """What records of a model name."""
-        return self._targets[model_id]
+        """What records of a model name.
+
+        Raises:
+            NotFound: this program has not made it.
+        """
+        target = self._targets.get(model_id)
+        if target is None:
+            raise NotFound("This program has made no such model.")
+        return target
+
+    def creation_of(self, project_uid: str) -> project_pb2.CreateProjectRequest:
+        """The request that makes a project of this program.
+
+        Raises:
+            NotFound: this program has not made it.
+        """
+        for request, wire in list(self._projects.values()):
+            if wire.uid == project_uid:
+                return request
+        raise NotFound("This program has made no such project.")
+
+    def uid_of(self, project_id: str) -> str:
+        """The uid of a project of this program; raises as `creation_of` does."""
+        if project_id not in self._projects:
+            raise NotFound(f"This program has made no project {project_id!r}.")
+        return self._projects[project_id][1].uid
 
     def set_step(self, model_id: str, step: int) -> None:
         """Keeps the step of a model, for the program to read."""
@@ -68,6 +89,12 @@ class OfflineModels:
             wire = project_pb2.Project(uid=request.creation_id, id=request.project_id, name=request.name, **_times())
             self._projects[request.project_id] = request, wire
         return project_pb2.CreateProjectResponse(project=self._projects[request.project_id][1])
+
+    def _get_project(self, request: project_pb2.GetProjectRequest) -> project_pb2.GetProjectResponse:
+        for _, wire in self._projects.values():
+            if request.project_uid == wire.uid or request.project_id == wire.id:
+                return project_pb2.GetProjectResponse(project=wire)
+        raise Unavailable("This program has made no such project, and this client is offline.")
 
     def _create_experiment(
         self, request: experiment_pb2.CreateExperimentRequest
