@@ -1,6 +1,7 @@
 """Fixtures: real stores, a real server on each, and a client of it."""
 
 import secrets
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,6 +37,7 @@ def folders_of_clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pat
         patch.setenv("XPSTORE_CACHE", str(folder))
         patch.setenv("XPSTORE_SPOOL", str(tmp_path_factory.mktemp("spool")))
         yield folder
+    subprocess.run(["rm", "-rf", folder], check=True)  # what removes it later recurses, and there are deep trees in it
 
 
 @pytest.fixture(scope="session")
