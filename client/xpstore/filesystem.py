@@ -30,8 +30,10 @@ from xpstore._artifacts.infos import (
     raise_unless_missing,
     version_info,
 )
+from xpstore._files.leftovers import partial_path
 from xpstore._files.ranges import read_range
 from xpstore._files.remote import FsspecFile
+from xpstore._machine import locks
 from xpstore._service.paging import iterate
 from xpstore._session.client import ClientBase
 from xpstore._session.current import find_client
@@ -321,13 +323,14 @@ class XpstoreFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has
         elif info["type"] == "directory":
             os.makedirs(lpath, exist_ok=True)
         else:
-            target = Path(lpath)
+            partial = partial_path(target := Path(lpath), bytes.fromhex(info["digest"]))
             target.parent.mkdir(parents=True, exist_ok=True)
-            partial = target.with_name(f".{os.urandom(8).hex()}.part")
             try:
                 with open(partial, "xb") as file:
+                    locks.take(file.fileno())  # until it is in place, or a download would take it for left behind
                     self._copy(info, file, callback or NoOpCallback())
-                partial.replace(target)
+                    file.flush()
+                    partial.replace(target)
             finally:
                 partial.unlink(missing_ok=True)
 

@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from support.folders import lay
 from support.homes import without_settings
 from support.services import Server
 from xpstore import errors, filesystem
+from xpstore._files.leftovers import Leftovers, is_partial
 from xpstore.artifact import DirectoryArtifact
 from xpstore.filesystem import XpstoreFileSystem
 
@@ -247,11 +249,19 @@ def test_files_are_downloaded_and_verified(
     buffer = io.BytesIO()
     fs.get_file(f"{root}/a.txt", buffer)
     assert buffer.getvalue() == FILES["a.txt"]
-    monkeypatch.setattr(filesystem, "read_range", lambda *_: iter([b"something else"]))
+    seen_names = list[str]()
+
+    def read_range(*_: Any) -> Iterator[bytes]:
+        left = Leftovers(out)  # of another download to the same folder: it leaves alone what is under way
+        left.discard(out / "kept")
+        seen_names.extend(path.name for path in out.iterdir() if is_partial(path.name))
+        yield b"something else"
+
+    monkeypatch.setattr(filesystem, "read_range", read_range)
     (out / "kept").write_bytes(b"kept")
     with pytest.raises(errors.DataLoss, match=r"a\.txt"):
         fs.get_file(f"{root}/a.txt", str(out / "kept"))
-    assert (out / "kept").read_bytes() == b"kept"
+    assert (out / "kept").read_bytes() == b"kept" and len(seen_names) == 1
     assert sorted(path.name for path in out.iterdir()) == ["all", "kept", "new"]
 
 

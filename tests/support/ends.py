@@ -4,7 +4,7 @@ Each says on standard output what it was promised. Afterwards every version is t
 its exit status is not 0; every point that was logged is there, or in the spool. Of a program that was killed (SIGKILL)
 only the points count. The same seed chooses the same programs and moments.
 
-None of them forks: gRPC does not work in a child that was forked while a thread of its parent made a call.
+Some fork meanwhile: a child keeps what it promises by itself, whatever becomes of its parent.
 """
 
 import os
@@ -39,6 +39,11 @@ def log(count):
     for number in range(count):
         model.metrics.log("loss", 1.0)
     tell("logged", count)
+def fork(name, kib):
+    if not os.fork():
+        save(name, kib)
+        log(2)
+        sys.exit(0)
 tell("ready")
 """
 ENDS = {
@@ -86,7 +91,8 @@ def plans(seed: int, count: int) -> list[Plan]:
         lines = []
         for step in range(chance.randint(1, 5)):
             kib = chance.choice((0, 3, 200, 5_000, 20_000))
-            lines.append(chance.choice((f"save('a{step}', {kib})", f"log({kib % 97})", "time.sleep(0.05)")))
+            steps = (f"save('a{step}', {kib})", f"log({kib % 97})", f"fork('f{step}', {kib})", "time.sleep(0.05)")
+            lines.append(chance.choice(steps))
         body = "\n".join([*lines, f"save('last', {chance.choice((1, 900, 12_000))})"])
         made.append(Plan(f"ends {seed}-{number}", end, body, ended_by, chance.uniform(0, 1.2)))
     return made

@@ -57,7 +57,7 @@ GOOD_ENDS = {
     "threading.Timer(0.3, save, ['a']).start()": 0,
     "ThreadPoolExecutor(1).submit(lambda: (time.sleep(0.3), save('a')))": 0,
     "save('a'); client.close()": 0,
-    "save('a').result()\nif not os.fork(): save('b'); sys.exit(0)\nsys.exit(os.wait()[1])": 0,
+    "save('a')\nif not os.fork(): save('b'); sys.exit(0)\nsys.exit(os.wait()[1])": 0,
     "save('a', 1).add_done_callback(lambda done: save('b'))": 0,
 }
 

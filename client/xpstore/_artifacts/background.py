@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from xpstore._machine.ending import end_with_failure, is_child, is_interrupted, say
 from xpstore._machine.workers import Workers
 from xpstore._session.client import ClientBase
+from xpstore.errors import Conflict
 
 T = TypeVar("T")
 
@@ -41,7 +42,8 @@ class Promise(Future[T]):
         self._is_heard = False
 
     def result(self, timeout: float | None = None) -> T:
-        """As `Future.result`."""
+        """As `Future.result`; Conflict in a child that was forked meanwhile, which never learns it."""
+        self._check_process()
         try:
             return super().result(timeout)
         except BaseException as error:
@@ -49,7 +51,8 @@ class Promise(Future[T]):
             raise
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
-        """As `Future.exception`."""
+        """As `Future.exception`; raises as `result` does in a child."""
+        self._check_process()
         error = super().exception(timeout)
         self._is_heard = True
         return error
@@ -59,6 +62,13 @@ class Promise(Future[T]):
         """Whether it failed here, and nobody asked for the error."""
         is_failed = self._pid == os.getpid() and self.done() and not self.cancelled()
         return is_failed and not self._is_heard and super().exception(0) is not None
+
+    def _check_process(self) -> None:
+        if self._pid != os.getpid() and not self.done():
+            raise Conflict(
+                f"{self.what} was under way in process {self._pid} when that forked this one, which never learns how "
+                "it ends: ask there, or wait for it before the fork."
+            )
 
     def tell(self, reason: object = None) -> None:
         """Says that it is not kept, once."""

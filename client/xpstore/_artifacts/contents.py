@@ -88,7 +88,7 @@ class ArtifactContents(ArtifactFields):
             is_file = target.exists() and not target.is_dir()
         if is_file:
             raise InvalidArgument(f"folder = {str(folder)!r}: is a file")
-        entries = checked(read_manifest(self._client, self.id, below), tree_of(self._wire), below)
+        entries = checked(read_manifest(self._client, self.id), tree_of(self._wire), below)
         size_bytes = self.size_bytes
         if path:
             some = list(entries)

@@ -101,26 +101,26 @@ def checked(entries: Iterable[pb.ManifestEntry], tree: Tree, path: str = "") -> 
     """Yields what a server sends as the manifest of a tree, each entry as soon as it is known to be sound.
 
     Args:
-        entries: as they come.
+        entries: all of the tree, as they come: of a part of it nobody could tell whether something is missing.
         tree: what they are held to: no more files and bytes than it has, and in the end its digest.
-        path: only what is at or below this is expected; whether something is missing there cannot be told.
+        path: only what is at or below this is yielded.
 
     Raises:
         DataLoss: an entry cannot be one of that tree, or in the end it is another tree.
     """
-    check = _Check(tree, path)
+    check = _Check(tree)
     for entry in entries:
         check.add(entry)
-        yield entry
+        if not path or f"{entry.path}/".startswith(f"{path}/"):
+            yield entry
     check.finish()
 
 
 class _Check:
     """What a server checks when a tree is committed: another one, or another program, may be in its place."""
 
-    def __init__(self, tree: Tree, path: str) -> None:
+    def __init__(self, tree: Tree) -> None:
         self._tree = tree
-        self._path = path
         self._hash = TreeHash()
         self._open: pb.ManifestEntry | None = None
         self._covered = self._size_bytes = self._file_count = 0
@@ -149,8 +149,6 @@ class _Check:
         path, is_directory = entry.path.encode(), entry.type == pb.FILE_TYPE_DIRECTORY
         if fault := fault_of_path(entry.path):
             raise DataLoss(f"The server sent the path {entry.path!r}, which could leave the target folder: it {fault}.")
-        is_asked = not self._path or f"{entry.path}/".startswith(f"{self._path}/")
-        _hold(is_asked, f"what is at or below {self._path!r}, not {entry.path!r}")
         _hold(path > self._last_path, f"paths in their order, not {entry.path!r} there")
         while self._above and not path.startswith(self._above[-1]):
             self._above.pop()
@@ -186,8 +184,6 @@ class _Check:
 
     def finish(self) -> None:
         self._close()
-        if self._path:
-            return
         count = self._tree.file_count
         _hold(count in (None, self._file_count), f"{count} files, not {self._file_count}")
         _hold(self._size_bytes == self._tree.size_bytes, f"{self._tree.size_bytes} bytes, not {self._size_bytes}")

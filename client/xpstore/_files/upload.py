@@ -211,7 +211,7 @@ class Uploader:
 
     def _ask_in_thread(self, digests: list[bytes]) -> list[int]:
         """Asks where Ctrl-C does not come: the call can be broken off."""
-        return self._missing(self._calls.breakable(self._connection.stubs.artifacts.FindMissingChunks), digests)
+        return self._missing(self._calls.breakable(lambda: self._connection.stubs.artifacts.FindMissingChunks), digests)
 
     def _missing(self, method: Callable[..., Any], digests: list[bytes]) -> list[int]:
         request = pb.FindMissingChunksRequest(project_uid=self._project_uid, digests=digests)

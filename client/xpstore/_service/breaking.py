@@ -60,12 +60,16 @@ class OpenCalls:
             with self._lock:
                 self._calls.discard(call)
 
-    def breakable(self, method: Any) -> Callable[..., Any]:
-        """A unary method of a stub, to be called from another thread; raises BrokenOff if it is broken off."""
+    def breakable(self, method: Callable[[], Any]) -> Callable[..., Any]:
+        """A unary method of a stub, to be called from another thread; raises BrokenOff if it is broken off.
+
+        Args:
+            method: returns it, on the channel that there is then.
+        """
 
         def call(request: Any, **options: Any) -> Any:
             check_threads()
-            future = method.future(request, **options)
+            future = method().future(request, **options)
             with self.holding(future):
                 try:
                     return future.result()

@@ -4,6 +4,7 @@ import importlib
 import os
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import grpc
 
@@ -47,6 +48,9 @@ _SERVICES = {
     "projects": "Project",
     "runs": "Run",
 }
+
+# The channel of each method, and the names of its stub, "" for none, and its own.
+_origins: "WeakKeyDictionary[Any, tuple[grpc.Channel, str, str]]" = WeakKeyDictionary()
 
 
 def open_channel(address: Address) -> grpc.Channel:
@@ -94,8 +98,21 @@ class Stubs:
         service = _SERVICES[name]
         module = importlib.import_module(f"xpstore.v1.{service.lower()}_pb2_grpc")
         stub = getattr(module, f"{service}ServiceStub")(self.channel)
+        for method in vars(stub):
+            _origins[getattr(stub, method)] = self.channel, name, method
         setattr(self, name, stub)
         return stub
+
+    def own(self, method: Any) -> Any:
+        """The method of a stub on this channel: what was taken before a fork may be of one that is gone."""
+        channel, name, own_name = _origins.get(method, (self.channel, "", ""))
+        if channel is self.channel:
+            return method
+        return getattr(getattr(self, name) if name else self, own_name)
+
+    def _noted(self, name: str, method: Any) -> Any:
+        _origins[method] = self.channel, "", name
+        return method
 
     # Messages with chunks, and records of the spool, pass as bytes: `format.messages` and `_spool.request` write them.
 
@@ -105,7 +122,8 @@ class Stubs:
         from xpstore.v1 import artifact_pb2 as pb  # here, as few programs upload
 
         response = pb.UploadChunksResponse.FromString
-        return self.channel.stream_unary("/xpstore.v1.ArtifactService/UploadChunks", response_deserializer=response)
+        path = "/xpstore.v1.ArtifactService/UploadChunks"
+        return self._noted("upload_chunks", self.channel.stream_unary(path, response_deserializer=response))
 
     @cached_property
     def read_chunks(self) -> Any:
@@ -113,7 +131,8 @@ class Stubs:
         from xpstore.v1 import artifact_pb2 as pb  # here, as few programs download
 
         request = pb.ReadChunksRequest.SerializeToString
-        return self.channel.unary_stream("/xpstore.v1.ArtifactService/ReadChunks", request_serializer=request)
+        path = "/xpstore.v1.ArtifactService/ReadChunks"
+        return self._noted("read_chunks", self.channel.unary_stream(path, request_serializer=request))
 
     @cached_property
     def ingest_batch(self) -> Any:
@@ -121,7 +140,8 @@ class Stubs:
         from xpstore.v1 import ingest_pb2 as pb  # here, as only the sender ships
 
         response = pb.IngestResponse.FromString
-        return self.channel.unary_unary("/xpstore.v1.IngestService/Ingest", response_deserializer=response)
+        path = "/xpstore.v1.IngestService/Ingest"
+        return self._noted("ingest_batch", self.channel.unary_unary(path, response_deserializer=response))
 
     @cached_property
     def ingest_batches(self) -> Any:
@@ -129,4 +149,5 @@ class Stubs:
         from xpstore.v1 import ingest_pb2 as pb  # here, as only the sender ships
 
         response = pb.IngestStreamResponse.FromString
-        return self.channel.stream_unary("/xpstore.v1.IngestService/IngestStream", response_deserializer=response)
+        path = "/xpstore.v1.IngestService/IngestStream"
+        return self._noted("ingest_batches", self.channel.stream_unary(path, response_deserializer=response))

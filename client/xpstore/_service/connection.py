@@ -12,6 +12,7 @@ from xpstore._service import embedded
 from xpstore._service.address import parse_address
 from xpstore._service.breaking import check_threads
 from xpstore._service.channel import Stubs, open_channel
+from xpstore._service.gate import BrokenByFork, Passage
 from xpstore._service.retry import Attempts
 from xpstore.errors import DeadlineExceeded, Error, Unavailable, from_rpc
 from xpstore.v1 import limits_pb2
@@ -93,13 +94,15 @@ class Connection:
     @property
     def stubs(self) -> Stubs:
         """The generated stubs on a channel of this process: one made before a fork must not be used after it."""
-        if self._stubs is None or self._pid != os.getpid():
+        stubs = self._stubs
+        if stubs is None or self._pid != os.getpid():
             if self.is_closed:
                 raise Unavailable("This client is closed.")
-            _abandoned.append(self._stubs)
-            self._stubs = Stubs(open_channel(self._address))
-            self._pid = os.getpid()
-        return self._stubs
+            _abandoned.append(stubs)
+            with Passage(self):
+                stubs = Stubs(open_channel(self._address))
+            self._stubs, self._pid = stubs, os.getpid()
+        return stubs
 
     def attempts(
         self,
@@ -142,11 +145,19 @@ class Connection:
 
     def once(self, method: Callable[..., Response], request: Any, timeout_seconds: float) -> Response:
         """Makes a unary call once; raises as `call` does."""
-        metadata = self.metadata
-        try:
-            return method(request, timeout=timeout_seconds, metadata=metadata, wait_for_ready=False)
-        except grpc.RpcError as error:
-            raise self._typed(error, metadata) from None
+        while True:
+            metadata, stubs = self.metadata, self.stubs
+            with Passage(self) as passage:
+                try:
+                    answer: Response = stubs.own(method)(
+                        request, timeout=timeout_seconds, metadata=metadata, wait_for_ready=False
+                    )
+                    return answer
+                except (grpc.RpcError, ValueError) as error:
+                    if not self._is_broken_by_fork(passage, stubs, error):
+                        raise self._typed(error, metadata) from None
+            if isinstance(request, Iterator):  # only the caller knows what of it is to be sent again
+                raise BrokenByFork
 
     def stream(self, method: Callable[..., Any], request: Any) -> Generator[Any, None, None]:
         """Yields the messages of a streaming answer. Not repeated: only the caller knows where to go on.
@@ -154,14 +165,18 @@ class Connection:
         Raises:
             Error: the typed error of the answer.
         """
-        metadata = self.metadata
-        call = method(request, timeout=STREAM_SECONDS, metadata=metadata)
-        try:
-            yield from call
-        except grpc.RpcError as error:
-            raise self._typed(error, metadata) from None
-        finally:
-            call.cancel()
+        metadata, stubs = self.metadata, self.stubs
+        with Passage(self) as passage:
+            try:
+                call = stubs.own(method)(request, timeout=STREAM_SECONDS, metadata=metadata)
+                try:
+                    yield from call
+                finally:
+                    call.cancel()
+            except (grpc.RpcError, ValueError) as error:
+                if self._is_broken_by_fork(passage, stubs, error):
+                    raise BrokenByFork from None
+                raise self._typed(error, metadata) from None
 
     @contextlib.contextmanager
     def sending(self, method: Any, messages: Iterable[bytes]) -> Iterator[Any]:
@@ -170,14 +185,17 @@ class Connection:
         Raises:
             Error: the typed error of the answer; Unavailable if it was broken off.
         """
-        metadata = self.metadata
+        metadata, stubs = self.metadata, self.stubs
         check_threads()
-        try:
-            yield method.future(iter(messages), timeout=STREAM_SECONDS, metadata=metadata)
-        except grpc.RpcError as error:
-            raise self._typed(error, metadata) from None
-        except grpc.FutureCancelledError:
-            raise Unavailable("The call was broken off.") from None
+        with Passage(self) as passage:
+            try:
+                yield stubs.own(method).future(iter(messages), timeout=STREAM_SECONDS, metadata=metadata)
+            except (grpc.RpcError, ValueError) as error:
+                if self._is_broken_by_fork(passage, stubs, error):
+                    raise BrokenByFork from None
+                raise self._typed(error, metadata) from None
+            except grpc.FutureCancelledError:
+                raise Unavailable("The call was broken off.") from None
 
     def revive(self, timeout_seconds: float) -> None:
         """Starts the embedded service again if it left, as it does when idle. Other servers are not this client's.
@@ -198,6 +216,10 @@ class Connection:
             if pid == os.getpid():  # a forked child has none of its parent's threads, and maybe locks that they held
                 action()
         self.is_closed = True
+        self.close_channel()
+
+    def close_channel(self) -> None:
+        """Breaks off all calls that are under way; the next one opens another channel."""
         stubs, self._stubs = self._stubs, None
         if stubs is not None and self._pid == os.getpid():
             stubs.channel.close()
@@ -210,8 +232,14 @@ class Connection:
         """What every call carries: the key, and a fresh request id."""
         return (self._authorization, ("x-request-id", os.urandom(8).hex()))
 
-    def _typed(self, error: grpc.RpcError, metadata: Metadata) -> Error:
+    def _is_broken_by_fork(self, passage: Passage, stubs: Stubs, error: Exception) -> bool:
+        """Whether a call failed with its channel, before it began or after."""
+        return passage.is_broken_off or (isinstance(error, ValueError) and stubs is not self._stubs)
+
+    def _typed(self, error: grpc.RpcError | ValueError, metadata: Metadata) -> Exception:
         """The error of a failed call, which says of a server that is away where it should be."""
+        if isinstance(error, ValueError):  # a fault of the program, as of a message that cannot be serialized
+            return error
         typed = from_rpc(error, metadata[1][1])
         if isinstance(typed, Unavailable):
             self._limits = None

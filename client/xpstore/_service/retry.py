@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Protocol, Self
 
+from xpstore._service.gate import BrokenByFork
 from xpstore.errors import DeadlineExceeded, Error, Unavailable
 
 FIRST_BACKOFF_SECONDS = 0.05
@@ -79,6 +80,9 @@ class Attempts:
         if error is None:
             self._is_over = True
             return False
+        if isinstance(error, BrokenByFork):  # which is over
+            self.renew()
+            return self._is_wanted()
         return isinstance(error, self._repeated) and self._is_wanted() and self._wait()
 
     def _wait(self) -> bool:

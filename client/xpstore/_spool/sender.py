@@ -1,14 +1,13 @@
 """The background sender: ships what is in the spool, in order, each record once, however often it has to try."""
 
 import logging
-import os
 import random
 import threading
 import time
-import weakref
 
 from xpstore._machine.settings import setting
 from xpstore._service.connection import Connection
+from xpstore._service.gate import BrokenByFork
 from xpstore._spool.backlog import Backlog, adopt
 from xpstore._spool.shipper import CALL_SECONDS, KEY_ERRORS, Shipper
 from xpstore._spool.spool import Position, Spool
@@ -21,8 +20,8 @@ BATCH_SECONDS = 0.3
 FIRST_BACKOFF_SECONDS = 0.05
 LONGEST_BACKOFF_SECONDS = 5.0
 ADOPT_SECONDS = 10.0
-# How long a fork waits for a call that is under way: a call that is cut in two may leave gRPC's locks taken.
-FORK_SECONDS = 0.2
+# How long stopping waits for a call that is under way.
+STOP_SECONDS = 0.2
 
 _random = random.SystemRandom()  # the program's own random numbers stay what its seed makes them
 
@@ -57,7 +56,6 @@ class Sender:
         self._sync_at = time.monotonic() + self._sync_seconds
         self.shipper = Shipper(connection)
         self._thread = threading.Thread(target=self._run, name="xpstore-sender", daemon=True)
-        _senders.add(self)
 
     def start(self) -> None:
         """Starts the thread."""
@@ -72,8 +70,7 @@ class Sender:
         """Ends the thread, at once unless a call is under way."""
         self._is_stopping = True
         self._wake.set()
-        self._thread.join(FORK_SECONDS)
-        _senders.discard(self)
+        self._thread.join(STOP_SECONDS)
 
     @property
     def is_done(self) -> bool:
@@ -130,6 +127,8 @@ class Sender:
                 return
             try:
                 self._round()
+            except BrokenByFork:
+                self._wake.set()
             except Error as error:
                 self._failed(error)
             except Exception as error:  # a fault of ours must not end the sender
@@ -229,27 +228,3 @@ class Sender:
                     self._spool.sync()
         except OSError as error:
             log.warning("The disk does not write the spool: %s", error)
-
-
-_senders: "weakref.WeakSet[Sender]" = weakref.WeakSet()
-_held: list[Sender] = []
-
-
-def _before_fork() -> None:
-    for sender in list(_senders):
-        if sender.shipper.calling.acquire(timeout=FORK_SECONDS):
-            _held.append(sender)
-
-
-def _after_fork_in_parent() -> None:
-    while _held:
-        _held.pop().shipper.calling.release()
-
-
-def _after_fork_in_child() -> None:
-    _held.clear()
-    _senders.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)

@@ -1,7 +1,6 @@
 """Shipping: what a writer has logged goes to the server in order, each record once."""
 
 import logging
-import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -50,7 +49,6 @@ class Shipper:
     Attributes:
         shipped_count: records that the server has, or refused for good.
         dropped_count: those of them that it will never have.
-        calling: held while a call is under way.
     """
 
     def __init__(self, connection: Connection, call_seconds: float = CALL_SECONDS) -> None:
@@ -62,7 +60,6 @@ class Shipper:
         self._gone: set[str] = set()
         self.dropped_count = 0
         self.shipped_count = 0
-        self.calling = threading.Lock()
 
     @property
     def batch_bytes(self) -> int:
@@ -194,8 +191,7 @@ class Shipper:
             log.warning("Records of model %s are not stored, and never will be: %s", model_id, reason)
 
     def _call(self, method: Callable[..., Any], request: Any) -> Any:
-        with self.calling:
-            return self._connection.once(method, request, self._call_seconds)
+        return self._connection.once(method, request, self._call_seconds)
 
 
 def _count(share: Share, target: Target) -> int:

@@ -1,0 +1,154 @@
+"""Forks: while this process forks no call is under way, or gRPC would not work in the child.
+
+gRPC makes itself ready for a fork only if no other thread is in it. So every call passes a gate, which a fork closes:
+it waits a moment for what is under way, and breaks off what takes longer with its channel. That is called again.
+"""
+
+import importlib
+import os
+import threading
+import time
+from typing import Any, Protocol
+
+from xpstore.errors import Unavailable
+
+# How long a fork waits for calls under way; twice as long each time that this broke one off, so that what takes long
+# ends some time however often the program forks.
+FORK_SECONDS = 0.2
+LONGEST_FORK_SECONDS = 2.0
+# What was broken off ends at once; what another thread imports, and the child would wait for, takes a little.
+BROKEN_OFF_SECONDS = 1.0
+IMPORT_SECONDS = 2.0
+# gRPC's own threads leave it a little after the last call has ended.
+QUIET_SECONDS = 0.002
+LOOK_SECONDS = 0.0005
+
+
+class BrokenByFork(Unavailable):
+    """A call was broken off because the process forks: it can be made again at once."""
+
+    def __init__(self) -> None:
+        super().__init__("The call was broken off by a fork of this process.")
+
+
+class Channelled(Protocol):
+    """What makes its calls on a channel that can be closed: the next call opens another."""
+
+    def close_channel(self) -> None:
+        """Breaks off all calls that are under way on it."""
+
+
+class Passage:
+    """One call under way: a context, which begins once no fork is under way.
+
+    Attributes:
+        is_broken_off: whether a fork broke the call off.
+    """
+
+    __slots__ = ("connection", "is_broken_off", "thread_id")
+
+    def __init__(self, connection: Channelled) -> None:
+        self.connection = connection
+        self.is_broken_off = False
+        self.thread_id = threading.get_ident()
+
+    def __enter__(self) -> "Passage":
+        # Without a lock, which a signal or `__del__` in this thread could meet held: each side says what it does before
+        # it looks at the other.
+        _gate.under_way.add(self)
+        while _gate.is_closed:
+            self._wait()
+        return self
+
+    def _wait(self) -> None:
+        gate = _gate
+        gate.under_way.discard(self)
+        gate.opened.wait()
+        _gate.under_way.add(self)
+
+    def __exit__(self, *_: Any) -> None:
+        _gate.under_way.discard(self)
+
+
+class _Gate:
+    def __init__(self) -> None:
+        self.under_way: set[Passage] = set()
+        self.is_closed = False
+        self.opened = threading.Event()
+        self.patience_seconds = FORK_SECONDS
+        self._forking = threading.Lock()
+        self._closed_by = 0
+
+    def close(self) -> None:
+        """Before a fork. Other threads that fork wait."""
+        self._forking.acquire()
+        self._closed_by = threading.get_ident()
+        self.opened.clear()
+        self.is_closed = True
+        if self.under_way:
+            self._end_calls()
+        _wait_for_imports()
+
+    def open(self) -> None:
+        """After a fork, in the parent."""
+        if self._closed_by == threading.get_ident():
+            self._closed_by = 0
+            self.is_closed = False
+            self.opened.set()
+            self._forking.release()
+
+    def _end_calls(self) -> None:
+        me = threading.get_ident()
+        # One of this thread does not end while it forks: a stream that is not read to its end.
+        _wait_while(lambda: any(one.thread_id != me for one in self._all()), self.patience_seconds)
+        if left := self._all():
+            for passage in left:
+                passage.is_broken_off = True
+            for connection in {id(one.connection): one.connection for one in left}.values():
+                connection.close_channel()
+            self.patience_seconds = min(2 * self.patience_seconds, LONGEST_FORK_SECONDS)
+            _wait_while(lambda: any(one.thread_id != me for one in self._all()), BROKEN_OFF_SECONDS)
+        else:
+            self.patience_seconds = FORK_SECONDS
+        time.sleep(QUIET_SECONDS)
+
+    def _all(self) -> list[Passage]:
+        return list(self.under_way)
+
+
+def _wait_for_imports() -> None:
+    """A module that another thread imports is never ready in the child. Not public, and its absence is no worse."""
+    locks: dict[Any, Any] = getattr(getattr(importlib, "_bootstrap", None), "_module_locks", {})
+    me = threading.get_ident()
+
+    def is_importing() -> bool:
+        found = [reference() for reference in list(locks.values())]
+        return any(getattr(lock, "owner", None) not in (None, me) for lock in found)
+
+    _wait_while(is_importing, IMPORT_SECONDS)
+
+
+def _wait_while(is_so: Any, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while is_so() and time.monotonic() < deadline:
+        time.sleep(LOOK_SECONDS)
+
+
+_gate = _Gate()
+
+
+def _before_fork() -> None:
+    _gate.close()
+
+
+def _after_fork_in_parent() -> None:
+    _gate.open()
+
+
+def _after_fork_in_child() -> None:
+    global _gate
+    _gate = _Gate()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
