@@ -9,7 +9,7 @@ from xpstore._artifacts.contents import ArtifactContents, ArtifactFile
 from xpstore._artifacts.options import SaveOptions, make_draft
 from xpstore._artifacts.saving import Save, promised, recorded
 from xpstore._artifacts.staging import Staged, commit_staged, stage
-from xpstore._artifacts.versions import found, get_model, get_version, list_versions
+from xpstore._artifacts.versions import found, get_model, get_named_version, get_version, list_versions
 from xpstore._files.scan import Source, scan
 from xpstore._identity.nodes import NodeType, seal
 from xpstore._results.copies import LocalCopies
@@ -163,10 +163,7 @@ class Artifact(ArtifactContents):
         alias = to_name("alias", alias) if alias is not None else None
         project = (project or get_project()).open()
         source = pb.ArtifactName(project_id=project.id, name=name, version=version, alias=alias)
-        request = pb.GetArtifactVersionRequest(artifact_name=source)
-        client = project._client
-        wire = client.call(client.stubs.artifacts.GetArtifactVersion, request).version
-        return cls._from_wire(wire, client, project)
+        return cls._from_wire(get_named_version(project._client, source), project._client, project)
 
     @staticmethod
     def unalias(name: str, alias: str, *, project: ProjectBase | None = None) -> None:

@@ -9,7 +9,7 @@ from xpstore._session.client import ClientBase
 from xpstore._session.project import ProjectBase
 from xpstore._session.stamped import Stamped
 from xpstore._values.checks import to_name
-from xpstore._values.ids import new_id
+from xpstore._values.ids import new_id, sent_id
 from xpstore.errors import NotFound
 from xpstore.model import Model, Models, config_hash
 from xpstore.v1 import experiment_pb2 as pb
@@ -36,7 +36,7 @@ class Experiment(Stamped):
     @property
     def id(self) -> UUID:
         """Its id, unique over all projects."""
-        return UUID(self._wire.id)
+        return sent_id(self._wire.id)
 
     @property
     def name(self) -> str:

@@ -27,9 +27,10 @@ from xpstore._artifacts.infos import (
     missing,
     os_errors,
     project_info,
-    raise_unless_missing,
     version_info,
+    walk,
 )
+from xpstore._artifacts.versions import get_named_version, list_files
 from xpstore._files.leftovers import partial_path
 from xpstore._files.ranges import read_range
 from xpstore._files.remote import FsspecFile
@@ -198,9 +199,8 @@ class XpstoreFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has
         if known is not None and (version := known.get((self._token, place.head))) is not None:
             return version
         client, name = self._client, place.artifact_name()
-        request = pb.GetArtifactVersionRequest(artifact_name=name)
         with os_errors(place):
-            version = client.call(client.stubs.artifacts.GetArtifactVersion, request).version
+            version = get_named_version(client, name)
         if known is not None:
             known[self._token, place.head] = version
         return version
@@ -214,13 +214,11 @@ class XpstoreFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has
             if name not in listing:
                 raise missing(place)
             return {**listing[name], "name": place.written(place.path)}
-        request = pb.ListArtifactFilesRequest(version_id=version.id, path_prefix=place.path, page_size=1)
-        client = self._client
         with os_errors(place):
-            files = client.call(client.stubs.artifacts.ListArtifactFiles, request).files
-        if not files:
+            first = next(list_files(self._client, version, place.path, page_size=1), None)
+        if first is None:
             raise missing(place)
-        return {**file_info(whole, files[0], files[0].path == place.path), "name": place.written(place.path)}
+        return {**file_info(whole, first, first.path == place.path), "name": place.written(place.path)}
 
     def _children(self, place: ArtifactPath) -> list[Info]:
         version = self._version(place)
@@ -238,11 +236,10 @@ class XpstoreFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has
 
     def _list(self, place: ArtifactPath, version: pb.ArtifactVersion) -> dict[str, Info]:
         """What is directly below a directory by name; "" if it is a file itself. Holds one page at a time."""
-        client, start = self._client, len(place.path) + 1 if place.path else 0
-        request = pb.ListArtifactFilesRequest(version_id=version.id, path_prefix=place.path)
+        start = len(place.path) + 1 if place.path else 0
         whole, listing, is_there = version_info(version), dict[str, Info](), not place.path
         with os_errors(place):
-            for file in iterate(client, client.stubs.artifacts.ListArtifactFiles, request, "files"):
+            for file in list_files(self._client, version, place.path):
                 is_there = True
                 name, deeper, _ = file.path[start:].partition("/")
                 if name not in listing and (name or file.type == pb.FILE_TYPE_FILE):
@@ -273,8 +270,7 @@ class XpstoreFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has
         self, path: str, maxdepth: int | None = None, topdown: bool = True, on_error: Any = "omit", **options: Any
     ) -> Iterator[Any]:
         """As `os.walk`. What is missing is passed over, but no other error: half a listing would pass for a whole."""
-        handle = raise_unless_missing if on_error == "omit" else on_error
-        steps = super().walk(path, maxdepth=maxdepth, topdown=topdown, on_error=handle, **options)
+        steps = walk(self.ls, self._strip_protocol(path), maxdepth, topdown, on_error, options.get("detail", False))
         outer = _resolved.get()
         known = {} if outer is None else outer
         while True:

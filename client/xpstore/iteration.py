@@ -8,7 +8,7 @@ from xpstore._service.paging import iterate
 from xpstore._session.client import ClientBase
 from xpstore._spool.record import Target
 from xpstore._values.checks import to_int64, to_step
-from xpstore._values.ids import new_id
+from xpstore._values.ids import new_id, sent_id
 from xpstore._values.times import now_us, to_datetime
 from xpstore.errors import NotFound
 from xpstore.module import Modules
@@ -45,7 +45,7 @@ class Iteration:
     @property
     def id(self) -> UUID:
         """Its id, unique over all projects."""
-        return UUID(self._read().id) if self._client.offline is None else self.recorded_id
+        return sent_id(self._read().id) if self._client.offline is None else self.recorded_id
 
     @property
     def recorded_id(self) -> UUID:
@@ -59,7 +59,7 @@ class Iteration:
     @property
     def model_id(self) -> UUID:
         """The id of its model."""
-        return UUID(self._wire.model_id)
+        return sent_id(self._wire.model_id)
 
     @property
     def project_uid(self) -> str:

@@ -14,6 +14,7 @@ from xpstore._service.paging import iterate
 from xpstore._session.client import ClientBase
 from xpstore._spool.record import ARRAYS, HAS_STEP, IS_INT, RecordType, Target
 from xpstore._values.checks import invalid, to_name, to_scalar, to_step
+from xpstore._values.ids import sent_id
 from xpstore._values.json_text import to_json, to_keys
 from xpstore._values.numbers import INT64, to_numbers, to_steps
 from xpstore._values.times import to_datetime
@@ -57,7 +58,7 @@ class Metric:
         point = wire.point
         step = point.step if point.HasField("step") else None
         phase = point.phase if point.HasField("phase") else None
-        return cls(UUID(wire.id), point.name, to_value(point), step, phase, to_datetime(point.time_us))
+        return cls(sent_id(wire.id), point.name, to_value(point), step, phase, to_datetime(point.time_us))
 
     def __repr__(self) -> str:
         value = reprlib.repr(self.value)

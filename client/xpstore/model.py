@@ -1,6 +1,5 @@
 """Models: what is trained, known by a hash inside its experiment."""
 
-import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -17,8 +16,8 @@ from xpstore._session.step_reads import reads
 from xpstore._spool.record import Target
 from xpstore._values.checks import MAX_HASH_LENGTH, invalid, to_free_text, to_int64, to_name, to_step
 from xpstore._values.configs import config_hash, difference
-from xpstore._values.ids import new_id
-from xpstore._values.json_text import to_json_object
+from xpstore._values.ids import new_id, sent_id
+from xpstore._values.json_text import from_json_object, to_json_object
 from xpstore.errors import NotFound
 from xpstore.iteration import Iterations
 from xpstore.metric import Metrics
@@ -101,12 +100,12 @@ class Model(Stamped):
     @property
     def id(self) -> UUID:
         """Its id, unique over all projects."""
-        return UUID(self._wire.id)
+        return sent_id(self._wire.id)
 
     @property
     def experiment_id(self) -> UUID:
         """The id of its experiment."""
-        return UUID(self._wire.experiment_id)
+        return sent_id(self._wire.experiment_id)
 
     @property
     def project_uid(self) -> str:
@@ -131,8 +130,7 @@ class Model(Stamped):
     @property
     def config(self) -> dict[str, Any]:
         """What it was made with, `{}` if nothing was said. A copy: changing it changes nothing else."""
-        config: dict[str, Any] = json.loads(self._wire.config_json)
-        return config
+        return from_json_object("a config", self._wire.config_json)
 
     @property
     def step(self) -> int:

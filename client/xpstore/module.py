@@ -11,8 +11,8 @@ from xpstore._service.paging import iterate
 from xpstore._session.client import ClientBase
 from xpstore._spool.record import Target
 from xpstore._values.checks import to_name
-from xpstore._values.ids import new_id
-from xpstore._values.json_text import to_json_object
+from xpstore._values.ids import new_id, sent_id
+from xpstore._values.json_text import from_json_object, to_json_object
 from xpstore.v1 import ingest_pb2
 from xpstore.v1 import model_pb2 as pb
 
@@ -35,7 +35,7 @@ class Module:
 
     @classmethod
     def _from_wire(cls, wire: pb.Module) -> Self:
-        return cls(UUID(wire.id), wire.name, json.loads(wire.attributes_json))
+        return cls(sent_id(wire.id), wire.name, from_json_object("attributes", wire.attributes_json))
 
     def __repr__(self) -> str:
         return f"Module(name={self.name!r}, attributes={reprlib.repr(self.attributes)})"

@@ -1,6 +1,5 @@
 """Runs: attempts at training a model."""
 
-import json
 import logging
 import os
 import threading
@@ -16,7 +15,8 @@ from xpstore._service.paging import iterate
 from xpstore._session.client import ClientBase
 from xpstore._spool.record import RecordType, Target
 from xpstore._values.checks import MAX_TEXT_LENGTH, to_text
-from xpstore._values.ids import new_id
+from xpstore._values.ids import new_id, sent_id
+from xpstore._values.json_text import from_json_object
 from xpstore._values.times import now_us, to_datetime
 from xpstore.errors import Error
 from xpstore.v1 import run_pb2 as pb
@@ -52,12 +52,12 @@ class Run:
     @property
     def id(self) -> UUID:
         """Its id, unique over all projects."""
-        return UUID(self._wire.id)
+        return sent_id(self._wire.id)
 
     @property
     def model_id(self) -> UUID:
         """The id of its model."""
-        return UUID(self._wire.model_id)
+        return sent_id(self._wire.model_id)
 
     @property
     def status(self) -> str:
@@ -108,8 +108,7 @@ class Run:
     @property
     def packages(self) -> dict[str, str]:
         """Version of each installed package."""
-        packages: dict[str, str] = json.loads(self._wire.environment.packages_json)
-        return packages
+        return from_json_object("packages", self._wire.environment.packages_json)
 
     @property
     def git_commit(self) -> str:

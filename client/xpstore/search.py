@@ -1,17 +1,17 @@
 """Models found by what they hold, and a table to compare them by."""
 
-import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from math import nan
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from xpstore._service.paging import iterate
 from xpstore._session.client import ClientBase
 from xpstore._values.checks import invalid
+from xpstore._values.ids import sent_id
+from xpstore._values.json_text import from_json_object
 from xpstore._values.numbers import EXACT
 from xpstore._values.times import to_datetime
 from xpstore.errors import ResourceExhausted
@@ -95,7 +95,7 @@ def _columns(rows: Iterable[Row]) -> list[str]:
 
 def _own(model: pb.Model) -> Row:
     return {
-        "id": UUID(model.id) if model.id else None,
+        "id": sent_id(model.id) if model.id else None,
         "hash": model.hash,
         "name": model.name if model.HasField("name") else None,
         "step": model.step,
@@ -103,7 +103,7 @@ def _own(model: pb.Model) -> Row:
         "status": STATUS.get(model.status),
         "created_at": to_datetime(model.created_at_us),
         "tags": list(model.tags),
-        **_flat("config", json.loads(model.config_json or "{}")),
+        **_flat("config", from_json_object("a config", model.config_json or "{}")),
     }
 
 
@@ -127,7 +127,8 @@ def _modules(client: ClientBase, models: list[pb.Model]) -> dict[str, Row]:
     rows: dict[str, Row] = defaultdict(dict)
     request = pb.ListNewestModulesRequest(model_ids=[model.id for model in models])
     for module in iterate(client, client.stubs.models.ListNewestModules, request, "modules"):
-        rows[module.model_id].update(_flat(f"modules.{_part(module.name)}", json.loads(module.attributes_json)))
+        attributes = from_json_object("attributes", module.attributes_json)
+        rows[module.model_id].update(_flat(f"modules.{_part(module.name)}", attributes))
     return rows
 
 

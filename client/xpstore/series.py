@@ -1,6 +1,5 @@
 """Series: the points of one name and phase as columns, whole or in buckets."""
 
-import json
 import struct
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 from uuid import UUID
 
 from xpstore._session.client import ClientBase
+from xpstore._values.json_text import from_json
 from xpstore._values.numbers import EXACT, INT64
 from xpstore.errors import InvalidArgument
 from xpstore.v1 import metric_pb2 as pb
@@ -251,7 +251,7 @@ def _listed(points: pb.PackedPoints) -> list[Any]:
 def to_value(point: pb.MetricPoint) -> Any:
     """The value of a point as it was logged."""
     kind = point.WhichOneof("value")
-    return json.loads(point.json_value) if kind == "json_value" else getattr(point, str(kind))
+    return from_json("a value", point.json_value) if kind == "json_value" else getattr(point, str(kind))
 
 
 def _column(data: bytes, code: str) -> Any:

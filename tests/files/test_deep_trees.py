@@ -1,13 +1,17 @@
 """Trees that are deeper than Python recurses, and folders that many links lead to."""
 
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import fsspec
 import pytest
 
 import xpstore
+from xpstore._files.folder import remove_tree
 from xpstore._files.scan import scan
+from xpstore._results.copies import LocalCopies
 from xpstore.artifact import DirectoryArtifact
 from xpstore.errors import InvalidArgument
 
@@ -73,3 +77,64 @@ def test_every_way_through_links_is_a_path_of_its_own(tmp_path: Path) -> None:
     assert len(set(paths)) == 1 << 10
     assert paths == sorted(paths)
     assert paths[0] == "a/" * 10 + "file"
+
+
+def test_deep_tree_is_found_and_got_through_fsspec(project: xpstore.Project, shallow: Path) -> None:
+    source = shallow / "source"
+    source.mkdir()
+    (dig(source, DEPTH) / "file").write_bytes(b"deep down")
+    DirectoryArtifact.save(source, "deep")
+    fs, root = fsspec.filesystem("xpstore", skip_instance_cache=True), f"{project.id}/deep@1"
+    path = f"{root}/{'d/' * DEPTH}file"
+    assert fs.find(root) == [path]
+    steps = list(fs.walk(root, topdown=False))
+    assert len(steps) == DEPTH + 1 and steps[0] == (path.removesuffix("/file"), [], ["file"])
+    assert fs.cat(root, recursive=True, on_error="omit") == {path: b"deep down"}
+    fs.get(root, str(shallow / "target"), recursive=True)
+    assert (shallow / "target" / ("d/" * DEPTH) / "file").read_bytes() == b"deep down"
+
+
+def test_deep_file_is_loaded_and_its_copy_removed(project: xpstore.Project, shallow: Path) -> None:
+    source = shallow / "source"
+    source.mkdir()
+    bottom = dig(source, DEPTH)
+    (bottom / "small.json").write_text("[1]")
+    (bottom / "large.json").write_text(f"[{'1, ' * 200_000}2]")
+    saved = DirectoryArtifact.save(source, "deep")
+    copies = LocalCopies(shallow / "copies", 1 << 30)
+    for name, found in (("small", 1), ("large", 200_001)):
+        assert len(saved.load(f"{'d/' * DEPTH}{name}.json")) == found
+    copies.using(saved._client, saved._wire, lambda copy: copy.path("d"))
+    copies.drop(bytes.fromhex(saved.digest), saved.size_bytes)
+    assert os.listdir(shallow / "copies") == []
+
+
+@xpstore.cached(name="deep folder", version=1)
+def a_deep_folder(folder: str) -> Path:
+    return Path(folder)
+
+
+def test_deep_folder_is_a_result(project: xpstore.Project, shallow: Path) -> None:
+    source = shallow / "source"
+    source.mkdir()
+    (dig(source, DEPTH // 2) / "file").write_bytes(b"deep down")
+    a_deep_folder(str(source))
+    hit = a_deep_folder(str(source))
+    assert (hit / ("d/" * (DEPTH // 2)) / "file").read_bytes() == b"deep down"
+
+
+def test_removing_a_tree_follows_no_link_and_leaves_nothing(shallow: Path) -> None:
+    kept = shallow / "kept"
+    kept.mkdir()
+    (kept / "file").write_bytes(b"theirs")
+    tree = shallow / "tree"
+    tree.mkdir()
+    (dig(tree, DEPTH) / "file").touch()
+    (tree / "link").symlink_to(kept)
+    (tree / "broken").symlink_to("nothing")
+    os.mkfifo(tree / "pipe")
+    (shallow / "link").symlink_to(kept)
+    (shallow / "file").touch()
+    for path in (tree, shallow / "link", shallow / "file", shallow / "not there"):
+        remove_tree(path)
+    assert os.listdir(shallow) == ["kept"] and os.listdir(kept) == ["file"]

@@ -2,10 +2,12 @@
 
 import itertools
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
+import fsspec
 import pytest
 
-from support.hostile import HostileServer
+from support.hostile import KEY, HostileServer
 from support.raw import FILE, entry_of
 from xpstore import errors
 from xpstore.v1 import artifact_pb2 as pb
@@ -31,6 +33,36 @@ def test_wrong_list_of_files_is_data_loss(spoil: Callable[[HostileServer], objec
     spoil(server)
     with pytest.raises(errors.DataLoss):
         server.artifact().files()
+
+
+OTHER_FILES: dict[str, Callable[[HostileServer], list[pb.ManifestEntry]]] = {
+    "another": lambda server: [server.entries[0]],
+    "a neighbour": lambda server: [entry_of("b/cc", b"")],
+    "out of order": lambda server: server.entries[2:0:-1],
+    "twice": lambda server: [server.entries[1], server.entries[1]],
+}
+
+
+@pytest.mark.parametrize("name", OTHER_FILES)
+def test_other_files_than_were_asked_for_are_data_loss(name: str, server: HostileServer, tmp_path: Path) -> None:
+    """Not a folder of names that were cut in the middle, nor the bytes of another file."""
+    fs = fsspec.filesystem("xpstore", api_key=KEY, api_url=server.address, skip_instance_cache=True)
+    assert fs.cat("p/hostile/b/c") == server.files["b/c"] and fs.find("p/hostile/b") == ["p/hostile/b/c"]
+    fs.invalidate_cache()
+    files = [server.file_of(entry) for entry in OTHER_FILES[name](server)]
+    server.list_files = lambda _: pb.ListArtifactFilesResponse(files=files)
+    asked: dict[str, Callable[[], object]] = {
+        "open": lambda: server.artifact().open("b/c"),
+        "cat": lambda: fs.cat("p/hostile/b/c"),
+        "get": lambda: fs.get("p/hostile/b", str(tmp_path / "target"), recursive=True),
+        "ls": lambda: fs.ls("p/hostile/b"),
+    }
+    # Of one file the first says all; a neighbour is a file of the folder.
+    seen = {"out of order": ("get", "ls"), "twice": ("get", "ls"), "a neighbour": ("open", "cat")}
+    for how in seen.get(name, asked):
+        with pytest.raises(errors.DataLoss):
+            asked[how]()
+    assert not (tmp_path / "target").exists()
 
 
 def test_endless_list_of_files_is_data_loss(server: HostileServer) -> None:

@@ -347,3 +347,19 @@ def test_interrupted_save_leaves_no_thread_behind(
     assert not [thread for thread in threading.enumerate() if thread.name.startswith(("xpstore-send", "xpstore-hash"))]
     assert Artifact.load_all(project=project) == []
     assert DirectoryArtifact.save(source, "interrupted").version == 1
+
+
+def test_acknowledgement_of_other_content_is_data_loss(
+    project: xpstore.Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = project._client.call
+
+    def answered(method: Any, request: Any, **options: Any) -> Any:
+        answer = call(method, request, **options)
+        if isinstance(answer, pb.CommitArtifactResponse):
+            answer.version.digest = bytes(32)
+        return answer
+
+    monkeypatch.setattr(project._client, "call", answered)
+    with pytest.raises(errors.DataLoss, match="other content"):
+        DirectoryArtifact.save(b"x", "a")

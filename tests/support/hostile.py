@@ -12,7 +12,7 @@ from support.raw import DIRECTORY, chunk_of, cut, digest_of, entry_of, tree_dige
 from xpstore.artifact import DirectoryArtifact
 from xpstore.format.messages import encode_chunks
 from xpstore.v1 import artifact_pb2 as pb
-from xpstore.v1 import limits_pb2
+from xpstore.v1 import limits_pb2, project_pb2
 
 Answer = Iterable[Any]
 KEY = "any key will do"
@@ -40,7 +40,7 @@ class HostileServer:
         self.read_file: Callable[[pb.ReadFileRequest], Answer] = self._file
         self.list_files: Callable[[pb.ListArtifactFilesRequest], Any] = self._list
         self._server = grpc.server(ThreadPoolExecutor(8))
-        self._server.add_generic_rpc_handlers((self._artifacts(), self._limits()))
+        self._server.add_generic_rpc_handlers((self._artifacts(), self._projects(), self._limits()))
         port = self._server.add_insecure_port("127.0.0.1:0")
         self.address = f"127.0.0.1:{port}"
 
@@ -98,7 +98,9 @@ class HostileServer:
         return pb.ReadFileResponse(header=header)
 
     def _list(self, request: pb.ListArtifactFilesRequest) -> Any:
-        return pb.ListArtifactFilesResponse(files=[self.file_of(entry) for entry in self.entries])
+        prefix = request.path_prefix
+        asked = [one for one in self.entries if not prefix or f"{one.path}/".startswith(f"{prefix}/")]
+        return pb.ListArtifactFilesResponse(files=[self.file_of(entry) for entry in asked if not entry.offset])
 
     @staticmethod
     def file_of(entry: pb.ManifestEntry) -> pb.ArtifactFile:
@@ -118,8 +120,18 @@ class HostileServer:
             "ReadFile": (pb.ReadFileRequest, lambda request: self.read_file(request)),
         }
         handlers = {name: _stream(kind, answer) for name, (kind, answer) in streams.items()}
+        versions = pb.GetArtifactVersionResponse
+        handlers["GetArtifactVersion"] = _single(
+            pb.GetArtifactVersionRequest, lambda request: versions(version=self.version)
+        )
         handlers["ListArtifactFiles"] = _single(pb.ListArtifactFilesRequest, lambda request: self.list_files(request))
         return grpc.method_handlers_generic_handler("xpstore.v1.ArtifactService", handlers)
+
+    @staticmethod
+    def _projects() -> grpc.GenericRpcHandler:
+        project = project_pb2.CreateProjectResponse(project=project_pb2.Project(id="p", uid="0" * 32))
+        handlers = {"CreateProject": _single(project_pb2.CreateProjectRequest, lambda request: project)}
+        return grpc.method_handlers_generic_handler("xpstore.v1.ProjectService", handlers)
 
     @staticmethod
     def _limits() -> grpc.GenericRpcHandler:

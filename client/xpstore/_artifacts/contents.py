@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from xpstore._artifacts.fields import ArtifactFields
+from xpstore._artifacts.versions import list_files
 from xpstore._files.download import Download, read_manifest
 from xpstore._files.local_faults import laying
 from xpstore._files.manifest import checked, listed_entry, tree_digest, tree_of
@@ -14,7 +15,6 @@ from xpstore._files.remote import open_remote
 from xpstore._machine.progress import progress
 from xpstore._results.copies import LocalCopies
 from xpstore._results.formats import format_of_file
-from xpstore._service.paging import iterate
 from xpstore.errors import DataLoss, InvalidArgument, NotFound
 from xpstore.v1 import artifact_pb2 as pb
 
@@ -58,12 +58,7 @@ class ArtifactContents(ArtifactFields):
         ]
 
     def _files(self, path_prefix: str = "") -> Iterator[pb.ArtifactFile]:
-        request = pb.ListArtifactFilesRequest(version_id=self.id, path_prefix=path_prefix)
-        files = iterate(self._client, self._client.stubs.artifacts.ListArtifactFiles, request, "files")
-        for number, file in enumerate(files):
-            if number >= self._wire.file_count:
-                raise DataLoss(f"The server lists more files than {self._wire.name!r} has: {self._wire.file_count}.")
-            yield file
+        return list_files(self._client, self._wire, path_prefix)
 
     def download(self, folder: "str | Path", path: str = "") -> Path:
         """Writes its files below a folder, each verified and renamed into place. Returns the folder.

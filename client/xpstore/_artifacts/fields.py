@@ -1,10 +1,10 @@
 """What a version says about itself, as it was when it was fetched."""
 
-import json
 from typing import TYPE_CHECKING, Any, Self
 
 from xpstore._session.client import ClientBase
 from xpstore._session.stamped import Stamped
+from xpstore._values.json_text import from_json_object
 from xpstore.errors import Unavailable
 from xpstore.v1 import artifact_pb2 as pb
 
@@ -89,4 +89,4 @@ class ArtifactFields(Stamped):
     @property
     def metadata(self) -> dict[str, Any]:
         """What was given, and how to load it if it was an object."""
-        return dict(json.loads(self._wire.metadata_json))
+        return from_json_object("metadata", self._wire.metadata_json)

@@ -3,7 +3,7 @@
 import contextlib
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from xpstore._session.project import ProjectBase
@@ -38,10 +38,63 @@ def missing(place: ArtifactPath) -> FileNotFoundError:
     return FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), f"xpstore://{place.written(place.path)}")
 
 
-def raise_unless_missing(error: OSError) -> None:
-    """Passes over what is missing, and over nothing else."""
-    if not isinstance(error, FileNotFoundError):
-        raise error
+def walk(
+    ls: Callable[[str], list[Info]],
+    path: str,
+    depth: int | None,
+    is_topdown: bool,
+    on_error: Any,
+    has_detail: bool,
+) -> Iterator[tuple[str, Any, Any]]:
+    """As the `walk` of fsspec, but not by recursion: Python bounds that, and paths may be deeper.
+
+    Args:
+        ls: what is directly in a directory.
+        path: where to begin, as `ls` writes it.
+        depth: how many levels; default all.
+        is_topdown: whether a directory comes before what is in it; its caller may take names out of it then.
+        on_error: is told of what cannot be listed, and may raise; "raise" to have that raised, "omit" to pass over what
+            is missing, and nothing else.
+        has_detail: whether there are dictionaries with what is known of each, and not lists of names.
+
+    Raises:
+        ValueError: it shall go down no level.
+    """
+    if depth is not None and depth < 1:
+        raise ValueError(f"maxdepth = {depth}: must be at least 1")
+    pending: list[Any] = [(path, 1)]
+    while pending:
+        step = pending.pop()
+        if len(step) == 3:
+            yield step
+            continue
+        folder, level = step
+        try:
+            found = ls(folder)
+        except OSError as error:
+            if on_error == "raise" or (on_error == "omit" and not isinstance(error, FileNotFoundError)):
+                raise
+            if callable(on_error):
+                on_error(error)
+            continue
+        folders = {info["name"].rpartition("/")[2]: info for info in found if _is_below(folder, info)}
+        files = {
+            info["name"].rpartition("/")[2] if info["name"] != folder else "": info
+            for info in found
+            if not _is_below(folder, info)
+        }
+        paths = {name: info["name"] for name, info in folders.items()}
+        seen = (folder, folders, files) if has_detail else (folder, list(folders), list(files))
+        if is_topdown:
+            yield seen
+        else:
+            pending.append(seen)
+        if depth is None or level < depth:
+            pending += [(paths[name], level + 1) for name in reversed(list(seen[1]))]
+
+
+def _is_below(folder: str, info: Info) -> bool:
+    return bool(info["type"] == "directory" and info["name"] != folder)
 
 
 def project_info(project: ProjectBase) -> Info:

@@ -126,6 +126,26 @@ class Folder:
             path = path.rpartition("/")[0]
 
 
+def remove_tree(path: Path) -> None:
+    """Removes what is at a path, as far as it can be: not by recursion, as a tree may be a thousand folders deep."""
+    if path.is_symlink() or not path.is_dir():
+        with contextlib.suppress(OSError):
+            path.unlink()
+        return
+    folders = [path]
+    for folder in folders:  # more come meanwhile
+        with contextlib.suppress(OSError), os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(Path(entry.path))
+                else:
+                    with contextlib.suppress(OSError):
+                        os.unlink(entry.path)
+    for folder in reversed(folders):
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
+
 def folded(path: str) -> str:
     """The same for all paths that a file system without case takes for one."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", path).casefold())

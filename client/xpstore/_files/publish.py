@@ -4,14 +4,14 @@ import os
 from pathlib import Path
 
 from xpstore._files.index import FileIndex
-from xpstore._files.manifest import entries_of, to_pages
+from xpstore._files.manifest import entries_of, to_pages, tree_digest
 from xpstore._files.scan import Source
 from xpstore._files.upload import Uploader
 from xpstore._machine.progress import Advance, progress
 from xpstore._service.connection import Connection
 from xpstore._values.checks import invalid
 from xpstore._values.ids import new_id
-from xpstore.errors import Conflict, InvalidArgument
+from xpstore.errors import Conflict, DataLoss, InvalidArgument
 from xpstore.format.tree import Cut, fault_of_path
 from xpstore.v1 import artifact_pb2 as pb
 
@@ -150,7 +150,11 @@ def commit(
     uploader: Uploader,
     completion: pb.CacheCompletion | None = None,
 ) -> pb.ArtifactVersion | None:
-    """Publishes what was sent as a version; None if some of it is gone again."""
+    """Publishes what was sent as a version; None if some of it is gone again.
+
+    Raises:
+        DataLoss: the server acknowledges something else.
+    """
     root, pages = to_pages(entries)
     uploader.add_pages(pages)
     uploader.finish()
@@ -160,4 +164,8 @@ def commit(
     # The server reads every page of a large tree again: it may take longer than other calls.
     timeout_seconds = connection.timeout_seconds + len(pages)
     response = connection.call(connection.stubs.artifacts.CommitArtifact, request, timeout_seconds=timeout_seconds)
-    return response.version if response.HasField("version") else None
+    if not response.HasField("version"):
+        return None
+    if response.version.digest != tree_digest(entries):
+        raise DataLoss(f"The server says that it has {draft.name!r}, and of other content than was sent.")
+    return response.version

@@ -21,6 +21,7 @@ from xpstore._machine.progress import Advance
 from xpstore._machine.workers import Workers
 from xpstore._service.breaking import OpenCalls
 from xpstore._service.connection import Connection
+from xpstore.errors import DataLoss
 from xpstore.format.chunker import Chunker, Encoder
 from xpstore.format.messages import WireChunk, decode_chunks, encode_chunks
 from xpstore.format.tree import Cut
@@ -73,7 +74,10 @@ class Uploader:
         self._project_uid = project_uid
         self._advance = advance
         self._head = pb.UploadChunksRequest(project_uid=project_uid).SerializeToString()
-        self._chunker = Chunker(connection.limits.chunking)
+        try:
+            self._chunker = Chunker(connection.limits.chunking)
+        except ValueError as error:
+            raise DataLoss(f"The server wants files to be cut in a way that cannot be: {error}.") from None
         self._encoder = Encoder()
         self._window = _Window()
         self._asked: deque[_Window] = deque()

@@ -5,6 +5,8 @@ import os
 import sys
 from typing import Any
 
+from xpstore.format.text import printable
+
 # How long something may take that Ctrl-C waits for.
 INTERRUPTED_SECONDS = 0.25
 
@@ -40,7 +42,7 @@ def leaves_early() -> bool:
 
 def say(text: str) -> None:
     """Writes one line to standard error, whatever is set for logging."""
-    line = f"xpstore: {' '.join(text.split())}\n"
+    line = f"xpstore: {printable(' '.join(text.split()))}\n"
     try:
         sys.stderr.write(line)
         sys.stderr.flush()

@@ -12,7 +12,6 @@ import contextlib
 import functools
 import mmap
 import os
-import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +21,8 @@ from typing import TypeVar
 from blake3 import blake3
 
 from xpstore._files.download import Download, read_manifest
+from xpstore._files.folder import remove_tree
+from xpstore._files.local_faults import laying
 from xpstore._files.manifest import Tree, checked, listed_entry, tree_digest
 from xpstore._files.scan import scan
 from xpstore._machine.file_status import identity_of, is_private, is_settled
@@ -200,8 +201,13 @@ class LocalCopies:
             NotFound: it was deleted.
             DataLoss: what arrives is not what was saved.
             Unavailable: the server is away.
+            ResourceExhausted: the disk is full.
         """
-        with self.making() as folder, progress(f"Downloading {version.name}", size_bytes) as advance:
+        with (
+            laying(self._folder, size_bytes),
+            self.making() as folder,
+            progress(f"Downloading {version.name}", size_bytes) as advance,
+        ):
             tree = Tree(digest, size_bytes, 1 if path else version.file_count or None)  # a hit does not say it
             entries = list(checked(read_manifest(connection, version.id, path), tree))
             Download(connection, version.id, folder, advance).run(entries)
@@ -241,9 +247,9 @@ class LocalCopies:
             small_copies.write(folder.with_name(folder.name + small_copies.SUFFIX), known[0], data)
             self._unchecked_bytes += _size_in(folder.name)
             return SmallCopy(known[0].path, data)
-        for path, _, names in os.walk(made):
-            for name in names:
-                _make_read_only(Path(path, name))
+        for entry in known:
+            if entry.type == pb.FILE_TYPE_FILE:
+                _make_read_only(made / entry.path)
         (made.parent / MANIFEST).write_bytes(pb.ManifestPage(entries=known).SerializeToString())
         with contextlib.suppress(OSError):  # there is one already, which is as good if it is sound
             made.parent.rename(folder)
@@ -311,7 +317,7 @@ def _temporary(pid: int) -> Path:
 
 def _clear(folder: Path, pid: int) -> None:
     if os.getpid() == pid:  # a forked child leaves it to its parent
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_tree(folder)
 
 
 def _open(path: Path) -> OwnBuffer:
@@ -371,10 +377,7 @@ def _remove(folder: Path) -> None:
             folder.rename(doomed)
         except OSError:  # somebody else was faster
             return
-    if doomed.is_dir():
-        shutil.rmtree(doomed, ignore_errors=True)
-    else:
-        doomed.unlink(missing_ok=True)
+    remove_tree(doomed)
 
 
 def _size_in(name: str) -> int:

@@ -8,6 +8,7 @@ from math import isfinite
 from typing import Any
 
 from xpstore._values.checks import invalid, to_scalar
+from xpstore.errors import DataLoss
 
 MAX_JSON_BYTES = 1 << 20
 
@@ -50,6 +51,30 @@ def to_json_object(field: str, value: Any, *, is_canonical: bool = False) -> str
     if value is not None and not isinstance(value, Mapping):
         raise invalid(field, value, "must be a dictionary")
     return to_json(field, {} if value is None else value, is_canonical=is_canonical)
+
+
+def from_json(field: str, text: str) -> Any:
+    """What JSON of the service says.
+
+    Raises:
+        DataLoss: it is none; so is NaN, which `to_json` never writes.
+    """
+    try:
+        return json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        raise DataLoss(f"The server sent {field} that is no JSON: {error}.") from None
+
+
+def from_json_object(field: str, text: str) -> dict[str, Any]:
+    """The dictionary in JSON of the service; raises as `from_json` does, also if it is something else."""
+    found = from_json(field, text)
+    if not isinstance(found, dict):
+        raise DataLoss(f"The server sent {field} that is a {type(found).__name__} and not a dictionary.")
+    return found
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"it has {constant}")
 
 
 def plain(value: Any) -> Any:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from xpstore._values.checks import invalid
+from xpstore.errors import DataLoss
 
 
 def now_us() -> int:
@@ -13,8 +14,15 @@ def now_us() -> int:
 
 
 def to_datetime(microseconds: int) -> datetime:
-    """A time of the wire as an aware datetime in UTC."""
-    return datetime.fromtimestamp(microseconds / 1_000_000, UTC)
+    """A time of the wire as an aware datetime in UTC.
+
+    Raises:
+        DataLoss: no calendar has it.
+    """
+    try:
+        return datetime.fromtimestamp(microseconds / 1_000_000, UTC)
+    except (ValueError, OverflowError, OSError):
+        raise DataLoss(f"The server sent the time {microseconds} us, which no calendar has.") from None
 
 
 def to_microseconds(field: str, duration: timedelta | float, *, least_us: int = 0) -> int:
