@@ -9,7 +9,7 @@ from weakref import WeakValueDictionary
 from xpstore._machine.relative import fix_paths
 from xpstore._service import embedded
 from xpstore._service.connection import TIMEOUT_SECONDS, Connection
-from xpstore._service.retry import LAST_ATTEMPT_SECONDS
+from xpstore._service.retry import LAST_ATTEMPT_SECONDS, Attempts
 from xpstore._session.order import is_ordered
 from xpstore._values.ids import new_id
 from xpstore.errors import InvalidArgument, Unauthenticated
@@ -129,6 +129,16 @@ class ClientBase(Connection):
         if is_ordered(request):
             timeout_seconds = self._settle(timeout_seconds or self.timeout_seconds)
         return super().call(method, request, timeout_seconds=timeout_seconds, answer_seconds=answer_seconds)
+
+    def attempts(self, *how_long: Any, **options: Any) -> Attempts:
+        """Attempts at something that needs the server, as `Connection.attempts` makes them.
+
+        Raises:
+            Unavailable: the client is offline: there is nothing to wait for, nor to start.
+        """
+        if self.offline is not None:
+            raise self.offline.unavailable()
+        return super().attempts(*how_long, **options)
 
     def stream(self, method: Callable[..., Any], request: Any) -> Generator[Any, None, None]:
         """Yields the messages of a streaming answer as `Connection.stream` does, in the order of `call`."""
