@@ -355,6 +355,9 @@ class Cache:
             fingerprint_format=wire.fingerprint_format,
         )
 
+    def __repr__(self) -> str:
+        return f"Cache({self._project!r})"
+
 
 def artifacts_in(value: Any) -> "list[str]":
     """The ids of the artifact versions in the arguments of a call."""

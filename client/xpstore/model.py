@@ -186,6 +186,8 @@ class Model(Stamped):
     @property
     def status(self) -> str | None:
         """State of its newest run: "running", "finished", "failed" or "lost"; None if it never ran."""
+        if self._client.offline is not None:  # whose records say it, and they are not read
+            raise self._client.offline.unavailable()
         return STATUS.get(self._read().status)
 
     @property
@@ -338,7 +340,7 @@ class Models(FoundModels):
         *,
         allow_existing: bool,
     ) -> Model:
-        if isinstance(tags, str):
+        if isinstance(tags, str) or not isinstance(tags, Iterable):
             raise invalid("tags", tags, "must be a list of tags")
         request = pb.CreateModelRequest(
             experiment_id=self._experiment_id,

@@ -34,7 +34,14 @@ class Tags:
         self._client.recorder.event(self._target, ingest_pb2.EventRecord(tags=event))
 
     def list(self) -> list[str]:
-        """Returns all tags."""
+        """Returns all tags.
+
+        Raises:
+            NotFound: the model was deleted.
+            Unavailable: the server is away, or the client is offline.
+        """
+        if self._client.offline is not None:  # whose records say it, and they are not read
+            raise self._client.offline.unavailable()
         request = pb.GetModelRequest(model_id=self._target.model_id)
         return list(self._client.call(self._client.stubs.models.GetModel, request).model.tags)
 

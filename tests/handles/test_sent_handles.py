@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import numpy as np
 import pytest
 
@@ -35,7 +36,16 @@ handles["modules"].log("layer", {"size": 1})
 print([module.name for module in handles["iteration"].modules.list()], handles["point"].value)
 print(len({id(vars(one)) for one in (project._client, model._client, run._client)}))
 print(handles["client"].api_url == model._client.api_url, handles["cache"].statistics().entries)
+print(handles["series"].values.tolist(), handles["buckets"].counts.tolist(), list(handles["frame"].value))
+print(handles["cached artifact"].load(), handles["entry"].artifact.load(), handles["explanation"].state)
+opened, files = handles["opened by fsspec"], handles["files"]
+print(handles["opened"].read(), opened.read(), files.cat(opened.path))
 """
+
+
+@xpstore.cached(name="of a number")
+def of_result(number: int) -> int:
+    return number * 2
 
 
 def made(project: xpstore.Project) -> dict[str, Any]:
@@ -47,6 +57,10 @@ def made(project: xpstore.Project) -> dict[str, Any]:
         pass
     iteration = model.iterations.create(3)
     artifact = DirectoryArtifact.save(b"bytes", "files", model=model)
+    result = of_result.artifact(2)
+    opened, files = artifact.open(), fsspec.filesystem("xpstore")
+    opened_by_fsspec = files.open(f"{project.id}/files@1/data")
+    assert opened.read(1) + opened_by_fsspec.read(2) == b"bby"
     return {
         "project": project,
         "experiment": experiment,
@@ -66,6 +80,15 @@ def made(project: xpstore.Project) -> dict[str, Any]:
         "artifacts": model.artifacts,
         "cache": project.cache,
         "client": project._client,
+        "series": model.metrics.read("loss"),
+        "buckets": model.metrics.read("loss", buckets=1),
+        "frame": model.metrics.read("loss").to_pandas(),
+        "cached artifact": result,
+        "entry": project.cache.list()[0],
+        "explanation": of_result.explain(3),
+        "opened": opened,
+        "opened by fsspec": opened_by_fsspec,
+        "files": files,
     }
 
 
@@ -99,7 +122,10 @@ def test_handles_go_on_in_another_process(
         "b'bytes' [0, 1, 2] files",
         "['layer'] 1.0",
         "1",
-        "True 0",
+        "True 1",
+        "[1.0] [1] [1.0]",
+        "4 4 absent",
+        "b'ytes' b'tes' b'bytes'",
     ], done.stderr
 
 
@@ -207,3 +233,19 @@ def test_a_handle_is_no_key_of_the_cache(project: xpstore.Project, recwarn: pyte
     assert project.cache.statistics().entries == 0
     with pytest.raises(errors.InvalidArgument, match="pass what is read through it"):
         of_handle.artifact(project)
+
+
+@pytest.mark.parametrize("kind", [errors.Error, *errors.Error.__subclasses__()], ids=lambda kind: kind.__name__)
+def test_errors_come_back_from_workers_as_they_are(kind: type[errors.Error]) -> None:
+    error = kind("a 'ü'\nb", reason="WHY", metadata={"field": "f"}, request_id="id")
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), str(again), vars(again)) == (kind, str(error), vars(error))
+
+
+def test_handles_show_what_they_are_and_never_the_key(project: xpstore.Project) -> None:
+    handles = made(project)
+    for name in handles.keys() - {"frame", "opened", "files"}:  # of others
+        assert " object at 0x" not in repr(handles[name]), name
+    assert not [name for name, handle in handles.items() if project._client.api_key in f"{handle!r} {handle}"]
+    opened = copy.copy(handles["opened"])
+    assert (opened.tell(), opened.read(), handles["opened"].tell()) == (1, b"ytes", 1)

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy
+import pandas
 import pytest
 
 from xpstore import errors, get_project
@@ -238,3 +239,72 @@ def test_step_that_is_no_integer_is_refused(model: Model, step: Any) -> None:
         with pytest.raises(errors.InvalidArgument, match="must be an integer"):
             call()
     assert (model.metrics.list(), model.iterations.list(), model.step) == ([], [], 0)
+
+
+def nested(depth: int, is_mapping: bool) -> Any:
+    value: Any = 1
+    for _ in range(depth):
+        value = {"a": value} if is_mapping else [value]
+    return value
+
+
+@pytest.mark.parametrize("is_mapping", [False, True])
+def test_documents_are_nested_as_deep_as_they_can_be_read(take: Callable[[Any], Any], is_mapping: bool) -> None:
+    for depth in (201, 5_000):
+        with pytest.raises(errors.InvalidArgument, match="nested more than 200 deep"):
+            take({"a": nested(depth, is_mapping)})
+    given = {"a": nested(198, is_mapping)}
+    assert take(given) == given
+
+
+def test_document_that_holds_itself_is_refused(take: Callable[[Any], Any]) -> None:
+    itself = dict[str, Any]()
+    itself["a"] = [itself]
+    with pytest.raises(errors.InvalidArgument, match="nested"):
+        take(itself)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [numpy.array([5]), numpy.array([[0.5]]), numpy.array([5, 6]), numpy.array([]), pandas.Series([5])],
+    ids=repr,
+)
+def test_array_in_a_document_is_no_number(take: Callable[[Any], Any], array: Any) -> None:
+    with pytest.raises(errors.InvalidArgument, match=r"value\.tolist\(\)"):
+        take({"a": [array]})
+
+
+def test_scalars_in_a_document_are_numbers(take: Callable[[Any], Any]) -> None:
+    given = {"a": numpy.array(5), "b": numpy.float32(0.5), "c": numpy.bool_(True), "d": numpy.uint64(2**64 - 1)}
+    found = take(given)
+    assert found == {"a": 5, "b": 0.5, "c": True, "d": 2**64 - 1}
+    assert type(found["c"]) is bool
+
+
+def test_text_of_two_halves_of_a_character_is_refused(take: Callable[[Any], Any]) -> None:
+    """Their escapes in JSON are those of the character: a text would change, and two keys become one."""
+    halves, character = "\ud83d\ude00", "\U0001f600"
+    for value in ({"a": halves}, {"a": {halves: 1, character: 2}}):
+        with pytest.raises(errors.InvalidArgument, match="two halves of a character"):
+            take(value)
+    assert take({"a": {character: "\ude00\ud83d"}}) == {"a": {character: "\ude00\ud83d"}}
+
+
+@pytest.mark.parametrize("tags", ["word", 5, None, b"word", [None], [["a"]]])
+def test_tags_that_are_no_list_of_text_are_refused(experiment: Experiment, tags: Any) -> None:
+    for make in (experiment.model, experiment.models.create):
+        with pytest.raises(errors.InvalidArgument, match=r"^tags"):
+            make("h", tags=tags)
+    assert experiment.models.list() == []
+
+
+@pytest.mark.parametrize(
+    "value", [-0.0, 5e-324, 1e308, -(2**63), 2**63, 10**4000, True], ids=lambda value: str(value)[:9]
+)
+def test_number_comes_back_as_itself_from_everywhere(model: Model, value: Any) -> None:
+    model.metrics.log("x", value)
+    model.metrics.log_many({"y": value})
+    model.metrics.log_arrays("z", None, [value])
+    model.modules.log("m", {"a": value})
+    found = [metric.value for metric in model.metrics.list()] + [model.modules.list()[0].attributes["a"]]
+    assert [(each, type(each), str(each)[:1]) for each in found] == [(value, type(value), str(value)[:1])] * 4

@@ -2,6 +2,8 @@
 
 import json
 import secrets
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from support.homes import Home
+from support.homes import Home, without_settings
 from support.logged import left_in, run, values
 from support.services import Server
 from xpstore import Client
@@ -141,3 +143,67 @@ def test_offline_client_needs_no_server_and_no_key(tmp_path: Path, spool: Path) 
         assert json.loads(run(code, **environment))["sent"] == 1
         assert embedded.servers()
     assert left_in(spool) == []
+
+
+ASKED = {
+    "save": "DirectoryArtifact.save(b'x', 'a', project=project)",
+    "save later": "DirectoryArtifact.save(b'x', 'a', project=project, wait=False).result()",
+    "artifacts": "model.artifacts.list()",
+    "artifact": "DirectoryArtifact.get_by_name('a', project=project)",
+    "search": "list(project.models.search(''))",
+    "table": "project.models.to_pandas()",
+    "models": "project.experiment('e').models.list()",
+    "experiments": "project.experiments.list()",
+    "projects": "xpstore.get_all_projects()",
+    "last": "model.metrics.last('loss')",
+    "list": "model.metrics.list()",
+    "read": "model.metrics.read('loss')",
+    "buckets": "model.metrics.read('loss', buckets=2)",
+    "many series": "read_many([model], ['loss'])",
+    "last step": "model.last_step",
+    "tags": "model.tags.list()",
+    "status": "model.status",
+    "runs": "model.runs",
+    "status of a run": "run.status",
+    "modules": "model.modules.list()",
+    "iterations": "model.iterations.list()",
+    "advance": "model.advance()",
+    "rewind": "model.rewind(1)",
+    "update": "project.update(name='x')",
+    "delete": "project.delete()",
+    "cache": "project.cache.statistics()",
+    "artifact of a cached call": "computed.artifact(1)",
+    "explanation": "computed.explain(1)",
+    "fsspec": "fsspec.filesystem('xpstore').ls('')",
+}
+ASKING = """
+import sys, fsspec, xpstore
+from xpstore.artifact import DirectoryArtifact
+from xpstore.series import read_many
+project = xpstore.set_project(xpstore.init(offline=True).project("p"))
+model = project.experiment("e").model("h", tags=["a"])
+model.tags.add("b")
+with model.run() as run:
+    model.metrics.log("loss", 0.5, 3)
+
+@xpstore.cached(name="computed")
+def computed(number):
+    return number
+
+assert (model.step, model.config, project.experiment("e").models.read("h")) == (0, {}, model) and computed(7) == 7
+for question in sys.stdin.read().splitlines():
+    try:
+        print(repr(eval(question)))
+    except Exception as error:
+        print(type(error).__name__, error, sep=": ")
+"""
+
+
+def test_what_an_offline_client_cannot_know_says_so(tmp_path: Path, spool: Path) -> None:
+    """In one sentence for all, and never with what it was before; nothing is waited for, and no service begun."""
+    environment = {**without_settings(), "XPSTORE_HOME": str(tmp_path / "home"), "XPSTORE_SPOOL": str(spool)}
+    line, asked = [sys.executable, "-c", ASKING], "\n".join(ASKED.values())
+    done = subprocess.run(line, env=environment, input=asked, capture_output=True, text=True, timeout=120)
+    said = "Unavailable: This client is offline: it logs, and `xpstore sync` sends it later."
+    assert dict(zip(ASKED, done.stdout.splitlines(), strict=True)) == dict.fromkeys(ASKED, said), done.stderr
+    assert not (tmp_path / "home").exists()

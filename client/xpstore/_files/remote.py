@@ -65,7 +65,19 @@ class RemoteFile(io.RawIOBase):
 
 def open_remote(connection: Connection, version_id: str, path: str, size_bytes: int) -> io.BufferedReader:
     """Opens a file of a version for reading."""
-    return io.BufferedReader(RemoteFile(connection, version_id, path, size_bytes), BUFFER_BYTES)
+    return _Opened(connection, version_id, path, size_bytes)
+
+
+class _Opened(io.BufferedReader):
+    """Pickled, it is the file of the same version at the same position."""
+
+    def __init__(self, connection: Connection, version_id: str, path: str, size_bytes: int, position: int = 0) -> None:
+        super().__init__(RemoteFile(connection, version_id, path, size_bytes), BUFFER_BYTES)
+        self._made_of = connection, version_id, path, size_bytes
+        self.seek(position)
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        return _Opened, (*self._made_of, self.tell())
 
 
 class FsspecFile(io.BufferedReader):

@@ -11,8 +11,7 @@ from mmap import mmap
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from xpstore._values.checks import to_scalar
-from xpstore._values.json_text import plain
+from xpstore._values.json_text import plain, to_number
 from xpstore.errors import InvalidArgument
 
 # Dates in a zip file would make equal contents different.
@@ -242,7 +241,7 @@ def _load_arrow(data: OwnBuffer, trusted: Any) -> Any:
 
 
 def _dump_json(value: Any, file: BinaryIO) -> None:
-    file.write(json.dumps(plain(value), allow_nan=False, indent=2, default=to_scalar).encode())
+    file.write(json.dumps(plain(value), allow_nan=False, indent=2, default=to_number).encode())
 
 
 def _load_json(data: OwnBuffer, trusted: Any) -> Any:

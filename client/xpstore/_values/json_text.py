@@ -11,8 +11,12 @@ from xpstore._values.checks import invalid, to_scalar
 from xpstore.errors import DataLoss
 
 MAX_JSON_BYTES = 1 << 20
+# Deeper, neither Python nor others read everywhere what they have written.
+MAX_DEPTH = 200
 
 _ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+# Written as two escapes, they would be read as the one character that they stand for.
+_TWO_HALVES = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
 
 def to_json(field: str, value: Any, *, is_canonical: bool = False) -> str:
@@ -24,7 +28,8 @@ def to_json(field: str, value: Any, *, is_canonical: bool = False) -> str:
         is_canonical: write equal values as equal texts, whatever the order of their keys.
 
     Raises:
-        InvalidArgument: JSON cannot say it: NaN, an infinity, an object of a class of its own, keys that become one.
+        InvalidArgument: JSON cannot say it: NaN, an infinity, an array, an object of a class of its own, keys that
+            become one; or it is nested more than 200 deep.
     """
     try:
         text = json.dumps(
@@ -33,7 +38,7 @@ def to_json(field: str, value: Any, *, is_canonical: bool = False) -> str:
             ensure_ascii=False,
             separators=(",", ":"),
             sort_keys=is_canonical,
-            default=to_scalar,
+            default=to_number,
         )
     except (TypeError, ValueError, RecursionError) as error:
         raise invalid(field, value, f"must be JSON ({error})") from None
@@ -77,16 +82,33 @@ def _refuse(constant: str) -> Any:
     raise ValueError(f"it has {constant}")
 
 
-def plain(value: Any) -> Any:
+def plain(value: Any, depth: int = 0) -> Any:
     """A value with the dictionaries and lists of JSON in it: keys are text, tuples are lists.
 
     Raises:
         TypeError: a key can be no text of JSON.
-        ValueError: two keys become one.
+        ValueError: two keys become one, a text would become another, or it is nested too deep.
     """
+    if not isinstance(value, (Mapping, list, tuple)):
+        return _sound(value) if isinstance(value, str) else value
+    if depth == MAX_DEPTH:
+        raise ValueError(f"it is nested more than {MAX_DEPTH} deep")
     if isinstance(value, Mapping):
-        return dict(zip(to_keys(value), map(plain, value.values()), strict=True))
-    return [plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+        return {key: plain(item, depth + 1) for key, item in zip(to_keys(value), value.values(), strict=True)}
+    return [plain(item, depth + 1) for item in value]
+
+
+def _sound(text: str) -> str:
+    if not text.isascii() and _TWO_HALVES.search(text):
+        raise ValueError(f"{text!r} has the two halves of a character: it would be read as that")
+    return text
+
+
+def to_number(value: Any) -> Any:
+    """As `to_scalar`, but an array of one number is no number: it would come back as another value."""
+    if getattr(value, "ndim", 0):
+        raise TypeError(f"a {type(value).__name__} has no JSON form: say value.tolist(), or value.item() if it is one")
+    return to_scalar(value)
 
 
 def to_keys(keys: Iterable[Any]) -> list[str]:
@@ -107,7 +129,7 @@ def to_keys(keys: Iterable[Any]) -> list[str]:
 
 def _to_key(key: Any) -> str:
     if isinstance(key, str):
-        return str.__str__(key)  # of an enumeration its value, as JSON writes it
+        return str.__str__(_sound(key))  # of an enumeration its value, as JSON writes it
     number = key
     if callable(getattr(key, "item", None)):
         with suppress(TypeError, ValueError, RuntimeError):
