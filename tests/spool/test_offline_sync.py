@@ -158,7 +158,7 @@ def test_project_that_was_deleted_does_not_come_back(offline: Project, online: C
     saved = DirectoryArtifact.save(b"more", "data", model=offline.experiment("e").model("h"))
     assert not saved.is_sent
     offline._client.close()
-    ArtifactStore(online.recorder.folder).note({offline.uid: project.uid})  # a first sync was cut off here
+    send_records_only(online)
     project.delete()
     done = send(online)
     assert done.artifacts == 0 and "data" in done.refused

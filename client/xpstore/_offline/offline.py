@@ -28,6 +28,7 @@ class Offline:
 
     Attributes:
         set_step: keeps the step of a model.
+        unavailable: the error of what only a server can answer.
     """
 
     def __init__(self, recorder: "Recorder", iteration_steps: dict[str, int]) -> None:
@@ -36,6 +37,7 @@ class Offline:
         self._artifacts = StandIn(self)
         self.iteration_steps = iteration_steps
         self.set_step = self._models.set_step
+        self.unavailable = self._artifacts.unavailable
 
     def answer(self, request: Any) -> Any:
         """Answers a unary call.

@@ -212,7 +212,7 @@ class ArtifactStore:
     def note(self, became: Mapping[str, str]) -> None:
         """Notes what the server made of things, for ever: they must not become others later."""
         with self._write() as database:
-            database.executemany("INSERT OR REPLACE INTO became VALUES (?, ?)", became.items())
+            database.executemany("INSERT OR IGNORE INTO became VALUES (?, ?)", became.items())
 
     # Room
 

@@ -137,16 +137,6 @@ class ClientBase(Connection):
             timeout_seconds = self._settle(timeout_seconds or self.timeout_seconds)
         return super().call(method, request, timeout_seconds=timeout_seconds, answer_seconds=answer_seconds)
 
-    def attempts(self, *how_long: Any, **options: Any) -> Attempts:
-        """Attempts at something that needs the server, as `Connection.attempts` makes them.
-
-        Raises:
-            Unavailable: the client is offline: there is nothing to wait for, nor to start.
-        """
-        if self.offline is not None:
-            raise self.offline.unavailable()
-        return super().attempts(*how_long, **options)
-
     def stream(self, method: Callable[..., Any], request: Any) -> Generator[Any, None, None]:
         """Yields the messages of a streaming answer as `Connection.stream` does, in the order of `call`."""
         if (place := self.offline or self._keeper_of(request)) is not None:
