@@ -42,16 +42,23 @@ class Keeper:
         connection: to the server.
         recorder: what the client logs through.
         iteration_steps: the steps of iterations that links name, by their ids.
+        parents: that of the process that this one was forked from.
     """
 
-    def __init__(self, connection: Connection, recorder: "Recorder", iteration_steps: dict[str, int]) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        recorder: "Recorder",
+        iteration_steps: dict[str, int],
+        parents: "Keeper | None" = None,
+    ) -> None:
         self._connection = connection
         self._recorder = recorder
         self.iteration_steps = iteration_steps
         self.stand_in = StandIn(self)
         self._lock = threading.Lock()
-        self._waiting: set[str] = set()
-        self._became: dict[str, str] = {}
+        self._waiting: set[str] = set(parents._waiting) if parents else set()
+        self._became: dict[str, str] = dict(parents._became) if parents else {}
         self._stop = threading.Event()
         self._is_more = False
         self._thread: threading.Thread | None = None

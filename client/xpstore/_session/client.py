@@ -169,7 +169,8 @@ class ClientBase(Connection):
 
         keeper = self._keepers.get(os.getpid())
         if keeper is None:
-            made = Keeper(self, self.recorder, self.iteration_steps)
+            parents = next(iter(self._keepers.values()), None)
+            made = Keeper(self, self.recorder, self.iteration_steps, parents)
             keeper = self._keepers.setdefault(os.getpid(), made)
             if keeper is made:
                 self.on_close(keeper.close)
@@ -182,16 +183,16 @@ class ClientBase(Connection):
         Raises:
             Unavailable: it waits.
         """
-        keeper = self._keepers.get(os.getpid())
-        if keeper is None:
+        if not self._keepers:
             return version_id
+        keeper = self.keeper
         if keeper.holds(version_id):
             raise Unavailable(f"The version {version_id} waits in the spool: the server does not have it yet.")
         return keeper.became(version_id)
 
     def _keeper_of(self, request: Any) -> "StandIn | None":
         """Answers a call about a version that is not sent yet; else the request names it as the server does."""
-        keeper = self._keepers.get(os.getpid()) if self._keepers else None
+        keeper = self.keeper if self._keepers else None
         version_id = getattr(request, "version_id", "") if keeper is not None else ""
         if keeper is None or not version_id or request.DESCRIPTOR.name == "CommitArtifactRequest":
             return None
