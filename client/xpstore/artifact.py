@@ -1,7 +1,7 @@
 """Artifacts: versioned, immutable trees of files with a name, aliases, metadata and lineage."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from functools import partial
 from typing import Any, ClassVar, Literal, NoReturn, Self, Unpack, overload
@@ -121,12 +121,12 @@ class Artifact(ArtifactContents):
         return project._client.kept(Saves).promise(what, job)
 
     @classmethod
-    def _publish(cls, project: ProjectBase, draft: pb.ArtifactDraft, sources: list[Source], reread: bool) -> Self:
+    def _publish(cls, project: ProjectBase, draft: pb.ArtifactDraft, sources: Iterable[Source], reread: bool) -> Self:
         version, _ = publish(project._client, project.uid, draft, sources, reread)
         return cls._from_wire(version, project._client, project)
 
     @classmethod
-    def _sources(cls, source: Any) -> tuple[list[Source], dict[str, Any]]:
+    def _sources(cls, source: Any) -> tuple[Iterable[Source], dict[str, Any]]:
         """What to save, and metadata that says how to load it."""
         if not isinstance(source, (str, bytes)) and not hasattr(source, "__fspath__"):
             raise InvalidArgument(f"source is a {type(source).__name__}: {cls.__name__} takes a path or bytes")
@@ -327,7 +327,7 @@ class _ObjectArtifact(Artifact):
     """Takes objects too."""
 
     @classmethod
-    def _sources(cls, source: Any) -> tuple[list[Source], dict[str, Any]]:
+    def _sources(cls, source: Any) -> tuple[Iterable[Source], dict[str, Any]]:
         if isinstance(source, (str, bytes)) or hasattr(source, "__fspath__"):
             return scan(source), {}
         format_ = cls._format(source)
