@@ -1,7 +1,7 @@
 """Artifacts: versioned, immutable trees of files with a name, aliases, metadata and lineage."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from typing import Any, ClassVar, Literal, NoReturn, Self, Unpack, overload
 
@@ -122,7 +122,7 @@ class Artifact(ArtifactContents):
         return promised(job, lambda wire: cls._from_wire(wire, project._client, project))
 
     @classmethod
-    def _sources(cls, source: Any) -> tuple[list[Source], dict[str, Any]]:
+    def _sources(cls, source: Any) -> tuple[Iterable[Source], dict[str, Any]]:
         """What to save, and metadata that says how to load it."""
         if not isinstance(source, (str, bytes)) and not hasattr(source, "__fspath__"):
             raise InvalidArgument(f"source is a {type(source).__name__}: {cls.__name__} takes a path or bytes")
@@ -326,7 +326,7 @@ class _ObjectArtifact(Artifact):
     """Takes objects too."""
 
     @classmethod
-    def _sources(cls, source: Any) -> tuple[list[Source], dict[str, Any]]:
+    def _sources(cls, source: Any) -> tuple[Iterable[Source], dict[str, Any]]:
         if isinstance(source, (str, bytes)) or hasattr(source, "__fspath__"):
             return scan(source), {}
         format_ = cls._format(source)

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,18 @@ from xpstore._artifacts.fields import ArtifactFields
 from xpstore._artifacts.versions import list_files
 from xpstore._files.download import Download, read_manifest
 from xpstore._files.local_faults import laying
-from xpstore._files.manifest import checked, listed_entry, tree_digest, tree_of
+from xpstore._files.manifest import checked, tree_of
 from xpstore._files.remote import open_remote
 from xpstore._machine.progress import progress
 from xpstore._results.copies import LocalCopies
 from xpstore._results.formats import format_of_file
 from xpstore.errors import DataLoss, InvalidArgument, NotFound
+from xpstore.format.tree import TreeHash
 from xpstore.v1 import artifact_pb2 as pb
+
+# Entries of a part of a version whose sizes are added up before it comes. The progress bar of one that has more is that
+# of the whole version.
+SUMMED_ENTRIES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +48,25 @@ class ArtifactContents(ArtifactFields):
     """What can be done with the files of a version."""
 
     def files(self) -> list[ArtifactFile]:
-        """Lists its files in the order of their paths.
+        """Lists its files in the order of their paths: about 350 bytes of memory each.
 
         Raises:
             DataLoss: they are not the files of this version.
         """
-        files = list(self._files())
-        if tree_digest(map(listed_entry, files)) != self._wire.digest:
-            raise DataLoss(f"The list of files is not that of {self._wire.name!r}, version {self._wire.version}.")
-        return [
-            ArtifactFile(
-                file.path, file.size_bytes, file.digest.hex(), file.executable, file.type == pb.FILE_TYPE_DIRECTORY
+        files, tree = list[ArtifactFile](), TreeHash()
+        for file in self._files():
+            is_directory = file.type == pb.FILE_TYPE_DIRECTORY
+            tree.add(
+                file.path,
+                is_directory=is_directory,
+                executable=file.executable,
+                size_bytes=file.size_bytes,
+                digest=file.digest,
             )
-            for file in files
-        ]
+            files.append(ArtifactFile(file.path, file.size_bytes, file.digest.hex(), file.executable, is_directory))
+        if tree.digest() != self._wire.digest:
+            raise DataLoss(f"The list of files is not that of {self._wire.name!r}, version {self._wire.version}.")
+        return files
 
     def _files(self, path_prefix: str = "") -> Iterator[pb.ArtifactFile]:
         return list_files(self._client, self._wire, path_prefix)
@@ -86,10 +97,12 @@ class ArtifactContents(ArtifactFields):
         entries = checked(read_manifest(self._client, self.id), tree_of(self._wire), below)
         size_bytes = self.size_bytes
         if path:
-            some = list(entries)
-            if not some:
+            first = list(islice(entries, SUMMED_ENTRIES))
+            if not first:
                 raise NotFound(f"{self._wire.name!r} has no file {path!r}.", reason="NOT_FOUND")
-            entries, size_bytes = iter(some), sum(entry.size_bytes for entry in some if entry.offset == 0)
+            if len(first) < SUMMED_ENTRIES:
+                size_bytes = sum(entry.size_bytes for entry in first if entry.offset == 0)
+            entries = chain(first, entries)
         with laying(target):
             target.mkdir(parents=True, exist_ok=True)
         with progress(f"Downloading {self._wire.name}", size_bytes) as advance:
@@ -109,14 +122,16 @@ class ArtifactContents(ArtifactFields):
         return open_remote(self._client, self.id, file.path, file.size_bytes)
 
     def _file(self, path: str) -> pb.ArtifactFile:
-        files = [
-            file for file in self._files(path) if file.type == pb.FILE_TYPE_FILE and (not path or file.path == path)
-        ]
-        if path and not files:
+        files = (file for file in self._files(path) if file.type == pb.FILE_TYPE_FILE)
+        if path:
+            if found := next((file for file in files if file.path == path), None):
+                return found
             raise NotFound(f"{self._wire.name!r} has no file {path!r}.", reason="NOT_FOUND")
-        if len(files) != 1:
-            raise InvalidArgument(f"path is missing: {self._wire.name!r} has {len(files)} files; name one of them")
-        return files[0]
+        only = next(files, None)
+        count = sum(1 for _ in files) + (only is not None)
+        if only is None or count > 1:
+            raise InvalidArgument(f"path is missing: {self._wire.name!r} has {count} files; name one of them")
+        return only
 
     def load(self, path: str = "", *, trusted: "Sequence[str] | None" = None) -> Any:
         """Reads an object back, from a verified copy on this machine that is made at the first use.

@@ -1,6 +1,6 @@
 """One save: sent to the server, or kept in the spool while there is none."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -22,14 +22,14 @@ class Save:
     Attributes:
         project: where to.
         draft: what it shall be.
-        sources: its files.
+        sources: its files, gone through more than once.
         reread: whether files are read that the index of files knows.
         iteration: what the draft links it to.
     """
 
     project: ProjectBase
     draft: pb.ArtifactDraft
-    sources: list[Source]
+    sources: Iterable[Source]
     reread: bool
     iteration: OfModel | None = None
 

@@ -4,7 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from os import PathLike
 
+from xpstore._files.cuts import Cuts
 from xpstore._files.index import FileIndex
+from xpstore._files.manifest import to_pages
 from xpstore._files.publish import check_paths, commit, known_cuts, send
 from xpstore._files.scan import scan
 from xpstore._files.upload import Uploader
@@ -52,13 +54,14 @@ def stage(path: PathOrBytes, *, project: ProjectBase | None = None, reread: bool
     project = project or get_project()
     sources = scan(path)
     check_paths(sources)
-    size_bytes = sum(source.size_bytes for source in sources)
+    size_bytes = sources.size_bytes
     with progress("Staging", size_bytes) as advance, Uploader(project._client, project.uid, advance) as uploader:
         index = FileIndex.open_default()
-        cuts = {} if reread else known_cuts(index, sources, uploader)
+        cuts = Cuts(len(sources)) if reread else known_cuts(index, sources, uploader)
         entries = send(uploader, index, sources, advance, cuts)
         uploader.finish()
-    return Staged(project.id, project.uid, size_bytes, pb.ManifestPage(entries=entries).SerializeToString())
+    page = b"".join(to_pages(entries, pb.ManifestRoot()))  # pages in a row are a page
+    return Staged(project.id, project.uid, size_bytes, page)
 
 
 def merge(parts: Iterable[Staged], project: ProjectBase) -> list[pb.ManifestEntry]:

@@ -3,7 +3,7 @@
     two threads:    window -> stream of chunks, again after a broken connection -> verified
     this thread:    entries -> what is not here yet -> windows;  verified chunks -> partial files -> renamed
 
-Memory is bounded: four windows.
+Memory is bounded: four windows, of up to 4,096 small files each, however many files and folders there are.
 """
 
 from collections import deque
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from blake3 import blake3
 
-from xpstore._files.folder import Folder
+from xpstore._files.folder import Folder, is_within
 from xpstore._files.leftovers import Leftovers
 from xpstore._files.partial import PartialFile, is_there
 from xpstore._machine.progress import Advance
@@ -62,7 +62,9 @@ class Download:
         self._folder = Folder(folder)
         self._advance = advance
         self._partials: set[PartialFile] = set()
-        self._leftovers: dict[Path, Leftovers] = {}
+        # Of the folders above the last file, and of the others those that have some: entries come in order.
+        self._above: list[tuple[str, Leftovers]] = []
+        self._left: list[Leftovers] = []
         self._is_stopped = False
 
     def run(self, entries: Iterable[pb.ManifestEntry]) -> int:
@@ -88,7 +90,7 @@ class Download:
                 self._write(*fetched.popleft())
             if self._partials:
                 raise DataLoss(f"{len(self._partials)} files did not arrive whole.")
-            for leftovers in self._leftovers.values():
+            for leftovers in (*self._left, *(leftovers for _, leftovers in self._above)):
                 leftovers.discard_old()
         finally:
             self._is_stopped = True
@@ -134,9 +136,7 @@ class Download:
             self._folder.make(entry.path)
             return None
         target = self._folder.target(entry.path)
-        leftovers = self._leftovers.get(target.parent)
-        if leftovers is None:
-            leftovers = self._leftovers[target.parent] = Leftovers(target.parent)
+        leftovers = self._leftovers(entry.path.rpartition("/")[0], target.parent)
         if is_there(target, entry):
             leftovers.discard(target)
             self._advance(entry.size_bytes)
@@ -146,6 +146,15 @@ class Download:
         if not entry.size_bytes:
             self._finish(partial)
         return partial
+
+    def _leftovers(self, path: str, folder: Path) -> Leftovers:
+        while self._above and not is_within(path, self._above[-1][0]):
+            _, leftovers = self._above.pop()
+            if leftovers:
+                self._left.append(leftovers)
+        if not self._above or self._above[-1][0] != path:
+            self._above.append((path, Leftovers(folder)))
+        return self._above[-1][1]
 
     def _write(self, window: _Window, fetched: "Future[dict[bytes, bytes | memoryview]]") -> None:
         chunks = fetched.result()

@@ -30,12 +30,16 @@ class Habits(NamedTuple):
 
 
 class Folder:
-    """A folder on this machine that paths from the wire are laid down in, and never leave."""
+    """A folder on this machine that paths from the wire are laid down in, and never leave.
+
+    Of the folders in it only those above the last path are remembered: paths come in order, so that all of a folder
+    come in a row, and in another order only more is looked at twice.
+    """
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self._real_root = Path(os.path.realpath(root))  # Path.resolve raises where links lead to each other
-        self._made: set[str] = set()
+        self._made: list[str] = []
         self._spelled: dict[str, str] = {}
 
     def target(self, path: str) -> Path:
@@ -48,7 +52,7 @@ class Folder:
         """
         self._check(path)
         directory, _, name = path.rpartition("/")
-        if directory not in self._made:
+        if not self._made or directory != self._made[-1]:
             self._make(directory)
         target = self._root / directory / name
         with laying(target):
@@ -79,16 +83,18 @@ class Folder:
         if not self._made:
             with laying(self._root):
                 self._root.mkdir(parents=True, exist_ok=True)
-            self._made.add("")
+            self._made.append("")
+        while not is_within(path, self._made[-1]):
+            self._made.pop()
         missing = []
-        while path not in self._made:
+        while path != self._made[-1]:
             missing.append(path)
             path = path.rpartition("/")[0]
         for path in reversed(missing):  # each once, and not by recursion: a tree may be a thousand folders deep
             directory = self._root / path
             with laying(directory):
                 self._make_one(directory)
-            self._made.add(path)
+            self._made.append(path)
 
     def _make_one(self, directory: Path) -> None:
         # A link that was in the folder before must not lead what is written out of it either.
@@ -109,7 +115,7 @@ class Folder:
             raise DataLoss(f"The server sent the path {path!r}, which could leave the target folder: it {fault}.")
         if sys.platform == "win32" and (fault := fault_on_windows(path)):
             raise InvalidArgument(f"{path!r} cannot be laid down on Windows: {fault}. Download it on another system")
-        if "" not in self._made:
+        if not self._made:
             self._make("")
         if self.habits.is_case_blind:
             self._check_spelling(path)
@@ -144,6 +150,11 @@ def remove_tree(path: Path) -> None:
     for folder in reversed(folders):
         with contextlib.suppress(OSError):
             folder.rmdir()
+
+
+def is_within(path: str, folder: str) -> bool:
+    """Whether a path inside a tree is this folder of it, or below it; "" is all of it."""
+    return not folder or path == folder or path.startswith(f"{folder}/")
 
 
 def folded(path: str) -> str:

@@ -7,8 +7,6 @@ and change time are all what they were; a seal over each entry keeps a damaged i
 
 import contextlib
 import os
-import struct
-import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
@@ -17,7 +15,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from blake3 import blake3
 
-from xpstore._machine.file_status import identity_of, is_private, is_settled
+from xpstore._files.cuts import pack_chunks, unpack_chunks
+from xpstore._machine.databases import connected
+from xpstore._machine.file_status import FileStatus, identity_of, is_private, is_settled
 from xpstore._machine.settings import cache_folder
 from xpstore.format.tree import Cut
 
@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-MAX_BYTES = 64 << 20
-MAX_ROWS = 500_000
+# Enough for a tree of a million files: if it did not fit, each save of it would push out what the next one asks for.
+MAX_BYTES = 512 << 20
+MAX_ROWS = 1_500_000
 # What goes when the index is full: so much that it is not full again at once.
 EVICTED_SHARE = 0.2
 TIMEOUT_SECONDS = 1.0
@@ -41,7 +42,6 @@ ROW_BYTES = 160
 
 # SQLITE_ERROR (no such table or column), SQLITE_CORRUPT, SQLITE_NOTADB.
 _DAMAGES = (1, 11, 26)
-_CHUNK = struct.Struct("<32sI")
 _SCHEMA_VERSION = 1
 _SCHEMA = f"""
     BEGIN IMMEDIATE;
@@ -53,14 +53,6 @@ _SCHEMA = f"""
     PRAGMA user_version = {_SCHEMA_VERSION};
     COMMIT;
 """
-
-# Held while a connection is open, and by whoever forks: SQLite's notes about its locks, copied into a child in the
-# middle of a call, would mislead the connections that the child opens.
-_connected = threading.RLock()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_connected.acquire, after_in_parent=_connected.release, after_in_child=_connected.release
-    )
 
 
 class FileIndex:
@@ -88,7 +80,12 @@ class FileIndex:
         """Opens the index of this user; where no folder can be found for it, one that knows nothing."""
         return FileIndex(cache_folder())
 
-    def get(self, stats: Sequence[tuple[Path, os.stat_result]]) -> list[Cut | None]:
+    def get_all(self, stats: Iterable[tuple[str | Path, FileStatus]]) -> Iterator[Cut | None]:
+        """As `get`, for any number of files: of as many as it stores at a time something is in memory."""
+        for some in _batches(stats, BATCH_ROWS):
+            yield from self.get(some)
+
+    def get(self, stats: Sequence[tuple[str | Path, FileStatus]]) -> list[Cut | None]:
         """Says how files were cut, None for each that is new or may have changed.
 
         Args:
@@ -105,28 +102,33 @@ class FileIndex:
             return [None] * len(keys)
         return [found.get(path) for path, _ in keys]
 
-    def put(self, entries: Iterable[tuple[Path, os.stat_result, Cut]]) -> None:
-        """Remembers how files were cut, in one transaction.
+    def put(self, entries: Iterable[tuple[str | Path, FileStatus, Cut]]) -> None:
+        """Remembers how files were cut, ten thousand in one transaction.
 
         Args:
             entries: files with what `os.stat` said BEFORE they were read. The caller has checked that it says the same
                 afterwards.
         """
-        rows = [_row(*entry) for entry in entries if is_settled(entry[1], self._opened_ns)]
-        if not rows or self._path is None:
-            return
+        settled = (entry for entry in entries if is_settled(entry[1], self._opened_ns))
+        for some in _batches(settled, BATCH_ROWS):
+            if not self._put([_row(*entry) for entry in some]):
+                return
+
+    def _put(self, rows: list[tuple[bytes, str, bytes, bytes, bytes]]) -> bool:
         for _ in range(2):
             try:
                 self._make_file()
                 with self._connect() as connection:
                     _store(connection, rows)
-                return
+                return True
             except Exception as error:
                 if not self._recover(error):
-                    return
+                    return False
+        return False
 
     def _make_file(self) -> None:
-        assert self._path is not None
+        if self._path is None:
+            raise FileNotFoundError
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
 
@@ -138,7 +140,7 @@ class FileIndex:
             raise PermissionError
         import sqlite3  # here, as `import xpstore` need not wait for it
 
-        with _connected:
+        with connected:
             # isolation_level: transactions are begun by hand.
             connection = sqlite3.connect(
                 f"{self._path.as_uri()}?mode=rw", uri=True, timeout=TIMEOUT_SECONDS, isolation_level=None
@@ -173,7 +175,7 @@ def _prepare(connection: "sqlite3.Connection") -> None:
         connection.executescript(_SCHEMA)
 
 
-def _key(path: Path) -> bytes:
+def _key(path: str | Path) -> bytes:
     return os.fsencode(os.path.abspath(path))
 
 
@@ -181,16 +183,10 @@ def _seal(path: bytes, identity: str, digest: bytes, chunks: bytes) -> bytes:
     return blake3(b"\0".join((path, identity.encode(), digest, chunks))).digest(8)
 
 
-def _row(path: Path, status: os.stat_result, cut: Cut) -> tuple[bytes, str, bytes, bytes, bytes]:
+def _row(path: str | Path, status: FileStatus, cut: Cut) -> tuple[bytes, str, bytes, bytes, bytes]:
     key, identity = _key(path), identity_of(status)
-    chunks = b"".join([digest + size.to_bytes(4, "little") for digest, size in cut.chunks])
+    chunks = pack_chunks(cut.chunks)
     return key, identity, cut.digest, _seal(key, identity, cut.digest, chunks), chunks
-
-
-def _unpack(chunks: bytes) -> list[tuple[bytes, int]]:
-    if len(chunks) == _CHUNK.size:  # most files have one, and this is the fast way
-        return [(chunks[:32], int.from_bytes(chunks[32:], "little"))]
-    return list(_CHUNK.iter_unpack(chunks))
 
 
 def _find(connection: "sqlite3.Connection", keys: Sequence[tuple[bytes, str]]) -> dict[bytes, Cut]:
@@ -200,7 +196,7 @@ def _find(connection: "sqlite3.Connection", keys: Sequence[tuple[bytes, str]]) -
         query = f"SELECT path, identity, digest, seal, chunks, used_at FROM file WHERE path IN ({_marks(paths)})"
         for path, identity, digest, seal, chunks, used_at in connection.execute(query, paths):
             if identity == identities[path] and seal == _seal(path, identity, digest, chunks):
-                found[path] = Cut(digest, _unpack(chunks))
+                found[path] = Cut(digest, unpack_chunks(chunks))
                 if abs(now - used_at) > USE_SECONDS:
                     unnoted.append(path)
     _note_use(connection, unnoted, now)
@@ -218,12 +214,11 @@ def _note_use(connection: "sqlite3.Connection", paths: list[bytes], now: int) ->
 def _store(connection: "sqlite3.Connection", rows: list[tuple[bytes, str, bytes, bytes, bytes]]) -> None:
     now = int(time.time())
     connection.execute("BEGIN IMMEDIATE")
-    for some in _batches(rows, BATCH_ROWS):
-        connection.executemany(
-            "INSERT OR REPLACE INTO file (path, identity, digest, seal, chunks, used_at) VALUES (?, ?, ?, ?, ?, ?)",
-            ((*row, now) for row in some if len(row[4]) <= MAX_BYTES // 2),
-        )
-        _evict(connection)
+    connection.executemany(
+        "INSERT OR REPLACE INTO file (path, identity, digest, seal, chunks, used_at) VALUES (?, ?, ?, ?, ?, ?)",
+        ((*row, now) for row in rows if len(row[4]) <= MAX_BYTES // 2),
+    )
+    _evict(connection)
     connection.execute("COMMIT")
 
 

@@ -94,6 +94,9 @@ class Leftovers:
                 if is_partial(entry.name):
                     self._by_file.setdefault(entry.name[1 : 1 + _FILE_DIGITS], []).append(Path(entry.path))
 
+    def __bool__(self) -> bool:
+        return bool(self._by_file)
+
     def take(self, target: Path, digest: bytes) -> Iterator[Path]:
         """Yields the partial files of this content of a file; those of other contents are discarded."""
         content = digest.hex()[:_CONTENT_DIGITS]

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from xpstore._files.scan import Source
+from xpstore._files.cuts import Cuts
+from xpstore._files.scan import Source, Sources
 from xpstore.errors import DataLoss
 from xpstore.format.tree import CHUNK_BYTES, Cut, TreeHash, fault_of_path, paginate
 from xpstore.v1 import artifact_pb2 as pb
@@ -14,10 +15,22 @@ MOST_FILES = 1_000_000
 ENTRY_CHUNKS = 12_000
 
 
-def entries_of(source: Source, cut: Cut | None) -> Iterator[pb.ManifestEntry]:
-    """Yields a source as manifest entries of bounded size: one, or several for a huge file; None is a directory."""
+class Manifest:
+    """The entries of a tree that was cut: made one after the other, each time that they are asked for."""
+
+    def __init__(self, sources: Sources, cuts: Cuts) -> None:
+        self._sources = sources
+        self._cuts = cuts
+
+    def __iter__(self) -> Iterator[pb.ManifestEntry]:
+        for path, executable, cut in zip(self._sources.paths, self._sources.executables(), self._cuts, strict=True):
+            yield from entries_of(path, executable, cut)
+
+
+def entries_of(path: str, executable: bool, cut: Cut | None) -> Iterator[pb.ManifestEntry]:
+    """Yields a file as manifest entries of bounded size: one, or several for a huge one; None is a directory."""
     if cut is None:
-        yield pb.ManifestEntry(path=source.path, type=pb.FILE_TYPE_DIRECTORY)
+        yield pb.ManifestEntry(path=path, type=pb.FILE_TYPE_DIRECTORY)
         return
     # Not the size of the scan: the file may have grown since, and what was read is what is saved.
     size_bytes = sum(size for _, size in cut.chunks)
@@ -25,9 +38,9 @@ def entries_of(source: Source, cut: Cut | None) -> Iterator[pb.ManifestEntry]:
     for start in range(0, len(cut.chunks) or 1, ENTRY_CHUNKS):
         some = cut.chunks[start : start + ENTRY_CHUNKS]
         yield pb.ManifestEntry(
-            path=source.path,
+            path=path,
             type=pb.FILE_TYPE_FILE,
-            executable=source.executable,
+            executable=executable,
             size_bytes=size_bytes,
             digest=cut.digest,
             offset=offset,
@@ -195,12 +208,10 @@ def _hold(is_sound: bool, expected: str) -> None:
         raise DataLoss(f"The server's manifest is not that of this version. It should have {expected}.")
 
 
-def to_pages(entries: Iterable[pb.ManifestEntry]) -> tuple[pb.ManifestRoot, list[bytes]]:
-    """Writes sorted entries as the root and its pages."""
-    root, pages = pb.ManifestRoot(), list[bytes]()
+def to_pages(entries: Iterable[pb.ManifestEntry], root: pb.ManifestRoot) -> Iterator[bytes]:
+    """Yields the pages of sorted entries, and notes each in the root."""
     for ref, data in paginate(entries, lambda page: pb.ManifestPage(entries=page).SerializeToString()):
         root.pages.add(
             digest=ref.digest, size_bytes=ref.size_bytes, first_path=ref.first_path, first_offset=ref.first_offset
         )
-        pages.append(data)
-    return root, pages
+        yield data

@@ -35,6 +35,8 @@ MESSAGE_BYTES = 1 << 20
 # way, and while the server writes two packs it receives the next.
 BATCH_BYTES = 10 << 20
 STREAMS = 3
+# What a chunk takes in a message beside its bytes: of files of a few bytes that is the most.
+FRAME_BYTES = 48
 # Digests remembered as sent, so that what a file repeats is sent once: a few MiB.
 REMEMBERED = 50_000
 # How long leaving early waits for each kind of threads.
@@ -226,10 +228,11 @@ class Uploader:
             self._sent.clear()
         self._sent.add(digest)
         codec, encoded = self._encoder.encode(data)
-        if self._pending_bytes + len(encoded) > MESSAGE_BYTES:
+        size_bytes = len(encoded) + FRAME_BYTES
+        if self._pending_bytes + size_bytes > MESSAGE_BYTES:
             self._write_message()
         self._pending.append(WireChunk(digest, codec, len(data), encoded))
-        self._pending_bytes += len(encoded)
+        self._pending_bytes += size_bytes
 
     def _write_message(self) -> None:
         if not self._pending:

@@ -8,7 +8,7 @@ from blake3 import blake3
 
 from xpstore._files.index import FileIndex
 from xpstore._files.manifest import bare_entry, tree_digest
-from xpstore._files.scan import Source, scan
+from xpstore._files.scan import Source, Sources, scan
 from xpstore._identity.nodes import NodeType, Refused, no_fingerprint, seal, seal_text
 
 READ_BYTES = 1 << 20
@@ -29,10 +29,9 @@ def seal_path(value: PurePath, is_global: bool) -> bytes:
     return seal(NodeType.DIRECTORY + tree_digest(entries))
 
 
-def _digests(sources: list[Source]) -> Iterator[bytes]:
+def _digests(sources: Sources) -> Iterator[bytes]:
     """The digest of each file; those that are unchanged since they were saved or loaded are not read again."""
-    files = [(source.location, source.status) for source in sources if source.status is not None]
-    cuts = iter(FileIndex.open_default().get(files))  # type: ignore[arg-type]  # paths, as they have a status
+    cuts = FileIndex.open_default().get_all((location, status) for _, location, status in sources.files())
     for source in sources:
         if source.location is None:
             yield bytes(32)

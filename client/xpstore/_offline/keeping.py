@@ -76,7 +76,7 @@ class Keeper:
         return self._became.get(version_id, version_id)
 
     def keep(
-        self, project_uid: str, draft: pb.ArtifactDraft, sources: list[Source], reread: bool
+        self, project_uid: str, draft: pb.ArtifactDraft, sources: Iterable[Source], reread: bool
     ) -> pb.ArtifactVersion:
         """Stores what the server did not take, and begins to send it.
 

@@ -58,7 +58,7 @@ class Offline:
         """Takes a stream of chunks, as `Connection.sending` does."""
         return self._artifacts.sending(messages)
 
-    def check_room(self, connection: Connection, name: str, sources: list[Source]) -> None:
+    def check_room(self, connection: Connection, name: str, sources: Iterable[Source]) -> None:
         """Refuses files that have no room, before a byte of them is copied.
 
         Raises:

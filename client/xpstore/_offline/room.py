@@ -1,6 +1,6 @@
 """Whether there is room for files in the spool, before a byte of them is copied."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,7 +14,7 @@ from xpstore._service.retry import Attempts
 from xpstore.v1 import artifact_pb2 as pb
 
 
-def check_room(connection: Connection, store: ArtifactStore, name: str, sources: Sequence[Source]) -> None:
+def check_room(connection: Connection, store: ArtifactStore, name: str, sources: Iterable[Source]) -> None:
     """Refuses what has no room. Files are read for that only if they all together are more than there is room for.
 
     Raises:

@@ -14,7 +14,7 @@ import mmap
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -225,7 +225,7 @@ class LocalCopies:
             _remove(folder)
 
     def keep(
-        self, made: Path, digest: bytes, size_bytes: int, entries: list[pb.ManifestEntry]
+        self, made: Path, digest: bytes, size_bytes: int, entries: Iterable[pb.ManifestEntry]
     ) -> LocalCopy | SmallCopy:
         """Makes a folder the copy of a tree.
 
