@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,34 @@ SECRET = "hunter2-Swordfish"
         [f"Server=h;Password={SECRET};User=u"],
         [f"xps_{SECRET}"],
         [f"hf_{SECRET}"],
+        [f"-p{SECRET}"],
+        [f"-p={SECRET}"],
+        [f"-P{SECRET}"],
+        ["-phunter2"],
+        ["--token", f"-p{SECRET}"],
+        ["-u", f"me:{SECRET}"],
+        [f"-ume:{SECRET}"],
+        [f"--user=me:{SECRET}"],
+        [f"me:{SECRET}@host"],
+        [f"--db=me:{SECRET}@host:5432/x"],
+        [f"me:a@{SECRET}@10.0.0.1"],
+        [f'{{"db": "me:{SECRET}@host"}}'],
+        [f"AWS_SECRET_ACCESS_KEY={SECRET}"],
+        [f"-ePGPASSWORD={SECRET}"],
+        [f"Authorization: Bearer {SECRET}"],
+        [f"--header=Authorization: token {SECRET}"],
+        [f"https://host/x?token={SECRET}#top"],
+        [f"https://host/x#access_token={SECRET}"],
+        [f"ghp_{SECRET}"],
+        [f"sk-{SECRET}"],
+        [f"--x=sk-ant-{SECRET}"],
+        [f"glpat-{SECRET}"],
+        [f"xoxb-{SECRET}"],
+        [f"AKIA{SECRET}"],
+        [f"eyJ{SECRET}.eyJ{SECRET}.{SECRET}"],
+        [f'{{"api_keys": ["{SECRET}", "{SECRET}"], "lr": 1}}'],
+        [f'{{"auth": {{"user": "me", "pass": "{SECRET}"}}}}'],
+        [f'{{"db": {{"user": "me", "password": "{SECRET}"}}}}'],
     ],
     ids=lambda words: " ".join(words)[:40],
 )
@@ -70,12 +99,24 @@ def test_secrets_are_masked(words: list[str]) -> None:
         ["--tokenizer", "bert", "--max-tokens", "512", "--num_tokens=4096", "--keyboard", "us", "--compass=north"],
         ["xpstore://campaign/table@3/x", "http://host:8080/a@b", "https://host/?page=2#top", "C:\\x", "10:30:00"],
         ["--use-token", "--verbose"],
+        ["-p", "8080", "-p8080", "-p8080:80/tcp", "-p=80", "-p0.5", "-pv", "-print", "-patience", "5", "-per-gpu", "4"],
+        ["-pretrained", "x", "-Pprod", "-u", "1000:1000", "-u1000:1000", "-u", "-U"],
+        ["--passes", "3", "--max-tokens", "5", "--tokenizer", "bert", "--hf_model_name", "bert", "--sk-learn-2", "x"],
+        ["sk-learn-model", "hf_hub_download", "image:tag@sha256:0123", "git@host.org:a/b.git", "mailto:me@host.org"],
+        ['{"layers": [1, 2], "betas": {"a": 0.9}, "name": "x"}', "a:b", "C:\\x@y", "me@host.org"],
         ["-m", "pytest", "tests/x.py::test_y[a-b]", "-k", "a and not b"],
     ],
     ids=lambda words: " ".join(words)[:40],
 )
 def test_other_words_stay(words: list[str]) -> None:
     assert masked(words, {}) == words
+
+
+@pytest.mark.parametrize("part", ["a=", "a=[", "{a:", "a:1,", "a@b:", '"k": 1, ', "p"])
+def test_long_words_take_a_moment(part: str) -> None:
+    began = time.monotonic()
+    shown = masked([part * (40_000 // len(part)), f"-p{SECRET}"], {})
+    assert shown[1] == "-p***" and time.monotonic() - began < 10
 
 
 def test_names_stay() -> None:

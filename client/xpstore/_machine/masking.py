@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 MASK = "***"
 # Shorter values of the environment stand in too many places to be told.
 LEAST_SECRET = 8
+# Values in values that are looked into.
+DEPTH = 20
 
 # Of the words of a name, in lower case: what it is of, and what makes a number of it that is no secret.
 _SECRET = re.compile(
@@ -20,18 +22,40 @@ _NUMBER = re.compile(r"[-+]?[0-9][0-9_.]*([eE][-+]?[0-9]+)?")
 # A word of a command line that is an option, or name=value.
 _OPTION = re.compile(r"--?[A-Za-z][\w.-]*")
 _ASSIGNED = re.compile(r"([-+]{0,2}[A-Za-z_][\w.@/-]*)=(.*)", re.DOTALL)
+# A password that is glued to its option, and what else begins with -p: numbers, ports, a few flags, and options.
+_GLUED = re.compile(r"(-[pP])=?(.+)", re.DOTALL)
+_NO_PASSWORD = re.compile(
+    r"[-+]?[0-9][0-9.:,x/-]*(e[-+]?[0-9]+|/?(tcp|udp))?|[a-z]{1,3}"
+    r"|(?:ack(age)?|ad(ding)?|age|aram(eter)?|arallel|arent|arse|art(ition)?|asses|atch|ath|atience|attern|ause|er|ercent"
+    r"|erf|eriod|erm|hase|id|in|ipe(line)?|ixel|lain|lan|lot|lugin|oint|olicy|oll|ool(ing)?|ort|os(ition)?|ost|ower"
+    r"|re(cision|d|dict|fix|pare|process|set|tend|train|trained|view)?|rint0?|rior(ity)?|rob(e)?|rocess(es|or)?|rod|rofiler?"
+    r"|rogress|roject|rompt|ropert(y|ies)|roto(col)?|rovider|roxy|rune|runing|thread|ublic|ublish|ull|ush|ython)s?([-_].*)?"
+)
+_NAMED = re.compile(r"-(pass(word|wd|phrase)?|pwd?|psk|pat)s?", re.IGNORECASE)
+# Options with a user and a password; of what is two numbers both are ids.
+_USERS = ("-u", "-U", "--user", "--proxy-user", "--login", "--userpass")
+_USER = re.compile(r"(?![0-9]+:[0-9]+$)([^:]*):(.+)", re.DOTALL)
 # Inside of a word: "name": "value", name=value, name: value, of JSON, code, queries and headers.
 _PAIR = re.compile(
-    r"""(?P<name>[A-Za-z_][\w.-]*)(?P<sign>\\?["'\]]*\s*(?:=>|:=|=|:(?!//))\s*)"""
-    r"""(?P<value>\\?"(?:[^"\\]|\\.)*"|\\?'(?:[^'\\]|\\.)*'|[^\s&;,"'})\]]+)""",
+    r"""(?<![A-Za-z_])(?P<name>[A-Za-z_][\w.-]{0,255})(?P<sign>\\?["'\]]*\s*(?:=>|:=|=|:(?!//))\s*)"""
+    r"""(?P<value>\\?"(?:[^"\\]|\\.)*"|\\?'(?:[^'\\]|\\.)*'|\[[^\]]{0,9999}\]|\{[^{}]{0,9999}\}|[^\s&;,"'})\]]+)""",
     re.DOTALL,
 )
-_HEADER = re.compile(r"(?P<name>[A-Za-z][\w-]*)(?P<sign>\s*:(?!//)\s*)(?P<value>[^\r\n\"']+)")
+_HEADER = re.compile(r"(?<![A-Za-z])(?P<name>[A-Za-z][\w-]{0,255})(?P<sign>\s*:(?!//)\s*)(?P<value>[^\r\n\"']+)")
 _SCHEME = re.compile(r"\b(bearer|basic)(\s+)[^\s\"']+", re.IGNORECASE)
 # Up to the last @: an @ in a password may not be encoded. A port is followed by a path, whose @ is another.
-_USERINFO = re.compile(r"(?<=://)(?:([^\s/:@\"']*):(?![0-9]+/)([^\s\"']*)|([^\s/:@\"']+))(?=@)")
-# Keys that tell themselves: ours, and those of services that programs of this field call.
-_KNOWN = re.compile(r"\b(xps_|hf_|gh[opsur]_|github_pat_|glpat-|sk-|xox[abps]-|AKIA|ASIA|AIza|eyJ)[A-Za-z0-9_.\-]{8,}")
+_USERINFO = re.compile(r"(?<=://)(?:([^\s/:@\"']{0,256}):(?![0-9]+/)([^\s\"']{0,1024})|([^\s/:@\"']+))(?=@)")
+# The same without a scheme, as user:password@host. Not the tag of an image, nor a letter and a path of Windows.
+_LOGIN = re.compile(
+    r"(?<![\w.+%/@:-])(?!(?:mailto|npm|jsr|pypi|pkg|git|ssh|sip|file|docker):)([\w.+%-]+):(?!//|[0-9]+/|\\)"
+    r"([^\s\"']{1,256})(?=@(?!sha(?:256|512):)[\w\[])"
+)
+# Keys that tell themselves: ours, and those of services that programs of this field call. Not the names of options, nor
+# words that only begin so.
+_KNOWN = re.compile(
+    r"(?<!\w)(?<!\A-)(?<!\A--)(xps_|hf_|npm_|gsk_|gh[opsur]_|github_pat_|glpat-|pypi-|sk-|[sr]k_live_|xox[abeprs]-|xapp-"
+    r"|ya29\.|AKIA|ASIA|AIza|eyJ)(?=[A-Za-z_.-]*[0-9A-Z]|[a-z]{12})[A-Za-z0-9_.\-]{8,}"
+)
 
 
 def masked(words: Sequence[str], environment: Mapping[str, str] = os.environ) -> list[str]:
@@ -49,10 +73,18 @@ def _after_names(words: Sequence[str]) -> Iterator[str]:
     """Masks the word after a name of its own: all up to the next option after a plural, or a header in pieces."""
     name, is_first = "", False
     for word in words:
+        if (glued := _GLUED.fullmatch(word)) and not _NAMED.fullmatch(word) and _is_password(*glued.groups()):
+            yield f"{glued[1]}{MASK}"
+            name = ""
+            continue
+        if word.startswith(("-u", "-U")) and (found := _USER.fullmatch(word[2:])):
+            yield f"{word[:2]}{found[1]}:{MASK}"
+            name = ""
+            continue
         if _OPTION.fullmatch(word) and (word.startswith("--") or len(word) == 2 or not name):
             name, is_first = word, True
-        elif name in ("-u", "--user", "--proxy-user") and ":" in word:
-            yield f"{word.partition(':')[0]}:{MASK}"
+        elif name in _USERS and (found := _USER.fullmatch(word)):
+            yield f"{found[1]}:{MASK}"
             name = ""
             continue
         elif name and _is_secret(name, word):
@@ -66,22 +98,30 @@ def _after_names(words: Sequence[str]) -> Iterator[str]:
         yield word
 
 
+def _is_password(option: str, rest: str) -> bool:
+    return not _NO_PASSWORD.fullmatch(rest) and not (option == "-P" and re.fullmatch("[a-z_-]+", rest))
+
+
 def _without(word: str, known: Sequence[str]) -> str:
     if (found := _ASSIGNED.fullmatch(word)) and _is_secret(found[1], found[2]):
         return f"{found[1]}={MASK}"
+    if found and found[1] in _USERS and (user := _USER.fullmatch(found[2])):
+        return f"{found[1]}={user[1]}:{MASK}"
     for secret in known:
         word = word.replace(secret, MASK)
     word = _USERINFO.sub(lambda one: MASK if one[3] is not None else f"{one[1]}:{MASK}", word)
+    word = _LOGIN.sub(rf"\1:{MASK}", word)
     word = _SCHEME.sub(rf"\1\2{MASK}", word)
     word = _HEADER.sub(_masked_value, word)
     word = _PAIR.sub(_masked_value, word)
     return _KNOWN.sub(MASK, word)
 
 
-def _masked_value(found: "re.Match[str]") -> str:
+def _masked_value(found: "re.Match[str]", depth: int = 0) -> str:
     value = found["value"]
-    if not _is_secret(found["name"], value.strip("\\\"'")):
-        return f"{found['name']}{found['sign']}{_PAIR.sub(_masked_value, value)}"  # --set=secret=...
+    if depth < DEPTH and not _is_secret(found["name"], value.strip("\\\"'")):
+        inner = _PAIR.sub(lambda one: _masked_value(one, depth + 1), value)  # --set=secret=...
+        return f"{found['name']}{found['sign']}{inner}"
     quote = re.match(r"\\?[\"']", value)
     return f"{found['name']}{found['sign']}{quote[0] + MASK + quote[0] if quote else MASK}"
 
