@@ -160,6 +160,36 @@ def test_full_disk_is_told_and_left_as_it_was(server: HostileServer, tmp_path: P
     assert there == "['one']"
 
 
+LOAD = """
+import sys, support.hostile, xpstore
+from xpstore.artifact import DirectoryArtifact
+from xpstore.v1 import artifact_pb2 as pb
+client = xpstore.Client(support.hostile.KEY, sys.argv[1], timeout_seconds=30)
+artifact = DirectoryArtifact._from_wire(pb.ArtifactVersion.FromString(bytes.fromhex(sys.argv[2])), client)
+for path in ("small.json", "large.json"):
+    try:
+        print(len(artifact.load(path)))
+    except xpstore.errors.ResourceExhausted as error:
+        print(error)
+"""
+
+
+@pytest.mark.parametrize("size", ["4m", "64k"])
+def test_full_disk_of_copies_is_told(size: str, server: HostileServer, tmp_path: Path) -> None:
+    """In the middle of a file, and where not even a folder can be made."""
+    mounted = f'mount -t tmpfs -o size={size} none "$0" && exec "$@"'
+    inside = ["unshare", "-rm", "sh", "-c", mounted, str(tmp_path)]
+    if subprocess.run([*inside, "true"], capture_output=True).returncode:
+        pytest.skip("no small disk can be mounted here")
+    server.hold({"small.json": b"[1]", "large.json": b"[1%s]" % (b", 1" * (2 << 20))})
+    program = [sys.executable, "-c", LOAD, server.address, server.version.SerializeToString().hex()]
+    environment = {**os.environ, "XPSTORE_CACHE": str(tmp_path / "cache")}
+    done = subprocess.run([*inside, *program], capture_output=True, text=True, timeout=60, env=environment)
+    small, large = done.stdout.splitlines()
+    assert small == "1", done.stderr
+    assert "No space left on device" in large and "make room" in large
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [("a/Read.me", "a/READ.ME"), ("Dir/x", "dir/y"), ("straße", "STRASSE"), ("\u00e9", "e\u0301"), ("K", "\u212a")],
