@@ -23,6 +23,7 @@ from xpstore._artifacts.infos import (
     Info,
     file_info,
     inner_path,
+    laid,
     local_path,
     missing,
     os_errors,
@@ -322,7 +323,7 @@ class XpstoreFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has
             partial = partial_path(target := Path(lpath), bytes.fromhex(info["digest"]))
             target.parent.mkdir(parents=True, exist_ok=True)
             try:
-                with open(partial, "xb") as file:
+                with laid(target), open(partial, "xb") as file:
                     locks.take(file.fileno())  # until it is in place, or a download would take it for left behind
                     self._copy(info, file, callback or NoOpCallback())
                     file.flush()

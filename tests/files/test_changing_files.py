@@ -20,6 +20,7 @@ from xpstore._files import download
 from xpstore._files.index import FileIndex
 from xpstore._files.scan import Source
 from xpstore._files.upload import Uploader
+from xpstore._machine.settings import cache_folder, home_folder, spool_folder
 from xpstore.artifact import DirectoryArtifact, stage
 from xpstore.errors import InvalidArgument
 from xpstore.format.tree import Cut
@@ -276,6 +277,28 @@ os.chdir(sys.argv[1])
 print(cache_folder(), spool_folder(), home(), sep="\\n")
 print(os.listdir("."), os.environ["XPSTORE_HOME"] == str(home()))
 """
+
+
+@pytest.mark.parametrize("name", ["XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"])
+def test_relative_folders_of_xdg_do_not_count(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As their specification says. They would be others after the next `chdir`."""
+    for setting in ("XPSTORE_HOME", "XPSTORE_CACHE", "XPSTORE_SPOOL"):
+        monkeypatch.delenv(setting, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    found = {"XDG_DATA_HOME": home_folder, "XDG_STATE_HOME": spool_folder, "XDG_CACHE_HOME": cache_folder}[name]
+    default = {"XDG_DATA_HOME": ".local/share/xpstore", "XDG_STATE_HOME": ".local/state/xpstore/spool"}
+    for value in ("relative", "./relative", ""):
+        monkeypatch.setenv(name, value)
+        assert found() == tmp_path / default.get(name, ".cache/xpstore")
+    monkeypatch.setenv(name, "~/there")
+    assert str(found()).startswith(f"{tmp_path}/there/xpstore")
+    monkeypatch.setenv("HOME", ".")
+    monkeypatch.delenv(name)
+    if name == "XDG_CACHE_HOME":
+        assert found() is None
+    else:
+        with pytest.raises(InvalidArgument, match="has no home folder: set XPSTORE_"):
+            found()
 
 
 def test_relative_folders_of_the_environment_are_of_where_the_program_started(tmp_path: Path) -> None:

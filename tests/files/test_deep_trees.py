@@ -19,8 +19,9 @@ DEPTH = 1_200  # with names of one letter a path of 2.4 kB: the longest that is 
 
 
 @pytest.fixture
-def shallow(tmp_path: Path) -> Iterator[Path]:
+def shallow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder in which deep trees may be left: what removes folders after tests recurses too."""
+    monkeypatch.setenv("XPSTORE_CACHE", str(tmp_path / "cache"))
     yield tmp_path
     subprocess.run(["rm", "-rf", *tmp_path.iterdir()], check=True)
 

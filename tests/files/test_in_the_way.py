@@ -1,5 +1,6 @@
 """What is in the way of a download on this machine: replaced, or refused by an error that names it and the cure."""
 
+import errno
 import os
 import socket
 import subprocess
@@ -7,10 +8,11 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import fsspec
 import pytest
 
 from support.folders import lay, read
-from support.hostile import HostileServer, count_asked
+from support.hostile import KEY, HostileServer, count_asked
 from support.raw import MIB
 from xpstore import errors
 from xpstore._files.folder import Folder, Habits, fault_on_windows
@@ -158,6 +160,86 @@ def test_full_disk_is_told_and_left_as_it_was(server: HostileServer, tmp_path: P
     assert f"'{tmp_path}/two': No space left on device" in told and "make room" in told, done.stderr
     assert "the file has 12,582,912" in told
     assert there == "['one']"
+
+
+def folder_with_something(path: Path) -> None:
+    lay(path, {"theirs": b"theirs"})
+
+
+@pytest.mark.parametrize("is_whole", [False, True], ids=["a file", "all files"])
+@pytest.mark.parametrize(
+    ("spoil", "kind", "told"),
+    [
+        (pipe, FileExistsError, "not replaced"),
+        (listening, FileExistsError, "not replaced"),
+        (folder_with_something, IsADirectoryError, "s a directory"),
+    ],
+)
+def test_fsspec_names_what_is_in_its_way(
+    spoil: Callable[[Path], None],
+    kind: type[OSError],
+    told: str,
+    is_whole: bool,
+    server: HostileServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fs = fsspec.filesystem("xpstore", api_key=KEY, api_url=server.address, skip_instance_cache=True)
+    monkeypatch.chdir(tmp_path)  # the path of a socket is short
+    spoil(Path("x"))
+    before = Path("x").lstat().st_mode
+    with pytest.raises(kind) as caught:
+        if is_whole:
+            fs.get("p/hostile/", "./", recursive=True)
+        else:
+            fs.get_file("p/hostile/x", "x")
+    assert told in str(caught.value) and ".part" not in str(caught.value)
+    assert caught.value.filename == str(tmp_path / "x")
+    assert Path("x").lstat().st_mode == before and not [*tmp_path.glob(".*.part")]
+
+
+def test_fsspec_names_the_file_that_a_full_disk_does_not_take(server: HostileServer, tmp_path: Path) -> None:
+    mounted = 'mount -t tmpfs -o size=1m none "$0" && exec "$@"'
+    inside = ["unshare", "-rm", "sh", "-c", mounted, str(tmp_path)]
+    if subprocess.run([*inside, "true"], capture_output=True).returncode:
+        pytest.skip("no small disk can be mounted here")
+    server.hold({"large": os.urandom(3 * MIB)})
+    code = "import fsspec, os, sys; fs = fsspec.filesystem('xpstore', api_key='any', api_url=sys.argv[1])\n"
+    code += "try: fs.get('p/hostile/large', sys.argv[2] + '/large')\n"
+    code += "except OSError as error: print(error.errno, error.filename, os.listdir(sys.argv[2]))"
+    program = [sys.executable, "-c", code, server.address, str(tmp_path)]
+    done = subprocess.run([*inside, *program], capture_output=True, text=True, timeout=60)
+    assert done.stdout == f"{errno.ENOSPC} {tmp_path}/large []\n", done.stderr
+
+
+LOAD = """
+import sys, support.hostile, xpstore
+from xpstore.artifact import DirectoryArtifact
+from xpstore.v1 import artifact_pb2 as pb
+client = xpstore.Client(support.hostile.KEY, sys.argv[1], timeout_seconds=30)
+artifact = DirectoryArtifact._from_wire(pb.ArtifactVersion.FromString(bytes.fromhex(sys.argv[2])), client)
+for path in ("small.json", "large.json"):
+    try:
+        print(len(artifact.load(path)))
+    except xpstore.errors.ResourceExhausted as error:
+        print(error)
+"""
+
+
+@pytest.mark.parametrize("size", ["4m", "64k"])
+def test_full_disk_of_copies_is_told(size: str, server: HostileServer, tmp_path: Path) -> None:
+    """In the middle of a file, and where not even a folder can be made."""
+    mounted = f'mount -t tmpfs -o size={size} none "$0" && exec "$@"'
+    inside = ["unshare", "-rm", "sh", "-c", mounted, str(tmp_path)]
+    if subprocess.run([*inside, "true"], capture_output=True).returncode:
+        pytest.skip("no small disk can be mounted here")
+    server.hold({"small.json": b"[1]", "large.json": b"[1%s]" % (b", 1" * (2 << 20))})
+    program = [sys.executable, "-c", LOAD, server.address, server.version.SerializeToString().hex()]
+    environment = {**os.environ, "XPSTORE_CACHE": str(tmp_path / "cache")}
+    done = subprocess.run([*inside, *program], capture_output=True, text=True, timeout=60, env=environment)
+    small, large = done.stdout.splitlines()
+    assert small == "1", done.stderr
+    assert "No space left on device" in large and "make room" in large
 
 
 @pytest.mark.parametrize(

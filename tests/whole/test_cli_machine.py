@@ -152,6 +152,27 @@ def read_all(descriptor: int) -> str:
     return data.decode()
 
 
+@pytest.mark.parametrize(
+    ("disk", "told"),
+    [
+        ("unshare -rm sh -c 'mount -t tmpfs -o size=2m none out && \"$@\"' -", "No space left on device"),
+        ("unshare -rm sh -c 'mount -t tmpfs -o ro none out && \"$@\"' -", "Read-only file system"),
+        ("sh -c 'ulimit -f 100 && \"$@\"' -", "File too large"),
+    ],
+)
+def test_disk_that_does_not_take_a_download_is_one_line(
+    run: Command, project: xpstore.Project, tmp_path: Path, disk: str, told: str
+) -> None:
+    DirectoryArtifact.save(os.urandom(4 << 20), "x")
+    (tmp_path / "out").mkdir()
+    if subprocess.run(["bash", "-c", f"{disk} true"], cwd=tmp_path, capture_output=True).returncode:
+        pytest.skip("no disk can be mounted here")
+    result = in_shell(run, f"{disk} $X get '{project.id}' x out", expect=1)
+    assert_one_line(result, told)
+    assert "out/data" in result.stderr
+    assert list((tmp_path / "out").iterdir()) == []
+
+
 @pytest.mark.parametrize("what", ["file", "folder", "long name"])
 def test_what_is_in_the_way_of_a_download_is_one_line(
     run: Command, project: xpstore.Project, tmp_path: Path, what: str

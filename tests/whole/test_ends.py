@@ -26,6 +26,8 @@ xpstore.set_project(project)
 UNKNOWN = "11111111-1111-4111-8111-111111111111"  # of no version, which only the server knows
 def save(name, mib=5, **more):
     return DirectoryArtifact.save(os.urandom(mib << 20), name, wait=False, **more)
+def save_too(name):
+    save(name)
 """
 # With Ctrl-C nothing waits for a server; the rest is the end of an interpreter on a busy machine.
 INTERRUPTED_SECONDS = 6
@@ -59,6 +61,17 @@ GOOD_ENDS = {
     "save('a'); client.close()": 0,
     "save('a')\nif not os.fork(): save('b'); sys.exit(0)\nsys.exit(os.wait()[1])": 0,
     "save('a', 1).add_done_callback(lambda done: save('b'))": 0,
+    "save('a', 1).add_done_callback(lambda _: save('b', 1).add_done_callback(lambda _: save('c')))": 0,
+    "atexit.register(save, 'a')": 0,
+    "atexit.register(DirectoryArtifact.save, os.urandom(5 << 20), 'a')": 0,
+    "import asyncio; asyncio.run(asyncio.to_thread(save, 'a'))": 0,
+    "import asyncio\nasync def f(): asyncio.get_event_loop().run_in_executor(None, save, 'a')\nasyncio.run(f())": 0,
+    "pool = ThreadPoolExecutor(2)\nfor name in ('a', 'b', 'c'): pool.submit(save, name)": 0,
+    "thread = threading.Thread(target=save, args=['a'], daemon=True); thread.start(); thread.join()": 0,
+    "threading.Thread(target=lambda: threading.Timer(0.3, save, ['a']).start()).start()": 0,
+    "save('a', 20); xpstore.init()": 0,
+    "def work(): save('a', project=xpstore.Client().project(project.id))\nwork()": 0,
+    "pool = multiprocessing.get_context('fork').Pool(2); pool.map(save_too, ('a', 'b')); pool.close(); pool.join()": 0,
 }
 
 
@@ -68,7 +81,7 @@ def test_what_is_saved_in_the_background_is_there_at_the_end(
 ) -> None:
     status, _, error = end(server, project, code)
     assert status == GOOD_ENDS[code], error
-    assert names(project) == ({"a", "b"} if "'b'" in code else {"a"})
+    assert names(project) == {name for name in "abc" if f"'{name}'" in code}
     assert "not saved" not in error
 
 
@@ -97,6 +110,27 @@ def test_an_error_that_nobody_asked_for_is_one_line_and_the_status(
     lines = error.splitlines()
     assert len(lines) == is_named
     assert not is_named or lines[0].startswith(f"xpstore: The artifact 'bad' of project {project.id!r} is not saved: ")
+
+
+def test_what_is_saved_when_python_is_taken_down_is_named(server: Server, project: xpstore.Project) -> None:
+    """By then no thread runs and nothing can be imported: the thread that saved before would never do it."""
+    code = """
+class Last:
+    def __del__(self, save=save): save("last")
+save("first", 1).result()
+last = Last()
+"""
+    _, _, error = end(server, project, code)
+    assert names(project) == {"first"}
+    assert error.startswith(f"xpstore: The artifact 'last' of project {project.id!r} is not saved: "), error
+
+
+def test_what_a_test_saves_last_is_there(server: Server, project: xpstore.Project, tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text(f"{HEAD}\ndef test_it(): save('a')\n")
+    program = start(server, project, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path / "test_it.py"))
+    output, error = program.communicate(timeout=100)
+    assert program.returncode == 0, output + error
+    assert names(project) == {"a"}
 
 
 @pytest.mark.parametrize("is_bad", [False, True])

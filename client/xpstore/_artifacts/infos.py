@@ -3,12 +3,14 @@
 import contextlib
 import errno
 import os
+import stat
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from xpstore._session.project import ProjectBase
 from xpstore._values.times import to_datetime
-from xpstore.errors import InvalidArgument, NotFound, Unauthenticated
+from xpstore.errors import Error, InvalidArgument, NotFound, Unauthenticated
 from xpstore.format.url import ArtifactPath, quote
 from xpstore.v1 import artifact_pb2 as pb
 
@@ -24,6 +26,24 @@ def os_errors(place: ArtifactPath) -> Iterator[None]:
         raise FileNotFoundError(errno.ENOENT, str(error), f"xpstore://{place.written(place.path)}") from error
     except Unauthenticated as error:
         raise PermissionError(errno.EACCES, str(error), f"xpstore://{place.written(place.path)}") from error
+
+
+@contextlib.contextmanager
+def laid(target: Path) -> Iterator[None]:
+    """Has errors of this machine name the file that is put in place, and not the name that it is written to first.
+
+    Raises:
+        FileExistsError: there is a pipe, a socket or a device, which was put there for something else.
+    """
+    try:
+        mode = target.lstat().st_mode if os.path.lexists(target) else stat.S_IFREG
+        if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode)):
+            raise FileExistsError(errno.EEXIST, "A pipe, a socket or a device is there, and not replaced: remove it")
+        yield
+    except Error:  # of which some are OSErrors too
+        raise
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(target)) from error
 
 
 def inner_path(info: Info) -> str:

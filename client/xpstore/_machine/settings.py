@@ -26,7 +26,7 @@ def setting(name: str, default: float) -> float:
 def cache_folder() -> Path | None:
     """The folder of what may be deleted at any time; None if this user has none."""
     try:
-        return _folder("XPSTORE_CACHE", os.environ.get("XDG_CACHE_HOME") or "~/.cache", "xpstore")
+        return _folder("XPSTORE_CACHE", "XDG_CACHE_HOME", "~/.cache", "xpstore")
     except InvalidArgument:
         return None
 
@@ -37,7 +37,7 @@ def spool_folder() -> Path:
     Raises:
         InvalidArgument: this user has none; the message says which setting cures that.
     """
-    return _folder("XPSTORE_SPOOL", os.environ.get("XDG_STATE_HOME") or "~/.local/state", "xpstore/spool")
+    return _folder("XPSTORE_SPOOL", "XDG_STATE_HOME", "~/.local/state", "xpstore/spool")
 
 
 def home_folder() -> Path:
@@ -46,14 +46,19 @@ def home_folder() -> Path:
     Raises:
         InvalidArgument: as `spool_folder` does.
     """
-    return _folder("XPSTORE_HOME", os.environ.get("XDG_DATA_HOME") or "~/.local/share", "xpstore")
+    return _folder("XPSTORE_HOME", "XDG_DATA_HOME", "~/.local/share", "xpstore")
 
 
-def _folder(setting: str, base: str, name: str) -> Path:
+def _folder(setting: str, variable: str, default: str, name: str) -> Path:
     given = os.environ.get(setting)
     try:
-        path = Path(given or Path(base) / name).expanduser().absolute()
+        base = Path(os.environ.get(variable, "")).expanduser()
+        if not base.is_absolute():  # does not count, as its specification says: it would move with the program
+            base = Path(default).expanduser()
+        path = Path(given).expanduser().absolute() if given else base / name
         path.as_posix().encode()
+        if not path.is_absolute():
+            raise RuntimeError  # as without one
     except RuntimeError:  # a container may run under a number that has no home
         reason = f"{setting} = {given!r}: there is no such home" if given else "This user has no home folder"
     except UnicodeEncodeError:

@@ -42,7 +42,7 @@ class Workers:
                 with contextlib.suppress(RuntimeError):
                     thread.start()
                     self._threads.append(thread)
-            has_threads = bool(self._threads)
+            has_threads = bool(self._threads) and not sys.is_finalizing()  # by then they stand still
         if has_threads:
             self._jobs.put((future, job, args))
         else:
