@@ -62,12 +62,12 @@ class _Cached(Generic[P, Result, Results, Found, Explained]):
         self._identity = Identity(function, declared.process)
         self._origin = origin  # of a function that another process sent
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Result:
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> Result:
         """Returns the result, computed now if nobody has."""
         result: Result = self._run(self._value, args, kwargs)
         return result
 
-    def recompute(self, *args: P.args, **kwargs: P.kwargs) -> Result:
+    def recompute(self, /, *args: P.args, **kwargs: P.kwargs) -> Result:
         """Calls the function whatever is cached, and replaces that."""
         result: Result = self._run(self._fresh_value, args, kwargs)
         return result
@@ -93,7 +93,7 @@ class _Cached(Generic[P, Result, Results, Found, Explained]):
         results: Results = self._map(calls)
         return results
 
-    def artifact(self, *args: P.args, **kwargs: P.kwargs) -> Found:
+    def artifact(self, /, *args: P.args, **kwargs: P.kwargs) -> Found:
         """Returns the artifact of the result, the same one each time, computing it if nobody has.
 
         Raises:
@@ -104,7 +104,7 @@ class _Cached(Generic[P, Result, Results, Found, Explained]):
         artifact: Found = self._run(self._artifact, args, kwargs)
         return artifact
 
-    def explain(self, *args: P.args, **kwargs: P.kwargs) -> Explained:
+    def explain(self, /, *args: P.args, **kwargs: P.kwargs) -> Explained:
         """Says why a call with these arguments would hit or miss. Nothing is computed."""
         explanation: Explained = self._run(self._explanation, args, kwargs)
         return explanation

@@ -4,6 +4,7 @@ Tables for a person at a terminal, tab-separated lines for a program, JSON when 
 with one line on standard error when it did not, 2 when the command makes no sense.
 """
 
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,9 +16,9 @@ except ModuleNotFoundError:
 
 import xpstore
 from xpstore._cli import cache
-from xpstore._cli.arguments import AsJSON, Discard, ProjectId
+from xpstore._cli.arguments import AsJSON, Discard, Name, ProjectId
 from xpstore._cli.printing import fail, make_printable, print_json, print_path, print_rows, print_table, print_text
-from xpstore._cli.service import ask, use
+from xpstore._cli.service import ask, home, use
 from xpstore.artifact import Artifact, DatasetArtifact, DirectoryArtifact, ExplanationArtifact, TrainedModelArtifact
 from xpstore.errors import Error, NotFound
 from xpstore.format.text import printable
@@ -32,6 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(cache.app, name="cache")
+UsageError: Any = typer.BadParameter.__base__  # of click, which newer versions of typer have in themselves
 TYPES: dict[str, type[Artifact]] = {
     kind.type_: kind for kind in (DirectoryArtifact, TrainedModelArtifact, ExplanationArtifact, DatasetArtifact)
 }
@@ -45,12 +47,27 @@ Reference = Annotated[
 ]
 
 
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        print_text(f"xpstore {xpstore.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _of_all(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Say which version this is.")
+    ] = False,
+) -> None: ...
+
+
 @app.command()
 def status(as_json: AsJSON = False) -> None:
     """Say which service this is and whether it answers."""
     client = ask()
     facts = {
         "address": client.api_url,
+        "home": home(),
         "server_version": client.limits.server_version,
         "client_version": xpstore.__version__,
         "projects": len(get_all_projects()),
@@ -61,7 +78,9 @@ def status(as_json: AsJSON = False) -> None:
 
 
 @app.command()
-def ls(project: Annotated[str | None, typer.Argument(help="Its id.")] = None, as_json: AsJSON = False) -> None:
+def ls(
+    project: Annotated[str | None, typer.Argument(metavar="PROJECT", help="Its id.")] = None, as_json: AsJSON = False
+) -> None:
     """List all projects, or what is in one."""
     ask()
     if project is None:
@@ -83,7 +102,11 @@ def _contents(project: Project) -> list[dict[str, Any]]:
 
 
 @app.command()
-def models(project: ProjectId, experiment: str, as_json: AsJSON = False) -> None:
+def models(
+    project: ProjectId,
+    experiment: Annotated[str, typer.Argument(metavar="EXPERIMENT", help="Its name.")],
+    as_json: AsJSON = False,
+) -> None:
     """List the models of an experiment."""
     ask()
     found = Project.get_by_id(project).experiments.read(experiment)
@@ -97,8 +120,8 @@ def models(project: ProjectId, experiment: str, as_json: AsJSON = False) -> None
 @app.command()
 def put(
     project: ProjectId,
-    name: str,
-    path: Path,
+    name: Name,
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="The file or folder.")],
     type_: Annotated[str, typer.Option("--type", help=f"One of {', '.join(TYPES)}.")] = DirectoryArtifact.type_,
     alias: Annotated[list[str] | None, typer.Option(help="May be given more than once.")] = None,
     description: Annotated[str | None, typer.Option(help="What it is.")] = None,
@@ -118,7 +141,9 @@ def put(
 def get(
     project: ProjectId,
     name: Reference,
-    dest: Annotated[Path | None, typer.Argument(help="Folder to put the files in; default NAME.")] = None,
+    dest: Annotated[
+        Path | None, typer.Argument(metavar="DEST", help="Folder to put the files in; default NAME.")
+    ] = None,
     as_json: AsJSON = False,
 ) -> None:
     """Download an artifact, verified, and print where it is."""
@@ -224,7 +249,15 @@ def main() -> None:
     """Runs the command line."""
     make_printable()
     try:
-        app()
+        sys.exit(app(standalone_mode=False))
+    except UsageError as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # older versions of typer have printed it by now
+            error.show()
+            sys.exit(2)
+        usage = f"{error.ctx.get_usage()} (--help says more)" if error.ctx is not None else ""
+        fail(f"{error.format_message().rstrip('.')}. {usage}", status=2)
+    except (KeyboardInterrupt, typer.Abort):
+        sys.exit(130)
     except Error as error:
         fail(f"{type(error).__name__}: {error}")
     except UnicodeError as error:  # of an argument that the locale does not read

@@ -1,5 +1,7 @@
 """Models found by what they hold, and a table to compare them by."""
 
+import contextlib
+import logging
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
@@ -14,7 +16,7 @@ from xpstore._values.ids import sent_id
 from xpstore._values.json_text import from_json_object
 from xpstore._values.numbers import EXACT
 from xpstore._values.times import to_datetime
-from xpstore.errors import ResourceExhausted
+from xpstore.errors import Error, ResourceExhausted
 from xpstore.metric import Metric
 from xpstore.run import STATUS
 from xpstore.v1 import metric_pb2
@@ -22,6 +24,8 @@ from xpstore.v1 import model_pb2 as pb
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
+
+log = logging.getLogger("xpstore")
 
 # Models asked about at once. With 50 metrics in two phases each the answer has 1 MiB of the 4 that a message may have.
 BATCH = 50
@@ -38,6 +42,14 @@ _OVER_PHASES = re.compile(
 )
 
 
+# Fields of what models need not have; texts are matched so that nothing in them is taken for one.
+_FIELDS = re.compile(
+    r"""("(?:[^"]|"")*"|'(?:[^']|'')*')|\b((?:config|modules|metrics)(?:\s*\.\s*"""
+    r"""(?:"(?:[^"]|"")*"|'(?:[^']|'')*'|[\w-]+)(?:\s*\[[^\]]*\])?)+)"""
+)
+_told: set[tuple[str, ...]] = set()
+
+
 def search(
     client: ClientBase, scope: dict[str, str], filter: str, order_by: str, limit: int | None
 ) -> Iterator[pb.Model]:
@@ -49,7 +61,29 @@ def search(
         setattr(request, field, id_)
     most = client.limits.max_page_size
     size = most if limit is None else max(1, min(most, limit))
-    return islice(iterate(client, client.stubs.models.SearchModels, request, "models", page_size=size), limit)
+    found = False
+    for model in islice(iterate(client, client.stubs.models.SearchModels, request, "models", page_size=size), limit):
+        found = True
+        yield model
+    if not found and limit != 0:
+        with contextlib.suppress(Error):  # it is a hint
+            _tell_unknown(client, scope, filter)
+
+
+def _tell_unknown(client: ClientBase, scope: dict[str, str], filter: str) -> None:
+    """Says once of a field that no model here has a value for it: its name may be misspelled."""
+    for field in dict.fromkeys(field for _, field in _FIELDS.findall(filter) if field):
+        key = (*scope.values(), field)
+        if key in _told or not _has_any(client, scope, ""):
+            continue
+        if not _has_any(client, scope, f"{field} is not null"):
+            _told.add(key)
+            log.warning("No model here has a value of %s: is its name right?", field)
+
+
+def _has_any(client: ClientBase, scope: dict[str, str], filter: str) -> bool:
+    request = pb.SearchModelsRequest(filter=filter, page_size=1, **scope)
+    return bool(client.call(client.stubs.models.SearchModels, request).models)
 
 
 def to_frame(client: ClientBase, models: Iterator[pb.Model], order_by: str) -> "DataFrame":

@@ -344,3 +344,22 @@ def test_function_works_in_spawned_processes(project: xpstore.Project, server: S
         arguments = [(server.api_key, server.address, project.id, number) for number in (1, 2, 1, 2)]
         assert pool.starmap(work, arguments) == [2, 4, 2, 4]
     assert double(1)["number"] == 2 and calls == []
+
+
+@cached(name="odd names", version=1)
+def of_odd_names(
+    self: int, args: int = 1, kwargs: int = 2, function: int = 3, job: int = 4, call: int = 5
+) -> list[int]:
+    calls.append(self)
+    return [self, args, kwargs, function, job, call]
+
+
+def test_parameters_may_have_any_names(project: xpstore.Project) -> None:
+    """Also those of the methods of a cached function."""
+    calls.clear()
+    given = {"self": 9, "args": 8, "kwargs": 7, "function": 6, "job": 5, "call": 4}
+    assert of_odd_names(**given) == of_odd_names(*given.values()) == [9, 8, 7, 6, 5, 4]
+    assert of_odd_names(self=9) == of_odd_names(9) == of_odd_names.recompute(self=9) == [9, 1, 2, 3, 4, 5]
+    assert of_odd_names.artifact(**given).load() == [9, 8, 7, 6, 5, 4]
+    assert (of_odd_names.explain(**given).state, of_odd_names.explain(self=1).state) == ("hit", "absent")
+    assert calls == [9, 9, 9]

@@ -235,3 +235,21 @@ def test_documented_search_runs(experiment: Experiment) -> None:
     exec(code, names)
     assert list(names["best"]) == [model]
     assert len(names["table"]) == 0
+
+
+def test_field_that_no_model_has_is_told_once(experiment: Experiment, caplog: pytest.LogCaptureFixture) -> None:
+    assert list(experiment.models.search("metrics.acuracy.max > 0.1")) == [] and caplog.text == ""  # no models at all
+    model = experiment.model("h", config={"lr": 0.1, "metrics.x": 1})
+    model.metrics.log("accuracy", 0.9, phase="test")
+    for _ in range(3):
+        assert list(experiment.models.search("metrics.acuracy.max > 0.1 or config.'lr ' = 5 or config.lr > 5")) == []
+    assert [record.getMessage() for record in caplog.records] == [
+        "No model here has a value of metrics.acuracy.max: is its name right?",
+        "No model here has a value of config.'lr ': is its name right?",
+    ]
+    caplog.clear()
+    for filter in ("metrics.accuracy[test].max > 1", "name = 'config.no.such'", 'config."metrics.x" > 1', "step > 5"):
+        assert list(experiment.models.search(filter)) == []
+    assert list(experiment.models.search("metrics.other.max is null")) == [model]
+    assert list(experiment.models.search("config.other = 1", limit=0)) == []
+    assert caplog.text == ""

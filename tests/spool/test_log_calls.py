@@ -90,3 +90,13 @@ def test_malformed_names_are_refused_at_the_call(model: Model, client: Client, n
             call()
     assert client.dropped_count == 0
     assert model.metrics.list() == []
+
+
+def test_many_new_names_at_once_are_all_there(model: Model, client: Client) -> None:
+    names = [f"name {number}" for number in range(5_000)]
+    model.metrics.log_many({name: number for number, name in enumerate(names)}, step=1)
+    client.flush(120)
+    stored = model.metrics.list()
+    assert [(metric.name, metric.value, metric.step) for metric in stored] == [
+        (name, number, 1) for number, name in enumerate(names)
+    ]

@@ -187,8 +187,20 @@ def test_service_that_is_not_there_is_one_line(run: Command) -> None:
         ["put", "p", "x", ".", "--type", "?"],
     ],
 )
-def test_command_that_makes_no_sense_exits_with_2(run: Command, words: list[str]) -> None:
-    assert "Usage" in run(*words, expect=2).stderr
+def test_command_that_makes_no_sense_is_one_line_and_exits_with_2(run: Command, words: list[str]) -> None:
+    for columns in ("0", "20", "200"):
+        assert_one_line(run(*words, expect=2, COLUMNS=columns), "Usage: ")
+
+
+def test_version_is_said_without_a_service(run: Command) -> None:
+    assert run("--version", XPSTORE_API_URL="127.0.0.1:1").stdout == f"xpstore {xpstore.__version__}\n"
+
+
+@pytest.mark.parametrize("command", ["status", "ls", "models", "put", "get", "rm", "sync"])
+def test_help_says_what_each_word_is(run: Command, command: str) -> None:
+    shown = run(command, "--help", COLUMNS="200").stdout
+    rows = [line.strip("│ \n") for line in shown.splitlines() if line.startswith("│")]
+    assert rows and not [row for row in rows if row.endswith((">", "[required]")) and "." not in row]
 
 
 def test_without_typer_the_cure_is_one_line(run: Command) -> None:

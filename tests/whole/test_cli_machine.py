@@ -7,6 +7,7 @@ import pty
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,37 @@ def in_shell(run: Command, line: str, expect: int = 0, **settings: str) -> "subp
 def test_output_that_cannot_be_written_is_one_line(run: Command, project: xpstore.Project, words: str) -> None:
     assert_one_line(in_shell(run, f"$X {words} > /dev/full", expect=1), "No space left on device")
     assert_one_line(in_shell(run, f"$X {words} >&-", expect=1), "standard output is closed")
+
+
+def test_error_that_nobody_can_read_has_its_status(run: Command, project: xpstore.Project) -> None:
+    for end in ("2> /dev/full", "2>&-", "> /dev/full 2>&1"):
+        assert in_shell(run, f"$X ls 'no such' {end}", expect=1).stdout == ""
+        assert in_shell(run, f"$X nonsense {end}", expect=2).stdout == ""
+
+
+@pytest.mark.parametrize("words", [["get", "x"], ["put", "more", "file"]])
+def test_ctrl_c_ends_a_command_without_a_traceback(
+    run: Command, project: xpstore.Project, server: Server, tmp_path: Path, words: list[str]
+) -> None:
+    DirectoryArtifact.save(os.urandom(30 << 20), "x")
+    (tmp_path / "file").write_bytes(os.urandom(30 << 20))
+    access = {"XPSTORE_API_KEY": server.api_key, "XPSTORE_API_URL": server.address}
+    program = "import time, xpstore.cli as cli; print(flush=True); cli.main()"
+    line = [sys.executable, "-c", program, words[0], project.id, *words[1:]]
+    pipe = subprocess.PIPE
+    os.kill(server.pid, signal.SIGSTOP)
+    try:
+        with subprocess.Popen(
+            line, env={**without_settings(), **access}, cwd=tmp_path, stdout=pipe, stderr=pipe, text=True
+        ) as asking:
+            assert asking.stdout is not None
+            asking.stdout.readline()
+            time.sleep(0.5)
+            asking.send_signal(signal.SIGINT)
+            assert asking.communicate(timeout=60) == ("", "")
+            assert asking.returncode == 130
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
 
 
 def test_reader_that_leaves_gets_no_traceback(run: Command, project: xpstore.Project) -> None:

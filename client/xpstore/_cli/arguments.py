@@ -9,6 +9,7 @@ import typer
 
 AsJSON = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Discard = Annotated[bool, typer.Option(help="Let go of artifacts that the server does not take.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The artifact's name.")]
 ProjectId = Annotated[str, typer.Argument(metavar="PROJECT", help="The project's id.")]
 
 _KEYWORD = re.compile(r"([^\W\d]\w*)=(.*)", re.DOTALL)

@@ -25,11 +25,14 @@ def make_printable() -> None:
         sys.stdout.reconfigure(errors="surrogateescape" if is_utf8 else "backslashreplace")
 
 
-def fail(message: str) -> NoReturn:
+def fail(message: str, status: int = 1) -> NoReturn:
     """Ends the command with one line on standard error, and says no more on standard output."""
     with contextlib.suppress(OSError, AttributeError, ValueError):  # it may be closed
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter would write what is left
-    sys.exit(f"xpstore: {printable(' '.join(message.split()))}")
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError, ValueError):  # nobody is left to tell
+            print(f"xpstore: {printable(' '.join(message.split()))}", file=sys.stderr, flush=True)
+    sys.exit(status)
 
 
 def print_rows(columns: Sequence[str], rows: list[dict[str, Any]], as_json: bool, *, is_one: bool = False) -> None:

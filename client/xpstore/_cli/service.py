@@ -32,6 +32,11 @@ def use() -> xpstore.Client:
     return xpstore.init()
 
 
+def home() -> str | None:
+    """Where the embedded service has its data, None if another one is named."""
+    return None if _is_named() else str(embedded.home())
+
+
 def _is_named() -> bool:
     return "XPSTORE_API_KEY" in os.environ or "XPSTORE_API_URL" in os.environ
 

@@ -139,6 +139,10 @@ _WORDS = {
 }
 
 
+# What other languages write: of two signs the second is not understood, the others stand where `and` and `or` may.
+_HABITS = {"==": "write `=`", "<>": "write `!=`", "&": "write `and`", "|": "write `or`"}
+
+
 def _explained(error: UnexpectedInput, text: str) -> Refused:
     position, expected = len(text), set[str]()
     if isinstance(error, UnexpectedToken):
@@ -148,6 +152,10 @@ def _explained(error: UnexpectedInput, text: str) -> Refused:
     elif isinstance(error, UnexpectedCharacters):
         position, expected = error.pos_in_stream or 0, error.allowed or set()
     rest = text[position:].lower()
+    if habit := _HABITS.get(text[max(position - 1, 0) : position + 1]) or (
+        "_AND" in expected and _HABITS.get(rest[:1])
+    ):
+        return Refused(position, habit)
     if "TRUE" in expected and rest.startswith("null"):
         return Refused(position, "write `is null` or `is not null`")
     if rest.startswith(("'", '"')) and ("TEXT" in expected or "PART" in expected):
