@@ -80,7 +80,7 @@ class ArtifactContents(ArtifactFields):
         Args:
             folder: made if it is missing; files of the same paths are replaced, also by a folder of the same path. A
                 folder that is not empty is never replaced by a file.
-            path: only this file, or what is below this directory.
+            path: only this file, or what is below this directory. The list of all files is read and checked for it.
 
         Raises:
             NotFound: there is nothing at `path`.
