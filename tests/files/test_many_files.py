@@ -18,14 +18,14 @@ from xpstore._files.publish import publish
 from xpstore._files.scan import Source, scan
 from xpstore._files.upload import Uploader
 from xpstore._machine.file_status import Status
-from xpstore.artifact import DirectoryArtifact, stage
+from xpstore.artifact import DirectoryArtifact
 from xpstore.format.tree import Cut
 from xpstore.v1 import artifact_pb2 as pb
 
 # What the client imports when it first needs it is here before anything is measured.
 assert sqlite3 and zstandard
 
-FEW, MANY = 200, 1_500
+FEW, MANY = 400, 1_200
 
 
 @pytest.fixture
@@ -64,21 +64,19 @@ def peak_bytes(act: Callable[[], object]) -> int:
 @pytest.mark.usefixtures("small_windows")
 def test_a_file_of_many_takes_some_hundred_bytes_of_memory(project: xpstore.Project, tmp_path: Path) -> None:
     """Of a million files that is less than 1 GiB. The paths here have about ten characters."""
-    peaks = dict[int, dict[str, int]]()
-    for count in (FEW, FEW, MANY):  # the first time it is warm-up
-        folder = lay_out(tmp_path / "source", count)
-        name, target = f"{count}", tmp_path / f"target {len(peaks)} {count}"
-        acts: dict[str, Callable[[], object]] = {
-            "save": lambda: DirectoryArtifact.save(folder, name, force=True),  # noqa: B023
-            "save again": lambda: DirectoryArtifact.save(folder, name),  # noqa: B023
-            "stage": lambda: stage(folder, reread=True),  # noqa: B023
-            "files": lambda: DirectoryArtifact.get_by_name(name).files(),  # noqa: B023
-            "download": lambda: DirectoryArtifact.get_by_name(name).download(target),  # noqa: B023
-            "download again": lambda: DirectoryArtifact.get_by_name(name).download(target),  # noqa: B023
-        }
-        peaks[count] = {what: peak_bytes(act) for what, act in acts.items()}
+    numbers, peaks = itertools.count(), dict[int, dict[str, int]]()
+    acts: dict[str, Callable[[], object]] = {
+        "save": lambda: DirectoryArtifact.save(tmp_path / "source", "files", reread=True),
+        "save again": lambda: DirectoryArtifact.save(tmp_path / "source", "files"),
+        "files": lambda: DirectoryArtifact.get_by_name("files").files(),
+        "download": lambda: DirectoryArtifact.get_by_name("files").download(tmp_path / f"{next(numbers)}"),
+    }
+    for count in (FEW, MANY):
+        lay_out(tmp_path / "source", count)
+        # The less of two: meanwhile Python's table of names may have grown, which is not the client's.
+        peaks[count] = {what: min(peak_bytes(act), peak_bytes(act)) for what, act in acts.items()}
     each = {what: (peaks[MANY][what] - peaks[FEW][what]) / (MANY - FEW) for what in peaks[FEW]}
-    bounds = {"save": 400, "save again": 400, "stage": 600, "files": 450, "download": 40, "download again": 40}
+    bounds = {"save": 400, "save again": 400, "files": 450, "download": 40}
     assert all(each[what] < bound for what, bound in bounds.items()), each
 
 
