@@ -238,6 +238,19 @@ def test_renaming_renames_all_versions(project: xpstore.Project) -> None:
     assert first.refresh().name == "after"
 
 
+def test_name_that_was_given_away_is_refused_for_the_right_reason(project: xpstore.Project) -> None:
+    moved = DirectoryArtifact.save(b"1", "o1")
+    moved.name = "o2"
+    other = DirectoryArtifact.save(b"2", "o1")
+    with pytest.raises(errors.AlreadyExists) as caught:
+        moved.name = "o1"
+    assert "There is already an artifact with name 'o1'. Choose another name. It may be" in str(caught.value)
+    assert (DirectoryArtifact.get_by_name("o1"), DirectoryArtifact.get_by_name("o2")) == (other, moved)
+    other.delete(all_versions=True)
+    with pytest.raises(errors.AlreadyExists, match="may be that of a deleted artifact: that keeps it"):
+        moved.name = "o1"
+
+
 def test_description_is_of_one_version(project: xpstore.Project) -> None:
     first, second = (DirectoryArtifact.save(data, "x") for data in (b"1", b"2"))
     first.description = "mine"

@@ -42,6 +42,59 @@ def test_folder_comes_back_as_it_was(project: xpstore.Project, tmp_path: Path) -
     assert DirectoryArtifact.save(target, "tree") == saved
 
 
+# All of them names on Linux, and in one folder.
+ODD_NAMES = [
+    *(
+        "\u00e9",
+        "e\u0301",
+        "case",
+        "Case",
+        "CASE",
+        "dot.",
+        "space ",
+        " space",
+        "a\nb",
+        "\x1b[31m",
+        "%20",
+        "#",
+        "+",
+        "?",
+    ),
+    *(
+        "'",
+        '"',
+        "[x]",
+        "*",
+        "🙂",
+        "\u202ebidi",
+        ".hidden",
+        "...",
+        "~",
+        "-rf",
+        "aux",
+        "con.txt",
+        "x" * 255,
+        "ab:c",
+        ";",
+        "$HOME",
+    ),
+    *(".part", ".0123.part", "0" * 32 + ".part", ".tmp", "a@b", "a&b=c", "\u2028", "\x7f", "\x85", "<|>", "``", "{}"),
+]
+
+
+def test_every_name_that_linux_has_comes_back(project: xpstore.Project, tmp_path: Path) -> None:
+    files: dict[str, bytes | None] = {name: name.encode() for name in ODD_NAMES}
+    files |= {f"folders/{name}/{name}": b"\0" + name.encode() for name in ODD_NAMES}
+    source = lay(tmp_path / "source", files)
+    saved = DirectoryArtifact.save(source, "odd")
+    assert read(saved.download(tmp_path / "target")) == files
+    assert [file.path for file in saved.files()] == sorted(files, key=str.encode)
+    for name in ODD_NAMES:
+        assert saved.open(name).read() == files[name]
+        saved.download(tmp_path / "alone", f"folders/{name}")
+    assert read(tmp_path / "alone") == {path: data for path, data in files.items() if "/" in path}
+
+
 def test_one_file_or_folder_is_downloaded_alone(project: xpstore.Project, tmp_path: Path) -> None:
     files: dict[str, bytes | None] = {"a": b"1", "a.x": b"2", "b/c": b"3", "b/d/e": b"4", "b.x": b"5", "bb": b"6"}
     saved = DirectoryArtifact.save(lay(tmp_path / "source", files), "part")
