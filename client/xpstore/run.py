@@ -92,7 +92,7 @@ class Run:
 
     @property
     def user(self) -> str:
-        """User name."""
+        """User name, or the number of a user without one."""
         return self._wire.environment.user
 
     @property

@@ -57,7 +57,7 @@ def _user() -> str:
     try:
         return getpass.getuser()
     except (OSError, KeyError):  # a container may run under a number without a name
-        return ""
+        return str(os.getuid()) if hasattr(os, "getuid") else ""
 
 
 @functools.cache
