@@ -1,8 +1,10 @@
 """Notebooks on real kernels: cells are run one by one, as a user does."""
 
+import os
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from unittest import mock
 
 import nbformat
 from nbclient import NotebookClient
@@ -18,14 +20,16 @@ class Notebook:
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         self._folder = folder
-        self._environment = environment
+        self._home = {"HOME": os.environ.get("HOME", str(folder))}  # Jupyter does not run without one
+        self._environment = self._home | environment
         empty = nbformat.v4.new_notebook()  # type: ignore[no-untyped-call]
         self._client = NotebookClient(empty, timeout=120, kernel_name="python3", shutdown_kernel="immediate")
 
     def __enter__(self) -> Self:
-        self._client.create_kernel_manager()
-        self._client.start_new_kernel(cwd=str(self._folder), env=self._environment)
-        self._client.start_new_kernel_client()
+        with mock.patch.dict(os.environ, self._home):
+            self._client.create_kernel_manager()
+            self._client.start_new_kernel(cwd=str(self._folder), env=self._environment)
+            self._client.start_new_kernel_client()
         return self
 
     def __exit__(

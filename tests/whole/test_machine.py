@@ -84,6 +84,15 @@ def without_home(_: Path) -> Machine:
     return Machine(is_nameless=True)
 
 
+def without_home_but_with_folders(folder: Path) -> Machine:
+    """What is named needs no default, and so no home."""
+    names = ("XPSTORE_SPOOL", "XPSTORE_CACHE", "XPSTORE_HOME")
+    named = {name: str(made(folder / name, 0o777)) for name in names}
+    for path in named.values():
+        Path(path).chmod(0o777)
+    return Machine(is_nameless=True, environment=named, warns=False)
+
+
 def with_the_root_as_home(_: Path) -> Machine:
     return Machine(is_nameless=True, environment={"HOME": "/"})
 
@@ -163,6 +172,7 @@ def with_an_old_locale(folder: Path) -> Machine:
 
 MACHINES = [
     without_home,
+    without_home_but_with_folders,
     with_the_root_as_home,
     with_a_home_it_may_not_write_to,
     without_home_and_temporary_folder,

@@ -52,10 +52,7 @@ def home_folder() -> Path:
 def _folder(setting: str, variable: str, default: str, name: str) -> Path:
     given = os.environ.get(setting)
     try:
-        base = Path(os.environ.get(variable, "")).expanduser()
-        if not base.is_absolute():  # does not count, as its specification says: it would move with the program
-            base = Path(default).expanduser()
-        path = Path(given).expanduser().absolute() if given else base / name
+        path = Path(given).expanduser().absolute() if given else _base(variable, default) / name
         path.as_posix().encode()
         if not path.is_absolute():
             raise RuntimeError  # as without one
@@ -68,3 +65,9 @@ def _folder(setting: str, variable: str, default: str, name: str) -> Path:
     else:
         return path
     raise InvalidArgument(f"{reason}: set {setting} to the path of a folder.")
+
+
+def _base(variable: str, default: str) -> Path:
+    """The folder that a variable names; a relative one does not count, by its specification: it would move."""
+    base = Path(os.environ.get(variable, "")).expanduser()
+    return base if base.is_absolute() else Path(default).expanduser()
