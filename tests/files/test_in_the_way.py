@@ -146,6 +146,11 @@ print(sorted(os.listdir(sys.argv[3])))
 """
 
 
+def environment(**more: str) -> dict[str, str]:
+    """That of a program which imports what tests share, wherever it is started."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **more}
+
+
 def test_full_disk_is_told_and_left_as_it_was(server: HostileServer, tmp_path: Path) -> None:
     mounted = 'mount -t tmpfs -o size=20m none "$0" && exec "$@"'
     inside = ["unshare", "-rm", "sh", "-c", mounted, str(tmp_path)]
@@ -154,8 +159,7 @@ def test_full_disk_is_told_and_left_as_it_was(server: HostileServer, tmp_path: P
     server.hold({"one": os.urandom(12 * MIB), "two": os.urandom(12 * MIB)})
     version = server.version.SerializeToString().hex()
     program = [sys.executable, "-c", DOWNLOAD, server.address, version, str(tmp_path)]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    done = subprocess.run([*inside, *program], env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*inside, *program], env=environment(), capture_output=True, text=True, timeout=60)
     told, there = done.stdout.splitlines()
     assert f"'{tmp_path}/two': No space left on device" in told and "make room" in told, done.stderr
     assert "the file has 12,582,912" in told
@@ -208,7 +212,7 @@ def test_fsspec_names_the_file_that_a_full_disk_does_not_take(server: HostileSer
     code += "try: fs.get('p/hostile/large', sys.argv[2] + '/large')\n"
     code += "except OSError as error: print(error.errno, error.filename, os.listdir(sys.argv[2]))"
     program = [sys.executable, "-c", code, server.address, str(tmp_path)]
-    done = subprocess.run([*inside, *program], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*inside, *program], env=environment(), capture_output=True, text=True, timeout=60)
     assert done.stdout == f"{errno.ENOSPC} {tmp_path}/large []\n", done.stderr
 
 
@@ -235,8 +239,8 @@ def test_full_disk_of_copies_is_told(size: str, server: HostileServer, tmp_path:
         pytest.skip("no small disk can be mounted here")
     server.hold({"small.json": b"[1]", "large.json": b"[1%s]" % (b", 1" * (2 << 20))})
     program = [sys.executable, "-c", LOAD, server.address, server.version.SerializeToString().hex()]
-    environment = {**os.environ, "XPSTORE_CACHE": str(tmp_path / "cache")}
-    done = subprocess.run([*inside, *program], capture_output=True, text=True, timeout=60, env=environment)
+    cached = environment(XPSTORE_CACHE=str(tmp_path / "cache"))
+    done = subprocess.run([*inside, *program], env=cached, capture_output=True, text=True, timeout=60)
     small, large = done.stdout.splitlines()
     assert small == "1", done.stderr
     assert "No space left on device" in large and "make room" in large
