@@ -1,6 +1,7 @@
 """Fixtures: real stores, a real server on each, and a client of it."""
 
 import secrets
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,9 @@ from s3_server import MinIO, SeaweedFS
 from support.backends import Backend, sqlite_url
 from support.services import Postgres, Server
 from xpstore._session import current
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # of what a shell starts in the background, and all below it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 BACKENDS = ["sqlite-disk", "postgres-s3", "postgres-minio"]
 
