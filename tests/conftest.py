@@ -25,9 +25,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Runs each test that needs a backend on the two that are always there, `store` tests on MinIO too."""
+    """Runs tests that need a backend on the two that are always there, `store` on MinIO too, `client` on the first."""
     if "backend" in metafunc.fixturenames:
         names = BACKENDS if metafunc.definition.get_closest_marker("store") else BACKENDS[:2]
+        if metafunc.definition.get_closest_marker("client"):
+            names = BACKENDS[:1]
         if chosen := metafunc.config.getoption("backend"):
             names = [name for name in names if name == chosen]
         metafunc.parametrize("backend", names, indirect=True, scope="module")

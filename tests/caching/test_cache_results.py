@@ -40,6 +40,8 @@ from xpstore._results import results
 from xpstore._results.copies import LocalCopies
 from xpstore.artifact import CachedArtifact
 
+pytestmark = pytest.mark.client
+
 matplotlib.use("agg")
 MIB = 1 << 20
 TREE = "sklearn.tree._tree.Tree"

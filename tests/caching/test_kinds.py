@@ -11,6 +11,8 @@ from support.kinds.page import NOT_CACHED, PAGE, TRUSTED, Kind, as_argument, kin
 from support.kinds.strict import difference
 from xpstore import cached
 
+pytestmark = pytest.mark.client
+
 pytest.importorskip("sklearn")
 
 # Of each kind: what the document says of it as an argument, and as a result. Reasons are the libraries' own.

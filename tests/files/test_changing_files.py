@@ -25,6 +25,8 @@ from xpstore.artifact import DirectoryArtifact, stage
 from xpstore.errors import InvalidArgument
 from xpstore.format.tree import Cut
 
+pytestmark = pytest.mark.client
+
 LARGE = 17 << 20  # more than one window
 
 

@@ -15,6 +15,8 @@ from xpstore._results.copies import LocalCopies
 from xpstore.artifact import DirectoryArtifact
 from xpstore.errors import InvalidArgument
 
+pytestmark = pytest.mark.client
+
 DEPTH = 1_200  # with names of one letter a path of 2.4 kB: the longest that is promised has 4 KiB
 
 

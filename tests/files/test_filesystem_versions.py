@@ -18,6 +18,8 @@ from support.folders import lay
 from xpstore.artifact import DirectoryArtifact
 from xpstore.filesystem import XpstoreFileSystem
 
+pytestmark = pytest.mark.client
+
 NUMBER = 12
 
 

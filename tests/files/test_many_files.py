@@ -22,6 +22,8 @@ from xpstore.artifact import DirectoryArtifact
 from xpstore.format.tree import Cut
 from xpstore.v1 import artifact_pb2 as pb
 
+pytestmark = pytest.mark.client
+
 # What the client imports when it first needs it is here before anything is measured.
 assert sqlite3 and zstandard
 

@@ -16,6 +16,8 @@ import pytest
 import xpstore
 from xpstore import Project, errors, get_project, set_project
 
+pytestmark = pytest.mark.client
+
 T = TypeVar("T")
 
 

@@ -11,6 +11,8 @@ from support.services import Server
 from xpstore import Project, errors, get_project, run, set_project
 from xpstore._session import current
 
+pytestmark = pytest.mark.client
+
 
 @pytest.fixture(autouse=True)
 def session(client: xpstore.Client) -> Iterator[xpstore.Client]:

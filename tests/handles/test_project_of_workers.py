@@ -13,6 +13,8 @@ import xpstore
 from xpstore import Project, errors, get_project, set_project
 from xpstore.artifact import DirectoryArtifact
 
+pytestmark = pytest.mark.client
+
 
 @pytest.fixture(autouse=True)
 def session(client: xpstore.Client) -> xpstore.Client:

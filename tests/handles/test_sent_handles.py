@@ -17,6 +17,8 @@ from support.services import Server
 from xpstore import errors
 from xpstore.artifact import DatasetArtifact, DirectoryArtifact
 
+pytestmark = pytest.mark.client
+
 READER = """
 import pickle, sys
 import xpstore

@@ -18,6 +18,8 @@ from xpstore._offline.sync import sync
 from xpstore.artifact import Artifact, DirectoryArtifact, TrainedModelArtifact
 from xpstore.errors import InvalidArgument, Unavailable
 
+pytestmark = pytest.mark.client
+
 
 @pytest.fixture
 def project(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:

@@ -11,6 +11,8 @@ import pytest
 from xpstore.errors import InvalidArgument
 from xpstore.model import Model
 
+pytestmark = pytest.mark.client
+
 LARGE = 2**53 + 1
 FLOATS = [0.5, 1.0, 2.5]
 

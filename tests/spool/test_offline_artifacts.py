@@ -15,6 +15,8 @@ from xpstore._offline.store import FILE_NAME
 from xpstore.artifact import DatasetArtifact, DirectoryArtifact, TrainedModelArtifact
 from xpstore.errors import AlreadyExists, InvalidArgument, NotFound, ResourceExhausted, Unavailable
 
+pytestmark = pytest.mark.client
+
 MIB = 1 << 20
 
 

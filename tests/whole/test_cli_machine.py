@@ -18,6 +18,8 @@ from support.homes import Home, without_settings
 from support.services import Server
 from xpstore.artifact import DirectoryArtifact
 
+pytestmark = pytest.mark.client
+
 QUESTIONS = [
     ["status"],
     ["ls"],

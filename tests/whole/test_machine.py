@@ -17,6 +17,8 @@ from support.homes import without_settings
 from support.services import Server
 from xpstore.artifact import DirectoryArtifact
 
+pytestmark = pytest.mark.client
+
 # A user id that no machine has an entry for. The Python that runs this may lie in a folder that only root can enter.
 AS_NAMELESS = ["setpriv", "--reuid=54321", "--regid=54321", "--clear-groups"]
 AS_NAMELESS += ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
