@@ -75,7 +75,7 @@ class _Gate:
         self.under_way: set[Passage] = set()
         self.is_closed = False
         self.opened = threading.Event()
-        self.patience_seconds = FORK_SECONDS
+        self.pause_seconds = FORK_SECONDS
         self._forking = threading.Lock()
         self._closed_by = 0
 
@@ -100,16 +100,16 @@ class _Gate:
     def _end_calls(self) -> None:
         me = threading.get_ident()
         # One of this thread does not end while it forks: a stream that is not read to its end.
-        _wait_while(lambda: any(one.thread_id != me for one in self._all()), self.patience_seconds)
+        _wait_while(lambda: any(one.thread_id != me for one in self._all()), self.pause_seconds)
         if left := self._all():
             for passage in left:
                 passage.is_broken_off = True
             for connection in {id(one.connection): one.connection for one in left}.values():
                 connection.close_channel()
-            self.patience_seconds = min(2 * self.patience_seconds, LONGEST_FORK_SECONDS)
+            self.pause_seconds = min(2 * self.pause_seconds, LONGEST_FORK_SECONDS)
             _wait_while(lambda: any(one.thread_id != me for one in self._all()), BROKEN_OFF_SECONDS)
         else:
-            self.patience_seconds = FORK_SECONDS
+            self.pause_seconds = FORK_SECONDS
         time.sleep(QUIET_SECONDS)
 
     def _all(self) -> list[Passage]:
