@@ -1,5 +1,6 @@
 """Saves in the background while the server is away: kept in the spool, sent when it is back, by whoever comes first."""
 
+import os
 import secrets
 import subprocess
 import sys
@@ -68,6 +69,20 @@ def test_save_in_the_background_waits_and_arrives(
     assert kept == Artifact.get_by_name("data", alias="a") and other.used == [kept]
     assert [one.name for one in model.iterations.list()[0].artifacts.list()] == ["data"]
     assert kept.open().read() == b"kept"
+
+
+def test_what_is_read_while_it_is_sent_is_whole(project: Project, server: Server, tmp_path: Path) -> None:
+    data = os.urandom(30 << 20)
+    server.stop()
+    kept = DirectoryArtifact.save(data, "data", wait=False).result()
+    server.start()
+    rounds = 0
+    while rounds < 2 or not kept.is_sent:
+        target = kept.download(tmp_path / f"{rounds}")
+        assert (target / "data").read_bytes() == data == kept.open().read()
+        assert [file.size_bytes for file in kept.files()] == [len(data)]
+        rounds += 1
+    assert kept.version == 1
 
 
 def test_content_that_came_meanwhile_is_that_version(project: Project, server: Server) -> None:

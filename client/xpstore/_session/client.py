@@ -13,7 +13,7 @@ from xpstore._service.connection import TIMEOUT_SECONDS, Connection
 from xpstore._service.retry import LAST_ATTEMPT_SECONDS, Attempts
 from xpstore._session.order import is_ordered
 from xpstore._values.ids import new_id
-from xpstore.errors import DeadlineExceeded, Error, InvalidArgument, Unauthenticated, Unavailable
+from xpstore.errors import DeadlineExceeded, Error, InvalidArgument, NotFound, Unauthenticated, Unavailable
 
 if TYPE_CHECKING:
     from xpstore._offline.keeping import Keeper
@@ -131,8 +131,9 @@ class ClientBase(Connection):
             Error: the typed error of the answer; Unavailable offline, for what only a server can answer.
         """
         if (place := self.offline or self._keeper_of(request)) is not None:
-            answer: Response = place.answer(request)
-            return answer
+            with contextlib.suppress(_SentMeanwhile), self._while_it_waits(request):
+                answer: Response = place.answer(request)
+                return answer
         if is_ordered(request):
             timeout_seconds = self._settle(timeout_seconds or self.timeout_seconds)
         return super().call(method, request, timeout_seconds=timeout_seconds, answer_seconds=answer_seconds)
@@ -140,7 +141,8 @@ class ClientBase(Connection):
     def stream(self, method: Callable[..., Any], request: Any) -> Generator[Any, None, None]:
         """Yields the messages of a streaming answer as `Connection.stream` does, in the order of `call`."""
         if (place := self.offline or self._keeper_of(request)) is not None:
-            yield from place.stream(request)
+            with self._while_it_waits(request):
+                yield from place.stream(request)
             return
         if is_ordered(request):
             self._settle(self.timeout_seconds)
@@ -201,6 +203,16 @@ class ClientBase(Connection):
         request.version_id = keeper.became(version_id)
         return None
 
+    @contextlib.contextmanager
+    def _while_it_waits(self, request: Any) -> Iterator[None]:
+        """Has a call about what was sent in its middle be made again: the server has it then."""
+        try:
+            yield
+        except (Unavailable, NotFound) as error:
+            if self.offline is not None or self._keeper_of(request) is not None:
+                raise
+            raise _SentMeanwhile("It was sent just now: the server has it.") from error
+
     def _send_what_waits(self) -> None:
         """Sends what programs that are gone could not."""
         from xpstore._offline.store import FILE_NAME  # here, as few programs need it
@@ -236,6 +248,10 @@ class ClientBase(Connection):
         """
         self.recorder.close()
         super().close()
+
+
+class _SentMeanwhile(Unavailable):
+    """What waited does no longer: streams are repeated for it as if the server had been away."""
 
 
 class _Sent(ClientBase):
