@@ -8,7 +8,6 @@ import pytest
 from support import ends
 from support.services import Server
 
-
 COUNT = int(os.environ.get("XPSTORE_TEST_ENDS") or 8)
 
 
