@@ -21,6 +21,8 @@ from xpstore import cached, errors
 from xpstore._identity.values import PartKind
 from xpstore.artifact import Artifact, CachedArtifact, DatasetArtifact
 
+pytestmark = pytest.mark.client
+
 
 @cached(version=1)
 def double(number: int, *, is_loud: bool = False) -> dict[str, Any]:

@@ -21,6 +21,8 @@ from xpstore._caching import state as caching
 from xpstore._caching.state import CacheState, Counts
 from xpstore.artifact import DirectoryArtifact
 
+pytestmark = pytest.mark.client
+
 PROCESSES, KEYS = 3, 12
 
 

@@ -12,6 +12,8 @@ from support.computed import calls, outcomes, seen, unchecked, world
 from xpstore import cached, errors
 from xpstore._caching.sampling import Sample, Samples
 
+pytestmark = pytest.mark.client
+
 
 def test_half_of_the_hits_is_each_second(project: xpstore.Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(project._client.kept(Samples), "draw", random.Random(7).random)

@@ -20,6 +20,8 @@ from xpstore._caching.state import CacheState
 from xpstore._identity.libraries import libraries_of
 from xpstore.v1 import cache_pb2 as pb
 
+pytestmark = pytest.mark.client
+
 
 def counted(project: xpstore.Project) -> tuple[int, int]:
     here = project.cache.statistics().here

@@ -9,6 +9,8 @@ import pytest
 from support.homes import Home, without_settings
 from support.services import Server
 
+pytestmark = pytest.mark.client
+
 pytest.importorskip("joblib")
 
 SCRIPT = """

@@ -20,6 +20,8 @@ from xpstore import cached, errors
 from xpstore._caching.state import CacheState
 from xpstore._results import results
 
+pytestmark = pytest.mark.client
+
 
 def written(value: Any, folder: Path) -> Any:
     """What `value.json` says of a value."""

@@ -11,6 +11,8 @@ from xpstore._results import small_copies
 from xpstore._results.copies import LocalCopies
 from xpstore.artifact import CachedArtifact
 
+pytestmark = pytest.mark.client
+
 
 @pytest.fixture
 def copy(project: xpstore.Project, cache: Path) -> tuple[CachedArtifact, Path]:

@@ -17,6 +17,8 @@ from support.homes import Home, without_settings
 from support.services import Server
 from xpstore import cached, errors
 
+pytestmark = pytest.mark.client
+
 WORK = """
 import os
 import xpstore

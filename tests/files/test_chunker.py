@@ -20,6 +20,8 @@ from xpstore._files.upload import Uploader
 from xpstore.format.chunker import Chunker, Encoder
 from xpstore.v1.artifact_pb2 import CODEC_NONE, CODEC_ZSTD
 
+pytestmark = pytest.mark.client
+
 VECTORS = json.loads((Path(__file__).parents[2] / "docs" / "protocol-vectors.json").read_text())["cuts"]
 GEAR = [int.from_bytes(hashlib.md5(bytes([value]) * 64).digest()[:8], "big") for value in range(256)]
 

@@ -27,6 +27,8 @@ from xpstore._files.leftovers import Leftovers, is_partial
 from xpstore.artifact import DirectoryArtifact
 from xpstore.filesystem import XpstoreFileSystem
 
+pytestmark = pytest.mark.client
+
 FILES: dict[str, bytes | None] = {
     "a.txt": b"alpha\nbeta\n",
     "data/1.csv": b"x,y\n1,2\n",

@@ -16,6 +16,8 @@ from support.services import Server
 from xpstore.artifact import DirectoryArtifact
 from xpstore.filesystem import XpstoreFileSystem
 
+pytestmark = pytest.mark.client
+
 ROOT = Path(__file__).parents[2]
 MIB = 1 << 20
 

@@ -14,6 +14,8 @@ from support.services import Server
 from xpstore import errors
 from xpstore.artifact import DatasetArtifact, DirectoryArtifact, TrainedModelArtifact, stage
 
+pytestmark = pytest.mark.client
+
 SIZE = 4 << 20
 
 

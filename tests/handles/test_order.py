@@ -32,6 +32,8 @@ from xpstore.v1 import (
     run_pb2,
 )
 
+pytestmark = pytest.mark.client
+
 YES, NO = True, False
 # Pending records could change the answer or the effect of what says yes.
 METHODS: dict[str, dict[str, bool]] = {

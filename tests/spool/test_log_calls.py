@@ -8,6 +8,8 @@ from xpstore import Client
 from xpstore.errors import InvalidArgument
 from xpstore.model import Model
 
+pytestmark = pytest.mark.client
+
 
 def test_points_of_one_name_keep_their_order_whatever_their_kinds(model: Model) -> None:
     logged = [1, 0.5, "text", 2, None, 0.25, {"a": 1}, 2**70, 3, True]

@@ -19,6 +19,8 @@ from xpstore.errors import DeadlineExceeded, Unavailable
 from xpstore.model import Model
 from xpstore.project import Project
 
+pytestmark = pytest.mark.client
+
 
 def test_log_neither_waits_nor_raises_while_the_server_is_away(
     server: Server, model: Model, client: Client, caplog: pytest.LogCaptureFixture

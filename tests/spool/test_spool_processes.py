@@ -17,6 +17,8 @@ from xpstore import Client
 from xpstore.model import Model
 from xpstore.project import Project
 
+pytestmark = pytest.mark.client
+
 LOG_AND_END = """
 import os, random, sys, xpstore
 random.seed(0)

@@ -25,6 +25,8 @@ from xpstore.project import Project
 from xpstore.v1 import ingest_pb2 as pb
 from xpstore.v1 import metric_pb2
 
+pytestmark = pytest.mark.client
+
 TARGET = Target("model", "project")
 LIMIT_BYTES = 100 * SLOT_BYTES
 # Three batches of single points.

@@ -15,6 +15,8 @@ from xpstore.errors import DeadlineExceeded, Unavailable
 from xpstore.model import Model
 from xpstore.series import read_many
 
+pytestmark = pytest.mark.client
+
 
 class Known:
     """A client that does not wait long, and what it knew before its server went away."""

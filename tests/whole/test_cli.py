@@ -17,6 +17,8 @@ from support.services import Server
 from xpstore.artifact import DirectoryArtifact, TrainedModelArtifact
 from xpstore.errors import NotFound
 
+pytestmark = pytest.mark.client
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:

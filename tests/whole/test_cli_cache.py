@@ -15,6 +15,8 @@ from support.services import Server
 from xpstore.errors import InvalidArgument, NotFound
 from xpstore.v1 import cache_pb2 as pb
 
+pytestmark = pytest.mark.client
+
 STEPS = """
 from xpstore import Project, cached
 

@@ -14,6 +14,8 @@ import xpstore
 from support.services import Server
 from xpstore.errors import DeadlineExceeded, InvalidArgument, Unauthenticated, Unavailable
 
+pytestmark = pytest.mark.client
+
 
 def test_closed_client_refuses_at_once(server: Server) -> None:
     client = xpstore.Client(server.api_key, server.address)

@@ -12,6 +12,8 @@ import xpstore
 from support.homes import without_settings
 from support.services import Server
 
+pytestmark = pytest.mark.client
+
 COMPAT = Path(__file__).parents[2] / "client" / "compat" / "xpdeep"
 ID = "a unique id for your Project"
 

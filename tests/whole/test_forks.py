@@ -24,6 +24,8 @@ from xpstore._service.retry import Attempts
 from xpstore.artifact import Artifact, DirectoryArtifact
 from xpstore.v1 import artifact_pb2 as pb
 
+pytestmark = pytest.mark.client
+
 HANG_SECONDS = 60
 
 PROGRAM = """
