@@ -20,8 +20,6 @@ from support.services import Server
 from xpstore import errors
 from xpstore.artifact import Artifact, DatasetArtifact, DirectoryArtifact, ExplanationArtifact, TrainedModelArtifact
 
-pytestmark = pytest.mark.client
-
 FRAME = pd.DataFrame({"x": [1, 2, 3], "when": pd.to_datetime(["2026-01-01"] * 3), "word": ["a", "ü", None]})
 
 TRAIN = """
