@@ -154,7 +154,7 @@ def environment(**more: str) -> dict[str, str]:
 def test_full_disk_is_told_and_left_as_it_was(server: HostileServer, tmp_path: Path) -> None:
     mounted = 'mount -t tmpfs -o size=20m none "$0" && exec "$@"'
     inside = ["unshare", "-rm", "sh", "-c", mounted, str(tmp_path)]
-    if subprocess.run([*inside, "true"], capture_output=True).returncode:
+    if subprocess.run([*inside, sys.executable, "-c", ""], capture_output=True).returncode:
         pytest.skip("no small disk can be mounted here")
     server.hold({"one": os.urandom(12 * MIB), "two": os.urandom(12 * MIB)})
     version = server.version.SerializeToString().hex()
@@ -205,7 +205,7 @@ def test_fsspec_names_what_is_in_its_way(
 def test_fsspec_names_the_file_that_a_full_disk_does_not_take(server: HostileServer, tmp_path: Path) -> None:
     mounted = 'mount -t tmpfs -o size=1m none "$0" && exec "$@"'
     inside = ["unshare", "-rm", "sh", "-c", mounted, str(tmp_path)]
-    if subprocess.run([*inside, "true"], capture_output=True).returncode:
+    if subprocess.run([*inside, sys.executable, "-c", ""], capture_output=True).returncode:
         pytest.skip("no small disk can be mounted here")
     server.hold({"large": os.urandom(3 * MIB)})
     code = "import fsspec, os, sys; fs = fsspec.filesystem('xpstore', api_key='any', api_url=sys.argv[1])\n"
@@ -235,7 +235,7 @@ def test_full_disk_of_copies_is_told(size: str, server: HostileServer, tmp_path:
     """In the middle of a file, and where not even a folder can be made."""
     mounted = f'mount -t tmpfs -o size={size} none "$0" && exec "$@"'
     inside = ["unshare", "-rm", "sh", "-c", mounted, str(tmp_path)]
-    if subprocess.run([*inside, "true"], capture_output=True).returncode:
+    if subprocess.run([*inside, sys.executable, "-c", ""], capture_output=True).returncode:
         pytest.skip("no small disk can be mounted here")
     server.hold({"small.json": b"[1]", "large.json": b"[1%s]" % (b", 1" * (2 << 20))})
     program = [sys.executable, "-c", LOAD, server.address, server.version.SerializeToString().hex()]

@@ -204,7 +204,7 @@ def machine(request: pytest.FixtureRequest, tmp_path: Path) -> Machine:
     make: Callable[[Path], Machine] = request.param
     machine = make(tmp_path)
     for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
+        folder.chmod(folder.stat().st_mode | 0o055)  # another user may come in; nothing is taken away
     if machine.is_nameless or machine.before:
         if os.geteuid() != 0:
             pytest.skip("needs root: to become another user, or to mount")

@@ -46,19 +46,22 @@ def home_folder() -> Path:
     Raises:
         InvalidArgument: as `spool_folder` does.
     """
-    return _folder("XPSTORE_HOME", "XDG_DATA_HOME", "~/.local/share", "xpstore")
+    # Its path is part of addresses.
+    return _folder("XPSTORE_HOME", "XDG_DATA_HOME", "~/.local/share", "xpstore", is_text=True)
 
 
-def _folder(setting: str, variable: str, default: str, name: str) -> Path:
+def _folder(setting: str, variable: str, default: str, name: str, *, is_text: bool = False) -> Path:
     given = os.environ.get(setting)
     try:
         path = Path(given).expanduser().absolute() if given else _base(variable, default) / name
-        path.as_posix().encode()
+        if is_text:
+            path.as_posix().encode()
+        os.fsencode(path).decode()  # where the locale has no umlauts the text of a sound name has none either
         if not path.is_absolute():
             raise RuntimeError  # as without one
     except RuntimeError:  # a container may run under a number that has no home
         reason = f"{setting} = {given!r}: there is no such home" if given else "This user has no home folder"
-    except UnicodeEncodeError:
+    except UnicodeError:
         reason = f"{setting} = {given!r}: must be text in UTF-8"
     except OSError as error:  # it is relative, and the working folder is gone
         reason = f"{setting} = {given!r}: {error.strerror}"
