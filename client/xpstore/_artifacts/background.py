@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -24,6 +25,8 @@ from xpstore.errors import Conflict
 T = TypeVar("T")
 
 THREADS = 4
+# How often who waits for the last of them looks.
+LOOK_SECONDS = 0.01
 # What ends a program without a word, unless it does something about it itself. Ctrl-C is one by such a program's wish.
 LAST_SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGINT") if hasattr(signal, name)]
 
@@ -94,7 +97,7 @@ class Saves:
         """Does a job in the background."""
         promise: Promise[T] = Promise(what)
         _arm()
-        with _ending.changed:
+        with _ending.lock:
             _ending.under_way[id(promise)] = promise
             self._under_way.add(promise)
             _ending.hold_program()
@@ -103,9 +106,8 @@ class Saves:
 
     def wait(self) -> None:
         """Waits until nothing is under way, unless Ctrl-C ends what needs it."""
-        with _ending.changed:
-            while self._under_way and not _ending.is_given_up and not is_interrupted():
-                _ending.changed.wait()
+        while self._under_way and not _ending.is_given_up and not is_interrupted():
+            time.sleep(LOOK_SECONDS)
 
     def _keep(self, promise: Promise[T], job: Callable[[], T]) -> None:
         if promise.set_running_or_notify_cancel():
@@ -115,17 +117,20 @@ class Saves:
                 promise.set_exception(error)
             else:
                 promise.set_result(value)
-        with _ending.changed:
+        with _ending.lock:
             _ending.ended(promise)
             self._under_way.discard(promise)
-            _ending.changed.notify_all()
 
 
 class _Ending:
-    """What this process has promised, and how it ends."""
+    """What this process has promised, and how it ends.
+
+    Who waits looks again and again. Ctrl-C in the middle of a `Condition`, which is written in Python, may leave its
+    lock taken for good; a lock by itself is taken, and known to be, at one stroke.
+    """
 
     def __init__(self) -> None:
-        self.changed = threading.Condition(threading.RLock())  # a promise may be collected, and told, at any moment
+        self.lock = threading.RLock()  # a promise may be collected, and told, at any moment
         self.under_way: dict[int, Promise[Any]] = {}
         self.failed: weakref.WeakSet[Promise[Any]] = weakref.WeakSet()
         self.is_given_up = False
@@ -164,17 +169,18 @@ class _Ending:
                 self._keeper = None
 
     def _wait_in_thread(self) -> None:
-        with self.changed:
-            while self.under_way and not self.is_given_up:
-                self.changed.wait()
-            self._keeper = None
+        while True:
+            with self.lock:
+                if not self.under_way or self.is_given_up:
+                    self._keeper = None
+                    return
+            time.sleep(LOOK_SECONDS)
 
     def wait(self) -> None:
         """In the thread that ends the program: waits for what is under way."""
         try:
-            with self.changed:
-                while self.under_way and not is_interrupted():
-                    self.changed.wait()
+            while self.under_way and not is_interrupted():
+                time.sleep(LOOK_SECONDS)
         except KeyboardInterrupt:
             pass
         if self.under_way:
@@ -186,8 +192,6 @@ class _Ending:
         for promise in list(self.under_way.values()):
             promise.tell(reason)
         self.under_way.clear()
-        with self.changed:
-            self.changed.notify_all()
 
     def finish(self) -> None:
         """Waits for what came last, and names what failed."""

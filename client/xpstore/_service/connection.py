@@ -248,5 +248,34 @@ class Connection:
         return typed
 
 
+class LastConnection(Connection):
+    """A connection for when the program has ended: of one thread, with a channel of its own.
+
+    Threads that stand still by now may hold the locks of any other channel, and those of the gate.
+
+    Args:
+        connection: to the same server, with the same key.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection.api_key, connection.api_url, timeout_seconds=connection.timeout_seconds)
+        self._home = connection._home
+        self._address = connection._address
+        self._last_stubs = Stubs(open_channel(self._address))
+
+    @property
+    def stubs(self) -> Stubs:
+        """The stubs on its channel."""
+        return self._last_stubs
+
+    def once(self, method: Callable[..., Response], request: Any, timeout_seconds: float) -> Response:
+        """Makes a unary call once, past the gate: nothing forks any more."""
+        metadata = self.metadata
+        try:
+            return method(request, timeout=timeout_seconds, metadata=metadata, wait_for_ready=False)
+        except grpc.RpcError as error:
+            raise self._typed(error, metadata) from None
+
+
 # Stubs of a parent process: closing or collecting their channel after a fork may hang, so they are kept.
 _abandoned: list[Stubs | None] = []

@@ -4,6 +4,7 @@ import atexit
 import contextlib
 import logging
 import os
+import sys
 import threading
 import weakref
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from typing import Any
 
 from xpstore._machine.ending import INTERRUPTED_SECONDS, is_child, is_interrupted
 from xpstore._machine.settings import setting
-from xpstore._service.connection import Connection
+from xpstore._service.connection import Connection, LastConnection
 from xpstore._spool.backlog import Backlog
 from xpstore._spool.record import RecordType, Target
 from xpstore._spool.sender import Sender
@@ -88,6 +89,7 @@ class Recorder:
         self._is_closed = False
         self._is_over = False
         self._is_away = False
+        self._last_connection: LastConnection | None = None
         self.has_forked = False
         self.after_open: Callable[[], None] = lambda: None
         for name in ("XPSTORE_SPOOL_MIB", "XPSTORE_SPOOL_FSYNC_SECONDS"):
@@ -130,7 +132,7 @@ class Recorder:
         with self._lock:
             if self._is_closed:
                 raise Unavailable("This client is closed.")
-            if self._is_over:
+            if self._is_over or sys.is_finalizing():  # no thread starts any more
                 return LateSpool(self._ship_late, self.server, self._header, is_strict=self._is_strict), False
             if self._spool is not None:
                 return self._spool, False
@@ -218,19 +220,22 @@ class Recorder:
 
     def finish(self) -> None:
         """At the end of the program: as `close`, but what is logged later is taken, and sent at once."""
-        for action in list(self.before_end):
-            action()
-        if not self._is_offline and not self._is_closed:
-            self._prepare_late()
-        with self._lock:
-            self._is_over = True
+        try:
+            for action in list(self.before_end):
+                action()
+            if not self._is_offline and not self._is_closed:
+                self._prepare_late()
+        except KeyboardInterrupt:
+            self._is_away = True
+        self._is_over = True  # without the lock: Ctrl-C may come at any moment
         self._send_last()
 
     def _send_last(self) -> None:
         spool, sender = self._spool, self._sender
         if spool is None:
             return
-        seconds, grace = (INTERRUPTED_SECONDS,) * 2 if is_interrupted() else (EXIT_SECONDS, AWAY_SECONDS)
+        is_hurried = self._is_away or is_interrupted()
+        seconds, grace = (INTERRUPTED_SECONDS,) * 2 if is_hurried else (EXIT_SECONDS, AWAY_SECONDS)
         try:
             if sender is not None and not sender.is_done:
                 sender.flush(seconds, is_adopting=False, grace_seconds=grace)
@@ -254,15 +259,17 @@ class Recorder:
         spool.close()
 
     def _prepare_late(self) -> None:
-        """Imports what sending needs while it can be imported."""
-        stubs = self._connection.stubs
+        """Makes what sending needs while it can be imported. After Ctrl-C nothing is sent."""
+        self._is_away = is_interrupted()
+        self._last_connection = LastConnection(self._connection)
+        stubs = self._last_connection.stubs
         stubs.ingest_batch, stubs.ingest_batches, stubs.runs, stubs.projects, stubs.experiments, stubs.models  # noqa: B018
 
     def _ship_late(self, spool: Spool) -> None:
         """Sends what was logged after the end. What cannot be sent stays: the next client of this server sends it."""
-        if self._is_offline or self._is_away:
+        if self._last_connection is None or self._is_away:
             return spool.close()
-        shipper, backlog = Shipper(self._connection, LATE_SECONDS), Backlog(spool.folder, spool)
+        shipper, backlog = Shipper(self._last_connection, LATE_SECONDS), Backlog(spool.folder, spool)
         try:
             while shipper.ship(backlog):
                 pass
