@@ -259,8 +259,10 @@ class Recorder:
         spool.close()
 
     def _prepare_late(self) -> None:
-        """Makes what sending needs while it can be imported. After Ctrl-C nothing is sent."""
+        """Makes what sending needs while it can be imported, if there is something to log of; after Ctrl-C nothing."""
         self._is_away = is_interrupted()
+        if self._is_away or not self._targets:
+            return
         self._last_connection = LastConnection(self._connection)
         stubs = self._last_connection.stubs
         stubs.ingest_batch, stubs.ingest_batches, stubs.runs, stubs.projects, stubs.experiments, stubs.models  # noqa: B018
