@@ -11,7 +11,7 @@ from xpstore._artifacts.fields import ArtifactFields
 from xpstore._artifacts.versions import list_files
 from xpstore._files.download import Download, read_manifest
 from xpstore._files.local_faults import laying
-from xpstore._files.manifest import checked, tree_of
+from xpstore._files.manifest import add_entry, checked, tree_of
 from xpstore._files.remote import open_remote
 from xpstore._machine.progress import progress
 from xpstore._results.copies import LocalCopies
@@ -55,14 +55,8 @@ class ArtifactContents(ArtifactFields):
         """
         files, tree = list[ArtifactFile](), TreeHash()
         for file in self._files():
+            add_entry(tree, file)
             is_directory = file.type == pb.FILE_TYPE_DIRECTORY
-            tree.add(
-                file.path,
-                is_directory=is_directory,
-                executable=file.executable,
-                size_bytes=file.size_bytes,
-                digest=file.digest,
-            )
             files.append(ArtifactFile(file.path, file.size_bytes, file.digest.hex(), file.executable, is_directory))
         if tree.digest() != self._wire.digest:
             raise DataLoss(f"The list of files is not that of {self._wire.name!r}, version {self._wire.version}.")

@@ -79,15 +79,19 @@ def tree_digest(entries: Iterable[pb.ManifestEntry]) -> bytes:
     tree = TreeHash()
     for entry in entries:
         if not entry.offset:
-            is_directory = entry.type == pb.FILE_TYPE_DIRECTORY
-            tree.add(
-                entry.path,
-                is_directory=is_directory,
-                executable=entry.executable,
-                size_bytes=entry.size_bytes,
-                digest=entry.digest,
-            )
+            add_entry(tree, entry)
     return tree.digest()
+
+
+def add_entry(tree: TreeHash, entry: pb.ManifestEntry | pb.ArtifactFile) -> None:
+    """Has a tree's identity take its next file or empty directory."""
+    tree.add(
+        entry.path,
+        is_directory=entry.type == pb.FILE_TYPE_DIRECTORY,
+        executable=entry.executable,
+        size_bytes=entry.size_bytes,
+        digest=entry.digest,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,13 +191,7 @@ class _Check:
         if entry is None:
             return
         _hold(self._covered == entry.size_bytes, f"all {entry.size_bytes} bytes of {entry.path!r}, not {self._covered}")
-        self._hash.add(
-            entry.path,
-            is_directory=entry.type == pb.FILE_TYPE_DIRECTORY,
-            executable=entry.executable,
-            size_bytes=entry.size_bytes,
-            digest=entry.digest,
-        )
+        add_entry(self._hash, entry)
 
     def finish(self) -> None:
         self._close()

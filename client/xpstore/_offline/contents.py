@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
+from xpstore._files.folder import is_within
 from xpstore._offline.store import ArtifactStore
 from xpstore.errors import NotFound
 from xpstore.format.messages import encode_chunks
@@ -24,14 +25,18 @@ def entries(
         prefix: only the file of this path, or what is below this directory.
         after: only what comes behind this path.
     """
-    below, last = f"{prefix}/", after.encode()
+    last = after.encode()
     for reference in root.pages:
         (page,) = store.raw([reference.digest])
         for entry in pb.ManifestPage.FromString(page).entries:
-            if prefix and entry.path != prefix and not entry.path.startswith(below):
-                continue
-            if not after or entry.path.encode() > last:
+            if is_within(entry.path, prefix) and (not after or entry.path.encode() > last):
                 yield entry
+
+
+def find_missing(store: ArtifactStore, request: pb.FindMissingChunksRequest) -> pb.FindMissingChunksResponse:
+    """Answers FindMissingChunks."""
+    found = store.has(request.digests)
+    return pb.FindMissingChunksResponse(missing_positions=[n for n, is_here in enumerate(found) if not is_here])
 
 
 def list_files(

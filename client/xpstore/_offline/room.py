@@ -7,6 +7,7 @@ from typing import Any
 from xpstore._files.scan import Source
 from xpstore._files.upload import Uploader
 from xpstore._machine.progress import unseen
+from xpstore._offline.contents import find_missing
 from xpstore._offline.stand_in import LIMITS, Sent
 from xpstore._offline.store import ArtifactStore
 from xpstore._service.connection import Connection
@@ -44,8 +45,7 @@ class _Measure:
         self._store = store
 
     def call(self, method: Callable[..., Any], request: pb.FindMissingChunksRequest) -> pb.FindMissingChunksResponse:
-        found = self._store.has(request.digests)
-        return pb.FindMissingChunksResponse(missing_positions=[n for n, is_here in enumerate(found) if not is_here])
+        return find_missing(self._store, request)
 
     @contextmanager
     def sending(self, method: Any, messages: Iterable[bytes]) -> Iterator[Sent]:

@@ -148,7 +148,7 @@ class ArtifactShipper:
         if token and (entry := self._reserve(request, record)):
             return entry
         try:
-            return self._publish(version, request)
+            return self._publish(version, request, record.version.size_bytes)
         except Stale:
             raise Later from None
         finally:
@@ -172,10 +172,10 @@ class ArtifactShipper:
 
     def _iteration(self, model_id: str, made: str, step: int | None) -> str:
         """The id of an iteration: the model may have had one of its step already."""
-        key = None if step is None else iteration_pb2.IterationStep(model_id=model_id, step=step)
-        request = iteration_pb2.GetIterationRequest(iteration_step=key)
-        if key is None:
+        if step is None:
             return made
+        key = iteration_pb2.IterationStep(model_id=model_id, step=step)
+        request = iteration_pb2.GetIterationRequest(iteration_step=key)
         try:
             return str(self._connection.call(self._connection.stubs.iterations.GetIteration, request).iteration.id)
         except NotFound:
@@ -205,13 +205,11 @@ class ArtifactShipper:
         except Error as error:  # it ends by itself, a little later
             log.debug("A lease was not given back: %s", error)
 
-    def _publish(self, version: Waiting, request: pb.CommitArtifactRequest) -> str:
+    def _publish(self, version: Waiting, request: pb.CommitArtifactRequest, size_bytes: int) -> str:
         needs = self._store.needs(version.number)
         for _ in range(COMMIT_ATTEMPTS):
             with (
-                progress(
-                    f"Sending {version.name}", VersionRecord.unpacked(version.record).version.size_bytes
-                ) as advance,
+                progress(f"Sending {version.name}", size_bytes) as advance,
                 Uploader(self._connection, request.project_uid, advance) as uploader,
             ):
                 for some in _batches(needs, self._connection.limits.max_digests):

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from blake3 import blake3
 
+from xpstore._files.manifest import add_entry
 from xpstore._offline import contents
 from xpstore._offline.caching import LocalCache
 from xpstore._offline.record import VersionRecord
@@ -134,8 +135,7 @@ class StandIn:
     # Chunks and versions
 
     def _find_missing(self, request: pb.FindMissingChunksRequest) -> pb.FindMissingChunksResponse:
-        found = self._home.store.has(request.digests)
-        return pb.FindMissingChunksResponse(missing_positions=[n for n, is_here in enumerate(found) if not is_here])
+        return contents.find_missing(self._home.store, request)
 
     def _commit(self, request: pb.CommitArtifactRequest) -> pb.CommitArtifactResponse:
         draft, store = request.draft, self._home.store
@@ -177,13 +177,7 @@ class StandIn:
             needs.update(digests[start : start + 32] for start in range(0, len(digests), 32))
             if entry.offset:
                 continue
-            tree.add(
-                entry.path,
-                is_directory=entry.type == pb.FILE_TYPE_DIRECTORY,
-                executable=entry.executable,
-                size_bytes=entry.size_bytes,
-                digest=entry.digest,
-            )
+            add_entry(tree, entry)
             size_bytes, file_count = size_bytes + entry.size_bytes, file_count + 1
         now = now_us()
         version = pb.ArtifactVersion(
