@@ -72,7 +72,7 @@ mutate: .venv/.dev  ## empty each public client method in turn and expect red te
 chaos: .venv/.dev  ## kill server, client and S3 server a hundred times during uploads, try ten thousand interleavings, end a thousand programs
 	PYTHONPATH=examples:tests $(BIN)/python -m support.chaos
 	XPSTORE_TEST_INTERLEAVINGS=10000 $(BIN)/python -m pytest tests/storms/test_interleavings.py --timeout=0
-	XPSTORE_TEST_ENDS=1000 $(BIN)/python -m pytest tests/storms/test_ends.py -s --timeout=0 --backend sqlite-disk
+	XPSTORE_TEST_ENDS=1000 $(BIN)/python -m pytest tests/storms/test_thousand_ends.py -s --timeout=0 --backend sqlite-disk
 
 # One environment at three levels. A stamp is as old as the set of dependencies it stands for.
 define install
