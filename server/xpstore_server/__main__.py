@@ -18,7 +18,8 @@ from xpstore_server.core import access
 from xpstore_server.core.errors import ServiceError
 from xpstore_server.settings import InvalidSettings, Settings, StartError, load
 from xpstore_server.store import migrate as migration
-from xpstore_server.store.database import Database, parse_url
+from xpstore_server.store.database import Database
+from xpstore_server.store.engines import parse_url
 from xpstore_server.store.errors import StoreError
 from xpstore_server.store.sweep import NO_GRACE
 

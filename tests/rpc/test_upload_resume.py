@@ -19,7 +19,8 @@ from xpstore.client import Client
 from xpstore.format.chunker import Chunker
 from xpstore.v1 import artifact_pb2 as pb
 from xpstore_server.store import tables
-from xpstore_server.store.database import Database, Transaction
+from xpstore_server.store.database import Database
+from xpstore_server.store.transaction import Transaction
 
 DATA = os.urandom(12 * MIB + 345)
 PIECES = cut(DATA, 300 * KIB)

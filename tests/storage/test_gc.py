@@ -14,10 +14,10 @@ from xpstore_server.core import artifact, metric, project
 from xpstore_server.core.errors import NotFound
 from xpstore_server.store import purge, tables
 from xpstore_server.store import repack_candidates as candidates
-from xpstore_server.store.database import Transaction
 from xpstore_server.store.packs import PACK_BYTES
 from xpstore_server.store.points import from_values
 from xpstore_server.store.sweep import Grace, Swept
+from xpstore_server.store.transaction import Transaction
 
 DAY_US = 24 * HOUR_US
 

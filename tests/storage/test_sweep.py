@@ -12,9 +12,9 @@ from support.raw import digest_of
 from support.stores import HOUR_US, Store, fresh
 from xpstore_server.core import artifact, publish
 from xpstore_server.store import tables
-from xpstore_server.store.database import Transaction
 from xpstore_server.store.errors import BlobDamaged, BlobMissing, MissingChunks
 from xpstore_server.store.sweep import Grace
+from xpstore_server.store.transaction import Transaction
 
 
 @pytest.fixture

@@ -23,7 +23,8 @@ from xpstore.v1 import artifact_pb2 as pb
 from xpstore_server.store import tables
 from xpstore_server.store.blobs.opened import open_blobs
 from xpstore_server.store.blobs.store import BlobStore
-from xpstore_server.store.database import Database, Transaction
+from xpstore_server.store.database import Database
+from xpstore_server.store.transaction import Transaction
 
 T = TypeVar("T")
 

@@ -21,9 +21,10 @@ from xpstore_server.store import migrate, sweep, tables
 from xpstore_server.store.blobs.opened import open_blobs
 from xpstore_server.store.blobs.store import BlobStore, Buffer
 from xpstore_server.store.chunks import NONE, ChunkStore, EncodedChunk
-from xpstore_server.store.database import Database, Transaction
+from xpstore_server.store.database import Database
 from xpstore_server.store.packs import decode_footer, footer_size
 from xpstore_server.store.sweep import Grace, Swept, condemn, give_up, remove_trash
+from xpstore_server.store.transaction import Transaction
 
 NO_GRACE = Grace(0, 0, 0)  # but for the undo window
 NOW = sweep.NO_GRACE

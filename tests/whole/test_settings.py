@@ -10,7 +10,7 @@ import pytest
 
 from xpstore_server.settings import InvalidSettings, Settings, load, socket_path
 from xpstore_server.store.blobs.opened import open_blobs
-from xpstore_server.store.database import parse_url
+from xpstore_server.store.engines import parse_url
 
 SECRET = "hunter2-swordfish"
 

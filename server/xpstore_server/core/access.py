@@ -8,9 +8,9 @@ from typing import Any
 from sqlalchemy import Row, select, update
 
 from xpstore_server.core.errors import AlreadyExists, NotFound
-from xpstore_server.store.database import Transaction
 from xpstore_server.store.ids import new_id
 from xpstore_server.store.tables import api_key
+from xpstore_server.store.transaction import Transaction
 
 ADMIN = "admin"
 PREFIX = "xps_"

@@ -11,8 +11,8 @@ from xpstore_server.core import project, revision
 from xpstore_server.core.errors import AlreadyExists, Conflict, InvalidArgument, NotFound
 from xpstore_server.core.paging import Key, Page, fetch
 from xpstore_server.store import tables
-from xpstore_server.store.database import Transaction
 from xpstore_server.store.ids import new_id
+from xpstore_server.store.transaction import Transaction
 
 version = tables.artifact_version
 named = tables.artifact

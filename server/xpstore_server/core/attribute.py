@@ -7,8 +7,8 @@ from sqlalchemy import bindparam, select, tuple_
 
 from xpstore_server.store import tables
 from xpstore_server.store.attributes import flatten
-from xpstore_server.store.database import Transaction
 from xpstore_server.store.tables import attribute
+from xpstore_server.store.transaction import Transaction
 
 # From the few that are seen: a model may have thousands of modules of one name.
 _seen = select(tables.module.c.id).join(attribute, attribute.c.module_id == tables.module.c.id)

@@ -30,7 +30,7 @@ from xpstore_server.core.errors import NotFound
 from xpstore_server.core.paging import Key, Page, fetch
 from xpstore_server.store import tables
 from xpstore_server.store.clock import NowUs
-from xpstore_server.store.database import Transaction
+from xpstore_server.store.transaction import Transaction
 
 entry = tables.cache_entry
 version = tables.artifact_version

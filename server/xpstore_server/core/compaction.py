@@ -8,9 +8,9 @@ from sqlalchemy import Row, bindparam, func, select
 
 from xpstore_server.core import limits, model
 from xpstore_server.core.metric import block_row, delete_blocks
-from xpstore_server.store.database import Transaction
 from xpstore_server.store.points import BLOCK_POINTS, BLOCK_SPAN, from_row, join
 from xpstore_server.store.tables import block, series
+from xpstore_server.store.transaction import Transaction
 
 _BLOCKS = select(block).order_by(block.c.first_ordinal)
 _SIZES = (

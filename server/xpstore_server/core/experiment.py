@@ -8,8 +8,8 @@ from sqlalchemy.exc import IntegrityError
 from xpstore_server.core import project, revision
 from xpstore_server.core.errors import AlreadyExists, NotFound
 from xpstore_server.core.paging import Key, Page, fetch
-from xpstore_server.store.database import Transaction
 from xpstore_server.store.tables import experiment
+from xpstore_server.store.transaction import Transaction
 
 _BY_ANY_ID = select(experiment).where(experiment.c.id == bindparam("key"))
 _BY_ANY_NAME = select(experiment).where(

@@ -8,7 +8,7 @@ from sqlalchemy import Row
 from xpstore_server.core import cache, lease, limits
 from xpstore_server.core.cache import EntryKey, Found
 from xpstore_server.core.process import Difference, Process, common, differences, from_json
-from xpstore_server.store.database import Transaction
+from xpstore_server.store.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from xpstore_server.core import metric, model, module, project
 from xpstore_server.core.errors import NotFound, ServiceError, Stale
 from xpstore_server.core.metric import SeriesPart
 from xpstore_server.core.module import NewModule
-from xpstore_server.store.database import Transaction
 from xpstore_server.store.tables import model as model_table
 from xpstore_server.store.tables import writer
+from xpstore_server.store.transaction import Transaction
 
 _PROGRESS = select(writer.c.next_point).where(
     writer.c.project_uid == bindparam("project"), writer.c.writer_id == bindparam("writer")

@@ -7,8 +7,8 @@ from sqlalchemy import Row, bindparam, select
 from xpstore_server.core import model
 from xpstore_server.core.errors import AlreadyExists, NotFound
 from xpstore_server.core.paging import Key, Page, fetch
-from xpstore_server.store.database import Transaction
 from xpstore_server.store.tables import iteration
+from xpstore_server.store.transaction import Transaction
 
 _LIVE = select(iteration).where(model.is_live(iteration.c.model_id))
 _BY_ID = _LIVE.where(iteration.c.id == bindparam("key"))

@@ -18,7 +18,7 @@ from xpstore_server.core.errors import AlreadyExists, Conflict, InvalidArgument,
 from xpstore_server.core.process import Process
 from xpstore_server.store import tables
 from xpstore_server.store.clock import NowUs
-from xpstore_server.store.database import Transaction
+from xpstore_server.store.transaction import Transaction
 
 lease = tables.cache_lease
 entry = tables.cache_entry

@@ -21,7 +21,6 @@ from xpstore_server.core.paging import Key, Page
 from xpstore_server.store import tables
 from xpstore_server.store.batches import batches
 from xpstore_server.store.columns import Integers
-from xpstore_server.store.database import Transaction
 from xpstore_server.store.ids import new_id
 from xpstore_server.store.points import (
     BLOCK_POINTS,
@@ -34,6 +33,7 @@ from xpstore_server.store.points import (
     last_values,
 )
 from xpstore_server.store.tables import block, series
+from xpstore_server.store.transaction import Transaction
 
 _ORDINAL_MASK = (1 << 62) - 1
 _VARIANT = 2 << 62

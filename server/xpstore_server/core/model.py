@@ -11,8 +11,8 @@ from xpstore_server.core.errors import AlreadyExists, InvalidArgument, NotFound
 from xpstore_server.core.paging import Key, Page, fetch
 from xpstore_server.core.run_status import SHOWN
 from xpstore_server.store.batches import batches
-from xpstore_server.store.database import Transaction
 from xpstore_server.store.tables import model, model_tag, run
+from xpstore_server.store.transaction import Transaction
 
 TAG_SEPARATOR = "\n"  # no tag has control characters
 

@@ -8,8 +8,8 @@ from sqlalchemy import Row, bindparam, select
 from xpstore_server.core import limits, metric, model, revision
 from xpstore_server.core.errors import AlreadyExists, InvalidArgument
 from xpstore_server.store import tables
-from xpstore_server.store.database import Transaction
 from xpstore_server.store.tables import iteration, step_advance
+from xpstore_server.store.transaction import Transaction
 
 _KNOWN = select(step_advance).where(step_advance.c.id == bindparam("key"))
 _PRUNE = step_advance.delete().where(

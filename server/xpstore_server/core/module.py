@@ -10,8 +10,8 @@ from xpstore_server.core import attribute, iteration, model
 from xpstore_server.core.errors import AlreadyExists
 from xpstore_server.core.paging import Key, Page, fetch
 from xpstore_server.store.batches import batches
-from xpstore_server.store.database import Transaction
 from xpstore_server.store.tables import module
+from xpstore_server.store.transaction import Transaction
 
 _BY_ID = select(module).where(module.c.id == bindparam("key"))
 _LIVE_BY_ID = _BY_ID.where(model.is_live(module.c.model_id))

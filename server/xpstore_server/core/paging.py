@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, literal, tuple_
 
 from xpstore_server.core import limits
-from xpstore_server.store.database import Transaction
+from xpstore_server.store.transaction import Transaction
 
 Key = tuple[Any, ...]
 

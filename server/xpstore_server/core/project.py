@@ -8,9 +8,9 @@ from sqlalchemy.exc import IntegrityError
 from xpstore_server.core import revision
 from xpstore_server.core.errors import AlreadyExists, NotFound
 from xpstore_server.core.paging import Key, Page, fetch
-from xpstore_server.store.database import Transaction
 from xpstore_server.store.ids import new_id
 from xpstore_server.store.tables import project
+from xpstore_server.store.transaction import Transaction
 
 
 def is_live(uid: ColumnElement[Any]) -> ColumnElement[bool]:

@@ -27,8 +27,9 @@ from xpstore_server.core.manifest import Entry, ManifestCodec, Tree
 from xpstore_server.store import tables
 from xpstore_server.store.batches import batches
 from xpstore_server.store.chunks import ChunkStore, Place
-from xpstore_server.store.database import Database, Transaction
+from xpstore_server.store.database import Database
 from xpstore_server.store.errors import MissingChunks
+from xpstore_server.store.transaction import Transaction
 
 OnPublish = Callable[[Transaction, str], None]
 

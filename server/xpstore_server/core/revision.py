@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Row, Table, Update, bindparam
 
 from xpstore_server.core.errors import Conflict
-from xpstore_server.store.database import Transaction
+from xpstore_server.store.transaction import Transaction
 
 
 def change(

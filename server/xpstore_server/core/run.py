@@ -9,8 +9,8 @@ from xpstore_server.core import limits, model
 from xpstore_server.core.errors import AlreadyExists, InvalidArgument, NotFound
 from xpstore_server.core.paging import Key, Page, fetch
 from xpstore_server.core.run_status import SHOWN
-from xpstore_server.store.database import Transaction
 from xpstore_server.store.tables import run
+from xpstore_server.store.transaction import Transaction
 
 _LIVE = select(run, SHOWN.label("status")).where(model.is_live(run.c.model_id))
 _BY_ID = _LIVE.where(run.c.id == bindparam("key"))

@@ -11,9 +11,10 @@ from sqlalchemy import Row, bindparam, func, select
 
 from xpstore_server.core import model
 from xpstore_server.store.columns import Floats, Integers
-from xpstore_server.store.database import Database, Transaction
+from xpstore_server.store.database import Database
 from xpstore_server.store.points import Points, from_row, join
 from xpstore_server.store.tables import block, series
+from xpstore_server.store.transaction import Transaction
 
 # Blocks read by one query: 65,000 points at most, 2 MiB of numbers.
 BATCH = 4

@@ -10,8 +10,8 @@ from sqlalchemy import Row, delete, select, update
 from xpstore_server.core import limits, project
 from xpstore_server.core.errors import AlreadyExists, InvalidArgument, NotFound, Stale
 from xpstore_server.core.manifest import Entry
-from xpstore_server.store.database import Transaction
 from xpstore_server.store.tables import upload, upload_part
+from xpstore_server.store.transaction import Transaction
 
 _CHUNK = struct.Struct("<32sI")
 # Chunks in one manifest entry: at 36 bytes each, half a page.

@@ -8,7 +8,7 @@ from sqlalchemy import Row, delete, func, select
 
 from xpstore_server.core import cache, limits, project
 from xpstore_server.store import tables
-from xpstore_server.store.database import Transaction
+from xpstore_server.store.transaction import Transaction
 
 verification = tables.cache_verification
 

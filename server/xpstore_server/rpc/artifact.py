@@ -41,8 +41,8 @@ from xpstore_server.rpc.read import Outlet, read_chunks, read_file, read_manifes
 from xpstore_server.rpc.serialized import answers_serialized, takes_serialized
 from xpstore_server.rpc.upload import FileUpload, Intake, upload_chunks
 from xpstore_server.rpc.waiting import WaitingRoom
-from xpstore_server.store.database import Transaction
 from xpstore_server.store.errors import MissingChunks
+from xpstore_server.store.transaction import Transaction
 
 T = TypeVar("T")
 Described = tuple[Row[Any], Details]

@@ -17,7 +17,8 @@ from xpstore_server.rpc.blocks import Compactor
 from xpstore_server.rpc.fields import a_json_object, a_name, a_step, a_uuid, if_set
 from xpstore_server.rpc.metric_wire import part_of, parts_of
 from xpstore_server.rpc.model import tags_of
-from xpstore_server.store.database import Database, Transaction
+from xpstore_server.store.database import Database
+from xpstore_server.store.transaction import Transaction
 
 Dropped = Counter[tuple[str, str]]
 

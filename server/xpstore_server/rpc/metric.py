@@ -11,7 +11,8 @@ from xpstore_server.rpc.blocks import Compactor
 from xpstore_server.rpc.fields import a_name, a_uuid, if_set
 from xpstore_server.rpc.metric_wire import packed_buckets, packed_points, parts_of, summary_to_wire, to_wire
 from xpstore_server.rpc.paging import Pager
-from xpstore_server.store.database import Database, Transaction
+from xpstore_server.store.database import Database
+from xpstore_server.store.transaction import Transaction
 
 FEW_POINTS = 10
 

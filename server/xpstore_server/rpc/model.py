@@ -14,7 +14,8 @@ from xpstore_server.core.search import query
 from xpstore_server.rpc.fields import a_json_object, a_name, a_step, a_text, a_uuid, if_set, masked
 from xpstore_server.rpc.paging import Pager
 from xpstore_server.rpc.run import STATUS
-from xpstore_server.store.database import Database, Transaction
+from xpstore_server.store.database import Database
+from xpstore_server.store.transaction import Transaction
 
 
 class ModelService(model_pb2_grpc.ModelServiceServicer):

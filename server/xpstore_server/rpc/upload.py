@@ -23,8 +23,9 @@ from xpstore_server.rpc.fields import a_digest, a_uuid
 from xpstore_server.rpc.limits import CHUNKING
 from xpstore_server.rpc.packing import Budget, Packer
 from xpstore_server.store.chunks import NONE, ZSTD, BadChunk, ChunkStore, EncodedChunk, verify
-from xpstore_server.store.database import Database, Transaction
+from xpstore_server.store.database import Database
 from xpstore_server.store.errors import BlobDamaged, BlobMissing, MissingChunks
+from xpstore_server.store.transaction import Transaction
 
 _CHUNKS_FIELD = pb.UploadChunksRequest.CHUNKS_FIELD_NUMBER
 

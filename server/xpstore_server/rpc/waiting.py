@@ -11,7 +11,8 @@ from typing import Any
 
 from xpstore_server.core import lease, project
 from xpstore_server.core.lease import Outcome, Waited
-from xpstore_server.store.database import Database, Transaction
+from xpstore_server.store.database import Database
+from xpstore_server.store.transaction import Transaction
 
 log = logging.getLogger("xpstore")
 

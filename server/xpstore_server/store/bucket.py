@@ -14,11 +14,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, and_, exists, func, or_, select
 
 from xpstore_server.store.blobs.store import BlobStore
-from xpstore_server.store.database import Database, Transaction
+from xpstore_server.store.database import Database
 from xpstore_server.store.errors import BlobMissing
 from xpstore_server.store.ids import MAX, NIL
 from xpstore_server.store.packs import pack_key
 from xpstore_server.store.tables import artifact, artifact_pack, artifact_version, pack, pack_pending, project
+from xpstore_server.store.transaction import Transaction
 
 Report = Callable[[str], None]
 

@@ -16,11 +16,12 @@ from sqlalchemy import Select, Text, bindparam, delete, select, type_coerce, upd
 
 from xpstore_server.store.batches import batches
 from xpstore_server.store.blobs.store import BlobStore, Buffer
-from xpstore_server.store.database import Database, Transaction
+from xpstore_server.store.database import Database
 from xpstore_server.store.errors import BlobDamaged, BlobMissing, MissingChunks, StoreUnavailable
 from xpstore_server.store.ids import new_id
 from xpstore_server.store.packs import PackedChunk, encode_footer, pack_key
 from xpstore_server.store.tables import chunk, pack, pack_pending
+from xpstore_server.store.transaction import Transaction
 
 NONE, ZSTD = 1, 2
 # Below the bound of SQLite on variables (32,766), and a plan that PostgreSQL makes quickly.

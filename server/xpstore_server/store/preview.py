@@ -4,10 +4,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Table, and_, exists, func, or_, select
 
-from xpstore_server.store.database import Transaction
 from xpstore_server.store.purge import due_projects, due_versions, is_purged
 from xpstore_server.store.sweep import Grace, Swept, is_trash
 from xpstore_server.store.tables import artifact_pack, artifact_version, pack, pack_pending, project
+from xpstore_server.store.transaction import Transaction
 
 version = artifact_version
 

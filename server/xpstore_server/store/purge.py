@@ -9,9 +9,10 @@ from functools import cache, partial
 
 from sqlalchemy import ColumnElement, Table, delete, exists, select, tuple_, update
 
-from xpstore_server.store.database import Database, Transaction
+from xpstore_server.store.database import Database
 from xpstore_server.store.sweep import Grace, IsStopped, Swept, suspect
 from xpstore_server.store.tables import artifact_pack, artifact_version, metadata, project
+from xpstore_server.store.transaction import Transaction
 
 # Rows in one transaction: SQLite's writer is held for a few tens of milliseconds.
 BATCH = 2_000

@@ -6,10 +6,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, bindparam, func, or_, select, text, tuple_, update
 
-from xpstore_server.store.database import Transaction
 from xpstore_server.store.packs import PACK_BYTES, SMALL_BYTES, footer_size
 from xpstore_server.store.sweep import few_chunks
 from xpstore_server.store.tables import SMALL_PACK, chunk, pack
+from xpstore_server.store.transaction import Transaction
 
 # So many small packs of one pool are merged.
 MERGED = 8

@@ -12,9 +12,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, delete, exists, func, select, update
 
 from xpstore_server.store.blobs.store import BlobStore
-from xpstore_server.store.database import Database, Transaction
+from xpstore_server.store.database import Database
 from xpstore_server.store.packs import pack_key
 from xpstore_server.store.tables import artifact_pack, artifact_version, chunk, pack, pack_pending, upload
+from xpstore_server.store.transaction import Transaction
 
 HOUR_US = 3_600 * 1_000_000
 # Of packs in one transaction, and of their chunk rows: SQLite's writer is held for less than a second.

@@ -14,11 +14,12 @@ from xpstore_server.store.batches import batches
 from xpstore_server.store.blobs.store import BlobStore
 from xpstore_server.store.bucket import Object, Report, listed, look_up
 from xpstore_server.store.chunks import ChunkStore, add_to_index
-from xpstore_server.store.database import Database, Transaction
+from xpstore_server.store.database import Database
 from xpstore_server.store.errors import BlobMissing, MissingChunks
 from xpstore_server.store.ids import NIL
 from xpstore_server.store.packs import DamagedPack, PackedChunk, pack_key, read_footer
 from xpstore_server.store.tables import artifact_pack, artifact_version, pack_pending
+from xpstore_server.store.transaction import Transaction
 
 log = logging.getLogger("xpstore")
 

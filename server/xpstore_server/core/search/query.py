@@ -11,7 +11,7 @@ from xpstore_server.core.paging import BATCH, Key, Page, weigh
 from xpstore_server.core.search.criteria import Criteria, ValueSource
 from xpstore_server.core.search.filter import Condition, OrderKey, parse_filter, parse_order
 from xpstore_server.store import tables
-from xpstore_server.store.database import Transaction
+from xpstore_server.store.transaction import Transaction
 
 _TIE = (tables.model.c.created_at_us, tables.model.c.id)  # oldest first
 FEW = 1_000  # models of an experiment that are looked at one by one: indexes of values are of whole projects

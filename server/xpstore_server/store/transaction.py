@@ -1,0 +1,117 @@
+"""A transaction: what a unit of work gets.
+
+A unit of work is a function of a transaction. It may run more than once (PostgreSQL asks for that on a
+serialization failure or deadlock), so it must have no effect outside its transaction.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
+from typing import Any, TypeVar, cast
+
+from sqlalchemy import Connection, CursorResult, Executable, Insert, Table, text
+from sqlalchemy.dialects import postgresql, sqlite
+
+from xpstore_server.store.clock import Clock
+
+T = TypeVar("T")
+
+_clock = Clock()
+_NOW = text("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
+
+
+class Transaction:
+    """What a unit of work gets: statements, the database's clock, and inserts that give way."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.is_sqlite = connection.dialect.name == "sqlite"
+
+    def execute(
+        self, statement: Executable, values: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
+    ) -> CursorResult[Any]:
+        """Runs one statement with the values of its parameters, once for each if several are given.
+
+        Building a statement costs more than running it: those on hot paths are made once, at import.
+        """
+        return cast("CursorResult[Any]", self._connection.execute(statement, values))
+
+    def now_us(self) -> int:
+        """The database's clock, so that replicas agree. SQLite has one server: its own clock will do."""
+        if self.is_sqlite:
+            return _clock.now_us()
+        return int(self._connection.execute(_NOW).scalar_one())
+
+    def insert(self, table: Table, *rows: dict[str, Any]) -> None:
+        """Inserts rows; a key that is taken raises IntegrityError."""
+        if rows:
+            self._connection.execute(_insert(table), _one_or_many(rows))
+
+    def insert_ignore(self, table: Table, *rows: dict[str, Any]) -> int:
+        """Inserts the rows whose unique keys are free and returns how many that were."""
+        if not rows:
+            return 0
+        statement = _insert_ignore(table, self.is_sqlite)
+        # Without the option psycopg's count of several rows is lost.
+        options = {"preserve_rowcount": True}
+        return self._connection.execute(statement, _one_or_many(rows), execution_options=options).rowcount
+
+    def insert_many(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> int:
+        """`insert_ignore` of rows as tuples of all columns in their order, ids by `as_key`, straight to the driver.
+
+        For the rows of a pack's chunks the way through SQLAlchemy takes four times as long.
+        """
+        if not rows:
+            return 0
+        options = {"preserve_rowcount": True}
+        sql = _insert_many(table, self.is_sqlite)
+        return self._connection.exec_driver_sql(sql, list(rows), execution_options=options).rowcount
+
+    def upsert_many(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Inserts rows as tuples like `insert_many`; one whose primary key is there takes the place of that row."""
+        if rows:
+            self._connection.exec_driver_sql(_upsert_many(table, self.is_sqlite), list(rows))
+
+    def as_key(self, id_: str) -> str:
+        """An id as the driver takes it: SQLite keeps 32 digits, PostgreSQL reads any form."""
+        return id_.replace("-", "")
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """What fails inside is undone alone, and the transaction goes on."""
+        with self._connection.begin_nested():
+            yield
+
+
+@cache
+def _insert(table: Table) -> Insert:
+    return table.insert()
+
+
+@cache
+def _insert_ignore(table: Table, is_sqlite: bool) -> Insert:
+    insert = sqlite.insert if is_sqlite else postgresql.insert
+    return insert(table).on_conflict_do_nothing()
+
+
+@cache
+def _insert_many(table: Table, is_sqlite: bool) -> str:
+    names = ", ".join(f'"{column.name}"' for column in table.c)
+    marks = ", ".join(["?" if is_sqlite else "%s"] * len(table.c))
+    return f'INSERT INTO "{table.name}" ({names}) VALUES ({marks}) ON CONFLICT DO NOTHING'
+
+
+@cache
+def _upsert_many(table: Table, is_sqlite: bool) -> str:
+    keys = ", ".join(f'"{column.name}"' for column in table.primary_key)
+    others = [f'"{column.name}"' for column in table.c if not column.primary_key]
+    changes = ", ".join(f"{name} = excluded.{name}" for name in others)
+    insert = _insert_many(table, is_sqlite).removesuffix(" DO NOTHING")
+    return f"{insert} ({keys}) DO UPDATE SET {changes}"
+
+
+def _one_or_many(rows: tuple[dict[str, Any], ...]) -> dict[str, Any] | list[dict[str, Any]]:
+    return rows[0] if len(rows) == 1 else list(rows)  # the machinery for many makes one row slower
+
+
+Unit = Callable[[Transaction], T]
