@@ -12,9 +12,16 @@ from google.rpc import error_details_pb2, status_pb2
 from sqlalchemy.exc import IntegrityError
 
 from xpstore_server.auth import Authenticator
-from xpstore_server.core.errors import Conflict, DataLoss, ServiceError
+from xpstore_server.core.errors import Conflict, DataLoss, ResourceExhausted, ServiceError
 from xpstore_server.rpc.serialized import codecs
-from xpstore_server.store.errors import BlobDamaged, BlobMissing, MissingChunks, StoreUnavailable
+from xpstore_server.store.errors import (
+    BlobDamaged,
+    BlobMissing,
+    MissingChunks,
+    StoreFull,
+    StoreRefused,
+    StoreUnavailable,
+)
 
 log = logging.getLogger("xpstore")
 
@@ -158,6 +165,10 @@ def _as_service_error(error: Exception) -> ServiceError:
         failure = ServiceError("The server's database or blob store does not answer. Try again.")
         failure.reason = "UNAVAILABLE"
         return failure
+    if isinstance(error, StoreRefused):
+        return ServiceError(f"The server's store refuses: {error} Its operator must mend that; waiting does not help.")
+    if isinstance(error, StoreFull):
+        return ResourceExhausted(f"The server has no room: {error} Delete what is not needed.", limit="disk")
     if isinstance(error, BlobMissing | BlobDamaged | MissingChunks):
         return DataLoss("Stored bytes are missing or damaged. The server's log says which.")
     if isinstance(error, IntegrityError):

@@ -9,6 +9,14 @@ class StoreUnavailable(StoreError):
     """The database or the blob store does not answer for now; the same call may work later."""
 
 
+class StoreRefused(StoreError):
+    """The database or the blob store answers, and says no; waiting does not help. The message has its code."""
+
+
+class StoreFull(StoreError):
+    """There is no room to write; the message says where. Deleting and freeing go on."""
+
+
 class BlobMissing(StoreError):
     """No object of this key. After a repack a reader resolves once again before it believes this."""
 
