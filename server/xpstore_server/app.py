@@ -83,7 +83,7 @@ class Stores:
     """Database and bytes, and what works on both: of a server, or of one command."""
 
     def __init__(self, settings: Settings) -> None:
-        self.database = Database(settings.database_url)
+        self.database = Database(settings.database_url, settings.database_connections)
         migrate.upgrade(self.database)
         self.blobs = open_blobs(settings.blob_url, connections=BLOB_THREADS)
         self.chunks = ChunkStore(self.database, self.blobs)

@@ -33,7 +33,8 @@ class Settings(BaseSettings):
 
     home: Path | None = Field(None, description="Run embedded: data, socket, key and server.json live here.")
     data_dir: Path = Field(Path(".xpstore"), description="Where the default database and blobs are.")
-    database_url: str = Field("", description="sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE")
+    database_url: str = Field("", description="sqlite:///FILE or postgresql://USER:PASSWORD@HOST[,HOST]/DATABASE")
+    database_connections: int = Field(24, ge=2, description="Connections to PostgreSQL at most; two more for checks.")
     blob_url: str = Field("", description="file:///FOLDER or s3://KEY:SECRET@HOST:PORT/BUCKET?secure=true")
     listen: Annotated[list[str], NoDecode] = Field(
         ["127.0.0.1:50051"], description="HOST:PORT or unix:PATH, several separated by commas."

@@ -103,6 +103,11 @@ class Postgres:
             return False
         return True
 
+    @property
+    def socket(self) -> str:
+        """The path of its socket, for what stands between."""
+        return str(self.folder / ".s.PGSQL.5432")
+
     def _conninfo(self) -> str:
         return f"host={self.folder} user=postgres dbname=postgres connect_timeout=5"
 

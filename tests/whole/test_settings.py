@@ -27,6 +27,7 @@ BAD_VALUES = [
     ("XPSTORE_BLOB_URL", "file:///tmp/what?x", "%3F for a ?"),
     ("XPSTORE_BLOB_URL", "file:///tmp/run #1", "%23 for a #"),
     ("XPSTORE_DATABASE_URL", "sqlite:////tmp/what?x", "%3F for a ?"),
+    ("XPSTORE_DATABASE_CONNECTIONS", "1", "greater than or equal to 2"),
     ("XPSTORE_LISTEN", ",", "listen is empty"),
     ("XPSTORE_LISTEN", "localhost", "HOST:PORT"),
     ("XPSTORE_LISTEN", "127.0.0.1:99999", "HOST:PORT"),
