@@ -184,6 +184,12 @@ def test_a_user_without_rights(postgres: Postgres, refusal: Callable[[str], Stor
     assert isinstance(error, StoreRefused) and "GRANT CREATE ON SCHEMA public" in str(error)
 
 
+def test_more_connections_than_the_database_gives(postgres: Postgres, refusal: Callable[[str], StoreError]) -> None:
+    _admin(postgres, "CREATE ROLE few LOGIN CONNECTION LIMIT 0")
+    error = refusal(f"postgresql://few@/postgres?host={postgres.folder}")
+    assert isinstance(error, StoreUnavailable) and "XPSTORE_DATABASE_CONNECTIONS" in str(error)
+
+
 def test_options_that_the_driver_does_not_know(postgres: Postgres, refusal: Callable[[str], StoreError]) -> None:
     error = refusal(f"postgresql://u:{SECRET}@/postgres?host={postgres.folder}&sslmod=require")
     assert "sslmod" in str(error)

@@ -31,7 +31,7 @@ _AWAY_STATES = {
     "57P": "it is shutting down or starting up",
 }
 # A connection that is refused has no SQLSTATE in psycopg: the words of PostgreSQL and PgBouncer in English.
-_REFUSED_WORDS = {
+_WORDS = {
     "password authentication failed": "28P01",
     "no password supplied": "28P01",
     "authentication failed": "28000",
@@ -40,6 +40,10 @@ _REFUSED_WORDS = {
     "no such user": "28000",
     "no such database": "3D000",
     "permission denied for database": "42501",
+    "too many clients": "53300",
+    "too many connections": "53300",
+    "remaining connection slots": "53300",
+    "the database system is": "57P03",  # starting up, shutting down, in recovery mode, not yet accepting connections
 }
 _SQLITE_FULL = ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")  # the latter is the WAL's index, which cannot grow
 _SQLITE_REFUSED = {
@@ -97,7 +101,7 @@ def sqlstate(error: DBAPIError) -> str | None:
     state = getattr(error.orig, "sqlstate", None)
     if state is None:
         text = str(error.orig)
-        state = next((state for words, state in _REFUSED_WORDS.items() if words in text), None)
+        state = next((state for words, state in _WORDS.items() if words in text), None)
         if state is None and "FATAL:" in text and '" does not exist' in text:
             state = "28000" if "role " in text else "3D000"
     return state
