@@ -9,7 +9,6 @@ proof is of this one. It is never refused: a file edited since the import, a moc
 import __future__
 
 import ast
-import contextlib
 import functools
 import linecache
 import sys
@@ -26,8 +25,8 @@ from xpstore._identity.values import fingerprint_plain
 
 # Definitions of one name that are tried, the nearest to the line of the code first.
 NEAREST = 8
-# How often a text is parsed at most: Python 3.11 raises SystemError where another thread parses one in the middle of it,
-# which it may when the garbage collector calls code (python/cpython#106905).
+# How often a text is parsed at most: Python 3.11 raises SystemError where another thread parses one meanwhile, which it
+# may when the garbage collector calls code (python/cpython#106905).
 PARSES = 50
 # The only feature that changes what today's Pythons compile.
 _FUTURE = __future__.annotations.compiler_flag
@@ -114,10 +113,16 @@ def _definitions(text: str) -> defaultdict[str, list[FunctionNode]]:
 
 def _parsed(text: str) -> ast.Module:
     flags = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-    for _ in range(PARSES - 1):
-        with contextlib.suppress(SystemError):
-            return compile(text, "<source>", "exec", flags, dont_inherit=True)
-    return compile(text, "<source>", "exec", flags, dont_inherit=True)
+    left = PARSES
+    while True:
+        try:
+            tree: ast.Module = compile(text, "<source>", "exec", flags, dont_inherit=True)
+        except SystemError:
+            left -= 1
+            if not left:
+                raise
+        else:
+            return tree
 
 
 def _first_line(node: FunctionNode) -> int:
