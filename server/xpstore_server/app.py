@@ -64,6 +64,7 @@ from xpstore_server.store.sweep import Grace
 
 log = logging.getLogger("xpstore")
 
+# Of those who read, and of those who write: neither waits when the store is slow for the other.
 BLOB_THREADS = 8
 
 AddService = Callable[[grpc.aio.Server], None]
@@ -85,7 +86,12 @@ class Stores:
     def __init__(self, settings: Settings) -> None:
         self.database = Database(settings.database_url, settings.database_connections)
         migrate.upgrade(self.database)
-        self.blobs = open_blobs(settings.blob_url, connections=BLOB_THREADS)
+        self.blobs = open_blobs(
+            settings.blob_url,
+            connections=2 * BLOB_THREADS,
+            credentials_file=settings.blob_credentials_file,
+            ca_file=settings.blob_ca_file,
+        )
         self.chunks = ChunkStore(self.database, self.blobs)
         needs = Needs(self.database, self.chunks, CODEC)
         self.collector = GarbageCollector(self.database, self.chunks, self.blobs, needs)
@@ -104,7 +110,8 @@ class App:
         self.activity = Activity()
         self.stores = Stores(settings)
         self.database, self.chunks = self.stores.database, self.stores.chunks
-        self.blob_pool = ThreadPoolExecutor(BLOB_THREADS, "blob")
+        self.read_pool = ThreadPoolExecutor(BLOB_THREADS, "blob-read")
+        self.write_pool = ThreadPoolExecutor(BLOB_THREADS, "blob-write")
         self.waiting = WaitingRoom(self.database)
         self.hits = HitCounter(self.database)
         self.janitor = Janitor(self.stores.collector, grace(settings), settings.sweep_seconds)
@@ -125,9 +132,9 @@ class App:
             publisher=Publisher(self.database, self.chunks, CODEC),
             codec=CODEC,
             budget=Budget(self.settings.upload_memory_mib << 20),
-            executor=self.blob_pool,
+            executor=self.write_pool,
         )
-        outlet = Outlet(self.chunks, self.blob_pool, ReadAhead())
+        outlet = Outlet(self.chunks, self.read_pool, ReadAhead())
         artifact = ArtifactService(intake, outlet, Files(self.database, self.chunks, CODEC), self.waiting)
         lease_us = int(self.settings.cache_lease_seconds * 1_000_000)
         cache = CacheService(self.database, self.waiting, self.hits, lease_us)
@@ -229,7 +236,8 @@ class App:
     def close(self) -> None:
         """Finishes what is queued and closes the stores."""
         self.janitor.stop()
-        self.blob_pool.shutdown()
+        self.read_pool.shutdown()
+        self.write_pool.shutdown()
         self.stores.close()
 
 

@@ -63,6 +63,18 @@ class DiskBlobs:
     def list(self, prefix: str) -> Iterator[tuple[str, int]]:
         return (found for found in _files(self._folder, "") if found[0].startswith(prefix))
 
+    def hidden(self, prefix: str) -> Iterator[tuple[str, int]]:
+        return iter(())
+
+    def check(self, timeout_seconds: float) -> None:
+        try:
+            os.statvfs(self._folder)
+        except OSError as error:
+            raise StoreUnavailable(f"The blob folder cannot be read: {error.strerror}") from error
+
+    def describe(self) -> Sequence[str]:
+        return [f"folder {self._folder}"]
+
     def close(self) -> None:
         pass
 
