@@ -54,6 +54,9 @@ class WatchedBlobs:
     def list(self, prefix: str) -> Iterator[tuple[str, int]]:
         return self._blobs.list(prefix)
 
+    def check(self, timeout_seconds: float) -> None:
+        self._blobs.check(timeout_seconds)
+
     def close(self) -> None:
         self._blobs.close()
 

@@ -120,6 +120,11 @@ class MinioBlobs:
                 if not found.is_dir:
                     yield str(found.object_name), found.size or 0
 
+    def check(self, timeout_seconds: float) -> None:
+        """Sees whether it answers."""
+        with _translated():
+            self._client.bucket_exists(bucket_name=self._bucket)
+
     def close(self) -> None:
         self._pool.clear()
 

@@ -21,5 +21,8 @@ class BlobStore(Protocol):
     def list(self, prefix: str) -> Iterator[tuple[str, int]]:
         """Yields key and size of each object whose key starts so, a few at a time, mostly in the order of keys."""
 
+    def check(self, timeout_seconds: float) -> None:
+        """Sees whether it answers within this time."""
+
     def close(self) -> None:
         """Frees connections."""
