@@ -68,6 +68,7 @@ from xpstore_server.store.sweep import Grace
 
 log = logging.getLogger("xpstore")
 
+# Of those who read, and of those who write: neither waits when the store is slow for the other.
 BLOB_THREADS = 8
 
 AddService = Callable[[grpc.aio.Server], None]
@@ -103,7 +104,13 @@ class Stores:
         if self.room.reserve is not None:
             self.database.make_room = self.room.reserve.give_up
         migrate.upgrade(self.database)
-        self.blobs = open_blobs(settings.blob_url, BLOB_THREADS, kept_mib)
+        self.blobs = open_blobs(
+            settings.blob_url,
+            connections=2 * BLOB_THREADS,
+            credentials_file=settings.blob_credentials_file,
+            ca_file=settings.blob_ca_file,
+            kept_mib=kept_mib,
+        )
         if isinstance(self.blobs, DiskBlobs):
             self.room.disks.append(self.blobs.disk)
         if not is_emptying:
@@ -129,7 +136,8 @@ class App:
         self.connections = raise_descriptor_limit()
         self.stores = Stores(settings)
         self.database, self.chunks = self.stores.database, self.stores.chunks
-        self.blob_pool = ThreadPoolExecutor(BLOB_THREADS, "blob")
+        self.read_pool = ThreadPoolExecutor(BLOB_THREADS, "blob-read")
+        self.write_pool = ThreadPoolExecutor(BLOB_THREADS, "blob-write")
         self.waiting = WaitingRoom(self.database)
         self.hits = HitCounter(self.database)
         self.janitor = Janitor(self.stores.collector, grace(settings), settings.sweep_seconds)
@@ -151,9 +159,9 @@ class App:
             publisher=Publisher(self.database, self.chunks, CODEC),
             codec=CODEC,
             budget=Budget(self.settings.upload_memory_mib << 20),
-            executor=self.blob_pool,
+            executor=self.write_pool,
         )
-        outlet = Outlet(self.chunks, self.blob_pool, ReadAhead())
+        outlet = Outlet(self.chunks, self.read_pool, ReadAhead())
         artifact = ArtifactService(intake, outlet, Files(self.database, self.chunks, CODEC), self.waiting)
         lease_us = int(self.settings.cache_lease_seconds * 1_000_000)
         cache = CacheService(self.database, self.waiting, self.hits, lease_us)
@@ -235,7 +243,8 @@ class App:
         """Finishes what is queued and closes the stores."""
         self.ticker.stop()
         self.janitor.stop()
-        self.blob_pool.shutdown()
+        self.read_pool.shutdown()
+        self.write_pool.shutdown()
         self.stores.close()
 
 

@@ -90,8 +90,8 @@ def readable(size_bytes: int) -> str:
 
 def _verify(stores: Stores, dry_run: bool) -> bool:
     verified = bucket.verify(stores.database, stores.blobs, _complain)
-    removed = (0, 0)
-    if verified.unknown_objects and verified.is_sound and not dry_run:
+    removed = bucket.Removed()
+    if (verified.unknown_objects or verified.hidden_objects) and verified.is_sound and not dry_run:
         removed = bucket.remove_unknown(stores.database, stores.blobs)
     _show(_verified(verified, removed))
     if verified.unknown_objects and not verified.is_sound:
@@ -108,15 +108,23 @@ def _swept(swept: Swept) -> dict[str, object]:
         "written again": readable(swept.written_bytes),
         "removed objects": swept.removed_objects,
         "freed": readable(swept.freed_bytes),
+        **_held(swept.held_objects, f" ({readable(swept.held_bytes)})"),
     }
 
 
-def _verified(verified: Verified, removed: tuple[int, int]) -> dict[str, object]:
+def _held(objects: int, size: str = "") -> dict[str, object]:
+    """Told where it happens: few buckets do that."""
+    return {"held by the bucket, not freed": f"{objects}{size}"} if objects else {}
+
+
+def _verified(verified: Verified, removed: bucket.Removed) -> dict[str, object]:
     return {
         "objects in the bucket": verified.objects,
         "damaged packs": verified.damaged_packs,
         "unknown objects": f"{verified.unknown_objects} ({readable(verified.unknown_bytes)})",
-        "of these removed": f"{removed[0]} ({readable(removed[1])})",
+        "deleted, but kept by it": f"{verified.hidden_objects} ({readable(verified.hidden_bytes)})",
+        "of these removed": f"{removed.objects} ({readable(removed.bytes)})",
+        **_held(removed.held_objects),
         "not ours, left alone": verified.foreign_objects,
     }
 

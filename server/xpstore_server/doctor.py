@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from xpstore_server import reaching, rights
 from xpstore_server.locations import UNIX, shown
 from xpstore_server.settings import Settings, StartError
-from xpstore_server.status import folders, name_of_bucket, name_of_database, opened
+from xpstore_server.status import folders, name_of_database, opened
 from xpstore_server.store.blobs.opened import bucket_folder, open_blobs
 from xpstore_server.store.engines import sqlite_file
 from xpstore_server.store.errors import StoreError
@@ -160,9 +160,14 @@ def _bucket(settings: Settings) -> Iterator[Finding]:
     if folder is not None and not folder.exists():
         yield Finding("bucket", True, f"{shown(folder)} is not there yet: `serve` makes it")
         return
-    blobs = open_blobs(settings.blob_url, 1, settings.disk_reserve_mib)
+    blobs = open_blobs(
+        settings.blob_url, 2, credentials_file=settings.blob_credentials_file, ca_file=settings.blob_ca_file
+    )
     try:
         blobs.check(ANSWER_SECONDS)
-        yield Finding("bucket", True, name_of_bucket(settings))
+        place, *rest = blobs.describe()
+        yield Finding("bucket", True, place)
+        for line in rest:
+            yield Finding("bucket", True, f"know that it is so: {line}")
     finally:
         blobs.close()

@@ -41,6 +41,8 @@ class Settings(BaseSettings):
     database_url: str = Field("", description="sqlite:///FILE or postgresql://USER:PASSWORD@HOST[,HOST]/DATABASE")
     database_connections: int = Field(24, ge=2, description="Connections to PostgreSQL at most; two more for checks.")
     blob_url: str = Field("", description="file:///FOLDER or s3://KEY:SECRET@HOST:PORT/BUCKET?secure=true")
+    blob_credentials_file: Path | None = Field(None, description="Keys of S3, as AWS's own tools keep them.")
+    blob_ca_file: Path | None = Field(None, description="Authority of the S3 server's certificate, PEM.")
     listen: Annotated[list[str], NoDecode] = Field(
         ["127.0.0.1:50051"], description="HOST:PORT or unix:PATH, several separated by commas."
     )

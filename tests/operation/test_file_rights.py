@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support.operating import assert_one_line, run
+from support.operation.operating import assert_one_line, run
 from support.services import Server
 from xpstore_server import rights
 from xpstore_server.admin_key import read_or_make_key

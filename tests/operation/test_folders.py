@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import xpstore
-from support.operating import assert_one_line, run
+from support.operation.operating import assert_one_line, run
 from support.services import Server
 from xpstore._service import embedded
 from xpstore.artifact import ExplanationArtifact

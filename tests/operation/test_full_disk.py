@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import xpstore
-from support.operating import ServerInside, SmallDisk, assert_one_line, run
+from support.operation.operating import ServerInside, SmallDisk, assert_one_line, run
 from support.raw import MIB
 from xpstore import errors
 from xpstore.artifact import DirectoryArtifact

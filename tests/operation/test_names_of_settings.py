@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from support.operating import assert_one_line, run
+from support.operation.operating import assert_one_line, run
 from xpstore_server.setting_names import OF_CLIENTS, RETIRED, misspelt
 from xpstore_server.settings import Settings, load
 

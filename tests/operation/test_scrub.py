@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from support.backends import Backend
-from support.operating import run
+from support.operation.operating import run
 from support.raw import KIB
 from support.stores import Store
 from xpstore_server import commands

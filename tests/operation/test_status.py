@@ -16,7 +16,7 @@ from cryptography.x509.oid import NameOID
 
 import xpstore
 from support.backends import Backend
-from support.operating import Result, SmallDisk, assert_one_line, run
+from support.operation.operating import Result, SmallDisk, assert_one_line, run
 from support.services import Server
 from xpstore.artifact import DirectoryArtifact
 from xpstore_server.settings import load
@@ -181,9 +181,8 @@ def test_settings_that_cannot_be_are_one_line_of_every_command(command: str, tmp
 
 
 def test_doctor_goes_on_where_a_setting_cannot_be(tmp_path: Path) -> None:
-    result = run(
-        "doctor", folder=tmp_path, XPSTORE_DATABASE_URL=f"mysql://u:{SECRET}@h/d", XPSTORE_LISTEN="127.0.0.1:1"
-    )
+    away = {"XPSTORE_DATABASE_URL": f"mysql://u:{SECRET}@h/d", "XPSTORE_LISTEN": "127.0.0.1:1"}
+    result = run("doctor", folder=tmp_path, **away)
     assert result.returncode == 1 and "'mysql' is not supported" in wrong(result)["database"]
     assert findings(result)["bucket"][0][0] == "ok" and not result.stderr and SECRET not in result.stdout
 

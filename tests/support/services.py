@@ -19,7 +19,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from psycopg import sql
 
 from s3_server import free_port, spawn
-from support.hasty_server import GRACE
+from support.operation.hasty_server import GRACE
 from xpstore_server.store.sweep import Grace
 
 NOBODY = 65534
@@ -180,7 +180,7 @@ class Server:
             **(environment or {}),
         }
         if grace is not None:
-            self.module = "support.hasty_server"
+            self.module = "support.operation.hasty_server"
             times = (grace.condemn_us, grace.remove_us, grace.abandon_us, grace.undo_us)
             self.environment |= {
                 GRACE: ",".join(map(str, times)),

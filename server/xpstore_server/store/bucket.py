@@ -8,14 +8,14 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, and_, exists, func, or_, select
 
 from xpstore_server.store.blobs.store import BlobStore
 from xpstore_server.store.database import Database
-from xpstore_server.store.errors import BlobMissing
+from xpstore_server.store.errors import BlobHeld, BlobMissing
 from xpstore_server.store.ids import MAX, NIL
 from xpstore_server.store.packs import pack_key
 from xpstore_server.store.tables import artifact, artifact_pack, artifact_version, pack, pack_pending, project
@@ -49,6 +49,8 @@ class Verified:
     unknown_objects: int = 0
     unknown_bytes: int = 0
     foreign_objects: int = 0
+    hidden_objects: int = 0  # deleted, and kept by a bucket that keeps versions
+    hidden_bytes: int = 0
 
     @property
     def is_sound(self) -> bool:
@@ -64,9 +66,21 @@ class Known:
     pools: set[str]
 
 
+@dataclass(slots=True)
+class Removed:
+    """What a removal freed."""
+
+    objects: int = 0
+    bytes: int = 0
+    held_objects: int = 0  # that their bucket does not let go of
+
+
 def listed(blobs: BlobStore) -> Iterator[tuple[list[Object], int]]:
     """Yields the objects of the bucket, a page at a time, each with the number of others beside them."""
-    everything = blobs.list("")
+    return _paged(blobs.list(""))
+
+
+def _paged(everything: Iterator[tuple[str, int]]) -> Iterator[tuple[list[Object], int]]:
     while page := list(islice(everything, PAGE)):
         objects = [found for key, size in page if (found := _object(key, size))]
         yield objects, len(page) - len(objects)
@@ -100,17 +114,26 @@ def verify(database: Database, blobs: BlobStore, report: Report) -> Verified:
         _find_missing(database, blobs, {found.id for found in objects}, (at, end), verified, report)
         at = end
     _find_missing(database, blobs, set(), (at, LAST), verified, report)
+    for objects, _ in _paged(blobs.hidden("")):
+        for found in unknown(objects, database.read(partial(look_up, objects=objects))):
+            verified.hidden_objects += 1
+            verified.hidden_bytes += found.size_bytes
     return verified
 
 
-def remove_unknown(database: Database, blobs: BlobStore) -> tuple[int, int]:
-    """Removes objects that no row names, of projects that are known. Returns how many, and their bytes."""
-    count, size = 0, 0
-    for objects, _ in listed(blobs):
+def remove_unknown(database: Database, blobs: BlobStore) -> Removed:
+    """Removes objects that no row names, of projects that are known, hidden ones too."""
+    removed = Removed()
+    for objects, _ in chain(listed(blobs), _paged(blobs.hidden(""))):
         for found in unknown(objects, database.read(partial(look_up, objects=objects))):
-            blobs.delete(pack_key(found.pool, found.id))
-            count, size = count + 1, size + found.size_bytes
-    return count, size
+            try:
+                blobs.delete(pack_key(found.pool, found.id))
+            except BlobHeld:
+                removed.held_objects += 1
+            else:
+                removed.objects += 1
+                removed.bytes += found.size_bytes
+    return removed
 
 
 def unknown(objects: Sequence[Object], known: Known) -> list[Object]:

@@ -80,6 +80,12 @@ class DiskBlobs:
     def list(self, prefix: str) -> Iterator[tuple[str, int]]:
         return (found for found in _files(self._folder, "") if found[0].startswith(prefix))
 
+    def hidden(self, prefix: str) -> Iterator[tuple[str, int]]:
+        return iter(())
+
+    def describe(self) -> Sequence[str]:
+        return [f"folder {shown(self._folder)}"]
+
     def close(self) -> None:
         pass
 

@@ -7,22 +7,30 @@ from xpstore_server.store.blobs.store import BlobStore
 from xpstore_server.store.errors import InvalidStoreURL
 
 
-def open_blobs(blob_url: str, connections: int, kept_mib: int | None = None) -> BlobStore:
+def open_blobs(
+    blob_url: str,
+    connections: int,
+    *,
+    credentials_file: Path | None = None,
+    ca_file: Path | None = None,
+    kept_mib: int | None = None,
+) -> BlobStore:
     """Opens `file:///folder` or `s3://KEY:SECRET@HOST:PORT/BUCKET?secure=true&region=`.
 
     Args:
         blob_url: where.
         connections: how many of a bucket may be open.
+        credentials_file, ca_file: of S3.
         kept_mib: how much room of a folder's disk stays free for deletions; default as of `Disk`.
     """
+    if blob_url.startswith("s3:"):  # read there: a secret may have anything in it
+        from xpstore_server.store.blobs.minio import MinioBlobs  # here, as it brings much with it
+
+        return MinioBlobs.from_url(blob_url, connections, credentials_file=credentials_file, ca_file=ca_file)
     if (folder := bucket_folder(blob_url)) is not None:
         from xpstore_server.store.blobs.disk import DiskBlobs  # here, as a server has one of the two
 
         return DiskBlobs(folder, kept_mib)
-    if blob_url.startswith("s3://"):
-        from xpstore_server.store.blobs.minio import MinioBlobs  # here, as it brings urllib3 and more
-
-        return MinioBlobs.from_url(blob_url, connections)
     raise InvalidStoreURL("XPSTORE_BLOB_URL: write file:///FOLDER or s3://KEY:SECRET@HOST:PORT/BUCKET?secure=true")
 
 
