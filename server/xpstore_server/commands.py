@@ -1,11 +1,18 @@
-"""What `xpstore-server gc` and `rebuild-index` do, and what they tell a person."""
+"""What the commands of `xpstore-server` do, and what they tell a person."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
 
 import typer
 
 from xpstore_server.app import Stores
 from xpstore_server.core.garbage.rebuild_index import Rebuilt
+from xpstore_server.doctor import Finding
+from xpstore_server.locations import shown
 from xpstore_server.store import bucket
 from xpstore_server.store.bucket import Verified
+from xpstore_server.store.scrub import Pace, Scrubbed, scrub
 from xpstore_server.store.sweep import Grace, Swept
 
 
@@ -26,6 +33,48 @@ def rebuild(stores: Stores) -> bool:
     rebuilt = stores.index_builder.run(_complain)
     _show(_rebuilt(rebuilt))
     return not rebuilt.damaged_objects and not rebuilt.incomplete_versions
+
+
+def scrub_packs(stores: Stores, mib_per_second: float, after: tuple[str, str]) -> bool:
+    """Reads all packs. Returns whether none is damaged."""
+    scrubbed = Scrubbed(at=after)
+    try:
+        scrub(stores.database, stores.blobs, Pace(mib_per_second * (1 << 20)), scrubbed, _complain)
+    except BaseException:
+        if scrubbed.packs:
+            _complain(f"broken off after {scrubbed.packs} packs; to go on: scrub --after {'/'.join(scrubbed.at)}")
+        raise
+    _show(
+        {
+            "packs read": scrubbed.packs,
+            "chunks verified": scrubbed.chunks,
+            "bytes read": readable(scrubbed.read_bytes),
+            "damaged packs": scrubbed.damaged_packs,
+        }
+    )
+    return not scrubbed.damaged_packs
+
+
+def show_status(found: dict[str, Any], *, as_json: bool) -> bool:
+    """Prints a status. Returns whether every address serves."""
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+    else:
+        lines = {name.replace("_", " "): value for name, value in found.items() if not isinstance(value, dict)}
+        lines["stored"] = readable(lines.pop("stored bytes"))
+        lines |= {f"free for the {name}": readable(size) for name, size in found["free_bytes"].items()}
+        lines |= {shown(address): health for address, health in found["health"].items()}
+        _show(lines)
+    return all(health == "SERVING" for health in found["health"].values())
+
+
+def show_findings(findings: Iterable[Finding]) -> bool:
+    """Prints a line for each finding. Returns whether all is well."""
+    is_well = True
+    for finding in findings:
+        is_well = is_well and finding.is_well
+        typer.echo(f"{'ok' if finding.is_well else 'WRONG':6}{finding.about:13}{finding.text}")
+    return is_well
 
 
 def readable(size_bytes: int) -> str:

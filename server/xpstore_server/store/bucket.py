@@ -27,7 +27,7 @@ _UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _KEY = re.compile(f"packs/({_UUID})/([0-9a-f]{{2}})/({_UUID})")
 PAGE = 1_000
 NAMED = 5
-_FIRST, _LAST = (NIL, NIL), (MAX, MAX)
+FIRST, LAST = (NIL, NIL), (MAX, MAX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ def verify(database: Database, blobs: BlobStore, report: Report) -> Verified:
     verified = Verified(is_whole=database.read(_is_whole))
     if not verified.is_whole:
         report("versions lack their packs in the database: run `xpstore-server rebuild-index`")
-    at = _FIRST
+    at = FIRST
     for objects, foreign in listed(blobs):
         verified.objects += len(objects) + foreign
         verified.foreign_objects += foreign
@@ -113,7 +113,7 @@ def verify(database: Database, blobs: BlobStore, report: Report) -> Verified:
         end = max([at, *((found.pool, found.id) for found in objects)])
         _find_missing(database, blobs, {found.id for found in objects}, (at, end), verified, report)
         at = end
-    _find_missing(database, blobs, set(), (at, _LAST), verified, report)
+    _find_missing(database, blobs, set(), (at, LAST), verified, report)
     for objects, _ in _paged(blobs.hidden("")):
         for found in unknown(objects, database.read(partial(look_up, objects=objects))):
             verified.hidden_objects += 1
@@ -161,7 +161,7 @@ def _compare(database: Database, objects: Sequence[Object], verified: Verified, 
             verified.foreign_objects += found.id not in known.pending and found.pool not in known.pools
         elif row.size_bytes != found.size_bytes:
             verified.damaged_packs += 1
-            report(_describe(database, row, f"has {found.size_bytes} bytes instead of {row.size_bytes}"))
+            report(describe(database, row, f"has {found.size_bytes} bytes instead of {row.size_bytes}"))
 
 
 def _find_missing(
@@ -173,15 +173,16 @@ def _find_missing(
     report: Report,
 ) -> None:
     after, end = between
-    while rows := database.read(partial(_packs_between, after=after, end=end)):
+    while rows := database.read(partial(packs_between, after=after, end=end)):
         for row in rows:
             if row.id not in present and _is_missing(database, blobs, row):
                 verified.damaged_packs += 1
-                report(_describe(database, row, "is missing"))
+                report(describe(database, row, "is missing"))
         after = (rows[-1].pool, rows[-1].id)
 
 
-def _packs_between(tx: Transaction, after: tuple[str, str], end: tuple[str, str]) -> Sequence[Row[Any]]:
+def packs_between(tx: Transaction, after: tuple[str, str], end: tuple[str, str]) -> Sequence[Row[Any]]:
+    """A page of packs behind one and up to another, in the order of project and id."""
     query = select(pack).where(_is_beyond(after), ~_is_beyond(end))
     return tx.execute(query.order_by(pack.c.pool, pack.c.id).limit(PAGE)).all()
 
@@ -195,9 +196,14 @@ def _is_missing(database: Database, blobs: BlobStore, row: Row[Any]) -> bool:
     try:
         blobs.get(pack_key(row.pool, row.id), 0, 1)
     except BlobMissing:
-        query = select(pack.c.id).where(pack.c.id == row.id)
-        return database.read(lambda tx: tx.execute(query).first()) is not None
+        return is_known(database, row)
     return False
+
+
+def is_known(database: Database, row: Row[Any]) -> bool:
+    """Whether there still is a pack: a repack may have removed it since the look."""
+    query = select(pack.c.id).where(pack.c.id == row.id)
+    return database.read(lambda tx: tx.execute(query).first()) is not None
 
 
 def _is_whole(tx: Transaction) -> bool:
@@ -210,7 +216,8 @@ def _is_whole(tx: Transaction) -> bool:
     return tx.execute(select(version.c.id).where(is_kept, ~has_edges).limit(1)).first() is None
 
 
-def _describe(database: Database, row: Row[Any], fault: str) -> str:
+def describe(database: Database, row: Row[Any], fault: str) -> str:
+    """A line on a damaged pack, with the versions that need it."""
     names = database.read(lambda tx: _needing(tx, row.id))
     needing = ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
     return f"pack {row.id} of project {row.pool} {fault}; needed by {needing or 'no version'}"

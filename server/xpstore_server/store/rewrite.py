@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from xpstore_server.store.blobs.store import BlobStore
 from xpstore_server.store.chunks import ChunkStore, EncodedChunk, Place, announce, claim, neighbours, place
 from xpstore_server.store.database import Database
-from xpstore_server.store.errors import BlobDamaged, BlobHeld, BlobMissing, MissingChunks
+from xpstore_server.store.errors import BlobDamaged, BlobHeld, BlobMissing, MissingChunks, StoreFull
 from xpstore_server.store.ids import new_id
 from xpstore_server.store.packs import PackedChunk, encode_footer, pack_key
 from xpstore_server.store.repack_candidates import Plan
@@ -109,7 +109,11 @@ class Rewriter:
         parts = [*(entry.data for entry in live), encode_footer(pool, placed)]
         new = _NewPack(new_id(), sum(map(len, parts)), placed)
         self._database.write(lambda tx: announce(tx, pool, new.id))
-        self._blobs.put(pack_key(pool, new.id), parts)
+        try:
+            self._blobs.put(pack_key(pool, new.id), parts)
+        except StoreFull:
+            self._discard(pool, new)
+            raise
         return new
 
     def _discard(self, pool: str, new: _NewPack | None) -> None:
