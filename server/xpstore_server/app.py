@@ -141,10 +141,7 @@ class App:
             ("Limits", partial(limits_pb2_grpc.add_LimitsServiceServicer_to_server, LimitsService())),
             ("Project", partial(project_pb2_grpc.add_ProjectServiceServicer_to_server, ProjectService(self.database))),
             ("Experiment", partial(experiment_pb2_grpc.add_ExperimentServiceServicer_to_server, experiment)),
-            (
-                "Model",
-                partial(model_pb2_grpc.add_ModelServiceServicer_to_server, model),
-            ),
+            ("Model", partial(model_pb2_grpc.add_ModelServiceServicer_to_server, model)),
             ("Iteration", partial(iteration_pb2_grpc.add_IterationServiceServicer_to_server, iteration)),
             ("Metric", partial(metric_pb2_grpc.add_MetricServiceServicer_to_server, metric)),
             ("Ingest", partial(ingest_pb2_grpc.add_IngestServiceServicer_to_server, ingest)),
