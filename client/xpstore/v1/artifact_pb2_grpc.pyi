@@ -62,7 +62,8 @@ class ArtifactServiceStub:
     published and the answer names them: send them and commit again.
 
     A tree with the digest of the newest version of that name is answered with that version, to which links and
-    aliases are added, unless `force` is set or description or metadata differ.
+    aliases are added, unless `force` is set, description or metadata differ, or it would then have more links, aliases or
+    used versions than one may: so that the same may be saved for any number of models, a new version follows a full one.
     Repeat safely: the same `version_id` is answered with the same version.
 
     Errors:
@@ -259,6 +260,7 @@ class ArtifactServiceStub:
     Errors:
       - INVALID_ARGUMENT: `alias` is malformed, or reads like a version number.
       - NOT_FOUND: there is no such version.
+      - RESOURCE_EXHAUSTED: `max_aliases` point to it.
     """
 
     DeleteArtifactAlias: grpc.UnaryUnaryMultiCallable[
@@ -280,6 +282,7 @@ class ArtifactServiceStub:
     Errors:
       - INVALID_ARGUMENT: an id is not a UUID, or the model or iteration is of another project or model.
       - NOT_FOUND: there is no such version, model or iteration.
+      - RESOURCE_EXHAUSTED: the version has `max_links`.
     """
 
     UnlinkArtifactVersion: grpc.UnaryUnaryMultiCallable[
@@ -336,7 +339,8 @@ class ArtifactServiceAsyncStub:
     published and the answer names them: send them and commit again.
 
     A tree with the digest of the newest version of that name is answered with that version, to which links and
-    aliases are added, unless `force` is set or description or metadata differ.
+    aliases are added, unless `force` is set, description or metadata differ, or it would then have more links, aliases or
+    used versions than one may: so that the same may be saved for any number of models, a new version follows a full one.
     Repeat safely: the same `version_id` is answered with the same version.
 
     Errors:
@@ -533,6 +537,7 @@ class ArtifactServiceAsyncStub:
     Errors:
       - INVALID_ARGUMENT: `alias` is malformed, or reads like a version number.
       - NOT_FOUND: there is no such version.
+      - RESOURCE_EXHAUSTED: `max_aliases` point to it.
     """
 
     DeleteArtifactAlias: grpc.aio.UnaryUnaryMultiCallable[
@@ -554,6 +559,7 @@ class ArtifactServiceAsyncStub:
     Errors:
       - INVALID_ARGUMENT: an id is not a UUID, or the model or iteration is of another project or model.
       - NOT_FOUND: there is no such version, model or iteration.
+      - RESOURCE_EXHAUSTED: the version has `max_links`.
     """
 
     UnlinkArtifactVersion: grpc.aio.UnaryUnaryMultiCallable[
@@ -616,7 +622,8 @@ class ArtifactServiceServicer(metaclass=abc.ABCMeta):
         published and the answer names them: send them and commit again.
 
         A tree with the digest of the newest version of that name is answered with that version, to which links and
-        aliases are added, unless `force` is set or description or metadata differ.
+        aliases are added, unless `force` is set, description or metadata differ, or it would then have more links, aliases or
+        used versions than one may: so that the same may be saved for any number of models, a new version follows a full one.
         Repeat safely: the same `version_id` is answered with the same version.
 
         Errors:
@@ -845,6 +852,7 @@ class ArtifactServiceServicer(metaclass=abc.ABCMeta):
         Errors:
           - INVALID_ARGUMENT: `alias` is malformed, or reads like a version number.
           - NOT_FOUND: there is no such version.
+          - RESOURCE_EXHAUSTED: `max_aliases` point to it.
         """
 
     @abc.abstractmethod
@@ -870,6 +878,7 @@ class ArtifactServiceServicer(metaclass=abc.ABCMeta):
         Errors:
           - INVALID_ARGUMENT: an id is not a UUID, or the model or iteration is of another project or model.
           - NOT_FOUND: there is no such version, model or iteration.
+          - RESOURCE_EXHAUSTED: the version has `max_links`.
         """
 
     @abc.abstractmethod

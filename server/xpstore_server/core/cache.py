@@ -1,7 +1,7 @@
 """The cache: which artifact version a process made of which parameters. The right to compute one is `lease`."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from xpstore_server.core import artifact, limits, project
-from xpstore_server.core.artifact import Details
+from xpstore_server.core.details import Details, details
 from xpstore_server.core.errors import NotFound
 from xpstore_server.core.paging import Key, Page, fetch
 from xpstore_server.store import tables
@@ -121,7 +121,7 @@ def state(row: Row[Any], max_age_us: int | None) -> State:
 def lookup(tx: Transaction, key: EntryKey, max_age_us: int | None) -> Found | None:
     """Returns the entry if it is a hit."""
     row = look(tx, key)
-    return described(tx, [row])[0] if state(row, max_age_us) == "hit" else None
+    return next(described(tx, [row])) if state(row, max_age_us) == "hit" else None
 
 
 def lookup_many(
@@ -141,29 +141,27 @@ def lookup_many(
     return {row.fingerprint: row for row in rows if state(row, max_age_us) == "hit"}
 
 
-def described(tx: Transaction, rows: Sequence[Row[Any]]) -> list[Found]:
-    """Adds to rows what hangs on their versions."""
-    details = artifact.details(tx, [row.id for row in rows])
-    return [Found(row, details[row.id]) for row in rows]
+def described(tx: Transaction, rows: Sequence[Row[Any]]) -> Iterator[Found]:
+    """Adds to rows what hangs on their versions, read as it is asked for."""
+    return map(Found, rows, details(tx, [row.id for row in rows]))
 
 
 def live(tx: Transaction, keys: Sequence[EntryKey]) -> list[Found]:
     """Returns those of these entries whose versions are live, whatever their age."""
     key = tuple_(entry.c.project_uid, entry.c.fingerprint, types=[tables.UUID, tables.TEXT])
     query = _LIVE.where(key.in_([(one.project_uid, one.fingerprint) for one in keys]))
-    return described(tx, tx.execute(query).all())
+    return list(described(tx, tx.execute(query).all()))
 
 
 def list_page(
     tx: Transaction, project_uid: str, process_name: str | None, page: Page
-) -> tuple[list[Found], Key | None]:
+) -> tuple[list[Row[Any]], Key | None]:
     """Returns a page of the entries of a project whose versions are live, oldest first."""
     project.get(tx, project_uid=project_uid)
     query = _LIVE.where(entry.c.project_uid == project_uid)
     if process_name is not None:
         query = query.where(entry.c.process_name == process_name)
-    rows, key = fetch(tx, query, [entry.c.completed_at_us, entry.c.fingerprint], page)
-    return described(tx, rows), key
+    return fetch(tx, query, [entry.c.completed_at_us, entry.c.fingerprint], page)
 
 
 def newest(tx: Transaction, key: EntryKey, process_name: str, limit: int) -> Sequence[Row[Any]]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, literal, tuple_
+from sqlalchemy import ColumnElement, Integer, Row, Select, literal, literal_column, tuple_
 
 from xpstore_server.core import limits
 from xpstore_server.store.transaction import Transaction
@@ -22,6 +22,11 @@ class Page:
     descending: bool = False
 
 
+def first(count: int) -> ColumnElement[int]:
+    """A limit, as a number of the statement's own: for a parameter PostgreSQL plans for a tenth of all rows."""
+    return literal_column(str(count), Integer)
+
+
 def fetch(
     tx: Transaction, select: Select[Any], keys: list[ColumnElement[Any]], page: Page
 ) -> tuple[list[Row[Any]], Key | None]:
@@ -32,7 +37,7 @@ def fetch(
     weight, after = 0, page.after
     while True:
         limit = min(page.size + 1 - len(rows), BATCH)
-        batch = tx.execute(_after(select, keys, after, page.descending).limit(limit)).all()
+        batch = tx.execute(_after(select, keys, after, page.descending).limit(first(limit))).all()
         for row in batch:
             weight += weigh(row)
             if rows and (len(rows) == page.size or weight > limits.PAGE_BYTES):

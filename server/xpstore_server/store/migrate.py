@@ -10,7 +10,7 @@ from xpstore_server.store.database import Database
 from xpstore_server.store.errors import StoreUnavailable
 
 # The newest revision in migrations/versions. Written here so that a start need not import alembic (0.3 s).
-HEAD = "0006"
+HEAD = "0009"
 FOLDER = Path(__file__).parent / "migrations"
 ATTEMPTS = 5
 
