@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from sqlalchemy import (
     BigInteger,
+    Column,
     ColumnElement,
     Double,
     Row,
@@ -160,8 +161,16 @@ def list_page(
     project.get(tx, project_uid=project_uid)
     query = _LIVE.where(entry.c.project_uid == project_uid)
     if process_name is not None:
-        query = query.where(entry.c.process_name == process_name)
-    return fetch(tx, query, [entry.c.completed_at_us, entry.c.fingerprint], page)
+        query = query.where(entry.c.process_name >= process_name, entry.c.process_name <= process_name)
+    return fetch(tx, query, order(process_name), page)
+
+
+def order(process_name: str | None) -> list[Column[Any]]:
+    """The columns that a list of entries is ordered by."""
+    by_age = [entry.c.completed_at_us, entry.c.fingerprint]
+    # Those of a process by its name too, asked for as a range: else PostgreSQL may take any process for a common one,
+    # and walk through all entries by age.
+    return by_age if process_name is None else [entry.c.process_name, *by_age]
 
 
 def newest(tx: Transaction, key: EntryKey, process_name: str, limit: int) -> Sequence[Row[Any]]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Row, Select, bindparam, select
+from sqlalchemy import CTE, ColumnElement, FromClause, Row, bindparam, select, true
 
 from xpstore_server.core import attribute, iteration, model, project
 from xpstore_server.core.errors import AlreadyExists
@@ -102,21 +102,27 @@ def list_page(tx: Transaction, owner: Owner, page: Page) -> tuple[list[Row[Any]]
 
 def list_newest(tx: Transaction, model_ids: list[str], page: Page) -> tuple[list[Row[Any]], Key | None]:
     """Returns a page of the newest module of each name of each model, oldest first. Models that are gone have none."""
-    return fetch(tx, _newest_of_each_name(model_ids), [module.c.created_at_us, module.c.id], page)
+    names = _names(model_ids)
+    other = module.alias()
+    same = (other.c.model_id == names.c.model_id, other.c.iteration_id.is_(None), other.c.name == names.c.name)
+    newest = select(other).where(*same).order_by(other.c.created_at_us.desc(), other.c.id.desc()).limit(first(1))
+    rows: FromClause = module
+    if tx.is_sqlite:  # which has no lateral joins
+        is_newest = module.c.id == newest.with_only_columns(other.c.id).correlate(names).scalar_subquery()
+        query = select(module).join(names, is_newest)
+    else:  # for which a join of another kind reads all modules there are
+        rows = newest.correlate(names).lateral()
+        query = select(rows).select_from(names).join(rows, true()).where(names.c.name.is_not(None))
+    return fetch(tx, query, [rows.c.created_at_us, rows.c.id], page)
 
 
-def _newest_of_each_name(model_ids: list[str]) -> Select[Any]:
-    """From name to name of each model, and of each its newest: a model may have thousands of modules of one name."""
+def _names(model_ids: list[str]) -> CTE:
+    """The names of the modules of each model, from one to the next: there may be thousands of modules of one name."""
     start = select(tables.model.c.id.label("model_id"), _next_name(tables.model, tables.model.c.id).label("name"))
     start = start.where(tables.model.c.id.in_(model_ids), project.is_live(tables.model.c.project_uid))
     each = start.cte("names", recursive=True)
     further = select(each.c.model_id, _next_name(each, each.c.model_id, each.c.name))
-    names = each.union_all(further.where(each.c.name.is_not(None)))
-    other = module.alias()
-    same = (other.c.model_id == names.c.model_id, other.c.iteration_id.is_(None), other.c.name == names.c.name)
-    newest = select(other.c.id).where(*same).order_by(other.c.created_at_us.desc(), other.c.id.desc())
-    newest = newest.limit(first(1)).correlate(names)
-    return select(module).join(names, module.c.id == newest.scalar_subquery())
+    return each.union_all(further.where(each.c.name.is_not(None)))
 
 
 def _next_name(

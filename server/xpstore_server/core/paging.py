@@ -1,5 +1,6 @@
 """Keyset pages: a page starts after a key, so nothing is skipped or repeated while rows come and go."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +29,7 @@ def first(count: int) -> ColumnElement[int]:
 
 
 def fetch(
-    tx: Transaction, select: Select[Any], keys: list[ColumnElement[Any]], page: Page
+    tx: Transaction, select: Select[Any], keys: Sequence[ColumnElement[Any]], page: Page
 ) -> tuple[list[Row[Any]], Key | None]:
     """Returns the rows of a page and the key to go on after, None at the end. `keys` must be selected too."""
     order = [key.desc() for key in keys] if page.descending else keys
@@ -48,7 +49,7 @@ def fetch(
         after = _key(rows[-1], keys)
 
 
-def _after(select: Select[Any], keys: list[ColumnElement[Any]], after: Key | None, descending: bool) -> Select[Any]:
+def _after(select: Select[Any], keys: Sequence[ColumnElement[Any]], after: Key | None, descending: bool) -> Select[Any]:
     if after is None:
         return select
     there = tuple_(*[literal(value, key.type) for value, key in zip(after, keys, strict=True)])
@@ -56,7 +57,7 @@ def _after(select: Select[Any], keys: list[ColumnElement[Any]], after: Key | Non
     return select.where(here < there if descending else here > there)
 
 
-def _key(row: Row[Any], keys: list[ColumnElement[Any]]) -> Key:
+def _key(row: Row[Any], keys: Sequence[ColumnElement[Any]]) -> Key:
     return tuple(row._mapping[key] for key in keys)
 
 

@@ -44,7 +44,7 @@ def list_versions(tx: Transaction, project_uid: str, filters: Filters, page: Pag
             return [], None
     place, key = (version.c.project_uid, project_uid) if owner is None else (version.c.artifact_id, owner)
     query = WHOLE.where(version.c.state == "live", *_conditions(filters))
-    few = _few(tx, _selections(project_uid, owner, filters))
+    few = _few(tx, project_uid, owner, filters)
     if few is None:
         query = query.where(place == key)
     else:
@@ -91,15 +91,22 @@ def _selections(project_uid: str, owner: str | None, filters: Filters) -> Iterat
         linked = linked.where(_link.c.model_id == filters.model_id)
     if filters.step is not None or filters.model_id is not None:
         yield linked
-    if filters.type is not None and owner is None:
-        typed = select(version.c.id).join(named, named.c.id == version.c.artifact_id).where(version.c.state == "live")
-        yield typed.where(named.c.project_uid == project_uid, named.c.type == filters.type)
 
 
-def _few(tx: Transaction, selections: Iterator[Select[Any]]) -> Sequence[str] | None:
+def _few(tx: Transaction, project_uid: str, owner: str | None, filters: Filters) -> Sequence[str] | None:
     """The ids of the first selection that is small; None if there is none."""
-    for query in selections:
-        ids = tx.execute(query.limit(first(FEW + 1))).scalars().all()
-        if len(ids) <= FEW:
+    for query in _selections(project_uid, owner, filters):
+        if (ids := _all_of(tx, query)) is not None:
             return ids
-    return None
+    if filters.type is None or owner is not None:
+        return None
+    # Not as a join, for which PostgreSQL may read all versions.
+    typed = select(named.c.id).where(named.c.project_uid == project_uid, named.c.type == filters.type)
+    if (owners := _all_of(tx, typed)) is None:
+        return None
+    return _all_of(tx, select(version.c.id).where(version.c.artifact_id.in_(owners), version.c.state == "live"))
+
+
+def _all_of(tx: Transaction, query: Select[Any]) -> Sequence[str] | None:
+    ids = tx.execute(query.limit(first(FEW + 1))).scalars().all()
+    return ids if len(ids) <= FEW else None

@@ -157,13 +157,14 @@ class CacheService(cache_pb2_grpc.CacheServiceServicer):
     async def ListCacheEntries(self, request: pb.ListCacheEntriesRequest, context: Any) -> pb.ListCacheEntriesResponse:
         uid = a_uuid("project_uid", request.project_uid)
         process_name = if_set(request, "process_name", a_name)
-        pager = Pager("cache entries", uid, process_name)
+        pager = Pager("cache entries in order", uid, process_name)
         page = pager.page(request.page_size, request.page_token)
 
         def unit(tx: Transaction) -> tuple[list[pb.CacheEntry], Key | None]:
             rows, key = cache.list_page(tx, uid, process_name, page)
             entries = map(entry_to_wire, cache.described(tx, rows))
-            return fitting(zip(rows, entries, strict=True), key, "completed_at_us", "fingerprint")
+            keys = cache.order(process_name)
+            return fitting(zip(rows, entries, strict=True), key, *(column.name for column in keys))
 
         entries, key = await self._database.read_async(unit)
         return pb.ListCacheEntriesResponse(entries=entries, next_page_token=pager.token(key))
