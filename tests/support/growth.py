@@ -178,11 +178,9 @@ class Grown:
 
     def __init__(self, database_url: str, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        settings = Settings(
-            database_url=database_url,
-            blob_url=(folder / "blobs").as_uri(),
-            admin_key_file=folder / "admin.key",
-            data_dir=folder,
+        paths = {"admin_key_file": folder / "admin.key", "data_dir": folder}
+        settings = Settings.model_validate(
+            {"database_url": database_url, "blob_url": (folder / "blobs").as_uri(), **paths}
         )
         self._app = App(settings)
         self.database = self._app.database
@@ -216,7 +214,7 @@ class Grown:
             for name, request in calls.items():
                 self._cost(request)  # what it keeps by itself is not counted
                 # PostgreSQL plans a statement for its values five times, and then may do so for any.
-                times = 1 if self.database.is_sqlite else 11
+                times = 1 if self.database.is_sqlite else 6
                 found[name] = max(found[name], *(self._cost(request) for _ in range(times)), 0)
         return found
 
