@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from bench.figure import Figure, Goal, Spread, say
-from support.growth import READS, WRITES, Grown
+from support.growth.calls import READS, WRITES
+from support.growth.grown import Grown
 from support.services import Postgres
 
 SIZES = (10, 1_000, 100_000)

@@ -1,4 +1,4 @@
-"""What a call costs follows what it returns: six times as much of everything, and no call costs twice as much."""
+"""What a call costs follows what it returns: four times as much of everything, and no call costs twice as much."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,11 +7,13 @@ import pytest
 from sqlalchemy import event
 
 from support.backends import sqlite_url
-from support.growth import MANY, MODEL, PROJECT, READS, WRITES, Grown, uuid
+from support.growth.calls import READS, WRITES
+from support.growth.grown import Grown
+from support.growth.rows import MANY, MODEL, PROJECT, uuid
 from xpstore.v1 import artifact_pb2 as pb
 
-# More than few of all, so that lists are made in the same way (`core/versions.py`).
-SIZES = (1_200, 7_200)
+# More than few of all, so that lists are made in the same way (`core/versions/lists.py`).
+SIZES = (1_100, 4_400)
 # Sums over all entries of a project: one row that stands for all.
 SUMS = {"GetCacheStatistics"}
 

@@ -108,7 +108,7 @@ def test_version_with_more_links_than_a_message_takes_breaks_nothing(
 def test_page_of_heavy_versions_ends_before_a_message_is_full(
     backend: Backend, project: xpstore.Project, model: Model
 ) -> None:
-    saved = [DirectoryArtifact.save(bytes([number]), "x") for number in range(12)]
+    saved = [DirectoryArtifact.save(bytes([number]), "x") for number in range(20)]
     for artifact in saved:
         put_links(backend, artifact, model, BOUND)
         put(

@@ -26,9 +26,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from xpstore_server.core import artifact, limits, project
-from xpstore_server.core.details import Details, details
 from xpstore_server.core.errors import NotFound
 from xpstore_server.core.paging import Key, Page, fetch
+from xpstore_server.core.versions.details import Details, details
 from xpstore_server.store import tables
 from xpstore_server.store.clock import NowUs
 from xpstore_server.store.transaction import Transaction

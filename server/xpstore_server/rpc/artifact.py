@@ -11,12 +11,12 @@ from xpstore.v1 import artifact_pb2_grpc
 from xpstore_server.auth import principal
 from xpstore_server.core import artifact, limits, project, upload
 from xpstore_server.core.artifact import Name
-from xpstore_server.core.details import details
 from xpstore_server.core.errors import InvalidArgument, NotFound
 from xpstore_server.core.files import Files
 from xpstore_server.core.manifest import check_path
 from xpstore_server.core.paging import Key
-from xpstore_server.core.versions import Filters, list_versions
+from xpstore_server.core.versions.details import details
+from xpstore_server.core.versions.lists import Filters, list_versions
 from xpstore_server.rpc.artifact_wire import (
     a_draft,
     a_header,

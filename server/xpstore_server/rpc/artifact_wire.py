@@ -7,11 +7,11 @@ from sqlalchemy import Row
 
 from xpstore.v1 import artifact_pb2 as pb
 from xpstore_server.core import limits
-from xpstore_server.core.attach import Link, More
-from xpstore_server.core.details import Details
 from xpstore_server.core.errors import InvalidArgument
 from xpstore_server.core.manifest import Entry, check_path
 from xpstore_server.core.publish import Draft
+from xpstore_server.core.versions.attach import Link, More
+from xpstore_server.core.versions.details import Details
 from xpstore_server.rpc.fields import a_digest, a_json_object, a_name, a_step, a_text, a_type, a_uuid, an_alias
 from xpstore_server.rpc.process_wire import process_to_wire
 from xpstore_server.rpc.upload import FileHeader

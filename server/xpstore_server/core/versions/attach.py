@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, bindparam, select, update
 
-from xpstore_server.core.details import ALIASES, LINKS, USED, Kind
 from xpstore_server.core.errors import InvalidArgument, NotFound, ResourceExhausted
+from xpstore_server.core.versions.details import ALIASES, LINKS, USED, Kind
 from xpstore_server.store import tables
 from xpstore_server.store.ids import new_id
 from xpstore_server.store.transaction import Transaction
