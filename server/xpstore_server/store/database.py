@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine
 
 from xpstore_server.store.engines import parse_url, sqlite_engine
-from xpstore_server.store.errors import StoreUnavailable
+from xpstore_server.store.errors import StoreFull, StoreUnavailable
 from xpstore_server.store.schema import check_schema
 from xpstore_server.store.transaction import Transaction, Unit
 from xpstore_server.store.writers import GroupWriter, PoolWriter, translated
@@ -40,6 +40,8 @@ class Database:
         url = parse_url(database_url)
         self.is_sqlite = url.get_backend_name() == "sqlite"
         self._bound = _Bound()
+        # Frees what was kept for a write that finds no room, and says whether there was any.
+        self.make_room: Callable[[], bool] = lambda: False
         self._readers = ThreadPoolExecutor(READERS, "db-read")
         self._checker = ThreadPoolExecutor(1, "db-check")
         self._checked: Future[None] | None = None
@@ -65,7 +67,12 @@ class Database:
 
     def write(self, unit: Unit[T]) -> T:
         """Runs `unit` in a write transaction and returns once it is durable."""
-        return self._writers.submit(unit, self._bound.seconds).result()
+        try:
+            return self._writers.submit(unit, self._bound.seconds).result()
+        except StoreFull:
+            if not self.make_room():
+                raise
+            return self._writers.submit(unit, self._bound.seconds).result()
 
     async def read_async(self, unit: Unit[T]) -> T:
         """`read` from an event loop."""
@@ -77,7 +84,12 @@ class Database:
 
     async def write_async(self, unit: Unit[T]) -> T:
         """`write` from an event loop. A caller that goes away does not undo what it asked for."""
-        return await asyncio.shield(asyncio.wrap_future(self._writers.submit(unit, CALL_SECONDS)))
+        try:
+            return await asyncio.shield(asyncio.wrap_future(self._writers.submit(unit, CALL_SECONDS)))
+        except StoreFull:
+            if not self.make_room():
+                raise
+            return await asyncio.shield(asyncio.wrap_future(self._writers.submit(unit, CALL_SECONDS)))
 
     def check(self, timeout_seconds: float) -> None:
         """Asks on a connection of its own whether the database answers and still has the schema of this release.

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError
 
+from xpstore_server.locations import path_in
 from xpstore_server.store.errors import InvalidStoreURL
 
 _SETTING = "XPSTORE_DATABASE_URL"
@@ -45,14 +46,22 @@ def parse_url(database_url: str) -> URL:
 def _sqlite_url(url: URL, database_url: str) -> URL:
     if url.host is not None or url.username is not None:
         raise InvalidStoreURL(f"{_SETTING}: write sqlite:/// and then the file, so sqlite:////data/xpstore.db")
-    if "?" in database_url:  # `url.query` has no word without a value
-        raise InvalidStoreURL(f"{_SETTING}: write %3F for a ? in the path of an SQLite file")
-    name = url.database or ""
-    if not name or name == ":memory:":
+    rest = database_url.partition("://")[2].removeprefix("/")
+    if not rest or rest == ":memory:":
         raise InvalidStoreURL(f"{_SETTING}: an in-memory SQLite database would lose everything; name a file")
-    if name.startswith("file:") or "\0" in name:
+    try:
+        name = path_in("", rest)
+    except ValueError as error:
+        raise InvalidStoreURL(f"{_SETTING}: {error}") from None
+    if name.startswith("file:"):
         raise InvalidStoreURL(f"{_SETTING}: {name!r} is not the path of a file; write sqlite:///FILE")
-    return url.set(database=str(Path(name).resolve()))
+    return url.set(database=str(Path(name).resolve()), query={})
+
+
+def sqlite_file(database_url: str) -> Path | None:
+    """The file of an SQLite database; None if it is another one."""
+    url = parse_url(database_url)
+    return Path(str(url.database)) if url.get_backend_name() == "sqlite" else None
 
 
 def _with_hosts(url: URL, hosts: list[str]) -> URL:

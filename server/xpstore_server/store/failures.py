@@ -10,7 +10,7 @@ RETRIED_STATES = frozenset({"40001", "40P01"})
 READ_ONLY = "25006"
 
 # SQLSTATE, or its class (appendix A of PostgreSQL's manual) -> what it means. What is not named here passes as it is.
-_FULL_STATES = {"53100": "its disk is full"}
+_FULL_STATES = {"53100": "disk full"}
 _REFUSED_STATES = {
     READ_ONLY: "it can only be read",
     "28": "it does not take this user or password",
@@ -126,7 +126,7 @@ def _of_postgres(state: str, error: DBAPIError) -> StoreError | None:
 
 def _of_sqlite(name: str, line: str) -> StoreError | None:
     if name.startswith(_SQLITE_FULL):
-        return StoreFull(f"The disk of the database is full ({name}).")
+        return StoreFull(f"disk full: the database cannot be written ({name}).")
     if name.startswith("SQLITE_CONSTRAINT"):
         return None
     refused = next((reason for key, reason in _SQLITE_REFUSED.items() if name.startswith(key)), None)

@@ -1,5 +1,6 @@
 """Deletion frees bytes: purge, sweep and repack, in this order, by the janitor of each server and by hand."""
 
+import logging
 from functools import partial
 
 from xpstore_server.core import cache, lease, verification
@@ -8,11 +9,14 @@ from xpstore_server.core.garbage.repack import Repack
 from xpstore_server.store.blobs.store import BlobStore
 from xpstore_server.store.chunks import ChunkStore
 from xpstore_server.store.database import Database
+from xpstore_server.store.errors import StoreFull
 from xpstore_server.store.preview import dying_versions, has_edge, preview
 from xpstore_server.store.purge import purge
 from xpstore_server.store.repack_candidates import Candidates
 from xpstore_server.store.rewrite import Rewriter
 from xpstore_server.store.sweep import Grace, IsStopped, Swept, condemn, give_up, remove_trash
+
+log = logging.getLogger("xpstore")
 
 
 class GarbageCollector:
@@ -31,11 +35,23 @@ class GarbageCollector:
         give_up(self._database, grace)
         self._forget(grace, is_stopped)
         condemn(self._database, grace, swept, is_stopped)
+        is_short, removed = True, -1
+        while is_short and swept.removed_objects > removed:
+            removed = swept.removed_objects
+            is_short = not self._repack(grace, swept, repack_all, is_stopped)
+            remove_trash(self._database, self._blobs, grace, swept, is_stopped)
+        return swept
+
+    def _repack(self, grace: Grace, swept: Swept, repack_all: bool, is_stopped: IsStopped) -> bool:
+        """Writes packs again; False if the disk has no room for more of them before others are removed."""
         now = self._database.read(lambda tx: tx.now_us())
         candidates = Candidates(now - grace.condemn_us, repack_all)
-        Repack(self._database, self._needs, self._rewriter, candidates, swept, is_stopped=is_stopped).run()
-        remove_trash(self._database, self._blobs, grace, swept, is_stopped)
-        return swept
+        try:
+            Repack(self._database, self._needs, self._rewriter, candidates, swept, is_stopped=is_stopped).run()
+        except StoreFull as error:
+            log.warning("packs are not written again: %s", error)
+            return False
+        return True
 
     def _forget(self, grace: Grace, is_stopped: IsStopped) -> None:
         """Removes old leases and verifications of the cache, and entries past their time by the undo window."""
