@@ -33,6 +33,7 @@ from xpstore_server.core.files import Files
 from xpstore_server.core.garbage.collector import GarbageCollector
 from xpstore_server.core.garbage.reachability import Needs
 from xpstore_server.core.garbage.rebuild_index import IndexBuilder
+from xpstore_server.core.lease import Sightings
 from xpstore_server.core.publish import Publisher
 from xpstore_server.health import HealthService, Ticker
 from xpstore_server.interceptors import Activity, CallInterceptor
@@ -57,7 +58,7 @@ from xpstore_server.rpc.run import RunService
 from xpstore_server.rpc.upload import Intake
 from xpstore_server.rpc.waiting import WaitingRoom
 from xpstore_server.settings import Settings
-from xpstore_server.store import migrate
+from xpstore_server.store import limbo, migrate
 from xpstore_server.store.blobs.disk import DiskBlobs
 from xpstore_server.store.blobs.opened import open_blobs
 from xpstore_server.store.chunks import ChunkStore
@@ -104,6 +105,7 @@ class Stores:
         if self.room.reserve is not None:
             self.database.make_room = self.room.reserve.give_up
         migrate.upgrade(self.database)
+        limbo.resume(self.database)
         self.blobs = open_blobs(
             settings.blob_url,
             connections=2 * BLOB_THREADS,
@@ -138,9 +140,10 @@ class App:
         self.database, self.chunks = self.stores.database, self.stores.chunks
         self.read_pool = ThreadPoolExecutor(BLOB_THREADS, "blob-read")
         self.write_pool = ThreadPoolExecutor(BLOB_THREADS, "blob-write")
-        self.waiting = WaitingRoom(self.database)
+        self.leases = Sightings(int(settings.cache_lease_seconds * 1_000_000))
+        self.waiting = WaitingRoom(self.database, self.leases)
         self.hits = HitCounter(self.database)
-        self.janitor = Janitor(self.stores.collector, grace(settings), settings.sweep_seconds)
+        self.janitor = Janitor(self.database, self.stores.collector, grace(settings), settings.sweep_seconds)
         self.ticker = Ticker(self.stores.room.look, Descriptors(self.connections).look)
         self.made_key = self._ensure_admin()
 
@@ -163,16 +166,16 @@ class App:
         )
         outlet = Outlet(self.chunks, self.read_pool, ReadAhead())
         artifact = ArtifactService(intake, outlet, Files(self.database, self.chunks, CODEC), self.waiting)
-        lease_us = int(self.settings.cache_lease_seconds * 1_000_000)
-        cache = CacheService(self.database, self.waiting, self.hits, lease_us)
-        experiment, iteration = ExperimentService(self.database), IterationService(self.database)
+        cache = CacheService(self.database, self.waiting, self.hits, self.leases)
+        model = ModelService(self.database, self.janitor.tidy)
+        experiment, iteration = ExperimentService(self.database, self.janitor.tidy), IterationService(self.database)
         metric, ingest = MetricService(self.database, compactor), IngestService(self.database, compactor)
         # partial, so that mypy compares each servicer with the function that adds it.
         services: list[tuple[str, AddService]] = [
             ("Limits", partial(limits_pb2_grpc.add_LimitsServiceServicer_to_server, LimitsService())),
             ("Project", partial(project_pb2_grpc.add_ProjectServiceServicer_to_server, ProjectService(self.database))),
             ("Experiment", partial(experiment_pb2_grpc.add_ExperimentServiceServicer_to_server, experiment)),
-            ("Model", partial(model_pb2_grpc.add_ModelServiceServicer_to_server, ModelService(self.database))),
+            ("Model", partial(model_pb2_grpc.add_ModelServiceServicer_to_server, model)),
             ("Iteration", partial(iteration_pb2_grpc.add_IterationServiceServicer_to_server, iteration)),
             ("Metric", partial(metric_pb2_grpc.add_MetricServiceServicer_to_server, metric)),
             ("Ingest", partial(ingest_pb2_grpc.add_IngestServiceServicer_to_server, ingest)),

@@ -34,7 +34,7 @@ from xpstore_server.app import Stores
 from xpstore_server.settings import load
 from xpstore_server.store.errors import StoreError
 from xpstore_server.store.purge import purge
-from xpstore_server.store.sweep import Grace, Swept, condemn, give_up, remove_trash
+from xpstore_server.store.sweep import Ends, Grace, Swept, condemn, give_up, remove_trash
 
 OPERATIONS = int(os.environ.get("XPSTORE_TEST_INTERLEAVINGS", "150"))
 CLIENTS = 3
@@ -144,12 +144,16 @@ class Worker:
             check(version_id, tree)
 
     def _purge(self) -> None:
-        purge(self._stores.database, GRACE, Swept())
+        purge(self._stores.database, self._ends(), Swept())
 
     def _sweep(self) -> None:
-        give_up(self._stores.database, GRACE)
-        condemn(self._stores.database, GRACE, Swept())
-        remove_trash(self._stores.database, self._stores.blobs, GRACE, Swept())
+        ends = self._ends()
+        give_up(self._stores.database, ends)
+        condemn(self._stores.database, ends, Swept())
+        remove_trash(self._stores.database, self._stores.blobs, ends, Swept())
+
+    def _ends(self) -> Ends:
+        return GRACE.ends(self._stores.database.read(lambda tx: tx.now_us()))
 
     def _repack(self) -> None:
         self._collect(GRACE)

@@ -231,7 +231,7 @@ class MinioBlobs:
             self._lines.append(f"reached through the proxy that {proxy.variable} names")
         self._look_at_versions()
         for line in self._lines:
-            log.warning("bucket %s: %s", self._place.bucket, line)
+            log.info("bucket %s: %s", self._place.bucket, line)
 
     def _check_start(self) -> None:
         try:

@@ -26,6 +26,8 @@ CONNECT_SECONDS = 5.0
 SILENT_SECONDS = 10.0
 # One write to a socket, which has SILENT_SECONDS: so this much is the slowest line.
 PIECE_BYTES = 128 << 10
+# Between two requests: a firewall may have forgotten the connection meanwhile.
+RESTED_SECONDS = 2.0
 
 
 class Line:
@@ -60,6 +62,7 @@ class Line:
             self._drop_idle()  # they came from the same time
             raise
         if connection.is_open and len(self._idle) < self._keep:
+            connection.left_at = time.monotonic()
             self._idle.append(connection)
         else:
             connection.close()
@@ -81,6 +84,7 @@ class Line:
             while True:
                 connection = self._idle.pop()
                 if connection.is_fit():
+                    connection.rested = time.monotonic() - connection.left_at > RESTED_SECONDS
                     return connection
                 connection.close()
         return self._new(None)
@@ -136,6 +140,8 @@ class _Connection:
         self._http = http
         self._deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
         self.socket: socket.socket | None = None
+        self.rested = False
+        self.left_at = 0.0
 
     @property
     def is_open(self) -> bool:

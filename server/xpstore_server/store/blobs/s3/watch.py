@@ -23,7 +23,13 @@ _LAST_RECEIVED = struct.Struct("=52xII")
 
 
 class Watched(Protocol):
-    """A connection."""
+    """A connection.
+
+    Attributes:
+        rested: whether it was of no use for a while before this request, and so may be dead without a word.
+    """
+
+    rested: bool
 
     @property
     def socket(self) -> socket.socket | None: ...
@@ -103,8 +109,16 @@ class Watch:
                         connection.cut()
             self._on_return()
             self._silent_since = None
+            return
+        # Somebody is there, so the others are slow; but a connection that fell silent while it rested is dead.
+        with self._changed:
+            dead = [one for one, at in self._asked.items() if one.rested and _quiet_seconds(one, at) > QUIET_SECONDS]
+        for connection in dead:
+            connection.cut()
+        if dead:
+            self._on_return()
         else:
-            self._stopped.wait(QUIET_SECONDS)  # it is slow: do not ask all the time
+            self._stopped.wait(QUIET_SECONDS)  # do not ask all the time
 
 
 def _quiet_seconds(connection: Watched, asked_at: float) -> float:
