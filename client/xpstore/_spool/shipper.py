@@ -19,6 +19,7 @@ from xpstore.errors import (
     InvalidArgument,
     NotFound,
     PermissionDenied,
+    ResourceExhausted,
     Stale,
     Unauthenticated,
     Unavailable,
@@ -103,6 +104,8 @@ class Shipper:
         except (Unavailable, *KEY_ERRORS):
             raise
         except Error as error:
+            if is_disk_full(error):
+                raise
             log.debug("Several batches in one call are refused, each has its own now: %s", error)
             self._careful_calls = CAREFUL_CALLS
             return
@@ -192,6 +195,11 @@ class Shipper:
 
     def _call(self, method: Callable[..., Any], request: Any) -> Any:
         return self._connection.once(method, request, self._call_seconds)
+
+
+def is_disk_full(error: Error | None) -> bool:
+    """Whether the server has no room: it takes the same later, when its operator has made some."""
+    return isinstance(error, ResourceExhausted) and error.metadata.get("limit") == "disk"
 
 
 def _count(share: Share, target: Target) -> int:

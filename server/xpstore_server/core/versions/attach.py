@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, bindparam, select, update
 
+from xpstore_server.core import experiment
 from xpstore_server.core.errors import InvalidArgument, NotFound, ResourceExhausted
 from xpstore_server.core.versions.details import ALIASES, LINKS, USED, Kind
 from xpstore_server.store import tables
@@ -158,7 +159,8 @@ def _point(tx: Transaction, artifact_id: str, aliases: Sequence[str], version_id
 def _check_links(tx: Transaction, project_uid: str, links: Sequence[Link]) -> None:
     """Refuses a link to a model of another project or an iteration of another model."""
     model, iteration = tables.model, tables.iteration
-    owners = _looked_up(tx, model.c.id, model.c.project_uid, {one.model_id for one in links})
+    is_there = experiment.is_live(model.c.experiment_id)
+    owners = _looked_up(tx, model.c.id, model.c.project_uid, {one.model_id for one in links}, is_there)
     iteration_ids = {one.iteration_id for one in links if one.iteration_id is not None}
     parents = _looked_up(tx, iteration.c.id, iteration.c.model_id, iteration_ids)
     for one in links:
@@ -174,10 +176,12 @@ def _check_links(tx: Transaction, project_uid: str, links: Sequence[Link]) -> No
             raise InvalidArgument("link.iteration_id", one.iteration_id, "is an iteration of another model")
 
 
-def _looked_up(tx: Transaction, key: ColumnElement[str], value: ColumnElement[str], keys: set[str]) -> dict[str, str]:
+def _looked_up(
+    tx: Transaction, key: ColumnElement[str], value: ColumnElement[str], keys: set[str], *which: ColumnElement[bool]
+) -> dict[str, str]:
     if not keys:
         return {}
-    rows = tx.execute(select(key.label("key"), value.label("value")).where(key.in_(sorted(keys))))
+    rows = tx.execute(select(key.label("key"), value.label("value")).where(key.in_(sorted(keys)), *which))
     return {row.key: row.value for row in rows}
 
 
