@@ -67,7 +67,7 @@ minio:  ## build the MinIO server from its Go module, into a cache outside this 
 	scripts/minio
 
 mutate: .venv/.dev  ## empty each public client method in turn and expect red tests
-	PYTHONPATH=tests $(BIN)/python -m support.mutate
+	PYTHONPATH=tests $(BIN)/python -m support.mutation
 
 chaos: .venv/.dev  ## kill server, client and S3 server a hundred times during uploads, try ten thousand interleavings, end a thousand programs
 	PYTHONPATH=examples:tests $(BIN)/python -m support.chaos

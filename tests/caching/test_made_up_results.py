@@ -11,7 +11,7 @@ import skops
 
 import xpstore
 from support.folders import lay
-from support.hostile import HostileServer
+from support.hostility.hostile import HostileServer
 from xpstore import errors
 from xpstore._results import results
 from xpstore._results.copies import LocalCopies

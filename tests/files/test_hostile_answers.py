@@ -8,8 +8,8 @@ import fsspec
 import pytest
 
 import xpstore
-from support.hostile import KEY, HostileServer
-from support.scribbler import Scribbler
+from support.hostility.hostile import KEY, HostileServer
+from support.hostility.scribbler import Scribbler
 from xpstore import errors
 from xpstore._artifacts.versions import get_version
 from xpstore._service.paging import EMPTY_PAGES, iterate

@@ -7,7 +7,7 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from support.hostile import KEY, HostileServer
+from support.hostility.hostile import KEY, HostileServer
 from support.raw import FILE, entry_of
 from xpstore import errors
 from xpstore.v1 import artifact_pb2 as pb

@@ -10,7 +10,7 @@ import pytest
 import zstandard
 
 from support.folders import read
-from support.hostile import HostileServer, chunk_message, directory
+from support.hostility.hostile import HostileServer, chunk_message, directory
 from support.raw import FILE, chunk_of, digest_of, entry_of
 from xpstore import errors
 from xpstore._files import manifest

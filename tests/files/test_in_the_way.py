@@ -12,7 +12,7 @@ import fsspec
 import pytest
 
 from support.folders import lay, read
-from support.hostile import KEY, HostileServer, count_asked
+from support.hostility.hostile import KEY, HostileServer, count_asked
 from support.raw import MIB
 from xpstore import errors
 from xpstore._files.folder import Folder, Habits, fault_on_windows
@@ -132,11 +132,11 @@ def test_files_that_are_there_need_no_right_to_write(server: HostileServer, tmp_
 
 
 DOWNLOAD = """
-import sys, os, support.hostile, xpstore
+import sys, os, support.hostility.hostile, xpstore
 from pathlib import Path
 from xpstore.artifact import DirectoryArtifact
 from xpstore.v1 import artifact_pb2 as pb
-client = xpstore.Client(support.hostile.KEY, sys.argv[1], timeout_seconds=30)
+client = xpstore.Client(support.hostility.hostile.KEY, sys.argv[1], timeout_seconds=30)
 artifact = DirectoryArtifact._from_wire(pb.ArtifactVersion.FromString(bytes.fromhex(sys.argv[2])), client)
 try:
     artifact.download(sys.argv[3])
@@ -217,10 +217,10 @@ def test_fsspec_names_the_file_that_a_full_disk_does_not_take(server: HostileSer
 
 
 LOAD = """
-import sys, support.hostile, xpstore
+import sys, support.hostility.hostile, xpstore
 from xpstore.artifact import DirectoryArtifact
 from xpstore.v1 import artifact_pb2 as pb
-client = xpstore.Client(support.hostile.KEY, sys.argv[1], timeout_seconds=30)
+client = xpstore.Client(support.hostility.hostile.KEY, sys.argv[1], timeout_seconds=30)
 artifact = DirectoryArtifact._from_wire(pb.ArtifactVersion.FromString(bytes.fromhex(sys.argv[2])), client)
 for path in ("small.json", "large.json"):
     try:

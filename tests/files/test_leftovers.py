@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from support.folders import lay, read
-from support.hostile import HostileServer, count_asked
+from support.hostility.hostile import HostileServer, count_asked
 from support.raw import MIB
 from xpstore import errors
 from xpstore._files.leftovers import KEPT_SECONDS, partial_path
@@ -165,7 +165,7 @@ def test_draft_of_somebody_else_is_left_alone(
 DOWNLOAD = """
 import sys, pathlib, time
 WITHOUT_LOCKS
-import support.hostile
+import support.hostility.hostile
 import xpstore
 from xpstore._files.partial import PartialFile
 from xpstore._files import download
@@ -184,7 +184,7 @@ def write_and_pause(self, data):
         sys.stdin.readline()
 
 PartialFile.write = write_and_pause
-client = xpstore.Client(support.hostile.KEY, address, timeout_seconds=30)
+client = xpstore.Client(support.hostility.hostile.KEY, address, timeout_seconds=30)
 wire = pb.ArtifactVersion.FromString(bytes.fromhex(version))
 DirectoryArtifact._from_wire(wire, client).download(folder)
 print("done", flush=True)

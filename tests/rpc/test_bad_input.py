@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from support.sound_requests import POINT, REQUESTS, Ids, call, make
+from support.hostility.sound_requests import POINT, REQUESTS, Ids, call, make
 from xpstore import errors
 from xpstore._values.ids import new_id
 from xpstore.client import Client

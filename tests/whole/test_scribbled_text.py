@@ -13,7 +13,7 @@ import pytest
 
 import xpstore
 from support.homes import without_settings
-from support.scribbler import ID, Scribbler
+from support.hostility.scribbler import ID, Scribbler
 from xpstore._session import current
 from xpstore.artifact import Artifact
 

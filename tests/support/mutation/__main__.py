@@ -1,6 +1,6 @@
 """Empties every public method of the client in turn and expects red tests: what survives is not tested.
 
-    python -m support.mutate [WORD ...]     only mutants whose name has one of the words
+    python -m support.mutation [WORD ...]     only mutants whose name has one of the words
 
 A first run of the client's tests records which of them call what; then each mutant meets the tests that call it.
 """
@@ -15,9 +15,9 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-from support.mutation import NOT_APPLIED, mutants
+from support.mutation.mutants import NOT_APPLIED, mutants
 
-TESTS = Path(__file__).parents[1]
+TESTS = Path(__file__).parents[2]
 PROCESSES = 2
 # The tests of the client's classes. Others speak the protocol, or run programs that a change in memory does not reach.
 FILES = (
@@ -50,7 +50,7 @@ FILES = (
 )
 # A mutant that lived through so many of the tests that are most about it will live through the rest.
 MOST_TESTS = 50
-PLUGIN = ["-p", "support.mutation"]
+PLUGIN = ["-p", "support.mutation.mutants"]
 # One backend will do: it is the client that is changed.
 OPTIONS = ["-x", "-q", "--no-header", "--timeout=60", "-k", "not postgres", "-p", "no:cacheprovider", *PLUGIN]
 
