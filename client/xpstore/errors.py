@@ -181,8 +181,9 @@ def _of_others(call: grpc.Call, message: str, request_id: str) -> Error:
             message += " It takes no bodies of this size: lift its limit, as by `client_max_body_size 0;` in nginx."
         metadata = {HTTP_STATUS: status}
         return _BY_NAME[reason](message, reason=reason, metadata=metadata, request_id=request_id)
-    # The service never resets a stream by itself: a proxy does, whose server went away.
-    reason = "UNAVAILABLE" if "RST_STREAM" in message else _REASON_BY_STATUS.get(call.code(), "INTERNAL")
+    # A stream that ends without a status is none of the service's: a proxy ends it, whose server went away.
+    is_cut = any(words in message for words in ("RST_STREAM", "Stream removed"))
+    reason = "UNAVAILABLE" if is_cut else _REASON_BY_STATUS.get(call.code(), "INTERNAL")
     return _BY_NAME[reason](message, reason=reason, request_id=request_id)
 
 

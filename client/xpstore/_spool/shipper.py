@@ -15,6 +15,7 @@ from xpstore._spool.request import Writer, request_of
 from xpstore._spool.slice import Other, Share, Slice
 from xpstore._spool.stream import BatchStream
 from xpstore.errors import (
+    HTTP_STATUS,
     AlreadyExists,
     Conflict,
     DeadlineExceeded,
@@ -64,7 +65,7 @@ class Shipper:
         self._connection = connection
         self._call_seconds = call_seconds
         self._made_offline: dict[str, MadeOffline] = {}
-        self._limit_bytes = BATCH_BYTES
+        self._limit_bytes = self._most_bytes = BATCH_BYTES
         self._careful_calls = 0
         self._is_line_wide = False
         self._gone: set[str] = set()
@@ -98,7 +99,12 @@ class Shipper:
         except REFUSALS as error:
             self._refused(backlog, slice_, error)
             return True
-        except (DeadlineExceeded, ResourceExhausted):  # too much for the line, or for a proxy
+        except ResourceExhausted as error:
+            if HTTP_STATUS not in error.metadata or not _is_divisible(slice_):
+                raise
+            self._limit_bytes = self._most_bytes = _whole_slots(slice_.size_bytes / 2)  # a proxy takes no more
+            return True
+        except DeadlineExceeded:
             self._limit_bytes = _whole_slots(slice_.size_bytes / 2)
             raise
         self._shipped(backlog, slice_)
@@ -111,7 +117,7 @@ class Shipper:
         if seconds > LINE_SECONDS:
             self._limit_bytes = min(self._limit_bytes, _whole_slots(max(carried_bytes, LEAST_BYTES)))
         else:
-            grown_bytes = min(carried_bytes, 2 * self._limit_bytes, BATCH_BYTES)
+            grown_bytes = min(carried_bytes, 2 * self._limit_bytes, self._most_bytes)
             self._limit_bytes = max(self._limit_bytes, _whole_slots(grown_bytes))
         if size_bytes >= BATCH_BYTES // 2 or seconds > TOGETHER_SECONDS:
             self._is_line_wide = seconds <= TOGETHER_SECONDS
@@ -140,13 +146,13 @@ class Shipper:
 
     def _refused(self, backlog: Backlog, slice_: Slice, error: Error) -> None:
         """Halves the batch until only the record at fault is left, and leaves that out."""
-        if slice_.record_count + (slice_.call is not None) > 1:
+        if _is_divisible(slice_):
             self._limit_bytes = _whole_slots(slice_.size_bytes / 2)
             return
         target = slice_.call.target if slice_.call else slice_.shares[0].targets[0]
         self._dropped(target.model_id, 1, str(error))
         backlog.advance(slice_)
-        self._limit_bytes = BATCH_BYTES
+        self._limit_bytes = self._most_bytes
 
     def _ingest(self, backlog: Backlog, made_offline: MadeOffline, slice_: Slice, share: Share) -> None:
         model_ids = {target: id_ for target in share.targets if (id_ := made_offline.model(target))}
@@ -217,6 +223,10 @@ class Shipper:
         if isinstance(request, Message):
             size_bytes = request.ByteSize()
         return self._connection.once(method, request, self._call_seconds + line_seconds(size_bytes))
+
+
+def _is_divisible(slice_: Slice) -> bool:
+    return slice_.record_count + (slice_.call is not None) > 1
 
 
 def _whole_slots(size_bytes: float) -> int:
