@@ -16,6 +16,8 @@ from xpstore._session import current
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # of what a shell starts in the background, and all below it
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # the same below nohup
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 BACKENDS = ["sqlite-disk", "postgres-s3", "postgres-minio"]
 

@@ -1,51 +1,111 @@
-"""What the server does unasked: now and then it frees bytes that nothing needs."""
+"""What the server does unasked: it frees bytes that nothing needs, and removes rows of what was deleted."""
 
 import dataclasses
 import logging
 import random
 import threading
+from collections.abc import Callable
 
 from xpstore_server.core.garbage.collector import GarbageCollector
+from xpstore_server.store import limbo
+from xpstore_server.store.clock import SECOND_US, clock_of, steady_us
+from xpstore_server.store.database import Database
 from xpstore_server.store.errors import StoreError
-from xpstore_server.store.sweep import Grace
+from xpstore_server.store.sweep import AGREED_US, Ends, Grace
 
 log = logging.getLogger("xpstore")
 
-# An embedded server may leave after ten idle minutes: the first time must not wait for the hour.
-FIRST_SECONDS = 60.0
+# Two clocks must have gone alike for five minutes before anything goes for good (`Grace.ends`). An embedded server may
+# leave after ten idle ones: the first time must not wait for the hour.
+FIRST_US = AGREED_US + SECOND_US
+LOOK_US = 60 * SECOND_US
 
 
 class Janitor(threading.Thread):
-    """Collects garbage every `interval_seconds` until it is stopped; never if that is 0. Each replica may have one."""
+    """Collects garbage every `interval_seconds` until it is stopped; never if that is 0. Each replica may have one.
 
-    def __init__(self, collector: GarbageCollector, grace: Grace, interval_seconds: float) -> None:
+    It trusts no clock alone: nothing goes unless the database's has gone as its own since it looked last.
+    """
+
+    def __init__(self, database: Database, collector: GarbageCollector, grace: Grace, interval_seconds: float) -> None:
         super().__init__(name="janitor", daemon=True)
+        self._database = database
         self._collector = collector
         self._grace = grace
-        self._interval_seconds = interval_seconds
+        self._interval_us = int(interval_seconds * SECOND_US)
+        self._wake = threading.Event()
         self._stopped = threading.Event()
+        self._is_untidy = threading.Event()
+        self._has_skipped = False
+
+    def tidy(self) -> None:
+        """Says that something was deleted whose rows should go soon."""
+        self._is_untidy.set()
+        self._wake.set()
 
     def run(self) -> None:
-        pause = min(self._interval_seconds, FIRST_SECONDS)
-        while self._interval_seconds and not self._stopped.wait(pause):
-            self._collect()
-            # Replicas that started together would do the same work at the same time, every time.
-            pause = self._interval_seconds * random.uniform(0.8, 1.2)
+        look_us = steady_us()
+        turn_us = look_us + min(self._interval_us, FIRST_US)
+        while not self._stopped.is_set():
+            if self._is_untidy.is_set():
+                self._is_untidy.clear()
+                self._do("rows of what was deleted", lambda: self._collector.tidy(self._stopped.is_set))
+            if steady_us() >= look_us:
+                self._do("the clock", self._look)
+                look_us = steady_us() + LOOK_US
+            if self._interval_us and steady_us() >= turn_us:
+                turn_us = steady_us() + self._turn()
+            until_us = min(look_us, turn_us) if self._interval_us else look_us
+            self._wake.wait(max(until_us - steady_us(), 0) / SECOND_US)
+            if not self._stopped.is_set():
+                self._wake.clear()
+
+    def _look(self) -> None:
+        """Looks at the clock, so that a jump is seen, and notes how late it is when it can be believed."""
+        now = self._database.read(lambda tx: tx.now_us())
+        if clock_of(self._database.engine.dialect).agreed_us() >= AGREED_US:
+            self._database.write(lambda tx: limbo.see(tx, now))
+
+    def _turn(self) -> int:
+        """Collects; returns after how long to do it again."""
+        pause_us = self._interval_us
+        self._do("sweep", self._collect)
+        if self._has_skipped:
+            pause_us = min(pause_us, AGREED_US)
+        # Replicas that started together would do the same work at the same time, every time.
+        return int(pause_us * random.uniform(0.8, 1.2))
 
     def _collect(self) -> None:
+        swept = self._collector.collect(self._ends(), is_stopped=self._stopped.is_set)
+        fields = dataclasses.asdict(swept)
+        if any(fields.values()):
+            log.info("swept", extra={"fields": fields})
+
+    def _ends(self) -> Ends:
+        now = self._database.read(lambda tx: tx.now_us())
+        clock = clock_of(self._database.engine.dialect)
+        agreed_us = clock.agreed_us()
+        # Ours may be ahead while it waits for one that was set back.
+        ends = self._grace.ends(min(now, clock.told_us()), agreed_us)
+        if not ends.is_sure and clock.has_jumped and not self._has_skipped:
+            jump = f"The database's clock has jumped within the last {agreed_us // SECOND_US + 1} s"
+            log.warning("%s: nothing goes that time decides about until it has gone right for five minutes", jump)
+        if ends.is_sure and self._has_skipped and clock.has_jumped:
+            log.warning("the database's clock has gone right for five minutes: what is due goes again")
+        self._has_skipped = not ends.is_sure
+        return ends
+
+    def _do(self, what: str, work: Callable[[], object]) -> None:
         try:
-            swept = self._collector.collect(self._grace, is_stopped=self._stopped.is_set)
+            work()
         except StoreError as error:
-            log.warning("sweep broke off, and goes on next time: %s", error)
+            log.warning("%s broke off, and goes on next time: %s", what, error)
         except Exception:
-            log.exception("sweep broke off, and goes on next time")
-        else:
-            fields = dataclasses.asdict(swept)
-            if any(fields.values()):
-                log.info("swept", extra={"fields": fields})
+            log.exception("%s broke off, and goes on next time", what)
 
     def stop(self) -> None:
         """Returns when it does nothing any more: within one batch."""
         self._stopped.set()
+        self._wake.set()
         if self.is_alive():
             self.join()

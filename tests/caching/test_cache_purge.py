@@ -51,7 +51,7 @@ def test_purged_versions_take_their_entries_along(caches: list[RawCache], databa
     table = tables.artifact_version
     deleted = update(table).where(table.c.id == gone.version.id).values(state="deleted", deleted_at_us=1)
     database.write(lambda tx: tx.execute(deleted))
-    purge(database, NO_GRACE, Swept())
+    purge(database, NO_GRACE.ends(0), Swept())
     entries = select(tables.cache_entry.c.fingerprint).where(tables.cache_entry.c.project_uid == cache.project_uid)
     assert database.read(lambda tx: tx.execute(entries).scalars().all()) == [stays.fingerprint]
 
@@ -65,7 +65,7 @@ def test_purged_projects_take_entries_leases_and_verifications_along(
     cache.verified(pb.CACHE_VERIFICATION_SAME)
     table = tables.project
     database.write(lambda tx: tx.execute(update(table).where(table.c.uid == cache.project_uid).values(deleted_at_us=1)))
-    purge(database, NO_GRACE, Swept())
+    purge(database, NO_GRACE.ends(0), Swept())
     for one in (tables.cache_entry, tables.cache_lease, tables.cache_verification, tables.project):
         column = one.c.uid if one is tables.project else one.c.project_uid
         rows = select(func.count()).select_from(one).where(column == cache.project_uid)

@@ -1,5 +1,7 @@
 """Where code is read from: what cannot be seen is refused, and scripts, notebooks and modules are read alike."""
 
+import ast
+import gc
 import json
 import linecache
 import re
@@ -8,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.program import Program, run_python
+from xpstore._identity import forms
 from xpstore._identity.process import Doubt, identify
 
 UNSEEN = [
@@ -149,3 +152,19 @@ def test_the_example_of_the_page_runs(tmp_path: Path) -> None:
     (tmp_path / "example.py").write_text(example)
     shown = run_python(tmp_path, str(tmp_path / "example.py"))
     assert shown.splitlines() == ["CODE prepare", "CODE scale", "VALUE RATE", "VALUE prepare(n)"]
+
+
+def test_text_is_parsed_although_the_garbage_collector_parses_another() -> None:
+    """As it may in threads: Python 3.11 then raises SystemError (python/cpython#106905)."""
+    parsed: list[object] = []
+
+    def callback(*_: object) -> None:
+        if len(parsed) < 5:
+            parsed.append(ast.parse("x + y"))
+
+    gc.callbacks.append(callback)
+    try:
+        assert set(forms._definitions("def f():\n    return [g(x) for x in range(3)]\n" * 50)) == {"f"}
+    finally:
+        gc.callbacks.remove(callback)
+    assert parsed

@@ -60,7 +60,8 @@ def test_undelete_is_refused_from_the_moment_the_purge_decides(store: Store) -> 
     store.delete(saved)
     store.delete(lost)
     store.undelete(saved)
-    store.database.write(lambda tx: purge._mark_versions(tx, NOW))
+    ends = store.ends(NOW)
+    store.database.write(lambda tx: purge._mark_versions(tx, ends))
     assert store.count(tables.artifact_version) == 2
     with pytest.raises(NotFound):
         store.undelete(lost)

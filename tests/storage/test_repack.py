@@ -77,7 +77,7 @@ def test_version_purged_during_a_repack_is_noticed(store: Store) -> None:
         if not done:
             done.append(True)
             store.delete(version)
-            purge.purge(store.database, NOW, Swept())
+            purge.purge(store.database, store.ends(NOW), Swept())
 
     store.blobs.before_put = drop
     assert store.gc().repacked_packs == 0

@@ -128,16 +128,13 @@ class _Way:
 
     Attributes:
         carried_bytes: all that was sent so far.
-        most_bytes: the most that was under way at a time.
     """
 
     def __init__(self, relay: Relay) -> None:
         self._relay = relay
         self._lock = threading.Lock()
         self._free_at = 0.0
-        self._under_way_bytes = 0
         self.carried_bytes = 0
-        self.most_bytes = 0
 
     def carry(self, connection: _Connection, source: socket.socket, sink: socket.socket) -> None:
         """Reads until the source ends; a second thread sends what is due."""
@@ -149,18 +146,12 @@ class _Way:
                     _drain(source)
                     return  # neither its end nor its loss is told to the other side
                 line.put(piece, self._due(len(piece)), self._room())
-                self._count(len(piece))
         line.put(b"", time.monotonic() + self._relay.delay_seconds, self._room())
-
-    def _count(self, size: int) -> None:
-        with self._lock:
-            self.carried_bytes += max(size, 0)
-            self._under_way_bytes += size
-            self.most_bytes = max(self.most_bytes, self._under_way_bytes)
 
     def _due(self, size: int) -> float:
         now, width = time.monotonic(), self._relay.bytes_per_second
         with self._lock:
+            self.carried_bytes += size
             self._free_at = max(self._free_at, now) + (size / width if width else 0.0)
             return self._free_at + self._relay.delay_seconds
 
@@ -173,7 +164,6 @@ class _Way:
             while piece := line.get():
                 if connection.is_dead:
                     break
-                self._count(-len(piece))
                 sink.sendall(piece)
         line.close()
         if not connection.is_dead:  # both ways end together

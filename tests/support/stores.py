@@ -23,7 +23,7 @@ from xpstore_server.store.blobs.store import BlobStore, Buffer
 from xpstore_server.store.chunks import NONE, ChunkStore, EncodedChunk
 from xpstore_server.store.database import Database
 from xpstore_server.store.packs import decode_footer, footer_size
-from xpstore_server.store.sweep import Grace, Swept, condemn, give_up, remove_trash
+from xpstore_server.store.sweep import Ends, Grace, Swept, condemn, give_up, remove_trash
 from xpstore_server.store.transaction import Transaction
 
 NO_GRACE = Grace(0, 0, 0)  # but for the undo window
@@ -53,6 +53,15 @@ class WatchedBlobs:
 
     def list(self, prefix: str) -> Iterator[tuple[str, int]]:
         return self._blobs.list(prefix)
+
+    def hidden(self, prefix: str) -> Iterator[tuple[str, int]]:
+        return self._blobs.hidden(prefix)
+
+    def check(self, timeout_seconds: float) -> None:
+        self._blobs.check(timeout_seconds)
+
+    def describe(self) -> Sequence[str]:
+        return self._blobs.describe()
 
     def close(self) -> None:
         self._blobs.close()
@@ -109,12 +118,15 @@ class Store:
     def gc(self, grace: Grace = NOW, *, repack_all: bool = False) -> Swept:
         return self.collector.collect(grace, repack_all=repack_all)
 
+    def ends(self, grace: Grace) -> Ends:
+        return grace.ends(self.database.read(lambda tx: tx.now_us()))
+
     def sweep(self, grace: Grace = NO_GRACE) -> tuple[int, int]:
         """How many packs were condemned, and how many objects removed."""
-        swept = Swept()
-        give_up(self.database, grace)
-        condemn(self.database, grace, swept)
-        remove_trash(self.database, self.blobs, grace, swept)
+        swept, ends = Swept(), self.ends(grace)
+        give_up(self.database, ends)
+        condemn(self.database, ends, swept)
+        remove_trash(self.database, self.blobs, ends, swept)
         return swept.condemned_packs, swept.removed_objects
 
     def count(self, table: Any) -> int:

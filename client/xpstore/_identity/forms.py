@@ -25,6 +25,9 @@ from xpstore._identity.values import fingerprint_plain
 
 # Definitions of one name that are tried, the nearest to the line of the code first.
 NEAREST = 8
+# How often a text is parsed at most: Python 3.11 raises SystemError where another thread parses one meanwhile, which it
+# may when the garbage collector calls code (python/cpython#106905).
+PARSES = 50
 # The only feature that changes what today's Pythons compile.
 _FUTURE = __future__.annotations.compiler_flag
 _AROUND = "_xpstore_around"
@@ -99,13 +102,27 @@ def _texts(filename: str, module: dict[str, Any]) -> list[str]:
 def _definitions(text: str) -> defaultdict[str, list[FunctionNode]]:
     found: defaultdict[str, list[FunctionNode]] = defaultdict(list)
     try:
-        tree = compile(text, "<source>", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+        tree = _parsed(text)
     except (SyntaxError, ValueError):  # edited just now, or a cell that begins with a magic
         return found
     for node in ast.walk(tree):
         if isinstance(node, FunctionNode):
             found["<lambda>" if isinstance(node, ast.Lambda) else node.name].append(node)
     return found
+
+
+def _parsed(text: str) -> ast.Module:
+    flags = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    left = PARSES
+    while True:
+        try:
+            tree: ast.Module = compile(text, "<source>", "exec", flags, dont_inherit=True)
+        except SystemError:
+            left -= 1
+            if not left:
+                raise
+        else:
+            return tree
 
 
 def _first_line(node: FunctionNode) -> int:

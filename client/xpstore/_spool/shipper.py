@@ -132,6 +132,8 @@ class Shipper:
         except (Unavailable, *KEY_ERRORS):
             raise
         except Error as error:
+            if is_disk_full(error):
+                raise
             log.debug("Several batches in one call are refused, each has its own now: %s", error)
             self._careful_calls, self._is_line_wide = CAREFUL_CALLS, False
             return
@@ -231,6 +233,11 @@ def _is_divisible(slice_: Slice) -> bool:
 
 def _whole_slots(size_bytes: float) -> int:
     return max(int(size_bytes) // SLOT_BYTES, 1) * SLOT_BYTES
+
+
+def is_disk_full(error: Error | None) -> bool:
+    """Whether the server has no room: it takes the same later, when its operator has made some."""
+    return isinstance(error, ResourceExhausted) and error.metadata.get("limit") == "disk"
 
 
 def _count(share: Share, target: Target) -> int:

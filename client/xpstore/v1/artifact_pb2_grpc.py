@@ -260,12 +260,13 @@ class ArtifactServiceServicer(object):
 
     def ReadChunks(self, request, context):
         """Streams chunks as they rest, each once and in any order. They are not verified on the way: the client decodes
-        each one and compares its digest. After a broken stream ask again for those that did not arrive.
+        each one and compares its digest, and asks once more for one that is wrong, before it takes it for lost. After a
+        broken stream ask again for those that did not arrive.
 
         Errors:
         - INVALID_ARGUMENT: `version_id` is not a UUID, a digest has not 32 bytes, or there are more than `max_digests`.
-        - NOT_FOUND: there is no such version.
-        - DATA_LOSS: a chunk is not in the version's project, or its stored bytes are missing.
+        - NOT_FOUND: there is no such version, or a chunk is not in its project.
+        - DATA_LOSS: the stored bytes of a chunk are missing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -128,12 +128,13 @@ class ArtifactServiceStub:
         xpstore.v1.artifact_pb2.ReadChunksResponse,
     ]
     """Streams chunks as they rest, each once and in any order. They are not verified on the way: the client decodes
-    each one and compares its digest. After a broken stream ask again for those that did not arrive.
+    each one and compares its digest, and asks once more for one that is wrong, before it takes it for lost. After a
+    broken stream ask again for those that did not arrive.
 
     Errors:
       - INVALID_ARGUMENT: `version_id` is not a UUID, a digest has not 32 bytes, or there are more than `max_digests`.
-      - NOT_FOUND: there is no such version.
-      - DATA_LOSS: a chunk is not in the version's project, or its stored bytes are missing.
+      - NOT_FOUND: there is no such version, or a chunk is not in its project.
+      - DATA_LOSS: the stored bytes of a chunk are missing.
     """
 
     ListArtifactFiles: grpc.UnaryUnaryMultiCallable[
@@ -402,12 +403,13 @@ class ArtifactServiceAsyncStub:
         xpstore.v1.artifact_pb2.ReadChunksResponse,
     ]
     """Streams chunks as they rest, each once and in any order. They are not verified on the way: the client decodes
-    each one and compares its digest. After a broken stream ask again for those that did not arrive.
+    each one and compares its digest, and asks once more for one that is wrong, before it takes it for lost. After a
+    broken stream ask again for those that did not arrive.
 
     Errors:
       - INVALID_ARGUMENT: `version_id` is not a UUID, a digest has not 32 bytes, or there are more than `max_digests`.
-      - NOT_FOUND: there is no such version.
-      - DATA_LOSS: a chunk is not in the version's project, or its stored bytes are missing.
+      - NOT_FOUND: there is no such version, or a chunk is not in its project.
+      - DATA_LOSS: the stored bytes of a chunk are missing.
     """
 
     ListArtifactFiles: grpc.aio.UnaryUnaryMultiCallable[
@@ -692,12 +694,13 @@ class ArtifactServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[xpstore.v1.artifact_pb2.ReadChunksResponse], collections.abc.AsyncIterator[xpstore.v1.artifact_pb2.ReadChunksResponse]]:
         """Streams chunks as they rest, each once and in any order. They are not verified on the way: the client decodes
-        each one and compares its digest. After a broken stream ask again for those that did not arrive.
+        each one and compares its digest, and asks once more for one that is wrong, before it takes it for lost. After a
+        broken stream ask again for those that did not arrive.
 
         Errors:
           - INVALID_ARGUMENT: `version_id` is not a UUID, a digest has not 32 bytes, or there are more than `max_digests`.
-          - NOT_FOUND: there is no such version.
-          - DATA_LOSS: a chunk is not in the version's project, or its stored bytes are missing.
+          - NOT_FOUND: there is no such version, or a chunk is not in its project.
+          - DATA_LOSS: the stored bytes of a chunk are missing.
         """
 
     @abc.abstractmethod

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, delete, exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from xpstore_server.core import project, revision
+from xpstore_server.core import experiment, project, revision
 from xpstore_server.core.errors import AlreadyExists, Conflict, InvalidArgument, NotFound
 from xpstore_server.core.paging import Key, Page, fetch
 from xpstore_server.store import tables
@@ -307,7 +307,8 @@ def point_alias(tx: Transaction, artifact_id: str, alias: str, version_id: str) 
 def check_link(tx: Transaction, project_uid: str, new: Link) -> None:
     """Refuses a link to a model of another project or an iteration of another model."""
     model, iteration = tables.model, tables.iteration
-    owner = tx.execute(select(model.c.project_uid).where(model.c.id == new.model_id)).scalar()
+    owners = select(model.c.project_uid).where(experiment.is_live(model.c.experiment_id))
+    owner = tx.execute(owners.where(model.c.id == new.model_id)).scalar()
     if owner is None:
         raise NotFound("model", new.model_id)
     if owner != project_uid:

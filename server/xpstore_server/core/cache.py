@@ -105,15 +105,16 @@ def look(tx: Transaction, key: EntryKey) -> Row[Any]:
     return row
 
 
-def state(row: Row[Any], max_age_us: int | None) -> State:
+def state(tx: Transaction, row: Row[Any], max_age_us: int | None) -> State:
     """What a row of `look` is to a caller who takes entries up to this age."""
     if row.id is None:
         return "absent"
     if row.state != "live":
         return "deleted"
-    if row.expires_at_us is not None and row.expires_at_us <= row.now_us:
+    now_us = tx.settled(row.now_us)
+    if row.expires_at_us is not None and row.expires_at_us <= now_us:
         return "expired"
-    age_us = max(row.now_us - row.completed_at_us, 0)
+    age_us = max(now_us - row.completed_at_us, 0)
     bounds = [bound for bound in (max_age_us, row.cache_max_age_us) if bound is not None]
     return "expired" if any(age_us >= bound for bound in bounds) else "hit"
 
@@ -121,7 +122,7 @@ def state(row: Row[Any], max_age_us: int | None) -> State:
 def lookup(tx: Transaction, key: EntryKey, max_age_us: int | None) -> Found | None:
     """Returns the entry if it is a hit."""
     row = look(tx, key)
-    return described(tx, [row])[0] if state(row, max_age_us) == "hit" else None
+    return described(tx, [row])[0] if state(tx, row, max_age_us) == "hit" else None
 
 
 def lookup_many(
@@ -138,7 +139,7 @@ def lookup_many(
     rows = tx.execute(query, values).all()
     if not rows:
         raise NotFound("project", project_uid)
-    return {row.fingerprint: row for row in rows if state(row, max_age_us) == "hit"}
+    return {row.fingerprint: row for row in rows if state(tx, row, max_age_us) == "hit"}
 
 
 def described(tx: Transaction, rows: Sequence[Row[Any]]) -> list[Found]:
@@ -242,9 +243,9 @@ def add_hits(tx: Transaction, hits: Sequence[tuple[EntryKey, int, int]]) -> None
     tx.execute(_ADD_HITS, rows)
 
 
-def forget(tx: Transaction, kept_us: int) -> int:
-    """Removes some entries that have been past their time for so long; their versions stay."""
-    old = entry.c.expires_at_us <= tx.now_us() - kept_us
+def forget(tx: Transaction, end_us: int) -> int:
+    """Removes some entries whose time was over by then; their versions stay."""
+    old = entry.c.expires_at_us <= end_us
     key = tuple_(entry.c.project_uid, entry.c.fingerprint)
     some = select(entry.c.project_uid, entry.c.fingerprint).where(old).limit(BATCH)
     return tx.execute(delete(entry).where(key.in_(some), old)).rowcount

@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from sqlalchemy import Row, bindparam, select
+from sqlalchemy import ColumnElement, Row, bindparam, exists, select
 from sqlalchemy.exc import IntegrityError
 
 from xpstore_server.core import project, revision
 from xpstore_server.core.errors import AlreadyExists, NotFound
 from xpstore_server.core.paging import Key, Page, fetch
+from xpstore_server.store import limbo, tables
 from xpstore_server.store.tables import experiment
 from xpstore_server.store.transaction import Transaction
 
@@ -20,7 +21,14 @@ _BY_ID = _LIVE.where(experiment.c.id == bindparam("key"))
 # FOR KEY SHARE, as foreign keys take it: others may change the experiment meanwhile.
 _HOLD = _BY_ID.with_for_update(of=experiment, read=True, key_share=True)
 _BY_NAME = _BY_ANY_NAME.where(project.is_live(experiment.c.project_uid))
-_DELETE = experiment.delete().where(experiment.c.id == bindparam("key"), project.is_live(experiment.c.project_uid))
+_HIDE = experiment.update().where(experiment.c.id == bindparam("key"), project.is_live(experiment.c.project_uid))
+_HIDE = _HIDE.values(project_uid=limbo.LIMBO, name=experiment.c.id)
+
+
+def is_live(id_: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Whether the experiment a row points to is in a live project: it is in none once it was deleted."""
+    owner = (tables.project.c.uid == experiment.c.project_uid, tables.project.c.deleted_at_us.is_(None))
+    return exists().where(experiment.c.id == id_, *owner)
 
 
 def create(
@@ -93,5 +101,6 @@ def change(tx: Transaction, principal: str, *, experiment_id: str, changes: dict
 
 
 def delete(tx: Transaction, experiment_id: str) -> bool:
-    """Deletes an experiment with all below it. Returns whether this call did it."""
-    return tx.execute(_DELETE, {"key": experiment_id}).rowcount == 1
+    """Hides an experiment with all below it, until the purge removes the rows. Returns whether this call did it."""
+    limbo.make(tx)
+    return tx.execute(_HIDE, {"key": experiment_id}).rowcount == 1

@@ -7,6 +7,7 @@ from sqlalchemy import Row
 
 from xpstore_server.core import cache, lease, limits
 from xpstore_server.core.cache import EntryKey, Found
+from xpstore_server.core.lease import Sightings
 from xpstore_server.core.process import Difference, Process, common, differences, from_json
 from xpstore_server.store.transaction import Transaction
 
@@ -22,14 +23,14 @@ class Explanation:
     differences: list[Difference] = field(default_factory=list)
 
 
-def explain(tx: Transaction, key: EntryKey, process: Process, max_age_us: int | None) -> Explanation:
+def explain(tx: Transaction, key: EntryKey, process: Process, max_age_us: int | None, leases: Sightings) -> Explanation:
     """Says what would become of a call."""
     row = cache.look(tx, key)
-    state = cache.state(row, max_age_us)
+    state = cache.state(tx, row, max_age_us)
     entry = None if state == "absent" else cache.described(tx, [row])[0]
     if state == "hit":
         return Explanation(state, entry)
-    running = lease.running(tx, key)
+    running = lease.running(tx, key, leases)
     nearest, different = _nearest(tx, key, process)
     return Explanation("running" if running is not None else state, entry, running, nearest, different)
 

@@ -7,7 +7,7 @@ from functools import partial
 
 from sqlalchemy import and_, bindparam, select
 
-from xpstore_server.core import metric, model, module, project
+from xpstore_server.core import experiment, metric, model, module, project
 from xpstore_server.core.errors import NotFound, ServiceError, Stale
 from xpstore_server.core.metric import SeriesPart
 from xpstore_server.core.module import NewModule
@@ -28,7 +28,7 @@ _MINE = and_(writer.c.project_uid == model_table.c.project_uid, writer.c.writer_
 _PROGRESS_OF = (
     select(model_table.c.project_uid, writer.c.next_point)
     .outerjoin(writer, _MINE)
-    .where(model_table.c.id == bindparam("key"), project.is_live(model_table.c.project_uid))
+    .where(model_table.c.id == bindparam("key"), experiment.is_live(model_table.c.experiment_id))
 )
 
 Apply = Callable[[Transaction], object]

@@ -10,6 +10,8 @@ from xpstore_server.core.paging import Key, Page, fetch
 from xpstore_server.store.tables import iteration
 from xpstore_server.store.transaction import Transaction
 
+# With each go its modules.
+BATCH = 200
 _LIVE = select(iteration).where(model.is_live(iteration.c.model_id))
 _BY_ID = _LIVE.where(iteration.c.id == bindparam("key"))
 _HOLD = select(iteration).where(iteration.c.id == bindparam("key")).with_for_update(read=True, key_share=True)
@@ -65,7 +67,8 @@ def delete(tx: Transaction, iteration_id: str) -> bool:
     return tx.execute(iteration.delete().where(iteration.c.id == iteration_id, live)).rowcount == 1
 
 
-def clear(tx: Transaction, model_id: str) -> int:
-    """Deletes all iterations of a model. Returns how many."""
-    live = model.is_live(iteration.c.model_id)
-    return tx.execute(iteration.delete().where(iteration.c.model_id == model_id, live)).rowcount
+def clear_some(tx: Transaction, model_id: str, after: int = -1) -> int:
+    """Deletes some of the iterations after a step. Returns how many: 0 if all are gone."""
+    mine = (iteration.c.model_id == model_id, iteration.c.step > after, model.is_live(iteration.c.model_id))
+    some = select(iteration.c.id).where(*mine).order_by(iteration.c.step.desc()).limit(BATCH)
+    return tx.execute(iteration.delete().where(iteration.c.id.in_(some))).rowcount

@@ -2,11 +2,15 @@
 
 A lease is a row. It runs until its holder completes, fails or releases it; past its time it still runs until somebody
 takes over, so a holder that comes back late may go on if nobody wanted it. Of its token only a digest is stored.
+
+Its end is a time of the database's clock, which may have been days ahead when that was written. So it also ends when
+this server has seen it unrenewed for a whole length, by its own steady clock (`Sightings`).
 """
 
 import hashlib
+import threading
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +21,7 @@ from xpstore_server.core.cache import EntryKey, Found
 from xpstore_server.core.errors import AlreadyExists, Conflict, InvalidArgument, Stale
 from xpstore_server.core.process import Process
 from xpstore_server.store import tables
-from xpstore_server.store.clock import NowUs
+from xpstore_server.store.clock import NowUs, steady_us
 from xpstore_server.store.transaction import Transaction
 
 lease = tables.cache_lease
@@ -82,26 +86,55 @@ class Outcome:
     is_deadlock: bool = False  # it goes on, and waits for the one who waits for it
 
 
+class Sightings:
+    """Since when this server has seen leases as they are."""
+
+    def __init__(self, length_us: int, steady: Callable[[], int] = steady_us) -> None:
+        """`length_us` is that of a lease that is given or renewed."""
+        self.length_us = length_us
+        self._steady = steady
+        self._lock = threading.Lock()
+        self._first: dict[str, tuple[int, int]] = {}
+        self._pruned_us = steady()
+
+    def is_over(self, row: Row[Any], now_us: int) -> bool:
+        """Whether a lease is past its time, by the database's clock or by ours."""
+        with self._lock:
+            at = self._steady()
+            end, since = self._first.get(row.id, (row.expires_at_us, at))
+            if end != row.expires_at_us:
+                since = at  # it was renewed
+            self._first[row.id] = (row.expires_at_us, since)
+            if at - self._pruned_us > self.length_us:
+                self._prune(at)
+            return bool(row.expires_at_us <= now_us or at - since >= self.length_us)
+
+    def _prune(self, at_us: int) -> None:
+        """Forgets those that nobody asked about for long: they are gone, or are seen anew."""
+        self._first = {id_: seen for id_, seen in self._first.items() if at_us - seen[1] < 4 * self.length_us}
+        self._pruned_us = at_us
+
+
 def id_of(token: bytes) -> str:
     """The id of a token's lease, which does not tell the token."""
     return str(uuid.UUID(bytes=hashlib.sha256(b"xpstore cache lease v1\n" + token).digest()[:16]))
 
 
-def running(tx: Transaction, key: EntryKey) -> Row[Any] | None:
+def running(tx: Transaction, key: EntryKey, seen: Sightings) -> Row[Any] | None:
     """Returns the lease on an entry that somebody holds and that is not past its time."""
     row = tx.execute(_RUNNING, {"project_uid": key.project_uid, "fingerprint": key.fingerprint}).first()
-    return row if row is not None and row.expires_at_us > row.now_us else None
+    return row if row is not None and not seen.is_over(row, tx.settled(row.now_us)) else None
 
 
-def peek(tx: Transaction, wanted: Wanted) -> Reservation | None:
+def peek(tx: Transaction, wanted: Wanted, seen: Sightings) -> Reservation | None:
     """Answers `reserve` where nothing needs to be written, else None."""
     if found := _hit(tx, wanted):
         return Reservation(entry=found)
-    other = running(tx, wanted.key)
+    other = running(tx, wanted.key, seen)
     return Reservation(busy=other) if other is not None and other.id != wanted.lease_id else None
 
 
-def reserve(tx: Transaction, principal: str, wanted: Wanted, length_us: int) -> Reservation:
+def reserve(tx: Transaction, principal: str, wanted: Wanted, seen: Sightings) -> Reservation:
     """Returns the entry, or gives the caller the lease, or says who holds it.
 
     Of several callers the unique index lets one insert the lease. It looks for the entry once it has the lease: an
@@ -113,13 +146,13 @@ def reserve(tx: Transaction, principal: str, wanted: Wanted, length_us: int) -> 
         held = tx.execute(_LOCK_RUNNING, {"project_uid": key.project_uid, "fingerprint": key.fingerprint}).first()
         now = tx.now_us()
         if held is not None and held.id == wanted.lease_id:
-            renew(tx, [wanted.lease_id], length_us)
+            renew(tx, [wanted.lease_id], seen.length_us)
             return Reservation(granted=_get(tx, wanted.lease_id))
-        if held is not None and held.expires_at_us > now:
+        if held is not None and not seen.is_over(held, now):
             return Reservation(busy=held)
         if held is not None:
             tx.execute(delete(lease).where(lease.c.id == held.id))
-        if tx.insert_ignore(lease, _row(principal, wanted, now, length_us)):
+        if tx.insert_ignore(lease, _row(principal, wanted, now, seen.length_us)):
             if found := _hit(tx, wanted):
                 tx.execute(delete(lease).where(lease.c.id == wanted.lease_id))
                 return Reservation(entry=found)
@@ -134,7 +167,7 @@ def _hit(tx: Transaction, wanted: Wanted) -> Found | None:
     row = cache.look(tx, wanted.key)
     # What was completed under this very lease answers its holder, also one that wants no older entry.
     is_own = row.lease_id == wanted.lease_id and row.state == "live"
-    is_hit = is_own or (not wanted.force and cache.state(row, wanted.max_age_us) == "hit")
+    is_hit = is_own or (not wanted.force and cache.state(tx, row, wanted.max_age_us) == "hit")
     return cache.described(tx, [row])[0] if is_hit else None
 
 
@@ -232,7 +265,7 @@ def complete(tx: Transaction, principal: str, project_uid: str, version_id: str,
 # Waiting.
 
 
-def outcomes(tx: Transaction, waited: Sequence[Waited]) -> dict[Waited, Outcome]:
+def outcomes(tx: Transaction, waited: Sequence[Waited], seen: Sightings) -> dict[Waited, Outcome]:
     """Returns what became of leases."""
     query = select(lease, NowUs().label("now_us")).where(lease.c.id.in_([one.lease_id for one in waited]))
     rows = {Waited(EntryKey(row.project_uid, row.fingerprint), row.id): row for row in tx.execute(query)}
@@ -240,7 +273,7 @@ def outcomes(tx: Transaction, waited: Sequence[Waited]) -> dict[Waited, Outcome]
     for one, row in rows.items():
         if row.failed_at_us is not None:
             found[one] = Outcome(failed=row)
-        elif row.expires_at_us > row.now_us:
+        elif not seen.is_over(row, tx.settled(row.now_us)):
             found[one] = Outcome(running=row)
     # After the leases: a completion that has ended one is seen now.
     gone = [one for one in waited if one not in found]
@@ -279,8 +312,8 @@ def is_deadlock(waits: dict[str, str], lease_id: str, held_ids: frozenset[str]) 
     return False
 
 
-def forget(tx: Transaction) -> int:
+def forget(tx: Transaction, now_us: int) -> int:
     """Removes some leases that failed, or that nobody renewed, long ago."""
-    old = lease.c.expires_at_us <= tx.now_us() - limits.LEASE_KEPT_US
+    old = lease.c.expires_at_us <= now_us - limits.LEASE_KEPT_US
     some = select(lease.c.id).where(old).limit(cache.BATCH)
     return tx.execute(delete(lease).where(lease.c.id.in_(some), old)).rowcount

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sqlalchemy import ColumnElement, Row, Select, bindparam, func, select
 
-from xpstore_server.core import limits, model
+from xpstore_server.core import experiment, limits, model
 from xpstore_server.core.errors import NotFound
 from xpstore_server.core.paging import Key, Page
 from xpstore_server.store import tables
@@ -40,9 +40,12 @@ _VARIANT = 2 << 62
 # Blocks read at once, and names in one query: SQLite takes 32,766 parameters.
 BATCH = 64
 QUERY_NAMES = 10_000
+# What goes in one transaction: SQLite's writer is held for some tens of milliseconds.
+CLEARED_BLOCKS = 500
+CLEARED_POINTS = 1 << 19
 _ALLOT = (
     tables.model.update()
-    .where(tables.model.c.id == bindparam("key"))
+    .where(tables.model.c.id == bindparam("key"), experiment.is_live(tables.model.c.experiment_id))
     .values(next_ordinal=tables.model.c.next_ordinal + bindparam("count"))
     .returning(tables.model.c.next_ordinal, tables.model.c.project_uid)
 )
@@ -50,6 +53,7 @@ _NAMED = select(series).where(
     series.c.model_id == bindparam("key"), series.c.name.in_(bindparam("names", expanding=True))
 )
 _BLOCKS = select(block).order_by(block.c.first_ordinal)
+_NEWEST_BLOCKS = select(block).order_by(block.c.first_ordinal.desc())
 
 
 class Point(NamedTuple):
@@ -314,31 +318,48 @@ def delete(tx: Transaction, *, model_id: str, metric_id: str) -> bool:
     return False
 
 
-def remove_after(tx: Transaction, *, model_id: str, step: int) -> int:
-    """Deletes points whose step is greater; the caller holds the model. Returns how many."""
-    removed, touched, start = 0, set[str](), -1
-    later = _BLOCKS.where(block.c.model_id == model_id, block.c.max_step > step)
-    while rows := tx.execute(later.where(block.c.first_ordinal > start).limit(BATCH)).all():
-        for row in rows:
-            points, start = from_row(row), row.first_ordinal
-            goes = points.steps > step
-            left = ~(goes if points.has_step is None else goes & points.has_step)
-            removed += len(points) - int(left.sum())
-            _replace(tx, row, points.where(left))
-            touched.add(row.series_id)
+def remove_some_after(tx: Transaction, *, model_id: str, step: int) -> tuple[int, bool]:
+    """Deletes points whose step is greater, of some blocks, the newest first; the caller holds the model.
+
+    Returns how many, and whether there are no more.
+    """
+    later = _NEWEST_BLOCKS.where(block.c.model_id == model_id, block.c.max_step > step)
+    rows = tx.execute(later.limit(BATCH)).all()
+    count, touched = 0, set[str]()
+    for row in rows:
+        points = from_row(row)
+        goes = points.steps > step
+        left = ~(goes if points.has_step is None else goes & points.has_step)
+        count += len(points) - int(left.sum())
+        _replace(tx, row, points.where(left))
+        touched.add(row.series_id)
     for series_id in sorted(touched):
         _refresh(tx, series_id)
-    return removed
+    return count, len(rows) < BATCH
 
 
-def clear(tx: Transaction, model_id: str) -> int:
-    """Deletes all points of a model. Returns how many."""
+def clear_some(tx: Transaction, model_id: str) -> int:
+    """Deletes some blocks of a model, the newest first. Returns how many points these had: 0 if there are none."""
     if model.lock_if_there(tx, model_id) is None:
         return 0
-    mine = series.c.model_id == model_id
-    count = tx.execute(select(func.sum(series.c.points)).where(mine)).scalar()
-    tx.execute(series.delete().where(mine))
-    return int(count or 0)
+    columns = (block.c.model_id, block.c.first_ordinal, block.c.series_id, block.c.points)
+    newest = select(*columns).where(block.c.model_id == model_id).order_by(block.c.first_ordinal.desc())
+    rows = _of_few_points(tx.execute(newest.limit(CLEARED_BLOCKS)).all())
+    if rows:
+        delete_blocks(tx, rows)
+    for series_id in sorted({row.series_id for row in rows}):
+        _refresh(tx, series_id)
+    return sum(row.points for row in rows)
+
+
+def _of_few_points(rows: Sequence[Row[Any]]) -> Sequence[Row[Any]]:
+    """The first of these blocks, one or as many as have few enough points together."""
+    total = 0
+    for place, row in enumerate(rows):
+        total += row.points
+        if total > CLEARED_POINTS and place:
+            return rows[:place]
+    return rows
 
 
 def _replace(tx: Transaction, row: Row[Any], points: Points) -> None:
@@ -356,7 +377,7 @@ def delete_blocks(tx: Transaction, rows: Sequence[Row[Any]]) -> None:
 def _refresh(tx: Transaction, series_id: str) -> None:
     """Finds the aggregates of a series anew; one without points goes."""
     mine: ColumnElement[bool] = block.c.series_id == series_id
-    newest: Select[Any] = select(block).where(mine).order_by(block.c.last_ordinal.desc()).limit(1)
+    newest: Select[Any] = select(block).where(mine).order_by(block.c.first_ordinal.desc()).limit(1)
     row = tx.execute(newest).first()
     if row is None:
         tx.execute(series.delete().where(series.c.id == series_id))

@@ -6,10 +6,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, bindparam, exists, func, select
 
-from xpstore_server.core import attribute, experiment, limits, project, revision
+from xpstore_server.core import attribute, experiment, limits, revision
 from xpstore_server.core.errors import AlreadyExists, InvalidArgument, NotFound
 from xpstore_server.core.paging import Key, Page, fetch
 from xpstore_server.core.run_status import SHOWN
+from xpstore_server.store import limbo
 from xpstore_server.store.batches import batches
 from xpstore_server.store.tables import model, model_tag, run
 from xpstore_server.store.transaction import Transaction
@@ -43,23 +44,25 @@ def _whole() -> Select[Any]:
 
 _ANY = _whole()
 _BY_ANY_ID = _ANY.where(model.c.id == bindparam("key"))
-_IN_LIVE_PROJECT = project.is_live(model.c.project_uid)
-_LIVE = _ANY.where(_IN_LIVE_PROJECT)
+_IS_LIVE = experiment.is_live(model.c.experiment_id)
+_LIVE = _ANY.where(_IS_LIVE)
 _BY_ID = _LIVE.where(model.c.id == bindparam("key"))
 _BY_ANY_HASH = _ANY.where(model.c.experiment_id == bindparam("parent"), model.c.hash == bindparam("key"))
-_BY_HASH = _BY_ANY_HASH.where(_IN_LIVE_PROJECT)
-_ID = select(model.c.id).where(model.c.id == bindparam("key"), _IN_LIVE_PROJECT)
+_BY_HASH = _BY_ANY_HASH.where(_IS_LIVE)
+_ID = select(model.c.id).where(model.c.id == bindparam("key"), _IS_LIVE)
 # FOR KEY SHARE, as foreign keys take it: others may change the model meanwhile.
 _HOLD = _ID.with_for_update(of=model, read=True, key_share=True)
 # FOR NO KEY UPDATE: rows that point to the model may come meanwhile.
-_LOCK = select(model).where(model.c.id == bindparam("key"), _IN_LIVE_PROJECT).with_for_update(of=model, key_share=True)
+_LOCK = select(model).where(model.c.id == bindparam("key"), _IS_LIVE).with_for_update(of=model, key_share=True)
 _LOCK_ALL = (
     select(model.c.id)
-    .where(model.c.id.in_(bindparam("keys", expanding=True)), model.c.project_uid == bindparam("project"))
+    .where(model.c.id.in_(bindparam("keys", expanding=True)), model.c.project_uid == bindparam("project"), _IS_LIVE)
     .order_by(model.c.id)
     .with_for_update(of=model, key_share=True)
 )
-_DELETE = model.delete().where(model.c.id == bindparam("key"), _IN_LIVE_PROJECT)
+_HIDE = model.update().where(model.c.id == bindparam("key"), _IS_LIVE)
+# Also its project: that is purged without it.
+_HIDE = _HIDE.values(experiment_id=limbo.LIMBO, project_uid=limbo.LIMBO, hash=model.c.id)
 
 _TAGS = select(model_tag.c.tag).where(model_tag.c.model_id == bindparam("key")).order_by(model_tag.c.position)
 _LAST_POSITION = select(func.max(model_tag.c.position)).where(model_tag.c.model_id == bindparam("key"))
@@ -117,7 +120,7 @@ def get_by_hash(tx: Transaction, *, experiment_id: str, hash_: str) -> Row[Any]:
 
 def is_live(model_id: ColumnElement[Any]) -> ColumnElement[bool]:
     """Whether the model a row points to is in a live project."""
-    return exists().where(model.c.id == model_id, _IN_LIVE_PROJECT)
+    return exists().where(model.c.id == model_id, _IS_LIVE)
 
 
 def ensure_live(tx: Transaction, model_id: str) -> None:
@@ -201,5 +204,6 @@ def _insert_tags(tx: Transaction, model_id: str, tags: Iterable[str], first_posi
 
 
 def delete(tx: Transaction, model_id: str) -> bool:
-    """Deletes a model with all below it. Returns whether this call did it."""
-    return tx.execute(_DELETE, {"key": model_id}).rowcount == 1
+    """Hides a model with all below it, until the purge removes the rows. Returns whether this call did it."""
+    limbo.make(tx)
+    return tx.execute(_HIDE, {"key": model_id}).rowcount == 1

@@ -5,10 +5,10 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, select
 
-from xpstore_server.core import limits, metric, model, revision
+from xpstore_server.core import iteration, limits, metric, model, revision
 from xpstore_server.core.errors import AlreadyExists, InvalidArgument
 from xpstore_server.store import tables
-from xpstore_server.store.tables import iteration, step_advance
+from xpstore_server.store.tables import step_advance
 from xpstore_server.store.transaction import Transaction
 
 _KNOWN = select(step_advance).where(step_advance.c.id == bindparam("key"))
@@ -19,9 +19,9 @@ _PRUNE = step_advance.delete().where(
 
 @dataclass(frozen=True, slots=True)
 class Rewound:
-    """What a rewind left and took."""
+    """What a step of a rewind took, and the model if it was the last."""
 
-    model: Row[Any]
+    model: Row[Any] | None
     removed_points: int
     removed_iterations: int
 
@@ -50,10 +50,13 @@ def set_to(tx: Transaction, principal: str, *, model_id: str, step: int) -> None
 
 
 def rewind(tx: Transaction, principal: str, *, model_id: str, step: int) -> Rewound:
-    """Sets the step and removes points and iterations after it."""
+    """Removes some points and iterations after a step, the newest first; sets it when there are no more."""
     row = model.lock(tx, model_id)
-    points = metric.remove_after(tx, model_id=model_id, step=step)
-    iterations = iteration.delete().where(iteration.c.model_id == model_id, iteration.c.step > step)
-    removed = points, tx.execute(iterations).rowcount
+    points, is_all = metric.remove_some_after(tx, model_id=model_id, step=step)
+    if not is_all:
+        return Rewound(None, points, 0)
+    iterations = iteration.clear_some(tx, model_id, step)
+    if iterations == iteration.BATCH:
+        return Rewound(None, points, iterations)
     revision.change(tx, tables.model, row, {"step": step}, principal)
-    return Rewound(model.get(tx, model_id), *removed)
+    return Rewound(model.get(tx, model_id), points, iterations)

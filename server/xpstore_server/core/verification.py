@@ -31,20 +31,17 @@ def report(tx: Transaction, one: Report) -> None:
 
 def counts(tx: Transaction, project_uid: str) -> Sequence[Row[Any]]:
     """How often each outcome was reported of a project."""
+    since = tx.now_us() - limits.VERIFICATION_KEPT_US
     query = (
         select(verification.c.outcome, func.count().label("times"))
-        .where(verification.c.project_uid == project_uid, verification.c.at_us > _kept_since(tx))
+        .where(verification.c.project_uid == project_uid, verification.c.at_us > since)
         .group_by(verification.c.outcome)
     )
     return tx.execute(query).all()
 
 
-def forget(tx: Transaction) -> int:
+def forget(tx: Transaction, now_us: int) -> int:
     """Removes some reports that count no more."""
-    old = verification.c.at_us <= _kept_since(tx)
+    old = verification.c.at_us <= now_us - limits.VERIFICATION_KEPT_US
     some = select(verification.c.id).where(old).limit(cache.BATCH)
     return tx.execute(delete(verification).where(verification.c.id.in_(some))).rowcount
-
-
-def _kept_since(tx: Transaction) -> int:
-    return tx.now_us() - limits.VERIFICATION_KEPT_US

@@ -11,7 +11,7 @@ from xpstore_server.auth import principal
 from xpstore_server.core import cache, explain, lease, limits, verification
 from xpstore_server.core.cache import EntryKey, Found
 from xpstore_server.core.errors import InvalidArgument
-from xpstore_server.core.lease import Reservation, Waited, Wanted
+from xpstore_server.core.lease import Reservation, Sightings, Waited, Wanted
 from xpstore_server.rpc.cache_wire import (
     a_key,
     a_lease_id,
@@ -39,11 +39,11 @@ INT64_MAX = (1 << 63) - 1
 
 
 class CacheService(cache_pb2_grpc.CacheServiceServicer):
-    def __init__(self, database: Database, waiting: WaitingRoom, hits: HitCounter, lease_us: int) -> None:
+    def __init__(self, database: Database, waiting: WaitingRoom, hits: HitCounter, leases: Sightings) -> None:
         self._database = database
         self._waiting = waiting
         self._hits = hits
-        self._lease_us = lease_us
+        self._leases = leases
 
     async def LookupCacheEntry(self, request: pb.LookupCacheEntryRequest, context: Any) -> pb.LookupCacheEntryResponse:
         key, max_age_us = a_key(request), a_max_age(request)
@@ -77,9 +77,9 @@ class CacheService(cache_pb2_grpc.CacheServiceServicer):
             max_age_us=a_max_age(request),
             force=request.force,
         )
-        found = await self._database.read_async(lambda tx: lease.peek(tx, wanted))
+        found = await self._database.read_async(lambda tx: lease.peek(tx, wanted, self._leases))
         if found is None:
-            reserve = partial(lease.reserve, principal=who, wanted=wanted, length_us=self._lease_us)
+            reserve = partial(lease.reserve, principal=who, wanted=wanted, seen=self._leases)
             found = await self._database.write_async(reserve)
         return self._reserved(found)
 
@@ -87,7 +87,7 @@ class CacheService(cache_pb2_grpc.CacheServiceServicer):
         if found.entry is not None:
             return pb.ReserveCacheEntryResponse(entry=self._a_hit(found.entry))
         if found.granted is not None:
-            renew_every_us = int(self._lease_us / HEARTBEATS)
+            renew_every_us = int(self._leases.length_us / HEARTBEATS)
             return pb.ReserveCacheEntryResponse(granted=lease_to_wire(found.granted), renew_every_us=renew_every_us)
         assert found.busy is not None
         return pb.ReserveCacheEntryResponse(busy=lease_to_wire(found.busy))
@@ -96,7 +96,7 @@ class CacheService(cache_pb2_grpc.CacheServiceServicer):
         ids = lease_ids("tokens", request.tokens)
         if not ids:
             return pb.RenewCacheLeasesResponse()
-        kept = await self._database.write_async(lambda tx: lease.renew(tx, ids, self._lease_us))
+        kept = await self._database.write_async(lambda tx: lease.renew(tx, ids, self._leases.length_us))
         lost = [position for position, id_ in enumerate(ids) if id_ not in kept]
         return pb.RenewCacheLeasesResponse(lost_positions=lost)
 
@@ -166,7 +166,7 @@ class CacheService(cache_pb2_grpc.CacheServiceServicer):
         self, request: pb.ExplainCacheEntryRequest, context: Any
     ) -> pb.ExplainCacheEntryResponse:
         key, process, max_age_us = a_key(request), a_process("process", request.process), a_max_age(request)
-        found = await self._database.read_async(lambda tx: explain.explain(tx, key, process, max_age_us))
+        found = await self._database.read_async(lambda tx: explain.explain(tx, key, process, max_age_us, self._leases))
         return explanation_to_wire(found)
 
     async def GetCacheStatistics(

@@ -1,5 +1,6 @@
 """ExperimentService."""
 
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import Row
@@ -12,11 +13,14 @@ from xpstore_server.core.errors import InvalidArgument
 from xpstore_server.rpc.fields import a_name, a_uuid, masked
 from xpstore_server.rpc.paging import Pager
 from xpstore_server.store.database import Database
+from xpstore_server.store.purge import unlink
+from xpstore_server.store.tables import model
 
 
 class ExperimentService(experiment_pb2_grpc.ExperimentServiceServicer):
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, tidy: Callable[[], None]) -> None:
         self._database = database
+        self._tidy = tidy
 
     async def CreateExperiment(self, request: pb.CreateExperimentRequest, context: Any) -> pb.CreateExperimentResponse:
         who = principal()
@@ -65,6 +69,9 @@ class ExperimentService(experiment_pb2_grpc.ExperimentServiceServicer):
     async def DeleteExperiment(self, request: pb.DeleteExperimentRequest, context: Any) -> pb.DeleteExperimentResponse:
         id_ = a_uuid("experiment_id", request.experiment_id)
         deleted = await self._database.write_async(lambda tx: experiment.delete(tx, id_))
+        if deleted:
+            await self._database.call_async(unlink, self._database, model.c.experiment_id == id_)
+            self._tidy()
         return pb.DeleteExperimentResponse(deleted=deleted)
 
 

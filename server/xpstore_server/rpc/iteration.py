@@ -10,6 +10,7 @@ from xpstore_server.core import iteration
 from xpstore_server.core.errors import InvalidArgument
 from xpstore_server.rpc.fields import a_step, a_uuid
 from xpstore_server.rpc.paging import Pager
+from xpstore_server.rpc.piecewise import removed
 from xpstore_server.store.database import Database
 
 
@@ -55,7 +56,7 @@ class IterationService(iteration_pb2_grpc.IterationServiceServicer):
 
     async def ClearIterations(self, request: pb.ClearIterationsRequest, context: Any) -> pb.ClearIterationsResponse:
         model_id = a_uuid("model_id", request.model_id)
-        count = await self._database.write_async(lambda tx: iteration.clear(tx, model_id))
+        count = await removed(self._database, lambda tx: iteration.clear_some(tx, model_id))
         return pb.ClearIterationsResponse(deleted_count=count)
 
 

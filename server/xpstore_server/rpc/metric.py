@@ -11,6 +11,7 @@ from xpstore_server.rpc.blocks import Compactor
 from xpstore_server.rpc.fields import a_name, a_uuid, if_set
 from xpstore_server.rpc.metric_wire import packed_buckets, packed_points, parts_of, summary_to_wire, to_wire
 from xpstore_server.rpc.paging import Pager
+from xpstore_server.rpc.piecewise import removed
 from xpstore_server.store.database import Database
 from xpstore_server.store.transaction import Transaction
 
@@ -106,7 +107,7 @@ class MetricService(metric_pb2_grpc.MetricServiceServicer):
 
     async def ClearMetrics(self, request: pb.ClearMetricsRequest, context: Any) -> pb.ClearMetricsResponse:
         model_id = a_uuid("model_id", request.model_id)
-        count = await self._database.write_async(lambda tx: metric.clear(tx, model_id))
+        count = await removed(self._database, lambda tx: metric.clear_some(tx, model_id))
         return pb.ClearMetricsResponse(deleted_count=count)
 
 

@@ -1,5 +1,7 @@
 """ModelService: models and modules."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Row
@@ -13,14 +15,18 @@ from xpstore_server.core.paging import Key
 from xpstore_server.core.search import query
 from xpstore_server.rpc.fields import a_json_object, a_name, a_step, a_text, a_uuid, if_set, masked
 from xpstore_server.rpc.paging import Pager
+from xpstore_server.rpc.piecewise import removed
 from xpstore_server.rpc.run import STATUS
+from xpstore_server.store import tables
 from xpstore_server.store.database import Database
+from xpstore_server.store.purge import unlink
 from xpstore_server.store.transaction import Transaction
 
 
 class ModelService(model_pb2_grpc.ModelServiceServicer):
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, tidy: Callable[[], None]) -> None:
         self._database = database
+        self._tidy = tidy
 
     async def CreateModel(self, request: pb.CreateModelRequest, context: Any) -> pb.CreateModelResponse:
         who = principal()
@@ -104,12 +110,15 @@ class ModelService(model_pb2_grpc.ModelServiceServicer):
         who = principal()
         id_ = a_uuid("model_id", request.model_id)
         to_step = a_step("step", request.step)
-        rewound = await self._database.write_async(lambda tx: model_step.rewind(tx, who, model_id=id_, step=to_step))
-        return pb.RewindModelResponse(
-            model=to_wire(rewound.model),
-            removed_points=rewound.removed_points,
-            removed_iterations=rewound.removed_iterations,
-        )
+        answer = pb.RewindModelResponse()
+        rewind = partial(model_step.rewind, principal=who, model_id=id_, step=to_step)
+        while not answer.HasField("model"):
+            rewound = await self._database.write_async(rewind)
+            answer.removed_points += rewound.removed_points
+            answer.removed_iterations += rewound.removed_iterations
+            if rewound.model is not None:
+                answer.model.CopyFrom(to_wire(rewound.model))
+        return answer
 
     async def UpdateModelTags(self, request: pb.UpdateModelTagsRequest, context: Any) -> pb.UpdateModelTagsResponse:
         who = principal()
@@ -125,6 +134,9 @@ class ModelService(model_pb2_grpc.ModelServiceServicer):
     async def DeleteModel(self, request: pb.DeleteModelRequest, context: Any) -> pb.DeleteModelResponse:
         id_ = a_uuid("model_id", request.model_id)
         deleted = await self._database.write_async(lambda tx: model.delete(tx, id_))
+        if deleted:
+            await self._database.call_async(unlink, self._database, tables.model.c.id == id_)
+            self._tidy()
         return pb.DeleteModelResponse(deleted=deleted)
 
     async def CreateModule(self, request: pb.CreateModuleRequest, context: Any) -> pb.CreateModuleResponse:
@@ -162,7 +174,7 @@ class ModelService(model_pb2_grpc.ModelServiceServicer):
 
     async def ClearModules(self, request: pb.ClearModulesRequest, context: Any) -> pb.ClearModulesResponse:
         owner = _owner(request)
-        count = await self._database.write_async(lambda tx: module.clear(tx, owner))
+        count = await removed(self._database, lambda tx: module.clear_some(tx, owner))
         return pb.ClearModulesResponse(deleted_count=count)
 
 

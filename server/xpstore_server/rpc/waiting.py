@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from xpstore_server.core import lease, project
-from xpstore_server.core.lease import Outcome, Waited
+from xpstore_server.core.lease import Outcome, Sightings, Waited
 from xpstore_server.store.database import Database
 from xpstore_server.store.transaction import Transaction
 
@@ -25,8 +25,9 @@ Told = asyncio.Future[Outcome | None]
 class WaitingRoom:
     """Those who wait on this replica: by lease, each with the leases that it holds meanwhile."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, seen: Sightings) -> None:
         self._database = database
+        self._seen = seen
         self._waiting: dict[Waited, dict[Told, frozenset[str]]] = {}
         self._ended: set[str] = set()
         self._wake = asyncio.Event()
@@ -80,7 +81,7 @@ class WaitingRoom:
     async def _look(self, waited: Waited) -> Outcome:
         def unit(tx: Transaction) -> Outcome:
             project.get(tx, project_uid=waited.key.project_uid)
-            return lease.outcomes(tx, [waited])[waited]
+            return lease.outcomes(tx, [waited], self._seen)[waited]
 
         return await self._database.read_async(unit)
 
@@ -124,7 +125,7 @@ class WaitingRoom:
             return
         holders = any(held for waited in some for held in self._waiting.get(waited, {}).values())
         try:
-            outcomes = await self._database.read_async(partial(lease.outcomes, waited=some))
+            outcomes = await self._database.read_async(partial(lease.outcomes, waited=some, seen=self._seen))
             waits = await self._database.read_async(lease.waits) if holders else {}
         except Exception as error:
             log.warning("leases were not looked at, and are again soon: %s", error)

@@ -4,22 +4,24 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Table, and_, exists, func, or_, select
 
+from xpstore_server.store.limbo import LIMBO
 from xpstore_server.store.purge import due_projects, due_versions, is_purged
-from xpstore_server.store.sweep import Grace, Swept, is_trash
+from xpstore_server.store.sweep import Ends, Swept, is_trash
 from xpstore_server.store.tables import artifact_pack, artifact_version, pack, pack_pending, project
 from xpstore_server.store.transaction import Transaction
 
 version = artifact_version
 
 
-def preview(tx: Transaction, now_us: int, grace: Grace) -> Swept:
+def preview(tx: Transaction, ends: Ends) -> Swept:
     """Counts what is due; as freed also what would become trash, and go a while later."""
-    is_due = or_(due_versions(now_us, grace), is_purged(version))
-    versions = select(func.count()).select_from(version).where(is_due, ~_in_dying_project(now_us, grace))
-    projects = select(func.count()).select_from(project).where(or_(due_projects(now_us, grace), is_purged(project)))
-    is_old = pack.c.touched_at_us <= now_us - grace.condemn_us
-    condemned = _sum(tx, pack, [is_old, ~has_edge(~dying_versions(now_us, grace))])
-    given_up = and_(pack_pending.c.state == "writing", pack_pending.c.created_at_us <= now_us - grace.abandon_us)
+    is_due = or_(due_versions(ends), is_purged(version))
+    versions = select(func.count()).select_from(version).where(is_due, ~_in_dying_project(ends))
+    is_dying = or_(due_projects(ends), is_purged(project))
+    projects = select(func.count()).select_from(project).where(is_dying, project.c.uid != LIMBO)
+    is_old = pack.c.touched_at_us <= ends.condemn_us
+    condemned = _sum(tx, pack, [is_old, ~has_edge(~dying_versions(ends))])
+    given_up = and_(pack_pending.c.state == "writing", pack_pending.c.created_at_us <= ends.abandon_us)
     trash = _sum(tx, pack_pending, [or_(is_trash, given_up)])
     return Swept(
         purged_versions=tx.execute(versions).scalar_one(),
@@ -30,10 +32,10 @@ def preview(tx: Transaction, now_us: int, grace: Grace) -> Swept:
     )
 
 
-def dying_versions(now_us: int, grace: Grace) -> ColumnElement[bool]:
+def dying_versions(ends: Ends) -> ColumnElement[bool]:
     """Which versions would be gone."""
-    is_abandoned = and_(version.c.state == "committing", version.c.created_at_us <= now_us - grace.abandon_us)
-    return or_(due_versions(now_us, grace), is_purged(version), is_abandoned, _in_dying_project(now_us, grace))
+    is_abandoned = and_(version.c.state == "committing", version.c.created_at_us <= ends.abandon_us)
+    return or_(due_versions(ends), is_purged(version), is_abandoned, _in_dying_project(ends))
 
 
 def has_edge(of: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -42,8 +44,8 @@ def has_edge(of: ColumnElement[bool]) -> ColumnElement[bool]:
     return exists(edges.where(artifact_pack.c.pack_id == pack.c.id, of).correlate(pack))
 
 
-def _in_dying_project(now_us: int, grace: Grace) -> ColumnElement[bool]:
-    is_dying = or_(due_projects(now_us, grace), is_purged(project))
+def _in_dying_project(ends: Ends) -> ColumnElement[bool]:
+    is_dying = or_(due_projects(ends), is_purged(project))
     return exists().where(project.c.uid == version.c.project_uid, is_dying)
 
 

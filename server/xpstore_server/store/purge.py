@@ -4,32 +4,84 @@ First a mark, in the statement that decides: what has it cannot be undeleted. Th
 transactions as it takes; whoever comes after a crash goes on.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 
-from sqlalchemy import ColumnElement, Table, delete, exists, select, tuple_, update
+from sqlalchemy import ColumnElement, Select, Table, delete, exists, select, tuple_, update
 
 from xpstore_server.store.database import Database
-from xpstore_server.store.sweep import Grace, IsStopped, Swept, suspect
-from xpstore_server.store.tables import artifact_pack, artifact_version, metadata, project
+from xpstore_server.store.limbo import LIMBO
+from xpstore_server.store.sweep import Ends, IsStopped, Swept, suspect
+from xpstore_server.store.tables import (
+    artifact_link,
+    artifact_pack,
+    artifact_version,
+    experiment,
+    metadata,
+    model,
+    project,
+)
 from xpstore_server.store.transaction import Transaction
 
-# Rows in one transaction: SQLite's writer is held for a few tens of milliseconds.
+# The most rows in one transaction, and how many it begins with: a row may weigh a megabyte.
 BATCH = 2_000
-# Versions go by fewer: with each go its links and lineage, and a manifest of up to 1 MiB.
-BATCH_VERSIONS = 100
+FIRST_BATCH = 50
+# For so long SQLite's writer is held: others wait for it.
+BATCH_SECONDS = 0.05
+# Models whose rows are looked for at once.
+BATCH_MODELS = 500
 
 version = artifact_version
 
 
-def purge(database: Database, grace: Grace, swept: Swept, is_stopped: IsStopped = lambda: False) -> None:
+class Pace:
+    """How many rows go in a transaction: twice as many when they went fast, half as many when they did not."""
+
+    def __init__(self) -> None:
+        self._rows = min(FIRST_BATCH, BATCH)
+
+    def take(self, tx: Transaction, delete_some: Callable[[Transaction, int], int]) -> int:
+        """Deletes some rows; returns how many."""
+        started = time.monotonic()
+        count = delete_some(tx, self._rows)
+        seconds = time.monotonic() - started
+        if seconds > BATCH_SECONDS:
+            self._rows = max(self._rows // 2, 1)
+        elif count >= self._rows and seconds < BATCH_SECONDS / 2:
+            self._rows = min(self._rows * 2, BATCH)
+        return count
+
+
+def purge(database: Database, ends: Ends, swept: Swept, is_stopped: IsStopped = lambda: False) -> None:
     """Purges versions and projects. Any number may run at the same time."""
-    database.write(lambda tx: _mark_projects(tx, grace))
-    for uid in database.read(lambda tx: tx.execute(select(project.c.uid).where(is_purged(project))).scalars().all()):
+    database.write(lambda tx: _mark_projects(tx, ends))
+    gone = select(project.c.uid).where(is_purged(project), project.c.uid != LIMBO)
+    for uid in database.read(lambda tx: tx.execute(gone).scalars().all()):
         swept.purged_projects += _purge_project(database, uid, is_stopped)
-    _repeat(database, lambda tx: _mark_versions(tx, grace), is_stopped)
+    _repeat(database, lambda tx: _mark_versions(tx, ends), is_stopped)
     _repeat(database, _let_go, is_stopped)
-    swept.purged_versions += _repeat(database, _delete_versions, is_stopped)
+    swept.purged_versions += _repeat_paced(database, _delete_versions, is_stopped)
+
+
+def purge_limbo(database: Database, is_stopped: IsStopped = lambda: False) -> None:
+    """Removes the rows of experiments and models that were deleted. Any number may run at the same time."""
+    _purge_models(database, model.c.experiment_id == LIMBO, is_stopped)
+    left = select(experiment.c.id).where(experiment.c.project_uid == LIMBO, experiment.c.id != LIMBO)
+    for id_ in database.read(lambda tx: tx.execute(left).scalars().all()):
+        _purge_models(database, model.c.experiment_id == id_, is_stopped)
+        if is_stopped():
+            return
+        gone = delete(experiment).where(experiment.c.id == id_)
+        database.write(lambda tx, gone=gone: tx.execute(gone).rowcount)  # type: ignore[misc]
+
+
+def unlink(database: Database, which: ColumnElement[bool]) -> None:
+    """Unlinks the artifacts of models, which are hidden: of what hangs on these, artifacts alone can still show it."""
+    links = select(artifact_link.c.id).join(model, model.c.id == artifact_link.c.model_id).where(which).limit(BATCH)
+    while ids := database.read(lambda tx: tx.execute(links).scalars().all()):
+        gone = delete(artifact_link).where(artifact_link.c.id.in_(ids))
+        database.write(lambda tx, gone=gone: tx.execute(gone).rowcount)  # type: ignore[misc]
 
 
 def is_purged(table: Table) -> ColumnElement[bool]:
@@ -37,28 +89,26 @@ def is_purged(table: Table) -> ColumnElement[bool]:
     return table.c.deleted_at_us.is_not(None) & table.c.purged_at_us.is_not(None)
 
 
-def due_projects(now_us: int, grace: Grace) -> ColumnElement[bool]:
+def due_projects(ends: Ends) -> ColumnElement[bool]:
     """Projects whose undo window is over."""
-    return project.c.deleted_at_us <= now_us - grace.undo_us
+    return (project.c.deleted_at_us <= ends.undo_us) & (project.c.uid != LIMBO)
 
 
-def due_versions(now_us: int, grace: Grace) -> ColumnElement[bool]:
+def due_versions(ends: Ends) -> ColumnElement[bool]:
     """Versions whose undo window is over."""
-    return (version.c.deleted_at_us <= now_us - grace.undo_us) & (version.c.state == "deleted")
+    return (version.c.deleted_at_us <= ends.undo_us) & (version.c.state == "deleted")
 
 
-def _mark_projects(tx: Transaction, grace: Grace) -> int:
-    now = tx.now_us()
-    is_due = (due_projects(now, grace), project.c.purged_at_us.is_(None))
-    return tx.execute(update(project).where(*is_due).values(purged_at_us=now)).rowcount
+def _mark_projects(tx: Transaction, ends: Ends) -> int:
+    is_due = (due_projects(ends), project.c.purged_at_us.is_(None))
+    return tx.execute(update(project).where(*is_due).values(purged_at_us=tx.now_us())).rowcount
 
 
-def _mark_versions(tx: Transaction, grace: Grace) -> int:
-    now = tx.now_us()
-    is_due = (due_versions(now, grace), version.c.purged_at_us.is_(None))
+def _mark_versions(tx: Transaction, ends: Ends) -> int:
+    is_due = (due_versions(ends), version.c.purged_at_us.is_(None))
     some = select(version.c.id).where(*is_due).limit(BATCH)
     # The conditions again: an undelete may come between the look and the lock, and PostgreSQL checks them anew.
-    marked = update(version).where(version.c.id.in_(some), *is_due).values(purged_at_us=now)
+    marked = update(version).where(version.c.id.in_(some), *is_due).values(purged_at_us=tx.now_us())
     return tx.execute(marked).rowcount
 
 
@@ -74,26 +124,52 @@ def _let_go(tx: Transaction) -> int:
     return len(edges)
 
 
-def _delete_versions(tx: Transaction) -> int:
+def _delete_versions(tx: Transaction, limit: int) -> int:
     has_edges = exists().where(artifact_pack.c.version_id == version.c.id)
-    some = select(version.c.id).where(is_purged(version), ~has_edges).limit(BATCH_VERSIONS)
+    some = select(version.c.id).where(is_purged(version), ~has_edges).limit(limit)
     return tx.execute(delete(version).where(version.c.id.in_(some))).rowcount
 
 
 def _purge_project(database: Database, uid: str, is_stopped: IsStopped) -> int:
     """Deletes a project's rows, those first that point to others. Its packs have no edges then, and are condemned."""
+    _purge_models(database, model.c.project_uid == uid, is_stopped)
     for table in _tables_below_project():
-        _repeat(database, partial(_delete_some, table, uid), is_stopped)
+        _repeat_paced(database, partial(_delete_some, table, _belongs_to(table, uid)), is_stopped)
     if is_stopped():
         return 0
     return database.write(lambda tx: tx.execute(delete(project).where(project.c.uid == uid)).rowcount)
 
 
-def _delete_some(table: Table, uid: str, tx: Transaction) -> int:
+def _purge_models(database: Database, which: ColumnElement[bool], is_stopped: IsStopped) -> None:
+    """Deletes models with all their rows, some models after the other: nothing is looked for among those of all."""
+    some = select(model.c.id).where(which).limit(BATCH_MODELS)
+    pace = Pace()
+    while not is_stopped() and (ids := database.read(lambda tx: tx.execute(some).scalars().all())):
+        delete_some = partial(_delete_of_models, ids)
+        while not is_stopped() and database.write(lambda tx: pace.take(tx, delete_some)):  # noqa: B023
+            pass
+
+
+def _delete_of_models(ids: Sequence[str], tx: Transaction, limit: int) -> int:
+    """Deletes some rows of models, and the models when they have none; returns how many."""
+    count = 0
+    for table in _tables_of_models():
+        count += _delete_some(table, table.c.model_id.in_(ids), tx, limit - count)
+        if count >= limit:
+            return count
+    return count + _delete_some(model, model.c.id.in_(ids), tx, limit - count)
+
+
+def _delete_some(table: Table, which: ColumnElement[bool], tx: Transaction, limit: int) -> int:
     keys = list(table.primary_key.columns)
-    some = select(*keys).where(_belongs_to(table, uid)).limit(BATCH_VERSIONS if table is version else BATCH)
+    some: Select[tuple[object, ...]] = select(*keys).where(which).limit(limit)
     key = keys[0] if len(keys) == 1 else tuple_(*keys)
     return tx.execute(delete(table).where(key.in_(some))).rowcount
+
+
+@cache
+def _tables_of_models() -> Sequence[Table]:
+    return [table for table in reversed(metadata.sorted_tables) if "model_id" in table.c]
 
 
 @cache
@@ -126,3 +202,8 @@ def _repeat(database: Database, unit: Callable[[Transaction], int], is_stopped: 
     while not is_stopped() and (count := database.write(unit)):
         total += count
     return total
+
+
+def _repeat_paced(database: Database, delete_some: Callable[[Transaction, int], int], is_stopped: IsStopped) -> int:
+    pace = Pace()
+    return _repeat(database, lambda tx: pace.take(tx, delete_some), is_stopped)

@@ -4,6 +4,7 @@ An edge (`artifact_pack`) is inserted under a foreign key to `pack`, and a pack 
 the two fails, so a version never points to bytes that are going.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +14,7 @@ from sqlalchemy import ColumnElement, Row, delete, exists, func, select, update
 
 from xpstore_server.store.blobs.store import BlobStore
 from xpstore_server.store.database import Database
+from xpstore_server.store.errors import BlobHeld
 from xpstore_server.store.packs import pack_key
 from xpstore_server.store.tables import artifact_pack, artifact_version, chunk, pack, pack_pending, upload
 from xpstore_server.store.transaction import Transaction
@@ -24,8 +26,34 @@ BATCH_CHUNKS = 20_000
 # A version of a terabyte has 100,000 edges, which go with it.
 BATCH_VERSIONS = 10
 
+# In one turn: a bucket that holds everything would be asked about everything every hour.
+MOST_HELD = 1_000
+
+log = logging.getLogger("xpstore")
+
 is_trash = pack_pending.c.state == "trash"
 IsStopped = Callable[[], bool]
+
+
+# For how long a clock must have gone as ours does before a longer grace counts as over by it.
+AGREED_US = 300 * 1_000_000
+NEVER, ALWAYS = -1, 1 << 62
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """What has been left alone since before these times may go, in microseconds of the database's clock."""
+
+    now_us: int
+    condemn_us: int
+    remove_us: int
+    abandon_us: int
+    undo_us: int
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether there is no grace of which nobody knows if it is over."""
+        return NEVER not in (self.condemn_us, self.remove_us, self.abandon_us, self.undo_us)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +65,23 @@ class Grace:
     remove_us: int = HOUR_US  # since it was condemned: readers that resolved it before finish
     abandon_us: int = HOUR_US  # since a pack or a version was begun and not finished
     undo_us: int = 7 * 24 * HOUR_US  # since a version or project was deleted
+
+    def ends(self, now_us: int, agreed_us: int = AGREED_US) -> Ends:
+        """Where graces end now.
+
+        Nothing in a turn asks for the time again: the clock may jump in the middle.
+
+        Args:
+            agreed_us: for how long the database's clock has gone as our own. A jump of a minute ends no grace.
+        """
+
+        def end(grace_us: int) -> int:
+            if not grace_us:
+                return ALWAYS
+            return now_us - grace_us if agreed_us >= min(grace_us, AGREED_US) else NEVER
+
+        graces = (self.condemn_us, self.remove_us, self.abandon_us, self.undo_us)
+        return Ends(now_us if agreed_us >= AGREED_US else NEVER, *map(end, graces))
 
 
 NO_GRACE = Grace(0, 0, 0, 0)
@@ -53,33 +98,53 @@ class Swept:
     written_bytes: int = 0  # of packs that took over what was left of repacked ones
     removed_objects: int = 0
     freed_bytes: int = 0
+    held_objects: int = 0  # that should be gone, but their bucket holds them
+    held_bytes: int = 0
 
 
-def give_up(database: Database, grace: Grace) -> None:
+def give_up(database: Database, ends: Ends) -> None:
     """Lets go of what a crash left: packs half-written, versions half-committed, uploads expired."""
-    database.write(lambda tx: _give_up_packs(tx, grace))
-    while database.write(lambda tx: _give_up_versions(tx, grace)):
+    database.write(lambda tx: _give_up_packs(tx, ends))
+    while database.write(lambda tx: _give_up_versions(tx, ends)):
         pass
-    database.write(lambda tx: tx.execute(delete(upload).where(upload.c.expires_at_us <= tx.now_us())).rowcount)
+    database.write(lambda tx: tx.execute(delete(upload).where(upload.c.expires_at_us <= ends.now_us)).rowcount)
 
 
-def condemn(database: Database, grace: Grace, swept: Swept, is_stopped: IsStopped = lambda: False) -> None:
+def condemn(database: Database, ends: Ends, swept: Swept, is_stopped: IsStopped = lambda: False) -> None:
     """Turns packs without edges into trash. Any number may run at the same time."""
-    while not is_stopped() and (condemned := database.write(lambda tx: _condemn(tx, grace))):
+    while not is_stopped() and (condemned := database.write(lambda tx: _condemn(tx, ends))):
         swept.condemned_packs += condemned
 
 
 def remove_trash(
-    database: Database, blobs: BlobStore, grace: Grace, swept: Swept, is_stopped: IsStopped = lambda: False
+    database: Database, blobs: BlobStore, ends: Ends, swept: Swept, is_stopped: IsStopped = lambda: False
 ) -> None:
-    """Removes the objects of trash that is old enough."""
-    while not is_stopped() and (trash := database.read(lambda tx: _trash(tx, grace))):
+    """Removes the objects of trash that is old enough. What the bucket holds is tried again another time."""
+    # Held trash is as young as this turn afterwards, and not met again in it.
+    until_us = min(ends.remove_us, database.read(lambda tx: tx.now_us()))
+    held: list[str] = []
+    while (
+        not is_stopped()
+        and swept.held_objects < MOST_HELD
+        and (trash := database.read(lambda tx: _trash(tx, until_us)))
+    ):
+        kept, removed = list[Row[Any]](), list[str]()
         for row in trash:
-            blobs.delete(pack_key(row.pool, row.id))
-        gone = set(database.write(partial(_forget, [row.id for row in trash])))
+            try:
+                blobs.delete(pack_key(row.pool, row.id))
+                removed.append(row.id)
+            except BlobHeld as error:
+                held.append(str(error))
+                kept.append(row)
+        database.write(partial(_postpone, [row.id for row in kept]))
+        swept.held_objects += len(kept)
+        swept.held_bytes += sum(row.size_bytes or 0 for row in kept)
+        gone = set(database.write(partial(_forget, removed)))
         # Another replica may have been at the same trash: each object counts once.
         swept.removed_objects += len(gone)
         swept.freed_bytes += sum(row.size_bytes for row in trash if row.id in gone)
+    if held:
+        log.warning("%d objects are held by their bucket and not freed, the first: %s", len(held), held[0])
 
 
 def suspect(tx: Transaction, pack_ids: Sequence[str]) -> None:
@@ -103,14 +168,14 @@ def turn_into_trash(tx: Transaction, packs: Sequence[Row[Any]]) -> None:
     tx.insert(pack_pending, *({**row, "state": "trash", "created_at_us": now} for row in rows))
 
 
-def unneeded(now_us: int, grace: Grace) -> list[ColumnElement[bool]]:
+def unneeded(ends: Ends) -> list[ColumnElement[bool]]:
     """Which packs may be condemned."""
     is_needed = exists().where(artifact_pack.c.pack_id == pack.c.id)
-    return [pack.c.touched_at_us <= now_us - grace.condemn_us, ~is_needed]
+    return [pack.c.touched_at_us <= ends.condemn_us, ~is_needed]
 
 
-def _condemn(tx: Transaction, grace: Grace) -> int:
-    which = unneeded(tx.now_us(), grace)
+def _condemn(tx: Transaction, ends: Ends) -> int:
+    which = unneeded(ends)
     locked = few_chunks(tx, lock_packs(tx, which, BATCH), BATCH_CHUNKS)
     # An edge may have come between the look and the lock; none can come now. So look again.
     again = select(pack).where(pack.c.id.in_([row.id for row in locked]), *which)
@@ -135,24 +200,27 @@ def few_chunks(tx: Transaction, packs: Sequence[Row[Any]], limit: int) -> Sequen
     return packs
 
 
-def _give_up_packs(tx: Transaction, grace: Grace) -> None:
-    now = tx.now_us()
-    writing = (pack_pending.c.state == "writing", pack_pending.c.created_at_us <= now - grace.abandon_us)
-    tx.execute(update(pack_pending).where(*writing).values(state="trash", created_at_us=now))
+def _give_up_packs(tx: Transaction, ends: Ends) -> None:
+    writing = (pack_pending.c.state == "writing", pack_pending.c.created_at_us <= ends.abandon_us)
+    tx.execute(update(pack_pending).where(*writing).values(state="trash", created_at_us=tx.now_us()))
 
 
-def _give_up_versions(tx: Transaction, grace: Grace) -> int:
-    begun = tx.now_us() - grace.abandon_us
-    left = (artifact_version.c.state == "committing", artifact_version.c.created_at_us <= begun)
+def _give_up_versions(tx: Transaction, ends: Ends) -> int:
+    left = (artifact_version.c.state == "committing", artifact_version.c.created_at_us <= ends.abandon_us)
     ids = tx.execute(select(artifact_version.c.id).where(*left).limit(BATCH_VERSIONS)).scalars().all()
     tx.execute(delete(artifact_version).where(artifact_version.c.id.in_(ids), *left))
     return len(ids)
 
 
-def _trash(tx: Transaction, grace: Grace) -> Sequence[Row[Any]]:
-    old = pack_pending.c.created_at_us <= tx.now_us() - grace.remove_us
+def _trash(tx: Transaction, until_us: int) -> Sequence[Row[Any]]:
+    old = pack_pending.c.created_at_us <= until_us
     query = select(pack_pending).where(is_trash, old)
     return tx.execute(query.order_by(pack_pending.c.created_at_us).limit(BATCH)).all()
+
+
+def _postpone(ids: list[str], tx: Transaction) -> int:
+    later = update(pack_pending).where(pack_pending.c.id.in_(ids)).values(created_at_us=tx.now_us())
+    return tx.execute(later).rowcount if ids else 0
 
 
 def _forget(ids: list[str], tx: Transaction) -> Sequence[str]:

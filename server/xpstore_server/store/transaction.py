@@ -12,11 +12,10 @@ from typing import Any, TypeVar, cast
 from sqlalchemy import Connection, CursorResult, Executable, Insert, Table, text
 from sqlalchemy.dialects import postgresql, sqlite
 
-from xpstore_server.store.clock import Clock
+from xpstore_server.store.clock import Clock, clock_of
 
 T = TypeVar("T")
 
-_clock = Clock()
 _NOW = text("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
 
 
@@ -26,6 +25,10 @@ class Transaction:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self.is_sqlite = connection.dialect.name == "sqlite"
+
+    @property
+    def clock(self) -> Clock:
+        return clock_of(self._connection.dialect)
 
     def execute(
         self, statement: Executable, values: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
@@ -39,8 +42,12 @@ class Transaction:
     def now_us(self) -> int:
         """The database's clock, so that replicas agree. SQLite has one server: its own clock will do."""
         if self.is_sqlite:
-            return _clock.now_us()
-        return int(self._connection.execute(_NOW).scalar_one())
+            return self.clock.now_us()
+        return self.clock.settle(int(self._connection.execute(_NOW).scalar_one()))
+
+    def settled(self, now_us: int) -> int:
+        """What `NowUs` said in a statement, unless the database's clock has jumped."""
+        return now_us if self.is_sqlite else self.clock.settle(now_us)
 
     def insert(self, table: Table, *rows: dict[str, Any]) -> None:
         """Inserts rows; a key that is taken raises IntegrityError."""

@@ -1,5 +1,6 @@
 """Deletion frees bytes: purge, sweep and repack, in this order, by the janitor of each server and by hand."""
 
+import logging
 from functools import partial
 
 from xpstore_server.core import cache, lease, verification
@@ -8,11 +9,14 @@ from xpstore_server.core.garbage.repack import Repack
 from xpstore_server.store.blobs.store import BlobStore
 from xpstore_server.store.chunks import ChunkStore
 from xpstore_server.store.database import Database
+from xpstore_server.store.errors import StoreFull
 from xpstore_server.store.preview import dying_versions, has_edge, preview
-from xpstore_server.store.purge import purge
+from xpstore_server.store.purge import purge, purge_limbo
 from xpstore_server.store.repack_candidates import Candidates
 from xpstore_server.store.rewrite import Rewriter
-from xpstore_server.store.sweep import Grace, IsStopped, Swept, condemn, give_up, remove_trash
+from xpstore_server.store.sweep import Ends, Grace, IsStopped, Swept, condemn, give_up, remove_trash
+
+log = logging.getLogger("xpstore")
 
 
 class GarbageCollector:
@@ -24,30 +28,52 @@ class GarbageCollector:
         self._needs = needs
         self._rewriter = Rewriter(database, chunks, blobs)
 
-    def collect(self, grace: Grace, *, repack_all: bool = False, is_stopped: IsStopped = lambda: False) -> Swept:
-        """Does all there is to do, or what can be done until it is stopped."""
-        swept = Swept()
-        purge(self._database, grace, swept, is_stopped)
-        give_up(self._database, grace)
-        self._forget(grace, is_stopped)
-        condemn(self._database, grace, swept, is_stopped)
-        now = self._database.read(lambda tx: tx.now_us())
-        candidates = Candidates(now - grace.condemn_us, repack_all)
-        Repack(self._database, self._needs, self._rewriter, candidates, swept, is_stopped=is_stopped).run()
-        remove_trash(self._database, self._blobs, grace, swept, is_stopped)
+    def collect(self, grace: Grace | Ends, *, repack_all: bool = False, is_stopped: IsStopped = lambda: False) -> Swept:
+        """Does all there is to do, or what can be done until it is stopped. A grace ends by the database's clock."""
+        swept, ends = Swept(), self._ends(grace)
+        self.tidy(is_stopped)
+        purge(self._database, ends, swept, is_stopped)
+        give_up(self._database, ends)
+        self._forget(ends, is_stopped)
+        condemn(self._database, ends, swept, is_stopped)
+        is_short, removed = True, -1
+        while is_short and swept.removed_objects > removed:
+            removed = swept.removed_objects
+            is_short = not self._repack(ends, swept, repack_all, is_stopped)
+            remove_trash(self._database, self._blobs, ends, swept, is_stopped)
         return swept
 
-    def _forget(self, grace: Grace, is_stopped: IsStopped) -> None:
+    def _repack(self, ends: Ends, swept: Swept, repack_all: bool, is_stopped: IsStopped) -> bool:
+        """Writes packs again; False if the disk has no room for more of them before others are removed."""
+        candidates = Candidates(ends.condemn_us, repack_all)
+        try:
+            Repack(self._database, self._needs, self._rewriter, candidates, swept, is_stopped=is_stopped).run()
+        except StoreFull as error:
+            log.warning("packs are not written again: %s", error)
+            return False
+        return True
+
+    def tidy(self, is_stopped: IsStopped = lambda: False) -> None:
+        """Removes the rows of experiments and models that were deleted. No time decides about these."""
+        purge_limbo(self._database, is_stopped)
+
+    def _ends(self, grace: Grace | Ends) -> Ends:
+        return grace if isinstance(grace, Ends) else grace.ends(self._database.read(lambda tx: tx.now_us()))
+
+    def _forget(self, ends: Ends, is_stopped: IsStopped) -> None:
         """Removes old leases and verifications of the cache, and entries past their time by the undo window."""
-        for some in (lease.forget, verification.forget, partial(cache.forget, kept_us=grace.undo_us)):
+        leases, reports = partial(lease.forget, now_us=ends.now_us), partial(verification.forget, now_us=ends.now_us)
+        # An entry may be past its time in a minute from now: no undo window does not make it go before.
+        entries = partial(cache.forget, end_us=min(ends.undo_us, ends.now_us))
+        for some in (leases, reports, entries):
             while not is_stopped() and self._database.write(some):
                 pass
 
-    def preview(self, grace: Grace, *, repack_all: bool = False) -> Swept:
+    def preview(self, grace: Grace | Ends, *, repack_all: bool = False) -> Swept:
         """What `collect` would do, with all that goes later because of it counted as freed. Changes nothing."""
-        now = self._database.read(lambda tx: tx.now_us())
-        swept = self._database.read(lambda tx: preview(tx, now, grace))
-        dying = dying_versions(now, grace)
-        candidates = Candidates(now - grace.condemn_us, repack_all, suspects=has_edge(dying), only=has_edge(~dying))
+        ends = self._ends(grace)
+        swept = self._database.read(lambda tx: preview(tx, ends))
+        dying = dying_versions(ends)
+        candidates = Candidates(ends.condemn_us, repack_all, suspects=has_edge(dying), only=has_edge(~dying))
         Repack(self._database, self._needs, None, candidates, swept, without=dying).run()
         return swept

@@ -11,8 +11,11 @@ from xpstore_server.core.paging import BATCH, Key, Page, weigh
 from xpstore_server.core.search.criteria import Criteria, ValueSource
 from xpstore_server.core.search.filter import Condition, OrderKey, parse_filter, parse_order
 from xpstore_server.store import tables
+from xpstore_server.store.limbo import LIMBO
 from xpstore_server.store.transaction import Transaction
 
+# Experiments that were deleted and whose models are still there: mostly none.
+_HIDDEN = select(tables.experiment.c.id).where(tables.experiment.c.project_uid == LIMBO)
 _TIE = (tables.model.c.created_at_us, tables.model.c.id)  # oldest first
 FEW = 1_000  # models of an experiment that are looked at one by one: indexes of values are of whole projects
 _ALL_AT_ONCE = -1  # in place of the number of a range
@@ -153,7 +156,7 @@ class _Walk:
 
     def _where(self, criteria: Criteria) -> tuple[ColumnElement[bool], ...]:
         query, model = self._query, tables.model
-        scope = model.c.project_uid == self._project_uid
+        scope: ColumnElement[bool] = (model.c.project_uid == self._project_uid) & model.c.experiment_id.not_in(_HIDDEN)
         if query.experiment_id is not None:
             scope = model.c.experiment_id == query.experiment_id
         return (scope,) if query.condition is None else (scope, criteria.holds(query.condition))

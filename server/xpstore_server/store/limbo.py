@@ -1,0 +1,76 @@
+"""Limbo: where experiments and models are until their rows are purged, a few at a time.
+
+It is a project that nobody sees, with one experiment. A delete moves one row there: it is gone for every caller at once
+and its name is free, however much hangs on it. Its `updated_at_us` says how late it was when a server looked last.
+"""
+
+import logging
+from typing import Any
+
+from sqlalchemy import BigInteger, select, update
+from sqlalchemy.ext.compiler import compiles
+
+from xpstore_server.store.clock import SECOND_US, NowUs
+from xpstore_server.store.database import Database
+from xpstore_server.store.ids import NIL
+from xpstore_server.store.tables import experiment, project
+from xpstore_server.store.transaction import Transaction
+
+log = logging.getLogger("xpstore")
+
+LIMBO = NIL  # its uid, and the id of its experiment
+_SEEN = select(project.c.updated_at_us).where(project.c.uid == LIMBO)
+
+# Servers look every minute: by more the clock of PostgreSQL's host is not believed to be ahead, if one has looked.
+AHEAD_US = 120 * SECOND_US
+
+
+class SaneNowUs(NowUs):
+    """`NowUs` where nobody can settle it afterwards, as in a condition: not much later than a server has seen it."""
+
+    type = BigInteger()
+    inherit_cache = True
+
+
+@compiles(SaneNowUs, "postgresql")
+def _postgresql(_element: SaneNowUs, compiler: Any, **options: Any) -> str:
+    now = compiler.process(NowUs(), **options)
+    seen = f"(SELECT NULLIF(updated_at_us, 0) + {AHEAD_US} FROM project WHERE uid = '{LIMBO}')"
+    return f"LEAST({now}, {seen})"  # of a number and NULL it is the number
+
+
+def make(tx: Transaction) -> None:
+    """Makes sure that it is there."""
+    if tx.execute(_SEEN).first() is not None:
+        return
+    stamps = {"created_at_us": 0, "created_by": "", "updated_at_us": 0, "updated_by": "", "revision": 1}
+    hidden = {"deleted_at_us": 0, "purged_at_us": 0}
+    row = {"uid": LIMBO, "id": "", "name": "", "description": "", "creation_id": LIMBO, **hidden, **stamps}
+    tx.insert_ignore(project, row)
+    tx.insert_ignore(experiment, {"id": LIMBO, "project_uid": LIMBO, "name": LIMBO, **stamps})
+
+
+def see(tx: Transaction, now_us: int) -> None:
+    """Notes how late it is."""
+    make(tx)
+    tx.execute(update(project).where(project.c.uid == LIMBO).values(updated_at_us=now_us))
+
+
+def seen_us(tx: Transaction) -> int | None:
+    """How late it was when a server looked last at a clock that it believed; None if none did."""
+    return tx.execute(_SEEN).scalar() or None
+
+
+def resume(database: Database) -> None:
+    """Lets the clock of this process go on from where servers have seen it: rows stay in order over a restart."""
+
+    def unit(tx: Transaction) -> int:
+        ahead = (seen_us(tx) or 0) - tx.now_us()
+        if ahead > 0:
+            tx.clock.not_before(tx.now_us() + ahead)
+        return ahead
+
+    ahead_us = database.read(unit)
+    if ahead_us > 60 * SECOND_US:
+        behind = f"{ahead_us // SECOND_US:,} s behind what it was when a server looked last"
+        log.warning("the database's clock is %s: new rows are stamped from there on, until it has caught up", behind)
