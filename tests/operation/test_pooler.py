@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
 import xpstore
-from support.pooler import PgBouncer
+from support.between.pooler import PgBouncer
 from support.services import Postgres, Server
 from xpstore._session import current
 from xpstore.artifact import DirectoryArtifact

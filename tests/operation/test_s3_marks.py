@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from s3_server import SeaweedFS
-from support.lying_s3 import HTML, LyingS3, Said, changed, refusal, said, when
+from support.between.lying_s3 import HTML, LyingS3, Said, changed, refusal, said, when
 from xpstore_server.store.blobs import minio
 from xpstore_server.store.blobs.minio import MinioBlobs
 from xpstore_server.store.errors import BlobMissing, StoreUnavailable

@@ -10,8 +10,8 @@ from urllib.parse import quote
 import pytest
 
 from s3_server import ACCESS_KEY, SECRET_KEY, SeaweedFS
+from support.between.lying_s3 import Asked, LyingS3, PassOn, Said, refusal, said
 from support.certificates import make_certificate
-from support.lying_s3 import Asked, LyingS3, PassOn, Said, refusal, said
 from xpstore_server.settings import load
 from xpstore_server.store.blobs.minio import MinioBlobs
 from xpstore_server.store.blobs.opened import open_blobs

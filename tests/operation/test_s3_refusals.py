@@ -9,7 +9,7 @@ import pytest
 import xpstore
 from s3_server import SECRET_KEY, SeaweedFS
 from support.backends import sqlite_url
-from support.lying_s3 import HTML, LyingS3, Said, refusal, said, when
+from support.between.lying_s3 import HTML, LyingS3, Said, refusal, said, when
 from support.services import Server
 from xpstore import errors
 from xpstore._session import current

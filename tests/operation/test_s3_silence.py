@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from s3_server import ACCESS_KEY, SECRET_KEY, SeaweedFS
-from support.relay import Relay
+from support.between.relay import Relay
 from xpstore_server.store.blobs.minio import MinioBlobs
 from xpstore_server.store.errors import StoreUnavailable
 

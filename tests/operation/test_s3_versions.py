@@ -15,7 +15,7 @@ from minio.versioningconfig import SUSPENDED, VersioningConfig
 
 from s3_server import SeaweedFS
 from support.backends import Backend, sqlite_url
-from support.lying_s3 import LyingS3, refusal, when
+from support.between.lying_s3 import LyingS3, refusal, when
 from support.stores import Store, check_exact, fresh
 from xpstore_server.store import bucket, tables
 from xpstore_server.store.blobs.minio import MinioBlobs

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.engine import make_url
 
 from s3_server import spawn
-from support.relay import Relay
+from support.between.relay import Relay
 from support.services import Postgres
 from xpstore_server.store import migrate
 from xpstore_server.store.database import Database

@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import insert, select, text, update
 from sqlalchemy.engine import make_url
 
-from support.relay import Relay
+from support.between.relay import Relay
 from support.services import Postgres, Server
 from xpstore.v1 import project_pb2 as pb
 from xpstore.v1.project_pb2_grpc import ProjectServiceStub

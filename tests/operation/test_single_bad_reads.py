@@ -10,7 +10,7 @@ import pytest
 import xpstore
 from s3_server import SeaweedFS
 from support.backends import Backend, sqlite_url
-from support.lying_s3 import HTML, Asked, LyingS3, PassOn, Said, changed, flipped, refusal, said, when
+from support.between.lying_s3 import HTML, Asked, LyingS3, PassOn, Said, changed, flipped, refusal, said, when
 from support.raw import digest_of
 from support.services import Server
 from support.stores import Store, check_exact, fresh

@@ -194,7 +194,8 @@ class ArtifactServiceServicer(object):
         published and the answer names them: send them and commit again.
 
         A tree with the digest of the newest version of that name is answered with that version, to which links and
-        aliases are added, unless `force` is set or description or metadata differ.
+        aliases are added, unless `force` is set, description or metadata differ, or it would then have more links, aliases or
+        used versions than one may: so that the same may be saved for any number of models, a new version follows a full one.
         Repeat safely: the same `version_id` is answered with the same version.
 
         Errors:
@@ -392,6 +393,7 @@ class ArtifactServiceServicer(object):
         Errors:
         - INVALID_ARGUMENT: `alias` is malformed, or reads like a version number.
         - NOT_FOUND: there is no such version.
+        - RESOURCE_EXHAUSTED: `max_aliases` point to it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -413,6 +415,7 @@ class ArtifactServiceServicer(object):
         Errors:
         - INVALID_ARGUMENT: an id is not a UUID, or the model or iteration is of another project or model.
         - NOT_FOUND: there is no such version, model or iteration.
+        - RESOURCE_EXHAUSTED: the version has `max_links`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -62,7 +62,8 @@ class ArtifactServiceStub:
     published and the answer names them: send them and commit again.
 
     A tree with the digest of the newest version of that name is answered with that version, to which links and
-    aliases are added, unless `force` is set or description or metadata differ.
+    aliases are added, unless `force` is set, description or metadata differ, or it would then have more links, aliases or
+    used versions than one may: so that the same may be saved for any number of models, a new version follows a full one.
     Repeat safely: the same `version_id` is answered with the same version.
 
     Errors:
@@ -260,6 +261,7 @@ class ArtifactServiceStub:
     Errors:
       - INVALID_ARGUMENT: `alias` is malformed, or reads like a version number.
       - NOT_FOUND: there is no such version.
+      - RESOURCE_EXHAUSTED: `max_aliases` point to it.
     """
 
     DeleteArtifactAlias: grpc.UnaryUnaryMultiCallable[
@@ -281,6 +283,7 @@ class ArtifactServiceStub:
     Errors:
       - INVALID_ARGUMENT: an id is not a UUID, or the model or iteration is of another project or model.
       - NOT_FOUND: there is no such version, model or iteration.
+      - RESOURCE_EXHAUSTED: the version has `max_links`.
     """
 
     UnlinkArtifactVersion: grpc.UnaryUnaryMultiCallable[
@@ -337,7 +340,8 @@ class ArtifactServiceAsyncStub:
     published and the answer names them: send them and commit again.
 
     A tree with the digest of the newest version of that name is answered with that version, to which links and
-    aliases are added, unless `force` is set or description or metadata differ.
+    aliases are added, unless `force` is set, description or metadata differ, or it would then have more links, aliases or
+    used versions than one may: so that the same may be saved for any number of models, a new version follows a full one.
     Repeat safely: the same `version_id` is answered with the same version.
 
     Errors:
@@ -535,6 +539,7 @@ class ArtifactServiceAsyncStub:
     Errors:
       - INVALID_ARGUMENT: `alias` is malformed, or reads like a version number.
       - NOT_FOUND: there is no such version.
+      - RESOURCE_EXHAUSTED: `max_aliases` point to it.
     """
 
     DeleteArtifactAlias: grpc.aio.UnaryUnaryMultiCallable[
@@ -556,6 +561,7 @@ class ArtifactServiceAsyncStub:
     Errors:
       - INVALID_ARGUMENT: an id is not a UUID, or the model or iteration is of another project or model.
       - NOT_FOUND: there is no such version, model or iteration.
+      - RESOURCE_EXHAUSTED: the version has `max_links`.
     """
 
     UnlinkArtifactVersion: grpc.aio.UnaryUnaryMultiCallable[
@@ -618,7 +624,8 @@ class ArtifactServiceServicer(metaclass=abc.ABCMeta):
         published and the answer names them: send them and commit again.
 
         A tree with the digest of the newest version of that name is answered with that version, to which links and
-        aliases are added, unless `force` is set or description or metadata differ.
+        aliases are added, unless `force` is set, description or metadata differ, or it would then have more links, aliases or
+        used versions than one may: so that the same may be saved for any number of models, a new version follows a full one.
         Repeat safely: the same `version_id` is answered with the same version.
 
         Errors:
@@ -848,6 +855,7 @@ class ArtifactServiceServicer(metaclass=abc.ABCMeta):
         Errors:
           - INVALID_ARGUMENT: `alias` is malformed, or reads like a version number.
           - NOT_FOUND: there is no such version.
+          - RESOURCE_EXHAUSTED: `max_aliases` point to it.
         """
 
     @abc.abstractmethod
@@ -873,6 +881,7 @@ class ArtifactServiceServicer(metaclass=abc.ABCMeta):
         Errors:
           - INVALID_ARGUMENT: an id is not a UUID, or the model or iteration is of another project or model.
           - NOT_FOUND: there is no such version, model or iteration.
+          - RESOURCE_EXHAUSTED: the version has `max_links`.
         """
 
     @abc.abstractmethod

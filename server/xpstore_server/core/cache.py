@@ -1,12 +1,13 @@
 """The cache: which artifact version a process made of which parameters. The right to compute one is `lease`."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from sqlalchemy import (
     BigInteger,
+    Column,
     ColumnElement,
     Double,
     Row,
@@ -25,9 +26,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from xpstore_server.core import artifact, limits, project
-from xpstore_server.core.artifact import Details
 from xpstore_server.core.errors import NotFound
 from xpstore_server.core.paging import Key, Page, fetch
+from xpstore_server.core.versions.details import Details, details
 from xpstore_server.store import tables
 from xpstore_server.store.clock import NowUs
 from xpstore_server.store.transaction import Transaction
@@ -122,7 +123,7 @@ def state(tx: Transaction, row: Row[Any], max_age_us: int | None) -> State:
 def lookup(tx: Transaction, key: EntryKey, max_age_us: int | None) -> Found | None:
     """Returns the entry if it is a hit."""
     row = look(tx, key)
-    return described(tx, [row])[0] if state(tx, row, max_age_us) == "hit" else None
+    return next(described(tx, [row])) if state(tx, row, max_age_us) == "hit" else None
 
 
 def lookup_many(
@@ -142,29 +143,35 @@ def lookup_many(
     return {row.fingerprint: row for row in rows if state(tx, row, max_age_us) == "hit"}
 
 
-def described(tx: Transaction, rows: Sequence[Row[Any]]) -> list[Found]:
-    """Adds to rows what hangs on their versions."""
-    details = artifact.details(tx, [row.id for row in rows])
-    return [Found(row, details[row.id]) for row in rows]
+def described(tx: Transaction, rows: Sequence[Row[Any]]) -> Iterator[Found]:
+    """Adds to rows what hangs on their versions, read as it is asked for."""
+    return map(Found, rows, details(tx, [row.id for row in rows]))
 
 
 def live(tx: Transaction, keys: Sequence[EntryKey]) -> list[Found]:
     """Returns those of these entries whose versions are live, whatever their age."""
     key = tuple_(entry.c.project_uid, entry.c.fingerprint, types=[tables.UUID, tables.TEXT])
     query = _LIVE.where(key.in_([(one.project_uid, one.fingerprint) for one in keys]))
-    return described(tx, tx.execute(query).all())
+    return list(described(tx, tx.execute(query).all()))
 
 
 def list_page(
     tx: Transaction, project_uid: str, process_name: str | None, page: Page
-) -> tuple[list[Found], Key | None]:
+) -> tuple[list[Row[Any]], Key | None]:
     """Returns a page of the entries of a project whose versions are live, oldest first."""
     project.get(tx, project_uid=project_uid)
     query = _LIVE.where(entry.c.project_uid == project_uid)
     if process_name is not None:
-        query = query.where(entry.c.process_name == process_name)
-    rows, key = fetch(tx, query, [entry.c.completed_at_us, entry.c.fingerprint], page)
-    return described(tx, rows), key
+        query = query.where(entry.c.process_name >= process_name, entry.c.process_name <= process_name)
+    return fetch(tx, query, order(process_name), page)
+
+
+def order(process_name: str | None) -> list[Column[Any]]:
+    """The columns that a list of entries is ordered by."""
+    by_age = [entry.c.completed_at_us, entry.c.fingerprint]
+    # Those of a process by its name too, asked for as a range: else PostgreSQL may take any process for a common one,
+    # and walk through all entries by age.
+    return by_age if process_name is None else [entry.c.process_name, *by_age]
 
 
 def newest(tx: Transaction, key: EntryKey, process_name: str, limit: int) -> Sequence[Row[Any]]:
