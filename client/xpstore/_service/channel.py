@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _OPTIONS: list[tuple[str, Any]] = [
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
+    # Other pings measure the line, and wait behind bytes on a thin one: by itself gRPC takes that for dead in a minute.
+    ("grpc.http2.ping_timeout_ms", 600_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),
     # A server that was restarted is found again soon.
