@@ -36,7 +36,7 @@ class Janitor(threading.Thread):
         self._wake = threading.Event()
         self._stopped = threading.Event()
         self._is_untidy = threading.Event()
-        self._has_skipped = False
+        self._has_skipped = self._has_warned = False
 
     def tidy(self) -> None:
         """Says that something was deleted whose rows should go soon."""
@@ -87,12 +87,14 @@ class Janitor(threading.Thread):
         agreed_us = clock.agreed_us()
         # Ours may be ahead while it waits for one that was set back.
         ends = self._grace.ends(min(now, clock.told_us()), agreed_us)
-        if not ends.is_sure and clock.has_jumped and not self._has_skipped:
+        self._has_skipped = not ends.is_sure
+        is_doubtful = clock.has_jumped and not ends.is_sure
+        if is_doubtful and not self._has_warned:
             jump = f"The database's clock has jumped within the last {agreed_us // SECOND_US + 1} s"
             log.warning("%s: nothing goes that time decides about until it has gone right for five minutes", jump)
-        if ends.is_sure and self._has_skipped and clock.has_jumped:
+        if self._has_warned and not is_doubtful:
             log.warning("the database's clock has gone right for five minutes: what is due goes again")
-        self._has_skipped = not ends.is_sure
+        self._has_warned = is_doubtful
         return ends
 
     def _do(self, what: str, work: Callable[[], object]) -> None:
