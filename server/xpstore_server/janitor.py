@@ -19,6 +19,7 @@ log = logging.getLogger("xpstore")
 # leave after ten idle ones: the first time must not wait for the hour.
 FIRST_US = AGREED_US + SECOND_US
 LOOK_US = 60 * SECOND_US
+DAY_US = 24 * 3600 * SECOND_US
 
 
 class Janitor(threading.Thread):
@@ -37,6 +38,7 @@ class Janitor(threading.Thread):
         self._stopped = threading.Event()
         self._is_untidy = threading.Event()
         self._has_skipped = self._has_warned = False
+        self._thorough_us: int | None = None
 
     def tidy(self) -> None:
         """Says that something was deleted whose rows should go soon."""
@@ -76,7 +78,12 @@ class Janitor(threading.Thread):
         return int(pause_us * random.uniform(0.8, 1.2))
 
     def _collect(self) -> None:
-        swept = self._collector.collect(self._ends(), is_stopped=self._stopped.is_set)
+        ends = self._ends()
+        # Among all packs once a day, should a server of another release have left one without its mark.
+        is_thorough = self._thorough_us is None or steady_us() - self._thorough_us > DAY_US
+        swept = self._collector.collect(ends, marked=not is_thorough, is_stopped=self._stopped.is_set)
+        if is_thorough and ends.is_sure:
+            self._thorough_us = steady_us()
         fields = dataclasses.asdict(swept)
         if any(fields.values()):
             log.info("swept", extra={"fields": fields})

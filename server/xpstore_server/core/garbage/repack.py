@@ -11,6 +11,7 @@ from xpstore_server.core.garbage.reachability import Needs
 from xpstore_server.store.batches import batches
 from xpstore_server.store.database import Database
 from xpstore_server.store.ids import NIL
+from xpstore_server.store.packs import SMALL_BYTES
 from xpstore_server.store.repack_candidates import Candidates, Plan, choose, digests, groups, looked_at, plan
 from xpstore_server.store.rewrite import Rewriter
 from xpstore_server.store.sweep import IsStopped, Swept
@@ -18,6 +19,9 @@ from xpstore_server.store.tables import artifact_pack, artifact_version
 from xpstore_server.store.transaction import Transaction
 
 QUERY_IDS = 1_000
+# Versions of a pack that are asked first, and from how many on it is shared by very many.
+SAMPLE = 20
+SHARED = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,7 @@ class Repack:
             if not packs:
                 return
             last = packs[-1]
+            packs = self._doubtful(pool, packs, merges)
             survey = self._survey(pool, packs)
             chosen = choose(survey.plans, self._candidates.everything, merges)
             if self._rewriter is None:
@@ -76,6 +81,40 @@ class Repack:
             sound = [one.pack for one in survey.plans if one.pack.id not in ids]
             self._database.write(partial(looked_at, packs=sound))
             self._rewrite(self._rewriter, pool, survey, chosen)
+
+    def _doubtful(self, pool: str, packs: Sequence[Row[Any]], merges: bool) -> Sequence[Row[Any]]:
+        """Those of the packs that all their versions must be asked about; the others stay as they are.
+
+        To ask takes as long as there are versions: so first a few of each pack. If these need so much that it is not
+        worth a rewrite, the others need not be asked. A small pack that very many share is left alone: to give them
+        another one takes more than it frees.
+        """
+        if self._candidates.everything or not packs:
+            return packs
+        edges = self._database.read(lambda tx: {row.id: self._some_versions(tx, row.id) for row in packs})
+        left = [row for row in packs if len(edges[row.id]) == SHARED and row.size_bytes < SMALL_BYTES]
+        asked = [row for row in packs if row not in left and len(edges[row.id]) > SAMPLE]
+        some = {version_id for row in asked for version_id in edges[row.id][:SAMPLE]}
+        needed = self._needs.among(pool, some, self._database.read(lambda tx: digests(tx, asked))).needed
+        for row in asked:
+            one = self._database.read(partial(plan, row=row, needed=needed))
+            if not one.is_worth(everything=False) and not (merges and one.is_small):
+                left.append(row)
+        if self._rewriter is not None and left:
+            self._database.write(partial(looked_at, packs=left))
+        return [row for row in packs if row not in left]
+
+    def _some_versions(self, tx: Transaction, pack_id: str) -> Sequence[str]:
+        """Some versions with an edge to a pack, of which it is known what they need."""
+        version = artifact_version
+        query = select(version.c.id).join(artifact_pack, artifact_pack.c.version_id == version.c.id)
+        query = query.where(artifact_pack.c.pack_id == pack_id, *self._readable())
+        return tx.execute(query.limit(SHARED)).scalars().all()
+
+    def _readable(self) -> list[ColumnElement[bool]]:
+        version = artifact_version
+        readable = [version.c.state != "committing", version.c.purged_at_us.is_(None)]
+        return readable if self._without is None else [*readable, ~self._without]
 
     def _survey(self, pool: str, packs: Sequence[Row[Any]]) -> _Survey:
         ids = [row.id for row in packs]
