@@ -6,6 +6,7 @@ import random
 import threading
 from collections.abc import Callable
 
+from xpstore_server.core.compaction import EndedSeries
 from xpstore_server.core.garbage.collector import GarbageCollector
 from xpstore_server.store import limbo
 from xpstore_server.store.clock import SECOND_US, clock_of, steady_us
@@ -39,6 +40,7 @@ class Janitor(threading.Thread):
         self._is_untidy = threading.Event()
         self._has_skipped = self._has_warned = False
         self._thorough_us: int | None = None
+        self._ended = EndedSeries(database)
 
     def tidy(self) -> None:
         """Says that something was deleted whose rows should go soon."""
@@ -72,6 +74,7 @@ class Janitor(threading.Thread):
         """Collects; returns after how long to do it again."""
         pause_us = self._interval_us
         self._do("sweep", self._collect)
+        self._do("putting blocks together", lambda: self._ended.compact_some(self._stopped.is_set))
         if self._has_skipped:
             pause_us = min(pause_us, AGREED_US)
         # Replicas that started together would do the same work at the same time, every time.

@@ -20,7 +20,7 @@ SECOND_US = 1_000_000
 JUMP_US = 2 * SECOND_US
 # Of the time that passes, how much a clock that has jumped is gained on. Ahead: a grace of 25 hours stays longer than
 # the 24 that clients are promised. Back: rows that were stamped ahead stay in order.
-AHEAD, BACK = 32, 2
+AHEAD, BACK = 32, 8
 
 # CLOCK_BOOTTIME goes on while a laptop sleeps.
 _STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)

@@ -91,10 +91,11 @@ class Repack:
         """
         if self._candidates.everything or not packs:
             return packs
-        edges = self._database.read(lambda tx: {row.id: self._some_versions(tx, row.id) for row in packs})
+        edges = self._database.read(lambda tx: {row.id: _some_edges(tx, row.id) for row in packs})
         left = [row for row in packs if len(edges[row.id]) == SHARED and row.size_bytes < SMALL_BYTES]
         asked = [row for row in packs if row not in left and len(edges[row.id]) > SAMPLE]
-        some = {version_id for row in asked for version_id in edges[row.id][:SAMPLE]}
+        some = sorted({version_id for row in asked for version_id in edges[row.id][:SAMPLE]})
+        some = self._database.read(lambda tx: self._known(tx, some))
         needed = self._needs.among(pool, some, self._database.read(lambda tx: digests(tx, asked))).needed
         for row in asked:
             one = self._database.read(partial(plan, row=row, needed=needed))
@@ -104,17 +105,14 @@ class Repack:
             self._database.write(partial(looked_at, packs=left))
         return [row for row in packs if row not in left]
 
-    def _some_versions(self, tx: Transaction, pack_id: str) -> Sequence[str]:
-        """Some versions with an edge to a pack, of which it is known what they need."""
-        version = artifact_version
-        query = select(version.c.id).join(artifact_pack, artifact_pack.c.version_id == version.c.id)
-        query = query.where(artifact_pack.c.pack_id == pack_id, *self._readable())
-        return tx.execute(query.limit(SHARED)).scalars().all()
-
-    def _readable(self) -> list[ColumnElement[bool]]:
-        version = artifact_version
-        readable = [version.c.state != "committing", version.c.purged_at_us.is_(None)]
-        return readable if self._without is None else [*readable, ~self._without]
+    def _known(self, tx: Transaction, version_ids: Sequence[str]) -> list[str]:
+        """Those of the versions of which it is known what they need."""
+        version, found = artifact_version, list[str]()
+        known = [version.c.state != "committing", version.c.purged_at_us.is_(None)]
+        for some in batches(version_ids, QUERY_IDS):
+            query = select(version.c.id).where(version.c.id.in_(some), *known)
+            found += tx.execute(query if self._without is None else query.where(~self._without)).scalars()
+        return found
 
     def _survey(self, pool: str, packs: Sequence[Row[Any]]) -> _Survey:
         ids = [row.id for row in packs]
@@ -153,6 +151,12 @@ class Repack:
         self._swept.removed_objects += len(chosen)
         self._swept.written_bytes += sum(one.needed_bytes for one in chosen)
         self._swept.freed_bytes += sum(one.pack.size_bytes for one in chosen)
+
+
+def _some_edges(tx: Transaction, pack_id: str) -> Sequence[str]:
+    """Versions with an edge to a pack, or some if there are very many."""
+    query = select(artifact_pack.c.version_id).where(artifact_pack.c.pack_id == pack_id).limit(SHARED)
+    return tx.execute(query).scalars().all()
 
 
 def _packs_of(tx: Transaction, pack_ids: Sequence[str], version_ids: set[str]) -> set[str]:
