@@ -12,6 +12,7 @@ from xpstore_server.doctor import Finding
 from xpstore_server.locations import shown
 from xpstore_server.store import bucket
 from xpstore_server.store.bucket import Verified
+from xpstore_server.store.errors import StoreError
 from xpstore_server.store.maintenance import maintain
 from xpstore_server.store.scrub import Pace, Scrubbed, scrub
 from xpstore_server.store.sweep import Grace, Swept
@@ -23,7 +24,10 @@ def collect(stores: Stores, grace: Grace, *, repack_all: bool, dry_run: bool, ve
         swept = stores.collector.preview(grace, repack_all=repack_all)
     else:
         swept = stores.collector.collect(grace, repack_all=repack_all)
-        maintain(stores.database)
+        try:
+            maintain(stores.database)
+        except StoreError as error:  # on a full disk, say: what was freed is freed
+            _complain(f"the database was not tidied up: {error}")
     if dry_run:
         typer.echo("Nothing is changed. What would be, now and when its grace is over:")
     _show(_swept(swept))
