@@ -9,7 +9,6 @@ from sqlalchemy import (
     BigInteger,
     Column,
     ColumnElement,
-    Double,
     Row,
     Select,
     and_,
@@ -34,6 +33,7 @@ from xpstore_server.store.clock import NowUs
 from xpstore_server.store.transaction import Transaction
 
 entry = tables.cache_entry
+total = tables.cache_total
 version = tables.artifact_version
 named = tables.artifact
 
@@ -207,21 +207,16 @@ IS_OUTDATED = entry.c.fingerprint_format < limits.FINGERPRINT_FORMAT
 def statistics(tx: Transaction, project_uid: str) -> Row[Any]:
     """Returns sums over the entries whose versions are live."""
     project.get(tx, project_uid=project_uid)
-    # In floats: a sum of products of what clients say may be more than an integer holds.
-    saved = func.coalesce(func.sum(cast(entry.c.hits, Double) * entry.c.duration_us), 0.0)
-    query = (
-        select(
-            func.count().label("entries"),
-            _sum(entry.c.hits).label("hits"),
-            saved.label("saved_us"),
-            _sum(version.c.size_bytes).label("size_bytes"),
-            _sum(case((IS_OUTDATED, 1), else_=0)).label("outdated"),
-            _sum(case((IS_OUTDATED, version.c.size_bytes), else_=0)).label("outdated_size_bytes"),
-        )
-        .join(version, version.c.id == entry.c.version_id)
-        .where(entry.c.project_uid == project_uid, version.c.state == "live")
+    is_outdated = total.c.fingerprint_format < limits.FINGERPRINT_FORMAT
+    query = select(
+        _sum(total.c.entries).label("entries"),
+        _sum(total.c.hits).label("hits"),
+        func.coalesce(func.sum(total.c.saved_us), 0.0).label("saved_us"),
+        _sum(total.c.size_bytes).label("size_bytes"),
+        _sum(case((is_outdated, total.c.entries), else_=0)).label("outdated"),
+        _sum(case((is_outdated, total.c.size_bytes), else_=0)).label("outdated_size_bytes"),
     )
-    return tx.execute(query).one()
+    return tx.execute(query.where(total.c.project_uid == project_uid)).one()
 
 
 def _sum(terms: ColumnElement[int]) -> ColumnElement[int]:
