@@ -15,6 +15,7 @@ from xpstore_server.store import bucket, limbo
 from xpstore_server.store.bucket import Verified
 from xpstore_server.store.clock import SECOND_US
 from xpstore_server.store.database import Database
+from xpstore_server.store.errors import StoreError
 from xpstore_server.store.maintenance import maintain
 from xpstore_server.store.scrub import Pace, Scrubbed, scrub
 from xpstore_server.store.sweep import NO_GRACE, Ends, Grace, Swept
@@ -32,7 +33,10 @@ def collect(
         swept = stores.collector.preview(ends, repack_all=repack_all)
     else:
         swept = stores.collector.collect(ends, repack_all=repack_all)
-        maintain(stores.database)
+        try:
+            maintain(stores.database)
+        except StoreError as error:  # on a full disk, say: what was freed is freed
+            _complain(f"the database was not tidied up: {error}")
     if dry_run:
         typer.echo("Nothing is changed. What would be, now and when its grace is over:")
     _show(_swept(swept))

@@ -1,9 +1,11 @@
 """What a database needs now and then. PostgreSQL has autovacuum for it; an SQLite file has us."""
 
+import sqlite3
 import time
 from collections.abc import Callable
 
 from xpstore_server.store.database import Database
+from xpstore_server.store.errors import StoreUnavailable
 from xpstore_server.store.transaction import Transaction
 
 STEP_SECONDS = 0.03  # giving pages back is one short transaction after the other, as writers wait for each
@@ -12,19 +14,18 @@ CHECKPOINT_MS = 100  # how long a checkpoint may wait for readers, as writers wa
 
 
 def maintain(database: Database, is_stopped: Callable[[], bool] = lambda: False) -> int:
-    """Tells SQLite's planner what the tables are like, gives free pages back, and empties the log file.
+    """Gives free pages of an SQLite file back, tells the planner what the tables are like, and empties the log file.
 
-    Does nothing on PostgreSQL. Returns how many pages of the file were given back.
+    Does nothing on PostgreSQL. Returns how many pages were given back.
     """
     if not database.is_sqlite:
         return 0
+    freed = _shrink(database, is_stopped)
     for name in database.read(lambda tx: tx.at_driver("SELECT name FROM sqlite_schema WHERE type = 'table'")):
         if is_stopped():
-            return 0
+            return freed
         database.write(lambda tx, name=name[0]: _analyse(tx, name))  # type: ignore[misc]
-    freed = _shrink(database, is_stopped)
-    if not is_stopped():
-        _checkpoint(database)
+    _checkpoint(database)
     return freed
 
 
@@ -66,6 +67,8 @@ def _checkpoint(database: Database) -> None:
             cursor.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
             cursor.execute(f"PRAGMA busy_timeout = {CHECKPOINT_MS}")
             cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        except sqlite3.Error as error:
+            raise StoreUnavailable(f"The log file of the database cannot be emptied: {error}.") from error
         finally:
             cursor.execute(f"PRAGMA busy_timeout = {before}")
             cursor.close()
