@@ -3,14 +3,15 @@
 import random
 import statistics
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Table, text
+from sqlalchemy import Table
 
 from bench.figure import Figure, Goal, Spread
+from support.rows import fill, id_of
 from support.services import Postgres, Server
 from xpstore import Client
 from xpstore.experiment import Experiment
@@ -75,32 +76,17 @@ def _fill(database_url: str, experiment: Experiment, models: int) -> None:
     """Writes models with a config value and 50 series each, straight to the driver: the client would take hours."""
     chance = random.Random(1)
     database = Database(database_url)
-    ids = sorted(_id(database, chance.getrandbits(128)) for _ in range(models))
-    project, its = (_id(database, UUID(id_).int) for id_ in (experiment.project_uid, str(experiment.id)))
+    ids = sorted(id_of(database, chance.getrandbits(128)) for _ in range(models))
+    project, its = (id_of(database, UUID(id_).int) for id_ in (experiment.project_uid, str(experiment.id)))
     rows: dict[Table, Iterator[dict[str, Any]]] = {
         tables.model: _models(ids, project, its, chance),
         tables.attribute: (
             {"model_id": id_, "path": "config.lr", "project_uid": project, "number": chance.random()} for id_ in ids
         ),
-        tables.series: _series(ids, project, chance, lambda number: _id(database, number)),
+        tables.series: _series(ids, project, chance, lambda number: id_of(database, number)),
     }
-    with database.engine.execution_options(writes=True).begin() as connection:
-        for table, each in rows.items():
-            # An index of what is there is made faster than it grows.
-            for index in table.indexes:
-                index.drop(connection)
-            _insert(connection, table, each, is_sqlite=database.is_sqlite)
-            for index in table.indexes:
-                index.create(connection)
-    if not database.is_sqlite:
-        with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(text("VACUUM ANALYZE"))  # as the server's autovacuum does in its time
+    fill(database, rows)
     database.close()
-
-
-def _id(database: Database, number: int) -> str:
-    """A UUID as the database's driver takes it."""
-    return UUID(int=number).hex if database.is_sqlite else str(UUID(int=number))
 
 
 def _models(ids: list[str], project: str, experiment: str, chance: random.Random) -> Iterator[dict[str, Any]]:
@@ -122,16 +108,3 @@ def _series(
             last = chance.random()
             numbers = {"last_number": last, "min_number": last * 0.9, "max_number": last, "small_blocks": 0}
             yield {**of, "name": f"metric {metric}", "phase": "", "last_ordinal": metric, **point, **numbers}
-
-
-def _insert(connection: Connection, table: Table, rows: Iterable[dict[str, Any]], *, is_sqlite: bool) -> None:
-    names = [column.name for column in table.c]
-    listed = ", ".join(f'"{name}"' for name in names)
-    values = ([row.get(name) for name in names] for row in rows)
-    driver: Any = connection.connection.driver_connection
-    if is_sqlite:
-        driver.executemany(f"INSERT INTO {table.name} ({listed}) VALUES ({', '.join('?' * len(names))})", values)
-        return
-    with driver.cursor() as cursor, cursor.copy(f"COPY {table.name} ({listed}) FROM STDIN") as copy:
-        for row in values:
-            copy.write_row(row)

@@ -19,7 +19,7 @@ from bench.transfer.processes import Usage, family, race, ready_clients, rss_byt
 from bench.transfer.report import Sample, Samples, Traffic, figures_of_store, figures_of_wire
 from bench.transfer.workload import Plan, Step, make_files, steps_of
 from s3_server import MinIO, S3Server, SeaweedFS
-from support.counting_proxy import CountingProxy
+from support.between.counting_proxy import CountingProxy
 
 # What one client sends, and gets back.
 COUNTED = ("large", "changed", "inserted", "few", "many")

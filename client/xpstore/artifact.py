@@ -92,7 +92,8 @@ class Artifact(ArtifactContents):
         """Saves files as the next version of an artifact, and returns that version.
 
         Content that the newest version has already makes no new version: that one is returned, and links and aliases
-        are added to it, unless `description` or `metadata` are given and differ, or `force` is set.
+        are added to it, unless `description` or `metadata` are given and differ, `force` is set, or it would have more
+        than 1,000 of them: so the same may be saved for any number of models.
 
         Args:
             source: a path of a file or directory, bytes, or (for models, data sets and explanations) an object whose
@@ -227,7 +228,8 @@ class Artifact(ArtifactContents):
     @property
     def used(self) -> "list[Artifact]":
         """The versions it was made from, without those deleted since."""
-        wires = found(lambda id_: get_version(self._client, id_), self._wire.used_version_ids)
+        ids = self._told("used", self._wire.used_version_ids, self._wire.used_version_count)
+        wires = found(lambda id_: get_version(self._client, id_), ids)
         return [Artifact._from_wire(wire, self._client) for wire in wires]
 
     def refresh(self) -> Self:

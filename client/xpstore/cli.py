@@ -17,6 +17,7 @@ except ModuleNotFoundError:
 import xpstore
 from xpstore._cli import cache
 from xpstore._cli.arguments import AsJSON, Discard, Name, ProjectId
+from xpstore._cli.contents import artifact_row, has_several_versions, model_rows, project_rows, versions_told
 from xpstore._cli.printing import fail, make_printable, print_json, print_path, print_rows, print_table, print_text
 from xpstore._cli.service import ask, home, use
 from xpstore.artifact import Artifact, DatasetArtifact, DirectoryArtifact, ExplanationArtifact, TrainedModelArtifact
@@ -87,18 +88,7 @@ def ls(
         rows = [{"id": found.id, "name": found.name, "created_at": found.created_at} for found in get_all_projects()]
         return print_rows(("id", "name", "created_at"), rows, as_json)
     columns = ("kind", "name", "version", "type", "size_bytes", "aliases", "created_at")
-    print_rows(columns, _contents(Project.get_by_id(project)), as_json)
-
-
-def _contents(project: Project) -> list[dict[str, Any]]:
-    newest = {artifact.name: artifact for artifact in project.artifacts.list()}  # oldest first: the newest stays
-    return [
-        *(
-            {"kind": "experiment", "name": experiment.name, "created_at": experiment.created_at}
-            for experiment in project.experiments.list()
-        ),
-        *({"kind": "artifact", **_artifact_row(artifact)} for artifact in newest.values()),
-    ]
+    print_rows(columns, project_rows(Project.get_by_id(project)), as_json)
 
 
 @app.command()
@@ -113,8 +103,7 @@ def models(
     if found is None:
         raise NotFound(f"There is no experiment {experiment!r} in project {project!r}.")
     columns = ("hash", "name", "step", "status", "created_at", "id", "last_step")
-    rows = [{column: getattr(model, column) for column in columns} for model in found.models.list()]
-    print_rows(columns, rows, as_json)
+    print_rows(columns, model_rows(found), as_json)
 
 
 @app.command()
@@ -153,7 +142,7 @@ def get(
     default = artifact.name.replace("/", "_").strip(".") or "artifact"
     path = artifact.download(dest if dest is not None else default)
     if as_json:
-        return print_json({**_artifact_row(artifact), "path": str(path)})
+        return print_json({**artifact_row(artifact), "path": str(path)})
     print_path(path)
 
 
@@ -174,7 +163,7 @@ def rm(
         found.delete()
         return _print_deleted({"project": found.id, "uid": found.uid}, as_json)
     artifact = _find(found, name)
-    if not all_versions and not _reference(name)[1] and len(artifact.versions()) > 1:
+    if not all_versions and not _reference(name)[1] and has_several_versions(artifact):
         raise typer.BadParameter(
             f"it has several versions: name one, such as {name}@{artifact.version}, or --all-versions"
         )
@@ -221,22 +210,14 @@ def _find(project: Project, reference: str) -> Artifact:
 
 def _what_there_is(project: Project, name: str) -> str:
     try:
-        versions = Artifact.get_by_name(name, project=project).versions()
+        return versions_told(Artifact.get_by_name(name, project=project))
     except NotFound:
         return ""
-    aliases = sorted(alias for version in versions for alias in version.aliases)
-    told = f"There are versions {versions[0].version} to {versions[-1].version} of it ({len(versions)})"
-    return f"{told}, and the aliases {', '.join(aliases)}." if aliases else f"{told}."
-
-
-def _artifact_row(artifact: Artifact) -> dict[str, Any]:
-    columns = ("name", "version", "type_", "size_bytes", "aliases", "created_at", "id", "digest")
-    return {column.rstrip("_"): getattr(artifact, column) for column in columns}
 
 
 def _print_artifact(artifact: Artifact, as_json: bool) -> None:
     columns = ("name", "version", "type", "size_bytes", "aliases", "digest")
-    print_rows(columns, [_artifact_row(artifact)], as_json, is_one=True)
+    print_rows(columns, [artifact_row(artifact)], as_json, is_one=True)
 
 
 def _print_deleted(what: dict[str, Any], as_json: bool) -> None:

@@ -46,7 +46,7 @@ def init(
     offline: bool = False,
     strict: bool = False,
 ) -> Client:
-    """Connects the session to a server, and proves address and key by one call.
+    """Connects the session to a server, and proves address and key by one call, which waits for a server that is away.
 
     Without arguments: `XPSTORE_API_KEY` and `XPSTORE_API_URL`, else the embedded service, found or started.
 
@@ -62,7 +62,7 @@ def init(
         strict: raise ResourceExhausted when the spool is full, instead of dropping what is logged.
 
     Raises:
-        Unavailable: the server does not answer.
+        Unavailable: the server does not answer in that time; after two seconds the log says what is waited for.
         Unauthenticated: the server does not know the key.
         InvalidArgument: an argument is malformed.
     """

@@ -18,6 +18,7 @@ Error:
  └── ServerFault                            the server failed; its log has the trace under `request_id`
 """
 
+import re
 from typing import Any
 
 import grpc
@@ -143,6 +144,11 @@ _REASON_BY_STATUS = {
     grpc.StatusCode.DEADLINE_EXCEEDED: "DEADLINE_EXCEEDED",
     grpc.StatusCode.DATA_LOSS: "DATA_LOSS",
 }
+# Of an answer that a proxy gave: its metadata has the HTTP status.
+HTTP_STATUS = "http_status"
+_HTTP = re.compile(r"(?i)http2 header with status: (\d{3})")
+# Of what a proxy answers; all else is that it does not reach the server, or that there is none.
+_REASON_BY_HTTP = {"401": "UNAUTHENTICATED", "403": "PERMISSION_DENIED", "413": "RESOURCE_EXHAUSTED"}
 
 
 def from_rpc(error: grpc.RpcError, request_id: str) -> Error:
@@ -156,12 +162,29 @@ def from_rpc(error: grpc.RpcError, request_id: str) -> Error:
         info = None
     message = printable(call.details() or call.code().name)
     if info is None:
-        reason = _REASON_BY_STATUS.get(call.code(), "INTERNAL")
-        return _BY_NAME[reason](message, reason=reason, request_id=request_id)
+        return _of_others(call, message, request_id)
     metadata = dict(info.metadata)
     request_id = metadata.pop("request_id", request_id)
     kind = _BY_NAME.get(info.reason, Error)
     return kind(message, reason=info.reason, metadata=metadata, request_id=request_id)
+
+
+def _of_others(call: grpc.Call, message: str, request_id: str) -> Error:
+    """The error of an answer that is not the service's: gRPC's own, or that of a proxy between."""
+    if (found := _HTTP.search(message)) is not None:
+        status = found[1]
+        reason = _REASON_BY_HTTP.get(status, "UNAVAILABLE")
+        message = f"a proxy before it answered with HTTP status {status}."
+        if reason == "UNAVAILABLE":
+            return Unavailable(message, reason=reason, request_id=request_id)
+        if status == "413":
+            message += " It takes no bodies of this size: lift its limit, as by `client_max_body_size 0;` in nginx."
+        metadata = {HTTP_STATUS: status}
+        return _BY_NAME[reason](message, reason=reason, metadata=metadata, request_id=request_id)
+    # A stream that ends without a status is none of the service's: a proxy ends it, whose server went away.
+    is_cut = any(words in message for words in ("RST_STREAM", "Stream removed"))
+    reason = "UNAVAILABLE" if is_cut else _REASON_BY_STATUS.get(call.code(), "INTERNAL")
+    return _BY_NAME[reason](message, reason=reason, request_id=request_id)
 
 
 def _error_info(call: grpc.Call) -> error_details_pb2.ErrorInfo | None:

@@ -110,6 +110,17 @@ def last_step(client: ClientBase, model_id: str) -> int | None:
     return _last_step(_summaries(client, [model_id]))
 
 
+def last_steps(client: ClientBase, model_ids: list[str]) -> dict[str, int | None]:
+    """The same of many models, in a call for each few."""
+    steps: dict[str, int | None] = dict.fromkeys(model_ids)
+    for start in range(0, len(model_ids), BATCH):
+        of_each = defaultdict[str, list[Summary]](list)
+        for summary in _summaries(client, model_ids[start : start + BATCH]):
+            of_each[summary.model_id].append(summary)
+        steps |= {model_id: _last_step(summaries) for model_id, summaries in of_each.items()}
+    return steps
+
+
 def _column(name: str, rows: list[Row]) -> "Series[Any]":
     from pandas import Series  # here: it may be missing
 

@@ -3,17 +3,14 @@
 import asyncio
 import contextlib
 import logging
-import os
 import signal
-import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from urllib.parse import quote
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from xpstore.v1 import (
@@ -28,7 +25,8 @@ from xpstore.v1 import (
     project_pb2_grpc,
     run_pb2_grpc,
 )
-from xpstore_server import embedded
+from xpstore_server import embedded, rights
+from xpstore_server.admin_key import read_or_make_key
 from xpstore_server.auth import Authenticator
 from xpstore_server.core import access, limits
 from xpstore_server.core.files import Files
@@ -37,8 +35,11 @@ from xpstore_server.core.garbage.reachability import Needs
 from xpstore_server.core.garbage.rebuild_index import IndexBuilder
 from xpstore_server.core.lease import Sightings
 from xpstore_server.core.publish import Publisher
+from xpstore_server.health import HealthService, Ticker
 from xpstore_server.interceptors import Activity, CallInterceptor
 from xpstore_server.janitor import Janitor
+from xpstore_server.listening import Descriptors, bind, options, raise_descriptor_limit
+from xpstore_server.locations import UNIX, shown
 from xpstore_server.rpc.artifact import ArtifactService
 from xpstore_server.rpc.blocks import Compactor
 from xpstore_server.rpc.cache import CacheService
@@ -56,15 +57,19 @@ from xpstore_server.rpc.read import Outlet, ReadAhead
 from xpstore_server.rpc.run import RunService
 from xpstore_server.rpc.upload import Intake
 from xpstore_server.rpc.waiting import WaitingRoom
-from xpstore_server.settings import Settings, StartError
+from xpstore_server.settings import Settings
 from xpstore_server.store import limbo, migrate
+from xpstore_server.store.blobs.disk import DiskBlobs
 from xpstore_server.store.blobs.opened import open_blobs
 from xpstore_server.store.chunks import ChunkStore
 from xpstore_server.store.database import Database
+from xpstore_server.store.engines import sqlite_file
+from xpstore_server.store.room import Room
 from xpstore_server.store.sweep import Grace
 
 log = logging.getLogger("xpstore")
 
+# Of those who read, and of those who write: neither waits when the store is slow for the other.
 BLOB_THREADS = 8
 
 AddService = Callable[[grpc.aio.Server], None]
@@ -81,13 +86,37 @@ OPTIONS = [
 
 
 class Stores:
-    """Database and bytes, and what works on both: of a server, or of one command."""
+    """Database and bytes, and what works on both: of a server, or of one command.
 
-    def __init__(self, settings: Settings) -> None:
-        self.database = Database(settings.database_url)
+    Args:
+        settings: where they are.
+        is_emptying: whether what is kept for deletions is used: by what makes room for all.
+    """
+
+    def __init__(self, settings: Settings, *, is_emptying: bool = False) -> None:
+        kept_mib = 0 if is_emptying else settings.disk_reserve_mib
+        file = sqlite_file(settings.database_url)
+        if file is not None:
+            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            rights.narrow(rights.files_of(file))
+        self.room = Room(file, kept_mib)
+        self.room.prepare()
+        self.database = Database(settings.database_url, settings.database_connections)
+        if self.room.reserve is not None:
+            self.database.make_room = self.room.reserve.give_up
         migrate.upgrade(self.database)
         limbo.resume(self.database)
-        self.blobs = open_blobs(settings.blob_url, connections=BLOB_THREADS)
+        self.blobs = open_blobs(
+            settings.blob_url,
+            connections=2 * BLOB_THREADS,
+            credentials_file=settings.blob_credentials_file,
+            ca_file=settings.blob_ca_file,
+            kept_mib=kept_mib,
+        )
+        if isinstance(self.blobs, DiskBlobs):
+            self.room.disks.append(self.blobs.disk)
+        if not is_emptying:
+            self.room.look()
         self.chunks = ChunkStore(self.database, self.blobs)
         needs = Needs(self.database, self.chunks, CODEC)
         self.collector = GarbageCollector(self.database, self.chunks, self.blobs, needs)
@@ -96,6 +125,8 @@ class Stores:
     def close(self) -> None:
         self.database.close()
         self.blobs.close()
+        if self.room.reserve is not None:
+            self.room.reserve.take()
 
 
 class App:
@@ -104,13 +135,16 @@ class App:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.activity = Activity()
+        self.connections = raise_descriptor_limit()
         self.stores = Stores(settings)
         self.database, self.chunks = self.stores.database, self.stores.chunks
-        self.blob_pool = ThreadPoolExecutor(BLOB_THREADS, "blob")
+        self.read_pool = ThreadPoolExecutor(BLOB_THREADS, "blob-read")
+        self.write_pool = ThreadPoolExecutor(BLOB_THREADS, "blob-write")
         self.leases = Sightings(int(settings.cache_lease_seconds * 1_000_000))
         self.waiting = WaitingRoom(self.database, self.leases)
         self.hits = HitCounter(self.database)
         self.janitor = Janitor(self.database, self.stores.collector, grace(settings), settings.sweep_seconds)
+        self.ticker = Ticker(self.stores.room.look, Descriptors(self.connections).look)
         self.made_key = self._ensure_admin()
 
     def _ensure_admin(self) -> str | None:
@@ -128,9 +162,9 @@ class App:
             publisher=Publisher(self.database, self.chunks, CODEC),
             codec=CODEC,
             budget=Budget(self.settings.upload_memory_mib << 20),
-            executor=self.blob_pool,
+            executor=self.write_pool,
         )
-        outlet = Outlet(self.chunks, self.blob_pool, ReadAhead())
+        outlet = Outlet(self.chunks, self.read_pool, ReadAhead())
         artifact = ArtifactService(intake, outlet, Files(self.database, self.chunks, CODEC), self.waiting)
         cache = CacheService(self.database, self.waiting, self.hits, self.leases)
         model = ModelService(self.database, self.janitor.tidy)
@@ -151,31 +185,32 @@ class App:
         ]
         return [(f"xpstore.v1.{name}Service", add) for name, add in services]
 
-    def _server(self, health_service: health.aio.HealthServicer) -> tuple[grpc.aio.Server, list[str]]:
-        """A server with all services, and their full names."""
-        interceptor = CallInterceptor(Authenticator(self.database), self.activity)
-        server = grpc.aio.server(interceptors=[interceptor], options=OPTIONS)
+    def _server(self) -> tuple[grpc.aio.Server, HealthService]:
+        """A server with all services, and what says whether they serve."""
+        interceptor = CallInterceptor(Authenticator(self.database), self.activity, self.stores.room)
+        server = grpc.aio.server(interceptors=[interceptor], options=[*OPTIONS, *options(self.connections)])
         services = self._services()
         for _, add in services:
             add(server)
-        health_pb2_grpc.add_HealthServicer_to_server(health_service, server)
         names = [name for name, _ in services]
+        checks = {"database": self.database.check, "bucket": self.stores.blobs.check}
+        health_service = HealthService([*names, reflection.SERVICE_NAME, health.SERVICE_NAME], checks)
+        health_pb2_grpc.add_HealthServicer_to_server(health_service, server)
         reflection.enable_server_reflection([*names, reflection.SERVICE_NAME, health.SERVICE_NAME], server)
-        return server, names
+        return server, health_service
 
     async def serve(self) -> None:
         """Serves until SIGTERM or SIGINT, or until idle for too long; then drains."""
-        health_service = health.aio.HealthServicer()
-        server, names = self._server(health_service)
-        addresses = [self._bind(server, address) for address in self.settings.listen]
+        server, health_service = self._server()
+        addresses = [bind(server, self.settings, address) for address in self.settings.listen]
 
         stopped = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopped.set)
-        for name in ("", *names):
-            await health_service.set(name, health_pb2.HealthCheckResponse.SERVING)
         await server.start()
+        health_service.start()
+        self.ticker.start()
         self.janitor.start()
         if self.settings.home is not None:
             embedded.announce(self.settings.home, addresses[0])
@@ -184,14 +219,14 @@ class App:
         log.info("draining")
         if self.settings.home is not None:
             embedded.retract(self.settings.home)
-        await health_service.enter_graceful_shutdown()
+        await health_service.drain()
         self.waiting.close()
         await server.stop(self.settings.drain_seconds)
         await self.hits.flush()
         await loop.run_in_executor(None, self.close)
         for address in addresses:
-            if address.startswith("unix:"):
-                Path(address.removeprefix("unix:")).unlink(missing_ok=True)
+            if address.startswith(UNIX):
+                Path(address.removeprefix(UNIX)).unlink(missing_ok=True)
 
     async def _until_stopped(self, stopped: asyncio.Event) -> None:
         limit = self.settings.idle_exit_seconds
@@ -201,84 +236,21 @@ class App:
             if limit and self.activity.idle_seconds() > limit:
                 return
 
-    def _bind(self, server: grpc.aio.Server, address: str) -> str:
-        try:
-            if address.startswith("unix:"):
-                path = Path(address.removeprefix("unix:"))
-                if self.settings.home is not None:
-                    embedded.make_private(path.parent)
-                with _private_socket(path):
-                    # gRPC reads it as a URL: a path with # or ? or % would be another one.
-                    server.add_insecure_port(f"unix:{quote(os.fsencode(path))}")
-                return address
-            host = address.rpartition(":")[0]
-            if self.settings.tls_cert is not None and self.settings.tls_key is not None:
-                chain, key = self.settings.tls_cert.read_bytes(), self.settings.tls_key.read_bytes()
-                port = server.add_secure_port(address, grpc.ssl_server_credentials([(key, chain)]))
-                return f"https://{host}:{port}"
-            return f"http://{host}:{server.add_insecure_port(address)}"
-        except (RuntimeError, OSError) as error:
-            reason = "another server is there, or the host is not this machine's"
-            if isinstance(error, OSError):
-                reason = error.strerror or str(error)
-            raise StartError(f"Cannot listen on {address}: {reason}.") from None
-
     def _greet(self, addresses: list[str]) -> None:
         for address in addresses:
-            print(f"xpstore-server is listening on {address}", flush=True)
+            print(f"xpstore-server is listening on {shown(address)}", flush=True)
         if self.made_key is not None:
             print(f"API key of the admin, shown only now: {self.made_key}", flush=True)
 
     def close(self) -> None:
         """Finishes what is queued and closes the stores."""
+        self.ticker.stop()
         self.janitor.stop()
-        self.blob_pool.shutdown()
+        self.read_pool.shutdown()
+        self.write_pool.shutdown()
         self.stores.close()
 
 
 def grace(settings: Settings) -> Grace:
-    """How long things are left alone."""
-    return Grace(
-        condemn_us=int(settings.sweep_unused_seconds * 1_000_000),
-        remove_us=int(settings.sweep_condemned_seconds * 1_000_000),
-        abandon_us=int(settings.sweep_unfinished_seconds * 1_000_000),
-        undo_us=int(settings.undo_seconds * 1_000_000),
-    )
-
-
-def read_or_make_key(path: Path) -> str:
-    """Returns the key in a file, or puts a fresh one there that only its owner can read."""
-    path = path.expanduser()
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial_path = path.with_name(f"{path.name}.{os.getpid()}")
-        with open(partial_path, "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-            file.write(access.new_key() + "\n")
-        with contextlib.suppress(FileExistsError):
-            os.link(partial_path, path)  # of two servers that start at once one key wins, and nobody reads half of it
-        partial_path.unlink()
-    key = path.read_text().strip()
-    if len(key) < 16 or not key.isascii() or " " in key:
-        raise StartError(f"{path} (XPSTORE_ADMIN_KEY_FILE) must hold one key of at least 16 ASCII characters")
-    return key
-
-
-@contextlib.contextmanager
-def _private_socket(path: Path) -> Iterator[None]:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if _answers(path):
-        raise OSError("a server answers there")
-    path.unlink(missing_ok=True)  # left behind by a server that was killed
-    before = os.umask(0o177)
-    try:
-        yield
-    finally:
-        os.umask(before)
-
-
-def _answers(path: Path) -> bool:
-    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(2.0)
-        connection.connect(str(path))
-        return True
-    return False
+    """How long things are left alone: what clients rely on, and the undo window."""
+    return Grace(undo_us=int(settings.undo_seconds * 1_000_000))

@@ -1,15 +1,22 @@
-"""What `xpstore-server gc` and `rebuild-index` do, and what they tell a person."""
+"""What the commands of `xpstore-server` do, and what they tell a person."""
 
+import json
+from collections.abc import Iterable
 from datetime import timedelta
+from typing import Any
 
 import typer
 
 from xpstore_server.app import Stores
 from xpstore_server.core.garbage.rebuild_index import Rebuilt
+from xpstore_server.doctor import Finding
+from xpstore_server.locations import shown
 from xpstore_server.store import bucket, limbo
 from xpstore_server.store.bucket import Verified
 from xpstore_server.store.clock import SECOND_US
 from xpstore_server.store.database import Database
+from xpstore_server.store.maintenance import maintain
+from xpstore_server.store.scrub import Pace, Scrubbed, scrub
 from xpstore_server.store.sweep import NO_GRACE, Ends, Grace, Swept
 
 # A server looks every minute, and not in its first five: by so much more a clock is not believed to be right.
@@ -25,6 +32,7 @@ def collect(
         swept = stores.collector.preview(ends, repack_all=repack_all)
     else:
         swept = stores.collector.collect(ends, repack_all=repack_all)
+        maintain(stores.database)
     if dry_run:
         typer.echo("Nothing is changed. What would be, now and when its grace is over:")
     _show(_swept(swept))
@@ -49,6 +57,48 @@ def rebuild(stores: Stores) -> bool:
     return not rebuilt.damaged_objects and not rebuilt.incomplete_versions
 
 
+def scrub_packs(stores: Stores, mib_per_second: float, after: tuple[str, str]) -> bool:
+    """Reads all packs. Returns whether none is damaged."""
+    scrubbed = Scrubbed(at=after)
+    try:
+        scrub(stores.database, stores.blobs, Pace(mib_per_second * (1 << 20)), scrubbed, _complain)
+    except BaseException:
+        if scrubbed.packs:
+            _complain(f"broken off after {scrubbed.packs} packs; to go on: scrub --after {'/'.join(scrubbed.at)}")
+        raise
+    _show(
+        {
+            "packs read": scrubbed.packs,
+            "chunks verified": scrubbed.chunks,
+            "bytes read": readable(scrubbed.read_bytes),
+            "damaged packs": scrubbed.damaged_packs,
+        }
+    )
+    return not scrubbed.damaged_packs
+
+
+def show_status(found: dict[str, Any], *, as_json: bool) -> bool:
+    """Prints a status. Returns whether every address serves."""
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+    else:
+        lines = {name.replace("_", " "): value for name, value in found.items() if not isinstance(value, dict)}
+        lines["stored"] = readable(lines.pop("stored bytes"))
+        lines |= {f"free for the {name}": readable(size) for name, size in found["free_bytes"].items()}
+        lines |= {shown(address): health for address, health in found["health"].items()}
+        _show(lines)
+    return all(health == "SERVING" for health in found["health"].values())
+
+
+def show_findings(findings: Iterable[Finding]) -> bool:
+    """Prints a line for each finding. Returns whether all is well."""
+    is_well = True
+    for finding in findings:
+        is_well = is_well and finding.is_well
+        typer.echo(f"{'ok' if finding.is_well else 'WRONG':6}{finding.about:13}{finding.text}")
+    return is_well
+
+
 def readable(size_bytes: int) -> str:
     """A number of bytes for a person."""
     size, units = float(size_bytes), ["KiB", "MiB", "GiB", "TiB"]
@@ -62,8 +112,8 @@ def readable(size_bytes: int) -> str:
 
 def _verify(stores: Stores, dry_run: bool) -> bool:
     verified = bucket.verify(stores.database, stores.blobs, _complain)
-    removed = (0, 0)
-    if verified.unknown_objects and verified.is_sound and not dry_run:
+    removed = bucket.Removed()
+    if (verified.unknown_objects or verified.hidden_objects) and verified.is_sound and not dry_run:
         removed = bucket.remove_unknown(stores.database, stores.blobs)
     _show(_verified(verified, removed))
     if verified.unknown_objects and not verified.is_sound:
@@ -80,15 +130,23 @@ def _swept(swept: Swept) -> dict[str, object]:
         "written again": readable(swept.written_bytes),
         "removed objects": swept.removed_objects,
         "freed": readable(swept.freed_bytes),
+        **_held(swept.held_objects, f" ({readable(swept.held_bytes)})"),
     }
 
 
-def _verified(verified: Verified, removed: tuple[int, int]) -> dict[str, object]:
+def _held(objects: int, size: str = "") -> dict[str, object]:
+    """Told where it happens: few buckets do that."""
+    return {"held by the bucket, not freed": f"{objects}{size}"} if objects else {}
+
+
+def _verified(verified: Verified, removed: bucket.Removed) -> dict[str, object]:
     return {
         "objects in the bucket": verified.objects,
         "damaged packs": verified.damaged_packs,
         "unknown objects": f"{verified.unknown_objects} ({readable(verified.unknown_bytes)})",
-        "of these removed": f"{removed[0]} ({readable(removed[1])})",
+        "deleted, but kept by it": f"{verified.hidden_objects} ({readable(verified.hidden_bytes)})",
+        "of these removed": f"{removed.objects} ({readable(removed.bytes)})",
+        **_held(removed.held_objects),
         "not ours, left alone": verified.foreign_objects,
     }
 

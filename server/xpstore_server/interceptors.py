@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any, cast
@@ -22,6 +23,7 @@ from xpstore_server.store.errors import (
     StoreRefused,
     StoreUnavailable,
 )
+from xpstore_server.store.room import Room
 
 log = logging.getLogger("xpstore")
 
@@ -31,6 +33,11 @@ DOMAIN = "xpstore"
 # Status messages and details travel in trailers, which fail at random beyond 8 kB in all.
 MESSAGE_LENGTH = 1_000
 OPEN_SERVICES = ("/grpc.health.v1.Health/",)
+# What reads, takes away, or keeps alive what is there: all that goes on while the disk is full.
+NEEDS_NO_ROOM = re.compile(
+    r"/grpc\.|.*/(Get|List|Search|Lookup|Read|Find|Explain|Wait|Delete|Undelete|Clear|Unlink|Rewind|Invalidate|Release"
+    r"|Fail|Renew|Heartbeat|Finish)"
+)
 
 STATUS = {
     "INVALID_ARGUMENT": grpc.StatusCode.INVALID_ARGUMENT,
@@ -61,9 +68,10 @@ class Activity:
 class CallInterceptor(grpc.aio.ServerInterceptor):
     """Wraps the handlers of all four arities in `_Call`."""
 
-    def __init__(self, authenticator: Authenticator, activity: Activity) -> None:
+    def __init__(self, authenticator: Authenticator, activity: Activity, room: Room) -> None:
         self.authenticator = authenticator
         self.activity = activity
+        self.room = room
 
     async def intercept_service(
         self, continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]], details: grpc.HandlerCallDetails
@@ -111,6 +119,8 @@ class _Call:
         self._interceptor.activity.calls += 1
         try:
             self._who = await self._interceptor.authenticator.admit(self._metadata)
+            if (full := self._interceptor.room.full) and not NEEDS_NO_ROOM.match(self._method):
+                raise StoreFull(full)
         except BaseException as error:
             await self.__aexit__(type(error), error, None)
             raise

@@ -12,6 +12,7 @@ from xpstore_server.store import limbo
 from xpstore_server.store.clock import SECOND_US, clock_of, steady_us
 from xpstore_server.store.database import Database
 from xpstore_server.store.errors import StoreError
+from xpstore_server.store.maintenance import maintain
 from xpstore_server.store.sweep import AGREED_US, Ends, Grace
 
 log = logging.getLogger("xpstore")
@@ -75,6 +76,7 @@ class Janitor(threading.Thread):
         pause_us = self._interval_us
         self._do("sweep", self._collect)
         self._do("putting blocks together", lambda: self._ended.compact_some(self._stopped.is_set))
+        self._do("maintenance", lambda: maintain(self._database, self._stopped.is_set))
         if self._has_skipped:
             pause_us = min(pause_us, AGREED_US)
         # Replicas that started together would do the same work at the same time, every time.

@@ -6,10 +6,12 @@ import os
 import tempfile
 from pathlib import Path
 from typing import Annotated, Self
-from urllib.parse import quote
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from xpstore_server.locations import FILE, SQLITE, UNIX, shown, url_of
+from xpstore_server.setting_names import misspelt
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 LONGEST_SOCKET_PATH = 103  # what the kernels of macOS (103) and Linux (107) take
@@ -29,12 +31,18 @@ class StartError(Exception):
 class Settings(BaseSettings):
     """What a server needs to know to start."""
 
-    model_config = SettingsConfigDict(env_prefix="XPSTORE_", hide_input_in_errors=True, extra="ignore")
+    # An empty variable counts as none: files of deployments have `XPSTORE_TLS_CERT=${CERT:-}`.
+    model_config = SettingsConfigDict(
+        env_prefix="XPSTORE_", hide_input_in_errors=True, extra="ignore", env_ignore_empty=True
+    )
 
     home: Path | None = Field(None, description="Run embedded: data, socket, key and server.json live here.")
     data_dir: Path = Field(Path(".xpstore"), description="Where the default database and blobs are.")
-    database_url: str = Field("", description="sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE")
+    database_url: str = Field("", description="sqlite:///FILE or postgresql://USER:PASSWORD@HOST[,HOST]/DATABASE")
+    database_connections: int = Field(24, ge=2, description="Connections to PostgreSQL at most; two more for checks.")
     blob_url: str = Field("", description="file:///FOLDER or s3://KEY:SECRET@HOST:PORT/BUCKET?secure=true")
+    blob_credentials_file: Path | None = Field(None, description="Keys of S3, as AWS's own tools keep them.")
+    blob_ca_file: Path | None = Field(None, description="Authority of the S3 server's certificate, PEM.")
     listen: Annotated[list[str], NoDecode] = Field(
         ["127.0.0.1:50051"], description="HOST:PORT or unix:PATH, several separated by commas."
     )
@@ -47,9 +55,9 @@ class Settings(BaseSettings):
     upload_memory_mib: int = Field(192, ge=32, description="Bound of all upload buffers together.")
     undo_seconds: float = Field(604_800, ge=0, description="How long what was deleted can be undeleted; 7 days.")
     sweep_seconds: float = Field(3600, ge=0, description="How often to sweep out bytes that nothing needs; 0: never.")
-    sweep_unused_seconds: float = Field(90_000, ge=0, description="How long chunks wait for a commit; 24 h promised.")
-    sweep_condemned_seconds: float = Field(3600, ge=0, description="How long condemned packs stay for readers.")
-    sweep_unfinished_seconds: float = Field(3600, ge=0, description="How long a pack or commit may take.")
+    disk_reserve_mib: int | None = Field(
+        None, ge=0, description="How much room stays free for deletions; default 64, of a small disk an eighth."
+    )
     cache_lease_seconds: float = Field(25, ge=0.5, description="Silence after which others compute a cache entry.")
     log_level: str = Field("INFO", description="DEBUG (every call), INFO, WARNING or ERROR.")
 
@@ -68,11 +76,13 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if self.home is not None:
-            self.home = self.home.expanduser().resolve()
+            self.home = _resolved("home", self.home)
             self._embed(self.home)
-        data = self.data_dir.expanduser().resolve()
-        self.database_url = self.database_url or f"sqlite:///{quote(str(data / 'xpstore.db'))}"
-        self.blob_url = self.blob_url or (data / "blobs").as_uri()
+        self.data_dir = _resolved("data_dir", self.data_dir)
+        self.database_url = self.database_url or url_of(SQLITE, self.data_dir / "xpstore.db")
+        self.blob_url = self.blob_url or url_of(FILE, self.data_dir / "blobs")
+        if self.admin_key_file is not None:
+            self.admin_key_file = _resolved("admin_key_file", self.admin_key_file, is_link=True)
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ValueError("tls_cert and tls_key go together: set XPSTORE_TLS_CERT and XPSTORE_TLS_KEY")
         if not self.listen:
@@ -85,14 +95,15 @@ class Settings(BaseSettings):
     def _embed(self, home: Path) -> None:
         self.data_dir = home
         if "listen" not in self.model_fields_set:
-            self.listen = [f"unix:{socket_path(home)}"]
+            self.listen = [f"{UNIX}{socket_path(home)}"]
         if "idle_exit_seconds" not in self.model_fields_set:
             self.idle_exit_seconds = 600
         self.admin_key_file = self.admin_key_file or home / "admin.key"
 
     def _check_address(self, address: str) -> None:
-        if address.startswith("unix:"):
-            if not 0 < len(os.fsencode(address.removeprefix("unix:"))) <= LONGEST_SOCKET_PATH:
+        if address.startswith(UNIX):
+            path = os.fsencode(address.removeprefix(UNIX))
+            if not 0 < len(path) <= LONGEST_SOCKET_PATH or path.endswith(b"/"):
                 raise ValueError(f"listen has {address!r}: the path of a socket has 1 to {LONGEST_SOCKET_PATH} bytes")
             return
         host, colon, port = address.rpartition(":")
@@ -115,9 +126,19 @@ class Settings(BaseSettings):
         except (OSError, ValueError) as error:
             reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error)
             raise ValueError(
-                f"XPSTORE_TLS_CERT={self.tls_cert}, XPSTORE_TLS_KEY={self.tls_key}: {reason}; both must be PEM files, "
-                "the key without a password"
+                f"XPSTORE_TLS_CERT={shown(self.tls_cert)}, XPSTORE_TLS_KEY={shown(self.tls_key)}: {reason}; both must "
+                "be PEM files, the key without a password"
             ) from None
+
+
+def _resolved(name: str, path: Path, *, is_link: bool = False) -> Path:
+    """The absolute path; of what may be a link that leads elsewhere later, without following it."""
+    try:
+        path = path.expanduser()
+        return path.absolute() if is_link else path.resolve()
+    except (OSError, RuntimeError) as error:  # no such home, links in a circle, a working folder that is gone
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ValueError(f"{name} = {shown(path)}: {reason}; give a whole path") from None
 
 
 def socket_path(home: Path) -> Path:
@@ -141,12 +162,22 @@ def load(**flags: object) -> Settings:
     hand in the same shell is not meant to be that.
     """
     given = {name: value for name, value in flags.items() if value is not None}
+    lines, _ = misspelt(os.environ, _NAMES)
     try:
-        return Settings(**{"home": None, **given})  # type: ignore[arg-type]
+        settings = Settings(**{"home": None, **given})  # type: ignore[arg-type]
     except ValidationError as error:
-        lines = []
         for item in error.errors(include_url=False, include_input=False):
             name = ".".join(str(part) for part in item["loc"])
             message = item["msg"].removeprefix("Value error, ")
             lines.append(f"XPSTORE_{name.upper()}: {message}" if name else message)
-        raise InvalidSettings("\n".join(lines)) from None
+    if lines:
+        raise InvalidSettings("\n".join(lines))
+    return settings
+
+
+def unknown() -> list[str]:
+    """A line for each variable that looks like a setting and is none."""
+    return misspelt(os.environ, _NAMES)[1]
+
+
+_NAMES = [name.upper() for name in Settings.model_fields]

@@ -7,7 +7,7 @@ import fsspec
 import pytest
 
 import xpstore
-from support.counting_proxy import CountingProxy
+from support.between.counting_proxy import CountingProxy
 from support.file_index import lay
 from support.services import Server
 from xpstore.filesystem import XpstoreFileSystem

@@ -11,7 +11,7 @@ import pyarrow.parquet
 import pytest
 
 import xpstore
-from support.counting_proxy import CountingProxy
+from support.between.counting_proxy import CountingProxy
 from support.services import Server
 from xpstore.artifact import DirectoryArtifact
 from xpstore.filesystem import XpstoreFileSystem

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import xpstore
-from support.counting_proxy import CountingProxy
+from support.between.counting_proxy import CountingProxy
 from support.services import Server
 from xpstore import errors
 from xpstore.artifact import DatasetArtifact, DirectoryArtifact, TrainedModelArtifact, stage

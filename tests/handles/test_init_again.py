@@ -113,5 +113,5 @@ def test_init_that_fails_changes_nothing(server: Server, client: xpstore.Client)
         (server.api_key, "127.0.0.1:1", errors.Unavailable),
     ):
         with pytest.raises(error):
-            xpstore.init(key, address)
+            xpstore.init(key, address, timeout_seconds=1)
     assert get_project() is project and project.experiments.list() == []

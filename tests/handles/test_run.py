@@ -3,7 +3,6 @@
 import os
 import platform
 import shlex
-import shutil
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ import sqlalchemy
 
 import xpstore
 from support.backends import Backend
+from support.needs import needs
 from support.services import Server
 from xpstore import errors, run
 from xpstore._machine.masking import masked
@@ -138,11 +138,12 @@ def test_rank_comes_from_the_launcher(
         assert attempt.rank == rank
 
 
-@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 def test_commit_of_the_work_tree_is_captured(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = needs("git")
+
     def git(*arguments: str) -> str:
         identity = ["-c", "user.name=n", "-c", "user.email=e@example.org"]
-        return subprocess.run(["git", *identity, *arguments], check=True, capture_output=True, text=True).stdout.strip()
+        return subprocess.run([path, *identity, *arguments], check=True, capture_output=True, text=True).stdout.strip()
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", os.fspath(tmp_path.parent))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from support.relay import Relay
+from support.between.relay import Relay
 
 
 @pytest.fixture

@@ -139,7 +139,7 @@ def test_objects_being_written_or_waiting_are_known(store: Store) -> None:
     def look() -> None:
         verified = bucket.verify(store.database, store.blobs, print)
         assert (verified.unknown_objects, verified.foreign_objects, verified.damaged_packs) == (0, 0, 0)
-        assert bucket.remove_unknown(store.database, store.blobs) == (0, 0)
+        assert bucket.remove_unknown(store.database, store.blobs) == bucket.Removed()
 
     store.blobs.before_put = look
     saved(store)

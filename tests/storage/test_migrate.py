@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Table, create_engine, select, text
 from support.backends import Backend
 from xpstore_server.core import metric
 from xpstore_server.core.paging import Page
-from xpstore_server.store import migrate, tables
+from xpstore_server.store import migrate, schema, tables
 from xpstore_server.store.database import Database
 from xpstore_server.store.packs import SMALL_BYTES
 
@@ -40,7 +40,7 @@ def database(backend: Backend) -> Iterator[Database]:
     """A database of the first release, with a row in each table that later ones changed."""
     database = Database(backend.database_url)
     config = Config()
-    config.set_main_option("script_location", str(migrate.FOLDER))
+    config.set_main_option("script_location", str(schema.FOLDER))
     with database.engine.execution_options(writes=True).begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "0001")

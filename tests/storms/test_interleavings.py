@@ -43,13 +43,7 @@ LIVE = 60  # of each client; then it deletes instead of saving more
 SECOND_US = 1_000_000
 # Less than an hour, and a client that asks what is missing is promised nothing: harder than real life.
 GRACE = Grace(condemn_us=SECOND_US, remove_us=SECOND_US // 2, abandon_us=5 * SECOND_US, undo_us=3 * SECOND_US)
-JANITOR = {
-    "XPSTORE_SWEEP_SECONDS": "0.3",
-    "XPSTORE_SWEEP_UNUSED_SECONDS": "1",
-    "XPSTORE_SWEEP_CONDEMNED_SECONDS": "0.5",
-    "XPSTORE_SWEEP_UNFINISHED_SECONDS": "5",
-    "XPSTORE_UNDO_SECONDS": "3",
-}
+JANITOR = {"XPSTORE_SWEEP_SECONDS": "0.3"}
 # What is saved, deleted and collected in which proportion.
 WEIGHTS = {
     "save": 30,
@@ -213,7 +207,9 @@ def servers(backend: Backend, tmp_path: Path) -> Iterator[list[Server]]:
     with ExitStack() as stack:
         replicas = 1 if backend.name == "sqlite-disk" else 2
         yield [
-            stack.enter_context(Server(backend.database_url, backend.blob_url, tmp_path, environment=JANITOR))
+            stack.enter_context(
+                Server(backend.database_url, backend.blob_url, tmp_path, environment=JANITOR, grace=GRACE)
+            )
             for _ in range(replicas)
         ]
 

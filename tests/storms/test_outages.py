@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from support.backends import Backend
-from support.counting_proxy import CountingProxy
+from support.between.counting_proxy import CountingProxy
 from support.homes import without_settings
 from support.services import Server
 from xpstore import Client

@@ -16,6 +16,7 @@ from support.raw import KIB
 from support.services import Server
 from xpstore import errors
 from xpstore.artifact import Artifact, DirectoryArtifact
+from xpstore_server.store.sweep import Grace
 
 PROCESSES = 8
 # Saves that each process tries: not seconds, of which a busy machine may take some and the start the rest.
@@ -23,12 +24,8 @@ ROUNDS = 20
 # Sweeps that found something, and how often all may save again until there were more: they too get little time there.
 SWEPT = 5
 MOST_TURNS = 6
-SWEEPS = {
-    "XPSTORE_SWEEP_SECONDS": "0.05",
-    "XPSTORE_SWEEP_UNUSED_SECONDS": "0",
-    "XPSTORE_SWEEP_CONDEMNED_SECONDS": "0",
-    "XPSTORE_SWEEP_UNFINISHED_SECONDS": "0.5",
-}
+SWEEPS = {"XPSTORE_SWEEP_SECONDS": "0.05"}
+GRACE = Grace(condemn_us=0, remove_us=0, abandon_us=500_000)
 PIECES = 60
 
 
@@ -64,7 +61,9 @@ def servers(backend: Backend, tmp_path: Path) -> Iterator[list[Server]]:
     with ExitStack() as stack:
         replicas = 1 if backend.name == "sqlite-disk" else 2
         yield [
-            stack.enter_context(Server(backend.database_url, backend.blob_url, tmp_path, environment=SWEEPS))
+            stack.enter_context(
+                Server(backend.database_url, backend.blob_url, tmp_path, environment=SWEEPS, grace=GRACE)
+            )
             for _ in range(replicas)
         ]
 

@@ -28,7 +28,7 @@ from blake3 import blake3
 import xpstore
 from s3_server import SeaweedFS
 from support.backends import sqlite_url
-from support.counting_proxy import CountingProxy
+from support.between.counting_proxy import CountingProxy
 from support.homes import without_settings
 from support.raw import MIB, tree_digest
 from support.services import Postgres, Server

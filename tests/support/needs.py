@@ -2,13 +2,31 @@
 
 import os
 import shutil
+from typing import NamedTuple
 
 import pytest
 
-# Program -> package of Debian; a line each.
-PACKAGES = {
-    "faketime": "faketime",
-    "pgbouncer": "pgbouncer",
+
+class Program(NamedTuple):
+    """Where a program comes from.
+
+    Attributes:
+        package: Debian's.
+        purpose: what it is needed for.
+    """
+
+    package: str
+    purpose: str
+
+
+# A line each: `.ci/run` reads them. MinIO is not among them: no package has it, `make minio` builds it where it can.
+PROGRAMS = {
+    "faketime": Program("faketime", "clocks that are wrong"),
+    "git": Program("git", "the commit that a run records"),
+    "nginx": Program("nginx", "a proxy before the server"),
+    "node": Program("nodejs", "a client in another language"),
+    "npm": Program("npm", "what that client needs"),
+    "pgbouncer": Program("pgbouncer", "a pool of connections before PostgreSQL"),
 }
 
 
@@ -18,7 +36,8 @@ def needs(program: str) -> str:
     path = shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
     if path is not None:
         return path
-    missing = f"{program} is not installed: apt-get install {PACKAGES[program]}"
+    package, purpose = PROGRAMS[program]
+    missing = f"{program} is not installed ({purpose}): apt-get install {package}"
     if os.environ.get("CI"):
         pytest.fail(missing)
     pytest.skip(missing)

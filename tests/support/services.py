@@ -19,6 +19,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from psycopg import sql
 
 from s3_server import free_port, spawn
+from support.operation.hasty_server import GRACE
+from xpstore_server.store.sweep import Grace
 
 NOBODY = 65534
 
@@ -103,6 +105,11 @@ class Postgres:
             return False
         return True
 
+    @property
+    def socket(self) -> str:
+        """The path of its socket, for what stands between."""
+        return str(self.folder / ".s.PGSQL.5432")
+
     def _conninfo(self) -> str:
         return f"host={self.folder} user=postgres dbname=postgres connect_timeout=5"
 
@@ -141,9 +148,20 @@ class Server:
     """One `xpstore-server serve` process on a port of 127.0.0.1."""
 
     def __init__(
-        self, database_url: str, blob_url: str, folder: Path, *, environment: dict[str, str] | None = None
+        self,
+        database_url: str,
+        blob_url: str,
+        folder: Path,
+        *,
+        environment: dict[str, str] | None = None,
+        grace: Grace | None = None,
     ) -> None:
-        """Nothing runs before `start`; replicas that share a database share `folder` too, for its admin key."""
+        """Nothing runs before `start`; replicas that share a database share `folder` too, for its admin key.
+
+        With a grace the server leaves things alone for so long only.
+        """
+        self.module = "xpstore_server"
+        self.prefix: list[str] = []  # what it is started by
         self.address = f"127.0.0.1:{free_port()}"
         self.process: subprocess.Popen[bytes] | None = None
         self.log = folder / f"server-{self.address.rpartition(':')[2]}.log"
@@ -161,11 +179,18 @@ class Server:
             "XPSTORE_ADMIN_KEY_FILE": str(key_file),
             **(environment or {}),
         }
+        if grace is not None:
+            self.module = "support.operation.hasty_server"
+            times = (grace.condemn_us, grace.remove_us, grace.abandon_us, grace.undo_us)
+            self.environment |= {
+                GRACE: ",".join(map(str, times)),
+                "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+            }
 
     def start(self) -> Self:
         """Starts the server, or starts it again on the same port and data; returns when it serves."""
         self.process = spawn(
-            [sys.executable, "-m", "xpstore_server", "serve"], log=self.log, environment=self.environment
+            [*self.prefix, sys.executable, "-m", self.module, "serve"], log=self.log, environment=self.environment
         )
         self.wait_ready()
         return self

@@ -54,6 +54,15 @@ class WatchedBlobs:
     def list(self, prefix: str) -> Iterator[tuple[str, int]]:
         return self._blobs.list(prefix)
 
+    def hidden(self, prefix: str) -> Iterator[tuple[str, int]]:
+        return self._blobs.hidden(prefix)
+
+    def check(self, timeout_seconds: float) -> None:
+        self._blobs.check(timeout_seconds)
+
+    def describe(self) -> Sequence[str]:
+        return self._blobs.describe()
+
     def close(self) -> None:
         self._blobs.close()
 

@@ -169,7 +169,7 @@ def test_version_that_is_missing_is_told_with_those_there_are(run: Command, proj
     for text in (b"1", b"2", b"3"):
         DirectoryArtifact.save(text, "data", aliases=["prod"] if text == b"2" else [])
     for reference in ("data@9", "data@v9", "data@prdo"):
-        there = "There are versions 1 to 3 of it (3), and the aliases prod."
+        there = "There are versions 1 to 3 of it, and the aliases prod."
         assert_one_line(run("get", project.id, reference, expect=1), there)
 
 

@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 
 import xpstore
 from support.homes import without_settings
+from support.needs import needs
 from support.services import Server
 from xpstore.artifact import DirectoryArtifact
 
@@ -30,10 +30,10 @@ def npm(*words: str, **settings: str) -> str:
 @pytest.fixture(scope="module")
 def program() -> Path:
     """The compiled program. Packages are installed when the lock file is not the one they were installed from."""
-    node = shutil.which("node")
-    version = subprocess.run([node, "--version"], capture_output=True, text=True).stdout if node else ""
-    if shutil.which("npm") is None or int((re.findall(r"\d+", version) or ["0"])[0]) < OLDEST_NODE:
-        pytest.skip(f"Node {OLDEST_NODE} or newer is not installed")
+    needs("npm")
+    version = subprocess.run([needs("node"), "--version"], capture_output=True, text=True, check=True).stdout
+    if int(re.findall(r"\d+", version)[0]) < OLDEST_NODE:  # as Debian 12 has it
+        pytest.skip(f"Node is {version.strip()}, and the example needs {OLDEST_NODE} or newer")
     stamp = FOLDER / "node_modules" / ".installed"
     lock = hashlib.sha256((FOLDER / "package-lock.json").read_bytes()).hexdigest()
     if not stamp.exists() or stamp.read_text() != lock:

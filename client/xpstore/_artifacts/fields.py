@@ -1,6 +1,8 @@
 """What a version says about itself, as it was when it was fetched."""
 
-from typing import TYPE_CHECKING, Any, Self
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from xpstore._session.client import ClientBase
 from xpstore._session.stamped import Stamped
@@ -10,6 +12,10 @@ from xpstore.v1 import artifact_pb2 as pb
 
 if TYPE_CHECKING:
     from xpstore._identity.process import Process
+
+log = logging.getLogger("xpstore")
+
+T = TypeVar("T")
 
 
 class ArtifactFields(Stamped):
@@ -84,7 +90,13 @@ class ArtifactFields(Stamped):
             Unavailable: it waits in the spool.
         """
         self._check_sent("aliases")
-        return list(self._wire.aliases)
+        return self._told("aliases", self._wire.aliases, self._wire.alias_count)
+
+    def _told(self, field: str, listed: Sequence[T], count: int) -> list[T]:
+        """What the server lists: the first, of a version from before there were bounds, and how many there are."""
+        if count > len(listed):
+            log.warning("%s of %r: the first %d of %d.", field, self, len(listed), count)
+        return list(listed)
 
     @property
     def metadata(self) -> dict[str, Any]:

@@ -4,7 +4,11 @@ import os
 
 import xpstore
 from xpstore._service import embedded
+from xpstore._service.connection import TIMEOUT_SECONDS
 from xpstore.errors import Unavailable
+
+# Who asks sits and waits, and can ask again: programs wait longer for a server that is away.
+CONNECT_SECONDS = 5.0
 
 
 def ask() -> xpstore.Client:
@@ -13,12 +17,13 @@ def ask() -> xpstore.Client:
     Raises:
         Unavailable: there is none, or it does not answer.
     """
-    if _is_named():
-        return xpstore.init()
-    found = embedded.find()
-    if found is None:
+    found = None if _is_named() else embedded.find()
+    if found is None and not _is_named():
         raise _not_there()
-    return xpstore.init(*found)  # by its address: a client of the embedded service would start it again
+    # By its address: a client of the embedded service would start it again.
+    client = xpstore.init(*(found or ()), timeout_seconds=CONNECT_SECONDS)
+    client.timeout_seconds = TIMEOUT_SECONDS
+    return client
 
 
 def use() -> xpstore.Client:

@@ -9,7 +9,7 @@ Memory is bounded: four windows, of up to 4,096 small files each, however many f
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from xpstore._files.partial import PartialFile, is_there
 from xpstore._machine.progress import Advance
 from xpstore._machine.workers import Workers
 from xpstore._service.connection import Connection
-from xpstore.errors import DataLoss, Unavailable
+from xpstore.errors import DataLoss, NotFound, Unavailable
 from xpstore.format.messages import Malformed, WireChunk, decode_chunks
 from xpstore.v1 import artifact_pb2 as pb
 
@@ -175,21 +175,30 @@ class Download:
         """Fetches the chunks of a window, after a broken connection those that did not arrive."""
         sizes = {piece.digest: piece.size_bytes for piece in window.pieces}
         chunks: dict[bytes, bytes | memoryview] = {}
+        bad: set[bytes] = set()
         for attempt in self._connection.attempts(is_wanted=lambda: not self._is_stopped):
             with attempt:
-                missing = [digest for digest in sizes if digest not in chunks]
-                for chunk in self._stream(missing) if missing else ():
-                    if chunk.digest not in sizes or chunk.digest in chunks:
-                        raise DataLoss(f"The server sent the chunk {chunk.digest.hex()}, which was not asked for.")
-                    chunks[chunk.digest] = _verified(chunk, sizes[chunk.digest])
-                    attempt.renew()
+                while missing := [digest for digest in sizes if digest not in chunks]:
+                    before = len(bad)
+                    for chunk in self._stream(missing):
+                        if chunk.digest not in sizes or chunk.digest in chunks:
+                            raise DataLoss(f"The server sent the chunk {chunk.digest.hex()}, which was not asked for.")
+                        try:
+                            chunks[chunk.digest] = _verified(chunk, sizes[chunk.digest])
+                        except DataLoss:
+                            if chunk.digest in bad:
+                                raise
+                            bad.add(chunk.digest)  # one bad read of the server's store: asked for once more
+                        attempt.renew()
+                    if len(bad) == before:
+                        break
         if len(chunks) < len(sizes):
             raise DataLoss("The server did not send all chunks that were asked for.")
         return chunks
 
     def _stream(self, digests: list[bytes]) -> Iterator[WireChunk]:
         request = pb.ReadChunksRequest(version_id=self._version_id, digests=digests)
-        with closing(self._connection.stream(self._connection.stubs.read_chunks, request)) as messages:
+        with closing(self._connection.stream(self._connection.stubs.read_chunks, request)) as messages, _needed():
             for number, message in enumerate(messages):
                 if self._is_stopped:
                     raise Unavailable("The download was broken off.")
@@ -222,6 +231,17 @@ def read_manifest(connection: Connection, version_id: str, path_prefix: str = ""
                         last = place
                         yield entry
                 attempt.renew()
+
+
+@contextmanager
+def _needed() -> Iterator[None]:
+    """The version needs the chunks that are asked for: if the server has no such one, its bytes are lost."""
+    try:
+        yield
+    except NotFound as error:
+        if error.metadata.get("resource") != "chunk":
+            raise
+        raise DataLoss(f"The server has lost the chunk {error.metadata.get('value')} of this version.") from None
 
 
 def _verified(chunk: WireChunk, size_bytes: int) -> bytes | memoryview:

@@ -7,9 +7,11 @@ Memory is bounded: two windows, and four batches of messages. What a crash of th
 is at most what three streams had under way.
 """
 
+import contextlib
 import threading
+import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Self
@@ -20,8 +22,8 @@ from xpstore._files.scan import Source
 from xpstore._machine.progress import Advance
 from xpstore._machine.workers import Workers
 from xpstore._service.breaking import OpenCalls
-from xpstore._service.connection import Connection
-from xpstore.errors import DataLoss
+from xpstore._service.connection import Connection, line_seconds
+from xpstore.errors import DataLoss, DeadlineExceeded, Unavailable
 from xpstore.format.chunker import Chunker, Encoder
 from xpstore.format.messages import WireChunk, decode_chunks, encode_chunks
 from xpstore.format.tree import Cut
@@ -35,6 +37,13 @@ MESSAGE_BYTES = 1 << 20
 # way, and while the server writes two packs it receives the next.
 BATCH_BYTES = 10 << 20
 STREAMS = 3
+# On a long line more must be under way, and a server takes only 2 MiB of a connection ahead of what it reads. So each
+# stream has a connection of its own, and what waits unread of one does not grow. Answers that take longer still wait
+# behind bytes on a thin line, where less under way is less to send again.
+LONG_SECONDS = (0.02, 1.5)
+LONG_STREAMS = 8
+# What may be before a question on its way: streams have sent it ahead.
+AHEAD_BYTES = 5 << 20
 # What a chunk takes in a message beside its bytes: of files of a few bytes that is the most.
 FRAME_BYTES = 48
 # Digests remembered as sent, so that what a file repeats is sent once: a few MiB.
@@ -89,11 +98,13 @@ class Uploader:
         self._batch = _Batch()
         self._sending: deque[Future[None]] = deque()
         self._sent: set[bytes] = set()
-        self._senders = Workers(STREAMS, "xpstore-send")
-        self._askers = Workers(1, "xpstore-ask")
+        self._senders = Workers(LONG_STREAMS, "xpstore-send")
+        self._askers = Workers(1 + ASKED_WINDOWS, "xpstore-ask")
         self._hasher = Workers(1, "xpstore-hash")
         self._lock = threading.Lock()
         self._calls = OpenCalls()
+        self._answer_seconds = 0.0
+        self._lines = [connection]
         self.sent_bytes = 0
 
     def __enter__(self) -> Self:
@@ -104,6 +115,9 @@ class Uploader:
         for workers in (self._senders, self._askers, self._hasher):
             # After an error, Ctrl-C among them, what was broken off ends soon, or nobody waits for it.
             workers.shutdown(None if error is None else END_SECONDS)
+        for line in self._lines:
+            if line is not self._connection:
+                line.close()
 
     def add(self, source: Source) -> Cut:
         """Reads a file and sends what is missing of it, the last of it only with `finish`. Returns how it was cut."""
@@ -212,6 +226,11 @@ class Uploader:
                 window.hashed.result()
             self._blocks.append(window.block)
 
+    @property
+    def _is_line_long(self) -> bool:
+        least, most = LONG_SECONDS
+        return least < self._answer_seconds < most
+
     def _ask(self, digests: list[bytes]) -> list[int]:
         return self._missing(self._connection.stubs.artifacts.FindMissingChunks, digests)
 
@@ -221,7 +240,12 @@ class Uploader:
 
     def _missing(self, method: Callable[..., Any], digests: list[bytes]) -> list[int]:
         request = pb.FindMissingChunksRequest(project_uid=self._project_uid, digests=digests)
-        return list(self._connection.call(method, request).missing_positions)
+        answer_seconds, began = None, time.monotonic()
+        if self._sending:
+            answer_seconds = self._connection.timeout_seconds + line_seconds(AHEAD_BYTES)
+        answer = self._connection.call(method, request, answer_seconds=answer_seconds)
+        self._answer_seconds = time.monotonic() - began
+        return list(answer.missing_positions)
 
     def _write(self, digest: bytes, data: memoryview) -> None:
         if len(self._sent) >= REMEMBERED:
@@ -246,7 +270,7 @@ class Uploader:
         self._pending, self._pending_bytes = [], 0
 
     def _send_batch(self) -> None:
-        while len(self._sending) >= STREAMS:
+        while len(self._sending) >= (LONG_STREAMS if self._is_line_long else STREAMS):
             self._sending.popleft().result()
         batch, self._batch = self._batch, _Batch()
         if batch.messages:
@@ -254,18 +278,24 @@ class Uploader:
 
     def _send(self, batch: _Batch) -> None:
         """Sends a batch until all of it is durable, each time only what is not."""
-        messages, is_again = batch.messages, False
+        messages, is_again, is_moving = batch.messages, False, True
         for attempt in self._connection.attempts(is_wanted=lambda: not self._calls.is_broken_off):
             with attempt:
                 if is_again:
                     left = self._left(messages)
-                    if sum(map(len, left)) < sum(map(len, messages)):
-                        # An attempt may take minutes over a slow line. That it brought something is what counts.
+                    is_moving = sum(map(len, left)) < sum(map(len, messages))
+                    if is_moving:
                         attempt.renew()
                     messages = left
-                is_again = True
-                if messages:
-                    self._stream(messages)
+                is_again, began = True, time.monotonic()
+                try:
+                    if messages:
+                        self._stream(messages)
+                except (Unavailable, DeadlineExceeded):
+                    # Over a thin line it may have lasted minutes. The next attempt sees whether it brought something.
+                    if is_moving and time.monotonic() - began > self._connection.timeout_seconds:
+                        attempt.renew()
+                    raise
         self._advance(batch.raw_bytes)
 
     def _left(self, messages: list[bytes]) -> list[bytes]:
@@ -279,11 +309,25 @@ class Uploader:
         return left
 
     def _stream(self, messages: list[bytes]) -> None:
-        sending = self._connection.sending(self._connection.stubs.upload_chunks, messages)
-        with sending as call, self._calls.holding(call):
+        with self._line() as line, line.sending(line.stubs.upload_chunks, messages) as call, self._calls.holding(call):
             with self._lock:
                 self.sent_bytes += sum(map(len, messages))
             call.result()
+
+    @contextlib.contextmanager
+    def _line(self) -> Iterator[Connection]:
+        """The connection for a stream."""
+        if not self._is_line_long:
+            yield self._connection
+            return
+        try:
+            line = self._lines.pop()
+        except IndexError:
+            line = self._connection.another()
+        try:
+            yield line
+        finally:
+            self._lines.append(line)
 
 
 def _filled(stream: BinaryIO, view: memoryview) -> tuple[memoryview, bool]:

@@ -18,7 +18,7 @@ from xpstore._offline.record import VersionRecord
 from xpstore._offline.store import ArtifactStore, Waiting
 from xpstore._spool.record import Target
 from xpstore._values.times import now_us
-from xpstore.errors import Conflict, InvalidArgument, Unavailable
+from xpstore.errors import Conflict, InvalidArgument, ResourceExhausted, Unavailable
 from xpstore.format.messages import decode_chunks
 from xpstore.format.tree import CHUNK_BYTES, TreeHash
 from xpstore.v1 import artifact_pb2 as pb
@@ -33,6 +33,9 @@ LIMITS = limits_pb2.Limits(
     chunking=limits_pb2.Chunking(
         min_size_bytes=96 << 10, average_size_bytes=192 << 10, max_size_bytes=CHUNK_BYTES, normalization=2
     ),
+    max_links=1_000,
+    max_aliases=1_000,
+    max_used_versions=1_000,
 )
 _CHUNKS_FIELD = pb.UploadChunksRequest.CHUNKS_FIELD_NUMBER
 
@@ -215,7 +218,7 @@ class StandIn:
             is_same &= draft.description == before.description
         if draft.metadata_json and not draft.metadata_is_implied:
             is_same &= draft.metadata_json == before.metadata_json
-        return newest if is_same else None
+        return newest if is_same and not _too_many(VersionRecord.unpacked(newest.record), draft) else None
 
     def _add_to(self, found: Waiting, record: VersionRecord, more: pb.ArtifactDraft) -> None:
         """Adds links, lineage and aliases to what waits."""
@@ -285,6 +288,9 @@ class StandIn:
     def _more(self, version_id: str, more: pb.ArtifactDraft) -> pb.ArtifactVersion:
         with self._lock:
             found, record = self._found(version_id)
+            if field := _too_many(record, more):
+                what = f"{field}: version {version_id}, which waits, has as many as one may"
+                raise ResourceExhausted(f"{what}. Save it again: that makes a version of the same content.")
             for link in more.links:
                 record.targets[link.model_id] = self._home.target(link.model_id, record.version.project_uid)
                 if link.iteration_id in self._home.iteration_steps:
@@ -302,6 +308,21 @@ class StandIn:
         if found is not None:
             store.remove(found, None)
         return pb.DeleteArtifactVersionResponse()
+
+
+def _too_many(record: VersionRecord, more: pb.ArtifactDraft) -> str:
+    """The field of a version that would then have more than the server takes, "" if there is none."""
+    bounds = {
+        "links": LIMITS.max_links,
+        "aliases": LIMITS.max_aliases,
+        "used_version_ids": LIMITS.max_used_versions,
+    }
+    for field, bound in bounds.items():
+        there = getattr(record.commit.draft, field)
+        new = [one for one in getattr(more, field) if one not in there]
+        if new and len(there) + len(new) > bound:
+            return field
+    return ""
 
 
 def _of_save(digest: bytes) -> str:

@@ -1,6 +1,5 @@
 """The channel to a server, and the stubs of its services on it."""
 
-import importlib
 import os
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -9,6 +8,7 @@ from weakref import WeakKeyDictionary
 import grpc
 
 from xpstore._service.address import Address
+from xpstore._service.gate import import_between_forks
 from xpstore.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _OPTIONS: list[tuple[str, Any]] = [
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
+    # Other pings measure the line, and wait behind bytes on a thin one: by itself gRPC takes that for dead in a minute.
+    ("grpc.http2.ping_timeout_ms", 600_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),
     # A server that was restarted is found again soon.
@@ -96,7 +98,7 @@ class Stubs:
         if name not in _SERVICES:
             raise AttributeError(name)
         service = _SERVICES[name]
-        module = importlib.import_module(f"xpstore.v1.{service.lower()}_pb2_grpc")
+        module = import_between_forks(f"xpstore.v1.{service.lower()}_pb2_grpc")
         stub = getattr(module, f"{service}ServiceStub")(self.channel)
         for method in vars(stub):
             _origins[getattr(stub, method)] = self.channel, name, method

@@ -1,7 +1,9 @@
 """The connection to one server: an address, a key, and the one way in which everything is called."""
 
 import contextlib
+import logging
 import os
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,17 +16,31 @@ from xpstore._service.breaking import check_threads
 from xpstore._service.channel import Stubs, open_channel
 from xpstore._service.gate import BrokenByFork, Passage
 from xpstore._service.retry import Attempts
-from xpstore.errors import DeadlineExceeded, Error, Unavailable, from_rpc
+from xpstore.errors import HTTP_STATUS, DeadlineExceeded, Error, Unavailable, from_rpc
 from xpstore.v1 import limits_pb2
+
+log = logging.getLogger("xpstore")
 
 Response = TypeVar("Response")
 Metadata = tuple[tuple[str, str], tuple[str, str]]
 
 TIMEOUT_SECONDS = 30.0
-# Of the call that proves address and key.
+# Of the call that proves address and key: after how long the log says that it is waited for, if that may take so much
+# longer; and how long one attempt may take.
+TOLD_SECONDS = 2.0
+WORTH_TELLING_SECONDS = 4.0
 CHECK_SECONDS = 10.0
+# What gRPC says of a certificate that does not become another one by waiting, and of a server that has none.
+UNTRUSTED = ("CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION_NUMBER", "not in peer certificate")
 # One stream of bytes over a slow line; keepalive notices a dead one much sooner.
 STREAM_SECONDS = 900.0
+# The thinnest line on which time-outs still leave time for what is sent.
+THINNEST_BYTES_PER_SECOND = 16 << 10
+
+
+def line_seconds(size_bytes: int) -> float:
+    """How long a thin line may take to carry so much."""
+    return size_bytes / THINNEST_BYTES_PER_SECOND
 
 
 class Connection:
@@ -82,14 +98,27 @@ class Connection:
         return limits
 
     def check(self) -> None:
-        """Proves address and key by one call, which is not repeated.
+        """Proves address and key by one call, again while the server cannot be reached and time is left.
 
         Raises:
-            Unavailable: the server does not answer.
+            Unavailable: the server does not answer, or has a certificate that is not trusted: this is told at once.
+            DeadlineExceeded: it does not answer in time.
             Unauthenticated: the server does not know the key.
         """
-        seconds = min(self.timeout_seconds, CHECK_SECONDS)
-        self._limits = self.once(self.stubs.limits.GetLimits, limits_pb2.GetLimitsRequest(), seconds).limits
+        tell_at, is_told = time.monotonic() + TOLD_SECONDS, False
+        for attempt in self.attempts():
+            with attempt:
+                seconds = min(attempt.remaining_seconds, CHECK_SECONDS if is_told else TOLD_SECONDS)
+                try:
+                    self._limits = self.once(self.stubs.limits.GetLimits, limits_pb2.GetLimitsRequest(), seconds).limits
+                except (Unavailable, DeadlineExceeded) as error:
+                    left_seconds = attempt.remaining_seconds
+                    if any(words in str(error) for words in UNTRUSTED):
+                        attempt.give_up()
+                    elif not is_told and time.monotonic() >= tell_at and left_seconds > WORTH_TELLING_SECONDS:
+                        is_told = True
+                        log.warning("%s. It is tried for another %.0f s.", str(error).rstrip("."), left_seconds)
+                    raise
 
     @property
     def stubs(self) -> Stubs:
@@ -197,6 +226,10 @@ class Connection:
             except grpc.FutureCancelledError:
                 raise Unavailable("The call was broken off.") from None
 
+    def another(self) -> "Connection":
+        """Another connection to the same server: what one lets a server take ahead is bounded."""
+        return Connection(self.api_key, self.api_url, timeout_seconds=self.timeout_seconds, home=self._home)
+
     def revive(self, timeout_seconds: float) -> None:
         """Starts the embedded service again if it left, as it does when idle. Other servers are not this client's.
 
@@ -245,6 +278,10 @@ class Connection:
             self._limits = None
             if not typed.metadata:
                 typed.args = (f"The server at {self.api_url} does not answer: {typed}",)
+        elif isinstance(typed, DeadlineExceeded) and not typed.metadata:
+            typed.args = (f"The server at {self.api_url} does not answer in time: {typed}",)
+        elif HTTP_STATUS in typed.metadata:
+            typed.args = (f"{self.api_url}: {typed}",)
         return typed
 
 

@@ -62,6 +62,10 @@ class Attempts:
         self._deadline = time.monotonic() + self._seconds
         self._backoff = FIRST_BACKOFF_SECONDS
 
+    def give_up(self) -> None:
+        """This attempt was the last: no other would do better."""
+        self._repeated = ()
+
     @property
     def remaining_seconds(self) -> float:
         """What is left, enough for one attempt at least."""

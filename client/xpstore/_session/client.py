@@ -11,9 +11,17 @@ from xpstore._machine.relative import fix_paths
 from xpstore._service import embedded
 from xpstore._service.connection import TIMEOUT_SECONDS, Connection
 from xpstore._service.retry import LAST_ATTEMPT_SECONDS, Attempts
-from xpstore._session.order import is_ordered
+from xpstore._session.order import is_final, is_ordered
 from xpstore._values.ids import new_id
-from xpstore.errors import DeadlineExceeded, Error, InvalidArgument, NotFound, Unauthenticated, Unavailable
+from xpstore.errors import (
+    DeadlineExceeded,
+    Error,
+    InvalidArgument,
+    NotFound,
+    ResourceExhausted,
+    Unauthenticated,
+    Unavailable,
+)
 
 if TYPE_CHECKING:
     from xpstore._offline.keeping import Keeper
@@ -114,6 +122,7 @@ class ClientBase(Connection):
         Raises:
             Unavailable: the server is away.
             DeadlineExceeded: the time is over.
+            ResourceExhausted: the server's disk is full.
         """
         self.recorder.flush(self.timeout_seconds if timeout_seconds is None else timeout_seconds)
 
@@ -135,7 +144,11 @@ class ClientBase(Connection):
                 answer: Response = place.answer(request)
                 return answer
         if is_ordered(request):
-            timeout_seconds = self._settle(timeout_seconds or self.timeout_seconds)
+            try:
+                timeout_seconds = self._settle(timeout_seconds or self.timeout_seconds)
+            except ResourceExhausted:  # the server's disk is full
+                if not is_final(request):
+                    raise
         return super().call(method, request, timeout_seconds=timeout_seconds, answer_seconds=answer_seconds)
 
     def stream(self, method: Callable[..., Any], request: Any) -> Generator[Any, None, None]:

@@ -56,9 +56,17 @@ ORDERED = frozenset(
         "LinkArtifactVersionRequest",
     }
 )
+# Deletions that cannot be undone: what is pending goes with what it is of, whether it came before or comes after. So
+# they need not wait where the server has no room for it, and make some.
+FINAL = frozenset({"DeleteModelRequest", "DeleteExperimentRequest"})
 
 
 def is_ordered(request: Any) -> bool:
     """Whether a call must find what was logged before it. A commit does if it links to a model or an iteration."""
     name = request.DESCRIPTOR.name
     return name in ORDERED or (name == "CommitArtifactRequest" and bool(request.draft.links))
+
+
+def is_final(request: Any) -> bool:
+    """Whether a call ends what it names, with all that is pending of it."""
+    return request.DESCRIPTOR.name in FINAL

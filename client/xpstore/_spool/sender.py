@@ -9,9 +9,9 @@ from xpstore._machine.settings import setting
 from xpstore._service.connection import Connection
 from xpstore._service.gate import BrokenByFork
 from xpstore._spool.backlog import Backlog, adopt
-from xpstore._spool.shipper import CALL_SECONDS, KEY_ERRORS, Shipper
+from xpstore._spool.shipper import CALL_SECONDS, KEY_ERRORS, Shipper, is_disk_full
 from xpstore._spool.spool import Position, Spool
-from xpstore.errors import DeadlineExceeded, Error, Unavailable
+from xpstore.errors import DeadlineExceeded, Error, ResourceExhausted, Unavailable
 
 log = logging.getLogger("xpstore")
 
@@ -95,6 +95,7 @@ class Sender:
             DeadlineExceeded: the time is over.
             Unauthenticated: the key is not known any more.
             PermissionDenied: the key may not do this.
+            ResourceExhausted: the server's disk is full.
         """
         position, began = self._spool.tail(), time.monotonic()
         deadline = began + timeout_seconds
@@ -109,6 +110,8 @@ class Sender:
                     deadline = min(deadline, began + grace_seconds)
                 if isinstance(self._failure, KEY_ERRORS):
                     raise self._failure
+                if is_disk_full(self._failure):
+                    raise self._unshipped()
                 if not self._condition.wait(max(deadline - time.monotonic(), 0)):
                     raise self._unshipped() from None
 
@@ -117,6 +120,9 @@ class Sender:
         where = f"What is not sent stays in {folder}, and is sent later."
         if isinstance(self._failure, Unavailable):
             return Unavailable(f"{str(self._failure).rstrip('.')}. {where}", metadata={"spool": str(folder)})
+        if isinstance(self._failure, ResourceExhausted):
+            metadata = {**self._failure.metadata, "spool": str(folder)}
+            return ResourceExhausted(f"{self._failure} {where}", reason=self._failure.reason, metadata=metadata)
         return DeadlineExceeded(f"The server did not take everything in time. {where}")
 
     def _run(self) -> None:
@@ -180,7 +186,7 @@ class Sender:
             if self.shipper.ship(backlog):
                 return True
             backlog.remove()
-        except (Unavailable, DeadlineExceeded):
+        except (Unavailable, DeadlineExceeded, ResourceExhausted):  # as for one's own: later
             self._adopt_at = 0.0
             raise
         except (Error, OSError, LookupError, ValueError) as error:

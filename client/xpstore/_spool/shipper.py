@@ -1,10 +1,13 @@
 """Shipping: what a writer has logged goes to the server in order, each record once."""
 
 import logging
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from xpstore._service.connection import Connection
+from google.protobuf.message import Message
+
+from xpstore._service.connection import Connection, line_seconds
 from xpstore._spool.backlog import Backlog
 from xpstore._spool.made_offline import MadeOffline
 from xpstore._spool.record import SLOT_BYTES, RecordType, Target
@@ -12,6 +15,7 @@ from xpstore._spool.request import Writer, request_of
 from xpstore._spool.slice import Other, Share, Slice
 from xpstore._spool.stream import BatchStream
 from xpstore.errors import (
+    HTTP_STATUS,
     AlreadyExists,
     Conflict,
     DeadlineExceeded,
@@ -19,6 +23,7 @@ from xpstore.errors import (
     InvalidArgument,
     NotFound,
     PermissionDenied,
+    ResourceExhausted,
     Stale,
     Unauthenticated,
     Unavailable,
@@ -31,6 +36,11 @@ log = logging.getLogger("xpstore")
 # 26,000 points of the spool, 0.7 MiB on the wire. One record more may be as large again.
 BATCH_BYTES = 26_214 * SLOT_BYTES
 CALL_SECONDS = 10.0
+# A batch is what the line carries in so long; on the thinnest this much, as less would only be more calls.
+LINE_SECONDS = 3.0
+LEAST_BYTES = 1_638 * SLOT_BYTES
+# Several batches go out together where a whole one takes no longer: they share the time of one call.
+TOGETHER_SECONDS = 1.0
 # How many calls have one batch each after several in one call failed.
 CAREFUL_CALLS = 16
 # A record that the server will never take; all other errors may pass.
@@ -44,7 +54,7 @@ class Shipper:
 
     Args:
         connection: to the server.
-        call_seconds: how long one call may take.
+        call_seconds: how long one call may take, beside what its bytes take on a thin line.
 
     Attributes:
         shipped_count: records that the server has, or refused for good.
@@ -55,8 +65,9 @@ class Shipper:
         self._connection = connection
         self._call_seconds = call_seconds
         self._made_offline: dict[str, MadeOffline] = {}
-        self._limit_bytes = BATCH_BYTES
+        self._limit_bytes = self._most_bytes = BATCH_BYTES
         self._careful_calls = 0
+        self._is_line_wide = False
         self._gone: set[str] = set()
         self.dropped_count = 0
         self.shipped_count = 0
@@ -76,9 +87,10 @@ class Shipper:
         )
         if self._careful_calls or self._limit_bytes < BATCH_BYTES:
             self._careful_calls = max(self._careful_calls - 1, 0)
-        elif (batches := BatchStream(backlog, made_offline, slice_, BATCH_BYTES)).is_worth_it:
+        elif self._is_line_wide and (batches := BatchStream(backlog, made_offline, slice_, BATCH_BYTES)).is_worth_it:
             self._ship_together(backlog, batches)
             return True
+        began = time.monotonic()
         try:
             for share in slice_.shares:
                 self._ingest(backlog, made_offline, slice_, share)
@@ -87,11 +99,28 @@ class Shipper:
         except REFUSALS as error:
             self._refused(backlog, slice_, error)
             return True
+        except ResourceExhausted as error:
+            if HTTP_STATUS not in error.metadata or not _is_divisible(slice_):
+                raise
+            self._limit_bytes = self._most_bytes = _whole_slots(slice_.size_bytes / 2)  # a proxy takes no more
+            return True
         except DeadlineExceeded:
-            self._limit_bytes = max(slice_.size_bytes // 2 // SLOT_BYTES * SLOT_BYTES, SLOT_BYTES)
+            self._limit_bytes = _whole_slots(slice_.size_bytes / 2)
             raise
         self._shipped(backlog, slice_)
+        self._fit(slice_.size_bytes, time.monotonic() - began)
         return True
+
+    def _fit(self, size_bytes: int, seconds: float) -> None:
+        """Makes the next batch what the line carries in a few seconds, as far as this one tells, which may be small."""
+        carried_bytes = size_bytes * LINE_SECONDS / max(seconds, 0.001)
+        if seconds > LINE_SECONDS:
+            self._limit_bytes = min(self._limit_bytes, _whole_slots(max(carried_bytes, LEAST_BYTES)))
+        else:
+            grown_bytes = min(carried_bytes, 2 * self._limit_bytes, self._most_bytes)
+            self._limit_bytes = max(self._limit_bytes, _whole_slots(grown_bytes))
+        if size_bytes >= BATCH_BYTES // 2 or seconds > TOGETHER_SECONDS:
+            self._is_line_wide = seconds <= TOGETHER_SECONDS
 
     def forget(self, backlog: Backlog) -> None:
         """Lets go of what is known of a writer."""
@@ -103,8 +132,10 @@ class Shipper:
         except (Unavailable, *KEY_ERRORS):
             raise
         except Error as error:
+            if is_disk_full(error):
+                raise
             log.debug("Several batches in one call are refused, each has its own now: %s", error)
-            self._careful_calls = CAREFUL_CALLS
+            self._careful_calls, self._is_line_wide = CAREFUL_CALLS, False
             return
         finally:
             slices = batches.stop()
@@ -114,17 +145,16 @@ class Shipper:
     def _shipped(self, backlog: Backlog, *slices: Slice) -> None:
         backlog.advance(*slices)
         self.shipped_count += sum(slice_.record_count for slice_ in slices)
-        self._limit_bytes = min(self._limit_bytes * 2, BATCH_BYTES)
 
     def _refused(self, backlog: Backlog, slice_: Slice, error: Error) -> None:
         """Halves the batch until only the record at fault is left, and leaves that out."""
-        if slice_.record_count + (slice_.call is not None) > 1:
-            self._limit_bytes = max(slice_.size_bytes // 2 // SLOT_BYTES * SLOT_BYTES, SLOT_BYTES)
+        if _is_divisible(slice_):
+            self._limit_bytes = _whole_slots(slice_.size_bytes / 2)
             return
         target = slice_.call.target if slice_.call else slice_.shares[0].targets[0]
         self._dropped(target.model_id, 1, str(error))
         backlog.advance(slice_)
-        self._limit_bytes = BATCH_BYTES
+        self._limit_bytes = self._most_bytes
 
     def _ingest(self, backlog: Backlog, made_offline: MadeOffline, slice_: Slice, share: Share) -> None:
         model_ids = {target: id_ for target in share.targets if (id_ := made_offline.model(target))}
@@ -191,7 +221,23 @@ class Shipper:
             log.warning("Records of model %s are not stored, and never will be: %s", model_id, reason)
 
     def _call(self, method: Callable[..., Any], request: Any) -> Any:
-        return self._connection.once(method, request, self._call_seconds)
+        size_bytes = len(request) if isinstance(request, bytes) else 0
+        if isinstance(request, Message):
+            size_bytes = request.ByteSize()
+        return self._connection.once(method, request, self._call_seconds + line_seconds(size_bytes))
+
+
+def _is_divisible(slice_: Slice) -> bool:
+    return slice_.record_count + (slice_.call is not None) > 1
+
+
+def _whole_slots(size_bytes: float) -> int:
+    return max(int(size_bytes) // SLOT_BYTES, 1) * SLOT_BYTES
+
+
+def is_disk_full(error: Error | None) -> bool:
+    """Whether the server has no room: it takes the same later, when its operator has made some."""
+    return isinstance(error, ResourceExhausted) and error.metadata.get("limit") == "disk"
 
 
 def _count(share: Share, target: Target) -> int:

@@ -131,7 +131,7 @@ class Artifact(_message.Message):
     def __init__(self, id: _Optional[str] = ..., project_uid: _Optional[str] = ..., name: _Optional[str] = ..., type: _Optional[str] = ..., latest: _Optional[_Union[ArtifactVersion, _Mapping]] = ..., created_at_us: _Optional[int] = ..., created_by: _Optional[str] = ..., updated_at_us: _Optional[int] = ..., updated_by: _Optional[str] = ..., etag: _Optional[str] = ...) -> None: ...
 
 class ArtifactVersion(_message.Message):
-    __slots__ = ("id", "artifact_id", "project_uid", "name", "type", "version", "digest", "fingerprint", "size_bytes", "file_count", "description", "metadata_json", "aliases", "links", "used_version_ids", "created_at_us", "created_by", "updated_at_us", "updated_by", "etag", "process")
+    __slots__ = ("id", "artifact_id", "project_uid", "name", "type", "version", "digest", "fingerprint", "size_bytes", "file_count", "description", "metadata_json", "aliases", "links", "used_version_ids", "created_at_us", "created_by", "updated_at_us", "updated_by", "etag", "process", "alias_count", "link_count", "used_version_count")
     ID_FIELD_NUMBER: _ClassVar[int]
     ARTIFACT_ID_FIELD_NUMBER: _ClassVar[int]
     PROJECT_UID_FIELD_NUMBER: _ClassVar[int]
@@ -153,6 +153,9 @@ class ArtifactVersion(_message.Message):
     UPDATED_BY_FIELD_NUMBER: _ClassVar[int]
     ETAG_FIELD_NUMBER: _ClassVar[int]
     PROCESS_FIELD_NUMBER: _ClassVar[int]
+    ALIAS_COUNT_FIELD_NUMBER: _ClassVar[int]
+    LINK_COUNT_FIELD_NUMBER: _ClassVar[int]
+    USED_VERSION_COUNT_FIELD_NUMBER: _ClassVar[int]
     id: str
     artifact_id: str
     project_uid: str
@@ -174,7 +177,10 @@ class ArtifactVersion(_message.Message):
     updated_by: str
     etag: str
     process: ArtifactProcess
-    def __init__(self, id: _Optional[str] = ..., artifact_id: _Optional[str] = ..., project_uid: _Optional[str] = ..., name: _Optional[str] = ..., type: _Optional[str] = ..., version: _Optional[int] = ..., digest: _Optional[bytes] = ..., fingerprint: _Optional[str] = ..., size_bytes: _Optional[int] = ..., file_count: _Optional[int] = ..., description: _Optional[str] = ..., metadata_json: _Optional[str] = ..., aliases: _Optional[_Iterable[str]] = ..., links: _Optional[_Iterable[_Union[ArtifactLink, _Mapping]]] = ..., used_version_ids: _Optional[_Iterable[str]] = ..., created_at_us: _Optional[int] = ..., created_by: _Optional[str] = ..., updated_at_us: _Optional[int] = ..., updated_by: _Optional[str] = ..., etag: _Optional[str] = ..., process: _Optional[_Union[ArtifactProcess, _Mapping]] = ...) -> None: ...
+    alias_count: int
+    link_count: int
+    used_version_count: int
+    def __init__(self, id: _Optional[str] = ..., artifact_id: _Optional[str] = ..., project_uid: _Optional[str] = ..., name: _Optional[str] = ..., type: _Optional[str] = ..., version: _Optional[int] = ..., digest: _Optional[bytes] = ..., fingerprint: _Optional[str] = ..., size_bytes: _Optional[int] = ..., file_count: _Optional[int] = ..., description: _Optional[str] = ..., metadata_json: _Optional[str] = ..., aliases: _Optional[_Iterable[str]] = ..., links: _Optional[_Iterable[_Union[ArtifactLink, _Mapping]]] = ..., used_version_ids: _Optional[_Iterable[str]] = ..., created_at_us: _Optional[int] = ..., created_by: _Optional[str] = ..., updated_at_us: _Optional[int] = ..., updated_by: _Optional[str] = ..., etag: _Optional[str] = ..., process: _Optional[_Union[ArtifactProcess, _Mapping]] = ..., alias_count: _Optional[int] = ..., link_count: _Optional[int] = ..., used_version_count: _Optional[int] = ...) -> None: ...
 
 class ArtifactProcess(_message.Message):
     __slots__ = ("name", "parts")

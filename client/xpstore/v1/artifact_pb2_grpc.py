@@ -194,7 +194,8 @@ class ArtifactServiceServicer(object):
         published and the answer names them: send them and commit again.
 
         A tree with the digest of the newest version of that name is answered with that version, to which links and
-        aliases are added, unless `force` is set or description or metadata differ.
+        aliases are added, unless `force` is set, description or metadata differ, or it would then have more links, aliases or
+        used versions than one may: so that the same may be saved for any number of models, a new version follows a full one.
         Repeat safely: the same `version_id` is answered with the same version.
 
         Errors:
@@ -260,12 +261,13 @@ class ArtifactServiceServicer(object):
 
     def ReadChunks(self, request, context):
         """Streams chunks as they rest, each once and in any order. They are not verified on the way: the client decodes
-        each one and compares its digest. After a broken stream ask again for those that did not arrive.
+        each one and compares its digest, and asks once more for one that is wrong, before it takes it for lost. After a
+        broken stream ask again for those that did not arrive.
 
         Errors:
         - INVALID_ARGUMENT: `version_id` is not a UUID, a digest has not 32 bytes, or there are more than `max_digests`.
-        - NOT_FOUND: there is no such version.
-        - DATA_LOSS: a chunk is not in the version's project, or its stored bytes are missing.
+        - NOT_FOUND: there is no such version, or a chunk is not in its project.
+        - DATA_LOSS: the stored bytes of a chunk are missing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -391,6 +393,7 @@ class ArtifactServiceServicer(object):
         Errors:
         - INVALID_ARGUMENT: `alias` is malformed, or reads like a version number.
         - NOT_FOUND: there is no such version.
+        - RESOURCE_EXHAUSTED: `max_aliases` point to it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -412,6 +415,7 @@ class ArtifactServiceServicer(object):
         Errors:
         - INVALID_ARGUMENT: an id is not a UUID, or the model or iteration is of another project or model.
         - NOT_FOUND: there is no such version, model or iteration.
+        - RESOURCE_EXHAUSTED: the version has `max_links`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17xpstore/v1/limits.proto\x12\nxpstore.v1\"\x12\n\x10GetLimitsRequest\"?\n\x11GetLimitsResponse\x12*\n\x06limits\x18\x01 \x01(\x0b\x32\x12.xpstore.v1.LimitsR\x06limits\"\xf9\x04\n\x06Limits\x12%\n\x0eserver_version\x18\x01 \x01(\tR\rserverVersion\x12*\n\x11max_message_bytes\x18\x02 \x01(\x03R\x0fmaxMessageBytes\x12&\n\x0fmax_chunk_bytes\x18\x03 \x01(\x03R\rmaxChunkBytes\x12(\n\x10max_stream_bytes\x18\x04 \x01(\x03R\x0emaxStreamBytes\x12\x1f\n\x0bmax_digests\x18\x05 \x01(\x05R\nmaxDigests\x12\x35\n\x17max_manifest_page_bytes\x18\x06 \x01(\x03R\x14maxManifestPageBytes\x12\x35\n\x17max_manifest_root_bytes\x18\x07 \x01(\x03R\x14maxManifestRootBytes\x12$\n\x0emax_path_bytes\x18\x08 \x01(\x05R\x0cmaxPathBytes\x12&\n\x0fmax_name_length\x18\t \x01(\x05R\rmaxNameLength\x12&\n\x0fmax_text_length\x18\n \x01(\x05R\rmaxTextLength\x12$\n\x0emax_json_bytes\x18\x0b \x01(\x05R\x0cmaxJsonBytes\x12*\n\x11\x64\x65\x66\x61ult_page_size\x18\x0c \x01(\x05R\x0f\x64\x65\x66\x61ultPageSize\x12\"\n\rmax_page_size\x18\r \x01(\x05R\x0bmaxPageSize\x12\x1d\n\nmax_points\x18\x0e \x01(\x05R\tmaxPoints\x12\x30\n\x08\x63hunking\x18\x0f \x01(\x0b\x32\x14.xpstore.v1.ChunkingR\x08\x63hunking\"\xaa\x01\n\x08\x43hunking\x12$\n\x0emin_size_bytes\x18\x01 \x01(\x05R\x0cminSizeBytes\x12,\n\x12\x61verage_size_bytes\x18\x02 \x01(\x05R\x10\x61verageSizeBytes\x12$\n\x0emax_size_bytes\x18\x03 \x01(\x05R\x0cmaxSizeBytes\x12$\n\rnormalization\x18\x04 \x01(\x05R\rnormalization2Y\n\rLimitsService\x12H\n\tGetLimits\x12\x1c.xpstore.v1.GetLimitsRequest\x1a\x1d.xpstore.v1.GetLimitsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17xpstore/v1/limits.proto\x12\nxpstore.v1\"\x12\n\x10GetLimitsRequest\"?\n\x11GetLimitsResponse\x12*\n\x06limits\x18\x01 \x01(\x0b\x32\x12.xpstore.v1.LimitsR\x06limits\"\xfe\x05\n\x06Limits\x12%\n\x0eserver_version\x18\x01 \x01(\tR\rserverVersion\x12*\n\x11max_message_bytes\x18\x02 \x01(\x03R\x0fmaxMessageBytes\x12&\n\x0fmax_chunk_bytes\x18\x03 \x01(\x03R\rmaxChunkBytes\x12(\n\x10max_stream_bytes\x18\x04 \x01(\x03R\x0emaxStreamBytes\x12\x1f\n\x0bmax_digests\x18\x05 \x01(\x05R\nmaxDigests\x12\x35\n\x17max_manifest_page_bytes\x18\x06 \x01(\x03R\x14maxManifestPageBytes\x12\x35\n\x17max_manifest_root_bytes\x18\x07 \x01(\x03R\x14maxManifestRootBytes\x12$\n\x0emax_path_bytes\x18\x08 \x01(\x05R\x0cmaxPathBytes\x12&\n\x0fmax_name_length\x18\t \x01(\x05R\rmaxNameLength\x12&\n\x0fmax_text_length\x18\n \x01(\x05R\rmaxTextLength\x12$\n\x0emax_json_bytes\x18\x0b \x01(\x05R\x0cmaxJsonBytes\x12*\n\x11\x64\x65\x66\x61ult_page_size\x18\x0c \x01(\x05R\x0f\x64\x65\x66\x61ultPageSize\x12\"\n\rmax_page_size\x18\r \x01(\x05R\x0bmaxPageSize\x12\x1d\n\nmax_points\x18\x0e \x01(\x05R\tmaxPoints\x12\x30\n\x08\x63hunking\x18\x0f \x01(\x0b\x32\x14.xpstore.v1.ChunkingR\x08\x63hunking\x12\x1b\n\tmax_links\x18\x10 \x01(\x05R\x08maxLinks\x12\x1f\n\x0bmax_aliases\x18\x11 \x01(\x05R\nmaxAliases\x12*\n\x11max_used_versions\x18\x12 \x01(\x05R\x0fmaxUsedVersions\x12\x19\n\x08max_tags\x18\x13 \x01(\x05R\x07maxTags\"\xaa\x01\n\x08\x43hunking\x12$\n\x0emin_size_bytes\x18\x01 \x01(\x05R\x0cminSizeBytes\x12,\n\x12\x61verage_size_bytes\x18\x02 \x01(\x05R\x10\x61verageSizeBytes\x12$\n\x0emax_size_bytes\x18\x03 \x01(\x05R\x0cmaxSizeBytes\x12$\n\rnormalization\x18\x04 \x01(\x05R\rnormalization2Y\n\rLimitsService\x12H\n\tGetLimits\x12\x1c.xpstore.v1.GetLimitsRequest\x1a\x1d.xpstore.v1.GetLimitsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,9 +36,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETLIMITSRESPONSE']._serialized_start=59
   _globals['_GETLIMITSRESPONSE']._serialized_end=122
   _globals['_LIMITS']._serialized_start=125
-  _globals['_LIMITS']._serialized_end=758
-  _globals['_CHUNKING']._serialized_start=761
-  _globals['_CHUNKING']._serialized_end=931
-  _globals['_LIMITSSERVICE']._serialized_start=933
-  _globals['_LIMITSSERVICE']._serialized_end=1022
+  _globals['_LIMITS']._serialized_end=891
+  _globals['_CHUNKING']._serialized_start=894
+  _globals['_CHUNKING']._serialized_end=1064
+  _globals['_LIMITSSERVICE']._serialized_start=1066
+  _globals['_LIMITSSERVICE']._serialized_end=1155
 # @@protoc_insertion_point(module_scope)

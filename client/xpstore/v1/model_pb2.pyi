@@ -8,7 +8,7 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Model(_message.Message):
-    __slots__ = ("id", "experiment_id", "project_uid", "hash", "name", "description", "step", "config_json", "tags", "status", "created_at_us", "created_by", "updated_at_us", "updated_by", "etag")
+    __slots__ = ("id", "experiment_id", "project_uid", "hash", "name", "description", "step", "config_json", "tags", "status", "created_at_us", "created_by", "updated_at_us", "updated_by", "etag", "tag_count")
     ID_FIELD_NUMBER: _ClassVar[int]
     EXPERIMENT_ID_FIELD_NUMBER: _ClassVar[int]
     PROJECT_UID_FIELD_NUMBER: _ClassVar[int]
@@ -24,6 +24,7 @@ class Model(_message.Message):
     UPDATED_AT_US_FIELD_NUMBER: _ClassVar[int]
     UPDATED_BY_FIELD_NUMBER: _ClassVar[int]
     ETAG_FIELD_NUMBER: _ClassVar[int]
+    TAG_COUNT_FIELD_NUMBER: _ClassVar[int]
     id: str
     experiment_id: str
     project_uid: str
@@ -39,7 +40,8 @@ class Model(_message.Message):
     updated_at_us: int
     updated_by: str
     etag: str
-    def __init__(self, id: _Optional[str] = ..., experiment_id: _Optional[str] = ..., project_uid: _Optional[str] = ..., hash: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., step: _Optional[int] = ..., config_json: _Optional[str] = ..., tags: _Optional[_Iterable[str]] = ..., status: _Optional[_Union[_run_pb2.RunStatus, str]] = ..., created_at_us: _Optional[int] = ..., created_by: _Optional[str] = ..., updated_at_us: _Optional[int] = ..., updated_by: _Optional[str] = ..., etag: _Optional[str] = ...) -> None: ...
+    tag_count: int
+    def __init__(self, id: _Optional[str] = ..., experiment_id: _Optional[str] = ..., project_uid: _Optional[str] = ..., hash: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., step: _Optional[int] = ..., config_json: _Optional[str] = ..., tags: _Optional[_Iterable[str]] = ..., status: _Optional[_Union[_run_pb2.RunStatus, str]] = ..., created_at_us: _Optional[int] = ..., created_by: _Optional[str] = ..., updated_at_us: _Optional[int] = ..., updated_by: _Optional[str] = ..., etag: _Optional[str] = ..., tag_count: _Optional[int] = ...) -> None: ...
 
 class Module(_message.Message):
     __slots__ = ("id", "model_id", "iteration_id", "name", "attributes_json", "created_at_us")

@@ -1,30 +1,25 @@
 """Artifacts: names, their versions, and what is known about them. Bytes are `publish`, `upload` and `files`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, delete, exists, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, bindparam, delete, exists, select, update
 from sqlalchemy.exc import IntegrityError
 
-from xpstore_server.core import experiment, project, revision
+from xpstore_server.core import project, revision
 from xpstore_server.core.errors import AlreadyExists, Conflict, InvalidArgument, NotFound
-from xpstore_server.core.paging import Key, Page, fetch
+from xpstore_server.core.paging import Key, Page, fetch, first
+from xpstore_server.core.versions import attach
 from xpstore_server.store import tables
+from xpstore_server.store.batches import batches
 from xpstore_server.store.ids import new_id
 from xpstore_server.store.transaction import Transaction
 
+HEAVY = 50  # versions read at once where each may have 1 MiB of metadata
+
 version = tables.artifact_version
 named = tables.artifact
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """What a version belongs to."""
-
-    model_id: str
-    iteration_id: str | None = None
-    step: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,42 +32,41 @@ class Name:
     alias: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Details:
-    """What hangs on a version."""
-
-    aliases: list[str]
-    links: list[Row[Any]]
-    used_version_ids: list[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Filters:
-    """Which versions of a project; None means any."""
-
-    name: str | None = None
-    type: str | None = None
-    model_id: str | None = None
-    iteration_id: str | None = None
-    step: int | None = None
-    version: int | None = None
-    alias: str | None = None
-
-
-def _live() -> Select[Any]:
-    """Live versions of live projects, with name and type, without their manifests (up to 1 MiB each)."""
+def _whole() -> Select[Any]:
+    """Versions with name and type, without their manifests (up to 1 MiB each)."""
     columns = [column for column in version.c if column.name != "manifest"]
-    return (
-        select(*columns, named.c.name, named.c.type)
-        .join(named, named.c.id == version.c.artifact_id)
-        .join(tables.project, tables.project.c.uid == version.c.project_uid)
-        .where(version.c.state == "live", tables.project.c.deleted_at_us.is_(None))
+    return select(*columns, named.c.name, named.c.type).join(named, named.c.id == version.c.artifact_id)
+
+
+WHOLE = _whole()
+_LIVE = WHOLE.join(tables.project, tables.project.c.uid == version.c.project_uid).where(
+    version.c.state == "live", tables.project.c.deleted_at_us.is_(None)
+)
+# By a name that is looked up before: sorting a join of all its versions takes as long as it has many.
+_NAMED = (
+    select(named.c.id)
+    .join(tables.project, tables.project.c.uid == named.c.project_uid)
+    .where(
+        tables.project.c.id == bindparam("project"),
+        tables.project.c.deleted_at_us.is_(None),
+        named.c.name == bindparam("name"),
     )
+)
+_OF_ARTIFACT = WHOLE.where(version.c.artifact_id == bindparam("owner"), version.c.state == "live")
+_NEWEST = _OF_ARTIFACT.order_by(version.c.version.desc()).limit(first(1))
+_BY_NUMBER = _OF_ARTIFACT.where(version.c.version == bindparam("number"))
+_alias = tables.artifact_alias
+_BY_ALIAS = _OF_ARTIFACT.where(
+    version.c.id
+    == select(_alias.c.version_id)
+    .where(_alias.c.artifact_id == bindparam("owner"), _alias.c.alias == bindparam("alias"))
+    .scalar_subquery()
+)
 
 
 def get(tx: Transaction, version_id: str) -> Row[Any]:
     """Returns a live version by id."""
-    row = tx.execute(_live().where(version.c.id == version_id)).first()
+    row = tx.execute(_LIVE.where(version.c.id == version_id)).first()
     if row is None:
         raise NotFound("artifact version", version_id)
     return row
@@ -80,18 +74,13 @@ def get(tx: Transaction, version_id: str) -> Row[Any]:
 
 def get_many(tx: Transaction, version_ids: Sequence[str]) -> list[Row[Any]]:
     """Returns those of these versions that are live, in any order."""
-    return list(tx.execute(_live().where(version.c.id.in_(version_ids))).all())
+    return list(tx.execute(_LIVE.where(version.c.id.in_(version_ids))).all())
 
 
 def get_by_name(tx: Transaction, name: Name) -> Row[Any]:
     """Returns a live version by project, name and number or alias."""
-    query = _live().where(tables.project.c.id == name.project_id, named.c.name == name.name)
-    if name.version is not None:
-        query = query.where(version.c.version == name.version)
-    if name.alias is not None:
-        alias = tables.artifact_alias
-        query = query.join(alias, alias.c.version_id == version.c.id).where(alias.c.alias == name.alias)
-    row = tx.execute(query.order_by(version.c.version.desc()).limit(1)).first()
+    owner = tx.execute(_NAMED, {"project": name.project_id, "name": name.name}).scalar()
+    row = None if owner is None else _find(tx, owner, name)
     if row is None:
         project.get(tx, project_id=name.project_id)
         selector = name.alias if name.version is None else name.version
@@ -99,49 +88,17 @@ def get_by_name(tx: Transaction, name: Name) -> Row[Any]:
     return row
 
 
+def _find(tx: Transaction, owner: str, name: Name) -> Row[Any] | None:
+    if name.version is not None:
+        return tx.execute(_BY_NUMBER, {"owner": owner, "number": name.version}).first()
+    if name.alias is not None:
+        return tx.execute(_BY_ALIAS, {"owner": owner, "alias": name.alias}).first()
+    return tx.execute(_NEWEST, {"owner": owner}).first()
+
+
 def manifest(tx: Transaction, version_id: str) -> bytes:
     """The manifest root of a version."""
     return bytes(tx.execute(select(version.c.manifest).where(version.c.id == version_id)).scalar_one())
-
-
-def details(tx: Transaction, version_ids: Sequence[str]) -> dict[str, Details]:
-    """Aliases, links and lineage of versions, three queries for all of them."""
-    found = {id_: Details([], [], []) for id_ in version_ids}
-    alias, link, lineage = tables.artifact_alias, tables.artifact_link, tables.artifact_lineage
-    for row in tx.execute(select(alias).where(alias.c.version_id.in_(found)).order_by(alias.c.alias)):
-        found[row.version_id].aliases.append(row.alias)
-    by_age = (link.c.created_at_us, link.c.id)
-    for row in tx.execute(select(link).where(link.c.version_id.in_(found)).order_by(*by_age)):
-        found[row.version_id].links.append(row)
-    by_id = lineage.c.used_version_id
-    for row in tx.execute(select(lineage).where(lineage.c.version_id.in_(found)).order_by(by_id)):
-        found[row.version_id].used_version_ids.append(row.used_version_id)
-    return found
-
-
-def list_versions(tx: Transaction, project_uid: str, filters: Filters, page: Page) -> tuple[list[Row[Any]], Key | None]:
-    """Returns a page of the live versions of a project."""
-    project.get(tx, project_uid=project_uid)
-    query = _live().where(version.c.project_uid == project_uid)
-    if filters.name is not None:
-        query = query.where(named.c.name == filters.name)
-    if filters.type is not None:
-        query = query.where(named.c.type == filters.type)
-    if filters.version is not None:
-        query = query.where(version.c.version == filters.version)
-    if filters.alias is not None:
-        alias = tables.artifact_alias
-        points_here = (alias.c.version_id == version.c.id, alias.c.alias == filters.alias)
-        query = query.where(exists().where(*points_here))
-    link = tables.artifact_link
-    linked = [
-        getattr(link.c, column) == getattr(filters, column)
-        for column in ("model_id", "iteration_id", "step")
-        if getattr(filters, column) is not None
-    ]
-    if linked:
-        query = query.where(exists().where(link.c.version_id == version.c.id, *linked))
-    return fetch(tx, query, [version.c.created_at_us, version.c.id], page)
 
 
 def change_version(tx: Transaction, principal: str, *, version_id: str, changes: dict[str, Any], etag: str) -> Row[Any]:
@@ -196,13 +153,22 @@ def list_artifacts(
     return fetch(tx, query, [named.c.created_at_us, named.c.id], page)
 
 
+def with_latest(tx: Transaction, artifacts: Sequence[Row[Any]]) -> Iterator[list[tuple[Row[Any], Row[Any]]]]:
+    """Yields artifacts with their newest versions, some at a time; one that was deleted meanwhile is left out."""
+    for some in batches(artifacts, HEAVY):
+        versions = {row.id: row for row in get_many(tx, [row.latest_version_id for row in some])}
+        yield [(row, versions[row.latest_version_id]) for row in some if row.latest_version_id in versions]
+
+
 def _artifacts() -> Select[Any]:
+    # As a subquery of each row, not a join: a page then costs what is on it.
     live = (version.c.artifact_id == named.c.id, version.c.state == "live")
-    latest = select(version.c.id).where(*live).order_by(version.c.version.desc()).limit(1).correlate(named)
+    latest = select(version.c.id).where(*live).order_by(version.c.version.desc()).limit(first(1))
+    newest = latest.correlate(named).scalar_subquery()
     return (
-        select(named, latest.scalar_subquery().label("latest_version_id"))
+        select(named, newest.label("latest_version_id"))
         .join(tables.project, tables.project.c.uid == named.c.project_uid)
-        .where(tables.project.c.deleted_at_us.is_(None), exists().where(*live))
+        .where(tables.project.c.deleted_at_us.is_(None), newest.is_not(None))
     )
 
 
@@ -236,7 +202,7 @@ def set_alias(tx: Transaction, version_id: str, alias: str) -> Row[Any]:
     """Points an alias to a version."""
     _lock(tx, version.c.id == version_id)
     row = get(tx, version_id)
-    point_alias(tx, row.artifact_id, alias, version_id)
+    attach.point_alias(tx, row.artifact_id, alias, version_id)
     return row
 
 
@@ -247,11 +213,10 @@ def delete_alias(tx: Transaction, project_uid: str, name: str, alias: str) -> bo
     return tx.execute(delete(table).where(table.c.artifact_id == owner, table.c.alias == alias)).rowcount == 1
 
 
-def link(tx: Transaction, version_id: str, new: Link) -> Row[Any]:
+def link(tx: Transaction, version_id: str, new: attach.Link) -> Row[Any]:
     """Links a version to a model or iteration."""
     row = get(tx, version_id)
-    check_link(tx, row.project_uid, new)
-    add_link(tx, row.project_uid, version_id, new)
+    attach.link(tx, row.project_uid, version_id, new)
     return row
 
 
@@ -294,73 +259,6 @@ def newest(tx: Transaction, artifact_id: str) -> Row[Any] | None:
     columns = (version.c.id, version.c.digest, version.c.description, version.c.metadata_json)
     live = select(*columns).where(version.c.artifact_id == artifact_id, version.c.state == "live")
     return tx.execute(live.order_by(version.c.version.desc()).limit(1)).first()
-
-
-def point_alias(tx: Transaction, artifact_id: str, alias: str, version_id: str) -> None:
-    table = tables.artifact_alias
-    is_it = (table.c.artifact_id == artifact_id, table.c.alias == alias)
-    if tx.execute(update(table).where(*is_it).values(version_id=version_id)).rowcount == 0:
-        tx.insert_ignore(table, {"artifact_id": artifact_id, "alias": alias, "version_id": version_id})
-        tx.execute(update(table).where(*is_it).values(version_id=version_id))
-
-
-def check_link(tx: Transaction, project_uid: str, new: Link) -> None:
-    """Refuses a link to a model of another project or an iteration of another model."""
-    model, iteration = tables.model, tables.iteration
-    owners = select(model.c.project_uid).where(experiment.is_live(model.c.experiment_id))
-    owner = tx.execute(owners.where(model.c.id == new.model_id)).scalar()
-    if owner is None:
-        raise NotFound("model", new.model_id)
-    if owner != project_uid:
-        raise InvalidArgument("link.model_id", new.model_id, "is a model of another project")
-    if new.iteration_id is None:
-        return
-    parent = tx.execute(select(iteration.c.model_id).where(iteration.c.id == new.iteration_id)).scalar()
-    if parent is None:
-        raise NotFound("iteration", new.iteration_id)
-    if parent != new.model_id:
-        raise InvalidArgument("link.iteration_id", new.iteration_id, "is an iteration of another model")
-
-
-def add_link(tx: Transaction, project_uid: str, version_id: str, new: Link) -> None:
-    check_link(tx, project_uid, new)
-    table = tables.artifact_link
-    tx.execute(select(version.c.id).where(version.c.id == version_id).with_for_update())
-    same = (
-        table.c.version_id == version_id,
-        table.c.model_id == new.model_id,
-        table.c.iteration_id.is_(None) if new.iteration_id is None else table.c.iteration_id == new.iteration_id,
-        table.c.step.is_(None) if new.step is None else table.c.step == new.step,
-    )
-    if tx.execute(select(table.c.id).where(*same)).first() is None:
-        row = {
-            "id": new_id(),
-            "version_id": version_id,
-            "model_id": new.model_id,
-            "iteration_id": new.iteration_id,
-            "step": new.step,
-            "created_at_us": tx.now_us(),
-        }
-        tx.execute(insert(table), [row])
-
-
-def check_used(tx: Transaction, project_uid: str, used: Sequence[str]) -> None:
-    """Refuses lineage to versions that are not live ones of the same project."""
-    if not used:
-        return
-    known = set(tx.execute(select(version.c.id).where(version.c.id.in_(used), version.c.state == "live")).scalars())
-    for id_ in used:
-        if id_ not in known:
-            raise NotFound("artifact version", id_)
-    same = (version.c.id.in_(used), version.c.project_uid != project_uid)
-    if foreign := tx.execute(select(version.c.id).where(*same)).scalar():
-        raise InvalidArgument("draft.used_version_ids", foreign, "is a version of another project")
-
-
-def add_lineage(tx: Transaction, project_uid: str, version_id: str, used: Sequence[str]) -> None:
-    check_used(tx, project_uid, used)
-    rows = ({"version_id": version_id, "used_version_id": id_} for id_ in sorted(set(used)) if id_ != version_id)
-    tx.insert_ignore(tables.artifact_lineage, *rows)
 
 
 def _lock(tx: Transaction, which: ColumnElement[bool]) -> None:

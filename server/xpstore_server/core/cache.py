@@ -1,14 +1,14 @@
 """The cache: which artifact version a process made of which parameters. The right to compute one is `lease`."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from sqlalchemy import (
     BigInteger,
+    Column,
     ColumnElement,
-    Double,
     Row,
     Select,
     and_,
@@ -25,14 +25,15 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from xpstore_server.core import artifact, limits, project
-from xpstore_server.core.artifact import Details
 from xpstore_server.core.errors import NotFound
 from xpstore_server.core.paging import Key, Page, fetch
+from xpstore_server.core.versions.details import Details, details
 from xpstore_server.store import tables
 from xpstore_server.store.clock import NowUs
 from xpstore_server.store.transaction import Transaction
 
 entry = tables.cache_entry
+total = tables.cache_total
 version = tables.artifact_version
 named = tables.artifact
 
@@ -121,7 +122,7 @@ def state(row: Row[Any], max_age_us: int | None) -> State:
 def lookup(tx: Transaction, key: EntryKey, max_age_us: int | None) -> Found | None:
     """Returns the entry if it is a hit."""
     row = look(tx, key)
-    return described(tx, [row])[0] if state(row, max_age_us) == "hit" else None
+    return next(described(tx, [row])) if state(row, max_age_us) == "hit" else None
 
 
 def lookup_many(
@@ -141,10 +142,9 @@ def lookup_many(
     return {row.fingerprint: row for row in rows if state(row, max_age_us) == "hit"}
 
 
-def described(tx: Transaction, rows: Sequence[Row[Any]]) -> list[Found]:
-    """Adds to rows what hangs on their versions."""
-    details = artifact.details(tx, [row.id for row in rows])
-    return [Found(row, details[row.id]) for row in rows]
+def described(tx: Transaction, rows: Sequence[Row[Any]]) -> Iterator[Found]:
+    """Adds to rows what hangs on their versions, read as it is asked for."""
+    return map(Found, rows, details(tx, [row.id for row in rows]))
 
 
 def live(tx: Transaction, keys: Sequence[EntryKey]) -> list[Found]:
@@ -154,19 +154,26 @@ def live(tx: Transaction, keys: Sequence[EntryKey]) -> list[Found]:
     # Each column by itself too: for a list of pairs alone SQLite goes through the whole table.
     query = query.where(entry.c.project_uid.in_({one.project_uid for one in keys}))
     query = query.where(entry.c.fingerprint.in_({one.fingerprint for one in keys}))
-    return described(tx, tx.execute(query).all())
+    return list(described(tx, tx.execute(query).all()))
 
 
 def list_page(
     tx: Transaction, project_uid: str, process_name: str | None, page: Page
-) -> tuple[list[Found], Key | None]:
+) -> tuple[list[Row[Any]], Key | None]:
     """Returns a page of the entries of a project whose versions are live, oldest first."""
     project.get(tx, project_uid=project_uid)
     query = _LIVE.where(entry.c.project_uid == project_uid)
     if process_name is not None:
-        query = query.where(entry.c.process_name == process_name)
-    rows, key = fetch(tx, query, [entry.c.completed_at_us, entry.c.fingerprint], page)
-    return described(tx, rows), key
+        query = query.where(entry.c.process_name >= process_name, entry.c.process_name <= process_name)
+    return fetch(tx, query, order(process_name), page)
+
+
+def order(process_name: str | None) -> list[Column[Any]]:
+    """The columns that a list of entries is ordered by."""
+    by_age = [entry.c.completed_at_us, entry.c.fingerprint]
+    # Those of a process by its name too, asked for as a range: else PostgreSQL may take any process for a common one,
+    # and walk through all entries by age.
+    return by_age if process_name is None else [entry.c.process_name, *by_age]
 
 
 def newest(tx: Transaction, key: EntryKey, process_name: str, limit: int) -> Sequence[Row[Any]]:
@@ -202,21 +209,16 @@ IS_OUTDATED = entry.c.fingerprint_format < limits.FINGERPRINT_FORMAT
 def statistics(tx: Transaction, project_uid: str) -> Row[Any]:
     """Returns sums over the entries whose versions are live."""
     project.get(tx, project_uid=project_uid)
-    # In floats: a sum of products of what clients say may be more than an integer holds.
-    saved = func.coalesce(func.sum(cast(entry.c.hits, Double) * entry.c.duration_us), 0.0)
-    query = (
-        select(
-            func.count().label("entries"),
-            _sum(entry.c.hits).label("hits"),
-            saved.label("saved_us"),
-            _sum(version.c.size_bytes).label("size_bytes"),
-            _sum(case((IS_OUTDATED, 1), else_=0)).label("outdated"),
-            _sum(case((IS_OUTDATED, version.c.size_bytes), else_=0)).label("outdated_size_bytes"),
-        )
-        .join(version, version.c.id == entry.c.version_id)
-        .where(entry.c.project_uid == project_uid, version.c.state == "live")
+    is_outdated = total.c.fingerprint_format < limits.FINGERPRINT_FORMAT
+    query = select(
+        _sum(total.c.entries).label("entries"),
+        _sum(total.c.hits).label("hits"),
+        func.coalesce(func.sum(total.c.saved_us), 0.0).label("saved_us"),
+        _sum(total.c.size_bytes).label("size_bytes"),
+        _sum(case((is_outdated, total.c.entries), else_=0)).label("outdated"),
+        _sum(case((is_outdated, total.c.size_bytes), else_=0)).label("outdated_size_bytes"),
     )
-    return tx.execute(query).one()
+    return tx.execute(query.where(total.c.project_uid == project_uid)).one()
 
 
 def _sum(terms: ColumnElement[int]) -> ColumnElement[int]:

@@ -27,7 +27,7 @@ def explain(tx: Transaction, key: EntryKey, process: Process, max_age_us: int | 
     """Says what would become of a call."""
     row = cache.look(tx, key)
     state = cache.state(row, max_age_us)
-    entry = None if state == "absent" else cache.described(tx, [row])[0]
+    entry = None if state == "absent" else next(cache.described(tx, [row]))
     if state == "hit":
         return Explanation(state, entry)
     running = lease.running(tx, key, leases)

@@ -168,7 +168,7 @@ def _hit(tx: Transaction, wanted: Wanted) -> Found | None:
     # What was completed under this very lease answers its holder, also one that wants no older entry.
     is_own = row.lease_id == wanted.lease_id and row.state == "live"
     is_hit = is_own or (not wanted.force and cache.state(row, wanted.max_age_us) == "hit")
-    return cache.described(tx, [row])[0] if is_hit else None
+    return next(cache.described(tx, [row])) if is_hit else None
 
 
 def _row(principal: str, wanted: Wanted, now: int, length_us: int) -> dict[str, Any]:

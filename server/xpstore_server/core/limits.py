@@ -27,7 +27,11 @@ PAGE_SIZE_MAX = 1_000
 PAGE_BYTES = 2 * MIB
 POINTS = 10_000
 BATCH_POINTS = 1 << 18  # packed ones; no more than a block may reach over
-TAGS = 1_000
+TAGS = 1_000  # of a model
+# Of a version: together less than 300 kB of an answer. `core/versions/details.py` tells no more of one that has more.
+LINKS = 1_000
+ALIASES = 1_000
+USED_VERSIONS = 1_000
 # What a filter of search may cost to read: its bytes, how deep conditions nest, how often it compares.
 FILTER_BYTES = 16_384
 FILTER_DEPTH = 64

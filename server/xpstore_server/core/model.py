@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Row, Select, bindparam, exists, func, sele
 
 from xpstore_server.core import attribute, experiment, limits, revision
 from xpstore_server.core.errors import AlreadyExists, InvalidArgument, NotFound
-from xpstore_server.core.paging import Key, Page, fetch
+from xpstore_server.core.paging import Key, Page, fetch, first
 from xpstore_server.core.run_status import SHOWN
 from xpstore_server.store import limbo
 from xpstore_server.store.batches import batches
@@ -16,6 +16,7 @@ from xpstore_server.store.tables import model, model_tag, run
 from xpstore_server.store.transaction import Transaction
 
 TAG_SEPARATOR = "\n"  # no tag has control characters
+_MOST_TAGS = first(limits.TAGS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +33,16 @@ class NewModel:
 
 
 def _whole() -> Select[Any]:
-    """Models with `tags`, separated, and `status`: all in one query."""
-    in_order = select(model_tag.c.tag).where(model_tag.c.model_id == model.c.id).order_by(model_tag.c.position)
+    """Models with `tags`, separated and no more than one may have, `tag_count`, and `status`: all in one query."""
+    of_it = model_tag.c.model_id == model.c.id
+    in_order = select(model_tag.c.tag).where(of_it).order_by(model_tag.c.position).limit(_MOST_TAGS)
     mine = in_order.correlate(model).subquery()
+    count = select(func.count()).select_from(model_tag).where(of_it).correlate(model).scalar_subquery()
     tags = select(func.aggregate_strings(mine.c.tag, TAG_SEPARATOR)).scalar_subquery()
     newest = select(run.c.id).where(run.c.model_id == model.c.id).correlate(model)
-    newest = newest.order_by(run.c.started_at_us.desc(), run.c.id.desc()).limit(1)
-    columns = (model, func.coalesce(tags, "").label("tags"), SHOWN.label("status"))
-    return select(*columns).outerjoin(run, run.c.id == newest.scalar_subquery())
+    newest = newest.order_by(run.c.started_at_us.desc(), run.c.id.desc()).limit(first(1))
+    columns = (model, func.coalesce(tags, "").label("tags"), count.label("tag_count"), SHOWN.label("status"))
+    return select(*columns).select_from(model).outerjoin(run, run.c.id == newest.scalar_subquery())
 
 
 _ANY = _whole()
@@ -65,6 +68,8 @@ _HIDE = model.update().where(model.c.id == bindparam("key"), _IS_LIVE)
 _HIDE = _HIDE.values(experiment_id=limbo.LIMBO, project_uid=limbo.LIMBO, hash=model.c.id)
 
 _TAGS = select(model_tag.c.tag).where(model_tag.c.model_id == bindparam("key")).order_by(model_tag.c.position)
+_TAGS = _TAGS.limit(_MOST_TAGS)
+_COUNT_TAGS = select(func.count()).select_from(model_tag).where(model_tag.c.model_id == bindparam("key"))
 _LAST_POSITION = select(func.max(model_tag.c.position)).where(model_tag.c.model_id == bindparam("key"))
 
 
@@ -183,16 +188,16 @@ def change_tags(
     """Adds tags at the end and removes others. Returns all in the order they were added."""
     row = lock(tx, model_id)
     last = tx.execute(_LAST_POSITION, {"key": model_id}).scalar()
-    changed = _insert_tags(tx, model_id, add, first_position=0 if last is None else last + 1)
+    added = _insert_tags(tx, model_id, add, first_position=0 if last is None else last + 1)
+    removed = 0
     if remove:
         named = (model_tag.c.model_id == model_id, model_tag.c.tag.in_(remove))
-        changed += tx.execute(model_tag.delete().where(*named)).rowcount
-    tags = list(tx.execute(_TAGS, {"key": model_id}).scalars())
-    if len(tags) > limits.TAGS:
-        raise InvalidArgument("add", len(tags), f"a model must have at most {limits.TAGS} tags")
-    if changed:
+        removed = tx.execute(model_tag.delete().where(*named)).rowcount
+    if added and (count := tx.execute(_COUNT_TAGS, {"key": model_id}).scalar_one()) > limits.TAGS:
+        raise InvalidArgument("add", count, f"a model must have at most {limits.TAGS} tags: remove some first")
+    if added or removed:
         revision.change(tx, model, row, {}, principal)
-    return tags
+    return list(tx.execute(_TAGS, {"key": model_id}).scalars())
 
 
 def _insert_tags(tx: Transaction, model_id: str, tags: Iterable[str], first_position: int) -> int:

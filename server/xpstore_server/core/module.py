@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, bindparam, select, tuple_
+from sqlalchemy import CTE, ColumnElement, FromClause, Row, bindparam, select, true
 
-from xpstore_server.core import attribute, iteration, model
+from xpstore_server.core import attribute, iteration, model, project
 from xpstore_server.core.errors import AlreadyExists
-from xpstore_server.core.paging import Key, Page, fetch
+from xpstore_server.core.paging import Key, Page, fetch, first
+from xpstore_server.store import tables
 from xpstore_server.store.batches import batches
 from xpstore_server.store.tables import module
 from xpstore_server.store.transaction import Transaction
@@ -102,12 +103,38 @@ def list_page(tx: Transaction, owner: Owner, page: Page) -> tuple[list[Row[Any]]
 
 def list_newest(tx: Transaction, model_ids: list[str], page: Page) -> tuple[list[Row[Any]], Key | None]:
     """Returns a page of the newest module of each name of each model, oldest first. Models that are gone have none."""
-    mine = (module.c.model_id.in_(model_ids), module.c.iteration_id.is_(None), model.is_live(module.c.model_id))
-    later = module.alias()
-    same = (later.c.model_id == module.c.model_id, later.c.iteration_id.is_(None), later.c.name == module.c.name)
-    is_later = tuple_(later.c.created_at_us, later.c.id) > tuple_(module.c.created_at_us, module.c.id)
-    newest = select(module).where(*mine, ~select(later.c.id).where(*same, is_later).exists())
-    return fetch(tx, newest, [module.c.created_at_us, module.c.id], page)
+    names = _names(model_ids)
+    other = module.alias()
+    same = (other.c.model_id == names.c.model_id, other.c.iteration_id.is_(None), other.c.name == names.c.name)
+    newest = select(other).where(*same).order_by(other.c.created_at_us.desc(), other.c.id.desc()).limit(first(1))
+    rows: FromClause = module
+    if tx.is_sqlite:  # which has no lateral joins
+        is_newest = module.c.id == newest.with_only_columns(other.c.id).correlate(names).scalar_subquery()
+        query = select(module).join(names, is_newest)
+    else:  # for which a join of another kind reads all modules there are
+        rows = newest.correlate(names).lateral()
+        query = select(rows).select_from(names).join(rows, true()).where(names.c.name.is_not(None))
+    return fetch(tx, query, [rows.c.created_at_us, rows.c.id], page)
+
+
+def _names(model_ids: list[str]) -> CTE:
+    """The names of the modules of each model, from one to the next: there may be thousands of modules of one name."""
+    start = select(tables.model.c.id.label("model_id"), _next_name(tables.model, tables.model.c.id).label("name"))
+    start = start.where(tables.model.c.id.in_(model_ids), project.is_live(tables.model.c.project_uid))
+    each = start.cte("names", recursive=True)
+    further = select(each.c.model_id, _next_name(each, each.c.model_id, each.c.name))
+    return each.union_all(further.where(each.c.name.is_not(None)))
+
+
+def _next_name(
+    of: FromClause, model_id: ColumnElement[str], after: ColumnElement[str] | None = None
+) -> ColumnElement[str]:
+    """The first name of the modules of a model that comes after another."""
+    other = module.alias()
+    query = select(other.c.name).where(other.c.model_id == model_id, other.c.iteration_id.is_(None))
+    if after is not None:
+        query = query.where(other.c.name > after)
+    return query.order_by(other.c.name).limit(first(1)).correlate(of).scalar_subquery()
 
 
 def delete(tx: Transaction, module_id: str) -> bool:

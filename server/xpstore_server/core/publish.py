@@ -19,11 +19,11 @@ from sqlalchemy.exc import IntegrityError
 
 from xpstore.format.tree import PageRef
 from xpstore_server.core import artifact, lease, limits, project
-from xpstore_server.core.artifact import Link
 from xpstore_server.core.cache import EntryKey
 from xpstore_server.core.errors import AlreadyExists, Conflict, InvalidArgument, Stale
 from xpstore_server.core.lease import Completion
 from xpstore_server.core.manifest import Entry, ManifestCodec, Tree
+from xpstore_server.core.versions import attach
 from xpstore_server.store import tables
 from xpstore_server.store.batches import batches
 from xpstore_server.store.chunks import ChunkStore, Place
@@ -49,9 +49,7 @@ class Draft:
     type: str
     description: str | None = None
     metadata_json: str = ""
-    aliases: Sequence[str] = ()
-    links: Sequence[Link] = ()
-    used_version_ids: Sequence[str] = ()
+    more: attach.More = field(default_factory=attach.More)
     force: bool = False
     metadata_is_implied: bool = False
 
@@ -209,16 +207,16 @@ class _Version:
         newest = artifact.newest(tx, owner.id)
         artifact.check_type(tx, self.project_uid, draft.name, draft.type)
         same_id = None if draft.force else self._same(tx, owner, newest)
+        # Who saves the same for each of many models shall not fail at the last: a full version is followed by another.
+        if same_id is not None and not attach.has_room(tx, same_id, draft.more):
+            same_id = None
         version_id = same_id or self.id
         if same_id is not None:
             self.abandon(tx)
         else:
             self._number(tx, owner)
-        for link in draft.links:
-            artifact.add_link(tx, self.project_uid, version_id, link)
-        for alias in draft.aliases:
-            artifact.point_alias(tx, owner.id, alias, version_id)
-        artifact.add_lineage(tx, self.project_uid, version_id, draft.used_version_ids)
+        attach.check(tx, self.project_uid, draft.more)
+        attach.add(tx, owner.id, version_id, draft.more)
         if self.completion is not None:
             lease.complete(tx, self.principal, self.project_uid, version_id, self.completion)
         return artifact.get(tx, version_id), same_id is None
@@ -298,9 +296,7 @@ def _prepare(
     project.get(tx, project_uid=project_uid)
     if made := _made(tx, project_uid, version_id, completion):
         return made
-    for link in draft.links:
-        artifact.check_link(tx, project_uid, link)
-    artifact.check_used(tx, project_uid, draft.used_version_ids)
+    attach.check(tx, project_uid, draft.more)
     artifact.check_type(tx, project_uid, draft.name, draft.type)
     if completion is not None:
         lease.hold(tx, project_uid, completion)

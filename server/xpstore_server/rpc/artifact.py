@@ -1,7 +1,7 @@
 """ArtifactService."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from sqlalchemy import Row
@@ -10,11 +10,13 @@ from xpstore.v1 import artifact_pb2 as pb
 from xpstore.v1 import artifact_pb2_grpc
 from xpstore_server.auth import principal
 from xpstore_server.core import artifact, limits, project, upload
-from xpstore_server.core.artifact import Details, Filters, Name
-from xpstore_server.core.errors import InvalidArgument
+from xpstore_server.core.artifact import Name
+from xpstore_server.core.errors import InvalidArgument, NotFound
 from xpstore_server.core.files import Files
 from xpstore_server.core.manifest import check_path
 from xpstore_server.core.paging import Key
+from xpstore_server.core.versions.details import details
+from xpstore_server.core.versions.lists import Filters, list_versions
 from xpstore_server.rpc.artifact_wire import (
     a_draft,
     a_header,
@@ -45,7 +47,6 @@ from xpstore_server.store.errors import MissingChunks
 from xpstore_server.store.transaction import Transaction
 
 T = TypeVar("T")
-Described = tuple[Row[Any], Details]
 
 
 class ArtifactService(artifact_pb2_grpc.ArtifactServiceServicer):
@@ -151,8 +152,10 @@ class ArtifactService(artifact_pb2_grpc.ArtifactServiceServicer):
         row = await self._database.read_async(lambda tx: artifact.get(tx, version_id))
         after = str(page.after[0]) if page.after else ""
         entries, last = await self._work(self._files.list_page, row, prefix, after, page.size)
-        token = pager.token(None if last is None else (last,))
-        return pb.ListArtifactFilesResponse(files=map(file_to_wire, entries), next_page_token=token)
+        files, key = fitting(
+            zip(entries, map(file_to_wire, entries), strict=True), None if last is None else (last,), "path"
+        )
+        return pb.ListArtifactFilesResponse(files=files, next_page_token=pager.token(key))
 
     async def GetArtifactVersion(
         self, request: pb.GetArtifactVersionRequest, context: Any
@@ -171,10 +174,9 @@ class ArtifactService(artifact_pb2_grpc.ArtifactServiceServicer):
         pager = Pager("versions", uid, given, descending=request.descending)
         page = pager.page(request.page_size, request.page_token)
 
-        def unit(tx: Transaction) -> tuple[Sequence[pb.ArtifactVersion], Key | None]:
-            rows, key = artifact.list_versions(tx, uid, Filters(**given), page)
-            versions = [version_to_wire(*one) for one in _with_details(tx, rows)]
-            return fitting(versions, rows, key, "created_at_us", "id")
+        def unit(tx: Transaction) -> tuple[list[pb.ArtifactVersion], Key | None]:
+            rows, key = list_versions(tx, uid, Filters(**given), page)
+            return fitting(_described(tx, rows), key, "created_at_us", "id")
 
         versions, key = await self._database.read_async(unit)
         return pb.ListArtifactVersionsResponse(versions=versions, next_page_token=pager.token(key))
@@ -223,7 +225,7 @@ class ArtifactService(artifact_pb2_grpc.ArtifactServiceServicer):
                 }
             case _:
                 raise InvalidArgument("key", "", "must be artifact_id or artifact_name")
-        one = await self._database.read_async(lambda tx: _with_latest(tx, [artifact.get_artifact(tx, **key)])[0])
+        one = await self._database.read_async(lambda tx: _one_with_latest(tx, artifact.get_artifact(tx, **key)))
         return pb.GetArtifactResponse(artifact=one)
 
     async def ListArtifacts(self, request: pb.ListArtifactsRequest, context: Any) -> pb.ListArtifactsResponse:
@@ -232,9 +234,9 @@ class ArtifactService(artifact_pb2_grpc.ArtifactServiceServicer):
         pager = Pager("artifacts", uid, type_)
         page = pager.page(request.page_size, request.page_token)
 
-        def unit(tx: Transaction) -> tuple[Sequence[pb.Artifact], Key | None]:
+        def unit(tx: Transaction) -> tuple[list[pb.Artifact], Key | None]:
             rows, key = artifact.list_artifacts(tx, uid, type_, page)
-            return fitting(_with_latest(tx, rows), rows, key, "created_at_us", "id")
+            return fitting(_with_latest(tx, rows), key, "created_at_us", "id")
 
         found, key = await self._database.read_async(unit)
         return pb.ListArtifactsResponse(artifacts=found, next_page_token=pager.token(key))
@@ -247,7 +249,7 @@ class ArtifactService(artifact_pb2_grpc.ArtifactServiceServicer):
 
         def unit(tx: Transaction) -> pb.Artifact:
             row = artifact.rename(tx, who, artifact_id=artifact_id, name=name, etag=request.etag)
-            return _with_latest(tx, [row])[0]
+            return _one_with_latest(tx, row)
 
         return pb.UpdateArtifactResponse(artifact=await self._database.write_async(unit))
 
@@ -292,12 +294,10 @@ class ArtifactService(artifact_pb2_grpc.ArtifactServiceServicer):
         return await self._read_version(lambda tx: artifact.get(tx, version_id))
 
     async def _read_version(self, find: Callable[[Transaction], Row[Any]]) -> pb.ArtifactVersion:
-        one = await self._database.read_async(lambda tx: _with_details(tx, [find(tx)])[0])
-        return version_to_wire(*one)
+        return await self._database.read_async(lambda tx: next(_described(tx, [find(tx)]))[1])
 
     async def _write_version(self, change: Callable[[Transaction], Row[Any]]) -> pb.ArtifactVersion:
-        one = await self._database.write_async(lambda tx: _with_details(tx, [change(tx)])[0])
-        return version_to_wire(*one)
+        return await self._database.write_async(lambda tx: next(_described(tx, [change(tx)]))[1])
 
     async def _work(self, function: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._intake.executor, function, *arguments)
@@ -342,12 +342,19 @@ def _source(request: pb.GetArtifactVersionRequest | pb.ReadFileRequest) -> Calla
             raise InvalidArgument("source", "", "must be version_id or artifact_name")
 
 
-def _with_details(tx: Transaction, rows: Sequence[Row[Any]]) -> list[Described]:
-    details = artifact.details(tx, [row.id for row in rows])
-    return [(row, details[row.id]) for row in rows]
+def _described(tx: Transaction, rows: Sequence[Row[Any]]) -> Iterator[tuple[Row[Any], pb.ArtifactVersion]]:
+    """Rows with the messages they make, read as they are asked for."""
+    return zip(rows, map(version_to_wire, rows, details(tx, [row.id for row in rows])), strict=True)
 
 
-def _with_latest(tx: Transaction, rows: Sequence[Row[Any]]) -> list[pb.Artifact]:
-    latest = _with_details(tx, artifact.get_many(tx, [row.latest_version_id for row in rows]))
-    by_artifact = {row.artifact_id: version_to_wire(row, details) for row, details in latest}
-    return [artifact_to_wire(row, by_artifact[row.id]) for row in rows]
+def _with_latest(tx: Transaction, rows: Sequence[Row[Any]]) -> Iterator[tuple[Row[Any], pb.Artifact]]:
+    for some in artifact.with_latest(tx, rows):
+        versions = _described(tx, [latest for _, latest in some])
+        yield from ((row, artifact_to_wire(row, wire)) for (row, _), (_, wire) in zip(some, versions, strict=True))
+
+
+def _one_with_latest(tx: Transaction, row: Row[Any]) -> pb.Artifact:
+    found = next(_with_latest(tx, [row]), None)
+    if found is None:
+        raise NotFound("artifact", row.name)
+    return found[1]

@@ -6,15 +6,15 @@ from blake3 import blake3
 from sqlalchemy import Row
 
 from xpstore.v1 import artifact_pb2 as pb
-from xpstore_server.core.artifact import Details, Link
+from xpstore_server.core import limits
 from xpstore_server.core.errors import InvalidArgument
 from xpstore_server.core.manifest import Entry, check_path
 from xpstore_server.core.publish import Draft
+from xpstore_server.core.versions.attach import Link, More
+from xpstore_server.core.versions.details import Details
 from xpstore_server.rpc.fields import a_digest, a_json_object, a_name, a_step, a_text, a_type, a_uuid, an_alias
 from xpstore_server.rpc.process_wire import process_to_wire
 from xpstore_server.rpc.upload import FileHeader
-
-LINKS = 1_000  # aliases, links or used versions of one draft
 
 
 def a_link(field: str, wire: pb.ArtifactLink) -> Link:
@@ -26,17 +26,20 @@ def a_link(field: str, wire: pb.ArtifactLink) -> Link:
 
 
 def a_draft(wire: pb.ArtifactDraft) -> Draft:
-    for field in ("aliases", "links", "used_version_ids"):
-        if len(getattr(wire, field)) > LINKS:
-            raise InvalidArgument(f"draft.{field}", len(getattr(wire, field)), f"must be at most {LINKS}")
+    bounds = {"aliases": limits.ALIASES, "links": limits.LINKS, "used_version_ids": limits.USED_VERSIONS}
+    for field, bound in bounds.items():
+        if len(getattr(wire, field)) > bound:
+            raise InvalidArgument(f"draft.{field}", len(getattr(wire, field)), f"must be at most {bound}")
     return Draft(
         name=a_name("draft.name", wire.name),
         type=a_type("draft.type", wire.type),
         description=a_text("draft.description", wire.description) if wire.HasField("description") else None,
         metadata_json=a_json_object("draft.metadata_json", wire.metadata_json) if wire.metadata_json else "",
-        aliases=[an_alias("draft.aliases", alias) for alias in dict.fromkeys(wire.aliases)],
-        links=[a_link("draft.links", link) for link in wire.links],
-        used_version_ids=[a_uuid("draft.used_version_ids", id_) for id_ in dict.fromkeys(wire.used_version_ids)],
+        more=More(
+            links=[a_link("draft.links", link) for link in wire.links],
+            aliases=[an_alias("draft.aliases", alias) for alias in dict.fromkeys(wire.aliases)],
+            used_version_ids=[a_uuid("draft.used_version_ids", id_) for id_ in dict.fromkeys(wire.used_version_ids)],
+        ),
         force=wire.force,
         metadata_is_implied=wire.metadata_is_implied,
     )
@@ -69,7 +72,7 @@ def a_header(wire: pb.UploadFileHeader) -> FileHeader:
 def version_to_wire(row: Row[Any], details: Details) -> pb.ArtifactVersion:
     links = [
         pb.ArtifactLink(model_id=link.model_id, iteration_id=link.iteration_id, step=link.step)
-        for link in details.links
+        for link in details.links.rows
     ]
     return pb.ArtifactVersion(
         id=row.id,
@@ -84,9 +87,12 @@ def version_to_wire(row: Row[Any], details: Details) -> pb.ArtifactVersion:
         file_count=row.file_count,
         description=row.description,
         metadata_json=row.metadata_json,
-        aliases=details.aliases,
+        aliases=[row.alias for row in details.aliases.rows],
+        alias_count=details.aliases.count,
         links=links,
-        used_version_ids=details.used_version_ids,
+        link_count=details.links.count,
+        used_version_ids=[row.used_version_id for row in details.used.rows],
+        used_version_count=details.used.count,
         created_at_us=row.created_at_us,
         created_by=row.created_by,
         updated_at_us=row.updated_at_us,

@@ -12,6 +12,7 @@ from xpstore_server.core import cache, explain, lease, limits, verification
 from xpstore_server.core.cache import EntryKey, Found
 from xpstore_server.core.errors import InvalidArgument
 from xpstore_server.core.lease import Reservation, Sightings, Waited, Wanted
+from xpstore_server.core.paging import Key
 from xpstore_server.rpc.cache_wire import (
     a_key,
     a_lease_id,
@@ -32,6 +33,7 @@ from xpstore_server.rpc.paging import Pager, fitting
 from xpstore_server.rpc.process_wire import a_process
 from xpstore_server.rpc.waiting import WaitingRoom
 from xpstore_server.store.database import Database
+from xpstore_server.store.transaction import Transaction
 
 # Of three heartbeats two may be late before somebody takes over.
 HEARTBEATS = 2.5
@@ -155,11 +157,16 @@ class CacheService(cache_pb2_grpc.CacheServiceServicer):
     async def ListCacheEntries(self, request: pb.ListCacheEntriesRequest, context: Any) -> pb.ListCacheEntriesResponse:
         uid = a_uuid("project_uid", request.project_uid)
         process_name = if_set(request, "process_name", a_name)
-        pager = Pager("cache entries", uid, process_name)
+        pager = Pager("cache entries in order", uid, process_name)
         page = pager.page(request.page_size, request.page_token)
-        found, key = await self._database.read_async(lambda tx: cache.list_page(tx, uid, process_name, page))
-        rows = [one.row for one in found]
-        entries, key = fitting(list(map(entry_to_wire, found)), rows, key, "completed_at_us", "fingerprint")
+
+        def unit(tx: Transaction) -> tuple[list[pb.CacheEntry], Key | None]:
+            rows, key = cache.list_page(tx, uid, process_name, page)
+            entries = map(entry_to_wire, cache.described(tx, rows))
+            keys = cache.order(process_name)
+            return fitting(zip(rows, entries, strict=True), key, *(column.name for column in keys))
+
+        entries, key = await self._database.read_async(unit)
         return pb.ListCacheEntriesResponse(entries=entries, next_page_token=pager.token(key))
 
     async def ExplainCacheEntry(

@@ -34,5 +34,9 @@ class LimitsService(limits_pb2_grpc.LimitsServiceServicer):
                 max_page_size=limits.PAGE_SIZE_MAX,
                 max_points=limits.POINTS,
                 chunking=CHUNKING,
+                max_links=limits.LINKS,
+                max_aliases=limits.ALIASES,
+                max_used_versions=limits.USED_VERSIONS,
+                max_tags=limits.TAGS,
             )
         )

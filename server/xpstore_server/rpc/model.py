@@ -209,6 +209,7 @@ def to_wire(row: Row[Any]) -> pb.Model:
         step=row.step,
         config_json=row.config_json,
         tags=row.tags.split(model.TAG_SEPARATOR) if row.tags else (),
+        tag_count=row.tag_count,
         status=STATUS[row.status],
         created_at_us=row.created_at_us,
         created_by=row.created_by,

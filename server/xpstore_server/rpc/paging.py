@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from google.protobuf.message import Message
@@ -19,21 +19,22 @@ _TOKEN_LENGTH = 1 << 17
 M = TypeVar("M", bound=Message)
 
 
-def fitting(messages: Sequence[M], rows: Sequence[Any], key: Key | None, *names: str) -> tuple[Sequence[M], Key | None]:
+def fitting(rows: Iterable[tuple[Any, M]], key: Key | None, *names: str) -> tuple[list[M], Key | None]:
     """Cuts a page whose rows have more hanging on them than a message takes. At least one is left.
 
     Args:
-        messages: the page.
-        rows: what they were made of, one for each.
+        rows: the page, each with the message it makes; read no further than it fits.
         key: where the next page begins if nothing is cut.
         names: the columns of the key.
     """
-    size = 0
-    for number, message in enumerate(messages):
+    some, size, last = list[M](), 0, None
+    for row, message in rows:
         size += message.ByteSize()
-        if number and size > limits.PAGE_BYTES:
-            return messages[:number], tuple(getattr(rows[number - 1], name) for name in names)
-    return messages, key
+        if some and size > limits.PAGE_BYTES:
+            return some, tuple(getattr(last, name) for name in names)
+        some.append(message)
+        last = row
+    return some, key
 
 
 class Pager:

@@ -13,10 +13,11 @@ from sqlalchemy import Row
 
 from xpstore.format.messages import Buffer, encode_chunks, varint
 from xpstore.v1 import artifact_pb2 as pb
-from xpstore_server.core.errors import InvalidArgument
+from xpstore_server.core.errors import InvalidArgument, NotFound
 from xpstore_server.core.files import Files, Piece
 from xpstore_server.store.batches import batches
-from xpstore_server.store.chunks import READ_BYTES, ChunkStore, EncodedChunk, Place, checked, neighbours
+from xpstore_server.store.chunks import READ_BYTES, ChunkStore, EncodedChunk, Place, neighbours
+from xpstore_server.store.errors import MissingChunks
 
 # Chunks resolved by one query.
 RESOLVED = 512
@@ -129,7 +130,7 @@ def _file_job(
     chunks: ChunkStore, pool: str, near: Sequence[Place], pieces: Sequence[Piece]
 ) -> Callable[[], list[bytes]]:
     def read() -> list[bytes]:
-        raw = [checked(chunk) for chunk in chunks.fetch(pool, near)]
+        raw = [data for _, data in chunks.fetch_verified(pool, near)]
         parts = [memoryview(data)[piece.start : piece.stop] for data, piece in zip(raw, pieces, strict=True)]
         return [b"".join((_DATA_TAG, varint(_size(some)), *some)) for some in _filled(parts, len)]
 
@@ -162,7 +163,11 @@ async def _chunk_jobs(
     outlet: Outlet, pool: str, digests: Sequence[bytes], read_bytes: int
 ) -> AsyncIterator[Callable[[], list[bytes]]]:
     for batch in batches(digests, 8 * RESOLVED):
-        places = await outlet.run(outlet.chunks.resolve, pool, batch)
+        try:
+            places = await outlet.run(outlet.chunks.resolve, pool, batch)
+        except MissingChunks as error:
+            # The caller says that the version needs them; that is not looked up.
+            raise NotFound("chunk", error.digests[0].hex()) from None
         in_order = sorted(places.values(), key=lambda place: (place.pack_id, place.offset))
         for near in neighbours(in_order, read_bytes):
             yield _chunk_job(outlet.chunks, pool, near)

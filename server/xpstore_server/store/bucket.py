@@ -8,14 +8,14 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, and_, exists, func, or_, select
 
 from xpstore_server.store.blobs.store import BlobStore
 from xpstore_server.store.database import Database
-from xpstore_server.store.errors import BlobMissing
+from xpstore_server.store.errors import BlobHeld, BlobMissing
 from xpstore_server.store.ids import MAX, NIL
 from xpstore_server.store.packs import pack_key
 from xpstore_server.store.tables import artifact, artifact_pack, artifact_version, pack, pack_pending, project
@@ -27,7 +27,7 @@ _UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _KEY = re.compile(f"packs/({_UUID})/([0-9a-f]{{2}})/({_UUID})")
 PAGE = 1_000
 NAMED = 5
-_FIRST, _LAST = (NIL, NIL), (MAX, MAX)
+FIRST, LAST = (NIL, NIL), (MAX, MAX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,8 @@ class Verified:
     unknown_objects: int = 0
     unknown_bytes: int = 0
     foreign_objects: int = 0
+    hidden_objects: int = 0  # deleted, and kept by a bucket that keeps versions
+    hidden_bytes: int = 0
 
     @property
     def is_sound(self) -> bool:
@@ -64,9 +66,21 @@ class Known:
     pools: set[str]
 
 
+@dataclass(slots=True)
+class Removed:
+    """What a removal freed."""
+
+    objects: int = 0
+    bytes: int = 0
+    held_objects: int = 0  # that their bucket does not let go of
+
+
 def listed(blobs: BlobStore) -> Iterator[tuple[list[Object], int]]:
     """Yields the objects of the bucket, a page at a time, each with the number of others beside them."""
-    everything = blobs.list("")
+    return _paged(blobs.list(""))
+
+
+def _paged(everything: Iterator[tuple[str, int]]) -> Iterator[tuple[list[Object], int]]:
     while page := list(islice(everything, PAGE)):
         objects = [found for key, size in page if (found := _object(key, size))]
         yield objects, len(page) - len(objects)
@@ -90,7 +104,7 @@ def verify(database: Database, blobs: BlobStore, report: Report) -> Verified:
     verified = Verified(is_whole=database.read(_is_whole))
     if not verified.is_whole:
         report("versions lack their packs in the database: run `xpstore-server rebuild-index`")
-    at = _FIRST
+    at = FIRST
     for objects, foreign in listed(blobs):
         verified.objects += len(objects) + foreign
         verified.foreign_objects += foreign
@@ -99,18 +113,27 @@ def verify(database: Database, blobs: BlobStore, report: Report) -> Verified:
         end = max([at, *((found.pool, found.id) for found in objects)])
         _find_missing(database, blobs, {found.id for found in objects}, (at, end), verified, report)
         at = end
-    _find_missing(database, blobs, set(), (at, _LAST), verified, report)
+    _find_missing(database, blobs, set(), (at, LAST), verified, report)
+    for objects, _ in _paged(blobs.hidden("")):
+        for found in unknown(objects, database.read(partial(look_up, objects=objects))):
+            verified.hidden_objects += 1
+            verified.hidden_bytes += found.size_bytes
     return verified
 
 
-def remove_unknown(database: Database, blobs: BlobStore) -> tuple[int, int]:
-    """Removes objects that no row names, of projects that are known. Returns how many, and their bytes."""
-    count, size = 0, 0
-    for objects, _ in listed(blobs):
+def remove_unknown(database: Database, blobs: BlobStore) -> Removed:
+    """Removes objects that no row names, of projects that are known, hidden ones too."""
+    removed = Removed()
+    for objects, _ in chain(listed(blobs), _paged(blobs.hidden(""))):
         for found in unknown(objects, database.read(partial(look_up, objects=objects))):
-            blobs.delete(pack_key(found.pool, found.id))
-            count, size = count + 1, size + found.size_bytes
-    return count, size
+            try:
+                blobs.delete(pack_key(found.pool, found.id))
+            except BlobHeld:
+                removed.held_objects += 1
+            else:
+                removed.objects += 1
+                removed.bytes += found.size_bytes
+    return removed
 
 
 def unknown(objects: Sequence[Object], known: Known) -> list[Object]:
@@ -138,7 +161,7 @@ def _compare(database: Database, objects: Sequence[Object], verified: Verified, 
             verified.foreign_objects += found.id not in known.pending and found.pool not in known.pools
         elif row.size_bytes != found.size_bytes:
             verified.damaged_packs += 1
-            report(_describe(database, row, f"has {found.size_bytes} bytes instead of {row.size_bytes}"))
+            report(describe(database, row, f"has {found.size_bytes} bytes instead of {row.size_bytes}"))
 
 
 def _find_missing(
@@ -150,15 +173,16 @@ def _find_missing(
     report: Report,
 ) -> None:
     after, end = between
-    while rows := database.read(partial(_packs_between, after=after, end=end)):
+    while rows := database.read(partial(packs_between, after=after, end=end)):
         for row in rows:
             if row.id not in present and _is_missing(database, blobs, row):
                 verified.damaged_packs += 1
-                report(_describe(database, row, "is missing"))
+                report(describe(database, row, "is missing"))
         after = (rows[-1].pool, rows[-1].id)
 
 
-def _packs_between(tx: Transaction, after: tuple[str, str], end: tuple[str, str]) -> Sequence[Row[Any]]:
+def packs_between(tx: Transaction, after: tuple[str, str], end: tuple[str, str]) -> Sequence[Row[Any]]:
+    """A page of packs behind one and up to another, in the order of project and id."""
     query = select(pack).where(_is_beyond(after), ~_is_beyond(end))
     return tx.execute(query.order_by(pack.c.pool, pack.c.id).limit(PAGE)).all()
 
@@ -172,9 +196,14 @@ def _is_missing(database: Database, blobs: BlobStore, row: Row[Any]) -> bool:
     try:
         blobs.get(pack_key(row.pool, row.id), 0, 1)
     except BlobMissing:
-        query = select(pack.c.id).where(pack.c.id == row.id)
-        return database.read(lambda tx: tx.execute(query).first()) is not None
+        return is_known(database, row)
     return False
+
+
+def is_known(database: Database, row: Row[Any]) -> bool:
+    """Whether there still is a pack: a repack may have removed it since the look."""
+    query = select(pack.c.id).where(pack.c.id == row.id)
+    return database.read(lambda tx: tx.execute(query).first()) is not None
 
 
 def _is_whole(tx: Transaction) -> bool:
@@ -187,7 +216,8 @@ def _is_whole(tx: Transaction) -> bool:
     return tx.execute(select(version.c.id).where(is_kept, ~has_edges).limit(1)).first() is None
 
 
-def _describe(database: Database, row: Row[Any], fault: str) -> str:
+def describe(database: Database, row: Row[Any], fault: str) -> str:
+    """A line on a damaged pack, with the versions that need it."""
     names = database.read(lambda tx: _needing(tx, row.id))
     needing = ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
     return f"pack {row.id} of project {row.pool} {fault}; needed by {needing or 'no version'}"

@@ -4,6 +4,8 @@ The index is one seam of three methods: `missing`, `resolve`, `add`. Its contrac
 as missing, never the reverse.
 """
 
+import contextlib
+import logging
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,11 +19,20 @@ from sqlalchemy import Select, Text, bindparam, delete, select, type_coerce, upd
 from xpstore_server.store.batches import batches
 from xpstore_server.store.blobs.store import BlobStore, Buffer
 from xpstore_server.store.database import Database
-from xpstore_server.store.errors import BlobDamaged, BlobMissing, MissingChunks, StoreUnavailable
+from xpstore_server.store.errors import (
+    BlobDamaged,
+    BlobHeld,
+    BlobMissing,
+    MissingChunks,
+    StoreRefused,
+    StoreUnavailable,
+)
 from xpstore_server.store.ids import new_id
 from xpstore_server.store.packs import PackedChunk, encode_footer, pack_key
 from xpstore_server.store.tables import chunk, pack, pack_pending
 from xpstore_server.store.transaction import Transaction
+
+log = logging.getLogger("xpstore")
 
 NONE, ZSTD = 1, 2
 # Below the bound of SQLite on variables (32,766), and a plan that PostgreSQL makes quickly.
@@ -172,21 +183,36 @@ class ChunkStore:
         is_live = self._database.write(lambda tx: add(tx, pool, pack_id, size, placed))
         if not is_live:
             # The sweep may have removed it before it was whole: nobody else knows that it is there now.
-            self.remove_object(pool, pack_id)
+            with contextlib.suppress(BlobHeld):  # `gc --verify-bucket` finds it
+                self.remove_object(pool, pack_id)
         return is_live
 
     def read(self, pool: str, digests: Sequence[bytes]) -> Iterator[Buffer]:
         """Yields the raw bytes of chunks in order, verified. Raises MissingChunks, BlobMissing or BlobDamaged."""
         places = self.resolve(pool, digests)
         for near in neighbours([places[digest] for digest in digests]):
-            yield from map(checked, self.fetch(pool, near))
+            for _, raw in self.fetch_verified(pool, near):
+                yield raw
+
+    def fetch_verified(self, pool: str, near: Sequence[Place]) -> list[tuple[EncodedChunk, Buffer]]:
+        """As `fetch`, each chunk with its raw bytes, which are those that were stored, or BlobDamaged is raised."""
+        found = self.fetch(pool, near)
+        try:
+            return [(entry, verify(entry)) for entry in found]
+        except BadChunk as error:
+            # One bad read is none of what is stored: the same again, and only that is believed.
+            log.warning(
+                "pack %s of project %s was read wrong, and is read again: a chunk %s", near[0].pack_id, pool, error
+            )
+        return [(entry, checked(entry)) for entry in self.fetch(pool, near)]
 
     def fetch(self, pool: str, near: Sequence[Place]) -> list[EncodedChunk]:
         """Reads chunks that lie close to each other in one pack, as they rest. Their bytes are not verified."""
         try:
             return list(self._fetch(pool, near))
-        except BlobMissing:
-            # A repack moved them after they were resolved: look once again.
+        except (BlobMissing, BlobDamaged, StoreRefused):
+            # A repack moved them after they were resolved (a key that may not list is denied what is missing), or one
+            # read was bad: look once again.
             places = self.resolve(pool, [place.digest for place in near])
             again = neighbours([places[place.digest] for place in near])
             return [found for some in again for found in self._fetch(pool, some)]

@@ -1,5 +1,6 @@
 """Engines of SQLAlchemy by URL: of an SQLite file, or of PostgreSQL."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -7,24 +8,71 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError
 
+from xpstore_server.locations import path_in
 from xpstore_server.store.errors import InvalidStoreURL
 
 _SETTING = "XPSTORE_DATABASE_URL"
+_DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
+# Scheme and user, then all hosts, then the rest. SQLAlchemy ends a password at the first @ too.
+_PARTS = re.compile(r"(?P<head>[^:/@]*://(?:[^:/@]*(?::[^@]*)?@)?)(?P<hosts>[^/?]*)(?P<tail>.*)", re.DOTALL)
+_ONE_HOST = re.compile(r"(?P<name>\[[^\]]+\]|[^:\[\]\s]+)(?::(?P<port>\d+))?")
 
 
 def parse_url(database_url: str) -> URL:
     """Reads a database URL. No message shows it: it may hold a password."""
+    database_url = database_url.strip()
+    parts = _PARTS.fullmatch(database_url)
+    if parts is not None and "@" in parts["hosts"] + parts["tail"] and not database_url.startswith("sqlite"):
+        raise InvalidStoreURL(f"{_SETTING}: there is a second @: write %40 for an @ in a user, password or name")
+    hosts = parts["hosts"].split(",") if parts is not None else []
+    if parts is not None and len(hosts) > 1:
+        database_url = parts["head"] + parts["tail"]
     try:
         url = make_url(database_url)
     except (ArgumentError, ValueError):  # the latter for a port that is no number
         raise InvalidStoreURL(f"{_SETTING}: write sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE") from None
     if url.get_backend_name() not in ("sqlite", "postgresql"):
         raise InvalidStoreURL(f"{_SETTING}: {url.get_backend_name()!r} is not supported; use sqlite or postgresql")
-    if url.get_backend_name() == "sqlite" and not url.database:
+    if url.drivername not in _DRIVERS:
+        raise InvalidStoreURL(
+            f"{_SETTING}: the driver of {url.drivername!r} is not the one that is here; "
+            f"write {url.get_backend_name()}://"
+        )
+    if url.get_backend_name() == "sqlite":
+        return _sqlite_url(url, database_url)
+    return _with_hosts(url, hosts) if len(hosts) > 1 else url
+
+
+def _sqlite_url(url: URL, database_url: str) -> URL:
+    if url.host is not None or url.username is not None:
+        raise InvalidStoreURL(f"{_SETTING}: write sqlite:/// and then the file, so sqlite:////data/xpstore.db")
+    rest = database_url.partition("://")[2].removeprefix("/")
+    if not rest or rest == ":memory:":
         raise InvalidStoreURL(f"{_SETTING}: an in-memory SQLite database would lose everything; name a file")
-    if url.get_backend_name() == "sqlite" and "?" in database_url:  # `url.query` has no word without a value
-        raise InvalidStoreURL(f"{_SETTING}: write %3F for a ? in the path of an SQLite file")
-    return url
+    try:
+        name = path_in("", rest)
+    except ValueError as error:
+        raise InvalidStoreURL(f"{_SETTING}: {error}") from None
+    if name.startswith("file:"):
+        raise InvalidStoreURL(f"{_SETTING}: {name!r} is not the path of a file; write sqlite:///FILE")
+    return url.set(database=str(Path(name).resolve()), query={})
+
+
+def sqlite_file(database_url: str) -> Path | None:
+    """The file of an SQLite database; None if it is another one."""
+    url = parse_url(database_url)
+    return Path(str(url.database)) if url.get_backend_name() == "sqlite" else None
+
+
+def _with_hosts(url: URL, hosts: list[str]) -> URL:
+    """The URL with several hosts as libpq takes them. Without a word on it, the one that takes writes is looked for."""
+    found = [_ONE_HOST.fullmatch(host) for host in hosts]
+    if not all(found) or "host" in url.query or "port" in url.query:
+        raise InvalidStoreURL(f"{_SETTING}: write several hosts as HOST:PORT,HOST:PORT")
+    names = ",".join(one["name"].strip("[]") for one in found if one)
+    ports = ",".join(one["port"] or "5432" for one in found if one)
+    wanted = {"target_session_attrs": "read-write", **url.query}
+    return url.update_query_dict({**wanted, "host": names, "port": ports})
 
 
 # Magic numbers of network file systems (statfs(2)): SQLite's WAL needs shared memory and locks that they lack.
@@ -32,12 +80,15 @@ _NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "f
 
 
 def sqlite_engine(url: URL, connections: int) -> Engine:
-    path = Path(str(url.database)).resolve()
+    path = Path(str(url.database))
+    if path.is_dir():
+        raise InvalidStoreURL(f"{_SETTING}: {path} is a folder; name a file")
     path.parent.mkdir(parents=True, exist_ok=True)
     kind = file_system(path.parent)
     if kind in _NETWORK_FILE_SYSTEMS:
         raise InvalidStoreURL(f"{_SETTING}: {path} is on {kind}: SQLite needs a local disk; use PostgreSQL there")
-    engine = create_engine(url, pool_size=connections, connect_args={"timeout": 30.0, "check_same_thread": False})
+    arguments = {"timeout": 30.0, "check_same_thread": False}
+    engine = create_engine(url, pool_size=connections, hide_parameters=True, connect_args=arguments)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
@@ -59,27 +110,6 @@ def sqlite_engine(url: URL, connections: int) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
-
-
-def postgres_engine(url: URL, connections: int) -> Engine:
-    from psycopg import Cursor, pq  # here, as SQLite needs it not
-
-    class BinaryCursor(Cursor[Any]):
-        """Takes results in binary: bytes would come as twice as much text."""
-
-        def __init__(self, *arguments: Any, **options: Any) -> None:
-            super().__init__(*arguments, **options)
-            self.format = pq.Format.BINARY
-
-    if url.drivername == "postgresql":
-        url = url.set(drivername="postgresql+psycopg")
-    return create_engine(
-        url,
-        pool_size=connections,
-        max_overflow=8,
-        pool_timeout=30,
-        connect_args={"connect_timeout": 10, "application_name": "xpstore-server", "cursor_factory": BinaryCursor},
-    )
 
 
 def file_system(folder: Path) -> str:

@@ -25,6 +25,10 @@ class BlobDamaged(StoreError):
     """Stored bytes are not those that were stored."""
 
 
+class BlobHeld(StoreError):
+    """An object whose bytes stay although it was deleted: its bucket holds versions of it."""
+
+
 class MissingChunks(StoreError):
     """The index does not know these chunks; `digests` names them."""
 

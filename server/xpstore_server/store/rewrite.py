@@ -14,9 +14,9 @@ from sqlalchemy import Row, bindparam, delete, func, insert, literal, select, up
 from sqlalchemy.exc import IntegrityError
 
 from xpstore_server.store.blobs.store import BlobStore
-from xpstore_server.store.chunks import ChunkStore, EncodedChunk, Place, announce, checked, claim, neighbours, place
+from xpstore_server.store.chunks import ChunkStore, EncodedChunk, Place, announce, claim, neighbours, place
 from xpstore_server.store.database import Database
-from xpstore_server.store.errors import BlobDamaged, BlobMissing, MissingChunks
+from xpstore_server.store.errors import BlobDamaged, BlobHeld, BlobMissing, MissingChunks, StoreFull
 from xpstore_server.store.ids import new_id
 from xpstore_server.store.packs import PackedChunk, encode_footer, pack_key
 from xpstore_server.store.repack_candidates import Plan
@@ -100,8 +100,7 @@ class Rewriter:
             if row.digest in needed
         )
         for near in neighbours(places):
-            for entry in self._chunks.fetch(pool, near):
-                checked(entry)
+            for entry, _ in self._chunks.fetch_verified(pool, near):
                 # A copy: the view would keep all that was read in memory, with all that is not needed of it.
                 yield replace(entry, data=bytes(entry.data))
 
@@ -110,13 +109,20 @@ class Rewriter:
         parts = [*(entry.data for entry in live), encode_footer(pool, placed)]
         new = _NewPack(new_id(), sum(map(len, parts)), placed)
         self._database.write(lambda tx: announce(tx, pool, new.id))
-        self._blobs.put(pack_key(pool, new.id), parts)
+        try:
+            self._blobs.put(pack_key(pool, new.id), parts)
+        except StoreFull:
+            self._discard(pool, new)
+            raise
         return new
 
     def _discard(self, pool: str, new: _NewPack | None) -> None:
         if new is None:
             return
-        self._blobs.delete(pack_key(pool, new.id))
+        try:
+            self._blobs.delete(pack_key(pool, new.id))
+        except BlobHeld:
+            return  # its row stays, and makes it trash
         gone = delete(pack_pending).where(pack_pending.c.id == new.id)
         self._database.write(lambda tx: tx.execute(gone).rowcount)
 

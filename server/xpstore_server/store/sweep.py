@@ -4,6 +4,7 @@ An edge (`artifact_pack`) is inserted under a foreign key to `pack`, and a pack 
 the two fails, so a version never points to bytes that are going.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +14,7 @@ from sqlalchemy import ColumnElement, Row, delete, exists, func, select, update
 
 from xpstore_server.store.blobs.store import BlobStore
 from xpstore_server.store.database import Database
+from xpstore_server.store.errors import BlobHeld
 from xpstore_server.store.packs import pack_key
 from xpstore_server.store.tables import artifact_pack, artifact_version, chunk, pack, pack_pending, upload
 from xpstore_server.store.transaction import Transaction
@@ -23,6 +25,11 @@ BATCH = 200
 BATCH_CHUNKS = 20_000
 # A version of a terabyte has 100,000 edges, which go with it.
 BATCH_VERSIONS = 10
+
+# In one turn: a bucket that holds everything would be asked about everything every hour.
+MOST_HELD = 1_000
+
+log = logging.getLogger("xpstore")
 
 is_trash = pack_pending.c.state == "trash"
 IsStopped = Callable[[], bool]
@@ -91,6 +98,8 @@ class Swept:
     written_bytes: int = 0  # of packs that took over what was left of repacked ones
     removed_objects: int = 0
     freed_bytes: int = 0
+    held_objects: int = 0  # that should be gone, but their bucket holds them
+    held_bytes: int = 0
 
 
 def give_up(database: Database, ends: Ends) -> None:
@@ -118,14 +127,32 @@ def condemn(
 def remove_trash(
     database: Database, blobs: BlobStore, ends: Ends, swept: Swept, is_stopped: IsStopped = lambda: False
 ) -> None:
-    """Removes the objects of trash that is old enough."""
-    while not is_stopped() and (trash := database.read(lambda tx: _trash(tx, ends))):
+    """Removes the objects of trash that is old enough. What the bucket holds is tried again another time."""
+    # Held trash is as young as this turn afterwards, and not met again in it.
+    until_us = min(ends.remove_us, database.read(lambda tx: tx.now_us()))
+    held: list[str] = []
+    while (
+        not is_stopped()
+        and swept.held_objects < MOST_HELD
+        and (trash := database.read(lambda tx: _trash(tx, until_us)))
+    ):
+        kept, removed = list[Row[Any]](), list[str]()
         for row in trash:
-            blobs.delete(pack_key(row.pool, row.id))
-        gone = set(database.write(partial(_forget, [row.id for row in trash])))
+            try:
+                blobs.delete(pack_key(row.pool, row.id))
+                removed.append(row.id)
+            except BlobHeld as error:
+                held.append(str(error))
+                kept.append(row)
+        database.write(partial(_postpone, [row.id for row in kept]))
+        swept.held_objects += len(kept)
+        swept.held_bytes += sum(row.size_bytes or 0 for row in kept)
+        gone = set(database.write(partial(_forget, removed)))
         # Another replica may have been at the same trash: each object counts once.
         swept.removed_objects += len(gone)
         swept.freed_bytes += sum(row.size_bytes for row in trash if row.id in gone)
+    if held:
+        log.warning("%d objects are held by their bucket and not freed, the first: %s", len(held), held[0])
 
 
 def suspect(tx: Transaction, pack_ids: Sequence[str]) -> None:
@@ -196,9 +223,15 @@ def _give_up_versions(tx: Transaction, ends: Ends) -> int:
     return len(ids)
 
 
-def _trash(tx: Transaction, ends: Ends) -> Sequence[Row[Any]]:
-    query = select(pack_pending).where(is_trash, pack_pending.c.created_at_us <= ends.remove_us)
+def _trash(tx: Transaction, until_us: int) -> Sequence[Row[Any]]:
+    old = pack_pending.c.created_at_us <= until_us
+    query = select(pack_pending).where(is_trash, old)
     return tx.execute(query.order_by(pack_pending.c.created_at_us).limit(BATCH)).all()
+
+
+def _postpone(ids: list[str], tx: Transaction) -> int:
+    later = update(pack_pending).where(pack_pending.c.id.in_(ids)).values(created_at_us=tx.now_us())
+    return tx.execute(later).rowcount if ids else 0
 
 
 def _forget(ids: list[str], tx: Transaction) -> Sequence[str]:

@@ -75,6 +75,17 @@ class Transaction:
         if rows:
             self._connection.exec_driver_sql(_upsert_many(table, self.is_sqlite), list(rows))
 
+    def at_driver(self, sql: str) -> list[tuple[Any, ...]]:
+        """Runs a statement that is no business of SQLAlchemy's, as a PRAGMA, and returns its rows."""
+        driver = self._connection.connection.dbapi_connection
+        assert driver is not None
+        cursor = driver.cursor()
+        try:
+            cursor.execute(sql)
+            return list(cursor.fetchall())
+        finally:
+            cursor.close()
+
     def as_key(self, id_: str) -> str:
         """An id as the driver takes it: SQLite keeps 32 digits, PostgreSQL reads any form."""
         return id_.replace("-", "")

@@ -6,13 +6,14 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
-from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from xpstore_server.store.errors import StoreUnavailable
+from xpstore_server.store.failures import READ_ONLY, RETRIED_STATES, meaning, sqlstate
 from xpstore_server.store.transaction import Transaction, Unit
 
 T = TypeVar("T")
@@ -22,28 +23,35 @@ WRITERS = 8
 # Commits of a group share one fsync. The bound keeps the first unit of a group from waiting for long.
 GROUP_SIZE = 128
 RETRIES = 8
-RETRIED_STATES = frozenset({"40001", "40P01"})
 
 
 class PoolWriter:
-    """Writers of a database that takes many at once: whole units are retried when it asks for that."""
+    """Writers of a database that takes many at once: whole units are retried when it asks for that.
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    A unit whose commit got no answer may have happened: it ends as StoreUnavailable, and each call may be repeated.
+    """
+
+    def __init__(self, begin: Callable[[float], AbstractContextManager[Connection]], renew: Callable[[], None]) -> None:
+        """`begin` opens a transaction with a bound for each statement in seconds; `renew` gives up idle connections."""
+        self._begin = begin
+        self._renew = renew
         self._pool = ThreadPoolExecutor(WRITERS, "db-write")
 
-    def submit(self, unit: Unit[T]) -> Future[T]:
-        return self._pool.submit(self._run, unit)
+    def submit(self, unit: Unit[T], bound_seconds: float) -> Future[T]:
+        return self._pool.submit(self._run, unit, bound_seconds)
 
-    def _run(self, unit: Unit[T]) -> T:
-        for attempt in range(RETRIES):
-            try:
-                with translated(), self._engine.begin() as connection:
-                    return unit(Transaction(connection))
-            except DBAPIError as error:
-                if getattr(error.orig, "sqlstate", None) not in RETRIED_STATES:
-                    raise
-                time.sleep(random.uniform(0, 0.01 * 2**attempt))
+    def _run(self, unit: Unit[T], bound_seconds: float) -> T:
+        with translated():
+            for attempt in range(RETRIES):
+                try:
+                    with self._begin(bound_seconds) as connection:
+                        return unit(Transaction(connection))
+                except DBAPIError as error:
+                    if sqlstate(error) == READ_ONLY and not attempt:
+                        self._renew()  # of several hosts another may be the one that takes writes by now
+                    elif sqlstate(error) not in RETRIED_STATES:
+                        raise
+                    time.sleep(random.uniform(0, 0.01 * 2**attempt))
         raise StoreUnavailable("The database could not serialize this write. Repeat it.")
 
     def close(self) -> None:
@@ -60,7 +68,7 @@ class GroupWriter:
         self._thread = threading.Thread(target=self._run, name="db-write", daemon=True)
         self._thread.start()
 
-    def submit(self, unit: Unit[T]) -> Future[T]:
+    def submit(self, unit: Unit[T], bound_seconds: float) -> Future[T]:
         if self._closed:
             raise StoreUnavailable("The server is shutting down.")
         future: Future[T] = Future()
@@ -125,13 +133,12 @@ class GroupWriter:
 
 
 class translated:
-    """Turns "the database is away" into StoreUnavailable; every other error passes."""
+    """Turns what a driver says of the database into the store's errors; what it says of a statement passes."""
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        failure = None if error is None else meaning(error)
+        if failure is not None:
+            raise failure from error
 
     def __enter__(self) -> None:
         pass
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in RETRIED_STATES:
-            return
-        if isinstance(error, OperationalError | InterfaceError | PoolTimeout):
-            raise StoreUnavailable(f"The database does not answer ({type(error).__name__}).") from error

@@ -1,5 +1,6 @@
 """Deletion frees bytes: purge, sweep and repack, in this order, by the janitor of each server and by hand."""
 
+import logging
 from functools import partial
 
 from xpstore_server.core import cache, lease, verification
@@ -8,11 +9,14 @@ from xpstore_server.core.garbage.repack import Repack
 from xpstore_server.store.blobs.store import BlobStore
 from xpstore_server.store.chunks import ChunkStore
 from xpstore_server.store.database import Database
+from xpstore_server.store.errors import StoreFull
 from xpstore_server.store.preview import dying_versions, has_edge, preview
 from xpstore_server.store.purge import purge, purge_limbo
 from xpstore_server.store.repack_candidates import Candidates
 from xpstore_server.store.rewrite import Rewriter
 from xpstore_server.store.sweep import Ends, Grace, IsStopped, Swept, condemn, give_up, remove_trash
+
+log = logging.getLogger("xpstore")
 
 
 class GarbageCollector:
@@ -44,10 +48,22 @@ class GarbageCollector:
         give_up(self._database, ends)
         self._forget(ends, is_stopped)
         condemn(self._database, ends, swept, is_stopped, marked=marked)
-        candidates = Candidates(ends.condemn_us, repack_all)
-        Repack(self._database, self._needs, self._rewriter, candidates, swept, is_stopped=is_stopped).run()
-        remove_trash(self._database, self._blobs, ends, swept, is_stopped)
+        is_short, removed = True, -1
+        while is_short and swept.removed_objects > removed:
+            removed = swept.removed_objects
+            is_short = not self._repack(ends, swept, repack_all, is_stopped)
+            remove_trash(self._database, self._blobs, ends, swept, is_stopped)
         return swept
+
+    def _repack(self, ends: Ends, swept: Swept, repack_all: bool, is_stopped: IsStopped) -> bool:
+        """Writes packs again; False if the disk has no room for more of them before others are removed."""
+        candidates = Candidates(ends.condemn_us, repack_all)
+        try:
+            Repack(self._database, self._needs, self._rewriter, candidates, swept, is_stopped=is_stopped).run()
+        except StoreFull as error:
+            log.warning("packs are not written again: %s", error)
+            return False
+        return True
 
     def tidy(self, is_stopped: IsStopped = lambda: False) -> None:
         """Removes the rows of experiments and models that were deleted. No time decides about these."""

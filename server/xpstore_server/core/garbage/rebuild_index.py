@@ -83,7 +83,11 @@ class IndexBuilder:
 
     def _footer(self, found: Object) -> list[PackedChunk]:
         key = pack_key(found.pool, found.id)
-        pool, placed = read_footer(found.size_bytes, partial(self._blobs.get, key))
+        fetch = partial(self._blobs.get, key)
+        try:
+            pool, placed = read_footer(found.size_bytes, fetch)
+        except DamagedPack:  # a bad read, or a bad pack: the second time tells
+            pool, placed = read_footer(found.size_bytes, fetch)
         if pool != found.pool:
             raise DamagedPack(f"its footer names project {pool}")
         return placed

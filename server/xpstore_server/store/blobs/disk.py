@@ -8,8 +8,10 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from xpstore_server.locations import shown
 from xpstore_server.store.blobs.store import Buffer
-from xpstore_server.store.errors import BlobMissing, InvalidStoreURL, StoreUnavailable
+from xpstore_server.store.errors import BlobMissing, InvalidStoreURL
+from xpstore_server.store.room import Disk, translated
 
 # Below this the page cache is as fast.
 DIRECT_FROM_BYTES = 1 << 20
@@ -19,29 +21,37 @@ BUFFER_BYTES = 2 << 20
 
 
 class DiskBlobs:
-    """Each object is written beside its place, synced, and renamed into it: it is whole or not there."""
+    """Each object is written beside its place, synced, and renamed into it: it is whole or not there.
 
-    def __init__(self, folder: str | Path) -> None:
+    Args:
+        folder: where; made if it is missing.
+        kept_mib: how much room stays free for deletions; default as of `Disk`.
+    """
+
+    def __init__(self, folder: str | Path, kept_mib: int | None = None) -> None:
         self._folder = Path(folder)
         self._direct = _DirectWriter()
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.disk = Disk("the bucket's disk", self._folder, kept_mib)
         except OSError as error:
-            raise InvalidStoreURL(f"XPSTORE_BLOB_URL: cannot use the folder {folder}: {error.strerror}") from None
+            reason = f"cannot use the folder {shown(folder)}: {error.strerror}"
+            raise InvalidStoreURL(f"XPSTORE_BLOB_URL: {reason}") from None
 
     def put(self, key: str, parts: Sequence[Buffer]) -> None:
         path = self._folder / key
-        partial = _partial_path(path)
+        partial, size = _partial_path(path), sum(map(len, parts))
         try:
-            self._make_folder(path.parent)
-            if sum(map(len, parts)) < DIRECT_FROM_BYTES or not self._direct.write(partial, parts):
-                _write(partial, parts)
-            partial.rename(path)
-            _sync_folder(path.parent)
+            with self.disk.taken(size):
+                self._make_folder(path.parent)
+                if size < DIRECT_FROM_BYTES or not self._direct.write(partial, parts):
+                    _write(partial, parts)
+                partial.rename(path)
+                _sync_folder(path.parent)
         except OSError as error:
             with contextlib.suppress(OSError):
                 partial.unlink(missing_ok=True)
-            raise StoreUnavailable(f"The blob folder cannot be written: {error.strerror}") from error
+            raise translated(error, "The blob folder cannot be written") from error
 
     def get(self, key: str, offset: int, length: int) -> bytes:
         try:
@@ -50,7 +60,7 @@ class DiskBlobs:
         except FileNotFoundError:
             raise BlobMissing(key) from None
         except OSError as error:
-            raise StoreUnavailable(f"The blob folder cannot be read: {error.strerror}") from error
+            raise translated(error, "The blob folder cannot be read") from error
 
     def delete(self, key: str) -> None:
         try:
@@ -58,10 +68,23 @@ class DiskBlobs:
             for path in (_partial_path(self._folder / key), self._folder / key):
                 path.unlink(missing_ok=True)
         except OSError as error:
-            raise StoreUnavailable(f"The blob folder cannot be written: {error.strerror}") from error
+            raise translated(error, "The blob folder cannot be written") from error
+
+    def check(self, timeout_seconds: float) -> None:
+        """Sees whether the folder is there; who waits for it bounds the time."""
+        try:
+            next(os.scandir(self._folder), None)
+        except OSError as error:
+            raise translated(error, "The blob folder cannot be read") from error
 
     def list(self, prefix: str) -> Iterator[tuple[str, int]]:
         return (found for found in _files(self._folder, "") if found[0].startswith(prefix))
+
+    def hidden(self, prefix: str) -> Iterator[tuple[str, int]]:
+        return iter(())
+
+    def describe(self) -> Sequence[str]:
+        return [f"folder {shown(self._folder)}"]
 
     def close(self) -> None:
         pass
@@ -154,7 +177,7 @@ def _files(folder: Path, parent: str) -> Iterator[tuple[str, int]]:
                 with contextlib.suppress(FileNotFoundError):  # removed since
                     yield parent + entry.name, entry.stat(follow_symlinks=False).st_size
     except OSError as error:
-        raise StoreUnavailable(f"The blob folder cannot be read: {error.strerror}") from error
+        raise translated(error, "The blob folder cannot be read") from error
 
 
 def _sync_folder(folder: Path) -> None:

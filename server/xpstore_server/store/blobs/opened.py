@@ -1,22 +1,44 @@
 """The place where packs rest, by its URL."""
 
-from urllib.parse import unquote, urlsplit
+from pathlib import Path
 
+from xpstore_server.locations import FILE, path_in
 from xpstore_server.store.blobs.store import BlobStore
 from xpstore_server.store.errors import InvalidStoreURL
 
 
-def open_blobs(blob_url: str, connections: int) -> BlobStore:
-    """Opens `file:///folder` or `s3://KEY:SECRET@HOST:PORT/BUCKET?secure=true&region=`."""
-    parts = urlsplit(blob_url)
-    if parts.scheme == "file" and (parts.query or parts.fragment):
-        raise InvalidStoreURL("XPSTORE_BLOB_URL: write %3F for a ? and %23 for a # in the path of a file:// URL")
-    if parts.scheme == "file" and not parts.netloc and parts.path:
+def open_blobs(
+    blob_url: str,
+    connections: int,
+    *,
+    credentials_file: Path | None = None,
+    ca_file: Path | None = None,
+    kept_mib: int | None = None,
+) -> BlobStore:
+    """Opens `file:///folder` or `s3://KEY:SECRET@HOST:PORT/BUCKET?secure=true&region=`.
+
+    Args:
+        blob_url: where.
+        connections: how many of a bucket may be open.
+        credentials_file, ca_file: of S3.
+        kept_mib: how much room of a folder's disk stays free for deletions; default as of `Disk`.
+    """
+    if blob_url.startswith("s3:"):  # read there: a secret may have anything in it
+        from xpstore_server.store.blobs.minio import MinioBlobs  # here, as it brings much with it
+
+        return MinioBlobs.from_url(blob_url, connections, credentials_file=credentials_file, ca_file=ca_file)
+    if (folder := bucket_folder(blob_url)) is not None:
         from xpstore_server.store.blobs.disk import DiskBlobs  # here, as a server has one of the two
 
-        return DiskBlobs(unquote(parts.path))
-    if parts.scheme == "s3":
-        from xpstore_server.store.blobs.minio import MinioBlobs  # here, as it brings urllib3 and more
-
-        return MinioBlobs.from_url(blob_url, connections)
+        return DiskBlobs(folder, kept_mib)
     raise InvalidStoreURL("XPSTORE_BLOB_URL: write file:///FOLDER or s3://KEY:SECRET@HOST:PORT/BUCKET?secure=true")
+
+
+def bucket_folder(blob_url: str) -> Path | None:
+    """The folder that a URL names; None if it names none."""
+    if not blob_url.startswith(f"{FILE}/"):
+        return None
+    try:
+        return Path(path_in(FILE, blob_url))
+    except ValueError as error:
+        raise InvalidStoreURL(f"XPSTORE_BLOB_URL: {error}") from None

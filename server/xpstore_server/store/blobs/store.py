@@ -7,19 +7,31 @@ Buffer = bytes | memoryview
 
 
 class BlobStore(Protocol):
-    """Immutable objects by key. Keys are made by the server, never from the wire."""
+    """Immutable objects by key. Keys are made by the server, never from the wire.
+
+    Every call may raise StoreUnavailable (nobody answers; it may be repeated) and StoreRefused (the store says no).
+    """
 
     def put(self, key: str, parts: Sequence[Buffer]) -> None:
-        """Stores an object, all of it or none, durably when this returns."""
+        """Stores an object, all of it or none, durably when this returns. Raises StoreFull where there is no room."""
 
     def get(self, key: str, offset: int, length: int) -> bytes:
-        """Returns a range of an object; raises BlobMissing when there is none."""
+        """Returns a range of an object, less only where it ends before; raises BlobMissing when there is none."""
 
     def delete(self, key: str) -> None:
-        """Removes an object; one that is not there is no error."""
+        """Frees the bytes of an object; one that is not there is no error. Raises BlobHeld if bytes of it stay."""
 
     def list(self, prefix: str) -> Iterator[tuple[str, int]]:
         """Yields key and size of each object whose key starts so, a few at a time, mostly in the order of keys."""
 
+    def hidden(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """Yields, as `list`, what was deleted and is kept all the same; `delete` frees that too."""
+
+    def check(self, timeout_seconds: float) -> None:
+        """Returns if the store answers within so many seconds, whatever else waits for it; raises as other calls do."""
+
+    def describe(self) -> Sequence[str]:
+        """What an operator should know of this store: a line each, without secrets."""
+
     def close(self) -> None:
-        """Frees connections."""
+        """Gives up its connections."""

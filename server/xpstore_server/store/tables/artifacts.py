@@ -21,6 +21,7 @@ class Artifact(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("project_uid", "name"),
         Index("ix_artifact_created", "project_uid", "created_at_us", "id"),
+        Index("ix_artifact_type", "project_uid", "type", "created_at_us", "id"),
     )
 
 
@@ -50,7 +51,11 @@ class ArtifactVersion(SQLModel, table=True):
     process_json: str | None = column(TEXT, null=True)  # `core/process.py`; of versions that the cache made
     __table_args__ = (
         UniqueConstraint("artifact_id", "version"),
-        Index("ix_artifact_version_created", "project_uid", "created_at_us", "id"),
+        # With the state: however many are deleted, a list of live ones does not walk past them.
+        Index("ix_artifact_version_project", "project_uid", "state", "created_at_us", "id"),
+        Index("ix_artifact_version_artifact", "artifact_id", "state", "created_at_us", "id"),
+        Index("ix_artifact_version_newest", "artifact_id", "state", "version"),
+        Index("ix_artifact_version_number", "project_uid", "version"),
         partial_index("ix_artifact_version_deleted", "deleted_at_us", where="deleted_at_us IS NOT NULL"),
         partial_index("ix_artifact_version_committing", "created_at_us", where="state = 'committing'"),
         CheckConstraint("state IN ('committing', 'live', 'deleted')", name="state"),
@@ -61,7 +66,11 @@ class ArtifactAlias(SQLModel, table=True):
     __tablename__ = "artifact_alias"
     artifact_id: str = reference("artifact.id", primary_key=True)
     alias: str = column(TEXT, primary_key=True)
-    version_id: str = reference("artifact_version.id", index=True)
+    version_id: str = reference("artifact_version.id")
+    __table_args__ = (
+        Index("ix_artifact_alias_version", "version_id", "alias"),
+        Index("ix_artifact_alias_alias", "alias", "version_id"),
+    )
 
 
 class ArtifactLink(SQLModel, table=True):
@@ -69,11 +78,17 @@ class ArtifactLink(SQLModel, table=True):
 
     __tablename__ = "artifact_link"
     id: str = column(UUID, primary_key=True)
-    version_id: str = reference("artifact_version.id", index=True)
-    model_id: str = reference("model.id", index=True)
+    version_id: str = reference("artifact_version.id")
+    model_id: str = reference("model.id")
     iteration_id: str | None = reference("iteration.id", null=True, index=True)
     step: int | None = column(BigInteger, null=True)
     created_at_us: int = column(BigInteger)
+    __table_args__ = (
+        Index("ix_artifact_link_version", "version_id", "created_at_us", "id"),
+        Index("ix_artifact_link_both", "version_id", "model_id"),
+        Index("ix_artifact_link_model", "model_id", "step", "version_id"),
+        partial_index("ix_artifact_link_step", "step", "version_id", where="step IS NOT NULL"),
+    )
 
 
 class ArtifactLineage(SQLModel, table=True):

@@ -34,7 +34,7 @@ class Project(SQLModel, table=True):
     __table_args__ = (
         # An id is taken by the live project only: free again at once after a delete.
         partial_index("uq_project_live_id", "id", where="deleted_at_us IS NULL", unique=True),
-        Index("ix_project_created", "created_at_us", "uid"),
+        partial_index("ix_project_live", "created_at_us", "uid", where="deleted_at_us IS NULL"),
     )
 
 
@@ -117,8 +117,11 @@ class Module(SQLModel, table=True):
     attributes_json: str = column(TEXT)
     created_at_us: int = column(BigInteger)
     __table_args__ = (
-        Index("ix_module_model", "model_id", "created_at_us", "id"),
-        Index("ix_module_iteration", "iteration_id", "created_at_us", "id"),
+        Index("ix_module_model_id", "model_id"),
+        # Those of the model itself: it may have a thousand times as many in its iterations.
+        partial_index("ix_module_model", "model_id", "created_at_us", "id", where="iteration_id IS NULL"),
+        partial_index("ix_module_name", "model_id", "name", "created_at_us", "id", where="iteration_id IS NULL"),
+        partial_index("ix_module_iteration", "iteration_id", "created_at_us", "id", where="iteration_id IS NOT NULL"),
     )
 
 

@@ -124,12 +124,17 @@ class _Connection:
 
 
 class _Way:
-    """One way of the line: all connections share its width."""
+    """One way of the line: all connections share its width.
+
+    Attributes:
+        carried_bytes: all that was sent so far.
+    """
 
     def __init__(self, relay: Relay) -> None:
         self._relay = relay
         self._lock = threading.Lock()
         self._free_at = 0.0
+        self.carried_bytes = 0
 
     def carry(self, connection: _Connection, source: socket.socket, sink: socket.socket) -> None:
         """Reads until the source ends; a second thread sends what is due."""
@@ -146,6 +151,7 @@ class _Way:
     def _due(self, size: int) -> float:
         now, width = time.monotonic(), self._relay.bytes_per_second
         with self._lock:
+            self.carried_bytes += size
             self._free_at = max(self._free_at, now) + (size / width if width else 0.0)
             return self._free_at + self._relay.delay_seconds
 

@@ -1,0 +1,1 @@
+"""Versions: what hangs on them, and how they are listed."""

@@ -1,0 +1,109 @@
+"""What hangs on a version: aliases, links and versions it was made from. Of each a first part is told, and how many."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, Table, func, select
+
+from xpstore_server.core import limits
+from xpstore_server.core.paging import first
+from xpstore_server.store import tables
+from xpstore_server.store.batches import batches
+from xpstore_server.store.transaction import Transaction
+
+# Versions whose details are asked for at once, and rows of a kind that this may give: else fewer are asked for.
+BATCH = 200
+MANY = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of what hangs on versions.
+
+    Attributes:
+        of: the column with the version's id.
+        order: what its rows are ordered by; an index has them so.
+        bound: how many a version may have, and how many are told of one that has more from before there was a bound.
+    """
+
+    table: Table
+    of: ColumnElement[str]
+    order: tuple[ColumnElement[Any], ...]
+    bound: int
+
+    def rows(self, version_ids: Sequence[str], limit: int) -> Select[Any]:
+        """The first rows of these versions, in order."""
+        mine = select(self.table).where(self.of.in_(version_ids))
+        return mine.order_by(self.of, *self.order).limit(first(limit))
+
+    def count(self, tx: Transaction, version_id: str, limit: int | None = None) -> int:
+        """How many a version has; if there are more than `limit`, that."""
+        some = select(self.of).where(self.of == version_id)
+        some = some if limit is None else some.limit(first(limit))
+        return int(tx.execute(select(func.count()).select_from(some.subquery())).scalar_one())
+
+
+_alias, _link, _lineage = tables.artifact_alias, tables.artifact_link, tables.artifact_lineage
+ALIASES = Kind(_alias, _alias.c.version_id, (_alias.c.alias,), limits.ALIASES)
+LINKS = Kind(_link, _link.c.version_id, (_link.c.created_at_us, _link.c.id), limits.LINKS)
+USED = Kind(_lineage, _lineage.c.version_id, (_lineage.c.used_version_id,), limits.USED_VERSIONS)
+KINDS = (ALIASES, LINKS, USED)
+
+
+@dataclass(frozen=True, slots=True)
+class Some:
+    """The first rows of a kind, and how many there are in all."""
+
+    rows: Sequence[Row[Any]]
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What hangs on a version."""
+
+    aliases: Some
+    links: Some
+    used: Some
+
+
+def details(tx: Transaction, version_ids: Sequence[str]) -> Iterator[Details]:
+    """Yields what hangs on each of these versions, read as it is asked for: a page ends before all is in memory."""
+    for ids in batches(version_ids, BATCH):
+        yield from _details(tx, ids)
+
+
+def _details(tx: Transaction, ids: Sequence[str]) -> Iterator[Details]:
+    if len(ids) == 1:
+        yield Details(*(_of_one(tx, kind, ids[0]) for kind in KINDS))
+        return
+    found = [_by_version(tx, kind, ids) for kind in KINDS]
+    if None in found:
+        middle = len(ids) // 2
+        yield from _details(tx, ids[:middle])
+        yield from _details(tx, ids[middle:])
+        return
+    for id_ in ids:
+        yield Details(*(_some(kind, of[id_]) for kind, of in zip(KINDS, found, strict=True) if of is not None))
+
+
+def _of_one(tx: Transaction, kind: Kind, version_id: str) -> Some:
+    some = _some(kind, tx.execute(kind.rows([version_id], kind.bound + 1)).all())
+    return some if some.count <= kind.bound else Some(some.rows, kind.count(tx, version_id))
+
+
+def _by_version(tx: Transaction, kind: Kind, ids: Sequence[str]) -> dict[str, list[Row[Any]]] | None:
+    """All rows of these versions; None if they are too many."""
+    rows = tx.execute(kind.rows(ids, MANY + 1)).all()
+    if len(rows) > MANY:
+        return None
+    found = defaultdict[str, list[Row[Any]]](list)
+    for row in rows:
+        found[row.version_id].append(row)
+    return found
+
+
+def _some(kind: Kind, rows: Sequence[Row[Any]]) -> Some:
+    return Some(rows[: kind.bound], len(rows))

@@ -1,0 +1,51 @@
+"""What a call costs follows what it returns: four times as much of everything, and no call costs twice as much."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import event
+
+from support.backends import sqlite_url
+from support.growth.calls import READS, WRITES
+from support.growth.grown import Grown
+from support.growth.rows import MANY, MODEL, PROJECT, uuid
+from xpstore.v1 import artifact_pb2 as pb
+
+# More than few of all, so that lists are made in the same way (`core/versions/lists.py`).
+SIZES = (1_100, 4_400)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def grown(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Grown]:
+    is_sqlite = request.param == "sqlite"
+    url = sqlite_url(tmp_path / "x.db") if is_sqlite else request.getfixturevalue("postgres").create_database()
+    grown = Grown(url, tmp_path)
+    yield grown
+    grown.close()
+
+
+def test_no_call_costs_more_for_what_it_does_not_return(grown: Grown) -> None:
+    calls, costs = {**READS, **WRITES}, list[dict[str, int]]()
+    for size in SIZES:
+        grown.grow(size)
+        costs.append(grown.costs(calls))
+    few, many = costs
+    assert {name: (few[name], many[name]) for name in calls if many[name] > 2 * few[name]} == {}
+
+
+def test_many_links_take_few_statements(grown: Grown) -> None:
+    grown.grow(1_000)
+    statements = list[str]()
+
+    @event.listens_for(grown.database.engine, "before_cursor_execute")
+    def count(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        statements.append(statement)
+
+    draft = pb.ArtifactDraft(name="many", type="directory")
+    draft.links.extend(pb.ArtifactLink(model_id=uuid(MODEL + number), step=1) for number in range(1_000))
+    request = pb.CommitArtifactRequest(project_uid=uuid(PROJECT), version_id=grown.fresh_id(), draft=draft)
+    made = grown.call(lambda _: ("Artifact.CommitArtifact", request)).version
+    assert [link.model_id for link in made.links] == [link.model_id for link in draft.links]
+    assert len(statements) < 60
+    assert made.id != uuid(MANY)

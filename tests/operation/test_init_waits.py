@@ -1,0 +1,102 @@
+"""`init()` waits for a server that is away as other calls do, and tells at once what waiting does not mend."""
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+import xpstore
+from support.backends import sqlite_url
+from support.services import Postgres, Server
+from xpstore.errors import InvalidArgument, Unauthenticated, Unavailable
+
+TRIED = "It is tried for another"
+MANY_SECONDS = 120.0
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """One of its own, not started."""
+    server = Server(sqlite_url(tmp_path / "x.db"), (tmp_path / "blobs").as_uri(), tmp_path)
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(3) as pool:
+        yield pool
+
+
+def begun(pool: ThreadPoolExecutor, server: Server) -> "Future[xpstore.Client]":
+    return pool.submit(xpstore.Client, server.api_key, server.address, timeout_seconds=MANY_SECONDS)
+
+
+def wait_until_told(caplog: pytest.LogCaptureFixture) -> None:
+    deadline = time.monotonic() + MANY_SECONDS
+    while TRIED not in caplog.text:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_program_that_starts_before_its_server_waits_and_says_so_once(
+    server: Server, pool: ThreadPoolExecutor, caplog: pytest.LogCaptureFixture
+) -> None:
+    clients = begun(pool, server)
+    wait_until_told(caplog)
+    server.start()
+    client = clients.result(MANY_SECONDS)
+    assert client.limits.server_version and client.timeout_seconds == MANY_SECONDS
+    assert caplog.text.count(TRIED) == 1
+    assert f"The server at {server.address} does not answer: " in caplog.text
+    client.close()
+
+
+def test_programs_that_start_while_the_database_is_away_wait(tmp_path: Path, pool: ThreadPoolExecutor) -> None:
+    with (
+        Postgres() as database,
+        Server(database.create_database(), (tmp_path / "blobs").as_uri(), tmp_path) as server,
+    ):
+        database.kill()
+        clients = [begun(pool, server) for _ in range(3)]
+        time.sleep(1)
+        assert not any(client.done() for client in clients)
+        database.restart()
+        for client in clients:
+            connected = client.result(MANY_SECONDS)
+            assert connected.limits.server_version
+            connected.close()
+
+
+def test_server_that_stays_away_is_told_when_the_time_is_over(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    started = time.monotonic()
+    with pytest.raises(Unavailable, match=f"^The server at {server.address} does not answer: "):
+        xpstore.Client(server.api_key, server.address, timeout_seconds=1)
+    assert time.monotonic() - started > 0.9, "it was tried for as long as it may take"
+    assert TRIED not in caplog.text, "the error says it soon enough"
+
+
+def test_host_that_nobody_knows_is_waited_for_too(server: Server) -> None:
+    started = time.monotonic()
+    with pytest.raises(Unavailable, match=r"^The server at grpcs://nobody\.invalid does not answer: "):
+        xpstore.Client(server.api_key, "grpcs://nobody.invalid", timeout_seconds=1)
+    assert time.monotonic() - started > 0.9
+
+
+def test_wrong_key_and_malformed_address_are_told_at_once(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    server.start()
+    with pytest.raises(Unauthenticated):
+        xpstore.Client("xps_wrong-wrong-wrong", server.address, timeout_seconds=MANY_SECONDS)
+    with pytest.raises(InvalidArgument):
+        xpstore.Client(server.api_key, "localhost:port", timeout_seconds=MANY_SECONDS)
+    assert TRIED not in caplog.text
+
+
+def test_certificate_that_cannot_be_is_told_at_once(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    """That of a stranger is in test_tls."""
+    server.start()
+    with pytest.raises(Unavailable, match="does not answer"):
+        xpstore.Client(server.api_key, f"https://{server.address}", timeout_seconds=MANY_SECONDS)
+    assert TRIED not in caplog.text

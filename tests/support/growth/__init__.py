@@ -1,0 +1,1 @@
+"""What calls cost a database that holds more and more."""

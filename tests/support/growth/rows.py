@@ -1,0 +1,153 @@
+"""Rows of everything, for a database that grows: those of a number."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+Row = dict[str, Any]
+
+# Kinds of ids: those of one kind are numbered from its first on.
+PROJECT, EXPERIMENT, MODEL, ARTIFACT, VERSION, MANY, LINK, RUN, MODULE, ITERATION, LEASE, PACK = (
+    kind << 64 for kind in range(1, 13)
+)
+STAMPS = {"created_by": "", "updated_by": "", "revision": 1}
+
+
+def uuid(number: int) -> str:
+    """An id as messages have it."""
+    return str(UUID(int=number))
+
+
+def _stamped(number: int) -> Row:
+    return {**STAMPS, "created_at_us": 10 + number, "updated_at_us": 10 + number}
+
+
+def _version(as_id: Callable[[int], str], kind: int, number: int, owner: int, version: int) -> Row:
+    return {
+        "id": as_id(kind + number),
+        "project_uid": as_id(PROJECT),
+        "artifact_id": as_id(ARTIFACT + owner),
+        "version": version,
+        "state": "live",
+        "digest": number.to_bytes(32),
+        "fingerprint": "",
+        "manifest": b"",
+        "size_bytes": 7,
+        "file_count": 0,
+        "metadata_json": "{}",
+        "process_json": json.dumps({"name": "p", "parts": []}) if kind == VERSION else None,
+        **_stamped(number),
+    }
+
+
+ROWS: dict[str, Callable[[Callable[[int], str], int], list[Row]]] = {
+    "project": lambda as_id, n: [
+        {
+            "uid": as_id(PROJECT + n),
+            "id": f"p {n}",
+            "name": "",
+            "description": "",
+            "creation_id": as_id(PROJECT + n),
+            **_stamped(n),
+        }
+    ],
+    "experiment": lambda as_id, n: [
+        {"id": as_id(EXPERIMENT + n), "project_uid": as_id(PROJECT), "name": f"e {n}", **_stamped(n)}
+    ],
+    "model": lambda as_id, n: [
+        {
+            "id": as_id(MODEL + n),
+            "experiment_id": as_id(EXPERIMENT),
+            "project_uid": as_id(PROJECT),
+            "hash": f"hash {n}",
+            "step": 0,
+            "config_json": "{}",
+            "next_ordinal": 0,
+            **_stamped(n),
+        }
+    ],
+    "model_tag": lambda as_id, n: [{"model_id": as_id(MODEL + n), "tag": "a", "position": 0}],
+    "run": lambda as_id, n: [
+        {
+            "id": as_id(RUN + n),
+            "model_id": as_id(MODEL + 1),
+            "started_at_us": n,
+            "heartbeat_at_us": n,
+            "rank": 0,
+            "git_dirty": 0,
+            "packages_json": "{}",
+            **dict.fromkeys(("host", "user", "command", "python", "git_commit", "error"), ""),
+        }
+    ],
+    "iteration": lambda as_id, n: [
+        {"id": as_id(ITERATION + n), "model_id": as_id(MODEL + 1), "step": n, "created_at_us": n}
+    ],
+    # One name of a model again and again; and one in each iteration of another model.
+    "module": lambda as_id, n: [
+        {
+            "id": as_id(MODULE + 2 * n + of),
+            "model_id": as_id(MODEL + of),
+            "iteration_id": as_id(ITERATION + n) if of else None,
+            "name": "encoder",
+            "attributes_json": "{}",
+            "created_at_us": n,
+        }
+        for of in range(2)
+    ],
+    # Artifact 0 has as many versions as there are others, and each of those has one.
+    "artifact": lambda as_id, n: [
+        {
+            "id": as_id(ARTIFACT + n),
+            "project_uid": as_id(PROJECT),
+            "name": {0: "many", 1: "same"}.get(n, f"name {n}"),
+            "type": "dataset" if n == 3 else "directory",
+            "last_version": 1 if n else 10**6,
+            **_stamped(n),
+        }
+    ],
+    "artifact_version": lambda as_id, n: [
+        _version(as_id, MANY, n, 0, n + 1),
+        *([_version(as_id, VERSION, n, n, 1)] if n else []),
+    ],
+    "artifact_alias": lambda as_id, n: [
+        {"artifact_id": as_id(ARTIFACT), "alias": "best" if n == 5 else f"a{n}", "version_id": as_id(MANY + n)}
+    ],
+    # Each version of artifact 0 is of model 0, which has all, and of one other.
+    "artifact_link": lambda as_id, n: [
+        {
+            "id": as_id(LINK + 2 * n + of),
+            "version_id": as_id(MANY + n),
+            "model_id": as_id(MODEL + (n if of else 0)),
+            "iteration_id": None,
+            "step": n if of else None,
+            "created_at_us": n,
+        }
+        for of in range(2)
+    ],
+    "artifact_lineage": lambda as_id, n: (
+        [{"version_id": as_id(MANY + n), "used_version_id": as_id(VERSION + 1)}] if n else []
+    ),
+    "cache_entry": lambda as_id, n: (
+        [
+            {
+                "project_uid": as_id(PROJECT),
+                "fingerprint": f"{n:064x}",
+                "version_id": as_id(VERSION + n),
+                "lease_id": as_id(LEASE + n),
+                "process_name": "rare" if n == 4 else "usual",
+                "completed_at_us": n,
+                "completed_by": "",
+                "duration_us": 5,
+                "hits": 1,
+                "fingerprint_format": 2,
+            }
+        ]
+        if n
+        else []
+    ),
+    "pack": lambda as_id, n: [
+        {"id": as_id(PACK + n), "pool": as_id(PROJECT), "size_bytes": 5, "created_at_us": n, "touched_at_us": n}
+    ],
+    "artifact_pack": lambda as_id, n: [{"version_id": as_id(MANY + n), "pack_id": as_id(PACK + n)}],
+}

@@ -1,0 +1,1 @@
+"""Servers as an operator runs them."""
