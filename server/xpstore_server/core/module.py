@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import CTE, ColumnElement, FromClause, Row, bindparam, select, true
 
-from xpstore_server.core import attribute, iteration, model, project
+from xpstore_server.core import attribute, experiment, iteration, model
 from xpstore_server.core.errors import AlreadyExists
 from xpstore_server.core.paging import Key, Page, fetch, first
 from xpstore_server.store import tables
@@ -120,7 +120,7 @@ def list_newest(tx: Transaction, model_ids: list[str], page: Page) -> tuple[list
 def _names(model_ids: list[str]) -> CTE:
     """The names of the modules of each model, from one to the next: there may be thousands of modules of one name."""
     start = select(tables.model.c.id.label("model_id"), _next_name(tables.model, tables.model.c.id).label("name"))
-    start = start.where(tables.model.c.id.in_(model_ids), project.is_live(tables.model.c.project_uid))
+    start = start.where(tables.model.c.id.in_(model_ids), experiment.is_live(tables.model.c.experiment_id))
     each = start.cte("names", recursive=True)
     further = select(each.c.model_id, _next_name(each, each.c.model_id, each.c.name))
     return each.union_all(further.where(each.c.name.is_not(None)))
