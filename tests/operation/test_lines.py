@@ -15,7 +15,7 @@ import pytest
 from blake3 import blake3
 
 import xpstore
-from support.relay import Relay
+from support.between.relay import Relay
 from support.services import Server
 from xpstore._files import upload
 from xpstore._spool import shipper

@@ -106,16 +106,15 @@ def look(tx: Transaction, key: EntryKey) -> Row[Any]:
     return row
 
 
-def state(tx: Transaction, row: Row[Any], max_age_us: int | None) -> State:
+def state(row: Row[Any], max_age_us: int | None) -> State:
     """What a row of `look` is to a caller who takes entries up to this age."""
     if row.id is None:
         return "absent"
     if row.state != "live":
         return "deleted"
-    now_us = tx.settled(row.now_us)
-    if row.expires_at_us is not None and row.expires_at_us <= now_us:
+    if row.expires_at_us is not None and row.expires_at_us <= row.now_us:
         return "expired"
-    age_us = max(now_us - row.completed_at_us, 0)
+    age_us = max(row.now_us - row.completed_at_us, 0)
     bounds = [bound for bound in (max_age_us, row.cache_max_age_us) if bound is not None]
     return "expired" if any(age_us >= bound for bound in bounds) else "hit"
 
@@ -123,7 +122,7 @@ def state(tx: Transaction, row: Row[Any], max_age_us: int | None) -> State:
 def lookup(tx: Transaction, key: EntryKey, max_age_us: int | None) -> Found | None:
     """Returns the entry if it is a hit."""
     row = look(tx, key)
-    return next(described(tx, [row])) if state(tx, row, max_age_us) == "hit" else None
+    return next(described(tx, [row])) if state(row, max_age_us) == "hit" else None
 
 
 def lookup_many(
@@ -140,7 +139,7 @@ def lookup_many(
     rows = tx.execute(query, values).all()
     if not rows:
         raise NotFound("project", project_uid)
-    return {row.fingerprint: row for row in rows if state(tx, row, max_age_us) == "hit"}
+    return {row.fingerprint: row for row in rows if state(row, max_age_us) == "hit"}
 
 
 def described(tx: Transaction, rows: Sequence[Row[Any]]) -> Iterator[Found]:

@@ -5,7 +5,7 @@ from alembic import op
 
 from xpstore_server.store.tables import UUID
 
-revision = "0009"
+revision = "0008"
 down_revision = "0007"
 branch_labels = None
 depends_on = None
