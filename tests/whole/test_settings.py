@@ -33,7 +33,7 @@ BAD_VALUES = [
     ("XPSTORE_LISTEN", "127.0.0.1:99999", "HOST:PORT"),
     ("XPSTORE_LISTEN", "0.0.0.0:0", "without TLS: set XPSTORE_TLS_CERT"),
     ("XPSTORE_LISTEN", "unix:", "path of a socket"),
-    ("XPSTORE_BLOB_URL", f"s3://key:{SECRET}@127.0.0.1:1/b?secure=false", "invalid bucket name"),
+    ("XPSTORE_BLOB_URL", f"s3://key:{SECRET}@127.0.0.1:1/b?secure=false", "no name of a bucket"),
     ("XPSTORE_LISTEN", f"unix:/tmp/{'x' * 100}", "path of a socket"),
     ("XPSTORE_ADMIN_KEY_FILE", "/proc/nope/key", "/proc/nope"),
     ("XPSTORE_TLS_CERT", "/nope", "go together"),
@@ -44,7 +44,6 @@ BAD_VALUES = [
     ("XPSTORE_UPLOAD_MEMORY_MIB", "1", "greater than or equal to 32"),
     ("XPSTORE_UNDO_SECONDS", "-1", "greater than or equal to 0"),
     ("XPSTORE_SWEEP_SECONDS", "-1", "greater than or equal to 0"),
-    ("XPSTORE_DATABASE_CONNECTIONS", "1", "greater than or equal to 2"),
     ("XPSTORE_DISK_RESERVE_MIB", "-1", "greater than or equal to 0"),
     ("XPSTORE_CACHE_LEASE_SECONDS", "0", "greater than or equal to 0.5"),
     ("XPSTORE_LOG_LEVEL", "LOUD", "DEBUG, INFO, WARNING or ERROR"),
@@ -76,7 +75,9 @@ def test_bad_value_stops_the_server_with_one_line(name: str, value: str, expecte
 
 def test_every_setting_has_a_bad_value_above() -> None:
     known = {f"XPSTORE_{name.upper()}" for name in Settings.model_fields}
-    assert known - {"XPSTORE_HOME"} == {name for name, *_ in BAD_VALUES}, "XPSTORE_HOME is the client's"
+    # The first is the client's; the others count for a bucket alone (test_s3_places.py).
+    elsewhere = {"XPSTORE_HOME", "XPSTORE_BLOB_CA_FILE", "XPSTORE_BLOB_CREDENTIALS_FILE"}
+    assert known - elsewhere == {name for name, *_ in BAD_VALUES}
 
 
 def test_home_of_the_client_does_not_make_a_server_the_embedded_one(tmp_path: Path) -> None:

@@ -24,11 +24,11 @@ def make(tx: Transaction) -> None:
     """Makes sure that it is there."""
     if tx.execute(_SEEN).first() is not None:
         return
-    stamps = {"created_at_us": 0, "created_by": "", "updated_at_us": 0, "updated_by": "", "revision": 1}
+    times = {"created_at_us": 0, "created_by": "", "updated_at_us": 0, "updated_by": "", "revision": 1}
     hidden = {"deleted_at_us": 0, "purged_at_us": 0}
-    row = {"uid": LIMBO, "id": "", "name": "", "description": "", "creation_id": LIMBO, **hidden, **stamps}
+    row = {"uid": LIMBO, "id": "", "name": "", "description": "", "creation_id": LIMBO, **hidden, **times}
     tx.insert_ignore(project, row)
-    tx.insert_ignore(experiment, {"id": LIMBO, "project_uid": LIMBO, "name": LIMBO, **stamps})
+    tx.insert_ignore(experiment, {"id": LIMBO, "project_uid": LIMBO, "name": LIMBO, **times})
 
 
 def see(tx: Transaction, now_us: int) -> None:
