@@ -95,6 +95,9 @@ def gc(
         str, typer.Option(help="'due': packs of which enough is dead; 'all': all with dead bytes.")
     ] = "due",
     verify_bucket: Annotated[bool, typer.Option("--verify-bucket", help="Compare bucket and database too.")] = False,
+    trust_clock: Annotated[
+        bool, typer.Option("--trust-clock", help="The clock is right although no server has seen it go there.")
+    ] = False,
     database_url: DatabaseURL = None,
     blob_url: BlobURL = None,
     data_dir: DataDir = None,
@@ -113,6 +116,7 @@ def gc(
             repack_all=repack == "all",
             dry_run=dry_run,
             verify_bucket=verify_bucket,
+            trust_clock=trust_clock,
         )
     raise typer.Exit(0 if is_sound else 1)
 

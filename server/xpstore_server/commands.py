@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
 
 import typer
@@ -10,22 +11,43 @@ from xpstore_server.app import Stores
 from xpstore_server.core.garbage.rebuild_index import Rebuilt
 from xpstore_server.doctor import Finding
 from xpstore_server.locations import shown
-from xpstore_server.store import bucket
+from xpstore_server.store import bucket, limbo
 from xpstore_server.store.bucket import Verified
+from xpstore_server.store.clock import SECOND_US
+from xpstore_server.store.database import Database
+from xpstore_server.store.maintenance import maintain
 from xpstore_server.store.scrub import Pace, Scrubbed, scrub
-from xpstore_server.store.sweep import Grace, Swept
+from xpstore_server.store.sweep import NO_GRACE, Ends, Grace, Swept
+
+# A server looks every minute, and not in its first five: by so much more a clock is not believed to be right.
+SEEN_FOR_US = 600 * SECOND_US
 
 
-def collect(stores: Stores, grace: Grace, *, repack_all: bool, dry_run: bool, verify_bucket: bool) -> bool:
+def collect(
+    stores: Stores, grace: Grace, *, repack_all: bool, dry_run: bool, verify_bucket: bool, trust_clock: bool = False
+) -> bool:
     """Frees bytes, or says what would be freed. Returns whether bucket and database agree, if that was asked."""
+    ends = _ends(stores.database, grace, trust_clock)
     if dry_run:
-        swept = stores.collector.preview(grace, repack_all=repack_all)
+        swept = stores.collector.preview(ends, repack_all=repack_all)
     else:
-        swept = stores.collector.collect(grace, repack_all=repack_all)
+        swept = stores.collector.collect(ends, repack_all=repack_all)
+        maintain(stores.database)
     if dry_run:
         typer.echo("Nothing is changed. What would be, now and when its grace is over:")
     _show(_swept(swept))
     return not verify_bucket or _verify(stores, dry_run)
+
+
+def _ends(database: Database, grace: Grace, trust_clock: bool) -> Ends:
+    """Where graces end. A command has no clock of its own to compare with: it has when a server looked last."""
+    now, seen = database.read(lambda tx: (tx.now_us(), limbo.seen_us(tx)))
+    if trust_clock or grace == NO_GRACE or seen is None or now <= seen + SEEN_FOR_US:
+        return grace.ends(now)
+    ahead = timedelta(seconds=(now - seen) // SECOND_US)
+    _complain(f"a server saw the database's clock last {ahead} (h:m:s) ago: what became due since then stays.")
+    _complain("Run a server for ten minutes or, if the clock is right, say --trust-clock.")
+    return grace.ends(seen + SEEN_FOR_US)
 
 
 def rebuild(stores: Stores) -> bool:

@@ -6,11 +6,13 @@ import random
 import threading
 from collections.abc import Callable
 
+from xpstore_server.core.compaction import EndedSeries
 from xpstore_server.core.garbage.collector import GarbageCollector
 from xpstore_server.store import limbo
 from xpstore_server.store.clock import SECOND_US, clock_of, steady_us
 from xpstore_server.store.database import Database
 from xpstore_server.store.errors import StoreError
+from xpstore_server.store.maintenance import maintain
 from xpstore_server.store.sweep import AGREED_US, Ends, Grace
 
 log = logging.getLogger("xpstore")
@@ -19,6 +21,7 @@ log = logging.getLogger("xpstore")
 # leave after ten idle ones: the first time must not wait for the hour.
 FIRST_US = AGREED_US + SECOND_US
 LOOK_US = 60 * SECOND_US
+DAY_US = 24 * 3600 * SECOND_US
 
 
 class Janitor(threading.Thread):
@@ -36,7 +39,9 @@ class Janitor(threading.Thread):
         self._wake = threading.Event()
         self._stopped = threading.Event()
         self._is_untidy = threading.Event()
-        self._has_skipped = False
+        self._has_skipped = self._has_warned = False
+        self._thorough_us: int | None = None
+        self._ended = EndedSeries(database)
 
     def tidy(self) -> None:
         """Says that something was deleted whose rows should go soon."""
@@ -70,13 +75,20 @@ class Janitor(threading.Thread):
         """Collects; returns after how long to do it again."""
         pause_us = self._interval_us
         self._do("sweep", self._collect)
+        self._do("maintenance", lambda: maintain(self._database, self._stopped.is_set))
+        self._do("putting blocks together", lambda: self._ended.compact_some(self._stopped.is_set))
         if self._has_skipped:
             pause_us = min(pause_us, AGREED_US)
         # Replicas that started together would do the same work at the same time, every time.
         return int(pause_us * random.uniform(0.8, 1.2))
 
     def _collect(self) -> None:
-        swept = self._collector.collect(self._ends(), is_stopped=self._stopped.is_set)
+        ends = self._ends()
+        # Among all packs once a day, should a server of another release have left one without its mark.
+        is_thorough = self._thorough_us is None or steady_us() - self._thorough_us > DAY_US
+        swept = self._collector.collect(ends, marked=not is_thorough, is_stopped=self._stopped.is_set)
+        if is_thorough and ends.is_sure:
+            self._thorough_us = steady_us()
         fields = dataclasses.asdict(swept)
         if any(fields.values()):
             log.info("swept", extra={"fields": fields})
@@ -87,12 +99,14 @@ class Janitor(threading.Thread):
         agreed_us = clock.agreed_us()
         # Ours may be ahead while it waits for one that was set back.
         ends = self._grace.ends(min(now, clock.told_us()), agreed_us)
-        if not ends.is_sure and clock.has_jumped and not self._has_skipped:
+        self._has_skipped = not ends.is_sure
+        is_doubtful = clock.has_jumped and not ends.is_sure
+        if is_doubtful and not self._has_warned:
             jump = f"The database's clock has jumped within the last {agreed_us // SECOND_US + 1} s"
             log.warning("%s: nothing goes that time decides about until it has gone right for five minutes", jump)
-        if ends.is_sure and self._has_skipped and clock.has_jumped:
+        if self._has_warned and not is_doubtful:
             log.warning("the database's clock has gone right for five minutes: what is due goes again")
-        self._has_skipped = not ends.is_sure
+        self._has_warned = is_doubtful
         return ends
 
     def _do(self, what: str, work: Callable[[], object]) -> None:

@@ -203,7 +203,7 @@ def test_save_that_the_store_refuses_fails_with_its_code(
     with pytest.raises(errors.ServerFault, match=f"{status} {code}") as caught:
         DirectoryArtifact.save(secrets.token_bytes(5_000_000), "refused")
     assert SECRET_KEY not in str(caught.value)
-    assert lying.count("PUT") <= 4  # its pack, and what was under way: nothing went on trying for 20 s
+    assert lying.count("PUT") <= 4  # its pack, and what was under way: nothing went on trying for 10 s
     lying.rules.clear()
     assert DirectoryArtifact.save(b"works", "refused").open().read() == b"works"
 

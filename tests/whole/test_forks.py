@@ -218,3 +218,28 @@ def test_child_imports_what_another_thread_was_importing(tmp_path: Path, monkeyp
     time.sleep(0.1)
     assert in_child(lambda: __import__(name).ready) == "True"
     thread.join()
+
+
+def test_ctrl_c_during_a_fork_spoils_no_import_of_the_child_and_comes_after_it(tmp_path: Path) -> None:
+    """Python prints and forgets what is raised while it prepares a fork, and forks half prepared."""
+    (tmp_path / "slowly.py").write_text("import time\ntime.sleep(0.5)\nready = True\n")
+    program = """
+import os, signal, sys, threading, time
+import xpstore._service.gate
+thread = threading.Thread(target=__import__, args=("slowly",))
+thread.start()
+time.sleep(0.1)
+threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
+try:
+    if not os.fork():
+        print(__import__("slowly").ready, flush=True)
+        os._exit(0)
+    os.wait()
+    time.sleep(10)
+except KeyboardInterrupt:
+    print("interrupted", signal.getsignal(signal.SIGINT) is signal.default_int_handler, flush=True)
+"""
+    environment = {**without_settings(), "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=HANG_SECONDS)
+    assert (sorted(done.stdout.splitlines()), done.stderr) == (["True", "interrupted True"], "")

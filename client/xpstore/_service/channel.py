@@ -1,6 +1,5 @@
 """The channel to a server, and the stubs of its services on it."""
 
-import importlib
 import os
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -9,6 +8,7 @@ from weakref import WeakKeyDictionary
 import grpc
 
 from xpstore._service.address import Address
+from xpstore._service.gate import import_between_forks
 from xpstore.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class Stubs:
         if name not in _SERVICES:
             raise AttributeError(name)
         service = _SERVICES[name]
-        module = importlib.import_module(f"xpstore.v1.{service.lower()}_pb2_grpc")
+        module = import_between_forks(f"xpstore.v1.{service.lower()}_pb2_grpc")
         stub = getattr(module, f"{service}ServiceStub")(self.channel)
         for method in vars(stub):
             _origins[getattr(stub, method)] = self.channel, name, method

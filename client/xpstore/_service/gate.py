@@ -4,10 +4,13 @@ gRPC makes itself ready for a fork only if no other thread is in it. So every ca
 it waits a moment for what is under way, and breaks off what takes longer with its channel. That is called again.
 """
 
+import _thread
 import importlib
 import os
+import signal
 import threading
 import time
+from types import ModuleType
 from typing import Any, Protocol
 
 from xpstore.errors import Unavailable
@@ -19,6 +22,8 @@ LONGEST_FORK_SECONDS = 2.0
 # What was broken off ends at once; what another thread imports, and the child would wait for, takes a little.
 BROKEN_OFF_SECONDS = 1.0
 IMPORT_SECONDS = 2.0
+# When Ctrl-C that came during a fork comes again.
+INTERRUPT_SECONDS = 0.01
 # gRPC's own threads leave it a little after the last call has ended.
 QUIET_SECONDS = 0.002
 LOOK_SECONDS = 0.0005
@@ -116,16 +121,63 @@ class _Gate:
         return list(self.under_way)
 
 
+def import_between_forks(name: str) -> ModuleType:
+    """Imports a module as a call is made: a fork waits for it, and it waits for a fork."""
+    me = threading.get_ident()
+    if any(one.thread_id == me for one in list(_gate.under_way)):
+        return importlib.import_module(name)
+    with Passage(_Nothing()):
+        return importlib.import_module(name)
+
+
+class _Nothing:
+    def close_channel(self) -> None:
+        """There is none."""
+
+
 def _wait_for_imports() -> None:
     """A module that another thread imports is never ready in the child. Not public, and its absence is no worse."""
     locks: dict[Any, Any] = getattr(getattr(importlib, "_bootstrap", None), "_module_locks", {})
     me = threading.get_ident()
 
     def is_importing() -> bool:
+        # A module's lock without an owner is of a thread that is about to take it, or has just let go of it.
         found = [reference() for reference in list(locks.values())]
-        return any(getattr(lock, "owner", None) not in (None, me) for lock in found)
+        return any(lock is not None and getattr(lock, "owner", me) != me for lock in found)
 
     _wait_while(is_importing, IMPORT_SECONDS)
+
+
+class _Interrupts:
+    """Ctrl-C while the process forks: Python would print and forget it, so it comes right after the fork."""
+
+    def __init__(self) -> None:
+        self._before: Any = None
+        self._is_noted = False
+
+    def hold(self) -> None:
+        while threading.current_thread() is threading.main_thread():
+            try:
+                if callable(signal.getsignal(signal.SIGINT)):
+                    self._before = signal.signal(signal.SIGINT, self._note)
+                return
+            except KeyboardInterrupt:
+                self._is_noted = True
+
+    def _note(self, *_: object) -> None:
+        self._is_noted = True
+
+    def let_go(self) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+            self._before = None
+
+    def again(self) -> None:
+        """In the parent alone: who interrupted it wanted no child."""
+        if self._is_noted:
+            self._is_noted = False
+            # Raised here it would be lost like the first.
+            threading.Timer(INTERRUPT_SECONDS, _thread.interrupt_main).start()
 
 
 def _wait_while(is_so: Any, seconds: float) -> None:
@@ -135,19 +187,24 @@ def _wait_while(is_so: Any, seconds: float) -> None:
 
 
 _gate = _Gate()
+_interrupts = _Interrupts()
 
 
 def _before_fork() -> None:
+    _interrupts.hold()
     _gate.close()
 
 
 def _after_fork_in_parent() -> None:
     _gate.open()
+    _interrupts.let_go()
+    _interrupts.again()
 
 
 def _after_fork_in_child() -> None:
-    global _gate
-    _gate = _Gate()
+    global _gate, _interrupts
+    _interrupts.let_go()
+    _gate, _interrupts = _Gate(), _Interrupts()
 
 
 if hasattr(os, "register_at_fork"):

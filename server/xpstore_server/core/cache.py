@@ -9,7 +9,6 @@ from sqlalchemy import (
     BigInteger,
     Column,
     ColumnElement,
-    Double,
     Row,
     Select,
     and_,
@@ -34,6 +33,7 @@ from xpstore_server.store.clock import NowUs
 from xpstore_server.store.transaction import Transaction
 
 entry = tables.cache_entry
+total = tables.cache_total
 version = tables.artifact_version
 named = tables.artifact
 
@@ -106,16 +106,15 @@ def look(tx: Transaction, key: EntryKey) -> Row[Any]:
     return row
 
 
-def state(tx: Transaction, row: Row[Any], max_age_us: int | None) -> State:
+def state(row: Row[Any], max_age_us: int | None) -> State:
     """What a row of `look` is to a caller who takes entries up to this age."""
     if row.id is None:
         return "absent"
     if row.state != "live":
         return "deleted"
-    now_us = tx.settled(row.now_us)
-    if row.expires_at_us is not None and row.expires_at_us <= now_us:
+    if row.expires_at_us is not None and row.expires_at_us <= row.now_us:
         return "expired"
-    age_us = max(now_us - row.completed_at_us, 0)
+    age_us = max(row.now_us - row.completed_at_us, 0)
     bounds = [bound for bound in (max_age_us, row.cache_max_age_us) if bound is not None]
     return "expired" if any(age_us >= bound for bound in bounds) else "hit"
 
@@ -123,7 +122,7 @@ def state(tx: Transaction, row: Row[Any], max_age_us: int | None) -> State:
 def lookup(tx: Transaction, key: EntryKey, max_age_us: int | None) -> Found | None:
     """Returns the entry if it is a hit."""
     row = look(tx, key)
-    return next(described(tx, [row])) if state(tx, row, max_age_us) == "hit" else None
+    return next(described(tx, [row])) if state(row, max_age_us) == "hit" else None
 
 
 def lookup_many(
@@ -140,7 +139,7 @@ def lookup_many(
     rows = tx.execute(query, values).all()
     if not rows:
         raise NotFound("project", project_uid)
-    return {row.fingerprint: row for row in rows if state(tx, row, max_age_us) == "hit"}
+    return {row.fingerprint: row for row in rows if state(row, max_age_us) == "hit"}
 
 
 def described(tx: Transaction, rows: Sequence[Row[Any]]) -> Iterator[Found]:
@@ -207,21 +206,16 @@ IS_OUTDATED = entry.c.fingerprint_format < limits.FINGERPRINT_FORMAT
 def statistics(tx: Transaction, project_uid: str) -> Row[Any]:
     """Returns sums over the entries whose versions are live."""
     project.get(tx, project_uid=project_uid)
-    # In floats: a sum of products of what clients say may be more than an integer holds.
-    saved = func.coalesce(func.sum(cast(entry.c.hits, Double) * entry.c.duration_us), 0.0)
-    query = (
-        select(
-            func.count().label("entries"),
-            _sum(entry.c.hits).label("hits"),
-            saved.label("saved_us"),
-            _sum(version.c.size_bytes).label("size_bytes"),
-            _sum(case((IS_OUTDATED, 1), else_=0)).label("outdated"),
-            _sum(case((IS_OUTDATED, version.c.size_bytes), else_=0)).label("outdated_size_bytes"),
-        )
-        .join(version, version.c.id == entry.c.version_id)
-        .where(entry.c.project_uid == project_uid, version.c.state == "live")
+    is_outdated = total.c.fingerprint_format < limits.FINGERPRINT_FORMAT
+    query = select(
+        _sum(total.c.entries).label("entries"),
+        _sum(total.c.hits).label("hits"),
+        func.coalesce(func.sum(total.c.saved_us), 0.0).label("saved_us"),
+        _sum(total.c.size_bytes).label("size_bytes"),
+        _sum(case((is_outdated, total.c.entries), else_=0)).label("outdated"),
+        _sum(case((is_outdated, total.c.size_bytes), else_=0)).label("outdated_size_bytes"),
     )
-    return tx.execute(query).one()
+    return tx.execute(query.where(total.c.project_uid == project_uid)).one()
 
 
 def _sum(terms: ColumnElement[int]) -> ColumnElement[int]:

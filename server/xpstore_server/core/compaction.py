@@ -1,17 +1,25 @@
 """Compaction: small blocks of a series become large, so what was logged bit by bit is read as fast as any other."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Row, bindparam, func, select
 
 from xpstore_server.core import limits, model
 from xpstore_server.core.metric import block_row, delete_blocks
+from xpstore_server.store.database import Database
+from xpstore_server.store.ids import NIL, new_id
 from xpstore_server.store.points import BLOCK_POINTS, BLOCK_SPAN, from_row, join
 from xpstore_server.store.tables import block, series
 from xpstore_server.store.transaction import Transaction
 
+# Series that are looked at in one turn of the janitor, and how many of them are compacted at most.
+LOOKED_AT = 10_000
+COMPACTED = 500
+# To a series that nobody appended to for so long nobody does soon.
+QUIET_US = 600 * 1_000_000
 _BLOCKS = select(block).order_by(block.c.first_ordinal)
 _SIZES = (
     select(block.c.first_ordinal, block.c.last_ordinal, block.c.points, block.c.kind)
@@ -38,6 +46,40 @@ def compact(tx: Transaction, series_id: str) -> int:
         less += len(group) - 1
     tx.execute(series.update().where(series.c.id == series_id).values(small_blocks=0))
     return less
+
+
+class EndedSeries:
+    """Goes through all series, some each time, and puts the blocks of those together to which nobody appends any more.
+
+    An append does it after every 32 blocks: what came after the last of these is left to this.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._after = new_id()  # somewhere: a server that restarts often comes everywhere too
+
+    def compact_some(self, is_stopped: Callable[[], bool] = lambda: False) -> int:
+        """Looks at some series. Returns how many blocks there are less."""
+        less = 0
+        for series_id in self._database.read(self._next):
+            if is_stopped():
+                break
+            less += self._database.write(partial(compact, series_id=series_id))
+        return less
+
+    def _next(self, tx: Transaction) -> Sequence[str]:
+        """Those that have ended of the next series in the order of ids; after the last the first."""
+        columns = (series.c.id, series.c.small_blocks, series.c.last_time_us)
+        some = select(*columns).where(series.c.id > self._after).order_by(series.c.id).limit(LOOKED_AT).subquery()
+        # By clients' clocks, which may be wrong: then it is done too early, or a time in a turn to come.
+        is_quiet = ~some.c.last_time_us.between(tx.now_us() - QUIET_US, tx.now_us() + QUIET_US)
+        ended = select(some.c.id).where(some.c.small_blocks > 1, is_quiet).order_by(some.c.id).limit(COMPACTED)
+        found = tx.execute(ended).scalars().all()
+        if len(found) == COMPACTED:
+            self._after = found[-1]
+        else:
+            self._after = tx.execute(select(some.c.id).order_by(some.c.id.desc()).limit(1)).scalar() or NIL
+        return found
 
 
 @dataclass(slots=True)

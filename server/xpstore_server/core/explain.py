@@ -26,7 +26,7 @@ class Explanation:
 def explain(tx: Transaction, key: EntryKey, process: Process, max_age_us: int | None, leases: Sightings) -> Explanation:
     """Says what would become of a call."""
     row = cache.look(tx, key)
-    state = cache.state(tx, row, max_age_us)
+    state = cache.state(row, max_age_us)
     entry = None if state == "absent" else next(cache.described(tx, [row]))
     if state == "hit":
         return Explanation(state, entry)

@@ -123,7 +123,7 @@ def id_of(token: bytes) -> str:
 def running(tx: Transaction, key: EntryKey, seen: Sightings) -> Row[Any] | None:
     """Returns the lease on an entry that somebody holds and that is not past its time."""
     row = tx.execute(_RUNNING, {"project_uid": key.project_uid, "fingerprint": key.fingerprint}).first()
-    return row if row is not None and not seen.is_over(row, tx.settled(row.now_us)) else None
+    return row if row is not None and not seen.is_over(row, row.now_us) else None
 
 
 def peek(tx: Transaction, wanted: Wanted, seen: Sightings) -> Reservation | None:
@@ -167,7 +167,7 @@ def _hit(tx: Transaction, wanted: Wanted) -> Found | None:
     row = cache.look(tx, wanted.key)
     # What was completed under this very lease answers its holder, also one that wants no older entry.
     is_own = row.lease_id == wanted.lease_id and row.state == "live"
-    is_hit = is_own or (not wanted.force and cache.state(tx, row, wanted.max_age_us) == "hit")
+    is_hit = is_own or (not wanted.force and cache.state(row, wanted.max_age_us) == "hit")
     return next(cache.described(tx, [row])) if is_hit else None
 
 
@@ -273,7 +273,7 @@ def outcomes(tx: Transaction, waited: Sequence[Waited], seen: Sightings) -> dict
     for one, row in rows.items():
         if row.failed_at_us is not None:
             found[one] = Outcome(failed=row)
-        elif not seen.is_over(row, tx.settled(row.now_us)):
+        elif not seen.is_over(row, row.now_us):
             found[one] = Outcome(running=row)
     # After the leases: a completion that has ended one is seen now.
     gone = [one for one in waited if one not in found]

@@ -194,12 +194,14 @@ def list_page(tx: Transaction, model_id: str, name: str | None, page: Page) -> t
     """Returns a page of the points of a model, or of those of one name, in the order of logging."""
     model.ensure_live(tx, model_id)
     (after,) = page.after or (-1,)
-    names = {
-        row.id: (row.name, row.phase or None)
-        for row in tx.execute(select(series.c.id, series.c.name, series.c.phase).where(series.c.model_id == model_id))
-        if name in (None, row.name)
-    }
-    found = _blocks_after(tx, model_id, names if name is not None else None, int(after), page.size)
+    named = None if name is None else select(series.c.id).where(series.c.model_id == model_id, series.c.name == name)
+    wanted = None if named is None else tx.execute(named).scalars().all()
+    found = _blocks_after(tx, model_id, wanted, int(after), page.size)
+    names = dict[str, tuple[str, str | None]]()
+    for some in batches(sorted({id_ for id_, _ in found}), QUERY_NAMES):  # of a model that may have thousands
+        mine = select(series.c.id, series.c.name, series.c.phase).where(series.c.id.in_(some))
+        names |= {row.id: (row.name, row.phase or None) for row in tx.execute(mine)}
+    found = [(id_, points) for id_, points in found if id_ in names]  # else it was cleared meanwhile
     listed, weight = list[Point](), 0
     for point in _in_turn(model_id, names, int(after), found, page.size + 1):
         weight += len(point.name) + len(point.value)
@@ -210,12 +212,12 @@ def list_page(tx: Transaction, model_id: str, name: str | None, page: Page) -> t
 
 
 def _blocks_after(
-    tx: Transaction, model_id: str, wanted: dict[str, Any] | None, after: int, size: int
+    tx: Transaction, model_id: str, wanted: Sequence[str] | None, after: int, size: int
 ) -> list[tuple[str, Points]]:
     """Series and points of the blocks that have what comes next after an ordinal: more than `size` if there are."""
     query = _BLOCKS.where(block.c.model_id == model_id, block.c.last_ordinal > after)
     if wanted is not None:
-        query = query.where(block.c.series_id.in_(list(wanted)))
+        query = query.where(block.c.series_id.in_(wanted))
     found, ordinals = list[tuple[str, Points]](), list[Integers]()
     start, is_end = after - BLOCK_SPAN, False
     while not is_end:

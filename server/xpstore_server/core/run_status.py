@@ -3,10 +3,10 @@
 from sqlalchemy import case
 
 from xpstore_server.core import limits
-from xpstore_server.store.limbo import SaneNowUs
+from xpstore_server.store.clock import NowUs
 from xpstore_server.store.tables import run
 
-_is_lost = run.c.heartbeat_at_us < SaneNowUs() - limits.RUN_LOST_AFTER_US
+_is_lost = run.c.heartbeat_at_us < NowUs() - limits.RUN_LOST_AFTER_US
 
 # finished, failed, lost or running; null where an outer join found no run.
 SHOWN = case(

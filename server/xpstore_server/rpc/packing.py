@@ -24,7 +24,7 @@ RESERVED_BYTES = PACK_BYTES + limits.CHUNK_BYTES
 IDLE_SECONDS = 2.0
 PUTS_IN_FLIGHT = 2
 # Less than clients wait for an answer by default.
-STORE_AWAY_SECONDS = 20.0
+STORE_AWAY_SECONDS = 10.0
 
 Durable = Callable[[list[tuple[bytes, int]]], Awaitable[None]]
 

@@ -20,7 +20,7 @@ SECOND_US = 1_000_000
 JUMP_US = 2 * SECOND_US
 # Of the time that passes, how much a clock that has jumped is gained on. Ahead: a grace of 25 hours stays longer than
 # the 24 that clients are promised. Back: rows that were stamped ahead stay in order.
-AHEAD, BACK = 32, 2
+AHEAD, BACK = 32, 8
 
 # CLOCK_BOOTTIME goes on while a laptop sleeps.
 _STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
@@ -58,6 +58,13 @@ class Clock:
         """Now by a clock elsewhere, which says `told_us`."""
         with self._lock:
             return self._settle(told_us)
+
+    def estimate_us(self) -> int:
+        """Now by what the clock said last and what has passed since. Nobody is asked."""
+        with self._lock:
+            if self._asked_us is None:
+                return self._wall()
+            return self._now_us + max(self._steady() - self._asked_us, 0)
 
     def not_before(self, seen_us: int) -> None:
         """Says that it has been so late already, before this process began."""
@@ -105,21 +112,13 @@ def clock_of(dialect: Dialect) -> Clock:
 
 
 class NowUs(FunctionElement[int]):
-    """Microseconds since the epoch, as a part of a statement where asking costs a round trip.
-
-    Of PostgreSQL it is what its host says: what is read of it goes through `Transaction.settled`.
-    """
+    """Microseconds since the epoch, as a part of a statement where asking costs a round trip."""
 
     type = BigInteger()
     inherit_cache = True
 
 
-@compiles(NowUs, "postgresql")
-def _postgresql(_element: NowUs, _compiler: Any, **_options: Any) -> str:
-    return "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
-
-
-@compiles(NowUs, "sqlite")
-def _sqlite(_element: NowUs, compiler: Any, **options: Any) -> str:
-    now = bindparam(None, callable_=clock_of(compiler.dialect).now_us, type_=BigInteger(), unique=True)
+@compiles(NowUs)
+def _now_us(_element: NowUs, compiler: Any, **options: Any) -> str:
+    now = bindparam(None, callable_=clock_of(compiler.dialect).estimate_us, type_=BigInteger(), unique=True)
     return str(compiler.process(now, **options))

@@ -5,12 +5,10 @@ and its name is free, however much hangs on it. Its `updated_at_us` says how lat
 """
 
 import logging
-from typing import Any
 
-from sqlalchemy import BigInteger, select, update
-from sqlalchemy.ext.compiler import compiles
+from sqlalchemy import select, update
 
-from xpstore_server.store.clock import SECOND_US, NowUs
+from xpstore_server.store.clock import SECOND_US
 from xpstore_server.store.database import Database
 from xpstore_server.store.ids import NIL
 from xpstore_server.store.tables import experiment, project
@@ -20,23 +18,6 @@ log = logging.getLogger("xpstore")
 
 LIMBO = NIL  # its uid, and the id of its experiment
 _SEEN = select(project.c.updated_at_us).where(project.c.uid == LIMBO)
-
-# Servers look every minute: by more the clock of PostgreSQL's host is not believed to be ahead, if one has looked.
-AHEAD_US = 120 * SECOND_US
-
-
-class SaneNowUs(NowUs):
-    """`NowUs` where nobody can settle it afterwards, as in a condition: not much later than a server has seen it."""
-
-    type = BigInteger()
-    inherit_cache = True
-
-
-@compiles(SaneNowUs, "postgresql")
-def _postgresql(_element: SaneNowUs, compiler: Any, **options: Any) -> str:
-    now = compiler.process(NowUs(), **options)
-    seen = f"(SELECT NULLIF(updated_at_us, 0) + {AHEAD_US} FROM project WHERE uid = '{LIMBO}')"
-    return f"LEAST({now}, {seen})"  # of a number and NULL it is the number
 
 
 def make(tx: Transaction) -> None:

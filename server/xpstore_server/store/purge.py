@@ -20,6 +20,7 @@ from xpstore_server.store.tables import (
     experiment,
     metadata,
     model,
+    pack,
     project,
 )
 from xpstore_server.store.transaction import Transaction
@@ -133,6 +134,10 @@ def _delete_versions(tx: Transaction, limit: int) -> int:
 def _purge_project(database: Database, uid: str, is_stopped: IsStopped) -> int:
     """Deletes a project's rows, those first that point to others. Its packs have no edges then, and are condemned."""
     _purge_models(database, model.c.project_uid == uid, is_stopped)
+    # Their edges go without a mark of their own.
+    unmarked = select(pack.c.id).where(pack.c.pool == uid, pack.c.suspect_at_us.is_(None)).limit(BATCH)
+    marked = update(pack).where(pack.c.id.in_(unmarked))
+    _repeat(database, lambda tx: tx.execute(marked.values(suspect_at_us=tx.now_us())).rowcount, is_stopped)
     for table in _tables_below_project():
         _repeat_paced(database, partial(_delete_some, table, _belongs_to(table, uid)), is_stopped)
     if is_stopped():

@@ -110,9 +110,17 @@ def give_up(database: Database, ends: Ends) -> None:
     database.write(lambda tx: tx.execute(delete(upload).where(upload.c.expires_at_us <= ends.now_us)).rowcount)
 
 
-def condemn(database: Database, ends: Ends, swept: Swept, is_stopped: IsStopped = lambda: False) -> None:
-    """Turns packs without edges into trash. Any number may run at the same time."""
-    while not is_stopped() and (condemned := database.write(lambda tx: _condemn(tx, ends))):
+def condemn(
+    database: Database, ends: Ends, swept: Swept, is_stopped: IsStopped = lambda: False, *, marked: bool = False
+) -> None:
+    """Turns packs without edges into trash. Any number may run at the same time.
+
+    Args:
+        marked: look at suspect ones only. A pack is suspect from the start and whenever an edge to it goes, until a
+            repack sees that it has one; to look at all takes as long as there are packs.
+    """
+    which = [*unneeded(ends), pack.c.suspect_at_us.is_not(None)] if marked else unneeded(ends)
+    while not is_stopped() and (condemned := database.write(lambda tx: _condemn(tx, which, marked))):
         swept.condemned_packs += condemned
 
 
@@ -152,9 +160,13 @@ def suspect(tx: Transaction, pack_ids: Sequence[str]) -> None:
     tx.execute(update(pack).where(pack.c.id.in_(pack_ids)).values(suspect_at_us=tx.now_us()))
 
 
-def lock_packs(tx: Transaction, which: Sequence[ColumnElement[bool]], limit: int) -> Sequence[Row[Any]]:
+def lock_packs(
+    tx: Transaction, which: Sequence[ColumnElement[bool]], limit: int, *, marked: bool = False
+) -> Sequence[Row[Any]]:
     """Locks packs that nobody else has locked: no edge to them can come until the end of the transaction."""
-    query = select(pack).where(*which).order_by(pack.c.touched_at_us, pack.c.id).limit(limit)
+    # In the order of the index that is to be read.
+    order = (pack.c.pool, pack.c.created_at_us, pack.c.id) if marked else (pack.c.touched_at_us, pack.c.id)
+    query = select(pack).where(*which).order_by(*order).limit(limit)
     return tx.execute(query.with_for_update(skip_locked=True)).all()
 
 
@@ -174,9 +186,8 @@ def unneeded(ends: Ends) -> list[ColumnElement[bool]]:
     return [pack.c.touched_at_us <= ends.condemn_us, ~is_needed]
 
 
-def _condemn(tx: Transaction, ends: Ends) -> int:
-    which = unneeded(ends)
-    locked = few_chunks(tx, lock_packs(tx, which, BATCH), BATCH_CHUNKS)
+def _condemn(tx: Transaction, which: Sequence[ColumnElement[bool]], marked: bool) -> int:
+    locked = few_chunks(tx, lock_packs(tx, which, BATCH, marked=marked), BATCH_CHUNKS)
     # An edge may have come between the look and the lock; none can come now. So look again.
     again = select(pack).where(pack.c.id.in_([row.id for row in locked]), *which)
     condemned = tx.execute(again).all() if locked else []

@@ -45,10 +45,6 @@ class Transaction:
             return self.clock.now_us()
         return self.clock.settle(int(self._connection.execute(_NOW).scalar_one()))
 
-    def settled(self, now_us: int) -> int:
-        """What `NowUs` said in a statement, unless the database's clock has jumped."""
-        return now_us if self.is_sqlite else self.clock.settle(now_us)
-
     def insert(self, table: Table, *rows: dict[str, Any]) -> None:
         """Inserts rows; a key that is taken raises IntegrityError."""
         if rows:

@@ -28,14 +28,26 @@ class GarbageCollector:
         self._needs = needs
         self._rewriter = Rewriter(database, chunks, blobs)
 
-    def collect(self, grace: Grace | Ends, *, repack_all: bool = False, is_stopped: IsStopped = lambda: False) -> Swept:
-        """Does all there is to do, or what can be done until it is stopped. A grace ends by the database's clock."""
+    def collect(
+        self,
+        grace: Grace | Ends,
+        *,
+        repack_all: bool = False,
+        marked: bool = False,
+        is_stopped: IsStopped = lambda: False,
+    ) -> Swept:
+        """Does all there is to do, or what can be done until it is stopped. A grace ends by the database's clock.
+
+        Args:
+            repack_all: rewrite every pack with a dead byte.
+            marked: look for needless packs among the suspect ones only (`sweep.condemn`).
+        """
         swept, ends = Swept(), self._ends(grace)
         self.tidy(is_stopped)
         purge(self._database, ends, swept, is_stopped)
         give_up(self._database, ends)
         self._forget(ends, is_stopped)
-        condemn(self._database, ends, swept, is_stopped)
+        condemn(self._database, ends, swept, is_stopped, marked=marked)
         is_short, removed = True, -1
         while is_short and swept.removed_objects > removed:
             removed = swept.removed_objects

@@ -11,6 +11,7 @@ from xpstore_server.core.garbage.reachability import Needs
 from xpstore_server.store.batches import batches
 from xpstore_server.store.database import Database
 from xpstore_server.store.ids import NIL
+from xpstore_server.store.packs import SMALL_BYTES
 from xpstore_server.store.repack_candidates import Candidates, Plan, choose, digests, groups, looked_at, plan
 from xpstore_server.store.rewrite import Rewriter
 from xpstore_server.store.sweep import IsStopped, Swept
@@ -18,6 +19,9 @@ from xpstore_server.store.tables import artifact_pack, artifact_version
 from xpstore_server.store.transaction import Transaction
 
 QUERY_IDS = 1_000
+# Versions of a pack that are asked first, and from how many on it is shared by very many.
+SAMPLE = 20
+SHARED = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,7 @@ class Repack:
             if not packs:
                 return
             last = packs[-1]
+            packs = self._doubtful(pool, packs, merges)
             survey = self._survey(pool, packs)
             chosen = choose(survey.plans, self._candidates.everything, merges)
             if self._rewriter is None:
@@ -76,6 +81,38 @@ class Repack:
             sound = [one.pack for one in survey.plans if one.pack.id not in ids]
             self._database.write(partial(looked_at, packs=sound))
             self._rewrite(self._rewriter, pool, survey, chosen)
+
+    def _doubtful(self, pool: str, packs: Sequence[Row[Any]], merges: bool) -> Sequence[Row[Any]]:
+        """Those of the packs that all their versions must be asked about; the others stay as they are.
+
+        To ask takes as long as there are versions: so first a few of each pack. If these need so much that it is not
+        worth a rewrite, the others need not be asked. A small pack that very many share is left alone: to give them
+        another one takes more than it frees.
+        """
+        if self._candidates.everything or not packs:
+            return packs
+        edges = self._database.read(lambda tx: {row.id: _some_edges(tx, row.id) for row in packs})
+        left = [row for row in packs if len(edges[row.id]) == SHARED and row.size_bytes < SMALL_BYTES]
+        asked = [row for row in packs if row not in left and len(edges[row.id]) > SAMPLE]
+        some = sorted({version_id for row in asked for version_id in edges[row.id][:SAMPLE]})
+        some = self._database.read(lambda tx: self._known(tx, some))
+        needed = self._needs.among(pool, some, self._database.read(lambda tx: digests(tx, asked))).needed
+        for row in asked:
+            one = self._database.read(partial(plan, row=row, needed=needed))
+            if not one.is_worth(everything=False) and not (merges and one.is_small):
+                left.append(row)
+        if self._rewriter is not None and left:
+            self._database.write(partial(looked_at, packs=left))
+        return [row for row in packs if row not in left]
+
+    def _known(self, tx: Transaction, version_ids: Sequence[str]) -> list[str]:
+        """Those of the versions of which it is known what they need."""
+        version, found = artifact_version, list[str]()
+        known = [version.c.state != "committing", version.c.purged_at_us.is_(None)]
+        for some in batches(version_ids, QUERY_IDS):
+            query = select(version.c.id).where(version.c.id.in_(some), *known)
+            found += tx.execute(query if self._without is None else query.where(~self._without)).scalars()
+        return found
 
     def _survey(self, pool: str, packs: Sequence[Row[Any]]) -> _Survey:
         ids = [row.id for row in packs]
@@ -114,6 +151,12 @@ class Repack:
         self._swept.removed_objects += len(chosen)
         self._swept.written_bytes += sum(one.needed_bytes for one in chosen)
         self._swept.freed_bytes += sum(one.pack.size_bytes for one in chosen)
+
+
+def _some_edges(tx: Transaction, pack_id: str) -> Sequence[str]:
+    """Versions with an edge to a pack, or some if there are very many."""
+    query = select(artifact_pack.c.version_id).where(artifact_pack.c.pack_id == pack_id).limit(SHARED)
+    return tx.execute(query).scalars().all()
 
 
 def _packs_of(tx: Transaction, pack_ids: Sequence[str], version_ids: set[str]) -> set[str]:

@@ -14,7 +14,7 @@ from xpstore_server.store.tables.artifacts import (
     artifact_link,
     artifact_version,
 )
-from xpstore_server.store.tables.cache import cache_entry, cache_lease, cache_verification
+from xpstore_server.store.tables.cache import cache_entry, cache_lease, cache_total, cache_verification
 from xpstore_server.store.tables.declare import TEXT, UUID, metadata
 from xpstore_server.store.tables.packs import SMALL_PACK, artifact_pack, chunk, pack, pack_pending, upload, upload_part
 from xpstore_server.store.tables.points import block, series, writer
@@ -46,6 +46,7 @@ __all__ = [
     "block",
     "cache_entry",
     "cache_lease",
+    "cache_total",
     "cache_verification",
     "chunk",
     "experiment",
