@@ -159,3 +159,12 @@ def test_stream_that_breaks_after_longer_than_a_call_may_take_goes_on(
     relay.limit(0)
     project._client.timeout_seconds = 30.0
     assert artifact.download(tmp_path / "out").joinpath("f").read_bytes() == data
+
+
+def test_what_waits_offline_opens_no_connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XPSTORE_SPOOL", str(tmp_path / "spool"))
+    monkeypatch.setattr(upload, "LONG_SECONDS", (0, 60))  # as on a disk that is slow to answer
+    client = xpstore.Client(api_url="unix:/nobody/there", offline=True)
+    data, artifact = saved(client.project("p").open(), tmp_path, 24 * MIB)
+    assert artifact.size_bytes == len(data)
+    client.close()

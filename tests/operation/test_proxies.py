@@ -11,7 +11,7 @@ import numpy
 import pytest
 
 import xpstore
-from support.operation.nginx import Nginx
+from support.between.nginx import Nginx
 from support.services import Server
 from xpstore.artifact import DirectoryArtifact
 from xpstore.errors import Error, PermissionDenied, ResourceExhausted, Unauthenticated, Unavailable

@@ -184,6 +184,10 @@ class _Place:
         """Takes a stream."""
         return self._stand_in.sending(messages)
 
+    def another(self) -> "_Place":
+        """This one: there is nothing to connect to."""
+        return self
+
     def attempts(self, is_wanted: Callable[[], bool] = lambda: True) -> Attempts:
         """One attempt: what fails here fails again."""
         return Attempts(self._connection, 0.0, (), is_wanted)

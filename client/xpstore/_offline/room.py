@@ -39,13 +39,19 @@ class _Measure:
 
     def __init__(self, connection: Connection, store: ArtifactStore) -> None:
         self.stubs = connection.stubs
+        self.timeout_seconds = connection.timeout_seconds
         self.limits = LIMITS
         self.new_bytes = 0
         self._connection = connection
         self._store = store
 
-    def call(self, method: Callable[..., Any], request: pb.FindMissingChunksRequest) -> pb.FindMissingChunksResponse:
+    def call(
+        self, method: Callable[..., Any], request: pb.FindMissingChunksRequest, **_: Any
+    ) -> pb.FindMissingChunksResponse:
         return find_missing(self._store, request)
+
+    def another(self) -> "_Measure":
+        return self
 
     @contextmanager
     def sending(self, method: Any, messages: Iterable[bytes]) -> Iterator[Sent]:

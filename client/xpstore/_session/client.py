@@ -168,6 +168,10 @@ class ClientBase(Connection):
         with place as call:
             yield call
 
+    def another(self) -> Connection:
+        """Another connection as `Connection.another` makes it; offline itself, as there is nothing to connect to."""
+        return super().another() if self.offline is None else self
+
     def attempts(
         self,
         seconds: float | None = None,
