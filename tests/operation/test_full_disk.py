@@ -2,6 +2,8 @@
 
 import errno
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -159,6 +161,18 @@ def test_read_only_disk_is_one_line_at_start(disk: SmallDisk, tmp_path: Path) ->
     disk.remount("ro")
     data = {"XPSTORE_DATA_DIR": str(disk.folder / "data"), "XPSTORE_LISTEN": "127.0.0.1:0"}
     assert_one_line(run("serve", folder=tmp_path, inside=disk.inside, **data), "Read-only file system")
+
+
+def test_disk_at_a_path_with_a_space_is_known_by_its_kind(tmp_path: Path) -> None:
+    """SQLite is refused on network file systems."""
+    code = (
+        "import pathlib, sys; from xpstore_server.store.engines import file_system; "
+        "print(file_system(pathlib.Path(sys.argv[1]) / 'below'))"
+    )
+    with SmallDisk(tmp_path / "a disk", "size=1m") as disk:
+        command = [*disk.inside, sys.executable, "-c", code, str(disk.folder)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "tmpfs\n", done.stderr
 
 
 class Measure:

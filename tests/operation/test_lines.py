@@ -13,7 +13,6 @@ import grpc
 import numpy
 import pytest
 from blake3 import blake3
-from support.relay import Relay
 
 import xpstore
 from support.between.relay import Relay

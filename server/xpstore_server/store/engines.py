@@ -1,5 +1,6 @@
 """Engines of SQLAlchemy by URL: of an SQLite file, or of PostgreSQL."""
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -115,12 +116,15 @@ def sqlite_engine(url: URL, connections: int) -> Engine:
 def file_system(folder: Path) -> str:
     """The type of the file system a folder is on, "" where the system does not say."""
     try:
-        mounts = Path("/proc/mounts").read_text().splitlines()
+        mounts = Path("/proc/mounts").read_bytes().splitlines()
     except OSError:
         return ""
-    best, kind = "", ""
+    place = os.fsencode(folder) + b"/"
+    best, kind = b"", ""
     for line in mounts:
-        _, point, type_, *_ = line.split()
-        if len(point) >= len(best) and (str(folder) + "/").startswith(point.rstrip("/") + "/"):
-            best, kind = point, type_
+        _, escaped, type_, *_ = line.split()
+        # Spaces and the like are three octal digits behind a backslash (proc(5)).
+        point = re.sub(rb"\\([0-7]{3})", lambda digits: bytes([int(digits[1], 8)]), escaped)
+        if len(point) >= len(best) and place.startswith(point.rstrip(b"/") + b"/"):
+            best, kind = point, os.fsdecode(type_)
     return kind
