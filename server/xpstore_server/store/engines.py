@@ -48,12 +48,12 @@ def _sqlite_url(url: URL, database_url: str) -> URL:
     if url.host is not None or url.username is not None:
         raise InvalidStoreURL(f"{_SETTING}: write sqlite:/// and then the file, so sqlite:////data/xpstore.db")
     rest = database_url.partition("://")[2].removeprefix("/")
-    if not rest or rest == ":memory:":
-        raise InvalidStoreURL(f"{_SETTING}: an in-memory SQLite database would lose everything; name a file")
     try:
-        name = path_in("", rest)
+        name = path_in("", rest) if rest else ""
     except ValueError as error:
         raise InvalidStoreURL(f"{_SETTING}: {error}") from None
+    if name in ("", ":memory:"):
+        raise InvalidStoreURL(f"{_SETTING}: an in-memory SQLite database would lose everything; name a file")
     if name.startswith("file:"):
         raise InvalidStoreURL(f"{_SETTING}: {name!r} is not the path of a file; write sqlite:///FILE")
     return url.set(database=str(Path(name).resolve()), query={})
