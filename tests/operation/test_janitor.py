@@ -14,7 +14,7 @@ from support.backends import Backend, sqlite_url
 from support.garbage import large, read
 from support.stores import NOW, Store, check_exact, fresh
 from xpstore_server import commands
-from xpstore_server.core import compaction, experiment, metric, model, model_step, project
+from xpstore_server.core import artifact, compaction, experiment, metric, model, model_step, project
 from xpstore_server.core.compaction import EndedSeries
 from xpstore_server.core.errors import NotFound
 from xpstore_server.core.lease import Sightings
@@ -341,3 +341,15 @@ def test_many_points_are_cleared_and_rewound_a_few_blocks_at_a_time(
     cleared = [store.database.write(lambda tx: metric.clear_some(tx, id_)) for _ in range(5)]
     assert cleared == [3, 3, 3, 1, 0]
     assert store.count(tables.block) == 0
+
+
+def test_artifact_of_many_versions_is_deleted_a_few_at_a_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.commit(*large_put(store))
+    shared_by(store, 6)
+    versions = tables.artifact_version
+    owner = store.database.read(lambda tx: tx.execute(select(versions.c.artifact_id).distinct()).scalar_one())
+    monkeypatch.setattr(artifact, "DELETED_VERSIONS", 3)
+    deleted = [store.database.write(lambda tx: artifact.delete_some(tx, "me", owner)) for _ in range(4)]
+    assert deleted == [3, 3, 1, 0]
+    with pytest.raises(NotFound):
+        store.database.read(lambda tx: artifact.get_artifact(tx, artifact_id=owner))

@@ -377,7 +377,8 @@ class ArtifactServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DeleteArtifact(self, request, context):
-        """Deletes all versions of an artifact.
+        """Deletes all versions of an artifact, the oldest first, a thousand in one transaction: a call that breaks off may have
+        deleted some, and is repeated.
 
         Errors:
         - INVALID_ARGUMENT: `artifact_id` is not a UUID.

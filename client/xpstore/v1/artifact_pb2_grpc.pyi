@@ -245,7 +245,8 @@ class ArtifactServiceStub:
         xpstore.v1.artifact_pb2.DeleteArtifactRequest,
         xpstore.v1.artifact_pb2.DeleteArtifactResponse,
     ]
-    """Deletes all versions of an artifact.
+    """Deletes all versions of an artifact, the oldest first, a thousand in one transaction: a call that breaks off may have
+    deleted some, and is repeated.
 
     Errors:
       - INVALID_ARGUMENT: `artifact_id` is not a UUID.
@@ -523,7 +524,8 @@ class ArtifactServiceAsyncStub:
         xpstore.v1.artifact_pb2.DeleteArtifactRequest,
         xpstore.v1.artifact_pb2.DeleteArtifactResponse,
     ]
-    """Deletes all versions of an artifact.
+    """Deletes all versions of an artifact, the oldest first, a thousand in one transaction: a call that breaks off may have
+    deleted some, and is repeated.
 
     Errors:
       - INVALID_ARGUMENT: `artifact_id` is not a UUID.
@@ -837,7 +839,8 @@ class ArtifactServiceServicer(metaclass=abc.ABCMeta):
         request: xpstore.v1.artifact_pb2.DeleteArtifactRequest,
         context: _ServicerContext,
     ) -> typing.Union[xpstore.v1.artifact_pb2.DeleteArtifactResponse, collections.abc.Awaitable[xpstore.v1.artifact_pb2.DeleteArtifactResponse]]:
-        """Deletes all versions of an artifact.
+        """Deletes all versions of an artifact, the oldest first, a thousand in one transaction: a call that breaks off may have
+        deleted some, and is repeated.
 
         Errors:
           - INVALID_ARGUMENT: `artifact_id` is not a UUID.

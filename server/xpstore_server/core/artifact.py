@@ -18,6 +18,9 @@ from xpstore_server.store.transaction import Transaction
 
 HEAVY = 50  # versions read at once where each may have 1 MiB of metadata
 
+# Versions hidden in one transaction: other writers of SQLite wait for so long.
+DELETED_VERSIONS = 1_000
+
 version = tables.artifact_version
 named = tables.artifact
 
@@ -109,7 +112,11 @@ def change_version(tx: Transaction, principal: str, *, version_id: str, changes:
 
 def delete_version(tx: Transaction, principal: str, version_id: str) -> bool:
     """Hides a version. Returns whether this call did it."""
-    return _delete(tx, principal, version.c.id == version_id) == 1
+    this = version.c.id == version_id
+    _lock(tx, this)
+    alias = tables.artifact_alias
+    _refuse_aliased(tx, select(alias.c.alias).where(alias.c.version_id == version_id))
+    return _hide(tx, principal, this) == 1
 
 
 def undelete_version(tx: Transaction, principal: str, version_id: str) -> Row[Any]:
@@ -186,9 +193,14 @@ def rename(tx: Transaction, principal: str, *, artifact_id: str, name: str, etag
     return get_artifact(tx, artifact_id=artifact_id)
 
 
-def delete_artifact(tx: Transaction, principal: str, artifact_id: str) -> int:
-    """Hides all versions of an artifact. Returns how many this call hid."""
-    return _delete(tx, principal, version.c.artifact_id == artifact_id)
+def delete_some(tx: Transaction, principal: str, artifact_id: str) -> int:
+    """Hides the oldest versions of an artifact, a few. Returns how many; 0: all are hidden."""
+    tx.execute(select(named.c.id).where(named.c.id == artifact_id).with_for_update())
+    alias = tables.artifact_alias
+    _refuse_aliased(tx, select(alias.c.alias).where(alias.c.artifact_id == artifact_id))
+    live = select(version.c.id).where(version.c.artifact_id == artifact_id, version.c.state == "live")
+    oldest = live.order_by(version.c.version).limit(DELETED_VERSIONS)
+    return _hide(tx, principal, version.c.id.in_(oldest))
 
 
 def delete_unaliased(tx: Transaction, principal: str, which: ColumnElement[bool]) -> int:
@@ -267,12 +279,6 @@ def _lock(tx: Transaction, which: ColumnElement[bool]) -> None:
     tx.execute(select(named.c.id).where(named.c.id.in_(owners)).with_for_update())
 
 
-def _delete(tx: Transaction, principal: str, which: ColumnElement[bool]) -> int:
-    _lock(tx, which)
-    _refuse_aliased(tx, which)
-    return _hide(tx, principal, which)
-
-
 def _hide(tx: Transaction, principal: str, which: ColumnElement[bool]) -> int:
     now = tx.now_us()
     gone = update(version).where(which, version.c.state == "live")
@@ -280,8 +286,6 @@ def _hide(tx: Transaction, principal: str, which: ColumnElement[bool]) -> int:
     return tx.execute(gone.values(**values)).rowcount
 
 
-def _refuse_aliased(tx: Transaction, which: ColumnElement[bool]) -> None:
-    table = tables.artifact_alias
-    pointing = select(table.c.alias).join(version, version.c.id == table.c.version_id).where(which)
+def _refuse_aliased(tx: Transaction, pointing: Select[Any]) -> None:
     if aliases := tx.execute(pointing).scalars().all():
         raise Conflict(f"Aliases point here: {', '.join(sorted(aliases)[:10])}. Remove them first.", alias=aliases[0])

@@ -39,6 +39,7 @@ from xpstore_server.rpc.fields import (
 )
 from xpstore_server.rpc.manifest import to_page_refs
 from xpstore_server.rpc.paging import Pager, fitting
+from xpstore_server.rpc.piecewise import removed
 from xpstore_server.rpc.read import Outlet, read_chunks, read_file, read_manifest
 from xpstore_server.rpc.serialized import answers_serialized, takes_serialized
 from xpstore_server.rpc.upload import FileUpload, Intake, upload_chunks
@@ -256,7 +257,7 @@ class ArtifactService(artifact_pb2_grpc.ArtifactServiceServicer):
     async def DeleteArtifact(self, request: pb.DeleteArtifactRequest, context: Any) -> pb.DeleteArtifactResponse:
         who = principal()
         artifact_id = a_uuid("artifact_id", request.artifact_id)
-        count = await self._database.write_async(lambda tx: artifact.delete_artifact(tx, who, artifact_id))
+        count = await removed(self._database, lambda tx: artifact.delete_some(tx, who, artifact_id))
         return pb.DeleteArtifactResponse(deleted_count=count)
 
     async def SetArtifactAlias(self, request: pb.SetArtifactAliasRequest, context: Any) -> pb.SetArtifactAliasResponse:
