@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import pwd
 import secrets
 import shutil
 import signal
@@ -75,7 +76,7 @@ class Postgres:
             os.chown(self.data, self.user, self.user)
             os.chown(self.folder, self.user, self.user)
         options = ["-U", "postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]
-        initdb = [str(self.programs / "initdb"), "-D", str(self.data), *options]
+        initdb = [*_with_a_name(), str(self.programs / "initdb"), "-D", str(self.data), *options]
         process = spawn(initdb, log=self.log, folder=self.folder, user=self.user)
         if process.wait(60) != 0:
             raise RuntimeError(f"initdb fails:\n{self.log.read_text()[-3000:]}")
@@ -91,7 +92,7 @@ class Postgres:
         }
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         return spawn(
-            [str(self.programs / "postgres"), "-D", str(self.data), *options],
+            [*_with_a_name(), str(self.programs / "postgres"), "-D", str(self.data), *options],
             log=self.log,
             folder=self.folder,
             user=self.user,
@@ -142,6 +143,15 @@ class Postgres:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+def _with_a_name() -> list[str]:
+    """In front of PostgreSQL's programs, which refuse a user whose name the machine does not know."""
+    try:
+        pwd.getpwuid(os.geteuid())
+    except KeyError:
+        return [shutil.which("unshare") or "/usr/bin/unshare", f"--map-user={NOBODY}", f"--map-group={NOBODY}"]
+    return []
 
 
 class Server:
