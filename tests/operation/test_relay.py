@@ -43,6 +43,8 @@ def test_what_was_connected_in_a_silence_stays_dead_and_new_connections_work_aft
         assert before.recv(10) == b"one"
         relay.swallow()
         with _connect(relay) as meanwhile:  # its handshake is answered, as by the relay of a host that froze
+            while relay.count < 2:
+                time.sleep(0.01)
             relay.heal()
             for dead in (before, meanwhile):
                 dead.sendall(b"two")

@@ -48,6 +48,12 @@ class Relay:
         with self._lock:
             self._silent = False
 
+    @property
+    def count(self) -> int:
+        """How many connections it has taken that are not ended."""
+        with self._lock:
+            return len(self._connections)
+
     def delay(self, seconds: float) -> None:
         """Makes each way take so long, whatever its width; 0 for a line without delay."""
         self.delay_seconds = seconds
