@@ -57,6 +57,9 @@ class SmallDisk:
             self.close()
             pytest.skip("no small disk can be mounted here")
         self.inside = [str(shutil.which("nsenter")), "--preserve-credentials", "-U", "-m", "-t", str(self._holder.pid)]
+        if subprocess.run([*self.inside, sys.executable, "-c", ""], capture_output=True).returncode:
+            self.close()
+            pytest.skip("another user may not run this Python")
         # The same folder, as this process sees it.
         self.seen = Path(f"/proc/{self._holder.pid}/root{folder}")
 
