@@ -8,6 +8,7 @@ is at most what three streams had under way.
 """
 
 import contextlib
+import math
 import threading
 import time
 from collections import deque
