@@ -20,6 +20,7 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 from joblib import Memory
 
 from bench.figure import Figure, Goal, Spread, seconds_of
+from support.backends import sqlite_url
 from support.cached_program import storm
 from support.services import Postgres, Server
 from xpstore import Client, cached
@@ -44,7 +45,7 @@ KEYS = 200
 
 def measure(folder: Path, processes: int = PROCESSES, keys: int = KEYS, mapped: int = MAPPED) -> list[Figure]:
     """Latencies on SQLite, which differ little on PostgreSQL, and storms on both."""
-    sqlite = f"sqlite:///{folder}/cache.db"
+    sqlite = sqlite_url(folder / "cache.db")
     with _servers(sqlite, folder / "one", 1) as servers:
         client = Client(servers[0].api_key, servers[0].address)
         figures = _small(client, servers[0].address, folder / "joblib-small", mapped)

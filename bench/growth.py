@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from bench.figure import Figure, Goal, Spread, say
+from support.backends import sqlite_url
 from support.growth.calls import READS, WRITES
 from support.growth.grown import Grown
 from support.services import Postgres
@@ -13,7 +14,7 @@ MOST = 2  # times as much as at the size before
 
 def measure(folder: Path, sizes: tuple[int, ...] = SIZES) -> list[Figure]:
     """Each call at the largest size, beside what it costs at the others."""
-    figures = _measure_on("SQLite", "steps", f"sqlite:///{folder}/growth.db", folder / "sqlite", sizes)
+    figures = _measure_on("SQLite", "steps", sqlite_url(folder / "growth.db"), folder / "sqlite", sizes)
     with Postgres() as postgres:
         return figures + _measure_on("PostgreSQL", "pages", postgres.create_database(), folder / "postgres", sizes)
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy
 
 from bench.figure import Figure, Goal, Spread
+from support.backends import sqlite_url
 from support.services import Postgres, Server
 from xpstore import Client
 from xpstore.model import Model
@@ -33,7 +34,7 @@ def measure(folder: Path) -> list[Figure]:
     os.environ["XPSTORE_SPOOL"] = tempfile.mkdtemp(dir=folder)
     figures = []
     with Postgres() as postgres:
-        urls = {"SQLite": f"sqlite:///{folder}/logging.db", "PostgreSQL": postgres.create_database()}
+        urls = {"SQLite": sqlite_url(folder / "logging.db"), "PostgreSQL": postgres.create_database()}
         for name, url in urls.items():
             home = folder / f"logging-{name}"
             home.mkdir()

@@ -10,6 +10,7 @@ from typing import Any
 import grpc
 
 from bench.figure import Figure, Goal, Spread
+from support.backends import sqlite_url
 from support.services import Postgres, Server
 from xpstore import Client
 from xpstore.experiment import Experiment
@@ -25,7 +26,7 @@ ROUNDS = 5
 def measure(folder: Path) -> list[Figure]:
     """Median latency of a read and of writes on both databases, and how many whole models a client makes."""
     empty = _empty_call()
-    figures = _measure_on("SQLite", f"sqlite:///{folder}/meta.db", folder / "meta-sqlite", empty)
+    figures = _measure_on("SQLite", sqlite_url(folder / "meta.db"), folder / "meta-sqlite", empty)
     with Postgres() as postgres:
         return figures + _measure_on("PostgreSQL", postgres.create_database(), folder / "meta-postgres", empty)
 

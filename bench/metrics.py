@@ -8,6 +8,7 @@ import numpy as np
 
 from bench.figure import Figure, Goal, Spread, say, seconds_of
 from bench.metric_peers import Peers, peers_of
+from support.backends import sqlite_url
 from support.services import Postgres, Server
 from xpstore._values.ids import new_id
 from xpstore.client import Client
@@ -26,7 +27,7 @@ def measure(folder: Path, notes: dict[str, str], *, is_quick: bool = False, has_
     """Ingest of packed columns, reads of whole series, buckets and summaries."""
     peers = Peers() if is_quick or not has_mlflow else peers_of(folder, notes, POINTS)
     rounds = 1 if is_quick else ROUNDS
-    figures = _measure_on("SQLite", f"sqlite:///{folder}/metrics.db", folder / "metrics-sqlite", peers, rounds)
+    figures = _measure_on("SQLite", sqlite_url(folder / "metrics.db"), folder / "metrics-sqlite", peers, rounds)
     with Postgres() as postgres:
         url = postgres.create_database()
         return figures + _measure_on("PostgreSQL", url, folder / "metrics-postgres", peers, rounds)

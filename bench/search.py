@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import Table
 
 from bench.figure import Figure, Goal, Spread
+from support.backends import sqlite_url
 from support.rows import fill, id_of
 from support.services import Postgres, Server
 from xpstore import Client
@@ -36,7 +37,7 @@ QUESTIONS: dict[str, tuple[str, str, float]] = {
 
 def measure(folder: Path, models: int = MODELS) -> list[Figure]:
     """p50 and p95 of the first page of 100 models."""
-    figures = _measure_on("SQLite", f"sqlite:///{folder}/search.db", folder / "search-sqlite", models)
+    figures = _measure_on("SQLite", sqlite_url(folder / "search.db"), folder / "search-sqlite", models)
     with Postgres() as postgres:
         return figures + _measure_on("PostgreSQL", postgres.create_database(), folder / "search-postgres", models)
 

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from bench.figure import Figure, Goal, Spread, seconds_of
+from support.backends import sqlite_url
 from support.services import Server
 
 IMPORTS = 7
@@ -18,7 +19,7 @@ def measure(folder: Path) -> list[Figure]:
     for number in range(STARTS):
         home = folder / f"start-{number}"
         home.mkdir()
-        server = Server(f"sqlite:///{home}/xpstore.db", (home / "blobs").as_uri(), home)
+        server = Server(sqlite_url(home / "xpstore.db"), (home / "blobs").as_uri(), home)
         began = time.perf_counter()
         with server:
             seconds.append(time.perf_counter() - began)

@@ -16,6 +16,7 @@ from minio.deleteobjects import DeleteObject
 from bench.transfer.processes import CLIENTS, ROOT, Command
 from bench.transfer.workload import Step
 from s3_server import ACCESS_KEY, SECRET_KEY, S3Server, free_port, spawn
+from support.backends import sqlite_url
 from support.services import Server
 
 STUB_SOURCE = Path(__file__).parents[1] / "s3_stub" / "main.go"
@@ -150,7 +151,7 @@ class Ours(Contestant):
         self._home = self._folder / self._place
         self._home.mkdir()
         url = self._store.create(self._place)
-        self.server = Server(f"sqlite:///{self._home}/xpstore.db", url, self._home, environment=self._environment)
+        self.server = Server(sqlite_url(self._home / "xpstore.db"), url, self._home, environment=self._environment)
         self.server.start()
         self.address = self.server.address
 
