@@ -249,7 +249,9 @@ class MinIO(S3Server):
     @staticmethod
     def program() -> str | None:
         """The program `minio`: of the cache, else of PATH."""
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
+        with contextlib.suppress(RuntimeError):  # a user without a home
+            cache = cache if cache.is_absolute() else Path.home() / ".cache"
         return shutil.which("minio", path=cache / "xpstore" / "bin") or shutil.which("minio")
 
     @classmethod
