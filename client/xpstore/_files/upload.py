@@ -41,7 +41,7 @@ STREAMS = 3
 # On a long line more must be under way, and a server takes only 2 MiB of a connection ahead of what it reads. So each
 # stream has a connection of its own, and what waits unread of one does not grow. Answers that take longer still wait
 # behind bytes on a thin line, where less under way is less to send again.
-LONG_SECONDS = (0.02, 1.5)
+LONG_SECONDS = (0.05, 1.5)
 LONG_STREAMS = 8
 # What may be before a question on its way: streams have sent it ahead.
 AHEAD_BYTES = 5 << 20
