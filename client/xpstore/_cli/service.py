@@ -17,11 +17,13 @@ def ask() -> xpstore.Client:
     Raises:
         Unavailable: there is none, or it does not answer.
     """
-    found = None if _is_named() else embedded.find()
-    if found is None and not _is_named():
+    if _is_named():
+        client = xpstore.init(timeout_seconds=CONNECT_SECONDS)
+    elif found := embedded.find():
+        # By its address: a client of the embedded service would start it again.
+        client = xpstore.init(*found, timeout_seconds=CONNECT_SECONDS)
+    else:
         raise _not_there()
-    # By its address: a client of the embedded service would start it again.
-    client = xpstore.init(*(found or ()), timeout_seconds=CONNECT_SECONDS)
     client.timeout_seconds = TIMEOUT_SECONDS
     return client
 

@@ -46,9 +46,10 @@ def resume(database: Database) -> None:
     """Lets the clock of this process go on from where servers have seen it: rows stay in order over a restart."""
 
     def unit(tx: Transaction) -> int:
-        ahead = (seen_us(tx) or 0) - tx.now_us()
+        seen = seen_us(tx) or 0
+        ahead = seen - tx.now_us()
         if ahead > 0:
-            tx.clock.not_before(tx.now_us() + ahead)
+            tx.clock.not_before(seen)
         return ahead
 
     ahead_us = database.read(unit)

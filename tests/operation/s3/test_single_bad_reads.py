@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 import xpstore
-from s3_server import SeaweedFS
 from support.backends import Backend, sqlite_url
 from support.between.lying_s3 import HTML, Asked, LyingS3, PassOn, Said, changed, flipped, refusal, said, when
 from support.raw import digest_of
@@ -27,12 +26,6 @@ BAD_READS = {
     "403": refusal(403, "AccessDenied"),
 }
 MIB = 1 << 20
-
-
-@pytest.fixture(scope="module")
-def lying(seaweedfs: SeaweedFS) -> Iterator[LyingS3]:
-    with LyingS3(f"127.0.0.1:{seaweedfs.port}") as lying:
-        yield lying
 
 
 @pytest.fixture(scope="module")

@@ -35,12 +35,6 @@ IN_A_REGION = "<Region>eu-north-1</Region>"
 
 
 @pytest.fixture(scope="module")
-def lying(seaweedfs: SeaweedFS) -> Iterator[LyingS3]:
-    with LyingS3(f"127.0.0.1:{seaweedfs.port}") as lying:
-        yield lying
-
-
-@pytest.fixture(scope="module")
 def bucket(seaweedfs: SeaweedFS) -> str:
     name = f"refusals-{secrets.token_hex(6)}"
     seaweedfs.create_bucket(name)

@@ -36,12 +36,6 @@ def versioned(seaweedfs: SeaweedFS, status: str = ENABLED) -> str:
     return name
 
 
-@pytest.fixture(scope="module")
-def lying(seaweedfs: SeaweedFS) -> Iterator[LyingS3]:
-    with LyingS3(f"127.0.0.1:{seaweedfs.port}") as lying:
-        yield lying
-
-
 @pytest.fixture
 def name(seaweedfs: SeaweedFS, lying: LyingS3) -> Iterator[str]:
     yield versioned(seaweedfs)

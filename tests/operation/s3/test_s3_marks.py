@@ -25,12 +25,6 @@ def in_a_hurry() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def lying(seaweedfs: SeaweedFS) -> Iterator[LyingS3]:
-    with LyingS3(f"127.0.0.1:{seaweedfs.port}") as lying:
-        yield lying
-
-
-@pytest.fixture(scope="module")
 def opened(seaweedfs: SeaweedFS, lying: LyingS3) -> Iterator[tuple[MinioBlobs, MinioBlobs]]:
     """The bucket behind the liar, and the same one straight."""
     url = seaweedfs.create_bucket(f"marks-{secrets.token_hex(6)}")

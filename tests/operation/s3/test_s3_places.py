@@ -78,12 +78,6 @@ def key_file(path: Path, secret: str = SECRET_KEY, token: str = "") -> Path:
     return partial.rename(path)
 
 
-@pytest.fixture(scope="module")
-def lying(seaweedfs: SeaweedFS) -> Iterator[LyingS3]:
-    with LyingS3(f"127.0.0.1:{seaweedfs.port}") as lying:
-        yield lying
-
-
 @pytest.fixture
 def bucket(seaweedfs: SeaweedFS, lying: LyingS3) -> Iterator[str]:
     name = f"places-{secrets.token_hex(6)}"
