@@ -34,7 +34,7 @@ class Module:
     attributes: dict[str, Any] = field(hash=False)
 
     @classmethod
-    def _from_wire(cls, wire: pb.Module) -> Self:
+    def _from_wire(cls, wire: pb.ModelModule) -> Self:
         return cls(sent_id(wire.id), wire.name, from_json_object("attributes", wire.attributes_json))
 
     def __repr__(self) -> str:

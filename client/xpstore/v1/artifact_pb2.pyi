@@ -1,4 +1,5 @@
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
+from xpstore.v1 import access_pb2 as _access_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -327,12 +328,14 @@ class UploadFileHeader(_message.Message):
     def __init__(self, upload_id: _Optional[str] = ..., project_uid: _Optional[str] = ..., draft: _Optional[_Union[ArtifactDraft, _Mapping]] = ..., path: _Optional[str] = ..., size_bytes: _Optional[int] = ..., blake3: _Optional[bytes] = ..., sha256: _Optional[bytes] = ..., offset: _Optional[int] = ...) -> None: ...
 
 class UploadFileRequest(_message.Message):
-    __slots__ = ("header", "data")
+    __slots__ = ("header", "data", "finish")
     HEADER_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
+    FINISH_FIELD_NUMBER: _ClassVar[int]
     header: UploadFileHeader
     data: bytes
-    def __init__(self, header: _Optional[_Union[UploadFileHeader, _Mapping]] = ..., data: _Optional[bytes] = ...) -> None: ...
+    finish: bool
+    def __init__(self, header: _Optional[_Union[UploadFileHeader, _Mapping]] = ..., data: _Optional[bytes] = ..., finish: bool = ...) -> None: ...
 
 class UploadFileResponse(_message.Message):
     __slots__ = ("version", "created")
@@ -673,3 +676,81 @@ class UnlinkArtifactVersionResponse(_message.Message):
     REMOVED_COUNT_FIELD_NUMBER: _ClassVar[int]
     removed_count: int
     def __init__(self, removed_count: _Optional[int] = ...) -> None: ...
+
+class ArtifactAlias(_message.Message):
+    __slots__ = ("alias", "version_id", "version")
+    ALIAS_FIELD_NUMBER: _ClassVar[int]
+    VERSION_ID_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    alias: str
+    version_id: str
+    version: int
+    def __init__(self, alias: _Optional[str] = ..., version_id: _Optional[str] = ..., version: _Optional[int] = ...) -> None: ...
+
+class ListArtifactAliasesRequest(_message.Message):
+    __slots__ = ("artifact_id", "page_size", "page_token")
+    ARTIFACT_ID_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    artifact_id: str
+    page_size: int
+    page_token: str
+    def __init__(self, artifact_id: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListArtifactAliasesResponse(_message.Message):
+    __slots__ = ("aliases", "next_page_token")
+    ALIASES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    aliases: _containers.RepeatedCompositeFieldContainer[ArtifactAlias]
+    next_page_token: str
+    def __init__(self, aliases: _Optional[_Iterable[_Union[ArtifactAlias, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class ListArtifactLinksRequest(_message.Message):
+    __slots__ = ("version_id", "page_size", "page_token")
+    VERSION_ID_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    version_id: str
+    page_size: int
+    page_token: str
+    def __init__(self, version_id: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListArtifactLinksResponse(_message.Message):
+    __slots__ = ("links", "next_page_token")
+    LINKS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    links: _containers.RepeatedCompositeFieldContainer[ArtifactLink]
+    next_page_token: str
+    def __init__(self, links: _Optional[_Iterable[_Union[ArtifactLink, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class ArtifactVersionRef(_message.Message):
+    __slots__ = ("version_id", "name", "type", "version")
+    VERSION_ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    version_id: str
+    name: str
+    type: str
+    version: int
+    def __init__(self, version_id: _Optional[str] = ..., name: _Optional[str] = ..., type: _Optional[str] = ..., version: _Optional[int] = ...) -> None: ...
+
+class ListArtifactLineageRequest(_message.Message):
+    __slots__ = ("version_id", "users", "page_size", "page_token")
+    VERSION_ID_FIELD_NUMBER: _ClassVar[int]
+    USERS_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    version_id: str
+    users: bool
+    page_size: int
+    page_token: str
+    def __init__(self, version_id: _Optional[str] = ..., users: bool = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListArtifactLineageResponse(_message.Message):
+    __slots__ = ("versions", "next_page_token")
+    VERSIONS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    versions: _containers.RepeatedCompositeFieldContainer[ArtifactVersionRef]
+    next_page_token: str
+    def __init__(self, versions: _Optional[_Iterable[_Union[ArtifactVersionRef, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...

@@ -151,6 +151,21 @@ class ArtifactServiceStub(object):
                 request_serializer=xpstore_dot_v1_dot_artifact__pb2.UnlinkArtifactVersionRequest.SerializeToString,
                 response_deserializer=xpstore_dot_v1_dot_artifact__pb2.UnlinkArtifactVersionResponse.FromString,
                 _registered_method=True)
+        self.ListArtifactAliases = channel.unary_unary(
+                '/xpstore.v1.ArtifactService/ListArtifactAliases',
+                request_serializer=xpstore_dot_v1_dot_artifact__pb2.ListArtifactAliasesRequest.SerializeToString,
+                response_deserializer=xpstore_dot_v1_dot_artifact__pb2.ListArtifactAliasesResponse.FromString,
+                _registered_method=True)
+        self.ListArtifactLinks = channel.unary_unary(
+                '/xpstore.v1.ArtifactService/ListArtifactLinks',
+                request_serializer=xpstore_dot_v1_dot_artifact__pb2.ListArtifactLinksRequest.SerializeToString,
+                response_deserializer=xpstore_dot_v1_dot_artifact__pb2.ListArtifactLinksResponse.FromString,
+                _registered_method=True)
+        self.ListArtifactLineage = channel.unary_unary(
+                '/xpstore.v1.ArtifactService/ListArtifactLineage',
+                request_serializer=xpstore_dot_v1_dot_artifact__pb2.ListArtifactLineageRequest.SerializeToString,
+                response_deserializer=xpstore_dot_v1_dot_artifact__pb2.ListArtifactLineageResponse.FromString,
+                _registered_method=True)
 
 
 class ArtifactServiceServicer(object):
@@ -177,13 +192,13 @@ class ArtifactServiceServicer(object):
     def UploadChunks(self, request_iterator, context):
         """Stores chunks. Each digest is verified; chunks that are there already are not stored twice. The answer says that all are
         durable; what was sent before a stream broke may or may not be: ask FindMissingChunks. The client should end
-        the stream after `max_stream_bytes`.
+        the stream after `max_stream_bytes`. An empty message changes nothing and keeps proxies from ending a silent stream.
 
         Errors:
         - INVALID_ARGUMENT: the project is missing in the first message, a chunk is empty or over `max_chunk_bytes`, its
         codec is unknown, it does not decompress to `raw_size_bytes`, or its digest is wrong.
         - NOT_FOUND: there is no such project.
-        - RESOURCE_EXHAUSTED: a message is over `max_message_bytes`.
+        - RESOURCE_EXHAUSTED: a message is over `max_message_bytes`, or has more than `max_chunks` chunks.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -196,13 +211,14 @@ class ArtifactServiceServicer(object):
         A tree with the digest of the newest version of that name is answered with that version, to which links and
         aliases are added, unless `force` is set, description or metadata differ, or it would then have more links, aliases or
         used versions than one may: so that the same may be saved for any number of models, a new version follows a full one.
-        Repeat safely: the same `version_id` is answered with the same version.
+        Repeat safely: the same `version_id` with the same name and content is answered with the same version. Without pages the
+        tree is empty.
 
         Errors:
         - INVALID_ARGUMENT: a field is malformed; the manifest is not in canonical order, has an unsafe path, or its sizes do
-        not add up; the artifact exists with another type; a link names a model of another project.
-        - NOT_FOUND: there is no such project, model, iteration or used version.
-        - ALREADY_EXISTS: `version_id` is that of another version.
+        not add up; the artifact exists with another type; the fingerprint of `cache_completion` is not that of its process.
+        - NOT_FOUND: there is no such project, or no such model, iteration or used version in it.
+        - ALREADY_EXISTS: `version_id` is that of another version, or of this one with another name or content.
         - STALE: the lease of `cache_completion` has ended or is past its time; nothing was published.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -210,22 +226,28 @@ class ArtifactServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def UploadFile(self, request_iterator, context):
-        """Uploads one file and publishes it as a version of an artifact: first a header, then the plain bytes. The end of the
-        stream is the end of the file. Resumable for 24 hours: GetUpload says how far the server got; open again with the same
-        header and that `offset`.
+        """Uploads one file and publishes it as a version of an artifact: first a header, then the plain bytes, and `finish` with
+        the last of them or after it. A stream that ends without it publishes nothing; what came is durable and counts.
+
+        Resumable for `upload_kept_us`: GetUpload says how far the server got; open again with the same header and that `offset`, or an
+        earlier one: bytes that are durable are skipped. What came before a stream broke, or fell silent for a second, counts; a
+        server that is killed may lose `pack_bytes` of it. A finished upload that is repeated is answered with its version at
+        once, perhaps before all is sent. An empty message changes nothing: sent after 15 s of silence it keeps proxies from
+        ending the stream. The answer to `finish` takes as long as reading the file once more, about 1 s for 300 MB.
 
         Errors:
-        - INVALID_ARGUMENT: a field is malformed, the header differs from the one this upload was opened with, or the bytes do not match the size
-        or digest of the header.
+        - INVALID_ARGUMENT: a field is malformed, the stream ended without `finish` (`expected` is how much is durable), or the
+        bytes do not match the size or digest of the header.
         - NOT_FOUND: there is no such project, model, iteration or used version.
-        - STALE: `offset` is not where the upload stands (`expected` is), or another stream of this upload took over.
+        - ALREADY_EXISTS: this upload was opened with another header.
+        - STALE: `offset` is beyond what is durable (`expected`), or another stream of this upload took over.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetUpload(self, request, context):
-        """Says how far an upload of UploadFile got.
+        """Says how far an upload of UploadFile got. Waits while what a broken stream brought is made durable, at most 20 s.
 
         Errors:
         - INVALID_ARGUMENT: `upload_id` is not a UUID.
@@ -290,7 +312,7 @@ class ArtifactServiceServicer(object):
 
         Errors:
         - INVALID_ARGUMENT: no source is given, or an id is not a UUID.
-        - NOT_FOUND: there is no such version.
+        - NOT_FOUND: there is no such version. The alias "latest" is that of the newest.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -432,6 +454,39 @@ class ArtifactServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListArtifactAliases(self, request, context):
+        """Lists the aliases of an artifact, by alias.
+
+        Errors:
+        - INVALID_ARGUMENT: `artifact_id` is not a UUID, `page_size` is negative, or `page_token` is not one of this list.
+        - NOT_FOUND: there is no such artifact.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListArtifactLinks(self, request, context):
+        """Lists the links of a version, oldest first.
+
+        Errors:
+        - INVALID_ARGUMENT: `version_id` is not a UUID, `page_size` is negative, or `page_token` is not one of this list.
+        - NOT_FOUND: there is no such version.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListArtifactLineage(self, request, context):
+        """Lists the versions that a version was made from, or those that were made from it, by id. Deleted ones are left out.
+
+        Errors:
+        - INVALID_ARGUMENT: `version_id` is not a UUID, `page_size` is negative, or `page_token` is not one of this list.
+        - NOT_FOUND: there is no such version.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ArtifactServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -544,6 +599,21 @@ def add_ArtifactServiceServicer_to_server(servicer, server):
                     servicer.UnlinkArtifactVersion,
                     request_deserializer=xpstore_dot_v1_dot_artifact__pb2.UnlinkArtifactVersionRequest.FromString,
                     response_serializer=xpstore_dot_v1_dot_artifact__pb2.UnlinkArtifactVersionResponse.SerializeToString,
+            ),
+            'ListArtifactAliases': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListArtifactAliases,
+                    request_deserializer=xpstore_dot_v1_dot_artifact__pb2.ListArtifactAliasesRequest.FromString,
+                    response_serializer=xpstore_dot_v1_dot_artifact__pb2.ListArtifactAliasesResponse.SerializeToString,
+            ),
+            'ListArtifactLinks': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListArtifactLinks,
+                    request_deserializer=xpstore_dot_v1_dot_artifact__pb2.ListArtifactLinksRequest.FromString,
+                    response_serializer=xpstore_dot_v1_dot_artifact__pb2.ListArtifactLinksResponse.SerializeToString,
+            ),
+            'ListArtifactLineage': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListArtifactLineage,
+                    request_deserializer=xpstore_dot_v1_dot_artifact__pb2.ListArtifactLineageRequest.FromString,
+                    response_serializer=xpstore_dot_v1_dot_artifact__pb2.ListArtifactLineageResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1147,6 +1217,87 @@ class ArtifactService(object):
             '/xpstore.v1.ArtifactService/UnlinkArtifactVersion',
             xpstore_dot_v1_dot_artifact__pb2.UnlinkArtifactVersionRequest.SerializeToString,
             xpstore_dot_v1_dot_artifact__pb2.UnlinkArtifactVersionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListArtifactAliases(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xpstore.v1.ArtifactService/ListArtifactAliases',
+            xpstore_dot_v1_dot_artifact__pb2.ListArtifactAliasesRequest.SerializeToString,
+            xpstore_dot_v1_dot_artifact__pb2.ListArtifactAliasesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListArtifactLinks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xpstore.v1.ArtifactService/ListArtifactLinks',
+            xpstore_dot_v1_dot_artifact__pb2.ListArtifactLinksRequest.SerializeToString,
+            xpstore_dot_v1_dot_artifact__pb2.ListArtifactLinksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListArtifactLineage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xpstore.v1.ArtifactService/ListArtifactLineage',
+            xpstore_dot_v1_dot_artifact__pb2.ListArtifactLineageRequest.SerializeToString,
+            xpstore_dot_v1_dot_artifact__pb2.ListArtifactLineageResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -32,7 +32,8 @@ class CacheServiceStub(object):
     To compute once for many callers: ReserveCacheEntry with a fresh random token. It answers with the entry (a hit), with a
     lease (compute, RenewCacheLeases meanwhile, then CommitArtifact with `cache_completion`; FailCacheLease or ReleaseCacheLease
     otherwise), or with the lease that somebody else holds (WaitForCacheEntry).
-    A token is a secret of its holder: whoever has it may complete the entry. The server keeps a digest of it only.
+    A token is a secret of its holder, and works with the key that reserved only; with another it is as one that is not known. The
+    server keeps a digest of it.
 
     An entry goes with its artifact version, when that is purged; by InvalidateCacheEntries; and when it has been past its time to
     live for as long as what is deleted can be undeleted. Its version stays in the last two cases.
@@ -113,7 +114,8 @@ class CacheServiceServicer(object):
     To compute once for many callers: ReserveCacheEntry with a fresh random token. It answers with the entry (a hit), with a
     lease (compute, RenewCacheLeases meanwhile, then CommitArtifact with `cache_completion`; FailCacheLease or ReleaseCacheLease
     otherwise), or with the lease that somebody else holds (WaitForCacheEntry).
-    A token is a secret of its holder: whoever has it may complete the entry. The server keeps a digest of it only.
+    A token is a secret of its holder, and works with the key that reserved only; with another it is as one that is not known. The
+    server keeps a digest of it.
 
     An entry goes with its artifact version, when that is purged; by InvalidateCacheEntries; and when it has been past its time to
     live for as long as what is deleted can be undeleted. Its version stays in the last two cases.
@@ -342,7 +344,8 @@ class CacheService(object):
     To compute once for many callers: ReserveCacheEntry with a fresh random token. It answers with the entry (a hit), with a
     lease (compute, RenewCacheLeases meanwhile, then CommitArtifact with `cache_completion`; FailCacheLease or ReleaseCacheLease
     otherwise), or with the lease that somebody else holds (WaitForCacheEntry).
-    A token is a secret of its holder: whoever has it may complete the entry. The server keeps a digest of it only.
+    A token is a secret of its holder, and works with the key that reserved only; with another it is as one that is not known. The
+    server keeps a digest of it.
 
     An entry goes with its artifact version, when that is purged; by InvalidateCacheEntries; and when it has been past its time to
     live for as long as what is deleted can be undeleted. Its version stays in the last two cases.

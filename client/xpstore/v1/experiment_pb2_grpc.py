@@ -103,7 +103,7 @@ class ExperimentServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def UpdateExperiment(self, request, context):
-        """Changes the fields named in `update_mask`: `name`.
+        """Changes the fields named in `update_mask`: `name`, `description`, `tags`.
 
         Errors:
         - INVALID_ARGUMENT: the mask is empty or names another field, or a value is malformed.

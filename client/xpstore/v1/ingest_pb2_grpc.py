@@ -30,7 +30,7 @@ class IngestServiceStub(object):
 
     A writer is one process of one client. It makes a random id, numbers its records of each project from 0 and sends them
     in order. Records the server has are skipped, so after any failure, on any replica, a request may be repeated or cut
-    anew. Records of a model that was deleted are dropped and reported; they never hold up the others.
+    anew. LogMetrics has numbers of its own, also for a writer of the same id. A writer belongs to the key that it began with. Records of a model that was deleted are dropped and reported; they never hold up the others.
     """
 
     def __init__(self, channel):
@@ -56,14 +56,16 @@ class IngestServiceServicer(object):
 
     A writer is one process of one client. It makes a random id, numbers its records of each project from 0 and sends them
     in order. Records the server has are skipped, so after any failure, on any replica, a request may be repeated or cut
-    anew. Records of a model that was deleted are dropped and reported; they never hold up the others.
+    anew. LogMetrics has numbers of its own, also for a writer of the same id. A writer belongs to the key that it began with. Records of a model that was deleted are dropped and reported; they never hold up the others.
     """
 
     def Ingest(self, request, context):
-        """Stores records; all of them, durably, or none.
+        """Stores records durably. A large request is stored in several steps, each of whole records: one that fails in the middle
+        has stored those before, and is repeated.
 
         Errors:
-        - INVALID_ARGUMENT: a value is malformed, an id is not a UUID, or columns of one series differ in length.
+        - INVALID_ARGUMENT: a value is malformed, an id is not a UUID, columns of one series differ in length, a request has more than
+        `max_packed_points` packed points, or a record more than `max_series` series.
         - NOT_FOUND: the project was deleted.
         - STALE: `first_record` is beyond what this writer has sent; `expected` is the number to go on from.
         """
@@ -107,7 +109,7 @@ class IngestService(object):
 
     A writer is one process of one client. It makes a random id, numbers its records of each project from 0 and sends them
     in order. Records the server has are skipped, so after any failure, on any replica, a request may be repeated or cut
-    anew. Records of a model that was deleted are dropped and reported; they never hold up the others.
+    anew. LogMetrics has numbers of its own, also for a writer of the same id. A writer belongs to the key that it began with. Records of a model that was deleted are dropped and reported; they never hold up the others.
     """
 
     @staticmethod

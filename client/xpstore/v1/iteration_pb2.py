@@ -22,39 +22,51 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from xpstore.v1 import access_pb2 as xpstore_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1axpstore/v1/iteration.proto\x12\nxpstore.v1\"n\n\tIteration\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x19\n\x08model_id\x18\x02 \x01(\tR\x07modelId\x12\x12\n\x04step\x18\x03 \x01(\x03R\x04step\x12\"\n\rcreated_at_us\x18\x04 \x01(\x03R\x0b\x63reatedAtUs\"j\n\x16\x43reateIterationRequest\x12\x19\n\x08model_id\x18\x01 \x01(\tR\x07modelId\x12!\n\x0citeration_id\x18\x02 \x01(\tR\x0biterationId\x12\x12\n\x04step\x18\x03 \x01(\x03R\x04step\"h\n\x17\x43reateIterationResponse\x12\x33\n\titeration\x18\x01 \x01(\x0b\x32\x15.xpstore.v1.IterationR\titeration\x12\x18\n\x07\x63reated\x18\x02 \x01(\x08R\x07\x63reated\">\n\rIterationStep\x12\x19\n\x08model_id\x18\x01 \x01(\tR\x07modelId\x12\x12\n\x04step\x18\x02 \x01(\x03R\x04step\"\x85\x01\n\x13GetIterationRequest\x12#\n\x0citeration_id\x18\x01 \x01(\tH\x00R\x0biterationId\x12\x42\n\x0eiteration_step\x18\x02 \x01(\x0b\x32\x19.xpstore.v1.IterationStepH\x00R\riterationStepB\x05\n\x03key\"K\n\x14GetIterationResponse\x12\x33\n\titeration\x18\x01 \x01(\x0b\x32\x15.xpstore.v1.IterationR\titeration\"n\n\x15ListIterationsRequest\x12\x19\n\x08model_id\x18\x01 \x01(\tR\x07modelId\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\"w\n\x16ListIterationsResponse\x12\x35\n\niterations\x18\x01 \x03(\x0b\x32\x15.xpstore.v1.IterationR\niterations\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\";\n\x16\x44\x65leteIterationRequest\x12!\n\x0citeration_id\x18\x01 \x01(\tR\x0biterationId\"3\n\x17\x44\x65leteIterationResponse\x12\x18\n\x07\x64\x65leted\x18\x01 \x01(\x08R\x07\x64\x65leted\"3\n\x16\x43learIterationsRequest\x12\x19\n\x08model_id\x18\x01 \x01(\tR\x07modelId\">\n\x17\x43learIterationsResponse\x12#\n\rdeleted_count\x18\x01 \x01(\x03R\x0c\x64\x65letedCount2\xd2\x03\n\x10IterationService\x12Z\n\x0f\x43reateIteration\x12\".xpstore.v1.CreateIterationRequest\x1a#.xpstore.v1.CreateIterationResponse\x12Q\n\x0cGetIteration\x12\x1f.xpstore.v1.GetIterationRequest\x1a .xpstore.v1.GetIterationResponse\x12W\n\x0eListIterations\x12!.xpstore.v1.ListIterationsRequest\x1a\".xpstore.v1.ListIterationsResponse\x12Z\n\x0f\x44\x65leteIteration\x12\".xpstore.v1.DeleteIterationRequest\x1a#.xpstore.v1.DeleteIterationResponse\x12Z\n\x0f\x43learIterations\x12\".xpstore.v1.ClearIterationsRequest\x1a#.xpstore.v1.ClearIterationsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1axpstore/v1/iteration.proto\x12\nxpstore.v1\x1a\x17xpstore/v1/access.proto\"n\n\tIteration\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x19\n\x08model_id\x18\x02 \x01(\tR\x07modelId\x12\x12\n\x04step\x18\x03 \x01(\x03R\x04step\x12\"\n\rcreated_at_us\x18\x04 \x01(\x03R\x0b\x63reatedAtUs\"j\n\x16\x43reateIterationRequest\x12\x19\n\x08model_id\x18\x01 \x01(\tR\x07modelId\x12!\n\x0citeration_id\x18\x02 \x01(\tR\x0biterationId\x12\x12\n\x04step\x18\x03 \x01(\x03R\x04step\"h\n\x17\x43reateIterationResponse\x12\x33\n\titeration\x18\x01 \x01(\x0b\x32\x15.xpstore.v1.IterationR\titeration\x12\x18\n\x07\x63reated\x18\x02 \x01(\x08R\x07\x63reated\">\n\rIterationStep\x12\x19\n\x08model_id\x18\x01 \x01(\tR\x07modelId\x12\x12\n\x04step\x18\x02 \x01(\x03R\x04step\"\x85\x01\n\x13GetIterationRequest\x12#\n\x0citeration_id\x18\x01 \x01(\tH\x00R\x0biterationId\x12\x42\n\x0eiteration_step\x18\x02 \x01(\x0b\x32\x19.xpstore.v1.IterationStepH\x00R\riterationStepB\x05\n\x03key\"K\n\x14GetIterationResponse\x12\x33\n\titeration\x18\x01 \x01(\x0b\x32\x15.xpstore.v1.IterationR\titeration\"n\n\x15ListIterationsRequest\x12\x19\n\x08model_id\x18\x01 \x01(\tR\x07modelId\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\"w\n\x16ListIterationsResponse\x12\x35\n\niterations\x18\x01 \x03(\x0b\x32\x15.xpstore.v1.IterationR\niterations\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\";\n\x16\x44\x65leteIterationRequest\x12!\n\x0citeration_id\x18\x01 \x01(\tR\x0biterationId\"3\n\x17\x44\x65leteIterationResponse\x12\x18\n\x07\x64\x65leted\x18\x01 \x01(\x08R\x07\x64\x65leted\"3\n\x16\x43learIterationsRequest\x12\x19\n\x08model_id\x18\x01 \x01(\tR\x07modelId\">\n\x17\x43learIterationsResponse\x12#\n\rdeleted_count\x18\x01 \x01(\x03R\x0c\x64\x65letedCount2\xde\x04\n\x10IterationService\x12n\n\x0f\x43reateIteration\x12\".xpstore.v1.CreateIterationRequest\x1a#.xpstore.v1.CreateIterationResponse\"\x12\xc2\xe1\x18\x0e\x08\x02\x12\x08model_id\x18\x64\x12\x85\x01\n\x0cGetIteration\x12\x1f.xpstore.v1.GetIterationRequest\x1a .xpstore.v1.GetIterationResponse\"2\x90\x02\x01\xc2\xe1\x18+\x08\x01\x12\x0citeration_id\x12\x17iteration_step.model_id\x18\x64\x12n\n\x0eListIterations\x12!.xpstore.v1.ListIterationsRequest\x1a\".xpstore.v1.ListIterationsResponse\"\x15\x90\x02\x01\xc2\xe1\x18\x0e\x08\x01\x12\x08model_id\x18\x64\x12r\n\x0f\x44\x65leteIteration\x12\".xpstore.v1.DeleteIterationRequest\x1a#.xpstore.v1.DeleteIterationResponse\"\x16\xc2\xe1\x18\x12\x08\x02\x12\x0citeration_id\x18\x64\x12n\n\x0f\x43learIterations\x12\".xpstore.v1.ClearIterationsRequest\x1a#.xpstore.v1.ClearIterationsResponse\"\x12\xc2\xe1\x18\x0e\x08\x02\x12\x08model_id\x18\x64\x42}\n\x14io.github.xpstore.v1B\x0eIterationProtoP\x01Z8github.com/xpstore/xpstore/client/go/xpstorev1;xpstorev1\xaa\x02\nXpstore.V1\xea\x02\x0bXpstore::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'xpstore.v1.iteration_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
-  _globals['_ITERATION']._serialized_start=42
-  _globals['_ITERATION']._serialized_end=152
-  _globals['_CREATEITERATIONREQUEST']._serialized_start=154
-  _globals['_CREATEITERATIONREQUEST']._serialized_end=260
-  _globals['_CREATEITERATIONRESPONSE']._serialized_start=262
-  _globals['_CREATEITERATIONRESPONSE']._serialized_end=366
-  _globals['_ITERATIONSTEP']._serialized_start=368
-  _globals['_ITERATIONSTEP']._serialized_end=430
-  _globals['_GETITERATIONREQUEST']._serialized_start=433
-  _globals['_GETITERATIONREQUEST']._serialized_end=566
-  _globals['_GETITERATIONRESPONSE']._serialized_start=568
-  _globals['_GETITERATIONRESPONSE']._serialized_end=643
-  _globals['_LISTITERATIONSREQUEST']._serialized_start=645
-  _globals['_LISTITERATIONSREQUEST']._serialized_end=755
-  _globals['_LISTITERATIONSRESPONSE']._serialized_start=757
-  _globals['_LISTITERATIONSRESPONSE']._serialized_end=876
-  _globals['_DELETEITERATIONREQUEST']._serialized_start=878
-  _globals['_DELETEITERATIONREQUEST']._serialized_end=937
-  _globals['_DELETEITERATIONRESPONSE']._serialized_start=939
-  _globals['_DELETEITERATIONRESPONSE']._serialized_end=990
-  _globals['_CLEARITERATIONSREQUEST']._serialized_start=992
-  _globals['_CLEARITERATIONSREQUEST']._serialized_end=1043
-  _globals['_CLEARITERATIONSRESPONSE']._serialized_start=1045
-  _globals['_CLEARITERATIONSRESPONSE']._serialized_end=1107
-  _globals['_ITERATIONSERVICE']._serialized_start=1110
-  _globals['_ITERATIONSERVICE']._serialized_end=1576
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\024io.github.xpstore.v1B\016IterationProtoP\001Z8github.com/xpstore/xpstore/client/go/xpstorev1;xpstorev1\252\002\nXpstore.V1\352\002\013Xpstore::V1'
+  _globals['_ITERATIONSERVICE'].methods_by_name['CreateIteration']._loaded_options = None
+  _globals['_ITERATIONSERVICE'].methods_by_name['CreateIteration']._serialized_options = b'\302\341\030\016\010\002\022\010model_id\030d'
+  _globals['_ITERATIONSERVICE'].methods_by_name['GetIteration']._loaded_options = None
+  _globals['_ITERATIONSERVICE'].methods_by_name['GetIteration']._serialized_options = b'\220\002\001\302\341\030+\010\001\022\014iteration_id\022\027iteration_step.model_id\030d'
+  _globals['_ITERATIONSERVICE'].methods_by_name['ListIterations']._loaded_options = None
+  _globals['_ITERATIONSERVICE'].methods_by_name['ListIterations']._serialized_options = b'\220\002\001\302\341\030\016\010\001\022\010model_id\030d'
+  _globals['_ITERATIONSERVICE'].methods_by_name['DeleteIteration']._loaded_options = None
+  _globals['_ITERATIONSERVICE'].methods_by_name['DeleteIteration']._serialized_options = b'\302\341\030\022\010\002\022\014iteration_id\030d'
+  _globals['_ITERATIONSERVICE'].methods_by_name['ClearIterations']._loaded_options = None
+  _globals['_ITERATIONSERVICE'].methods_by_name['ClearIterations']._serialized_options = b'\302\341\030\016\010\002\022\010model_id\030d'
+  _globals['_ITERATION']._serialized_start=67
+  _globals['_ITERATION']._serialized_end=177
+  _globals['_CREATEITERATIONREQUEST']._serialized_start=179
+  _globals['_CREATEITERATIONREQUEST']._serialized_end=285
+  _globals['_CREATEITERATIONRESPONSE']._serialized_start=287
+  _globals['_CREATEITERATIONRESPONSE']._serialized_end=391
+  _globals['_ITERATIONSTEP']._serialized_start=393
+  _globals['_ITERATIONSTEP']._serialized_end=455
+  _globals['_GETITERATIONREQUEST']._serialized_start=458
+  _globals['_GETITERATIONREQUEST']._serialized_end=591
+  _globals['_GETITERATIONRESPONSE']._serialized_start=593
+  _globals['_GETITERATIONRESPONSE']._serialized_end=668
+  _globals['_LISTITERATIONSREQUEST']._serialized_start=670
+  _globals['_LISTITERATIONSREQUEST']._serialized_end=780
+  _globals['_LISTITERATIONSRESPONSE']._serialized_start=782
+  _globals['_LISTITERATIONSRESPONSE']._serialized_end=901
+  _globals['_DELETEITERATIONREQUEST']._serialized_start=903
+  _globals['_DELETEITERATIONREQUEST']._serialized_end=962
+  _globals['_DELETEITERATIONRESPONSE']._serialized_start=964
+  _globals['_DELETEITERATIONRESPONSE']._serialized_end=1015
+  _globals['_CLEARITERATIONSREQUEST']._serialized_start=1017
+  _globals['_CLEARITERATIONSREQUEST']._serialized_end=1068
+  _globals['_CLEARITERATIONSRESPONSE']._serialized_start=1070
+  _globals['_CLEARITERATIONSRESPONSE']._serialized_end=1132
+  _globals['_ITERATIONSERVICE']._serialized_start=1135
+  _globals['_ITERATIONSERVICE']._serialized_end=1741
 # @@protoc_insertion_point(module_scope)

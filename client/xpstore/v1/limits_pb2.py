@@ -22,23 +22,27 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from xpstore.v1 import access_pb2 as xpstore_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17xpstore/v1/limits.proto\x12\nxpstore.v1\"\x12\n\x10GetLimitsRequest\"?\n\x11GetLimitsResponse\x12*\n\x06limits\x18\x01 \x01(\x0b\x32\x12.xpstore.v1.LimitsR\x06limits\"\xfe\x05\n\x06Limits\x12%\n\x0eserver_version\x18\x01 \x01(\tR\rserverVersion\x12*\n\x11max_message_bytes\x18\x02 \x01(\x03R\x0fmaxMessageBytes\x12&\n\x0fmax_chunk_bytes\x18\x03 \x01(\x03R\rmaxChunkBytes\x12(\n\x10max_stream_bytes\x18\x04 \x01(\x03R\x0emaxStreamBytes\x12\x1f\n\x0bmax_digests\x18\x05 \x01(\x05R\nmaxDigests\x12\x35\n\x17max_manifest_page_bytes\x18\x06 \x01(\x03R\x14maxManifestPageBytes\x12\x35\n\x17max_manifest_root_bytes\x18\x07 \x01(\x03R\x14maxManifestRootBytes\x12$\n\x0emax_path_bytes\x18\x08 \x01(\x05R\x0cmaxPathBytes\x12&\n\x0fmax_name_length\x18\t \x01(\x05R\rmaxNameLength\x12&\n\x0fmax_text_length\x18\n \x01(\x05R\rmaxTextLength\x12$\n\x0emax_json_bytes\x18\x0b \x01(\x05R\x0cmaxJsonBytes\x12*\n\x11\x64\x65\x66\x61ult_page_size\x18\x0c \x01(\x05R\x0f\x64\x65\x66\x61ultPageSize\x12\"\n\rmax_page_size\x18\r \x01(\x05R\x0bmaxPageSize\x12\x1d\n\nmax_points\x18\x0e \x01(\x05R\tmaxPoints\x12\x30\n\x08\x63hunking\x18\x0f \x01(\x0b\x32\x14.xpstore.v1.ChunkingR\x08\x63hunking\x12\x1b\n\tmax_links\x18\x10 \x01(\x05R\x08maxLinks\x12\x1f\n\x0bmax_aliases\x18\x11 \x01(\x05R\nmaxAliases\x12*\n\x11max_used_versions\x18\x12 \x01(\x05R\x0fmaxUsedVersions\x12\x19\n\x08max_tags\x18\x13 \x01(\x05R\x07maxTags\"\xaa\x01\n\x08\x43hunking\x12$\n\x0emin_size_bytes\x18\x01 \x01(\x05R\x0cminSizeBytes\x12,\n\x12\x61verage_size_bytes\x18\x02 \x01(\x05R\x10\x61verageSizeBytes\x12$\n\x0emax_size_bytes\x18\x03 \x01(\x05R\x0cmaxSizeBytes\x12$\n\rnormalization\x18\x04 \x01(\x05R\rnormalization2Y\n\rLimitsService\x12H\n\tGetLimits\x12\x1c.xpstore.v1.GetLimitsRequest\x1a\x1d.xpstore.v1.GetLimitsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17xpstore/v1/limits.proto\x12\nxpstore.v1\x1a\x17xpstore/v1/access.proto\"\x12\n\x10GetLimitsRequest\"?\n\x11GetLimitsResponse\x12*\n\x06limits\x18\x01 \x01(\x0b\x32\x12.xpstore.v1.LimitsR\x06limits\"\xbe\x0f\n\x06Limits\x12%\n\x0eserver_version\x18\x01 \x01(\tR\rserverVersion\x12*\n\x11max_message_bytes\x18\x02 \x01(\x03R\x0fmaxMessageBytes\x12&\n\x0fmax_chunk_bytes\x18\x03 \x01(\x03R\rmaxChunkBytes\x12(\n\x10max_stream_bytes\x18\x04 \x01(\x03R\x0emaxStreamBytes\x12\x1f\n\x0bmax_digests\x18\x05 \x01(\x05R\nmaxDigests\x12\x35\n\x17max_manifest_page_bytes\x18\x06 \x01(\x03R\x14maxManifestPageBytes\x12\x35\n\x17max_manifest_root_bytes\x18\x07 \x01(\x03R\x14maxManifestRootBytes\x12$\n\x0emax_path_bytes\x18\x08 \x01(\x05R\x0cmaxPathBytes\x12&\n\x0fmax_name_length\x18\t \x01(\x05R\rmaxNameLength\x12&\n\x0fmax_text_length\x18\n \x01(\x05R\rmaxTextLength\x12$\n\x0emax_json_bytes\x18\x0b \x01(\x05R\x0cmaxJsonBytes\x12*\n\x11\x64\x65\x66\x61ult_page_size\x18\x0c \x01(\x05R\x0f\x64\x65\x66\x61ultPageSize\x12\"\n\rmax_page_size\x18\r \x01(\x05R\x0bmaxPageSize\x12\x1d\n\nmax_points\x18\x0e \x01(\x05R\tmaxPoints\x12\x30\n\x08\x63hunking\x18\x0f \x01(\x0b\x32\x14.xpstore.v1.ChunkingR\x08\x63hunking\x12\x1b\n\tmax_links\x18\x10 \x01(\x05R\x08maxLinks\x12\x1f\n\x0bmax_aliases\x18\x11 \x01(\x05R\nmaxAliases\x12*\n\x11max_used_versions\x18\x12 \x01(\x05R\x0fmaxUsedVersions\x12\x19\n\x08max_tags\x18\x13 \x01(\x05R\x07maxTags\x12)\n\x10\x63ontract_version\x18\x14 \x01(\tR\x0f\x63ontractVersion\x12\x17\n\x07max_ids\x18\x15 \x01(\x05R\x06maxIds\x12\x1f\n\x0bmax_buckets\x18\x16 \x01(\x05R\nmaxBuckets\x12*\n\x11max_packed_points\x18\x17 \x01(\x05R\x0fmaxPackedPoints\x12\x1d\n\nmax_series\x18\x18 \x01(\x05R\tmaxSeries\x12\x1d\n\nmax_chunks\x18\x19 \x01(\x05R\tmaxChunks\x12\x1e\n\x0bmax_wait_us\x18\x1a \x01(\x03R\tmaxWaitUs\x12(\n\x10max_filter_bytes\x18\x1b \x01(\x05R\x0emaxFilterBytes\x12(\n\x10max_filter_depth\x18\x1c \x01(\x05R\x0emaxFilterDepth\x12\x34\n\x16max_filter_comparisons\x18\x1d \x01(\x05R\x14maxFilterComparisons\x12(\n\x10max_order_fields\x18\x1e \x01(\x05R\x0emaxOrderFields\x12&\n\x0fmax_hash_length\x18\x1f \x01(\x05R\rmaxHashLength\x12(\n\x10max_alias_length\x18  \x01(\x05R\x0emaxAliasLength\x12&\n\x0fmax_type_length\x18! \x01(\x05R\rmaxTypeLength\x12*\n\x11max_process_parts\x18\" \x01(\x05R\x0fmaxProcessParts\x12*\n\x11max_process_bytes\x18# \x01(\x05R\x0fmaxProcessBytes\x12(\n\x10max_error_length\x18$ \x01(\x05R\x0emaxErrorLength\x12*\n\x11max_holder_length\x18% \x01(\x05R\x0fmaxHolderLength\x12/\n\x14min_ping_interval_us\x18& \x01(\x03R\x11minPingIntervalUs\x12$\n\x0eupload_kept_us\x18\' \x01(\x03R\x0cuploadKeptUs\x12\"\n\rchunk_kept_us\x18( \x01(\x03R\x0b\x63hunkKeptUs\x12\x1d\n\npack_bytes\x18) \x01(\x03R\tpackBytes\x12 \n\x0cundo_kept_us\x18* \x01(\x03R\nundoKeptUs\x12&\n\x0f\x61\x64vance_kept_us\x18+ \x01(\x03R\radvanceKeptUs\x12)\n\x11run_lost_after_us\x18, \x01(\x03R\x0erunLostAfterUs\x12\x1b\n\tmax_calls\x18- \x01(\x05R\x08maxCalls\x12\x1f\n\x0bmax_uploads\x18. \x01(\x05R\nmaxUploads\x12$\n\x0emax_silence_us\x18/ \x01(\x03R\x0cmaxSilenceUs\x12\x1e\n\x0bmax_call_us\x18\x30 \x01(\x03R\tmaxCallUs\x12/\n\x14max_part_name_length\x18\x31 \x01(\x05R\x11maxPartNameLength\x12/\n\x14max_part_text_length\x18\x32 \x01(\x05R\x11maxPartTextLength\"\xaa\x01\n\x08\x43hunking\x12$\n\x0emin_size_bytes\x18\x01 \x01(\x05R\x0cminSizeBytes\x12,\n\x12\x61verage_size_bytes\x18\x02 \x01(\x05R\x10\x61verageSizeBytes\x12$\n\x0emax_size_bytes\x18\x03 \x01(\x05R\x0cmaxSizeBytes\x12$\n\rnormalization\x18\x04 \x01(\x05R\rnormalization2f\n\rLimitsService\x12U\n\tGetLimits\x12\x1c.xpstore.v1.GetLimitsRequest\x1a\x1d.xpstore.v1.GetLimitsResponse\"\x0b\x90\x02\x01\xc2\xe1\x18\x04\x08\x01\x18\x64\x42z\n\x14io.github.xpstore.v1B\x0bLimitsProtoP\x01Z8github.com/xpstore/xpstore/client/go/xpstorev1;xpstorev1\xaa\x02\nXpstore.V1\xea\x02\x0bXpstore::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'xpstore.v1.limits_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
-  _globals['_GETLIMITSREQUEST']._serialized_start=39
-  _globals['_GETLIMITSREQUEST']._serialized_end=57
-  _globals['_GETLIMITSRESPONSE']._serialized_start=59
-  _globals['_GETLIMITSRESPONSE']._serialized_end=122
-  _globals['_LIMITS']._serialized_start=125
-  _globals['_LIMITS']._serialized_end=891
-  _globals['_CHUNKING']._serialized_start=894
-  _globals['_CHUNKING']._serialized_end=1064
-  _globals['_LIMITSSERVICE']._serialized_start=1066
-  _globals['_LIMITSSERVICE']._serialized_end=1155
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\024io.github.xpstore.v1B\013LimitsProtoP\001Z8github.com/xpstore/xpstore/client/go/xpstorev1;xpstorev1\252\002\nXpstore.V1\352\002\013Xpstore::V1'
+  _globals['_LIMITSSERVICE'].methods_by_name['GetLimits']._loaded_options = None
+  _globals['_LIMITSSERVICE'].methods_by_name['GetLimits']._serialized_options = b'\220\002\001\302\341\030\004\010\001\030d'
+  _globals['_GETLIMITSREQUEST']._serialized_start=64
+  _globals['_GETLIMITSREQUEST']._serialized_end=82
+  _globals['_GETLIMITSRESPONSE']._serialized_start=84
+  _globals['_GETLIMITSRESPONSE']._serialized_end=147
+  _globals['_LIMITS']._serialized_start=150
+  _globals['_LIMITS']._serialized_end=2132
+  _globals['_CHUNKING']._serialized_start=2135
+  _globals['_CHUNKING']._serialized_end=2305
+  _globals['_LIMITSSERVICE']._serialized_start=2307
+  _globals['_LIMITSSERVICE']._serialized_end=2409
 # @@protoc_insertion_point(module_scope)

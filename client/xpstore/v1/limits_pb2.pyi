@@ -1,3 +1,4 @@
+from xpstore.v1 import access_pb2 as _access_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from typing import ClassVar as _ClassVar, Mapping as _Mapping, Optional as _Optional, Union as _Union
@@ -15,7 +16,7 @@ class GetLimitsResponse(_message.Message):
     def __init__(self, limits: _Optional[_Union[Limits, _Mapping]] = ...) -> None: ...
 
 class Limits(_message.Message):
-    __slots__ = ("server_version", "max_message_bytes", "max_chunk_bytes", "max_stream_bytes", "max_digests", "max_manifest_page_bytes", "max_manifest_root_bytes", "max_path_bytes", "max_name_length", "max_text_length", "max_json_bytes", "default_page_size", "max_page_size", "max_points", "chunking", "max_links", "max_aliases", "max_used_versions", "max_tags")
+    __slots__ = ("server_version", "max_message_bytes", "max_chunk_bytes", "max_stream_bytes", "max_digests", "max_manifest_page_bytes", "max_manifest_root_bytes", "max_path_bytes", "max_name_length", "max_text_length", "max_json_bytes", "default_page_size", "max_page_size", "max_points", "chunking", "max_links", "max_aliases", "max_used_versions", "max_tags", "contract_version", "max_ids", "max_buckets", "max_packed_points", "max_series", "max_chunks", "max_wait_us", "max_filter_bytes", "max_filter_depth", "max_filter_comparisons", "max_order_fields", "max_hash_length", "max_alias_length", "max_type_length", "max_process_parts", "max_process_bytes", "max_error_length", "max_holder_length", "min_ping_interval_us", "upload_kept_us", "chunk_kept_us", "pack_bytes", "undo_kept_us", "advance_kept_us", "run_lost_after_us", "max_calls", "max_uploads", "max_silence_us", "max_call_us", "max_part_name_length", "max_part_text_length")
     SERVER_VERSION_FIELD_NUMBER: _ClassVar[int]
     MAX_MESSAGE_BYTES_FIELD_NUMBER: _ClassVar[int]
     MAX_CHUNK_BYTES_FIELD_NUMBER: _ClassVar[int]
@@ -35,6 +36,37 @@ class Limits(_message.Message):
     MAX_ALIASES_FIELD_NUMBER: _ClassVar[int]
     MAX_USED_VERSIONS_FIELD_NUMBER: _ClassVar[int]
     MAX_TAGS_FIELD_NUMBER: _ClassVar[int]
+    CONTRACT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    MAX_IDS_FIELD_NUMBER: _ClassVar[int]
+    MAX_BUCKETS_FIELD_NUMBER: _ClassVar[int]
+    MAX_PACKED_POINTS_FIELD_NUMBER: _ClassVar[int]
+    MAX_SERIES_FIELD_NUMBER: _ClassVar[int]
+    MAX_CHUNKS_FIELD_NUMBER: _ClassVar[int]
+    MAX_WAIT_US_FIELD_NUMBER: _ClassVar[int]
+    MAX_FILTER_BYTES_FIELD_NUMBER: _ClassVar[int]
+    MAX_FILTER_DEPTH_FIELD_NUMBER: _ClassVar[int]
+    MAX_FILTER_COMPARISONS_FIELD_NUMBER: _ClassVar[int]
+    MAX_ORDER_FIELDS_FIELD_NUMBER: _ClassVar[int]
+    MAX_HASH_LENGTH_FIELD_NUMBER: _ClassVar[int]
+    MAX_ALIAS_LENGTH_FIELD_NUMBER: _ClassVar[int]
+    MAX_TYPE_LENGTH_FIELD_NUMBER: _ClassVar[int]
+    MAX_PROCESS_PARTS_FIELD_NUMBER: _ClassVar[int]
+    MAX_PROCESS_BYTES_FIELD_NUMBER: _ClassVar[int]
+    MAX_ERROR_LENGTH_FIELD_NUMBER: _ClassVar[int]
+    MAX_HOLDER_LENGTH_FIELD_NUMBER: _ClassVar[int]
+    MIN_PING_INTERVAL_US_FIELD_NUMBER: _ClassVar[int]
+    UPLOAD_KEPT_US_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_KEPT_US_FIELD_NUMBER: _ClassVar[int]
+    PACK_BYTES_FIELD_NUMBER: _ClassVar[int]
+    UNDO_KEPT_US_FIELD_NUMBER: _ClassVar[int]
+    ADVANCE_KEPT_US_FIELD_NUMBER: _ClassVar[int]
+    RUN_LOST_AFTER_US_FIELD_NUMBER: _ClassVar[int]
+    MAX_CALLS_FIELD_NUMBER: _ClassVar[int]
+    MAX_UPLOADS_FIELD_NUMBER: _ClassVar[int]
+    MAX_SILENCE_US_FIELD_NUMBER: _ClassVar[int]
+    MAX_CALL_US_FIELD_NUMBER: _ClassVar[int]
+    MAX_PART_NAME_LENGTH_FIELD_NUMBER: _ClassVar[int]
+    MAX_PART_TEXT_LENGTH_FIELD_NUMBER: _ClassVar[int]
     server_version: str
     max_message_bytes: int
     max_chunk_bytes: int
@@ -54,7 +86,38 @@ class Limits(_message.Message):
     max_aliases: int
     max_used_versions: int
     max_tags: int
-    def __init__(self, server_version: _Optional[str] = ..., max_message_bytes: _Optional[int] = ..., max_chunk_bytes: _Optional[int] = ..., max_stream_bytes: _Optional[int] = ..., max_digests: _Optional[int] = ..., max_manifest_page_bytes: _Optional[int] = ..., max_manifest_root_bytes: _Optional[int] = ..., max_path_bytes: _Optional[int] = ..., max_name_length: _Optional[int] = ..., max_text_length: _Optional[int] = ..., max_json_bytes: _Optional[int] = ..., default_page_size: _Optional[int] = ..., max_page_size: _Optional[int] = ..., max_points: _Optional[int] = ..., chunking: _Optional[_Union[Chunking, _Mapping]] = ..., max_links: _Optional[int] = ..., max_aliases: _Optional[int] = ..., max_used_versions: _Optional[int] = ..., max_tags: _Optional[int] = ...) -> None: ...
+    contract_version: str
+    max_ids: int
+    max_buckets: int
+    max_packed_points: int
+    max_series: int
+    max_chunks: int
+    max_wait_us: int
+    max_filter_bytes: int
+    max_filter_depth: int
+    max_filter_comparisons: int
+    max_order_fields: int
+    max_hash_length: int
+    max_alias_length: int
+    max_type_length: int
+    max_process_parts: int
+    max_process_bytes: int
+    max_error_length: int
+    max_holder_length: int
+    min_ping_interval_us: int
+    upload_kept_us: int
+    chunk_kept_us: int
+    pack_bytes: int
+    undo_kept_us: int
+    advance_kept_us: int
+    run_lost_after_us: int
+    max_calls: int
+    max_uploads: int
+    max_silence_us: int
+    max_call_us: int
+    max_part_name_length: int
+    max_part_text_length: int
+    def __init__(self, server_version: _Optional[str] = ..., max_message_bytes: _Optional[int] = ..., max_chunk_bytes: _Optional[int] = ..., max_stream_bytes: _Optional[int] = ..., max_digests: _Optional[int] = ..., max_manifest_page_bytes: _Optional[int] = ..., max_manifest_root_bytes: _Optional[int] = ..., max_path_bytes: _Optional[int] = ..., max_name_length: _Optional[int] = ..., max_text_length: _Optional[int] = ..., max_json_bytes: _Optional[int] = ..., default_page_size: _Optional[int] = ..., max_page_size: _Optional[int] = ..., max_points: _Optional[int] = ..., chunking: _Optional[_Union[Chunking, _Mapping]] = ..., max_links: _Optional[int] = ..., max_aliases: _Optional[int] = ..., max_used_versions: _Optional[int] = ..., max_tags: _Optional[int] = ..., contract_version: _Optional[str] = ..., max_ids: _Optional[int] = ..., max_buckets: _Optional[int] = ..., max_packed_points: _Optional[int] = ..., max_series: _Optional[int] = ..., max_chunks: _Optional[int] = ..., max_wait_us: _Optional[int] = ..., max_filter_bytes: _Optional[int] = ..., max_filter_depth: _Optional[int] = ..., max_filter_comparisons: _Optional[int] = ..., max_order_fields: _Optional[int] = ..., max_hash_length: _Optional[int] = ..., max_alias_length: _Optional[int] = ..., max_type_length: _Optional[int] = ..., max_process_parts: _Optional[int] = ..., max_process_bytes: _Optional[int] = ..., max_error_length: _Optional[int] = ..., max_holder_length: _Optional[int] = ..., min_ping_interval_us: _Optional[int] = ..., upload_kept_us: _Optional[int] = ..., chunk_kept_us: _Optional[int] = ..., pack_bytes: _Optional[int] = ..., undo_kept_us: _Optional[int] = ..., advance_kept_us: _Optional[int] = ..., run_lost_after_us: _Optional[int] = ..., max_calls: _Optional[int] = ..., max_uploads: _Optional[int] = ..., max_silence_us: _Optional[int] = ..., max_call_us: _Optional[int] = ..., max_part_name_length: _Optional[int] = ..., max_part_text_length: _Optional[int] = ...) -> None: ...
 
 class Chunking(_message.Message):
     __slots__ = ("min_size_bytes", "average_size_bytes", "max_size_bytes", "normalization")

@@ -84,8 +84,9 @@ class MetricServiceServicer(object):
     def LogMetrics(self, request, context):
         """Appends points to a model, in the order given.
 
-        Exactly once: a writer (one process, one client) makes a random `writer_id` and numbers its points per writer from 0. Points
-        the server has are skipped, so a batch may be repeated or cut anew after any failure.
+        Exactly once: a writer (one process, one client) makes a random `writer_id` and numbers its points of each project from 0. Points
+        the server has are skipped, so a batch may be repeated or cut anew after any failure. Ingest has numbers of its own, also
+        for a writer of the same id.
 
         Errors:
         - INVALID_ARGUMENT: a name or phase is malformed, a value is missing or no JSON, a step is negative, there are too
@@ -124,7 +125,8 @@ class MetricServiceServicer(object):
         Models that are gone are left out.
 
         Errors:
-        - INVALID_ARGUMENT: an id is not a UUID, or there are more than `max_models`.
+        - INVALID_ARGUMENT: an id is not a UUID, there are more than `max_ids` models or names, `page_size` is negative, or `page_token`
+        is not one of this list.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -1,4 +1,5 @@
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
+from xpstore.v1 import access_pb2 as _access_pb2
 from xpstore.v1 import run_pb2 as _run_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -43,7 +44,7 @@ class Model(_message.Message):
     tag_count: int
     def __init__(self, id: _Optional[str] = ..., experiment_id: _Optional[str] = ..., project_uid: _Optional[str] = ..., hash: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., step: _Optional[int] = ..., config_json: _Optional[str] = ..., tags: _Optional[_Iterable[str]] = ..., status: _Optional[_Union[_run_pb2.RunStatus, str]] = ..., created_at_us: _Optional[int] = ..., created_by: _Optional[str] = ..., updated_at_us: _Optional[int] = ..., updated_by: _Optional[str] = ..., etag: _Optional[str] = ..., tag_count: _Optional[int] = ...) -> None: ...
 
-class Module(_message.Message):
+class ModelModule(_message.Message):
     __slots__ = ("id", "model_id", "iteration_id", "name", "attributes_json", "created_at_us")
     ID_FIELD_NUMBER: _ClassVar[int]
     MODEL_ID_FIELD_NUMBER: _ClassVar[int]
@@ -60,7 +61,7 @@ class Module(_message.Message):
     def __init__(self, id: _Optional[str] = ..., model_id: _Optional[str] = ..., iteration_id: _Optional[str] = ..., name: _Optional[str] = ..., attributes_json: _Optional[str] = ..., created_at_us: _Optional[int] = ...) -> None: ...
 
 class CreateModelRequest(_message.Message):
-    __slots__ = ("experiment_id", "model_id", "hash", "name", "description", "config_json", "tags", "allow_existing")
+    __slots__ = ("experiment_id", "model_id", "hash", "name", "description", "config_json", "tags", "allow_existing", "created_at_us")
     EXPERIMENT_ID_FIELD_NUMBER: _ClassVar[int]
     MODEL_ID_FIELD_NUMBER: _ClassVar[int]
     HASH_FIELD_NUMBER: _ClassVar[int]
@@ -69,6 +70,7 @@ class CreateModelRequest(_message.Message):
     CONFIG_JSON_FIELD_NUMBER: _ClassVar[int]
     TAGS_FIELD_NUMBER: _ClassVar[int]
     ALLOW_EXISTING_FIELD_NUMBER: _ClassVar[int]
+    CREATED_AT_US_FIELD_NUMBER: _ClassVar[int]
     experiment_id: str
     model_id: str
     hash: str
@@ -77,7 +79,8 @@ class CreateModelRequest(_message.Message):
     config_json: str
     tags: _containers.RepeatedScalarFieldContainer[str]
     allow_existing: bool
-    def __init__(self, experiment_id: _Optional[str] = ..., model_id: _Optional[str] = ..., hash: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., config_json: _Optional[str] = ..., tags: _Optional[_Iterable[str]] = ..., allow_existing: bool = ...) -> None: ...
+    created_at_us: int
+    def __init__(self, experiment_id: _Optional[str] = ..., model_id: _Optional[str] = ..., hash: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., config_json: _Optional[str] = ..., tags: _Optional[_Iterable[str]] = ..., allow_existing: bool = ..., created_at_us: _Optional[int] = ...) -> None: ...
 
 class CreateModelResponse(_message.Message):
     __slots__ = ("model", "created")
@@ -252,8 +255,8 @@ class CreateModuleRequest(_message.Message):
 class CreateModuleResponse(_message.Message):
     __slots__ = ("module",)
     MODULE_FIELD_NUMBER: _ClassVar[int]
-    module: Module
-    def __init__(self, module: _Optional[_Union[Module, _Mapping]] = ...) -> None: ...
+    module: ModelModule
+    def __init__(self, module: _Optional[_Union[ModelModule, _Mapping]] = ...) -> None: ...
 
 class ListModulesRequest(_message.Message):
     __slots__ = ("model_id", "iteration_id", "page_size", "page_token")
@@ -271,9 +274,9 @@ class ListModulesResponse(_message.Message):
     __slots__ = ("modules", "next_page_token")
     MODULES_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
-    modules: _containers.RepeatedCompositeFieldContainer[Module]
+    modules: _containers.RepeatedCompositeFieldContainer[ModelModule]
     next_page_token: str
-    def __init__(self, modules: _Optional[_Iterable[_Union[Module, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+    def __init__(self, modules: _Optional[_Iterable[_Union[ModelModule, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class ListNewestModulesRequest(_message.Message):
     __slots__ = ("model_ids", "page_size", "page_token")
@@ -289,9 +292,9 @@ class ListNewestModulesResponse(_message.Message):
     __slots__ = ("modules", "next_page_token")
     MODULES_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
-    modules: _containers.RepeatedCompositeFieldContainer[Module]
+    modules: _containers.RepeatedCompositeFieldContainer[ModelModule]
     next_page_token: str
-    def __init__(self, modules: _Optional[_Iterable[_Union[Module, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+    def __init__(self, modules: _Optional[_Iterable[_Union[ModelModule, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class DeleteModuleRequest(_message.Message):
     __slots__ = ("module_id",)

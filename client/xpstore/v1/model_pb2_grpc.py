@@ -250,7 +250,7 @@ class ModelServiceServicer(object):
         gone are left out.
 
         Errors:
-        - INVALID_ARGUMENT: an id is not a UUID, there are more than 1,000, `page_size` is negative, or `page_token` is not
+        - INVALID_ARGUMENT: an id is not a UUID, there are more than `max_ids`, `page_size` is negative, or `page_token` is not
         one of this list.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -1,4 +1,5 @@
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
+from xpstore.v1 import access_pb2 as _access_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -7,7 +8,7 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Project(_message.Message):
-    __slots__ = ("id", "uid", "name", "description", "created_at_us", "created_by", "updated_at_us", "updated_by", "etag", "cache_ttl_us", "cache_max_age_us")
+    __slots__ = ("id", "uid", "name", "description", "created_at_us", "created_by", "updated_at_us", "updated_by", "etag", "cache_ttl_us", "cache_max_age_us", "tags", "experiment_count", "model_count")
     ID_FIELD_NUMBER: _ClassVar[int]
     UID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -19,6 +20,9 @@ class Project(_message.Message):
     ETAG_FIELD_NUMBER: _ClassVar[int]
     CACHE_TTL_US_FIELD_NUMBER: _ClassVar[int]
     CACHE_MAX_AGE_US_FIELD_NUMBER: _ClassVar[int]
+    TAGS_FIELD_NUMBER: _ClassVar[int]
+    EXPERIMENT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    MODEL_COUNT_FIELD_NUMBER: _ClassVar[int]
     id: str
     uid: str
     name: str
@@ -30,21 +34,26 @@ class Project(_message.Message):
     etag: str
     cache_ttl_us: int
     cache_max_age_us: int
-    def __init__(self, id: _Optional[str] = ..., uid: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., created_at_us: _Optional[int] = ..., created_by: _Optional[str] = ..., updated_at_us: _Optional[int] = ..., updated_by: _Optional[str] = ..., etag: _Optional[str] = ..., cache_ttl_us: _Optional[int] = ..., cache_max_age_us: _Optional[int] = ...) -> None: ...
+    tags: _containers.RepeatedScalarFieldContainer[str]
+    experiment_count: int
+    model_count: int
+    def __init__(self, id: _Optional[str] = ..., uid: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., created_at_us: _Optional[int] = ..., created_by: _Optional[str] = ..., updated_at_us: _Optional[int] = ..., updated_by: _Optional[str] = ..., etag: _Optional[str] = ..., cache_ttl_us: _Optional[int] = ..., cache_max_age_us: _Optional[int] = ..., tags: _Optional[_Iterable[str]] = ..., experiment_count: _Optional[int] = ..., model_count: _Optional[int] = ...) -> None: ...
 
 class CreateProjectRequest(_message.Message):
-    __slots__ = ("project_id", "name", "description", "creation_id", "allow_existing")
+    __slots__ = ("project_id", "name", "description", "creation_id", "allow_existing", "tags")
     PROJECT_ID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
     CREATION_ID_FIELD_NUMBER: _ClassVar[int]
     ALLOW_EXISTING_FIELD_NUMBER: _ClassVar[int]
+    TAGS_FIELD_NUMBER: _ClassVar[int]
     project_id: str
     name: str
     description: str
     creation_id: str
     allow_existing: bool
-    def __init__(self, project_id: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., creation_id: _Optional[str] = ..., allow_existing: bool = ...) -> None: ...
+    tags: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, project_id: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., creation_id: _Optional[str] = ..., allow_existing: bool = ..., tags: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class CreateProjectResponse(_message.Message):
     __slots__ = ("project", "created")
@@ -85,7 +94,7 @@ class ListProjectsResponse(_message.Message):
     def __init__(self, projects: _Optional[_Iterable[_Union[Project, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class UpdateProjectRequest(_message.Message):
-    __slots__ = ("project_uid", "name", "description", "update_mask", "etag", "cache_ttl_us", "cache_max_age_us")
+    __slots__ = ("project_uid", "name", "description", "update_mask", "etag", "cache_ttl_us", "cache_max_age_us", "tags")
     PROJECT_UID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
@@ -93,6 +102,7 @@ class UpdateProjectRequest(_message.Message):
     ETAG_FIELD_NUMBER: _ClassVar[int]
     CACHE_TTL_US_FIELD_NUMBER: _ClassVar[int]
     CACHE_MAX_AGE_US_FIELD_NUMBER: _ClassVar[int]
+    TAGS_FIELD_NUMBER: _ClassVar[int]
     project_uid: str
     name: str
     description: str
@@ -100,7 +110,8 @@ class UpdateProjectRequest(_message.Message):
     etag: str
     cache_ttl_us: int
     cache_max_age_us: int
-    def __init__(self, project_uid: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., update_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., etag: _Optional[str] = ..., cache_ttl_us: _Optional[int] = ..., cache_max_age_us: _Optional[int] = ...) -> None: ...
+    tags: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, project_uid: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., update_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., etag: _Optional[str] = ..., cache_ttl_us: _Optional[int] = ..., cache_max_age_us: _Optional[int] = ..., tags: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class UpdateProjectResponse(_message.Message):
     __slots__ = ("project",)

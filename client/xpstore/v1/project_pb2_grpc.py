@@ -108,7 +108,8 @@ class ProjectServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def UpdateProject(self, request, context):
-        """Changes the fields named in `update_mask`: `name`, `description`, `cache_ttl_us`, `cache_max_age_us`.
+        """Changes the fields named in `update_mask`: `name`, `description`, `tags`, `cache_ttl_us`,
+        `cache_max_age_us`.
 
         Errors:
         - INVALID_ARGUMENT: the mask is empty or names another field, or a value is malformed.

@@ -219,8 +219,8 @@ def to_wire(row: Row[Any]) -> pb.Model:
     )
 
 
-def module_to_wire(row: Row[Any]) -> pb.Module:
-    return pb.Module(
+def module_to_wire(row: Row[Any]) -> pb.ModelModule:
+    return pb.ModelModule(
         id=row.id,
         model_id=row.model_id,
         iteration_id=row.iteration_id,
