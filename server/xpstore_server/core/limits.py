@@ -34,6 +34,7 @@ PAGE_SIZE_MAX = 1_000
 PAGE_BYTES = 2 * MIB
 POINTS = 10_000
 BATCH_POINTS = 1 << 18  # packed ones; no more than a block may reach over
+SERIES = 1_000  # of one record, and of one call of LogMetrics
 TAGS = 1_000  # of a model
 # Of a version: together less than 300 kB of an answer. `core/versions/details.py` tells no more of one that has more.
 LINKS = 1_000

@@ -38,5 +38,6 @@ class LimitsService(limits_pb2_grpc.LimitsServiceServicer):
                 max_aliases=limits.ALIASES,
                 max_used_versions=limits.USED_VERSIONS,
                 max_tags=limits.TAGS,
+                max_series=limits.SERIES,
             )
         )

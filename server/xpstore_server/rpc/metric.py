@@ -1,12 +1,17 @@
 """MetricService."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from xpstore.v1 import metric_pb2 as pb
 from xpstore.v1 import metric_pb2_grpc
-from xpstore_server.core import ingest, limits, metric, series
+from xpstore_server.auth import principal
+from xpstore_server.core import limits, metric, series
 from xpstore_server.core.errors import InvalidArgument
+from xpstore_server.core.ingesting import ingest
+from xpstore_server.core.ingesting.pieces import pieces
+from xpstore_server.core.ingesting.records import ModelRecords, Piece
 from xpstore_server.rpc.blocks import Compactor
 from xpstore_server.rpc.fields import a_name, a_uuid, if_set
 from xpstore_server.rpc.metric_wire import packed_buckets, packed_points, parts_of, summary_to_wire, to_wire
@@ -16,6 +21,7 @@ from xpstore_server.store.database import Database
 from xpstore_server.store.transaction import Transaction
 
 FEW_POINTS = 10
+FEW_BYTES = 16 << 10  # JSON takes time to read
 
 
 class MetricService(metric_pb2_grpc.MetricServiceServicer):
@@ -24,21 +30,23 @@ class MetricService(metric_pb2_grpc.MetricServiceServicer):
         self._compactor = compactor
 
     async def LogMetrics(self, request: pb.LogMetricsRequest, context: Any) -> pb.LogMetricsResponse:
-        ids = {"model_id": a_uuid("model_id", request.model_id), "writer_id": a_uuid("writer_id", request.writer_id)}
+        model_id, writer_id = a_uuid("model_id", request.model_id), a_uuid("writer_id", request.writer_id)
         if not 0 <= request.first_point <= limits.STEP:
             raise InvalidArgument("first_point", request.first_point, f"must be between 0 and {limits.STEP}")
         count = len(request.points)
         if count > limits.POINTS:
             raise InvalidArgument("points", count, f"must be at most {limits.POINTS}: send several")
-        points = list(enumerate(request.points))
         # A few are read sooner than a thread begins.
-        is_few = count <= FEW_POINTS
-        parts = parts_of(points, "points") if is_few else await self._database.call_async(parts_of, points, "points")
-        ingested = await self._database.write_async(
-            lambda tx: ingest.log(tx, **ids, first_point=request.first_point, count=count, parts=parts)
-        )
-        self._compactor.compact(ingested.series_ids)
-        return pb.LogMetricsResponse(next_point=ingested.next_record, stored_count=count)
+        is_few = count <= FEW_POINTS and request.ByteSize() <= FEW_BYTES
+        some = _pieces(request, model_id) if is_few else await self._database.call_async(_pieces, request, model_id)
+        whose: dict[str, Any] = {"who": principal(), "model_id": model_id, "writer_id": writer_id}
+        next_point = request.first_point
+        for piece in some:
+            unit = partial(ingest.log, **whose, first_point=request.first_point, piece=piece)
+            ingested = await self._database.write_async(unit)
+            next_point = ingested.next_record
+            self._compactor.compact(ingested.series_ids)
+        return pb.LogMetricsResponse(next_point=next_point, stored_count=count)
 
     async def ListMetrics(self, request: pb.ListMetricsRequest, context: Any) -> pb.ListMetricsResponse:
         model_id = a_uuid("model_id", request.model_id)
@@ -109,6 +117,14 @@ class MetricService(metric_pb2_grpc.MetricServiceServicer):
         model_id = a_uuid("model_id", request.model_id)
         count = await removed(self._database, lambda tx: metric.clear_some(tx, model_id))
         return pb.ClearMetricsResponse(deleted_count=count)
+
+
+def _pieces(request: pb.LogMetricsRequest, model_id: str) -> Sequence[Piece]:
+    parts = parts_of(list(enumerate(request.points)), "points")
+    if len(parts) > limits.SERIES:
+        fix = f"must have at most {limits.SERIES} names with their phases: send several"
+        raise InvalidArgument("points", len(parts), fix, limit="max_series", expected=limits.SERIES)
+    return pieces(len(request.points), [ModelRecords(model_id, parts)])
 
 
 def _at_most(field: str, count: int) -> None:
