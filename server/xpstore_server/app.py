@@ -35,11 +35,13 @@ from xpstore_server.core.garbage.reachability import Needs
 from xpstore_server.core.garbage.rebuild_index import IndexBuilder
 from xpstore_server.core.lease import Sightings
 from xpstore_server.core.publish import Publisher
+from xpstore_server.core.roles.acting import Owners
 from xpstore_server.health import HealthService, Ticker
 from xpstore_server.interceptors import Activity, CallInterceptor
 from xpstore_server.janitor import Janitor
 from xpstore_server.listening import Descriptors, bind, options, raise_descriptor_limit
 from xpstore_server.locations import UNIX, shown
+from xpstore_server.rpc.acting import Resolver
 from xpstore_server.rpc.artifact import ArtifactService
 from xpstore_server.rpc.blocks import Compactor
 from xpstore_server.rpc.cache import CacheService
@@ -187,7 +189,8 @@ class App:
 
     def _server(self) -> tuple[grpc.aio.Server, HealthService]:
         """A server with all services, and what says whether they serve."""
-        interceptor = CallInterceptor(Authenticator(self.database), self.activity, self.stores.room)
+        resolver = Resolver(Owners(self.database))
+        interceptor = CallInterceptor(Authenticator(self.database), self.activity, self.stores.room, resolver)
         server = grpc.aio.server(interceptors=[interceptor], options=[*OPTIONS, *options(self.connections)])
         services = self._services()
         for _, add in services:

@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from xpstore_server.auth import Authenticator
 from xpstore_server.core.errors import Conflict, DataLoss, ResourceExhausted, ServiceError
+from xpstore_server.rpc.rules import rules
 from xpstore_server.rpc.serialized import codecs
 from xpstore_server.store.errors import (
     BlobDamaged,
@@ -54,6 +55,10 @@ STATUS = {
 }
 
 
+# Says in which project a request acts.
+Resolve = Callable[[Any, Any], Awaitable[None]]
+
+
 class Activity:
     """How many calls are under way and when the last one ended, for draining and for leaving when idle."""
 
@@ -68,10 +73,12 @@ class Activity:
 class CallInterceptor(grpc.aio.ServerInterceptor):
     """Wraps the handlers of all four arities in `_Call`."""
 
-    def __init__(self, authenticator: Authenticator, activity: Activity, room: Room) -> None:
+    def __init__(self, authenticator: Authenticator, activity: Activity, room: Room, resolve: Resolve) -> None:
         self.authenticator = authenticator
         self.activity = activity
         self.room = room
+        self.resolve = resolve
+        self.rules = rules()
 
     async def intercept_service(
         self, continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]], details: grpc.HandlerCallDetails
@@ -82,11 +89,13 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         how = codecs(handler)
 
         async def answer(request: Any, context: Context) -> Any:
-            async with _Call(self, details.method, context):
+            async with _Call(self, details.method, context) as call:
+                request = await call.entered(request, is_stream=handler.request_streaming)
                 return await (handler.stream_unary or handler.unary_unary)(request, context)
 
         async def stream(request: Any, context: Context) -> AsyncIterator[Any]:
-            async with _Call(self, details.method, context):
+            async with _Call(self, details.method, context) as call:
+                request = await call.entered(request, is_stream=handler.request_streaming)
                 async for response in (handler.stream_stream or handler.unary_stream)(request, context):
                     yield response
 
@@ -115,7 +124,7 @@ class _Call:
         self._started = time.monotonic()
         self._who = ""
 
-    async def __aenter__(self) -> None:
+    async def __aenter__(self) -> "_Call":
         self._interceptor.activity.calls += 1
         try:
             self._who = await self._interceptor.authenticator.admit(self._metadata)
@@ -124,6 +133,23 @@ class _Call:
         except BaseException as error:
             await self.__aexit__(type(error), error, None)
             raise
+        return self
+
+    async def entered(self, request: Any, *, is_stream: bool) -> Any:
+        """The request, once it is known in which project it acts; of a stream each message."""
+        if is_stream:
+            return self._entering(request)
+        if self._method.startswith("/xpstore."):
+            await self._interceptor.resolve(request, self._interceptor.rules[self._method])
+        return request
+
+    async def _entering(self, messages: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        is_first = True
+        async for message in messages:
+            if self._method.startswith("/xpstore.") and (is_first or not isinstance(message, bytes)):
+                await self._interceptor.resolve(message, self._interceptor.rules[self._method])
+            is_first = False
+            yield message
 
     async def __aexit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         activity = self._interceptor.activity

@@ -81,7 +81,7 @@ def log(
     tx: Transaction, *, model_id: str, writer_id: str, first_point: int, count: int, parts: Sequence[SeriesPart]
 ) -> Ingested:
     """Stores points of one model, each a record of its own. Raises as `ingest`, and NotFound if the model is gone."""
-    owner = tx.execute(_PROGRESS_OF, {"key": model_id, "writer": writer_id}).first()
+    owner = tx.first(_PROGRESS_OF, {"key": model_id, "writer": writer_id})
     if owner is None:
         raise NotFound("model", model_id)
     batch = Batch(owner.project_uid, writer_id, first_point, count, [ModelRecords(model_id, parts)])
