@@ -14,6 +14,13 @@ CHUNK_AVERAGE_BYTES = 192 << 10  # random bytes are then cut into 246 KiB on ave
 CHUNK_MIN_BYTES = 96 << 10
 CHUNK_NORMALIZATION = 2
 STREAM_BYTES = 256 * MIB
+# Of requests above 64 KiB, in all, until their calls end: those beyond wait, then are refused.
+REQUEST_BYTES = 32 * MIB
+WAITING_CALLS = 4_000  # of WaitForCacheEntry, in all: they hold no thread
+CALL_US = 60 * 1_000_000
+COMMIT_CALL_US = 300 * 1_000_000
+WAIT_CALL_US = 25 * 1_000_000
+SILENCE_US = 60 * 1_000_000  # of a stream of requests
 DIGESTS = 16_384  # 32 bytes each and framing: 0.6 MiB
 MANIFEST_PAGE_BYTES = MIB
 MANIFEST_ROOT_BYTES = MIB

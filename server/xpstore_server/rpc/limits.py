@@ -64,6 +64,8 @@ class LimitsService(limits_pb2_grpc.LimitsServiceServicer):
                 run_lost_after_us=limits.RUN_LOST_AFTER_US,
                 max_part_name_length=limits.PART_NAME_LENGTH,
                 max_part_text_length=limits.PART_TEXT_LENGTH,
-                **self._of_settings,  # type: ignore[arg-type]  # there are texts and a message too
+                max_silence_us=limits.SILENCE_US,
+                max_call_us=limits.CALL_US,
+                **self._of_settings,
             )
         )
