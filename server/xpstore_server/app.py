@@ -180,9 +180,10 @@ class App:
         model = ModelService(self.database, self.janitor.tidy)
         experiment, iteration = ExperimentService(self.database, self.janitor.tidy), IterationService(self.database)
         metric, ingest = MetricService(self.database, compactor), IngestService(self.database, compactor)
+        limits_service = LimitsService(self.settings.max_calls)
         # partial, so that mypy compares each servicer with the function that adds it.
         services: list[tuple[str, AddService]] = [
-            ("Limits", partial(limits_pb2_grpc.add_LimitsServiceServicer_to_server, LimitsService())),
+            ("Limits", partial(limits_pb2_grpc.add_LimitsServiceServicer_to_server, limits_service)),
             ("Project", partial(project_pb2_grpc.add_ProjectServiceServicer_to_server, ProjectService(self.database))),
             ("Experiment", partial(experiment_pb2_grpc.add_ExperimentServiceServicer_to_server, experiment)),
             ("Model", partial(model_pb2_grpc.add_ModelServiceServicer_to_server, model)),

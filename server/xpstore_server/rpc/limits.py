@@ -16,6 +16,15 @@ CHUNKING = pb.Chunking(
 
 
 class LimitsService(limits_pb2_grpc.LimitsServiceServicer):
+    """Answers `GetLimits`.
+
+    Args:
+        max_calls: of one key at once.
+    """
+
+    def __init__(self, max_calls: int) -> None:
+        self._max_calls = max_calls
+
     async def GetLimits(self, request: pb.GetLimitsRequest, context: Any) -> pb.GetLimitsResponse:
         return pb.GetLimitsResponse(
             limits=pb.Limits(
@@ -38,5 +47,8 @@ class LimitsService(limits_pb2_grpc.LimitsServiceServicer):
                 max_aliases=limits.ALIASES,
                 max_used_versions=limits.USED_VERSIONS,
                 max_tags=limits.TAGS,
+                max_calls=self._max_calls,
+                max_silence_us=limits.SILENCE_US,
+                max_call_us=limits.CALL_US,
             )
         )
