@@ -114,12 +114,7 @@ def test_more_entries_than_a_method_takes_are_refused(caller: Caller) -> None:
 def test_bomb_of_zeros_costs_nothing(mebibytes: int, server: Server, caller: Caller, stranger: Caller) -> None:
     before = server.rss_bytes()
     for one in (caller, stranger):
-        call = one.channel.stream_stream(LIMITS)(
-            iter([bytes(mebibytes * MIB)]),
-            timeout=60,
-            metadata=one.metadata,
-            compression=grpc.Compression.Gzip,
-        )
+        call = one.begin(LIMITS, [bytes(mebibytes * MIB)], compression=grpc.Compression.Gzip)
         with pytest.raises(grpc.RpcError):
             list(call)
         assert call.code() in (grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAUTHENTICATED)

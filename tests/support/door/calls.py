@@ -46,9 +46,10 @@ class Caller:
         if key is not None:
             self.metadata = (("authorization", f"Bearer {key}"),)
 
-    def begin(self, path: str, messages: Iterable[bytes], timeout: float = 60) -> Any:
+    def begin(self, path: str, messages: Iterable[bytes], timeout: float = 60, **how: Any) -> Any:
         """A call under way."""
-        return self.channel.stream_stream(path)(iter(messages), timeout=timeout, metadata=self.metadata)
+        method: Any = self.channel.stream_stream(path)
+        return method(iter(messages), timeout=timeout, metadata=self.metadata, **how)
 
     def call(self, path: str, *messages: bytes, timeout: float = 60) -> Answer:
         """How a call with these messages ends."""

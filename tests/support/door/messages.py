@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from google.protobuf.descriptor import Descriptor, ServiceDescriptor
+from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
@@ -33,7 +33,7 @@ def requests() -> dict[str, type[Message]]:
     }
 
 
-def fields_of(descriptor: Descriptor) -> list[FieldDescriptorProto]:
+def fields_of(descriptor: Any) -> list[FieldDescriptorProto]:
     """The fields of a type as its file has them."""
     wire = DescriptorProto()
     descriptor.CopyToProto(wire)
