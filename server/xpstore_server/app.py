@@ -44,6 +44,7 @@ from xpstore_server.health import HealthService, Ticker
 from xpstore_server.janitor import Janitor
 from xpstore_server.listening import Descriptors, bind, options, raise_descriptor_limit
 from xpstore_server.locations import UNIX, shown
+from xpstore_server.malloc import Trimmer
 from xpstore_server.rpc.acting import Resolver
 from xpstore_server.rpc.artifact import ArtifactService
 from xpstore_server.rpc.blocks import Compactor
@@ -154,7 +155,7 @@ class App:
         self.waiting = WaitingRoom(self.database, self.leases)
         self.hits = HitCounter(self.database)
         self.janitor = Janitor(self.database, self.stores.collector, grace(settings), settings.sweep_seconds)
-        self.ticker = Ticker(self.stores.room.look, Descriptors(self.connections).look)
+        self.ticker = Ticker(self.stores.room.look, Descriptors(self.connections).look, Trimmer().look)
         self.made_key = self._ensure_admin()
         self.authenticator = Authenticator(self.database)
         self.authenticator.load()
