@@ -51,11 +51,12 @@ from xpstore_server.rpc.limits import LimitsService
 from xpstore_server.rpc.manifest import CODEC
 from xpstore_server.rpc.metric import MetricService
 from xpstore_server.rpc.model import ModelService
-from xpstore_server.rpc.packing import Budget
 from xpstore_server.rpc.project import ProjectService
 from xpstore_server.rpc.read import Outlet, ReadAhead
 from xpstore_server.rpc.run import RunService
-from xpstore_server.rpc.upload import Intake
+from xpstore_server.rpc.uploads.intake import Intake
+from xpstore_server.rpc.uploads.packing import Budget
+from xpstore_server.rpc.uploads.turns import Turns
 from xpstore_server.rpc.waiting import WaitingRoom
 from xpstore_server.settings import Settings
 from xpstore_server.store import limbo, migrate
@@ -163,6 +164,7 @@ class App:
             codec=CODEC,
             budget=Budget(self.settings.upload_memory_mib << 20),
             executor=self.write_pool,
+            turns=Turns(self.settings.max_uploads),
         )
         outlet = Outlet(self.chunks, self.read_pool, ReadAhead())
         artifact = ArtifactService(intake, outlet, Files(self.database, self.chunks, CODEC), self.waiting)
@@ -170,9 +172,10 @@ class App:
         model = ModelService(self.database, self.janitor.tidy)
         experiment, iteration = ExperimentService(self.database, self.janitor.tidy), IterationService(self.database)
         metric, ingest = MetricService(self.database, compactor), IngestService(self.database, compactor)
+        limits_service = LimitsService(self.settings.max_uploads)
         # partial, so that mypy compares each servicer with the function that adds it.
         services: list[tuple[str, AddService]] = [
-            ("Limits", partial(limits_pb2_grpc.add_LimitsServiceServicer_to_server, LimitsService())),
+            ("Limits", partial(limits_pb2_grpc.add_LimitsServiceServicer_to_server, limits_service)),
             ("Project", partial(project_pb2_grpc.add_ProjectServiceServicer_to_server, ProjectService(self.database))),
             ("Experiment", partial(experiment_pb2_grpc.add_ExperimentServiceServicer_to_server, experiment)),
             ("Model", partial(model_pb2_grpc.add_ModelServiceServicer_to_server, model)),

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import Row
 
@@ -42,12 +42,12 @@ from xpstore_server.rpc.paging import Pager, fitting
 from xpstore_server.rpc.piecewise import removed
 from xpstore_server.rpc.read import Outlet, read_chunks, read_file, read_manifest
 from xpstore_server.rpc.serialized import answers_serialized, takes_serialized
-from xpstore_server.rpc.upload import FileUpload, Intake, upload_chunks
+from xpstore_server.rpc.uploads.chunks import ChunksUpload
+from xpstore_server.rpc.uploads.file import SETTLE_SECONDS, FileUpload
+from xpstore_server.rpc.uploads.intake import Intake
 from xpstore_server.rpc.waiting import WaitingRoom
 from xpstore_server.store.errors import MissingChunks
 from xpstore_server.store.transaction import Transaction
-
-T = TypeVar("T")
 
 
 class ArtifactService(artifact_pb2_grpc.ArtifactServiceServicer):
@@ -75,7 +75,8 @@ class ArtifactService(artifact_pb2_grpc.ArtifactServiceServicer):
 
     @takes_serialized
     async def UploadChunks(self, request_iterator: AsyncIterator[Any], context: Any) -> pb.UploadChunksResponse:
-        return await upload_chunks(self._intake, request_iterator)
+        with self._intake.turns.turn(principal()) as turn:
+            return await ChunksUpload(self._intake, turn).run(request_iterator)
 
     async def CommitArtifact(self, request: pb.CommitArtifactRequest, context: Any) -> pb.CommitArtifactResponse:
         uid = a_uuid("project_uid", request.project_uid)
@@ -104,17 +105,21 @@ class ArtifactService(artifact_pb2_grpc.ArtifactServiceServicer):
     async def UploadFile(
         self, request_iterator: AsyncIterator[pb.UploadFileRequest], context: Any
     ) -> pb.UploadFileResponse:
-        stream = aiter(request_iterator)
-        first = await anext(stream, None)
-        if first is None or first.WhichOneof("part") != "header":
-            raise InvalidArgument("part", "", "must be the header in the first message")
-        incoming = FileUpload(self._intake, principal(), a_header(first.header))
-        version_id, created = await incoming.run(_whole(stream, context))
+        with self._intake.turns.turn(principal()) as turn:
+            await turn.take()
+            first = await anext(aiter(request_iterator), None)
+            if first is None or first.WhichOneof("part") != "header":
+                raise InvalidArgument("part", "", "must be the header in the first message")
+            incoming = FileUpload(self._intake, turn, a_header(first.header))
+            version_id, created = await incoming.run(request_iterator, is_whole=first.finish)
         return pb.UploadFileResponse(version=await self._described(version_id), created=created)
 
     async def GetUpload(self, request: pb.GetUploadRequest, context: Any) -> pb.GetUploadResponse:
         who = principal()
         upload_id = a_uuid("upload_id", request.upload_id)
+        live = self._intake.live.get((who, upload_id))
+        if live is not None and live.is_ending:
+            await live.wait(SETTLE_SECONDS)
         row = await self._database.read_async(lambda tx: upload.get(tx, who, upload_id))
         response = pb.GetUploadResponse(offset=row.offset, expires_at_us=row.expires_at_us)
         if row.result_version_id is not None:
@@ -314,14 +319,6 @@ def _digests(digests: Sequence[bytes]) -> list[bytes]:
     if len(digests) > limits.DIGESTS:
         raise InvalidArgument("digests", len(digests), f"must be at most {limits.DIGESTS}")
     return [a_digest("digests", digest) for digest in digests]
-
-
-async def _whole(stream: AsyncIterator[T], context: Any) -> AsyncIterator[T]:
-    """Passes on a stream whose end is the client's word: to gRPC one that breaks looks the same at first."""
-    async for message in stream:
-        yield message
-    # Answering fails, or this call is cancelled, when the client is gone.
-    await context.send_initial_metadata(())
 
 
 def _source(request: pb.GetArtifactVersionRequest | pb.ReadFileRequest) -> Callable[[Transaction], Row[Any]]:

@@ -16,6 +16,13 @@ CHUNKING = pb.Chunking(
 
 
 class LimitsService(limits_pb2_grpc.LimitsServiceServicer):
+    """Args:
+    max_uploads: the server's setting.
+    """
+
+    def __init__(self, max_uploads: int) -> None:
+        self._max_uploads = max_uploads
+
     async def GetLimits(self, request: pb.GetLimitsRequest, context: Any) -> pb.GetLimitsResponse:
         return pb.GetLimitsResponse(
             limits=pb.Limits(
@@ -38,5 +45,9 @@ class LimitsService(limits_pb2_grpc.LimitsServiceServicer):
                 max_aliases=limits.ALIASES,
                 max_used_versions=limits.USED_VERSIONS,
                 max_tags=limits.TAGS,
+                max_chunks=limits.CHUNKS,
+                upload_kept_us=limits.UPLOAD_EXPIRES_AFTER_US,
+                pack_bytes=limits.PACK_BYTES,
+                max_uploads=self._max_uploads,
             )
         )
