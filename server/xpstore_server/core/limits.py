@@ -18,6 +18,13 @@ UPLOADS_WAITING = 48
 # What a stream must bring a second, over so long, while others wait.
 UPLOAD_PACE = 64 << 10
 UPLOAD_PACE_SECONDS = 30.0
+# Of requests above 64 KiB, in all, until their calls end: those beyond wait, then are refused.
+REQUEST_BYTES = 32 * MIB
+WAITING_CALLS = 4_000  # of WaitForCacheEntry, in all: they hold no thread
+CALL_US = 60 * 1_000_000
+COMMIT_CALL_US = 300 * 1_000_000
+WAIT_CALL_US = 25 * 1_000_000
+SILENCE_US = 60 * 1_000_000  # of a stream of requests
 DIGESTS = 16_384  # 32 bytes each and framing: 0.6 MiB
 MANIFEST_PAGE_BYTES = MIB
 MANIFEST_ROOT_BYTES = MIB
