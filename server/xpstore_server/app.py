@@ -35,6 +35,7 @@ from xpstore_server.core.garbage.reachability import Needs
 from xpstore_server.core.garbage.rebuild_index import IndexBuilder
 from xpstore_server.core.lease import Sightings
 from xpstore_server.core.publish import Publisher
+from xpstore_server.core.roles.acting import Owners
 from xpstore_server.door.bounds import KEYS_AT_ONCE, Activity
 from xpstore_server.door.interceptor import CallInterceptor
 from xpstore_server.door.refusals import Refusals
@@ -43,6 +44,7 @@ from xpstore_server.health import HealthService, Ticker
 from xpstore_server.janitor import Janitor
 from xpstore_server.listening import Descriptors, bind, options, raise_descriptor_limit
 from xpstore_server.locations import UNIX, shown
+from xpstore_server.rpc.acting import Resolver
 from xpstore_server.rpc.artifact import ArtifactService
 from xpstore_server.rpc.blocks import Compactor
 from xpstore_server.rpc.cache import CacheService
@@ -89,7 +91,7 @@ OPTIONS = [
     # Connections that say nothing, or nothing any more, are closed; clients open another when they need it.
     ("grpc.server_handshake_timeout_ms", 10_000),
     ("grpc.max_connection_idle_ms", 120_000),
-    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),  # clients ping every 30 s
+    ("grpc.http2.min_ping_interval_without_data_ms", limits.PING_INTERVAL_US // 1_000),
     ("grpc.keepalive_permit_without_calls", 1),
 ]
 
@@ -182,10 +184,9 @@ class App:
         model = ModelService(self.database, self.janitor.tidy)
         experiment, iteration = ExperimentService(self.database, self.janitor.tidy), IterationService(self.database)
         metric, ingest = MetricService(self.database, compactor), IngestService(self.database, compactor)
-        limits_service = LimitsService(self.settings.max_uploads)
         # partial, so that mypy compares each servicer with the function that adds it.
         services: list[tuple[str, AddService]] = [
-            ("Limits", partial(limits_pb2_grpc.add_LimitsServiceServicer_to_server, limits_service)),
+            ("Limits", partial(limits_pb2_grpc.add_LimitsServiceServicer_to_server, self._limits())),
             ("Project", partial(project_pb2_grpc.add_ProjectServiceServicer_to_server, ProjectService(self.database))),
             ("Experiment", partial(experiment_pb2_grpc.add_ExperimentServiceServicer_to_server, experiment)),
             ("Model", partial(model_pb2_grpc.add_ModelServiceServicer_to_server, model)),
@@ -197,6 +198,14 @@ class App:
             ("Cache", partial(cache_pb2_grpc.add_CacheServiceServicer_to_server, cache)),
         ]
         return [(f"xpstore.v1.{name}Service", add) for name, add in services]
+
+    def _limits(self) -> LimitsService:
+        settings = self.settings
+        return LimitsService(
+            undo_kept_us=int(settings.undo_seconds * 1_000_000),
+            max_calls=settings.max_calls,
+            max_uploads=settings.max_uploads,
+        )
 
     def _server(self) -> tuple[grpc.aio.Server, HealthService]:
         """A server with all services, and what says whether they serve."""
@@ -210,6 +219,7 @@ class App:
             self.stores.room,
             _rules([*ours, health.SERVICE_NAME]),
             Refusals(self.settings.networks),
+            Resolver(Owners(self.database)),
         )
         server = grpc.aio.server(
             interceptors=[interceptor],
