@@ -87,17 +87,19 @@ class ArtifactService(artifact_pb2_grpc.ArtifactServiceServicer):
         size = request.manifest.ByteSize()
         if size > limits.MANIFEST_ROOT_BYTES:
             raise InvalidArgument("manifest", size, f"must have at most {limits.MANIFEST_ROOT_BYTES} bytes")
-        pages = to_page_refs(request.manifest)
-        for page in pages:
-            a_digest("manifest.pages.digest", page.digest)
         completion = if_set(request, "cache_completion", a_completion)
         who = principal()
-        try:
-            row, created = await self._work(
-                lambda: self._intake.publisher.commit(
-                    who, project_uid=uid, version_id=version_id, draft=draft, pages=pages, completion=completion
-                )
+
+        def commit() -> tuple[Row[Any], bool]:
+            pages = to_page_refs(request.manifest)  # in the thread too: there may be 26,000
+            for page in pages:
+                a_digest("manifest.pages.digest", page.digest)
+            return self._intake.publisher.commit(
+                who, project_uid=uid, version_id=version_id, draft=draft, pages=pages, completion=completion
             )
+
+        try:
+            row, created = await self._work(commit)
         except MissingChunks as error:
             return pb.CommitArtifactResponse(missing_digests=error.digests[: limits.DIGESTS])
         if completion is not None:
