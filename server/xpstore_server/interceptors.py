@@ -20,6 +20,7 @@ from xpstore_server.store.errors import (
     BlobMissing,
     MissingChunks,
     StoreFull,
+    StoreLimit,
     StoreRefused,
     StoreUnavailable,
 )
@@ -171,6 +172,9 @@ class _Call:
 def _as_service_error(error: Exception) -> ServiceError:
     if isinstance(error, ServiceError):
         return error
+    if isinstance(error, StoreLimit):
+        most = {} if error.most is None else {"expected": error.most}
+        return ResourceExhausted(str(error), limit=error.limit, **most)
     if isinstance(error, StoreUnavailable):
         failure = ServiceError("The server's database or blob store does not answer. Try again.")
         failure.reason = "UNAVAILABLE"
