@@ -56,11 +56,12 @@ from xpstore_server.rpc.limits import LimitsService
 from xpstore_server.rpc.manifest import CODEC
 from xpstore_server.rpc.metric import MetricService
 from xpstore_server.rpc.model import ModelService
-from xpstore_server.rpc.packing import Budget
 from xpstore_server.rpc.project import ProjectService
 from xpstore_server.rpc.read import Outlet, ReadAhead
 from xpstore_server.rpc.run import RunService
-from xpstore_server.rpc.upload import Intake
+from xpstore_server.rpc.uploads.intake import Intake
+from xpstore_server.rpc.uploads.packing import Budget
+from xpstore_server.rpc.uploads.turns import Turns
 from xpstore_server.rpc.waiting import WaitingRoom
 from xpstore_server.settings import Settings
 from xpstore_server.store import limbo, migrate
@@ -175,6 +176,7 @@ class App:
             codec=CODEC,
             budget=Budget(self.settings.upload_memory_mib << 20),
             executor=self.write_pool,
+            turns=Turns(self.settings.max_uploads),
         )
         outlet = Outlet(self.chunks, self.read_pool, ReadAhead())
         artifact = ArtifactService(intake, outlet, Files(self.database, self.chunks, CODEC), self.waiting)
@@ -199,7 +201,11 @@ class App:
 
     def _limits(self) -> LimitsService:
         settings = self.settings
-        return LimitsService(undo_kept_us=int(settings.undo_seconds * 1_000_000), max_calls=settings.max_calls)
+        return LimitsService(
+            undo_kept_us=int(settings.undo_seconds * 1_000_000),
+            max_calls=settings.max_calls,
+            max_uploads=settings.max_uploads,
+        )
 
     def _server(self) -> tuple[grpc.aio.Server, HealthService]:
         """A server with all services, and what says whether they serve."""

@@ -5,6 +5,7 @@ its fields 1 (digest), 2 (codec), 3 (raw size) and 4 (data). What it writes gene
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
 Buffer = bytes | memoryview
@@ -13,6 +14,8 @@ Buffer = bytes | memoryview
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _FIXED_SIZES = {_FIXED64: 8, _FIXED32: 4}
 _MASK = (1 << 64) - 1
+# Of a chunk that are looked at: others are of a contract to come, or of somebody who wants to keep his reader busy.
+_CHUNK_FIELDS = 32
 
 
 class Malformed(ValueError):
@@ -67,7 +70,7 @@ def decode_chunk(value: int | memoryview) -> WireChunk:
             size, position = _read_varint(value, position + 1)
             if position + size == len(value) and value[35] < 0x80:
                 return WireChunk(bytes(value[2:34]), value[35], raw_size_bytes, value[position:])
-    found: dict[int, int | memoryview] = dict(fields(value))
+    found: dict[int, int | memoryview] = dict(islice(fields(value), _CHUNK_FIELDS))
     digest, codec, size_bytes, data = (found.get(number, default) for number, default in _DEFAULTS)
     if isinstance(digest, int) or isinstance(data, int) or not isinstance(codec, int):
         raise Malformed("a field of a chunk has another type")
