@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import ipaddress
 import os
 import tempfile
 from pathlib import Path
@@ -12,6 +13,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from xpstore_server.locations import FILE, SQLITE, UNIX, shown, url_of
 from xpstore_server.setting_names import misspelt
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 LONGEST_SOCKET_PATH = 103  # what the kernels of macOS (103) and Linux (107) take
@@ -59,12 +62,23 @@ class Settings(BaseSettings):
         None, ge=0, description="How much room stays free for deletions; default 64, of a small disk an eighth."
     )
     cache_lease_seconds: float = Field(25, ge=0.5, description="Silence after which others compute a cache entry.")
+    max_calls: int = Field(512, ge=16, description="Calls of one key under way at once; four times as many of all.")
+    trusted_proxies: Annotated[list[str], NoDecode] = Field(
+        [], description="Addresses or networks of proxies whose x-forwarded-for is believed, separated by commas."
+    )
     log_level: str = Field("INFO", description="DEBUG (every call), INFO, WARNING or ERROR.")
 
-    @field_validator("listen", mode="before")
+    @field_validator("listen", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _addresses(cls, value: list[str]) -> list[str]:
+        for one in value:
+            ipaddress.ip_network(one, strict=False)
+        return value
 
     @field_validator("log_level")
     @classmethod
@@ -72,6 +86,11 @@ class Settings(BaseSettings):
         if value.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
             raise ValueError("must be DEBUG, INFO, WARNING or ERROR")
         return value.upper()
+
+    @property
+    def networks(self) -> list[Network]:
+        """The trusted proxies."""
+        return [ipaddress.ip_network(one, strict=False) for one in self.trusted_proxies]
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

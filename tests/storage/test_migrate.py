@@ -69,6 +69,8 @@ def database(backend: Backend) -> Iterator[Database]:
         for table, row in rows.items():
             connection.execute(table.insert(), [row])
         _log_points(connection, project)
+        begun = text("INSERT INTO writer (project_uid, writer_id, next_point) VALUES (:key, :key, 7)")
+        connection.execute(begun, {"key": _key(connection, project)})
         _describe_models(connection)
         # The cache came later; its first entries said no format of their fingerprints.
         command.upgrade(config, "0005")
@@ -92,6 +94,21 @@ def test_rows_of_the_first_release_stay(database: Database) -> None:
     assert database.read(lambda tx: tx.execute(select(tables.cache_entry)).one()).fingerprint_format == 1
     _check_points(database)
     _check_attributes(database)
+    writers = database.read(lambda tx: tx.execute(select(tables.writer).order_by(tables.writer.c.method)).all())
+    assert [(one.writer_id, one.method, one.principal, one.next_point) for one in writers] == [
+        (found[0].uid, 0, "", 7),
+        (found[0].uid, 1, "", 7),
+    ]
+    secrets = database.read(lambda tx: tx.execute(select(tables.server_secret)).all())
+    assert [(one.name, one.since_us, len(one.value)) for one in secrets] == [("page token", 0, 32)]
+    # Those that sum up cache entries: a table that is made anew loses its own.
+    triggers = "sqlite_master WHERE type = 'trigger'" if database.is_sqlite else "pg_trigger WHERE NOT tgisinternal"
+    count = database.read(lambda tx: tx.execute(text(f"SELECT count(*) FROM {triggers}")).scalar())
+    assert count == (4 if database.is_sqlite else 2)
+
+
+def _key(connection: Connection, id_: str) -> str:
+    return id_ if connection.dialect.name == "postgresql" else id_.replace("-", "")
 
 
 def _log_points(connection: Connection, project: str) -> None:
@@ -105,8 +122,14 @@ def _log_points(connection: Connection, project: str) -> None:
     marks = ":model, :ordinal, :name, :phase, :kind, :value, :step, :time"
     for ordinal, (name, phase, kind, value, step) in enumerate(POINTS):
         for id_ in MODELS:
-            key = id_ if connection.dialect.name == "postgresql" else id_.replace("-", "")
-            row = {"model": key, "ordinal": ordinal, "name": name, "phase": phase, "kind": kind, "value": value}
+            row = {
+                "model": _key(connection, id_),
+                "ordinal": ordinal,
+                "name": name,
+                "phase": phase,
+                "kind": kind,
+                "value": value,
+            }
             connection.execute(
                 text(f"INSERT INTO metric {columns} VALUES ({marks})"), {**row, "step": step, "time": 7 + ordinal}
             )

@@ -3,8 +3,8 @@
     this thread:    read -> cut, hash -> window -> what is missing of it? -> messages -> batch
     three threads:  batch -> stream, again after a broken connection
 
-Memory is bounded: two windows, and four batches of messages. What a crash of the server makes a client send again
-is at most what three streams had under way.
+Memory is bounded: two windows, and 40 MiB of messages, 68 on a long line. What a crash makes a client send again
+is at most what its streams had under way.
 """
 
 import contextlib
@@ -42,7 +42,9 @@ STREAMS = 3
 # stream has a connection of its own, and what waits unread of one does not grow. Answers that take longer still wait
 # behind bytes on a thin line, where less under way is less to send again.
 LONG_SECONDS = (0.05, 1.5)
-LONG_STREAMS = 8
+# Each takes as many answers as it has windows of 2 MiB, so there are more, of less: 64 MiB may be under way.
+LONG_STREAMS = 16
+LONG_BATCH_BYTES = 4 << 20
 # What may be before a question on its way: streams have sent it ahead.
 AHEAD_BYTES = 5 << 20
 # What a chunk takes in a message beside its bytes: of files of a few bytes that is the most.
@@ -265,7 +267,7 @@ class Uploader:
     def _write_message(self) -> None:
         if not self._pending:
             return
-        if self._batch.size_bytes + self._pending_bytes > BATCH_BYTES:
+        if self._batch.size_bytes + self._pending_bytes > (LONG_BATCH_BYTES if self._is_line_long else BATCH_BYTES):
             self._send_batch()
         batch = self._batch
         batch.messages.append(encode_chunks(CHUNKS_FIELD, self._pending, self._head))

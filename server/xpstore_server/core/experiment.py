@@ -61,7 +61,7 @@ def create(
 
 def get(tx: Transaction, experiment_id: str) -> Row[Any]:
     """Returns an experiment of a live project."""
-    row = tx.execute(_BY_ID, {"key": experiment_id}).first()
+    row = tx.first(_BY_ID, {"key": experiment_id})
     if row is None:
         raise NotFound("experiment", experiment_id)
     return row
@@ -69,7 +69,7 @@ def get(tx: Transaction, experiment_id: str) -> Row[Any]:
 
 def hold(tx: Transaction, experiment_id: str) -> Row[Any]:
     """Returns an experiment of a live project, and keeps it from being deleted until the end of the transaction."""
-    row = tx.execute(_HOLD, {"key": experiment_id}).first()
+    row = tx.first(_HOLD, {"key": experiment_id})
     if row is None:
         raise NotFound("experiment", experiment_id)
     return row
@@ -77,7 +77,7 @@ def hold(tx: Transaction, experiment_id: str) -> Row[Any]:
 
 def get_by_name(tx: Transaction, *, project_uid: str, name: str) -> Row[Any]:
     """Returns an experiment of a live project by its name."""
-    row = tx.execute(_BY_NAME, {"parent": project_uid, "key": name}).first()
+    row = tx.first(_BY_NAME, {"parent": project_uid, "key": name})
     if row is None:
         raise NotFound("experiment", name)
     return row
@@ -102,5 +102,7 @@ def change(tx: Transaction, principal: str, *, experiment_id: str, changes: dict
 
 def delete(tx: Transaction, experiment_id: str) -> bool:
     """Hides an experiment with all below it, until the purge removes the rows. Returns whether this call did it."""
+    if tx.first(_BY_ID, {"key": experiment_id}) is None:
+        return False
     limbo.make(tx)
     return tx.execute(_HIDE, {"key": experiment_id}).rowcount == 1

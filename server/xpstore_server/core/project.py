@@ -62,7 +62,7 @@ def get(tx: Transaction, *, project_uid: str | None = None, project_id: str | No
     """Returns a live project by one of its keys."""
     by_key, key = (_BY_UID, project_uid) if project_uid is not None else (_BY_ID, project_id)
     row = tx.execute(by_key, {"key": key}).first()
-    if row is None:
+    if row is None or not tx.admits(row.uid):
         raise NotFound("project", key)
     return row
 
@@ -79,6 +79,8 @@ def change(tx: Transaction, principal: str, *, project_uid: str, changes: dict[s
 
 def delete(tx: Transaction, principal: str, *, project_uid: str) -> bool:
     """Hides a project and frees its id. Returns whether this call did it."""
+    if not tx.admits(project_uid):
+        return False
     now = tx.now_us()
     deleted = (
         update(project)
@@ -90,6 +92,8 @@ def delete(tx: Transaction, principal: str, *, project_uid: str) -> bool:
 
 def undelete(tx: Transaction, principal: str, *, project_uid: str) -> Row[Any]:
     """Brings a deleted project back, unless it has been purged or its id has been taken since."""
+    if not tx.admits(project_uid):
+        raise NotFound("project", project_uid)
     mine = (project.c.uid == project_uid, project.c.deleted_at_us.is_not(None), project.c.purged_at_us.is_(None))
     restored = update(project).where(*mine).values(deleted_at_us=None, updated_at_us=tx.now_us(), updated_by=principal)
     try:

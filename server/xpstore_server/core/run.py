@@ -5,15 +5,21 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, select
 
-from xpstore_server.core import limits, model
+from xpstore_server.core import experiment, limits, model
 from xpstore_server.core.errors import AlreadyExists, InvalidArgument, NotFound
 from xpstore_server.core.paging import Key, Page, fetch
 from xpstore_server.core.run_status import SHOWN
+from xpstore_server.store import tables
 from xpstore_server.store.tables import run
 from xpstore_server.store.transaction import Transaction
 
 _LIVE = select(run, SHOWN.label("status")).where(model.is_live(run.c.model_id))
-_BY_ID = _LIVE.where(run.c.id == bindparam("key"))
+_owner = tables.model
+_BY_ID = (
+    select(run, SHOWN.label("status"), _owner.c.project_uid)
+    .join(_owner, _owner.c.id == run.c.model_id)
+    .where(run.c.id == bindparam("key"), experiment.is_live(_owner.c.experiment_id))
+)
 _CHANGE = run.update().where(run.c.id == bindparam("key"), run.c.ended_status.is_(None), model.is_live(run.c.model_id))
 
 
@@ -47,7 +53,7 @@ def create(
 
 def get(tx: Transaction, run_id: str) -> Row[Any]:
     """Returns a run of a live project."""
-    row = tx.execute(_BY_ID, {"key": run_id}).first()
+    row = tx.first(_BY_ID, {"key": run_id})
     if row is None:
         raise NotFound("run", run_id)
     return row

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextvars import copy_context
 from typing import Any, TypeVar
 
 from sqlalchemy import Row
@@ -17,6 +18,7 @@ from xpstore_server.core.manifest import check_path
 from xpstore_server.core.paging import Key
 from xpstore_server.core.versions.details import details
 from xpstore_server.core.versions.lists import Filters, list_versions
+from xpstore_server.rpc.artifact_lists import list_aliases, list_lineage, list_links
 from xpstore_server.rpc.artifact_wire import (
     a_draft,
     a_header,
@@ -291,6 +293,21 @@ class ArtifactService(artifact_pb2_grpc.ArtifactServiceServicer):
         count = await self._database.write_async(lambda tx: artifact.unlink(tx, version_id, model_id, iteration_id))
         return pb.UnlinkArtifactVersionResponse(removed_count=count)
 
+    async def ListArtifactAliases(
+        self, request: pb.ListArtifactAliasesRequest, context: Any
+    ) -> pb.ListArtifactAliasesResponse:
+        return await list_aliases(self._database, request)
+
+    async def ListArtifactLinks(
+        self, request: pb.ListArtifactLinksRequest, context: Any
+    ) -> pb.ListArtifactLinksResponse:
+        return await list_links(self._database, request)
+
+    async def ListArtifactLineage(
+        self, request: pb.ListArtifactLineageRequest, context: Any
+    ) -> pb.ListArtifactLineageResponse:
+        return await list_lineage(self._database, request)
+
     async def _described(self, version_id: str) -> pb.ArtifactVersion:
         return await self._read_version(lambda tx: artifact.get(tx, version_id))
 
@@ -301,7 +318,8 @@ class ArtifactService(artifact_pb2_grpc.ArtifactServiceServicer):
         return await self._database.write_async(lambda tx: next(_described(tx, [change(tx)]))[1])
 
     async def _work(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._intake.executor, function, *arguments)
+        call = copy_context().run  # whose call it is goes with it
+        return await asyncio.get_running_loop().run_in_executor(self._intake.executor, call, function, *arguments)
 
 
 def a_prefix(path_prefix: str) -> str:

@@ -51,8 +51,8 @@ def a_key(wire: KeyRequest) -> EntryKey:
 
 def fingerprints_of(field: str, values: Sequence[str]) -> list[str]:
     """Many fingerprints, or one, or none."""
-    if len(values) > limits.FINGERPRINTS:
-        raise InvalidArgument(field, len(values), f"must be at most {limits.FINGERPRINTS}")
+    if len(values) > limits.IDS:
+        raise InvalidArgument(field, len(values), f"must be at most {limits.IDS}")
     return [a_fingerprint(field, value) for value in values]
 
 
@@ -69,8 +69,8 @@ def a_lease_id(field: str, token: bytes) -> str:
 
 def lease_ids(field: str, tokens: Iterable[bytes]) -> list[str]:
     ids = [a_lease_id(field, token) for token in tokens]
-    if len(ids) > limits.TOKENS:
-        raise InvalidArgument(field, len(ids), f"must be at most {limits.TOKENS}")
+    if len(ids) > limits.IDS:
+        raise InvalidArgument(field, len(ids), f"must be at most {limits.IDS}")
     return ids
 
 

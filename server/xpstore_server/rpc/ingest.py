@@ -2,15 +2,20 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from xpstore.v1 import ingest_pb2 as pb
 from xpstore.v1 import ingest_pb2_grpc
 from xpstore_server.auth import principal
-from xpstore_server.core import ingest, iteration, limits, model, model_step, module
+from xpstore_server.core import iteration, limits, model, model_step, module
 from xpstore_server.core.errors import InvalidArgument
+from xpstore_server.core.ingesting import ingest
+from xpstore_server.core.ingesting.pieces import pieces
+from xpstore_server.core.ingesting.records import Apply, Event, ModelRecords, Piece
+from xpstore_server.core.ingesting.writers import Method, Writer
 from xpstore_server.core.metric import SeriesPart
 from xpstore_server.core.module import NewModule
 from xpstore_server.rpc.blocks import Compactor
@@ -21,6 +26,15 @@ from xpstore_server.store.database import Database
 from xpstore_server.store.transaction import Transaction
 
 Dropped = Counter[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """What a request brings, cut into what is stored at once."""
+
+    writer: Writer
+    first_record: int
+    pieces: Sequence[Piece]
 
 
 class IngestService(ingest_pb2_grpc.IngestServiceServicer):
@@ -47,21 +61,27 @@ class IngestService(ingest_pb2_grpc.IngestServiceServicer):
             every.update(ingested.dropped)
         return pb.IngestStreamResponse(next_record=next_record, dropped=_to_wire(every))
 
-    async def _next(self, requests: AsyncIterator[pb.IngestStreamRequest]) -> ingest.Batch | None:
+    async def _next(self, requests: AsyncIterator[pb.IngestStreamRequest]) -> _Batch | None:
         request = await anext(requests, None)
         return None if request is None else await self._database.call_async(_batch, request.batch, principal())
 
-    async def _store(self, batch: ingest.Batch) -> ingest.Ingested:
-        ingested = await self._database.write_async(lambda tx: ingest.ingest(tx, batch))
-        self._compactor.compact(ingested.series_ids)
-        return ingested
+    async def _store(self, batch: _Batch) -> ingest.Ingested:
+        next_record, dropped = 0, Dropped()
+        for piece in batch.pieces:
+            unit = partial(ingest.ingest, writer=batch.writer, first_record=batch.first_record, piece=piece)
+            ingested = await self._database.write_async(unit)
+            next_record = ingested.next_record
+            dropped.update(ingested.dropped)
+            self._compactor.compact(ingested.series_ids)
+        return ingest.Ingested(next_record, dropped)
 
 
-def _batch(request: pb.IngestRequest, who: str) -> ingest.Batch:
+def _batch(request: pb.IngestRequest, who: str) -> _Batch:
     for field in ("first_record", "record_count"):
         if not 0 <= getattr(request, field) <= limits.STEP:
             raise InvalidArgument(field, getattr(request, field), f"must be between 0 and {limits.STEP}")
     project_uid, writer_id = a_uuid("project_uid", request.project_uid), a_uuid("writer_id", request.writer_id)
+    writer = Writer(project_uid, writer_id, Method.INGEST, who)
     models = [
         _records(f"models[{number}]", wire, request.record_count, who) for number, wire in enumerate(request.models)
     ]
@@ -69,11 +89,12 @@ def _batch(request: pb.IngestRequest, who: str) -> ingest.Batch:
         raise InvalidArgument("models", len(models), "must name each model once")
     points = sum(len(part.points) for records in models for part in records.parts)
     if points > limits.BATCH_POINTS:
-        raise InvalidArgument("models", points, f"must have at most {limits.BATCH_POINTS} points: send several")
-    return ingest.Batch(project_uid, writer_id, request.first_record, request.record_count, models)
+        fix = f"must have at most {limits.BATCH_POINTS} points: send several"
+        raise InvalidArgument("models", points, fix, limit="max_packed_points", expected=limits.BATCH_POINTS)
+    return _Batch(writer, request.first_record, pieces(request.record_count, models))
 
 
-def _records(field: str, wire: pb.ModelRecords, record_count: int, who: str) -> ingest.ModelRecords:
+def _records(field: str, wire: pb.ModelRecords, record_count: int, who: str) -> ModelRecords:
     model_id = a_uuid(f"{field}.model_id", wire.model_id)
     for name, places in (("points", wire.points), ("events", wire.events)):
         worst = max((place.record for place in places), default=0)
@@ -84,13 +105,13 @@ def _records(field: str, wire: pb.ModelRecords, record_count: int, who: str) -> 
     for number, packed in enumerate(wire.series):
         parts.append(part_of(packed, f"{field}.series[{number}]", record_count))
     events = [
-        ingest.Event(event.record, _event(f"{field}.events[{number}]", model_id, event, who))
+        Event(event.record, _event(f"{field}.events[{number}]", model_id, event, who))
         for number, event in enumerate(wire.events)
     ]
-    return ingest.ModelRecords(model_id, parts, events)
+    return ModelRecords(model_id, parts, events)
 
 
-def _event(field: str, model_id: str, wire: pb.EventRecord, who: str) -> NewModule | ingest.Apply:
+def _event(field: str, model_id: str, wire: pb.EventRecord, who: str) -> NewModule | Apply:
     match wire.WhichOneof("event"):
         case "module":
             return _module(f"{field}.module", model_id, wire.module)
@@ -107,7 +128,7 @@ def _event(field: str, model_id: str, wire: pb.EventRecord, who: str) -> NewModu
             raise InvalidArgument(f"{field}.event", "", "must be module, iteration, step or tags")
 
 
-def _module(field: str, model_id: str, wire: pb.ModuleEvent) -> NewModule | ingest.Apply:
+def _module(field: str, model_id: str, wire: pb.ModuleEvent) -> NewModule | Apply:
     new = NewModule(
         a_uuid(f"{field}.module_id", wire.module_id),
         a_name(f"{field}.name", wire.name),

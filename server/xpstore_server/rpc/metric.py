@@ -1,21 +1,28 @@
 """MetricService."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from xpstore.v1 import metric_pb2 as pb
 from xpstore.v1 import metric_pb2_grpc
-from xpstore_server.core import ingest, limits, metric, series
+from xpstore_server.auth import principal
+from xpstore_server.core import limits, metric, series, summaries
 from xpstore_server.core.errors import InvalidArgument
+from xpstore_server.core.ingesting import ingest
+from xpstore_server.core.ingesting.pieces import pieces
+from xpstore_server.core.ingesting.records import ModelRecords, Piece
 from xpstore_server.rpc.blocks import Compactor
 from xpstore_server.rpc.fields import a_name, a_uuid, if_set
 from xpstore_server.rpc.metric_wire import packed_buckets, packed_points, parts_of, summary_to_wire, to_wire
-from xpstore_server.rpc.paging import Pager
+from xpstore_server.rpc.paging import Pager, fitting
 from xpstore_server.rpc.piecewise import removed
 from xpstore_server.store.database import Database
 from xpstore_server.store.transaction import Transaction
 
 FEW_POINTS = 10
+FEW_BYTES = 16 << 10  # JSON takes time to read
+AS_MANY_AS_FIT = 1 << 30
 
 
 class MetricService(metric_pb2_grpc.MetricServiceServicer):
@@ -24,21 +31,23 @@ class MetricService(metric_pb2_grpc.MetricServiceServicer):
         self._compactor = compactor
 
     async def LogMetrics(self, request: pb.LogMetricsRequest, context: Any) -> pb.LogMetricsResponse:
-        ids = {"model_id": a_uuid("model_id", request.model_id), "writer_id": a_uuid("writer_id", request.writer_id)}
+        model_id, writer_id = a_uuid("model_id", request.model_id), a_uuid("writer_id", request.writer_id)
         if not 0 <= request.first_point <= limits.STEP:
             raise InvalidArgument("first_point", request.first_point, f"must be between 0 and {limits.STEP}")
         count = len(request.points)
         if count > limits.POINTS:
             raise InvalidArgument("points", count, f"must be at most {limits.POINTS}: send several")
-        points = list(enumerate(request.points))
         # A few are read sooner than a thread begins.
-        is_few = count <= FEW_POINTS
-        parts = parts_of(points, "points") if is_few else await self._database.call_async(parts_of, points, "points")
-        ingested = await self._database.write_async(
-            lambda tx: ingest.log(tx, **ids, first_point=request.first_point, count=count, parts=parts)
-        )
-        self._compactor.compact(ingested.series_ids)
-        return pb.LogMetricsResponse(next_point=ingested.next_record, stored_count=count)
+        is_few = count <= FEW_POINTS and request.ByteSize() <= FEW_BYTES
+        some = _pieces(request, model_id) if is_few else await self._database.call_async(_pieces, request, model_id)
+        whose: dict[str, Any] = {"who": principal(), "model_id": model_id, "writer_id": writer_id}
+        next_point = request.first_point
+        for piece in some:
+            unit = partial(ingest.log, **whose, first_point=request.first_point, piece=piece)
+            ingested = await self._database.write_async(unit)
+            next_point = ingested.next_record
+            self._compactor.compact(ingested.series_ids)
+        return pb.LogMetricsResponse(next_point=next_point, stored_count=count)
 
     async def ListMetrics(self, request: pb.ListMetricsRequest, context: Any) -> pb.ListMetricsResponse:
         model_id = a_uuid("model_id", request.model_id)
@@ -73,8 +82,16 @@ class MetricService(metric_pb2_grpc.MetricServiceServicer):
         _at_most("names", len(request.names))
         ids = list(dict.fromkeys(a_uuid("model_ids", id_) for id_ in request.model_ids))
         names = [a_name("names", name) for name in request.names]
-        rows = await self._database.read_async(lambda tx: series.summaries(tx, ids, names))
-        return pb.ListSeriesResponse(series=map(summary_to_wire, rows))
+        pager = Pager("series", ids, names)
+        page = pager.page(request.page_size or AS_MANY_AS_FIT, request.page_token, AS_MANY_AS_FIT)
+
+        def unit(tx: Transaction) -> pb.ListSeriesResponse:  # here, as the event loop has no time for a large page
+            found, key = summaries.list_page(tx, ids, names, page)
+            wires = ((one, summary_to_wire(one.row)) for one in found)
+            some, key = fitting(wires, key, "place", "name", "phase")
+            return pb.ListSeriesResponse(series=some, next_page_token=pager.token(key))
+
+        return await self._database.read_async(unit)
 
     async def ReadSeries(self, request: pb.ReadSeriesRequest, context: Any) -> AsyncIterator[pb.ReadSeriesResponse]:
         _at_most("keys", len(request.keys))
@@ -111,9 +128,17 @@ class MetricService(metric_pb2_grpc.MetricServiceServicer):
         return pb.ClearMetricsResponse(deleted_count=count)
 
 
+def _pieces(request: pb.LogMetricsRequest, model_id: str) -> Sequence[Piece]:
+    parts = parts_of(list(enumerate(request.points)), "points")
+    if len(parts) > limits.SERIES:
+        fix = f"must have at most {limits.SERIES} names with their phases: send several"
+        raise InvalidArgument("points", len(parts), fix, limit="max_series", expected=limits.SERIES)
+    return pieces(len(request.points), [ModelRecords(model_id, parts)])
+
+
 def _at_most(field: str, count: int) -> None:
-    if count > limits.MODELS:
-        raise InvalidArgument(field, count, f"must be at most {limits.MODELS}: ask several times")
+    if count > limits.IDS:
+        raise InvalidArgument(field, count, f"must be at most {limits.IDS}: ask several times")
 
 
 def _a_key(field: str, wire: pb.SeriesKey) -> series.SeriesKey:

@@ -159,8 +159,8 @@ class ModelService(model_pb2_grpc.ModelServiceServicer):
     async def ListNewestModules(
         self, request: pb.ListNewestModulesRequest, context: Any
     ) -> pb.ListNewestModulesResponse:
-        if len(request.model_ids) > limits.MODELS:
-            raise InvalidArgument("model_ids", len(request.model_ids), f"must be at most {limits.MODELS}")
+        if len(request.model_ids) > limits.IDS:
+            raise InvalidArgument("model_ids", len(request.model_ids), f"must be at most {limits.IDS}")
         ids = [a_uuid(f"model_ids[{number}]", id_) for number, id_ in enumerate(request.model_ids)]
         pager = Pager("newest modules", *ids)
         page = pager.page(request.page_size, request.page_token)

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
@@ -12,7 +13,7 @@ from sqlalchemy import Connection, Engine
 from xpstore_server.store.engines import parse_url, sqlite_engine
 from xpstore_server.store.errors import StoreFull, StoreUnavailable
 from xpstore_server.store.schema import check_schema
-from xpstore_server.store.transaction import Transaction, Unit
+from xpstore_server.store.transaction import Transaction, Unit, fenced
 from xpstore_server.store.writers import GroupWriter, PoolWriter, translated
 
 T = TypeVar("T")
@@ -63,16 +64,16 @@ class Database:
         """Runs `unit` in the calling thread, in a transaction that is rolled back."""
         with translated(), self._reading.connect() as connection:
             self._limit(connection, self._bound.seconds)
-            return unit(Transaction(connection))
+            return fenced(unit)(Transaction(connection))
 
     def write(self, unit: Unit[T]) -> T:
         """Runs `unit` in a write transaction and returns once it is durable."""
         try:
-            return self._writers.submit(unit, self._bound.seconds).result()
+            return self._writers.submit(fenced(unit), self._bound.seconds).result()
         except StoreFull:
             if not self.make_room():
                 raise
-            return self._writers.submit(unit, self._bound.seconds).result()
+            return self._writers.submit(fenced(unit), self._bound.seconds).result()
 
     async def read_async(self, unit: Unit[T]) -> T:
         """`read` from an event loop."""
@@ -80,16 +81,17 @@ class Database:
 
     async def call_async(self, function: Callable[..., T], *arguments: Any) -> T:
         """Runs what reads and writes by itself from an event loop, in the pool of `read_async`."""
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self._call, function, *arguments)
+        call = copy_context().run  # whose call it is goes with it
+        return await asyncio.get_running_loop().run_in_executor(self._readers, call, self._call, function, *arguments)
 
     async def write_async(self, unit: Unit[T]) -> T:
         """`write` from an event loop. A caller that goes away does not undo what it asked for."""
         try:
-            return await asyncio.shield(asyncio.wrap_future(self._writers.submit(unit, CALL_SECONDS)))
+            return await asyncio.shield(asyncio.wrap_future(self._writers.submit(fenced(unit), CALL_SECONDS)))
         except StoreFull:
             if not self.make_room():
                 raise
-            return await asyncio.shield(asyncio.wrap_future(self._writers.submit(unit, CALL_SECONDS)))
+            return await asyncio.shield(asyncio.wrap_future(self._writers.submit(fenced(unit), CALL_SECONDS)))
 
     def check(self, timeout_seconds: float) -> None:
         """Asks on a connection of its own whether the database answers and still has the schema of this release.

@@ -28,6 +28,7 @@ from xpstore_server.store.tables.tracking import (
     module,
     project,
     run,
+    server_secret,
     step_advance,
 )
 
@@ -60,6 +61,7 @@ __all__ = [
     "project",
     "run",
     "series",
+    "server_secret",
     "step_advance",
     "upload",
     "upload_part",

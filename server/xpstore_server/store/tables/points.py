@@ -1,6 +1,6 @@
 """Metric points: series, the blocks with their points, and how far each writer got."""
 
-from sqlalchemy import BigInteger, CheckConstraint, Double, Index, Integer, LargeBinary, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, Double, Index, Integer, LargeBinary, UniqueConstraint, text
 from sqlmodel import SQLModel
 
 from xpstore_server.store.tables.declare import TEXT, UUID, column, reference, table
@@ -64,11 +64,14 @@ class Block(SQLModel, table=True):
 
 
 class Writer(SQLModel, table=True):
-    """How far each writer of metric points got."""
+    """How far each writer got. The same id with another method or another key is another writer."""
 
     __tablename__ = "writer"
     project_uid: str = reference("project.uid", primary_key=True)
     writer_id: str = column(UUID, primary_key=True)
+    method: int = column(Integer, primary_key=True, autoincrement=False, server_default=text("0"))  # `ingest.Method`
+    # The name of its key; "" from before that was kept: whoever goes on with it takes it.
+    principal: str = column(TEXT, primary_key=True, server_default=text("''"))
     next_point: int = column(BigInteger)
 
 

@@ -15,6 +15,15 @@ class ApiKey(SQLModel, table=True):
     revoked_at_us: int | None = column(BigInteger, null=True)
 
 
+class ServerSecret(SQLModel, table=True):
+    """What all replicas know and nobody else. It is used from a moment on: until then all have read it."""
+
+    __tablename__ = "server_secret"
+    name: str = column(TEXT, primary_key=True)
+    since_us: int = column(BigInteger, primary_key=True, autoincrement=False)
+    value: bytes = column(LargeBinary)
+
+
 class Project(SQLModel, table=True):
     __tablename__ = "project"
     uid: str = column(UUID, primary_key=True)
@@ -170,6 +179,7 @@ class Run(SQLModel, table=True):
 
 
 api_key = table(ApiKey)
+server_secret = table(ServerSecret)
 project = table(Project)
 experiment = table(Experiment)
 model = table(Model)

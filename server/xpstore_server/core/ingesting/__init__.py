@@ -1,0 +1,1 @@
+"""What training processes record: cut into pieces of bounded work, each stored exactly once."""

@@ -1,0 +1,136 @@
+"""What training processes record: each record exactly once, whatever is repeated or cut anew."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from xpstore_server.core import metric, model, module, project
+from xpstore_server.core.errors import NotFound, ServiceError, Stale
+from xpstore_server.core.ingesting import writers
+from xpstore_server.core.ingesting.records import Apply, ModelRecords, Piece
+from xpstore_server.core.ingesting.writers import Method, Writer
+from xpstore_server.core.metric import SeriesPart
+from xpstore_server.core.module import NewModule
+from xpstore_server.store.transaction import Transaction
+
+
+@dataclass(slots=True)
+class Ingested:
+    """What came of a batch.
+
+    Attributes:
+        next_record: the number the writer goes on from.
+        dropped: how many points and events of each model were not stored, by model and reason.
+        series_ids: series whose blocks should be put together.
+    """
+
+    next_record: int
+    dropped: Counter[tuple[str, str]] = field(default_factory=Counter)
+    series_ids: set[str] = field(default_factory=set)
+
+
+def log(tx: Transaction, *, who: str, model_id: str, writer_id: str, first_point: int, piece: Piece) -> Ingested:
+    """Stores a piece of points of one model, each a record of its own. Raises as `ingest`, and NotFound if it is gone.
+
+    Args:
+        who: the principal; a writer of the same id that somebody else began is another one.
+        first_point: the number of the first point of the batch.
+    """
+    owner = writers.progress_of(tx, model_id, writer_id, Method.LOG_METRICS, who)
+    if owner is None:
+        raise NotFound("model", model_id)
+    ingested = _ingest(tx, owner[0], first_point, piece, owner[1])
+    if ingested.dropped:
+        raise NotFound("model", model_id)
+    return ingested
+
+
+def ingest(tx: Transaction, writer: Writer, first_record: int, piece: Piece) -> Ingested:
+    """Stores those records of a piece that the writer has not sent before; those of models that are gone are dropped.
+
+    Args:
+        first_record: the number of the first record of the batch.
+
+    Raises:
+        NotFound: the project is gone.
+        Stale: records before these are missing.
+    """
+    project.get(tx, project_uid=writer.project_uid)
+    return _ingest(tx, writer, first_record, piece, writers.progress(tx, writer))
+
+
+def _ingest(tx: Transaction, writer: Writer, first_record: int, piece: Piece, known: int | None) -> Ingested:
+    """Stores a piece; `known` is how far its writer got."""
+    start, end = first_record + piece.start, first_record + piece.end
+    while True:
+        if known is not None and known >= end:
+            return Ingested(known)
+        if start > (known or 0):
+            raise Stale(f"Record {start} is not the next of this writer.", expected=known or 0)
+        if writers.move(tx, writer, known, end):
+            break
+        known = writers.progress(tx, writer)  # the same piece is being stored by another call
+    ingested = Ingested(end)
+    _store(tx, writer.project_uid, [_after(each, (known or 0) - first_record) for each in piece.models], ingested)
+    return ingested
+
+
+def _after(records: ModelRecords, skipped: int) -> ModelRecords:
+    """Without what the first records of the batch brought: they are stored."""
+    if skipped <= 0:
+        return records
+    parts = []
+    for part in records.parts:
+        is_new = part.records >= skipped
+        parts.append(SeriesPart(part.name, part.phase, part.points.where(is_new), part.records[is_new]))
+    return ModelRecords(records.model_id, parts, [event for event in records.events if event.record >= skipped])
+
+
+def _store(tx: Transaction, project_uid: str, every: Sequence[ModelRecords], ingested: Ingested) -> None:
+    every = [records for records in every if records.events or records.points()]
+    new = list[tuple[str, NewModule]]()
+    live = _locked(tx, project_uid, every)
+    for records in every:
+        id_ = records.model_id
+        try:
+            if id_ not in live:
+                raise NotFound("model", id_)
+            ingested.series_ids |= metric.append(tx, model_id=id_, project_uid=project_uid, parts=records.parts)
+        except NotFound as error:
+            ingested.dropped[id_, str(error)] += records.points() + len(records.events)
+            continue
+        for event in records.events:
+            if isinstance(event.what, NewModule):
+                new.append((id_, event.what))
+            else:
+                _try(tx, id_, event.what, ingested)
+    _store_modules(tx, new, ingested)
+
+
+def _locked(tx: Transaction, project_uid: str, every: Sequence[ModelRecords]) -> set[str]:
+    """Which models the project has. They are locked, but for points of one alone: `append` does that."""
+    ids = {records.model_id for records in every}
+    if len(every) == 1 and not every[0].events:
+        return ids
+    return model.lock_all(tx, project_uid, ids)
+
+
+def _store_modules(tx: Transaction, new: list[tuple[str, NewModule]], ingested: Ingested) -> None:
+    """All at once or, if one cannot be stored, each on its own."""
+    if not new:
+        return
+    try:
+        with tx.savepoint():
+            module.create_all(tx, new)
+    except ServiceError:
+        for each in new:
+            _try(tx, each[0], partial(module.create_all, new=[each]), ingested)
+
+
+def _try(tx: Transaction, model_id: str, apply: Apply, ingested: Ingested) -> None:
+    try:
+        with tx.savepoint():
+            apply(tx)
+    except ServiceError as error:
+        ingested.dropped[model_id, str(error)] += 1

@@ -1,0 +1,1 @@
+"""Callers that take all they can get, and those beside them."""
