@@ -161,9 +161,13 @@ class _Call:
             self._share,
             self._door.parsers,
             is_parsed=is_parsed,
-            seen=lambda request: self._door.resolve(request, self._rule),
+            seen=self._seen,
         )
         return self._reader
+
+    async def _seen(self, request: Any) -> None:
+        if not self._rule.is_open:
+            await self._door.resolve(request, self._rule)
 
     async def only(self, reader: Reader) -> Any:
         """The only request of the call."""
