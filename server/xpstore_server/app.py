@@ -44,6 +44,7 @@ from xpstore_server.health import HealthService, Ticker
 from xpstore_server.janitor import Janitor
 from xpstore_server.listening import Descriptors, bind, options, raise_descriptor_limit
 from xpstore_server.locations import UNIX, shown
+from xpstore_server.malloc import Trimmer
 from xpstore_server.rpc.acting import Resolver
 from xpstore_server.rpc.artifact import ArtifactService
 from xpstore_server.rpc.blocks import Compactor
@@ -56,11 +57,12 @@ from xpstore_server.rpc.limits import LimitsService
 from xpstore_server.rpc.manifest import CODEC
 from xpstore_server.rpc.metric import MetricService
 from xpstore_server.rpc.model import ModelService
-from xpstore_server.rpc.packing import Budget
 from xpstore_server.rpc.project import ProjectService
 from xpstore_server.rpc.read import Outlet, ReadAhead
 from xpstore_server.rpc.run import RunService
-from xpstore_server.rpc.upload import Intake
+from xpstore_server.rpc.uploads.intake import Intake
+from xpstore_server.rpc.uploads.packing import Budget
+from xpstore_server.rpc.uploads.turns import Turns
 from xpstore_server.rpc.waiting import WaitingRoom
 from xpstore_server.settings import Settings
 from xpstore_server.store import limbo, migrate
@@ -154,7 +156,7 @@ class App:
         self.waiting = WaitingRoom(self.database, self.leases)
         self.hits = HitCounter(self.database)
         self.janitor = Janitor(self.database, self.stores.collector, grace(settings), settings.sweep_seconds)
-        self.ticker = Ticker(self.stores.room.look, Descriptors(self.connections).look)
+        self.ticker = Ticker(self.stores.room.look, Descriptors(self.connections).look, Trimmer().look)
         self.made_key = self._ensure_admin()
         self.authenticator = Authenticator(self.database)
         self.authenticator.load()
@@ -175,6 +177,7 @@ class App:
             codec=CODEC,
             budget=Budget(self.settings.upload_memory_mib << 20),
             executor=self.write_pool,
+            turns=Turns(self.settings.max_uploads),
         )
         outlet = Outlet(self.chunks, self.read_pool, ReadAhead())
         artifact = ArtifactService(intake, outlet, Files(self.database, self.chunks, CODEC), self.waiting)
@@ -199,7 +202,11 @@ class App:
 
     def _limits(self) -> LimitsService:
         settings = self.settings
-        return LimitsService(undo_kept_us=int(settings.undo_seconds * 1_000_000), max_calls=settings.max_calls)
+        return LimitsService(
+            undo_kept_us=int(settings.undo_seconds * 1_000_000),
+            max_calls=settings.max_calls,
+            max_uploads=settings.max_uploads,
+        )
 
     def _server(self) -> tuple[grpc.aio.Server, HealthService]:
         """A server with all services, and what says whether they serve."""

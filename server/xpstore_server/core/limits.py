@@ -14,6 +14,13 @@ CHUNK_AVERAGE_BYTES = 192 << 10  # random bytes are then cut into 246 KiB on ave
 CHUNK_MIN_BYTES = 96 << 10
 CHUNK_NORMALIZATION = 2
 STREAM_BYTES = 256 * MIB
+CHUNKS = 4_096  # in one message
+# Streams that bring bytes: how many of all keys are read at once, and how many more may wait for their turn.
+UPLOADS_IN_ALL = 16
+UPLOADS_WAITING = 48
+# What a stream must bring a second, over so long, while others wait.
+UPLOAD_PACE = 64 << 10
+UPLOAD_PACE_SECONDS = 30.0
 # Of requests above 64 KiB, in all, until their calls end: those beyond wait, then are refused.
 REQUEST_BYTES = 32 * MIB
 WAITING_CALLS = 4_000  # of WaitForCacheEntry, in all: they hold no thread
@@ -73,6 +80,8 @@ LEASE_KEPT_US = 3600 * 1_000_000
 
 CLOCK_AHEAD_US = 24 * 3600 * 1_000_000  # how far the clock of a run's machine may be ahead of ours
 RUN_LOST_AFTER_US = 300 * 1_000_000
+# What an UploadFile has received and not yet stored: two packs, a tail that is not cut, and the message that filled it.
+PACK_BYTES = 24 * MIB
 CHUNK_KEPT_US = 24 * 3600 * 1_000_000  # that no version has: `store/sweep.py` leaves it an hour longer
 UPLOAD_EXPIRES_AFTER_US = 24 * 3600 * 1_000_000
 ADVANCE_KEPT_US = 24 * 3600 * 1_000_000
