@@ -20,7 +20,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from psycopg import sql
 
 from s3_server import free_port, spawn
-from support.operation.hasty_server import GRACE
+from support.operation.hasty_server import GRACE, IDLE
 from xpstore_server.store.sweep import Grace
 
 NOBODY = 65534
@@ -165,10 +165,11 @@ class Server:
         *,
         environment: dict[str, str] | None = None,
         grace: Grace | None = None,
+        idle_seconds: float | None = None,
     ) -> None:
         """Nothing runs before `start`; replicas that share a database share `folder` too, for its admin key.
 
-        With a grace the server leaves things alone for so long only.
+        With a grace the server leaves things alone for so long only, and waits so long for a silent stream.
         """
         self.module = "xpstore_server"
         self.prefix: list[str] = []  # what it is started by
@@ -189,13 +190,14 @@ class Server:
             "XPSTORE_ADMIN_KEY_FILE": str(key_file),
             **(environment or {}),
         }
+        hasty = {}
         if grace is not None:
+            hasty[GRACE] = ",".join(map(str, (grace.condemn_us, grace.remove_us, grace.abandon_us, grace.undo_us)))
+        if idle_seconds is not None:
+            hasty[IDLE] = str(idle_seconds)
+        if hasty:
             self.module = "support.operation.hasty_server"
-            times = (grace.condemn_us, grace.remove_us, grace.abandon_us, grace.undo_us)
-            self.environment |= {
-                GRACE: ",".join(map(str, times)),
-                "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-            }
+            self.environment |= {**hasty, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
     def start(self) -> Self:
         """Starts the server, or starts it again on the same port and data; returns when it serves."""
