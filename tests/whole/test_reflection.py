@@ -12,6 +12,8 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2, reflection_pb2_g
 import xpstore.v1
 from support.services import Server
 
+pytestmark = pytest.mark.client
+
 SERVING = health_pb2.HealthCheckResponse.SERVING
 
 
