@@ -13,7 +13,7 @@ from xpstore._artifacts.versions import found, get_model, get_named_version, get
 from xpstore._files.scan import Source, scan
 from xpstore._identity.nodes import NodeType, seal
 from xpstore._results.copies import LocalCopies
-from xpstore._results.formats import FORMATS, Format, format_of
+from xpstore._results.formats import FORMATS, Format, format_of, readable
 from xpstore._session.client import ClientBase
 from xpstore._session.current import get_client
 from xpstore._session.project import ProjectBase, get_project
@@ -395,4 +395,5 @@ class CachedArtifact(Artifact):
             return super().load(path, trusted=trusted)
         from xpstore._results.results import load  # here, as most artifacts are no results
 
-        return load(LocalCopies.here(), self._client, self._wire, format=format, trusted=tuple(trusted or ()))
+        how: Any = {"format": format, "trusted": tuple(trusted or ())}
+        return readable(repr(self.name), lambda: load(LocalCopies.here(), self._client, self._wire, **how))
