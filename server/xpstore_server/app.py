@@ -27,7 +27,7 @@ from xpstore.v1 import (
 )
 from xpstore_server import embedded, reflection, rights
 from xpstore_server.admin_key import read_or_make_key
-from xpstore_server.auth import Authenticator
+from xpstore_server.auth import Authenticator, caller
 from xpstore_server.core import access, limits
 from xpstore_server.core.files import Files
 from xpstore_server.core.garbage.collector import GarbageCollector
@@ -44,6 +44,7 @@ from xpstore_server.health import HealthService, Ticker
 from xpstore_server.janitor import Janitor
 from xpstore_server.listening import Descriptors, bind, options, raise_descriptor_limit
 from xpstore_server.locations import UNIX, shown
+from xpstore_server.malloc import Trimmer
 from xpstore_server.rpc.acting import Resolver
 from xpstore_server.rpc.artifact import ArtifactService
 from xpstore_server.rpc.blocks import Compactor
@@ -149,13 +150,14 @@ class App:
         self.connections = raise_descriptor_limit()
         self.stores = Stores(settings)
         self.database, self.chunks = self.stores.database, self.stores.chunks
+        self.database.caller = caller
         self.read_pool = ThreadPoolExecutor(BLOB_THREADS, "blob-read")
         self.write_pool = ThreadPoolExecutor(BLOB_THREADS, "blob-write")
         self.leases = Sightings(int(settings.cache_lease_seconds * 1_000_000))
         self.waiting = WaitingRoom(self.database, self.leases)
         self.hits = HitCounter(self.database)
         self.janitor = Janitor(self.database, self.stores.collector, grace(settings), settings.sweep_seconds)
-        self.ticker = Ticker(self.stores.room.look, Descriptors(self.connections).look)
+        self.ticker = Ticker(self.stores.room.look, Descriptors(self.connections).look, Trimmer().look)
         self.made_key = self._ensure_admin()
         self.authenticator = Authenticator(self.database)
         self.authenticator.load()

@@ -13,6 +13,8 @@ from grpc_reflection.v1alpha import reflection_pb2 as pb
 import xpstore.v1
 from support.services import Server
 
+pytestmark = pytest.mark.client
+
 VERSIONS = ["grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"]
 SERVING = health_pb2.HealthCheckResponse.SERVING
 
@@ -47,7 +49,7 @@ def test_reflection_lists_and_describes_every_service_of_the_contract(
     with pytest.raises(grpc.RpcError) as stranger:
         list(ask(iter(requests), timeout=10))
     assert stranger.value.code() == grpc.StatusCode.UNAUTHENTICATED
-    first, *described = ask(iter(requests), metadata=[("authorization", f"Bearer {server.api_key}")], timeout=10)
+    first, *described = ask(iter(requests), metadata=(("authorization", f"Bearer {server.api_key}"),), timeout=10)
     assert sorted(service.name for service in first.list_services_response.service) == expected
     for name, answer in zip(expected, described, strict=True):
         files = map(FileDescriptorProto.FromString, answer.file_descriptor_response.file_descriptor_proto)

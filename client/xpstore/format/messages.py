@@ -92,6 +92,8 @@ def fields(message: Buffer) -> Iterator[tuple[int, int | memoryview]]:
     while position < len(view):
         key, position = _read_varint(view, position)
         number, kind = key >> 3, key & 7
+        if number == 0:
+            raise Malformed("a field has no number")
         if kind == _VARINT:
             value, position = _read_varint(view, position)
             yield number, value
@@ -102,7 +104,7 @@ def fields(message: Buffer) -> Iterator[tuple[int, int | memoryview]]:
             size = _FIXED_SIZES[kind]
         else:
             raise Malformed(f"wire type {kind}")
-        if number == 0 or position + size > len(view):
+        if position + size > len(view):
             raise Malformed("a field goes beyond the end")
         if kind == _BYTES:  # no message read here has a field of fixed size: generated code passes over them too
             yield number, view[position : position + size]

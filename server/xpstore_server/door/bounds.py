@@ -16,7 +16,7 @@ BYTES_WAIT_SECONDS = 2.0
 KEYS_AT_ONCE = 4
 # A check is one small message, which comes with its call.
 STRANGERS = 32
-STRANGERS_OF_ONE = 8
+STRANGERS_OF_ONE = 4
 
 
 class Activity:

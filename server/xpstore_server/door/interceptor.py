@@ -61,7 +61,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         room: says whether the disk is full.
         rules: of all methods, by path.
         refusals: slows down who has no key.
-        resolve: awaited with each parsed request before its method has it.
+        resolve: awaited with each request before its method has it; of a stream of bytes with the first.
     """
 
     def __init__(

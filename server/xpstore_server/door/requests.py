@@ -1,6 +1,7 @@
 """How requests are read: when a method wants them, bounded, weighed, and only then parsed."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from typing import Any
@@ -32,7 +33,7 @@ class Reader:
         share: of the bytes in flight.
         executor: where large requests are parsed.
         is_parsed: whether the method takes messages, not bytes.
-        seen: awaited with each message before the method has it.
+        seen: awaited with each message before the method has it; where it takes bytes, with the first.
 
     Attributes:
         size_bytes: what was read so far.
@@ -88,25 +89,28 @@ class Reader:
             return None
         self._count += 1
         self.size_bytes += len(raw)
-        if len(raw) > limits.MESSAGE_BYTES:
-            raise ResourceExhausted(
-                f"The message has {len(raw)} bytes, {limits.MESSAGE_BYTES} at most: send less at a time.",
-                limit="max_message_bytes",
-                expected=limits.MESSAGE_BYTES,
-            )
+        most = self._rule.max_bytes
+        if len(raw) > most:
+            message = f"The message has {len(raw)} bytes, {most} at most: send less at a time."
+            raise ResourceExhausted(message, limit="max_message_bytes", expected=most)
         return bytes(raw)
 
     async def _parse(self, raw: bytes) -> Any:
-        if not self._is_parsed:
-            return raw
         try:
-            request = await self._parsed(raw)
+            request = await self._parsed(raw) if self._is_parsed else self._weighed(raw)
         except TooHeavy:
             raise self._refused(raw, f"must have at most {self._rule.max_entries} entries") from None
         except (DecodeError, Malformed):
             raise self._refused(raw, f"must be a serialized {self._rule.plan.name}") from None
-        await self._seen(request)
+        if self._is_parsed or self._count == 1:
+            await self._seen(request)
         return request
+
+    def _weighed(self, raw: bytes) -> bytes:
+        """Of a method that reads its bytes by itself, and says where they are malformed."""
+        with contextlib.suppress(Malformed):
+            _weigh(self._rule, raw)
+        return raw
 
     async def _parsed(self, raw: bytes) -> Any:
         rule = self._rule
@@ -128,6 +132,10 @@ class Reader:
 
 
 def _read(rule: Rule, raw: bytes) -> Any:
+    _weigh(rule, raw)
+    return rule.plan.parse(raw)
+
+
+def _weigh(rule: Rule, raw: bytes) -> None:
     if len(raw) > rule.max_entries * LEAST_BYTES:
         weigh(rule.plan, raw, rule.max_entries)
-    return rule.plan.parse(raw)

@@ -13,6 +13,7 @@ from xpstore_server.door.weight import Plan, plan_of
 from xpstore_server.settings import StartError
 
 SECOND_US = 1_000_000
+OPEN_BYTES = 4_096  # the name of a service
 OPEN_SERVICE = "grpc.health.v1.Health"
 # Of services that are not ours and have no such option: reflection asks for any key, and names one thing a message.
 REFLECTED_ENTRIES = 100
@@ -28,6 +29,7 @@ class Rule:
         role: the least role of its caller in the project that the call acts in.
         project: paths of the fields of a request that say which project that is.
         max_entries: most entries of one request; see `weight`.
+        max_bytes: most bytes of one.
         seconds: how long a call of one request and one answer may take.
         plan: how a request is weighed and parsed.
         is_stream: whether its requests stream.
@@ -44,6 +46,7 @@ class Rule:
     is_stream: bool = False
     is_waiting: bool = False
     is_open: bool = False
+    max_bytes: int = limits.MESSAGE_BYTES
 
     @property
     def name(self) -> str:
@@ -81,6 +84,7 @@ def _rule(method: MethodDescriptor, access: pb.Access, is_stream: bool) -> Rule:
     for lacks, what in ((not access.role, "role"), (access.max_entries <= 0, "max_entries")):
         if lacks:
             raise StartError(f"{path} has no {what}: say it by the option (xpstore.v1.access) of the method")
+    is_open = method.containing_service.full_name == OPEN_SERVICE
     return Rule(
         method=path,
         role=access.role,
@@ -90,7 +94,8 @@ def _rule(method: MethodDescriptor, access: pb.Access, is_stream: bool) -> Rule:
         plan=plan_of(method.input_type),
         is_stream=is_stream,
         is_waiting=method.name == "WaitForCacheEntry",
-        is_open=method.containing_service.full_name == OPEN_SERVICE,
+        is_open=is_open,
+        max_bytes=OPEN_BYTES if is_open else limits.MESSAGE_BYTES,
     )
 
 

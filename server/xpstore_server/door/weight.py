@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from google.protobuf.descriptor import Descriptor
 from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto
 from google.protobuf.message_factory import GetMessageClass
 
@@ -55,7 +54,7 @@ class Plan:
     tags: dict[int, "Plan | None"] = field(default_factory=dict)
 
 
-def plan_of(descriptor: Descriptor, known: dict[str, Plan] | None = None) -> Plan:
+def plan_of(descriptor: Any, known: dict[str, Plan] | None = None) -> Plan:
     """Makes the plan of a type and of all types in it."""
     known = {} if known is None else known
     if descriptor.full_name in known:
@@ -67,9 +66,7 @@ def plan_of(descriptor: Descriptor, known: dict[str, Plan] | None = None) -> Pla
     for one in wire.field:
         tag = one.number << 3 | _WIRE_TYPES.get(one.type, _VARINT)
         if one.type == _WIRE.TYPE_MESSAGE:
-            inside = descriptor.fields_by_number[one.number].message_type
-            assert inside is not None, "of a message"
-            plan.tags[tag] = plan_of(inside, known)
+            plan.tags[tag] = plan_of(descriptor.fields_by_number[one.number].message_type, known)
         elif one.label == _WIRE.LABEL_REPEATED:
             plan.tags[tag] = None
     return plan

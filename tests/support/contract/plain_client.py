@@ -67,16 +67,18 @@ class PlainClient:
         return GetMessageClass(self._pool.FindMessageTypeByName(f"xpstore.v1.{name}"))(**fields)
 
     def __call__(self, method: str, messages: "Iterable[Any] | None" = None, /, **fields: Any) -> Any:
-        """Makes a call: with the fields of its request, or with the messages of its stream. Returns the response or, of a
-        stream of responses, all of them.
+        """Makes a call, with the fields of its request or the messages of its stream.
+
+        Returns:
+            The response or, of a stream of responses, all of them.
 
         Raises:
             PlainError: the server answered an error.
         """
         one, path = self._methods[method]
-        request = GetMessageClass(self._pool.FindMessageTypeByName(one.input_type.lstrip(".")))
-        response = GetMessageClass(self._pool.FindMessageTypeByName(one.output_type.lstrip(".")))
-        how = {"request_serializer": request.SerializeToString, "response_deserializer": response.FromString}
+        request: Any = GetMessageClass(self._pool.FindMessageTypeByName(one.input_type.lstrip(".")))
+        response: Any = GetMessageClass(self._pool.FindMessageTypeByName(one.output_type.lstrip(".")))
+        how: Any = {"request_serializer": request.SerializeToString, "response_deserializer": response.FromString}
         options: Any = {"metadata": self._metadata, "timeout": DEADLINE_SECONDS}
         try:
             if one.client_streaming:
@@ -89,7 +91,8 @@ class PlainClient:
 
     def publish(self, project_uid: str, name: str, files: Mapping[str, bytes], **draft: Any) -> Any:
         """Uploads files by chunks and commits them; returns the version."""
-        entries, chunks = [], {}
+        entries: list[Any] = []
+        chunks: dict[bytes, bytes] = {}
         for path in sorted(files, key=str.encode):
             pieces = [files[path][start : start + (1 << 20)] for start in range(0, len(files[path]), 1 << 20)]
             chunks |= {digest(piece): piece for piece in pieces}
