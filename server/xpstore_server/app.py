@@ -52,6 +52,7 @@ from xpstore_server.rpc.manifest import CODEC
 from xpstore_server.rpc.metric import MetricService
 from xpstore_server.rpc.model import ModelService
 from xpstore_server.rpc.packing import Budget
+from xpstore_server.rpc.paging import SECRETS
 from xpstore_server.rpc.project import ProjectService
 from xpstore_server.rpc.read import Outlet, ReadAhead
 from xpstore_server.rpc.run import RunService
@@ -144,7 +145,8 @@ class App:
         self.leases = Sightings(int(settings.cache_lease_seconds * 1_000_000))
         self.waiting = WaitingRoom(self.database, self.leases)
         self.hits = HitCounter(self.database)
-        self.janitor = Janitor(self.database, self.stores.collector, grace(settings), settings.sweep_seconds)
+        SECRETS.refresh(self.database)
+        self.janitor = Janitor(self.database, self.stores.collector, grace(settings), settings.sweep_seconds, SECRETS)
         self.ticker = Ticker(self.stores.room.look, Descriptors(self.connections).look)
         self.made_key = self._ensure_admin()
 

@@ -39,5 +39,9 @@ class LimitsService(limits_pb2_grpc.LimitsServiceServicer):
                 max_used_versions=limits.USED_VERSIONS,
                 max_tags=limits.TAGS,
                 max_series=limits.SERIES,
+                max_filter_bytes=limits.FILTER_BYTES,
+                max_filter_depth=limits.FILTER_DEPTH,
+                max_filter_comparisons=limits.FILTER_COMPARISONS,
+                max_order_fields=limits.ORDER_KEYS,
             )
         )

@@ -17,7 +17,7 @@ from xpstore_server.rpc.fields import a_name, a_uuid, if_set
 from xpstore_server.rpc.metric_wire import packed_buckets, packed_points, parts_of, summary_to_wire, to_wire
 from xpstore_server.rpc.paging import Pager
 from xpstore_server.rpc.piecewise import removed
-from xpstore_server.store.database import Database
+from xpstore_server.store.database import SEARCH_SECONDS, Database
 from xpstore_server.store.transaction import Transaction
 
 FEW_POINTS = 10
@@ -81,7 +81,7 @@ class MetricService(metric_pb2_grpc.MetricServiceServicer):
         _at_most("names", len(request.names))
         ids = list(dict.fromkeys(a_uuid("model_ids", id_) for id_ in request.model_ids))
         names = [a_name("names", name) for name in request.names]
-        rows = await self._database.read_async(lambda tx: series.summaries(tx, ids, names))
+        rows = await self._database.read_async(lambda tx: series.summaries(tx, ids, names), SEARCH_SECONDS)
         return pb.ListSeriesResponse(series=map(summary_to_wire, rows))
 
     async def ReadSeries(self, request: pb.ReadSeriesRequest, context: Any) -> AsyncIterator[pb.ReadSeriesResponse]:
