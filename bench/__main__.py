@@ -1,7 +1,7 @@
-"""Runs all benchmarks, or those named: start, metadata, metrics, logging, search, cache, growth, upkeep, transfer.
+"""Runs all benchmarks, or those named; `--help` names them.
 
-`--quick`, or BENCH=quick in the environment, runs `transfer` once on small files, `search` over few models and `growth`
-to few, to see that they work: their figures mean nothing.
+`--quick`, or BENCH=quick in the environment, runs `transfer` once on small files, and `search`, `deletion` and `growth`
+with few models, to see that they work: their figures mean nothing.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench import cache, growth, logging, machine, metadata, metrics, search, start, upkeep
+from bench import cache, deletion, growth, logging, machine, metadata, metrics, search, start, upkeep
 from bench.figure import Figure, table
 from bench.picture import draw
 from bench.transfer.contest import measure as measure_transfer
@@ -48,6 +48,7 @@ def main() -> None:
         "cache": partial(cache.measure, processes=8, keys=20, mapped=100) if is_quick else cache.measure,
         "growth": partial(growth.measure, sizes=(10, 100)) if is_quick else growth.measure,
         "upkeep": partial(upkeep.measure, updates=3_000) if is_quick else upkeep.measure,
+        "deletion": partial(deletion.measure, models=1_000) if is_quick else deletion.measure,
         "transfer": partial(measure_transfer, plan=plan, notes=notes),
     }
     unknown = set(options.names) - set(benchmarks)
@@ -71,7 +72,7 @@ def _options() -> argparse.Namespace:
         "names",
         nargs="*",
         metavar="NAME",
-        help="start, metadata, metrics, logging, search, cache, growth, upkeep, transfer; default all",
+        help="start, metadata, metrics, logging, search, cache, growth, upkeep, deletion, transfer; default all",
     )
     parser.add_argument("--quick", action="store_true", help="small files, once, without MLflow and MinIO")
     parser.add_argument(

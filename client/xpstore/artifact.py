@@ -13,7 +13,7 @@ from xpstore._artifacts.versions import found, get_model, get_named_version, get
 from xpstore._files.scan import Source, scan
 from xpstore._identity.nodes import NodeType, seal
 from xpstore._results.copies import LocalCopies
-from xpstore._results.formats import FORMATS, Format, format_of
+from xpstore._results.formats import FORMATS, Format, format_of, readable
 from xpstore._session.client import ClientBase
 from xpstore._session.current import get_client
 from xpstore._session.project import ProjectBase, get_project
@@ -217,19 +217,18 @@ class Artifact(ArtifactContents):
     @property
     def model(self) -> Any:
         """The first `Model` it was linked to, if that is still there; else None."""
-        ids = (link.model_id for link in self._wire.links)
+        ids = (link.model_id for link in self._links())
         return next(found(lambda id_: get_model(self._client, id_), ids), None)
 
     @property
     def step(self) -> int | None:
         """The first step it was linked with."""
-        return next((link.step for link in self._wire.links if link.HasField("step")), None)
+        return next((link.step for link in self._links() if link.HasField("step")), None)
 
     @property
     def used(self) -> "list[Artifact]":
         """The versions it was made from, without those deleted since."""
-        ids = self._told("used", self._wire.used_version_ids, self._wire.used_version_count)
-        wires = found(lambda id_: get_version(self._client, id_), ids)
+        wires = found(lambda id_: get_version(self._client, id_), self._used_ids())
         return [Artifact._from_wire(wire, self._client) for wire in wires]
 
     def refresh(self) -> Self:
@@ -396,4 +395,5 @@ class CachedArtifact(Artifact):
             return super().load(path, trusted=trusted)
         from xpstore._results.results import load  # here, as most artifacts are no results
 
-        return load(LocalCopies.here(), self._client, self._wire, format=format, trusted=tuple(trusted or ()))
+        how: Any = {"format": format, "trusted": tuple(trusted or ())}
+        return readable(repr(self.name), lambda: load(LocalCopies.here(), self._client, self._wire, **how))

@@ -13,6 +13,7 @@ Error:
  ├── Unavailable         (ConnectionError)  the server is away; it was tried for the time allowed
  ├── DeadlineExceeded    (TimeoutError)     the call's time is over
  ├── Stale                                  another writer or stream took over; handled inside the client
+ ├── Unimplemented   (NotImplementedError)  the server has no such method: older than this client, or none of ours
  ├── ComputationFailed                      whoever computed what was waited for raised an exception
  ├── DataLoss                               bytes do not match their digest
  └── ServerFault                            the server failed; its log has the trace under `request_id`
@@ -38,15 +39,23 @@ class Error(Exception):
         reason: name of the contract's ErrorReason, such as "NOT_FOUND"; "" for errors of the client alone.
         metadata: what the error is about, such as `field` and `value`.
         request_id: names the call in the server's log; "" when there was none.
+        retry_seconds: after which the server asks to repeat the call; None where that would not help.
     """
 
     def __init__(
-        self, message: str, *, reason: str = "", metadata: dict[str, str] | None = None, request_id: str = ""
+        self,
+        message: str,
+        *,
+        reason: str = "",
+        metadata: dict[str, str] | None = None,
+        request_id: str = "",
+        retry_seconds: float | None = None,
     ) -> None:
         super().__init__(printable_lines(message))  # a server may have had a say in it
         self.reason = reason
         self.metadata = dict(metadata or {})
         self.request_id = request_id
+        self.retry_seconds = retry_seconds
 
 
 class NotInitialized(Error, RuntimeError):
@@ -97,6 +106,13 @@ class Stale(Error):
     """Another stream or writer holds the place this one continued from."""
 
 
+class Unimplemented(Error, NotImplementedError):
+    """The server has no such method: it is older than this client, or something else answers at its address.
+
+    Or it speaks another version of the contract.
+    """
+
+
 class ComputationFailed(Error):
     """Somebody else computed what this call waited for, and it raised an exception; the message has its text."""
 
@@ -125,6 +141,7 @@ _BY_REASON: dict[int, type[Error]] = {
     ErrorReason.ERROR_REASON_DATA_LOSS: DataLoss,
     ErrorReason.ERROR_REASON_INTERNAL: ServerFault,
     ErrorReason.ERROR_REASON_STALE: Stale,
+    ErrorReason.ERROR_REASON_UNIMPLEMENTED: Unimplemented,
 }
 _BY_NAME = {ErrorReason.Name(number).removeprefix("ERROR_REASON_"): kind for number, kind in _BY_REASON.items()}
 
@@ -143,12 +160,22 @@ _REASON_BY_STATUS = {
     grpc.StatusCode.CANCELLED: "UNAVAILABLE",
     grpc.StatusCode.DEADLINE_EXCEEDED: "DEADLINE_EXCEEDED",
     grpc.StatusCode.DATA_LOSS: "DATA_LOSS",
+    grpc.StatusCode.UNIMPLEMENTED: "UNIMPLEMENTED",
 }
 # Of an answer that a proxy gave: its metadata has the HTTP status.
 HTTP_STATUS = "http_status"
 _HTTP = re.compile(r"(?i)http2 header with status: (\d{3})")
 # Of what a proxy answers; all else is that it does not reach the server, or that there is none.
 _REASON_BY_HTTP = {"401": "UNAUTHENTICATED", "403": "PERMISSION_DENIED", "413": "RESOURCE_EXHAUSTED"}
+_NOT_OURS = "No xpstore answers there: is it passed on as gRPC (`grpc_pass` in nginx), with its path?"
+_TIME_LIMIT = "It, or its time limit, ended the call (`grpc_read_timeout`, `grpc_send_timeout` in nginx)."
+_CURES = {
+    "404": _NOT_OURS,
+    "413": "It takes no bodies of this size: lift its limit, as by `client_max_body_size 0;` in nginx.",
+    "502": "It does not reach the server: does that run, and does the proxy speak gRPC to it?",
+    "503": "It does not reach the server: does that run, and does the proxy speak gRPC to it?",
+    "504": f"The server did not answer it in time. {_TIME_LIMIT}",
+}
 
 
 def from_rpc(error: grpc.RpcError, request_id: str) -> Error:
@@ -157,7 +184,7 @@ def from_rpc(error: grpc.RpcError, request_id: str) -> Error:
     if call is None:
         return ServerFault(str(error), request_id=request_id)
     try:
-        info = _error_info(call)
+        info, retry_seconds = _details(call)
     except DecodeError:  # the trailer of something between client and server
         info = None
     message = printable(call.details() or call.code().name)
@@ -166,7 +193,7 @@ def from_rpc(error: grpc.RpcError, request_id: str) -> Error:
     metadata = dict(info.metadata)
     request_id = metadata.pop("request_id", request_id)
     kind = _BY_NAME.get(info.reason, Error)
-    return kind(message, reason=info.reason, metadata=metadata, request_id=request_id)
+    return kind(message, reason=info.reason, metadata=metadata, request_id=request_id, retry_seconds=retry_seconds)
 
 
 def _of_others(call: grpc.Call, message: str, request_id: str) -> Error:
@@ -174,26 +201,38 @@ def _of_others(call: grpc.Call, message: str, request_id: str) -> Error:
     if (found := _HTTP.search(message)) is not None:
         status = found[1]
         reason = _REASON_BY_HTTP.get(status, "UNAVAILABLE")
-        message = f"a proxy before it answered with HTTP status {status}."
+        message = f"a proxy before it answered with HTTP status {status}. {_CURES.get(status, '')}".rstrip()
         if reason == "UNAVAILABLE":
             return Unavailable(message, reason=reason, request_id=request_id)
-        if status == "413":
-            message += " It takes no bodies of this size: lift its limit, as by `client_max_body_size 0;` in nginx."
         metadata = {HTTP_STATUS: status}
         return _BY_NAME[reason](message, reason=reason, metadata=metadata, request_id=request_id)
+    code = call.code()
     # A stream that ends without a status is none of the service's: a proxy ends it, whose server went away.
-    is_cut = any(words in message for words in ("RST_STREAM", "Stream removed"))
-    reason = "UNAVAILABLE" if is_cut else _REASON_BY_STATUS.get(call.code(), "INTERNAL")
+    if any(words in message for words in ("RST_STREAM", "Stream removed")):
+        return Unavailable(
+            f"a proxy or the network ended the call: {message}", reason="UNAVAILABLE", request_id=request_id
+        )
+    if code == grpc.StatusCode.UNIMPLEMENTED:
+        message = f"{message}. {_NOT_OURS}"
+    elif code == grpc.StatusCode.RESOURCE_EXHAUSTED and "larger than max" in message:
+        message = (
+            f"The answer is larger than this client takes. Ask for less at a time, or for smaller pages. ({message})"
+        )
+    reason = _REASON_BY_STATUS.get(code, "INTERNAL")
     return _BY_NAME[reason](message, reason=reason, request_id=request_id)
 
 
-def _error_info(call: grpc.Call) -> error_details_pb2.ErrorInfo | None:
+def _details(call: grpc.Call) -> tuple[error_details_pb2.ErrorInfo | None, float | None]:
+    """What the service said of an error, if it was the service, and after how long the call may be repeated."""
+    found, retry_seconds = None, None
     for key, value in call.trailing_metadata() or ():
         if key != "grpc-status-details-bin":
             continue
         status = status_pb2.Status.FromString(value if isinstance(value, bytes) else value.encode())
         for detail in status.details:
-            info = error_details_pb2.ErrorInfo()
+            info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
             if detail.Unpack(info) and info.domain == DOMAIN:
-                return info
-    return None
+                found = info
+            elif detail.Unpack(retry):
+                retry_seconds = max(retry.retry_delay.ToMicroseconds() / 1_000_000, 0.0)
+    return found, retry_seconds

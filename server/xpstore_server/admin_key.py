@@ -15,7 +15,7 @@ from xpstore_server.settings import StartError
 log = logging.getLogger("xpstore")
 
 SETTING = "XPSTORE_ADMIN_KEY_FILE"
-LONGEST_KEY_BYTES = 4096
+CURE = "remove the file, and xpstore-server makes a key"
 
 
 def read_or_make_key(path: Path) -> str:
@@ -33,9 +33,14 @@ def read_or_make_key(path: Path) -> str:
         # Files of secrets that an orchestrator lays down are root's, and often everybody's to read.
         if status.st_mode & WRITE_OF_OTHERS or status.st_uid not in (os.geteuid(), 0):
             raise StartError(f"{shown(path)} ({SETTING}) can be written by others: chmod 600 it, and make it your own")
-        key = file.read(LONGEST_KEY_BYTES + 1).decode("ascii", "replace").strip()
-    if not 16 <= len(key) < LONGEST_KEY_BYTES or not key.isascii() or not key.isprintable() or " " in key:
-        raise StartError(f"{shown(path)} ({SETTING}) must hold one key of at least 16 ASCII characters")
+        key = file.read(access.LONGEST + 1).decode("ascii", "replace").strip()
+    if not access.is_possible(key):
+        raise StartError(f"{shown(path)} ({SETTING}) holds no API key, or one that is cut off or mistyped: {CURE}")
+    if not access.is_strong(key):
+        raise StartError(
+            f"{shown(path)} ({SETTING}) holds a key that can be guessed, with {access.LEAST_LENGTH} random characters "
+            f"it could not: {CURE}"
+        )
     if status.st_mode & OF_OTHERS:
         log.warning("others may read the admin's key in %s: chmod 600 it", shown(path))
     return key

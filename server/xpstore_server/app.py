@@ -4,14 +4,14 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 import grpc
+from google.protobuf import descriptor_pool
 from grpc_health.v1 import health, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 
 from xpstore.v1 import (
     artifact_pb2_grpc,
@@ -25,7 +25,7 @@ from xpstore.v1 import (
     project_pb2_grpc,
     run_pb2_grpc,
 )
-from xpstore_server import embedded, rights
+from xpstore_server import embedded, reflection, rights
 from xpstore_server.admin_key import read_or_make_key
 from xpstore_server.auth import Authenticator, caller
 from xpstore_server.core import access, limits
@@ -35,11 +35,17 @@ from xpstore_server.core.garbage.reachability import Needs
 from xpstore_server.core.garbage.rebuild_index import IndexBuilder
 from xpstore_server.core.lease import Sightings
 from xpstore_server.core.publish import Publisher
+from xpstore_server.core.roles.acting import Owners
+from xpstore_server.door.bounds import KEYS_AT_ONCE, Activity
+from xpstore_server.door.interceptor import CallInterceptor
+from xpstore_server.door.refusals import Refusals
+from xpstore_server.door.rules import Rule, rules_of, same_as
 from xpstore_server.health import HealthService, Ticker
-from xpstore_server.interceptors import Activity, CallInterceptor
 from xpstore_server.janitor import Janitor
 from xpstore_server.listening import Descriptors, bind, options, raise_descriptor_limit
 from xpstore_server.locations import UNIX, shown
+from xpstore_server.malloc import Trimmer
+from xpstore_server.rpc.acting import Resolver
 from xpstore_server.rpc.artifact import ArtifactService
 from xpstore_server.rpc.blocks import Compactor
 from xpstore_server.rpc.cache import CacheService
@@ -51,12 +57,13 @@ from xpstore_server.rpc.limits import LimitsService
 from xpstore_server.rpc.manifest import CODEC
 from xpstore_server.rpc.metric import MetricService
 from xpstore_server.rpc.model import ModelService
-from xpstore_server.rpc.packing import Budget
 from xpstore_server.rpc.paging import SECRETS
 from xpstore_server.rpc.project import ProjectService
 from xpstore_server.rpc.read import Outlet, ReadAhead
 from xpstore_server.rpc.run import RunService
-from xpstore_server.rpc.upload import Intake
+from xpstore_server.rpc.uploads.intake import Intake
+from xpstore_server.rpc.uploads.packing import Budget
+from xpstore_server.rpc.uploads.turns import Turns
 from xpstore_server.rpc.waiting import WaitingRoom
 from xpstore_server.settings import Settings
 from xpstore_server.store import limbo, migrate
@@ -80,8 +87,13 @@ OPTIONS = [
     ("grpc.http2.bdp_probe", 0),
     ("grpc.http2.lookahead_bytes", 2 << 20),
     ("grpc.so_reuseport", 0),  # else a second server silently takes the same port
-    ("grpc.max_receive_message_length", limits.MESSAGE_BYTES),
-    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),  # clients ping every 30 s
+    # The door refuses what is larger than half of this, and says so; gRPC says it its own way.
+    ("grpc.max_receive_message_length", 2 * limits.MESSAGE_BYTES),
+    ("grpc.max_concurrent_streams", 256),  # of one connection
+    # Connections that say nothing, or nothing any more, are closed; clients open another when they need it.
+    ("grpc.server_handshake_timeout_ms", 10_000),
+    ("grpc.max_connection_idle_ms", 120_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", limits.PING_INTERVAL_US // 1_000),
     ("grpc.keepalive_permit_without_calls", 1),
 ]
 
@@ -135,7 +147,7 @@ class App:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.activity = Activity()
+        self.activity = Activity(settings.max_calls)
         self.connections = raise_descriptor_limit()
         self.stores = Stores(settings)
         self.database, self.chunks = self.stores.database, self.stores.chunks
@@ -147,8 +159,10 @@ class App:
         self.hits = HitCounter(self.database)
         SECRETS.refresh(self.database)
         self.janitor = Janitor(self.database, self.stores.collector, grace(settings), settings.sweep_seconds, SECRETS)
-        self.ticker = Ticker(self.stores.room.look, Descriptors(self.connections).look)
+        self.ticker = Ticker(self.stores.room.look, Descriptors(self.connections).look, Trimmer().look)
         self.made_key = self._ensure_admin()
+        self.authenticator = Authenticator(self.database)
+        self.authenticator.load()
 
     def _ensure_admin(self) -> str | None:
         key = None
@@ -166,6 +180,7 @@ class App:
             codec=CODEC,
             budget=Budget(self.settings.upload_memory_mib << 20),
             executor=self.write_pool,
+            turns=Turns(self.settings.max_uploads),
         )
         outlet = Outlet(self.chunks, self.read_pool, ReadAhead())
         artifact = ArtifactService(intake, outlet, Files(self.database, self.chunks, CODEC), self.waiting)
@@ -175,7 +190,7 @@ class App:
         metric, ingest = MetricService(self.database, compactor), IngestService(self.database, compactor)
         # partial, so that mypy compares each servicer with the function that adds it.
         services: list[tuple[str, AddService]] = [
-            ("Limits", partial(limits_pb2_grpc.add_LimitsServiceServicer_to_server, LimitsService())),
+            ("Limits", partial(limits_pb2_grpc.add_LimitsServiceServicer_to_server, self._limits())),
             ("Project", partial(project_pb2_grpc.add_ProjectServiceServicer_to_server, ProjectService(self.database))),
             ("Experiment", partial(experiment_pb2_grpc.add_ExperimentServiceServicer_to_server, experiment)),
             ("Model", partial(model_pb2_grpc.add_ModelServiceServicer_to_server, model)),
@@ -188,18 +203,40 @@ class App:
         ]
         return [(f"xpstore.v1.{name}Service", add) for name, add in services]
 
+    def _limits(self) -> LimitsService:
+        settings = self.settings
+        return LimitsService(
+            undo_kept_us=int(settings.undo_seconds * 1_000_000),
+            max_calls=settings.max_calls,
+            max_uploads=settings.max_uploads,
+        )
+
     def _server(self) -> tuple[grpc.aio.Server, HealthService]:
         """A server with all services, and what says whether they serve."""
-        interceptor = CallInterceptor(Authenticator(self.database), self.activity, self.stores.room)
-        server = grpc.aio.server(interceptors=[interceptor], options=[*OPTIONS, *options(self.connections)])
         services = self._services()
+        versions = reflection.versions()
+        ours = [name for name, _ in services]
+        names = [*ours, *(version.full_name for version in versions), health.SERVICE_NAME]
+        interceptor = CallInterceptor(
+            self.authenticator,
+            self.activity,
+            self.stores.room,
+            _rules([*ours, health.SERVICE_NAME]),
+            Refusals(self.settings.networks),
+            Resolver(Owners(self.database)),
+        )
+        server = grpc.aio.server(
+            interceptors=[interceptor],
+            options=[*OPTIONS, *options(self.connections)],
+            # The outer ring: what is beyond gets no reason, only a status.
+            maximum_concurrent_rpcs=2 * (KEYS_AT_ONCE * self.settings.max_calls + limits.WAITING_CALLS),
+        )
         for _, add in services:
             add(server)
-        names = [name for name, _ in services]
         checks = {"database": self.database.check, "bucket": self.stores.blobs.check}
-        health_service = HealthService([*names, reflection.SERVICE_NAME, health.SERVICE_NAME], checks)
+        health_service = HealthService(names, checks)
         health_pb2_grpc.add_HealthServicer_to_server(health_service, server)
-        reflection.enable_server_reflection([*names, reflection.SERVICE_NAME, health.SERVICE_NAME], server)
+        reflection.add(server, names)
         return server, health_service
 
     async def serve(self) -> None:
@@ -252,6 +289,16 @@ class App:
         self.read_pool.shutdown()
         self.write_pool.shutdown()
         self.stores.close()
+
+
+def _rules(names: Iterable[str]) -> dict[str, Rule]:
+    """The rules of all methods of these services and of reflection, by path."""
+    pool = descriptor_pool.Default()
+    first, *others = reflection.versions()
+    rules = dict(rules_of([first, *map(pool.FindServiceByName, names)]))
+    (reflected,) = rules_of([first]).values()
+    same = (same_as(reflected, other) for other in others)
+    return rules | {rule.method: rule for rule in same}
 
 
 def grace(settings: Settings) -> Grace:

@@ -1,16 +1,28 @@
 """Who is calling: an API key in `authorization: Bearer`, looked up by its hash."""
 
+import asyncio
+import contextlib
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
 
 from xpstore_server.core import access
-from xpstore_server.core.errors import Unauthenticated
+from xpstore_server.core.errors import ResourceExhausted, Unauthenticated
 from xpstore_server.store.database import Database
 
-# A revoked key works for at most this long.
+# A revoked key works for at most this long. From half of it on the keys are read again beside the calls.
 CACHE_SECONDS = 10.0
-CACHE_SIZE = 10_000
+# Keys that are read together. What is beyond is looked up one by one, and so is one that was just made.
+KEYS = 10_000
+# What was looked up, known or not, is remembered as long.
+FOUND = 10_000
+# Look-ups of unknown keys: at once, and waiting for their turn.
+LOOKUPS = 8
+WAITING = 32
+
+MISSING = "An API key is required: send the metadata 'authorization: Bearer KEY'."
+NOT_KNOWN = "This API key is not known here. Check XPSTORE_API_KEY and the address."
+NO_KEY = "This is no API key of this server: it is cut off or mistyped. Check XPSTORE_API_KEY."
 
 _principal: ContextVar[str] = ContextVar("principal")
 
@@ -26,32 +38,100 @@ def caller() -> str:
 
 
 class Authenticator:
-    """Checks keys, with a short memory so that a call costs no query."""
+    """Checks keys in memory, so that a call costs no query, and a stranger's key hardly anything."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._known: dict[bytes, tuple[float, str]] = {}
+        self._live: dict[bytes, str] = {}
+        self._read_at = float("-inf")
+        self._reading: asyncio.Task[None] | None = None
+        self._found: dict[bytes, tuple[float, str | None]] = {}
+        self._lookups = asyncio.Semaphore(LOOKUPS)
+        self._looking = 0
 
-    async def admit(self, metadata: Iterable[tuple[str, str | bytes]]) -> str:
-        """Sets and returns the principal of this call, or raises Unauthenticated."""
+    async def admit(self, metadata: Iterable[tuple[str, str | bytes]], may_look_up: Callable[[], bool]) -> str:
+        """Sets and returns the principal of this call.
+
+        Args:
+            metadata: of the call.
+            may_look_up: whether its address may have an unknown key looked up.
+
+        Raises:
+            Unauthenticated: there is no key, or none that is known.
+            ResourceExhausted: too many keys are looked up.
+        """
         header = next((str(value) for key, value in metadata if key == "authorization"), "")
         scheme, _, key = header.partition(" ")
+        key = key.strip()
         if scheme.lower() != "bearer" or not key:
-            raise Unauthenticated("An API key is required: send the metadata 'authorization: Bearer KEY'.")
-        name = await self._name(access.key_hash(key.strip()))
-        if name is None:
-            raise Unauthenticated("This API key is not known here. Check XPSTORE_API_KEY and the address.")
+            raise Unauthenticated(MISSING)
+        if not access.is_possible(key):
+            raise Unauthenticated(NO_KEY)
+        hash_ = access.key_hash(key)
+        name = self._known(hash_) or await self._name(hash_, may_look_up)
         _principal.set(name)
         return name
 
-    async def _name(self, hash_: bytes) -> str | None:
-        now = time.monotonic()
-        until, name = self._known.get(hash_, (0.0, ""))
-        if now < until:
-            return name
-        found = await self._database.read_async(lambda tx: access.find(tx, hash_))
-        if found is not None:
-            if len(self._known) >= CACHE_SIZE:
-                self._known.clear()
-            self._known[hash_] = (now + CACHE_SECONDS, found)
+    def load(self) -> None:
+        """Reads the keys before the first call comes."""
+        self._keep(time.monotonic(), self._database.read(lambda tx: access.live(tx, KEYS)))
+
+    def _known(self, hash_: bytes) -> str | None:
+        """The name of a live key, if memory is fresh enough to say it."""
+        age = time.monotonic() - self._read_at
+        if age >= CACHE_SECONDS or (name := self._live.get(hash_)) is None:
+            return None
+        if age >= CACHE_SECONDS / 2:
+            self._start_reading()
+        return name
+
+    async def _name(self, hash_: bytes, may_look_up: Callable[[], bool]) -> str:
+        if time.monotonic() - self._read_at >= CACHE_SECONDS:
+            # Callers whose key was known a moment ago are not among the strangers, of whom few may wait.
+            with contextlib.nullcontext() if hash_ in self._live else self._turn():
+                await asyncio.shield(self._start_reading())
+            if (name := self._live.get(hash_)) is not None:
+                return name
+        until, found = self._found.get(hash_, (0.0, None))
+        if time.monotonic() >= until:
+            if found is None and not may_look_up():
+                raise Unauthenticated(NOT_KNOWN)
+            found = await self._look_up(hash_)
+        if found is None:
+            raise Unauthenticated(NOT_KNOWN)
         return found
+
+    async def _look_up(self, hash_: bytes) -> str | None:
+        started = time.monotonic()
+        with self._turn():
+            async with self._lookups:
+                found = await self._database.read_async(lambda tx: access.find(tx, hash_))
+        if len(self._found) >= FOUND:
+            self._found.clear()
+        self._found[hash_] = (started + CACHE_SECONDS, found)
+        return found
+
+    def _start_reading(self) -> "asyncio.Task[None]":
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.ensure_future(self._read())
+            # Nobody may wait for it: calls say themselves that the database is away.
+            self._reading.add_done_callback(lambda task: task.cancelled() or task.exception())
+        return self._reading
+
+    async def _read(self) -> None:
+        started = time.monotonic()
+        self._keep(started, await self._database.read_async(lambda tx: access.live(tx, KEYS)))
+
+    def _keep(self, started: float, live: dict[bytes, str]) -> None:
+        self._live, self._read_at = live, started
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        if self._looking >= LOOKUPS + WAITING:
+            message = "Too many keys are looked up. Wait a moment."
+            raise ResourceExhausted(message, retry_seconds=1.0, limit="max_lookups", expected=LOOKUPS + WAITING)
+        self._looking += 1
+        try:
+            yield
+        finally:
+            self._looking -= 1

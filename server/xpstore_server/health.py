@@ -20,6 +20,8 @@ FAILING_PAUSE_SECONDS = 0.5
 # A server that answers nothing for so long does not serve. One failed attempt is not enough: a database restarts.
 SILENCE_SECONDS = 8.0
 SETTLE_SECONDS = 0.5
+# Streams of those who watch, without a key.
+WATCHERS = 64
 
 Answer = health_pb2.HealthCheckResponse
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -81,6 +83,7 @@ class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # it
         self._probes = [Probe(name, check) for name, check in checks.items()]
         self._troubles: dict[str, str] = {}
         self._is_draining = False
+        self._watching = 0
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -92,12 +95,22 @@ class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # it
 
     async def Watch(self, request: health_pb2.HealthCheckRequest, context: Context) -> AsyncIterator[Any]:
         """The same, and again at each change."""
+        if self._watching >= WATCHERS:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, f"{WATCHERS} streams watch already: ask by Check")
+        self._watching += 1
+        try:
+            async for status in self._changes(request.service):
+                yield Answer(status=status)
+        finally:
+            self._watching -= 1
+
+    async def _changes(self, service: str) -> AsyncIterator[Any]:
         last = None
         while not (self._is_draining and last == Answer.NOT_SERVING):
-            changed, status = self._changed, self._status(request.service)
+            changed, status = self._changed, self._status(service)
             if status != last:
                 last = status
-                yield Answer(status=status)
+                yield status
             if self._is_draining:
                 return
             await changed.wait()

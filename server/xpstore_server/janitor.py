@@ -9,12 +9,12 @@ from functools import partial
 
 from xpstore_server.core.compaction import EndedSeries
 from xpstore_server.core.garbage.collector import GarbageCollector
-from xpstore_server.core.secrets import Secrets
 from xpstore_server.store import limbo
 from xpstore_server.store.clock import SECOND_US, clock_of, steady_us
 from xpstore_server.store.database import Database
 from xpstore_server.store.errors import StoreError
 from xpstore_server.store.maintenance import maintain
+from xpstore_server.store.secrets import Secrets
 from xpstore_server.store.sweep import AGREED_US, Ends, Grace
 
 log = logging.getLogger("xpstore")

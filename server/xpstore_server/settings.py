@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import ipaddress
 import os
 import tempfile
 from pathlib import Path
@@ -12,6 +13,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from xpstore_server.locations import FILE, SQLITE, UNIX, shown, url_of
 from xpstore_server.setting_names import misspelt
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 LONGEST_SOCKET_PATH = 103  # what the kernels of macOS (103) and Linux (107) take
@@ -53,18 +56,30 @@ class Settings(BaseSettings):
     idle_exit_seconds: float = Field(0, ge=0, description="Leave when nobody called for so long; 0: never.")
     drain_seconds: float = Field(10, ge=0, description="How long SIGTERM waits for calls under way.")
     upload_memory_mib: int = Field(192, ge=32, description="Bound of all upload buffers together.")
+    max_uploads: int = Field(8, ge=1, le=256, description="Streams of one key that upload at once; others wait.")
     undo_seconds: float = Field(604_800, ge=0, description="How long what was deleted can be undeleted; 7 days.")
     sweep_seconds: float = Field(3600, ge=0, description="How often to sweep out bytes that nothing needs; 0: never.")
     disk_reserve_mib: int | None = Field(
         None, ge=0, description="How much room stays free for deletions; default 64, of a small disk an eighth."
     )
     cache_lease_seconds: float = Field(25, ge=0.5, description="Silence after which others compute a cache entry.")
+    max_calls: int = Field(512, ge=16, description="Calls of one key under way at once; four times as many of all.")
+    trusted_proxies: Annotated[list[str], NoDecode] = Field(
+        [], description="Addresses or networks of proxies whose x-forwarded-for is believed, separated by commas."
+    )
     log_level: str = Field("INFO", description="DEBUG (every call), INFO, WARNING or ERROR.")
 
-    @field_validator("listen", mode="before")
+    @field_validator("listen", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _addresses(cls, value: list[str]) -> list[str]:
+        for one in value:
+            ipaddress.ip_network(one, strict=False)
+        return value
 
     @field_validator("log_level")
     @classmethod
@@ -72,6 +87,11 @@ class Settings(BaseSettings):
         if value.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
             raise ValueError("must be DEBUG, INFO, WARNING or ERROR")
         return value.upper()
+
+    @property
+    def networks(self) -> list[Network]:
+        """The trusted proxies."""
+        return [ipaddress.ip_network(one, strict=False) for one in self.trusted_proxies]
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

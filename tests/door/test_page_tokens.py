@@ -18,9 +18,9 @@ from xpstore._values.ids import new_id
 from xpstore.client import Client
 from xpstore.project import Project
 from xpstore.v1 import metric_pb2, model_pb2, project_pb2
-from xpstore_server.core.secrets import AHEAD_US, SIGNS_US, Secrets
-from xpstore_server.store import tables
+from xpstore_server.store import migrate, tables
 from xpstore_server.store.database import Database
+from xpstore_server.store.secrets import AHEAD_US, SIGNS_US, Secrets
 
 BODIES: list[Any] = [
     *([], {}, None, True, 7, "x", 1.5, [None], [[]], [{}], [1, 2, 3, 4], [{"a": 1}, [1]], ["9" * 40, new_id()]),
@@ -147,6 +147,7 @@ def test_replicas_and_restarts_believe_each_others_tokens(
 def test_rotation_breaks_nobody(backend: Backend) -> None:
     """A new secret signs once every replica has read it; the one before is believed until there is a third."""
     database = Database(backend.database_url)
+    migrate.upgrade(database)
     mine, other = Secrets("test of rotation"), Secrets("test of rotation")
     table = tables.server_secret
     older = table.update().where(table.c.name == "test of rotation")

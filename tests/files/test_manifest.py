@@ -176,7 +176,7 @@ def test_chunk_decodes_to_the_bytes_of_its_digest(vector: Any) -> None:
     assert digest_of(raw).hex() == vector["blake3"]
 
 
-@pytest.mark.parametrize("vector", VECTORS["packs"], ids=lambda vector: vector["pool"])
+@pytest.mark.parametrize("vector", VECTORS["packs"], ids=lambda vector: vector["project_uid"])
 def test_pack_describes_itself_as_the_protocol_says(vector: Any) -> None:
     chunks = [
         PackedChunk(
@@ -189,8 +189,8 @@ def test_pack_describes_itself_as_the_protocol_says(vector: Any) -> None:
         for one in vector["chunks"]
     ]
     footer, pack = bytes.fromhex(vector["footer_hex"]), bytes.fromhex(vector["pack_hex"])
-    assert encode_footer(vector["pool"], chunks) == footer
-    assert decode_footer(footer) == decode_footer(pack) == (vector["pool"], chunks)
+    assert encode_footer(vector["project_uid"], chunks) == footer
+    assert decode_footer(footer) == decode_footer(pack) == (vector["project_uid"], chunks)
     for one in chunks:
         raw = decode(one.codec, pack[one.offset : one.offset + one.stored_size], one.raw_size)
         assert digest_of(raw) == one.digest

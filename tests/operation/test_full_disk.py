@@ -15,7 +15,7 @@ from support.operation.operating import ServerInside, SmallDisk, assert_one_line
 from support.raw import MIB
 from xpstore import errors
 from xpstore.artifact import DirectoryArtifact
-from xpstore_server import interceptors
+from xpstore_server.door import interceptor
 from xpstore_server.store.blobs.disk import DiskBlobs
 from xpstore_server.store.errors import StoreFull, StoreRefused, StoreUnavailable
 from xpstore_server.store.room import Disk, Measured, Reserve, Room, translated
@@ -269,11 +269,11 @@ def test_full_folder_refuses_packs_and_gives_them_back(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["Ingest", "CreateModel", "UploadFile", "CommitArtifact", "SetArtifactAlias", "Other"])
 def test_calls_that_add_need_room(name: str) -> None:
-    assert not interceptors.NEEDS_NO_ROOM.match(f"/xpstore.v1.SomeService/{name}")
+    assert not interceptor.NEEDS_NO_ROOM.match(f"/xpstore.v1.SomeService/{name}")
 
 
 @pytest.mark.parametrize(
     "name", ["GetModel", "DeleteArtifactVersion", "UndeleteProject", "ReadChunks", "ClearMetrics", "FinishRun"]
 )
 def test_calls_that_read_or_take_away_need_none(name: str) -> None:
-    assert interceptors.NEEDS_NO_ROOM.match(f"/xpstore.v1.SomeService/{name}")
+    assert interceptor.NEEDS_NO_ROOM.match(f"/xpstore.v1.SomeService/{name}")

@@ -6,22 +6,22 @@ import pytest
 
 import xpstore
 from support.raw import chunk_of, entry_of, page_of, root_of
-from support.raw_cache import CODE, SECOND_US, RawCache, new_fingerprint, new_token, part_of, process_of
+from support.raw_cache import CODE, SECOND_US, RawCache, fingerprint_of, new_fingerprint, new_token, part_of, process_of
 from xpstore import errors
 from xpstore._values.ids import new_id
 from xpstore.v1 import artifact_pb2
 
 
 def test_what_was_completed_is_a_hit(cache: RawCache) -> None:
-    fingerprint, token = new_fingerprint(), new_token()
+    process = process_of(lr="0.1")
+    process.parts.append(part_of("module.f", "body", CODE))
+    fingerprint, token = fingerprint_of(process), new_token()
     assert cache.lookup(fingerprint) is None
     reserved = cache.reserve(fingerprint, token, holder="me")
     assert (reserved.granted.holder, reserved.granted.held_by) == ("me", "admin")
     length_us = reserved.granted.expires_at_us - reserved.granted.acquired_at_us
     assert length_us == 2.5 * reserved.renew_every_us == 25 * SECOND_US
     assert cache.lookup(fingerprint) is None
-    process = process_of(lr="0.1")
-    process.parts.append(part_of("module.f", "body", CODE))
     version = cache.commit(fingerprint, token, process=process, duration_us=5).version
     assert (version.fingerprint, version.process) == (fingerprint, process)
     found = cache.lookup(fingerprint)

@@ -145,7 +145,7 @@ def test_statistics_bear_large_numbers(cache: RawCache) -> None:
 
 
 def test_list_comes_in_pages(cache: RawCache) -> None:
-    entries = [cache.compute(process=process_of("odd" if number % 2 else "even")) for number in range(5)]
+    entries = [cache.compute(process=process_of("odd" if number % 2 else "even", n=str(number))) for number in range(5)]
     fingerprints = [entry.fingerprint for entry in entries]
     found: list[str] = []
     token = ""
@@ -162,7 +162,7 @@ def test_list_comes_in_pages(cache: RawCache) -> None:
 
 
 def test_invalidated_entries_are_misses_and_their_artifacts_stay(cache: RawCache) -> None:
-    one, two, three = (cache.compute(process=process_of(name)) for name in ("f", "f", "g"))
+    one, two, three = (cache.compute(process=process_of(name, n=n)) for name, n in ("f1", "f2", "g3"))
     assert cache.invalidate(fingerprint=one.fingerprint) == (1, 0)
     assert cache.invalidate(fingerprint=one.fingerprint) == (0, 0)
     assert cache.lookup(one.fingerprint) is None and cache.lookup(two.fingerprint) is not None
@@ -208,7 +208,7 @@ def test_explain_says_what_differs_from_the_nearest_call(cache: RawCache) -> Non
 
 
 def test_explain_tells_hits_and_running_computations(cache: RawCache) -> None:
-    entry = cache.compute()
+    entry = cache.compute(process=process_of())
     answer = cache.explain(entry.fingerprint, process_of())
     assert (answer.state, answer.entry.version) == (pb.CACHE_STATE_HIT, entry.version)
     assert not answer.HasField("nearest")

@@ -76,13 +76,13 @@ def test_entry_says_the_format_of_its_fingerprint(cache: RawCache) -> None:
 
 def test_entry_has_the_format_under_which_it_was_completed_last(cache: RawCache) -> None:
     fingerprint = new_fingerprint()
-    for number in (1, 2, 1):
+    for number in (limits.FINGERPRINT_FORMAT + 1, limits.FINGERPRINT_FORMAT + 2, limits.FINGERPRINT_FORMAT + 1):
         assert cache.compute(fingerprint=fingerprint, fingerprint_format=number).fingerprint_format == number
 
 
 def test_outdated_entries_are_invalidated_with_their_bytes_and_no_others(cache: RawCache) -> None:
     old = cache.compute(b"old", process=process_of("f"))
-    cache.compute(b"kept", process=process_of("f"), draft={"aliases": ["best"]})
+    cache.compute(b"kept", process=process_of("f", a="1"), draft={"aliases": ["best"]})
     new = cache.compute(b"new", process=process_of("f"), fingerprint_format=limits.FINGERPRINT_FORMAT)
     assert cache.invalidate(outdated=True, delete_artifacts=True) == (2, 1)
     assert [one.fingerprint for one in cache.list().entries] == [new.fingerprint]

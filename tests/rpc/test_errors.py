@@ -13,8 +13,8 @@ import xpstore
 from xpstore import errors
 from xpstore.v1 import limits_pb2_grpc
 from xpstore.v1.error_pb2 import ErrorReason
-from xpstore_server import interceptors
 from xpstore_server.core import errors as server_errors
+from xpstore_server.door import answers
 
 PREFIX = "ERROR_REASON_"
 REASONS = [name.removeprefix(PREFIX) for name in ErrorReason.keys() if name != f"{PREFIX}UNSPECIFIED"]  # noqa: SIM118
@@ -31,6 +31,7 @@ TYPES = {
     "DATA_LOSS": (errors.DataLoss, errors.Error),
     "INTERNAL": (errors.ServerFault, errors.Error),
     "STALE": (errors.Stale, errors.Error),
+    "UNIMPLEMENTED": (errors.Unimplemented, NotImplementedError),
 }
 STATUS_TYPES = {
     grpc.StatusCode.CANCELLED: errors.Unavailable,
@@ -44,7 +45,7 @@ STATUS_TYPES = {
     grpc.StatusCode.FAILED_PRECONDITION: errors.Conflict,
     grpc.StatusCode.ABORTED: errors.Conflict,
     grpc.StatusCode.OUT_OF_RANGE: errors.InvalidArgument,
-    grpc.StatusCode.UNIMPLEMENTED: errors.ServerFault,
+    grpc.StatusCode.UNIMPLEMENTED: errors.Unimplemented,
     grpc.StatusCode.INTERNAL: errors.ServerFault,
     grpc.StatusCode.UNAVAILABLE: errors.Unavailable,
     grpc.StatusCode.DATA_LOSS: errors.DataLoss,
@@ -80,7 +81,7 @@ class FailingServer(limits_pb2_grpc.LimitsServiceServicer):
 
     def raised(self) -> errors.Error:
         with pytest.raises(errors.Error) as caught:
-            xpstore.Client("xps_some-api-key", self.address, timeout_seconds=5)
+            xpstore.Client("xps_some-api-key", self.address, timeout_seconds=2)
         return caught.value
 
     def stop(self) -> None:
@@ -103,7 +104,7 @@ def test_table_has_every_reason_of_the_contract() -> None:
 def test_server_answers_only_with_reasons_of_the_contract() -> None:
     root = server_errors.ServiceError
     kinds: list[type[server_errors.ServiceError]] = [root, *root.__subclasses__()]
-    assert {kind.reason for kind in kinds} <= set(interceptors.STATUS) <= set(REASONS)
+    assert {kind.reason for kind in kinds} <= set(answers.STATUS) <= set(REASONS)
 
 
 @pytest.mark.parametrize("reason", REASONS)

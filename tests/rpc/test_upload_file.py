@@ -57,7 +57,7 @@ def test_finished_upload_answers_its_result(raw: Raw) -> None:
     assert len(raw.versions()) == 1
 
 
-def test_header_that_differs_is_refused(raw: Raw) -> None:
+def test_header_that_differs_is_another_upload_under_the_same_id(raw: Raw) -> None:
     header = raw.header(size_bytes=5)
     begin(raw, header)
     changes: list[dict[str, object]] = [
@@ -68,9 +68,9 @@ def test_header_that_differs_is_refused(raw: Raw) -> None:
         {"size_bytes": 5, "draft": pb.ArtifactDraft(name="other", type="directory")},
     ]
     for change in changes:
-        with pytest.raises(errors.InvalidArgument) as caught:
+        with pytest.raises(errors.AlreadyExists) as caught:
             raw.upload_file(raw.header(upload_id=header.upload_id, **change), [b"hello"])
-        assert caught.value.metadata["field"] == "header"
+        assert caught.value.metadata["field"] == "upload_id"
     assert raw.upload_file(header, [b"hello"]).created
 
 
@@ -101,7 +101,8 @@ def test_malformed_header_is_refused(field: str, changes: dict[str, object], raw
 def test_stream_that_does_not_keep_to_header_and_data_is_refused(raw: Raw) -> None:
     header = pb.UploadFileRequest(header=raw.header())
     data = pb.UploadFileRequest(data=b"data")
-    for messages in ([], [data], [pb.UploadFileRequest()], [header, header], [header, pb.UploadFileRequest()]):
+    empty = pb.UploadFileRequest()
+    for messages in ([], [data], [empty], [empty, header], [header, header], [header, empty, data, header]):
         with pytest.raises(errors.InvalidArgument) as caught:
             raw.stream(raw.stub.UploadFile, messages)
         assert caught.value.metadata["field"] == "part"

@@ -11,15 +11,18 @@ import pytest
 from support.backends import Backend
 from support.raw import KIB, digest_of
 from support.stores import Store
-from xpstore_server.rpc import packing
-from xpstore_server.rpc.packing import Budget, Packer
+from xpstore_server.rpc.uploads import feed, packing
+from xpstore_server.rpc.uploads.feed import Feed
+from xpstore_server.rpc.uploads.packing import Budget, Packer
+from xpstore_server.rpc.uploads.turns import Turns
 from xpstore_server.store.chunks import NONE, EncodedChunk
 from xpstore_server.store.errors import StoreUnavailable
 
 
 @pytest.fixture
 def store(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    monkeypatch.setattr(packing, "IDLE_SECONDS", 0.1)
+    monkeypatch.setattr(feed, "SILENCE_SECONDS", 0.1)
+    monkeypatch.setattr(feed, "TICK_SECONDS", 0.02)
     store = Store(backend)
     yield store
     store.database.close()
@@ -43,13 +46,21 @@ def stream_through(store: Store, pauses_seconds: list[float]) -> tuple[list[byte
     async def run() -> None:
         with ThreadPoolExecutor(4) as executor:
             packer = Packer(store.pool, store.chunks, Budget(64 << 20), executor, on_durable)
-            try:
-                async for piece in packer.messages(messages()):
-                    await packer.add(EncodedChunk(digest_of(piece), NONE, len(piece), piece))
-                await packer.finish()
-                assert packer.stored_chunks == len(pieces)
-            finally:
-                packer.abandon()
+            with Turns(1).turn("somebody") as turn:
+                reading = Feed[bytes](turn, packer, packer.seal)
+                packer.on_failure = reading.stop
+
+                async def take(piece: bytes) -> bool:
+                    await packer.ready()
+                    packer.put(EncodedChunk(digest_of(piece), NONE, len(piece), piece))
+                    return False
+
+                try:
+                    await reading.each(messages(), take)
+                    await packer.finish()
+                    assert packer.stored_chunks == len(pieces)
+                finally:
+                    packer.close()
 
     asyncio.run(run())
     return [digest_of(piece) for piece in pieces], told

@@ -141,10 +141,10 @@ class Raw:
         return pb.UploadFileHeader(**{**fields, **changes})
 
     def upload_file(
-        self, header: pb.UploadFileHeader, data: Iterable[bytes], timeout: float = 60
+        self, header: pb.UploadFileHeader, data: Iterable[bytes], timeout: float = 60, *, finish: bool = True
     ) -> pb.UploadFileResponse:
-        """Streams a file."""
-        return self.stream(self.stub.UploadFile, file_messages(header, data), timeout)
+        """Streams a file, and says where it ends."""
+        return self.stream(self.stub.UploadFile, file_messages(header, data, finish=finish), timeout)
 
     def get_upload(self, header: pb.UploadFileHeader) -> pb.GetUploadResponse:
         """Asks how far an upload got."""
@@ -171,11 +171,15 @@ class Raw:
         return list(self.client.call(self.stub.ListArtifactVersions, request).versions)
 
 
-def file_messages(header: pb.UploadFileHeader, data: Iterable[bytes]) -> Iterator[pb.UploadFileRequest]:
-    """The messages of UploadFile."""
+def file_messages(
+    header: pb.UploadFileHeader, data: Iterable[bytes], *, finish: bool
+) -> Iterator[pb.UploadFileRequest]:
+    """The messages of UploadFile, the last of which may say that the file ends."""
     yield pb.UploadFileRequest(header=header)
     for piece in data:
         yield pb.UploadFileRequest(data=piece)
+    if finish:
+        yield pb.UploadFileRequest(finish=True)
 
 
 class Stream:
@@ -189,8 +193,9 @@ class Stream:
         self.call = raw.stub.UploadFile.future(messages, timeout=120, metadata=raw.client.metadata)
 
     def _messages(self, data: list[bytes]) -> Iterator[pb.UploadFileRequest]:
-        yield from file_messages(self._header, data)
+        yield from file_messages(self._header, data, finish=False)
         self._end.wait(60)
+        yield pb.UploadFileRequest(finish=True)
 
     def wait_durable(self, offset: int) -> None:
         """Waits until the server says that this much is durable."""

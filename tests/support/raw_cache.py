@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from support.raw import Raw, chunk_of, entry_of, page_of, root_of
+from support.raw import Raw, chunk_of, digest_of, entry_of, page_of, root_of
 from xpstore._session.client import ClientBase
 from xpstore._values.ids import new_id
 from xpstore.v1 import artifact_pb2
@@ -17,8 +17,29 @@ CODE = artifact_pb2.ARTIFACT_PROCESS_PART_KIND_CODE
 SECOND_US = 1_000_000
 
 
+# The process of each fingerprint that was made here.
+_PROCESSES: dict[str, artifact_pb2.ArtifactProcess] = {}
+
+
 def new_fingerprint() -> str:
-    return secrets.token_hex(32)
+    """That of a process that is nobody else's."""
+    return fingerprint_of(process_of(nobody_else=secrets.token_hex(8)))
+
+
+def fingerprint_of(process: artifact_pb2.ArtifactProcess, format: int = 1) -> str:
+    """The fingerprint of a process as docs/fingerprint.md says it, from nothing of ours."""
+    text = f"xpstore process v{format}\n".encode() + _sealed(b"\x06" + process.name.encode())
+    for part in sorted(process.parts, key=lambda part: (part.kind, part.name.encode())):
+        digest = bytes.fromhex(part.fingerprint)
+        name, digest = _sealed(b"\x06" + part.name.encode()), _sealed(b"\x07" + digest)
+        text += _sealed(b"\x11" + _sealed(bytes((3, part.kind))) + name + digest)
+    found = digest_of(text).hex()
+    _PROCESSES[found] = process
+    return found
+
+
+def _sealed(node: bytes) -> bytes:
+    return bytes((len(node),)) + node if len(node) <= 64 else b"\0" + digest_of(node)
 
 
 def new_token() -> bytes:
@@ -35,6 +56,11 @@ def part_of(name: str, value: str, kind: Any = PARAMETER) -> artifact_pb2.Artifa
 def process_of(name: str = "module.f", /, **parameters: str) -> artifact_pb2.ArtifactProcess:
     """A process with parameters."""
     return artifact_pb2.ArtifactProcess(name=name, parts=[part_of(*item) for item in parameters.items()])
+
+
+def made_by(fingerprint: str) -> artifact_pb2.ArtifactProcess:
+    """The process that a fingerprint is of."""
+    return _PROCESSES.get(fingerprint, process_of())
 
 
 class RawCache:
@@ -129,7 +155,8 @@ class RawCache:
         **completion: Any,
     ) -> artifact_pb2.CommitArtifactResponse:
         """Commits what may or may not be stored."""
-        fields = {"token": token, "fingerprint": fingerprint, "process": process_of(), "duration_us": 7, **completion}
+        made = {"fingerprint": fingerprint, "process": made_by(fingerprint), "duration_us": 7}
+        fields = {"token": token, **made, **completion}
         request = artifact_pb2.CommitArtifactRequest(
             project_uid=self.project_uid,
             version_id=version_id or new_id(),
@@ -140,8 +167,11 @@ class RawCache:
         return self.client.call(self.raw.stub.CommitArtifact, request)
 
     def compute(self, data: bytes = b"result", fingerprint: str = "", **options: Any) -> pb.CacheEntry:
-        """Reserves, commits and looks up an entry."""
-        fingerprint, token = fingerprint or new_fingerprint(), new_token()
+        """Reserves, commits and looks up an entry: of a fingerprint, else of a process, else of a new one."""
+        if not fingerprint:
+            process = options.get("process") or process_of(nobody_else=secrets.token_hex(8))
+            fingerprint = fingerprint_of(process, options.get("fingerprint_format", 1))
+        token = new_token()
         assert self.reserve(fingerprint, token, force=True).HasField("granted")
         self.commit(fingerprint, token, data, **options)
         answer = self.reserve(fingerprint, token)

@@ -24,7 +24,7 @@ PUBLIC = {
     "xpstore.client": "Client init",
     "xpstore.errors": "AlreadyExists ComputationFailed Conflict DataLoss DeadlineExceeded Error InvalidArgument "
     "NoProject NotFound NotInitialized PermissionDenied ResourceExhausted ServerFault Stale Unauthenticated "
-    "Unavailable",
+    "Unavailable Unimplemented",
     "xpstore.experiment": "Experiment Experiments",
     "xpstore.filesystem": "XpstoreFileSystem",
     "xpstore.iteration": "Iteration Iterations",

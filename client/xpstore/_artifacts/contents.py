@@ -137,11 +137,13 @@ class ArtifactContents(ArtifactFields):
             trusted: for scikit-learn models (skops), names of types to allow beside its defaults.
 
         Raises:
-            InvalidArgument: the file has no safe format; use `download` or `open`.
+            InvalidArgument: the file has no safe format, or is not of the one that it says: `download` or `open` it.
         """
         file = self._file(path)
         format_ = format_of_file(file.path, None if path else self.metadata.get("format"))
         if format_ is None:
             raise InvalidArgument(f"{file.path!r} of {self._wire.name!r} has no safe format: use download() or open()")
-        copies = LocalCopies.here()
-        return copies.using(self._client, self._wire, lambda copy: format_.load(copy.read(file.path), trusted), file)
+        copies, what = LocalCopies.here(), f"{file.path!r} of {self._wire.name!r}"
+        return copies.using(
+            self._client, self._wire, lambda copy: format_.read(copy.read(file.path), trusted, what), file
+        )

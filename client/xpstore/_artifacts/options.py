@@ -86,6 +86,10 @@ def make_draft(name: str, type_: str, implied: dict[str, Any], options: SaveOpti
     if is_said and not isinstance(metadata, Mapping):
         raise InvalidArgument(f"metadata is a {type(metadata).__name__}: must be a dictionary")
     whole = {**implied, **(metadata or {})}
+    if changed := [key for key in implied if whole[key] != implied[key]]:
+        key = changed[0]
+        fix = f"says how the object is read, which is {implied[key]!r}: take another key"
+        raise InvalidArgument(f"metadata[{key!r}] = {whole[key]!r}: {fix}")
     return pb.ArtifactDraft(
         name=to_name("name", name),
         type=type_,

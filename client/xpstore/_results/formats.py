@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from mmap import mmap
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from xpstore._values.json_text import plain, to_number
-from xpstore.errors import InvalidArgument
+from xpstore.errors import Error, InvalidArgument
 
 # Dates in a zip file would make equal contents different.
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
@@ -20,6 +20,8 @@ _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 SOUND_FROM = {"skops": (0, 13), "pyarrow": (14, 0, 1)}
 # More than the head of an array can have: numpy itself refuses one of more than 10,000 characters.
 NPY_HEAD_BYTES = 64 << 10
+
+T = TypeVar("T")
 
 OwnBuffer = bytes | bytearray | memoryview | mmap
 
@@ -48,6 +50,31 @@ class Format:
             raise InvalidArgument(
                 f"source is a {type(value).__name__} that {self.name} cannot hold: {error}"
             ) from error
+
+    def read(self, data: OwnBuffer, trusted: Any, what: str) -> Any:
+        """The object in the bytes of a file; raises as `readable` does."""
+        return readable(f"{what}, of the format {self.name},", lambda: self.load(data, trusted))
+
+
+def readable(what: str, read: Callable[[], T]) -> T:
+    """What `read` returns; `what` is what errors call it.
+
+    Raises:
+        InvalidArgument: the bytes, which are those that were stored, are not what they say they are, or the library
+            that reads them is not installed.
+    """
+    try:
+        return read()
+    except (Error, MemoryError):
+        raise
+    except ModuleNotFoundError as error:
+        raise InvalidArgument(f"{what} needs {error.name}, which is not installed here") from error
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:  # of this machine; Arrow's have no number
+            raise
+        raise InvalidArgument(
+            f"{what} cannot be read ({type(error).__name__}: {error}): say load(path), download() or open()"
+        ) from error
 
 
 def check_sound(module: Any) -> None:
@@ -270,7 +297,9 @@ _BY_SUFFIX = {
 }
 
 
-def format_of_file(path: str, declared: str | None) -> Format | None:
+def format_of_file(path: str, declared: Any) -> Format | None:
     """The format a file says it has, else that of its suffix."""
-    name = declared if declared in FORMATS else _BY_SUFFIX.get(Path(path).suffix.lower())
+    by_suffix = _BY_SUFFIX.get(Path(path).suffix.lower())
+    # Metadata is whatever somebody wrote.
+    name = declared if isinstance(declared, str) and declared in FORMATS else by_suffix
     return FORMATS[name] if name else None

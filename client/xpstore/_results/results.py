@@ -88,7 +88,7 @@ def read(client: ClientBase, files: ResultFiles, *, format: str | None = None, t
     whole = json.loads(text)
     if whole.get("xpstore_value") != FORMAT_VERSION:
         raise InvalidArgument("the result was written by a newer version of xpstore: update this one")
-    if b'"$' not in text:  # nothing has a tag
+    if b'"$' not in text and b"\\u" not in text:  # nothing has a tag, which others may write with an escape
         return whole["value"]
     try:
         return _Reader(client, files, format, trusted).walk(whole["value"])

@@ -87,14 +87,21 @@ class Attempts:
         if isinstance(error, BrokenByFork):  # which is over
             self.renew()
             return self._is_wanted()
-        return isinstance(error, self._repeated) and self._is_wanted() and self._wait()
+        if not isinstance(error, Error) or not (isinstance(error, self._repeated) or self._is_asked_to_wait(error)):
+            return False
+        return self._is_wanted() and self._wait(error.retry_seconds or 0.0)
 
-    def _wait(self) -> bool:
+    def _is_asked_to_wait(self, error: Error) -> bool:
+        """Whether the server is busy. Room on its disk is none that comes by waiting."""
+        return bool(self._repeated) and error.retry_seconds is not None and error.metadata.get("limit") != "disk"
+
+    def _wait(self, least_seconds: float) -> bool:
         """Waits before the next attempt; False if there is no time for one."""
         spare = self._deadline - time.monotonic() - LAST_ATTEMPT_SECONDS
         if spare <= 0:
             return False
-        time.sleep(min(_random.uniform(self._backoff / 2, self._backoff), spare))
+        seconds = max(self._backoff, least_seconds)
+        time.sleep(min(_random.uniform(seconds / 2, seconds), spare))
         self._backoff = min(self._backoff * 2, LONGEST_BACKOFF_SECONDS)
         self._server.revive(self.remaining_seconds)
         return True

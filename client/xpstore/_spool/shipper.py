@@ -132,7 +132,7 @@ class Shipper:
         except (Unavailable, *KEY_ERRORS):
             raise
         except Error as error:
-            if is_disk_full(error):
+            if is_disk_full(error) or error.retry_seconds is not None:
                 raise
             log.debug("Several batches in one call are refused, each has its own now: %s", error)
             self._careful_calls, self._is_line_wide = CAREFUL_CALLS, False

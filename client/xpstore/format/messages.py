@@ -5,6 +5,7 @@ its fields 1 (digest), 2 (codec), 3 (raw size) and 4 (data). What it writes gene
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
 Buffer = bytes | memoryview
@@ -13,6 +14,8 @@ Buffer = bytes | memoryview
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _FIXED_SIZES = {_FIXED64: 8, _FIXED32: 4}
 _MASK = (1 << 64) - 1
+# Of a chunk that are looked at: others are of a contract to come, or of somebody who wants to keep his reader busy.
+_CHUNK_FIELDS = 32
 
 
 class Malformed(ValueError):
@@ -67,7 +70,7 @@ def decode_chunk(value: int | memoryview) -> WireChunk:
             size, position = _read_varint(value, position + 1)
             if position + size == len(value) and value[35] < 0x80:
                 return WireChunk(bytes(value[2:34]), value[35], raw_size_bytes, value[position:])
-    found: dict[int, int | memoryview] = dict(fields(value))
+    found: dict[int, int | memoryview] = dict(islice(fields(value), _CHUNK_FIELDS))
     digest, codec, size_bytes, data = (found.get(number, default) for number, default in _DEFAULTS)
     if isinstance(digest, int) or isinstance(data, int) or not isinstance(codec, int):
         raise Malformed("a field of a chunk has another type")
@@ -89,6 +92,8 @@ def fields(message: Buffer) -> Iterator[tuple[int, int | memoryview]]:
     while position < len(view):
         key, position = _read_varint(view, position)
         number, kind = key >> 3, key & 7
+        if number == 0:
+            raise Malformed("a field has no number")
         if kind == _VARINT:
             value, position = _read_varint(view, position)
             yield number, value
@@ -99,7 +104,7 @@ def fields(message: Buffer) -> Iterator[tuple[int, int | memoryview]]:
             size = _FIXED_SIZES[kind]
         else:
             raise Malformed(f"wire type {kind}")
-        if number == 0 or position + size > len(view):
+        if position + size > len(view):
             raise Malformed("a field goes beyond the end")
         if kind == _BYTES:  # no message read here has a field of fixed size: generated code passes over them too
             yield number, view[position : position + size]

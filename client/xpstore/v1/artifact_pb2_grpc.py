@@ -181,6 +181,8 @@ class ArtifactServiceServicer(object):
     def FindMissingChunks(self, request, context):
         """Says which chunks the project lacks. May name a chunk that is there, never the reverse.
 
+        Repeat safely: what it keeps it keeps longer.
+
         Errors:
         - INVALID_ARGUMENT: a digest has not 32 bytes, or there are more than `max_digests`.
         - NOT_FOUND: there is no such project.
@@ -193,6 +195,8 @@ class ArtifactServiceServicer(object):
         """Stores chunks. Each digest is verified; chunks that are there already are not stored twice. The answer says that all are
         durable; what was sent before a stream broke may or may not be: ask FindMissingChunks. The client should end
         the stream after `max_stream_bytes`. An empty message changes nothing and keeps proxies from ending a silent stream.
+
+        Repeat safely, with any of the chunks.
 
         Errors:
         - INVALID_ARGUMENT: the project is missing in the first message, a chunk is empty or over `max_chunk_bytes`, its
@@ -234,6 +238,8 @@ class ArtifactServiceServicer(object):
         server that is killed may lose `pack_bytes` of it. A finished upload that is repeated is answered with its version at
         once, perhaps before all is sent. An empty message changes nothing: sent after 15 s of silence it keeps proxies from
         ending the stream. The answer to `finish` takes as long as reading the file once more, about 1 s for 300 MB.
+
+        Repeat safely, with the same `upload_id`.
 
         Errors:
         - INVALID_ARGUMENT: a field is malformed, the stream ended without `finish` (`expected` is how much is durable), or the
@@ -332,6 +338,8 @@ class ArtifactServiceServicer(object):
     def UpdateArtifactVersion(self, request, context):
         """Changes the fields named in `update_mask`: `description`, `metadata_json`.
 
+        Repeat safely; with `etag`, a repetition is CONFLICT once the first call was done.
+
         Errors:
         - INVALID_ARGUMENT: the mask is empty or names another field, or a value is malformed.
         - NOT_FOUND: there is no such version.
@@ -355,6 +363,8 @@ class ArtifactServiceServicer(object):
 
     def UndeleteArtifactVersion(self, request, context):
         """Brings a deleted version back.
+
+        Repeat safely: a live one stays as it is.
 
         Errors:
         - NOT_FOUND: there is no such version, or it was purged.
@@ -388,6 +398,8 @@ class ArtifactServiceServicer(object):
     def UpdateArtifact(self, request, context):
         """Changes the fields named in `update_mask`: `name`, for all its versions.
 
+        Repeat safely; with `etag`, a repetition is CONFLICT once the first call was done.
+
         Errors:
         - INVALID_ARGUMENT: the mask is empty or names another field, or a value is malformed.
         - NOT_FOUND: there is no such artifact.
@@ -402,6 +414,8 @@ class ArtifactServiceServicer(object):
         """Deletes all versions of an artifact, the oldest first, a thousand in one transaction: a call that breaks off may have
         deleted some, and is repeated.
 
+        Repeat safely: what is deleted stays so.
+
         Errors:
         - INVALID_ARGUMENT: `artifact_id` is not a UUID.
         - CONFLICT: an alias points to one of them.
@@ -412,6 +426,8 @@ class ArtifactServiceServicer(object):
 
     def SetArtifactAlias(self, request, context):
         """Points an alias of an artifact to a version, wherever it pointed before.
+
+        Repeat safely, unless somebody else may have pointed it elsewhere meanwhile.
 
         Errors:
         - INVALID_ARGUMENT: `alias` is malformed, or reads like a version number.
@@ -435,6 +451,8 @@ class ArtifactServiceServicer(object):
     def LinkArtifactVersion(self, request, context):
         """Links a version to a model, to one of its iterations if named, and to a step. Linking twice changes nothing.
 
+        Repeat safely.
+
         Errors:
         - INVALID_ARGUMENT: an id is not a UUID, or the model or iteration is of another project or model.
         - NOT_FOUND: there is no such version, model or iteration.
@@ -446,6 +464,8 @@ class ArtifactServiceServicer(object):
 
     def UnlinkArtifactVersion(self, request, context):
         """Removes the links of a version to a model, or only those to one iteration. Removing what is not there succeeds.
+
+        Repeat safely.
 
         Errors:
         - INVALID_ARGUMENT: an id is not a UUID.

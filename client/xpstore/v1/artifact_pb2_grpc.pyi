@@ -38,6 +38,8 @@ class ArtifactServiceStub:
     ]
     """Says which chunks the project lacks. May name a chunk that is there, never the reverse.
 
+    Repeat safely: what it keeps it keeps longer.
+
     Errors:
       - INVALID_ARGUMENT: a digest has not 32 bytes, or there are more than `max_digests`.
       - NOT_FOUND: there is no such project.
@@ -50,6 +52,8 @@ class ArtifactServiceStub:
     """Stores chunks. Each digest is verified; chunks that are there already are not stored twice. The answer says that all are
     durable; what was sent before a stream broke may or may not be: ask FindMissingChunks. The client should end
     the stream after `max_stream_bytes`. An empty message changes nothing and keeps proxies from ending a silent stream.
+
+    Repeat safely, with any of the chunks.
 
     Errors:
       - INVALID_ARGUMENT: the project is missing in the first message, a chunk is empty or over `max_chunk_bytes`, its
@@ -91,6 +95,8 @@ class ArtifactServiceStub:
     server that is killed may lose `pack_bytes` of it. A finished upload that is repeated is answered with its version at
     once, perhaps before all is sent. An empty message changes nothing: sent after 15 s of silence it keeps proxies from
     ending the stream. The answer to `finish` takes as long as reading the file once more, about 1 s for 300 MB.
+
+    Repeat safely, with the same `upload_id`.
 
     Errors:
       - INVALID_ARGUMENT: a field is malformed, the stream ended without `finish` (`expected` is how much is durable), or the
@@ -189,6 +195,8 @@ class ArtifactServiceStub:
     ]
     """Changes the fields named in `update_mask`: `description`, `metadata_json`.
 
+    Repeat safely; with `etag`, a repetition is CONFLICT once the first call was done.
+
     Errors:
       - INVALID_ARGUMENT: the mask is empty or names another field, or a value is malformed.
       - NOT_FOUND: there is no such version.
@@ -212,6 +220,8 @@ class ArtifactServiceStub:
         xpstore.v1.artifact_pb2.UndeleteArtifactVersionResponse,
     ]
     """Brings a deleted version back.
+
+    Repeat safely: a live one stays as it is.
 
     Errors:
       - NOT_FOUND: there is no such version, or it was purged.
@@ -245,6 +255,8 @@ class ArtifactServiceStub:
     ]
     """Changes the fields named in `update_mask`: `name`, for all its versions.
 
+    Repeat safely; with `etag`, a repetition is CONFLICT once the first call was done.
+
     Errors:
       - INVALID_ARGUMENT: the mask is empty or names another field, or a value is malformed.
       - NOT_FOUND: there is no such artifact.
@@ -259,6 +271,8 @@ class ArtifactServiceStub:
     """Deletes all versions of an artifact, the oldest first, a thousand in one transaction: a call that breaks off may have
     deleted some, and is repeated.
 
+    Repeat safely: what is deleted stays so.
+
     Errors:
       - INVALID_ARGUMENT: `artifact_id` is not a UUID.
       - CONFLICT: an alias points to one of them.
@@ -269,6 +283,8 @@ class ArtifactServiceStub:
         xpstore.v1.artifact_pb2.SetArtifactAliasResponse,
     ]
     """Points an alias of an artifact to a version, wherever it pointed before.
+
+    Repeat safely, unless somebody else may have pointed it elsewhere meanwhile.
 
     Errors:
       - INVALID_ARGUMENT: `alias` is malformed, or reads like a version number.
@@ -292,6 +308,8 @@ class ArtifactServiceStub:
     ]
     """Links a version to a model, to one of its iterations if named, and to a step. Linking twice changes nothing.
 
+    Repeat safely.
+
     Errors:
       - INVALID_ARGUMENT: an id is not a UUID, or the model or iteration is of another project or model.
       - NOT_FOUND: there is no such version, model or iteration.
@@ -303,6 +321,8 @@ class ArtifactServiceStub:
         xpstore.v1.artifact_pb2.UnlinkArtifactVersionResponse,
     ]
     """Removes the links of a version to a model, or only those to one iteration. Removing what is not there succeeds.
+
+    Repeat safely.
 
     Errors:
       - INVALID_ARGUMENT: an id is not a UUID.
@@ -357,6 +377,8 @@ class ArtifactServiceAsyncStub:
     ]
     """Says which chunks the project lacks. May name a chunk that is there, never the reverse.
 
+    Repeat safely: what it keeps it keeps longer.
+
     Errors:
       - INVALID_ARGUMENT: a digest has not 32 bytes, or there are more than `max_digests`.
       - NOT_FOUND: there is no such project.
@@ -369,6 +391,8 @@ class ArtifactServiceAsyncStub:
     """Stores chunks. Each digest is verified; chunks that are there already are not stored twice. The answer says that all are
     durable; what was sent before a stream broke may or may not be: ask FindMissingChunks. The client should end
     the stream after `max_stream_bytes`. An empty message changes nothing and keeps proxies from ending a silent stream.
+
+    Repeat safely, with any of the chunks.
 
     Errors:
       - INVALID_ARGUMENT: the project is missing in the first message, a chunk is empty or over `max_chunk_bytes`, its
@@ -410,6 +434,8 @@ class ArtifactServiceAsyncStub:
     server that is killed may lose `pack_bytes` of it. A finished upload that is repeated is answered with its version at
     once, perhaps before all is sent. An empty message changes nothing: sent after 15 s of silence it keeps proxies from
     ending the stream. The answer to `finish` takes as long as reading the file once more, about 1 s for 300 MB.
+
+    Repeat safely, with the same `upload_id`.
 
     Errors:
       - INVALID_ARGUMENT: a field is malformed, the stream ended without `finish` (`expected` is how much is durable), or the
@@ -508,6 +534,8 @@ class ArtifactServiceAsyncStub:
     ]
     """Changes the fields named in `update_mask`: `description`, `metadata_json`.
 
+    Repeat safely; with `etag`, a repetition is CONFLICT once the first call was done.
+
     Errors:
       - INVALID_ARGUMENT: the mask is empty or names another field, or a value is malformed.
       - NOT_FOUND: there is no such version.
@@ -531,6 +559,8 @@ class ArtifactServiceAsyncStub:
         xpstore.v1.artifact_pb2.UndeleteArtifactVersionResponse,
     ]
     """Brings a deleted version back.
+
+    Repeat safely: a live one stays as it is.
 
     Errors:
       - NOT_FOUND: there is no such version, or it was purged.
@@ -564,6 +594,8 @@ class ArtifactServiceAsyncStub:
     ]
     """Changes the fields named in `update_mask`: `name`, for all its versions.
 
+    Repeat safely; with `etag`, a repetition is CONFLICT once the first call was done.
+
     Errors:
       - INVALID_ARGUMENT: the mask is empty or names another field, or a value is malformed.
       - NOT_FOUND: there is no such artifact.
@@ -578,6 +610,8 @@ class ArtifactServiceAsyncStub:
     """Deletes all versions of an artifact, the oldest first, a thousand in one transaction: a call that breaks off may have
     deleted some, and is repeated.
 
+    Repeat safely: what is deleted stays so.
+
     Errors:
       - INVALID_ARGUMENT: `artifact_id` is not a UUID.
       - CONFLICT: an alias points to one of them.
@@ -588,6 +622,8 @@ class ArtifactServiceAsyncStub:
         xpstore.v1.artifact_pb2.SetArtifactAliasResponse,
     ]
     """Points an alias of an artifact to a version, wherever it pointed before.
+
+    Repeat safely, unless somebody else may have pointed it elsewhere meanwhile.
 
     Errors:
       - INVALID_ARGUMENT: `alias` is malformed, or reads like a version number.
@@ -611,6 +647,8 @@ class ArtifactServiceAsyncStub:
     ]
     """Links a version to a model, to one of its iterations if named, and to a step. Linking twice changes nothing.
 
+    Repeat safely.
+
     Errors:
       - INVALID_ARGUMENT: an id is not a UUID, or the model or iteration is of another project or model.
       - NOT_FOUND: there is no such version, model or iteration.
@@ -622,6 +660,8 @@ class ArtifactServiceAsyncStub:
         xpstore.v1.artifact_pb2.UnlinkArtifactVersionResponse,
     ]
     """Removes the links of a version to a model, or only those to one iteration. Removing what is not there succeeds.
+
+    Repeat safely.
 
     Errors:
       - INVALID_ARGUMENT: an id is not a UUID.
@@ -678,6 +718,8 @@ class ArtifactServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[xpstore.v1.artifact_pb2.FindMissingChunksResponse, collections.abc.Awaitable[xpstore.v1.artifact_pb2.FindMissingChunksResponse]]:
         """Says which chunks the project lacks. May name a chunk that is there, never the reverse.
 
+        Repeat safely: what it keeps it keeps longer.
+
         Errors:
           - INVALID_ARGUMENT: a digest has not 32 bytes, or there are more than `max_digests`.
           - NOT_FOUND: there is no such project.
@@ -692,6 +734,8 @@ class ArtifactServiceServicer(metaclass=abc.ABCMeta):
         """Stores chunks. Each digest is verified; chunks that are there already are not stored twice. The answer says that all are
         durable; what was sent before a stream broke may or may not be: ask FindMissingChunks. The client should end
         the stream after `max_stream_bytes`. An empty message changes nothing and keeps proxies from ending a silent stream.
+
+        Repeat safely, with any of the chunks.
 
         Errors:
           - INVALID_ARGUMENT: the project is missing in the first message, a chunk is empty or over `max_chunk_bytes`, its
@@ -737,6 +781,8 @@ class ArtifactServiceServicer(metaclass=abc.ABCMeta):
         server that is killed may lose `pack_bytes` of it. A finished upload that is repeated is answered with its version at
         once, perhaps before all is sent. An empty message changes nothing: sent after 15 s of silence it keeps proxies from
         ending the stream. The answer to `finish` takes as long as reading the file once more, about 1 s for 300 MB.
+
+        Repeat safely, with the same `upload_id`.
 
         Errors:
           - INVALID_ARGUMENT: a field is malformed, the stream ended without `finish` (`expected` is how much is durable), or the
@@ -851,6 +897,8 @@ class ArtifactServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[xpstore.v1.artifact_pb2.UpdateArtifactVersionResponse, collections.abc.Awaitable[xpstore.v1.artifact_pb2.UpdateArtifactVersionResponse]]:
         """Changes the fields named in `update_mask`: `description`, `metadata_json`.
 
+        Repeat safely; with `etag`, a repetition is CONFLICT once the first call was done.
+
         Errors:
           - INVALID_ARGUMENT: the mask is empty or names another field, or a value is malformed.
           - NOT_FOUND: there is no such version.
@@ -878,6 +926,8 @@ class ArtifactServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[xpstore.v1.artifact_pb2.UndeleteArtifactVersionResponse, collections.abc.Awaitable[xpstore.v1.artifact_pb2.UndeleteArtifactVersionResponse]]:
         """Brings a deleted version back.
+
+        Repeat safely: a live one stays as it is.
 
         Errors:
           - NOT_FOUND: there is no such version, or it was purged.
@@ -917,6 +967,8 @@ class ArtifactServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[xpstore.v1.artifact_pb2.UpdateArtifactResponse, collections.abc.Awaitable[xpstore.v1.artifact_pb2.UpdateArtifactResponse]]:
         """Changes the fields named in `update_mask`: `name`, for all its versions.
 
+        Repeat safely; with `etag`, a repetition is CONFLICT once the first call was done.
+
         Errors:
           - INVALID_ARGUMENT: the mask is empty or names another field, or a value is malformed.
           - NOT_FOUND: there is no such artifact.
@@ -933,6 +985,8 @@ class ArtifactServiceServicer(metaclass=abc.ABCMeta):
         """Deletes all versions of an artifact, the oldest first, a thousand in one transaction: a call that breaks off may have
         deleted some, and is repeated.
 
+        Repeat safely: what is deleted stays so.
+
         Errors:
           - INVALID_ARGUMENT: `artifact_id` is not a UUID.
           - CONFLICT: an alias points to one of them.
@@ -945,6 +999,8 @@ class ArtifactServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[xpstore.v1.artifact_pb2.SetArtifactAliasResponse, collections.abc.Awaitable[xpstore.v1.artifact_pb2.SetArtifactAliasResponse]]:
         """Points an alias of an artifact to a version, wherever it pointed before.
+
+        Repeat safely, unless somebody else may have pointed it elsewhere meanwhile.
 
         Errors:
           - INVALID_ARGUMENT: `alias` is malformed, or reads like a version number.
@@ -972,6 +1028,8 @@ class ArtifactServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[xpstore.v1.artifact_pb2.LinkArtifactVersionResponse, collections.abc.Awaitable[xpstore.v1.artifact_pb2.LinkArtifactVersionResponse]]:
         """Links a version to a model, to one of its iterations if named, and to a step. Linking twice changes nothing.
 
+        Repeat safely.
+
         Errors:
           - INVALID_ARGUMENT: an id is not a UUID, or the model or iteration is of another project or model.
           - NOT_FOUND: there is no such version, model or iteration.
@@ -985,6 +1043,8 @@ class ArtifactServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[xpstore.v1.artifact_pb2.UnlinkArtifactVersionResponse, collections.abc.Awaitable[xpstore.v1.artifact_pb2.UnlinkArtifactVersionResponse]]:
         """Removes the links of a version to a model, or only those to one iteration. Removing what is not there succeeds.
+
+        Repeat safely.
 
         Errors:
           - INVALID_ARGUMENT: an id is not a UUID.

@@ -124,6 +124,8 @@ class CacheServiceServicer(object):
     def LookupCacheEntry(self, request, context):
         """Returns the entry of a fingerprint. It is a hit only while its artifact version is live, which implies its bytes.
 
+        Repeat safely: it counts one hit more.
+
         Errors:
         - INVALID_ARGUMENT: `project_uid` is not a UUID, `fingerprint` is malformed, or `max_age_us` is negative.
         - NOT_FOUND: there is no such project.
@@ -135,6 +137,8 @@ class CacheServiceServicer(object):
     def LookupCacheEntries(self, request, context):
         """Returns which of many fingerprints are hits, with what is needed to read them: for a call with many arguments at once, and the
         shortest way to one result.
+
+        Repeat safely: they count one hit more.
 
         Errors:
         - INVALID_ARGUMENT: `project_uid` is not a UUID, a fingerprint is malformed, there are more than 1,000, or `max_age_us` is
@@ -163,6 +167,8 @@ class CacheServiceServicer(object):
     def RenewCacheLeases(self, request, context):
         """Extends leases (a heartbeat). One past its time that nobody took over is extended too.
 
+        Repeat safely.
+
         Errors:
         - INVALID_ARGUMENT: a token has not 16 bytes, or there are more than 1,000.
         """
@@ -173,6 +179,8 @@ class CacheServiceServicer(object):
     def WaitForCacheEntry(self, request, context):
         """Waits until a lease that somebody else holds has ended or is past its time, at most 20 seconds. Costs the server next to
         nothing: ask again at once while the outcome is `running`. A lease that is not known counts as ended.
+
+        Repeat safely: what has ended is said again.
 
         Errors:
         - INVALID_ARGUMENT: a field is malformed.
@@ -222,6 +230,8 @@ class CacheServiceServicer(object):
         """Removes entries, so that the next call computes. Their artifact versions stay, unless `delete_artifacts` is set.
         Computations under way are not stopped: what they complete counts as computed afterwards, as does all that is completed
         during this call.
+
+        Repeat safely, before the next computation: a repetition removes what was completed since, and counts that alone.
 
         Errors:
         - INVALID_ARGUMENT: nothing says which entries, or a field is malformed.

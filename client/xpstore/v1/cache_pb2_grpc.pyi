@@ -42,6 +42,8 @@ class CacheServiceStub:
     ]
     """Returns the entry of a fingerprint. It is a hit only while its artifact version is live, which implies its bytes.
 
+    Repeat safely: it counts one hit more.
+
     Errors:
       - INVALID_ARGUMENT: `project_uid` is not a UUID, `fingerprint` is malformed, or `max_age_us` is negative.
       - NOT_FOUND: there is no such project.
@@ -53,6 +55,8 @@ class CacheServiceStub:
     ]
     """Returns which of many fingerprints are hits, with what is needed to read them: for a call with many arguments at once, and the
     shortest way to one result.
+
+    Repeat safely: they count one hit more.
 
     Errors:
       - INVALID_ARGUMENT: `project_uid` is not a UUID, a fingerprint is malformed, there are more than 1,000, or `max_age_us` is
@@ -81,6 +85,8 @@ class CacheServiceStub:
     ]
     """Extends leases (a heartbeat). One past its time that nobody took over is extended too.
 
+    Repeat safely.
+
     Errors:
       - INVALID_ARGUMENT: a token has not 16 bytes, or there are more than 1,000.
     """
@@ -91,6 +97,8 @@ class CacheServiceStub:
     ]
     """Waits until a lease that somebody else holds has ended or is past its time, at most 20 seconds. Costs the server next to
     nothing: ask again at once while the outcome is `running`. A lease that is not known counts as ended.
+
+    Repeat safely: what has ended is said again.
 
     Errors:
       - INVALID_ARGUMENT: a field is malformed.
@@ -140,6 +148,8 @@ class CacheServiceStub:
     """Removes entries, so that the next call computes. Their artifact versions stay, unless `delete_artifacts` is set.
     Computations under way are not stopped: what they complete counts as computed afterwards, as does all that is completed
     during this call.
+
+    Repeat safely, before the next computation: a repetition removes what was completed since, and counts that alone.
 
     Errors:
       - INVALID_ARGUMENT: nothing says which entries, or a field is malformed.
@@ -201,6 +211,8 @@ class CacheServiceAsyncStub:
     ]
     """Returns the entry of a fingerprint. It is a hit only while its artifact version is live, which implies its bytes.
 
+    Repeat safely: it counts one hit more.
+
     Errors:
       - INVALID_ARGUMENT: `project_uid` is not a UUID, `fingerprint` is malformed, or `max_age_us` is negative.
       - NOT_FOUND: there is no such project.
@@ -212,6 +224,8 @@ class CacheServiceAsyncStub:
     ]
     """Returns which of many fingerprints are hits, with what is needed to read them: for a call with many arguments at once, and the
     shortest way to one result.
+
+    Repeat safely: they count one hit more.
 
     Errors:
       - INVALID_ARGUMENT: `project_uid` is not a UUID, a fingerprint is malformed, there are more than 1,000, or `max_age_us` is
@@ -240,6 +254,8 @@ class CacheServiceAsyncStub:
     ]
     """Extends leases (a heartbeat). One past its time that nobody took over is extended too.
 
+    Repeat safely.
+
     Errors:
       - INVALID_ARGUMENT: a token has not 16 bytes, or there are more than 1,000.
     """
@@ -250,6 +266,8 @@ class CacheServiceAsyncStub:
     ]
     """Waits until a lease that somebody else holds has ended or is past its time, at most 20 seconds. Costs the server next to
     nothing: ask again at once while the outcome is `running`. A lease that is not known counts as ended.
+
+    Repeat safely: what has ended is said again.
 
     Errors:
       - INVALID_ARGUMENT: a field is malformed.
@@ -299,6 +317,8 @@ class CacheServiceAsyncStub:
     """Removes entries, so that the next call computes. Their artifact versions stay, unless `delete_artifacts` is set.
     Computations under way are not stopped: what they complete counts as computed afterwards, as does all that is completed
     during this call.
+
+    Repeat safely, before the next computation: a repetition removes what was completed since, and counts that alone.
 
     Errors:
       - INVALID_ARGUMENT: nothing says which entries, or a field is malformed.
@@ -362,6 +382,8 @@ class CacheServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[xpstore.v1.cache_pb2.LookupCacheEntryResponse, collections.abc.Awaitable[xpstore.v1.cache_pb2.LookupCacheEntryResponse]]:
         """Returns the entry of a fingerprint. It is a hit only while its artifact version is live, which implies its bytes.
 
+        Repeat safely: it counts one hit more.
+
         Errors:
           - INVALID_ARGUMENT: `project_uid` is not a UUID, `fingerprint` is malformed, or `max_age_us` is negative.
           - NOT_FOUND: there is no such project.
@@ -375,6 +397,8 @@ class CacheServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[xpstore.v1.cache_pb2.LookupCacheEntriesResponse, collections.abc.Awaitable[xpstore.v1.cache_pb2.LookupCacheEntriesResponse]]:
         """Returns which of many fingerprints are hits, with what is needed to read them: for a call with many arguments at once, and the
         shortest way to one result.
+
+        Repeat safely: they count one hit more.
 
         Errors:
           - INVALID_ARGUMENT: `project_uid` is not a UUID, a fingerprint is malformed, there are more than 1,000, or `max_age_us` is
@@ -407,6 +431,8 @@ class CacheServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[xpstore.v1.cache_pb2.RenewCacheLeasesResponse, collections.abc.Awaitable[xpstore.v1.cache_pb2.RenewCacheLeasesResponse]]:
         """Extends leases (a heartbeat). One past its time that nobody took over is extended too.
 
+        Repeat safely.
+
         Errors:
           - INVALID_ARGUMENT: a token has not 16 bytes, or there are more than 1,000.
         """
@@ -419,6 +445,8 @@ class CacheServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[xpstore.v1.cache_pb2.WaitForCacheEntryResponse, collections.abc.Awaitable[xpstore.v1.cache_pb2.WaitForCacheEntryResponse]]:
         """Waits until a lease that somebody else holds has ended or is past its time, at most 20 seconds. Costs the server next to
         nothing: ask again at once while the outcome is `running`. A lease that is not known counts as ended.
+
+        Repeat safely: what has ended is said again.
 
         Errors:
           - INVALID_ARGUMENT: a field is malformed.
@@ -476,6 +504,8 @@ class CacheServiceServicer(metaclass=abc.ABCMeta):
         """Removes entries, so that the next call computes. Their artifact versions stay, unless `delete_artifacts` is set.
         Computations under way are not stopped: what they complete counts as computed afterwards, as does all that is completed
         during this call.
+
+        Repeat safely, before the next computation: a repetition removes what was completed since, and counts that alone.
 
         Errors:
           - INVALID_ARGUMENT: nothing says which entries, or a field is malformed.

@@ -105,6 +105,8 @@ class ExperimentServiceServicer(object):
     def UpdateExperiment(self, request, context):
         """Changes the fields named in `update_mask`: `name`, `description`, `tags`.
 
+        Repeat safely; with `etag`, a repetition is CONFLICT once the first call was done.
+
         Errors:
         - INVALID_ARGUMENT: the mask is empty or names another field, or a value is malformed.
         - NOT_FOUND: there is no such experiment.

@@ -67,6 +67,8 @@ class ExperimentServiceStub:
     ]
     """Changes the fields named in `update_mask`: `name`, `description`, `tags`.
 
+    Repeat safely; with `etag`, a repetition is CONFLICT once the first call was done.
+
     Errors:
       - INVALID_ARGUMENT: the mask is empty or names another field, or a value is malformed.
       - NOT_FOUND: there is no such experiment.
@@ -129,6 +131,8 @@ class ExperimentServiceAsyncStub:
         xpstore.v1.experiment_pb2.UpdateExperimentResponse,
     ]
     """Changes the fields named in `update_mask`: `name`, `description`, `tags`.
+
+    Repeat safely; with `etag`, a repetition is CONFLICT once the first call was done.
 
     Errors:
       - INVALID_ARGUMENT: the mask is empty or names another field, or a value is malformed.
@@ -200,6 +204,8 @@ class ExperimentServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[xpstore.v1.experiment_pb2.UpdateExperimentResponse, collections.abc.Awaitable[xpstore.v1.experiment_pb2.UpdateExperimentResponse]]:
         """Changes the fields named in `update_mask`: `name`, `description`, `tags`.
+
+        Repeat safely; with `etag`, a repetition is CONFLICT once the first call was done.
 
         Errors:
           - INVALID_ARGUMENT: the mask is empty or names another field, or a value is malformed.

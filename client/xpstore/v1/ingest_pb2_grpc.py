@@ -63,6 +63,8 @@ class IngestServiceServicer(object):
         """Stores records durably. A large request is stored in several steps, each of whole records: one that fails in the middle
         has stored those before, and is repeated.
 
+        Repeat safely: records that are there are skipped.
+
         Errors:
         - INVALID_ARGUMENT: a value is malformed, an id is not a UUID, columns of one series differ in length, a request has more than
         `max_packed_points` packed points, or a record more than `max_series` series.
@@ -76,6 +78,8 @@ class IngestServiceServicer(object):
     def IngestStream(self, request_iterator, context):
         """Stores the records of each request of a stream, in order, each request whole. After a broken stream go on from
         where you know, or from the start: what is there is skipped.
+
+        Repeat safely: records that are there are skipped.
 
         Errors: those of Ingest; requests before the one that fails are stored.
         """

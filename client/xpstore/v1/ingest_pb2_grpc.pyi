@@ -37,6 +37,8 @@ class IngestServiceStub:
     """Stores records durably. A large request is stored in several steps, each of whole records: one that fails in the middle
     has stored those before, and is repeated.
 
+    Repeat safely: records that are there are skipped.
+
     Errors:
       - INVALID_ARGUMENT: a value is malformed, an id is not a UUID, columns of one series differ in length, a request has more than
         `max_packed_points` packed points, or a record more than `max_series` series.
@@ -50,6 +52,8 @@ class IngestServiceStub:
     ]
     """Stores the records of each request of a stream, in order, each request whole. After a broken stream go on from
     where you know, or from the start: what is there is skipped.
+
+    Repeat safely: records that are there are skipped.
 
     Errors: those of Ingest; requests before the one that fails are stored.
     """
@@ -69,6 +73,8 @@ class IngestServiceAsyncStub:
     """Stores records durably. A large request is stored in several steps, each of whole records: one that fails in the middle
     has stored those before, and is repeated.
 
+    Repeat safely: records that are there are skipped.
+
     Errors:
       - INVALID_ARGUMENT: a value is malformed, an id is not a UUID, columns of one series differ in length, a request has more than
         `max_packed_points` packed points, or a record more than `max_series` series.
@@ -82,6 +88,8 @@ class IngestServiceAsyncStub:
     ]
     """Stores the records of each request of a stream, in order, each request whole. After a broken stream go on from
     where you know, or from the start: what is there is skipped.
+
+    Repeat safely: records that are there are skipped.
 
     Errors: those of Ingest; requests before the one that fails are stored.
     """
@@ -103,6 +111,8 @@ class IngestServiceServicer(metaclass=abc.ABCMeta):
         """Stores records durably. A large request is stored in several steps, each of whole records: one that fails in the middle
         has stored those before, and is repeated.
 
+        Repeat safely: records that are there are skipped.
+
         Errors:
           - INVALID_ARGUMENT: a value is malformed, an id is not a UUID, columns of one series differ in length, a request has more than
             `max_packed_points` packed points, or a record more than `max_series` series.
@@ -118,6 +128,8 @@ class IngestServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[xpstore.v1.ingest_pb2.IngestStreamResponse, collections.abc.Awaitable[xpstore.v1.ingest_pb2.IngestStreamResponse]]:
         """Stores the records of each request of a stream, in order, each request whole. After a broken stream go on from
         where you know, or from the start: what is there is skipped.
+
+        Repeat safely: records that are there are skipped.
 
         Errors: those of Ingest; requests before the one that fails are stored.
         """

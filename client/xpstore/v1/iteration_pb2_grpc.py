@@ -115,6 +115,8 @@ class IterationServiceServicer(object):
     def ClearIterations(self, request, context):
         """Deletes all iterations of a model.
 
+        Repeat safely: it deletes those made since, too.
+
         Errors:
         - INVALID_ARGUMENT: `model_id` is not a UUID.
         """

@@ -77,6 +77,8 @@ class IterationServiceStub:
     ]
     """Deletes all iterations of a model.
 
+    Repeat safely: it deletes those made since, too.
+
     Errors:
       - INVALID_ARGUMENT: `model_id` is not a UUID.
     """
@@ -135,6 +137,8 @@ class IterationServiceAsyncStub:
         xpstore.v1.iteration_pb2.ClearIterationsResponse,
     ]
     """Deletes all iterations of a model.
+
+    Repeat safely: it deletes those made since, too.
 
     Errors:
       - INVALID_ARGUMENT: `model_id` is not a UUID.
@@ -204,6 +208,8 @@ class IterationServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[xpstore.v1.iteration_pb2.ClearIterationsResponse, collections.abc.Awaitable[xpstore.v1.iteration_pb2.ClearIterationsResponse]]:
         """Deletes all iterations of a model.
+
+        Repeat safely: it deletes those made since, too.
 
         Errors:
           - INVALID_ARGUMENT: `model_id` is not a UUID.

@@ -88,6 +88,8 @@ class MetricServiceServicer(object):
         the server has are skipped, so a batch may be repeated or cut anew after any failure. Ingest has numbers of its own, also
         for a writer of the same id.
 
+        Repeat safely: points that are there are skipped.
+
         Errors:
         - INVALID_ARGUMENT: a name or phase is malformed, a value is missing or no JSON, a step is negative, there are too
         many points, or `writer_id` is not a UUID.
@@ -166,6 +168,8 @@ class MetricServiceServicer(object):
 
     def ClearMetrics(self, request, context):
         """Deletes all points of a model.
+
+        Repeat safely: it deletes those logged since, too.
 
         Errors:
         - INVALID_ARGUMENT: `model_id` is not a UUID.

@@ -35,6 +35,8 @@ class MetricServiceStub:
     the server has are skipped, so a batch may be repeated or cut anew after any failure. Ingest has numbers of its own, also
     for a writer of the same id.
 
+    Repeat safely: points that are there are skipped.
+
     Errors:
       - INVALID_ARGUMENT: a name or phase is malformed, a value is missing or no JSON, a step is negative, there are too
         many points, or `writer_id` is not a UUID.
@@ -114,6 +116,8 @@ class MetricServiceStub:
     ]
     """Deletes all points of a model.
 
+    Repeat safely: it deletes those logged since, too.
+
     Errors:
       - INVALID_ARGUMENT: `model_id` is not a UUID.
     """
@@ -130,6 +134,8 @@ class MetricServiceAsyncStub:
     Exactly once: a writer (one process, one client) makes a random `writer_id` and numbers its points of each project from 0. Points
     the server has are skipped, so a batch may be repeated or cut anew after any failure. Ingest has numbers of its own, also
     for a writer of the same id.
+
+    Repeat safely: points that are there are skipped.
 
     Errors:
       - INVALID_ARGUMENT: a name or phase is malformed, a value is missing or no JSON, a step is negative, there are too
@@ -210,6 +216,8 @@ class MetricServiceAsyncStub:
     ]
     """Deletes all points of a model.
 
+    Repeat safely: it deletes those logged since, too.
+
     Errors:
       - INVALID_ARGUMENT: `model_id` is not a UUID.
     """
@@ -228,6 +236,8 @@ class MetricServiceServicer(metaclass=abc.ABCMeta):
         Exactly once: a writer (one process, one client) makes a random `writer_id` and numbers its points of each project from 0. Points
         the server has are skipped, so a batch may be repeated or cut anew after any failure. Ingest has numbers of its own, also
         for a writer of the same id.
+
+        Repeat safely: points that are there are skipped.
 
         Errors:
           - INVALID_ARGUMENT: a name or phase is malformed, a value is missing or no JSON, a step is negative, there are too
@@ -321,6 +331,8 @@ class MetricServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[xpstore.v1.metric_pb2.ClearMetricsResponse, collections.abc.Awaitable[xpstore.v1.metric_pb2.ClearMetricsResponse]]:
         """Deletes all points of a model.
+
+        Repeat safely: it deletes those logged since, too.
 
         Errors:
           - INVALID_ARGUMENT: `model_id` is not a UUID.

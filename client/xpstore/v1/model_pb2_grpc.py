@@ -165,6 +165,8 @@ class ModelServiceServicer(object):
         """Changes the fields named in `update_mask`: `name`, `description`, `step`. A field in the mask that is not set in the
         request is cleared (step: 0).
 
+        Repeat safely; with `etag`, a repetition is CONFLICT once the first call was done.
+
         Errors:
         - INVALID_ARGUMENT: the mask is empty or names another field, or a value is malformed.
         - NOT_FOUND: there is no such model.
@@ -191,6 +193,8 @@ class ModelServiceServicer(object):
         """Sets the step back and removes metric points and iterations whose step is greater, to resume from a checkpoint.
         Points without a step stay.
 
+        Repeat safely, before anything is logged: a repetition removes what came after the step since.
+
         Errors:
         - INVALID_ARGUMENT: `step` is negative.
         - NOT_FOUND: there is no such model.
@@ -201,6 +205,8 @@ class ModelServiceServicer(object):
 
     def UpdateModelTags(self, request, context):
         """Adds and removes tags. Adding a tag that is there and removing one that is not change nothing.
+
+        Repeat safely.
 
         Errors:
         - INVALID_ARGUMENT: a tag is empty, too long or has control characters, or is in both lists.
@@ -269,6 +275,8 @@ class ModelServiceServicer(object):
 
     def ClearModules(self, request, context):
         """Deletes all modules of a model (without those of its iterations) or of an iteration.
+
+        Repeat safely: it deletes those made since, too.
 
         Errors:
         - INVALID_ARGUMENT: no parent is given.

@@ -82,6 +82,8 @@ class ModelServiceStub:
     """Changes the fields named in `update_mask`: `name`, `description`, `step`. A field in the mask that is not set in the
     request is cleared (step: 0).
 
+    Repeat safely; with `etag`, a repetition is CONFLICT once the first call was done.
+
     Errors:
       - INVALID_ARGUMENT: the mask is empty or names another field, or a value is malformed.
       - NOT_FOUND: there is no such model.
@@ -108,6 +110,8 @@ class ModelServiceStub:
     """Sets the step back and removes metric points and iterations whose step is greater, to resume from a checkpoint.
     Points without a step stay.
 
+    Repeat safely, before anything is logged: a repetition removes what came after the step since.
+
     Errors:
       - INVALID_ARGUMENT: `step` is negative.
       - NOT_FOUND: there is no such model.
@@ -118,6 +122,8 @@ class ModelServiceStub:
         xpstore.v1.model_pb2.UpdateModelTagsResponse,
     ]
     """Adds and removes tags. Adding a tag that is there and removing one that is not change nothing.
+
+    Repeat safely.
 
     Errors:
       - INVALID_ARGUMENT: a tag is empty, too long or has control characters, or is in both lists.
@@ -187,6 +193,8 @@ class ModelServiceStub:
     ]
     """Deletes all modules of a model (without those of its iterations) or of an iteration.
 
+    Repeat safely: it deletes those made since, too.
+
     Errors:
       - INVALID_ARGUMENT: no parent is given.
     """
@@ -251,6 +259,8 @@ class ModelServiceAsyncStub:
     """Changes the fields named in `update_mask`: `name`, `description`, `step`. A field in the mask that is not set in the
     request is cleared (step: 0).
 
+    Repeat safely; with `etag`, a repetition is CONFLICT once the first call was done.
+
     Errors:
       - INVALID_ARGUMENT: the mask is empty or names another field, or a value is malformed.
       - NOT_FOUND: there is no such model.
@@ -277,6 +287,8 @@ class ModelServiceAsyncStub:
     """Sets the step back and removes metric points and iterations whose step is greater, to resume from a checkpoint.
     Points without a step stay.
 
+    Repeat safely, before anything is logged: a repetition removes what came after the step since.
+
     Errors:
       - INVALID_ARGUMENT: `step` is negative.
       - NOT_FOUND: there is no such model.
@@ -287,6 +299,8 @@ class ModelServiceAsyncStub:
         xpstore.v1.model_pb2.UpdateModelTagsResponse,
     ]
     """Adds and removes tags. Adding a tag that is there and removing one that is not change nothing.
+
+    Repeat safely.
 
     Errors:
       - INVALID_ARGUMENT: a tag is empty, too long or has control characters, or is in both lists.
@@ -355,6 +369,8 @@ class ModelServiceAsyncStub:
         xpstore.v1.model_pb2.ClearModulesResponse,
     ]
     """Deletes all modules of a model (without those of its iterations) or of an iteration.
+
+    Repeat safely: it deletes those made since, too.
 
     Errors:
       - INVALID_ARGUMENT: no parent is given.
@@ -430,6 +446,8 @@ class ModelServiceServicer(metaclass=abc.ABCMeta):
         """Changes the fields named in `update_mask`: `name`, `description`, `step`. A field in the mask that is not set in the
         request is cleared (step: 0).
 
+        Repeat safely; with `etag`, a repetition is CONFLICT once the first call was done.
+
         Errors:
           - INVALID_ARGUMENT: the mask is empty or names another field, or a value is malformed.
           - NOT_FOUND: there is no such model.
@@ -460,6 +478,8 @@ class ModelServiceServicer(metaclass=abc.ABCMeta):
         """Sets the step back and removes metric points and iterations whose step is greater, to resume from a checkpoint.
         Points without a step stay.
 
+        Repeat safely, before anything is logged: a repetition removes what came after the step since.
+
         Errors:
           - INVALID_ARGUMENT: `step` is negative.
           - NOT_FOUND: there is no such model.
@@ -472,6 +492,8 @@ class ModelServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[xpstore.v1.model_pb2.UpdateModelTagsResponse, collections.abc.Awaitable[xpstore.v1.model_pb2.UpdateModelTagsResponse]]:
         """Adds and removes tags. Adding a tag that is there and removing one that is not change nothing.
+
+        Repeat safely.
 
         Errors:
           - INVALID_ARGUMENT: a tag is empty, too long or has control characters, or is in both lists.
@@ -552,6 +574,8 @@ class ModelServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[xpstore.v1.model_pb2.ClearModulesResponse, collections.abc.Awaitable[xpstore.v1.model_pb2.ClearModulesResponse]]:
         """Deletes all modules of a model (without those of its iterations) or of an iteration.
+
+        Repeat safely: it deletes those made since, too.
 
         Errors:
           - INVALID_ARGUMENT: no parent is given.

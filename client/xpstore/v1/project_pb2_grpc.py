@@ -111,6 +111,8 @@ class ProjectServiceServicer(object):
         """Changes the fields named in `update_mask`: `name`, `description`, `tags`, `cache_ttl_us`,
         `cache_max_age_us`.
 
+        Repeat safely; with `etag`, a repetition is CONFLICT once the first call was done.
+
         Errors:
         - INVALID_ARGUMENT: the mask is empty or names another field, or a value is malformed.
         - NOT_FOUND: there is no such project.
@@ -133,6 +135,8 @@ class ProjectServiceServicer(object):
 
     def UndeleteProject(self, request, context):
         """Brings a deleted project back.
+
+        Repeat safely: a live one stays as it is.
 
         Errors:
         - NOT_FOUND: there is no such project, or it was purged.

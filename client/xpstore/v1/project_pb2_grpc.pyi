@@ -68,6 +68,8 @@ class ProjectServiceStub:
     """Changes the fields named in `update_mask`: `name`, `description`, `tags`, `cache_ttl_us`,
     `cache_max_age_us`.
 
+    Repeat safely; with `etag`, a repetition is CONFLICT once the first call was done.
+
     Errors:
       - INVALID_ARGUMENT: the mask is empty or names another field, or a value is malformed.
       - NOT_FOUND: there is no such project.
@@ -90,6 +92,8 @@ class ProjectServiceStub:
         xpstore.v1.project_pb2.UndeleteProjectResponse,
     ]
     """Brings a deleted project back.
+
+    Repeat safely: a live one stays as it is.
 
     Errors:
       - NOT_FOUND: there is no such project, or it was purged.
@@ -142,6 +146,8 @@ class ProjectServiceAsyncStub:
     """Changes the fields named in `update_mask`: `name`, `description`, `tags`, `cache_ttl_us`,
     `cache_max_age_us`.
 
+    Repeat safely; with `etag`, a repetition is CONFLICT once the first call was done.
+
     Errors:
       - INVALID_ARGUMENT: the mask is empty or names another field, or a value is malformed.
       - NOT_FOUND: there is no such project.
@@ -164,6 +170,8 @@ class ProjectServiceAsyncStub:
         xpstore.v1.project_pb2.UndeleteProjectResponse,
     ]
     """Brings a deleted project back.
+
+    Repeat safely: a live one stays as it is.
 
     Errors:
       - NOT_FOUND: there is no such project, or it was purged.
@@ -224,6 +232,8 @@ class ProjectServiceServicer(metaclass=abc.ABCMeta):
         """Changes the fields named in `update_mask`: `name`, `description`, `tags`, `cache_ttl_us`,
         `cache_max_age_us`.
 
+        Repeat safely; with `etag`, a repetition is CONFLICT once the first call was done.
+
         Errors:
           - INVALID_ARGUMENT: the mask is empty or names another field, or a value is malformed.
           - NOT_FOUND: there is no such project.
@@ -250,6 +260,8 @@ class ProjectServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[xpstore.v1.project_pb2.UndeleteProjectResponse, collections.abc.Awaitable[xpstore.v1.project_pb2.UndeleteProjectResponse]]:
         """Brings a deleted project back.
+
+        Repeat safely: a live one stays as it is.
 
         Errors:
           - NOT_FOUND: there is no such project, or it was purged.

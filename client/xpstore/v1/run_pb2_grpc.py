@@ -105,6 +105,8 @@ class RunServiceServicer(object):
     def HeartbeatRun(self, request, context):
         """Says that a run is alive. A run shown as lost is running again. A run that has ended stays as it is.
 
+        Repeat safely.
+
         Errors:
         - INVALID_ARGUMENT: `run_id` is not a UUID.
         - NOT_FOUND: there is no such run.
@@ -115,6 +117,8 @@ class RunServiceServicer(object):
 
     def FinishRun(self, request, context):
         """Ends a run. The first end counts; a repetition is answered with it.
+
+        Repeat safely: a run that has ended stays as it is.
 
         Errors:
         - INVALID_ARGUMENT: `run_id` is not a UUID, `status` is neither finished nor failed, or `ended_at_us` is before

@@ -67,6 +67,8 @@ class RunServiceStub:
     ]
     """Says that a run is alive. A run shown as lost is running again. A run that has ended stays as it is.
 
+    Repeat safely.
+
     Errors:
       - INVALID_ARGUMENT: `run_id` is not a UUID.
       - NOT_FOUND: there is no such run.
@@ -77,6 +79,8 @@ class RunServiceStub:
         xpstore.v1.run_pb2.FinishRunResponse,
     ]
     """Ends a run. The first end counts; a repetition is answered with it.
+
+    Repeat safely: a run that has ended stays as it is.
 
     Errors:
       - INVALID_ARGUMENT: `run_id` is not a UUID, `status` is neither finished nor failed, or `ended_at_us` is before
@@ -129,6 +133,8 @@ class RunServiceAsyncStub:
     ]
     """Says that a run is alive. A run shown as lost is running again. A run that has ended stays as it is.
 
+    Repeat safely.
+
     Errors:
       - INVALID_ARGUMENT: `run_id` is not a UUID.
       - NOT_FOUND: there is no such run.
@@ -139,6 +145,8 @@ class RunServiceAsyncStub:
         xpstore.v1.run_pb2.FinishRunResponse,
     ]
     """Ends a run. The first end counts; a repetition is answered with it.
+
+    Repeat safely: a run that has ended stays as it is.
 
     Errors:
       - INVALID_ARGUMENT: `run_id` is not a UUID, `status` is neither finished nor failed, or `ended_at_us` is before
@@ -199,6 +207,8 @@ class RunServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[xpstore.v1.run_pb2.HeartbeatRunResponse, collections.abc.Awaitable[xpstore.v1.run_pb2.HeartbeatRunResponse]]:
         """Says that a run is alive. A run shown as lost is running again. A run that has ended stays as it is.
 
+        Repeat safely.
+
         Errors:
           - INVALID_ARGUMENT: `run_id` is not a UUID.
           - NOT_FOUND: there is no such run.
@@ -211,6 +221,8 @@ class RunServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[xpstore.v1.run_pb2.FinishRunResponse, collections.abc.Awaitable[xpstore.v1.run_pb2.FinishRunResponse]]:
         """Ends a run. The first end counts; a repetition is answered with it.
+
+        Repeat safely: a run that has ended stays as it is.
 
         Errors:
           - INVALID_ARGUMENT: `run_id` is not a UUID, `status` is neither finished nor failed, or `ended_at_us` is before

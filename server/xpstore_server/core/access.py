@@ -3,6 +3,8 @@
 import base64
 import hashlib
 import os
+import zlib
+from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import Row, select, update
@@ -14,11 +16,50 @@ from xpstore_server.store.transaction import Transaction
 
 ADMIN = "admin"
 PREFIX = "xps_"
+# A key that a server made: 43 characters have its 256 bits, 6 check them, so that a mistyped one is told without a
+# look-up. Keys of the first release have no check characters.
+RANDOM_LENGTH, CHECK_LENGTH = 43, 6
+LENGTH = len(PREFIX) + RANDOM_LENGTH + CHECK_LENGTH
+FIRST_LENGTH = len(PREFIX) + RANDOM_LENGTH
+# Of a key that an admin made: as few bits as that, should each character be a random hexadecimal digit, are 160.
+LEAST_LENGTH = 40
+LEAST_VARIETY = 10
+# What the first release took from a key file.
+SHORTEST, LONGEST = 16, 4096
 
 
 def new_key() -> str:
     """A fresh API key."""
-    return PREFIX + base64.urlsafe_b64encode(os.urandom(32)).decode().rstrip("=")
+    key = PREFIX + _text(os.urandom(32))
+    return key + _check(key)
+
+
+def _text(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def _check(key: str) -> str:
+    return _text(zlib.crc32(key.encode()).to_bytes(4, "big"))
+
+
+def is_possible(key: str) -> bool:
+    """Whether this can be a key by its form."""
+    if not SHORTEST <= len(key) < LONGEST or not key.isascii() or not key.isprintable() or " " in key:
+        return False
+    if len(key) == LENGTH and key.startswith(PREFIX):
+        return _check(key[:-CHECK_LENGTH]) == key[-CHECK_LENGTH:]
+    return True
+
+
+def is_strong(key: str) -> bool:
+    """Whether a possible key is as hard to guess as one that a server makes, as far as its form tells."""
+    if key.startswith(PREFIX) and len(key) in (LENGTH, FIRST_LENGTH):
+        key = key[len(PREFIX) :]
+    elif len(key) < LEAST_LENGTH:
+        return False
+    is_repeated = key in (key + key)[1:-1]
+    steps = {ord(after) - ord(before) for before, after in pairwise(key)}
+    return not is_repeated and min(len({*key}), len(steps)) >= LEAST_VARIETY
 
 
 def key_hash(key: str) -> bytes:
@@ -30,6 +71,13 @@ def find(tx: Transaction, hash_: bytes) -> str | None:
     """The name of a key by its hash, None if unknown or revoked."""
     live = select(api_key.c.name).where(api_key.c.hash == hash_, api_key.c.revoked_at_us.is_(None))
     return tx.execute(live).scalar()
+
+
+def live(tx: Transaction, most: int) -> dict[bytes, str]:
+    """The names of keys that are not revoked by their hashes, the newest ones."""
+    newest = select(api_key.c.hash, api_key.c.name).where(api_key.c.revoked_at_us.is_(None))
+    rows = tx.execute(newest.order_by(api_key.c.created_at_us.desc()).limit(most))
+    return {bytes(row.hash): row.name for row in rows}
 
 
 def create(tx: Transaction, name: str) -> str:

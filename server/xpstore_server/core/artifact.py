@@ -21,6 +21,8 @@ HEAVY = 50  # versions read at once where each may have 1 MiB of metadata
 # Versions hidden in one transaction: other writers of SQLite wait for so long.
 DELETED_VERSIONS = 1_000
 
+NEWEST = "latest"  # reads as an alias of the newest version, and cannot be set
+
 version = tables.artifact_version
 named = tables.artifact
 
@@ -58,6 +60,10 @@ _NAMED = (
 _OF_ARTIFACT = WHOLE.where(version.c.artifact_id == bindparam("owner"), version.c.state == "live")
 _NEWEST = _OF_ARTIFACT.order_by(version.c.version.desc()).limit(first(1))
 _BY_NUMBER = _OF_ARTIFACT.where(version.c.version == bindparam("number"))
+_OWNER = select(version.c.id, version.c.project_uid).where(version.c.id == bindparam("key"))
+_LIVE_OWNER = _OWNER.join(tables.project, tables.project.c.uid == version.c.project_uid).where(
+    version.c.state == "live", tables.project.c.deleted_at_us.is_(None)
+)
 _alias = tables.artifact_alias
 _BY_ALIAS = _OF_ARTIFACT.where(
     version.c.id
@@ -69,10 +75,16 @@ _BY_ALIAS = _OF_ARTIFACT.where(
 
 def get(tx: Transaction, version_id: str) -> Row[Any]:
     """Returns a live version by id."""
-    row = tx.execute(_LIVE.where(version.c.id == version_id)).first()
+    row = tx.first(_LIVE.where(version.c.id == version_id), {})
     if row is None:
         raise NotFound("artifact version", version_id)
     return row
+
+
+def ensure_live(tx: Transaction, version_id: str) -> None:
+    """Raises NotFound unless there is such a version and it is live."""
+    if tx.first(_LIVE_OWNER, {"key": version_id}) is None:
+        raise NotFound("artifact version", version_id)
 
 
 def get_many(tx: Transaction, version_ids: Sequence[str]) -> list[Row[Any]]:
@@ -84,7 +96,7 @@ def get_by_name(tx: Transaction, name: Name) -> Row[Any]:
     """Returns a live version by project, name and number or alias."""
     owner = tx.execute(_NAMED, {"project": name.project_id, "name": name.name}).scalar()
     row = None if owner is None else _find(tx, owner, name)
-    if row is None:
+    if row is None or not tx.admits(row.project_uid):
         project.get(tx, project_id=name.project_id)
         selector = name.alias if name.version is None else name.version
         raise NotFound("artifact", name.name if selector is None else f"{name.name}@{selector}")
@@ -94,7 +106,7 @@ def get_by_name(tx: Transaction, name: Name) -> Row[Any]:
 def _find(tx: Transaction, owner: str, name: Name) -> Row[Any] | None:
     if name.version is not None:
         return tx.execute(_BY_NUMBER, {"owner": owner, "number": name.version}).first()
-    if name.alias is not None:
+    if name.alias is not None and name.alias != NEWEST:
         return tx.execute(_BY_ALIAS, {"owner": owner, "alias": name.alias}).first()
     return tx.execute(_NEWEST, {"owner": owner}).first()
 
@@ -113,6 +125,8 @@ def change_version(tx: Transaction, principal: str, *, version_id: str, changes:
 def delete_version(tx: Transaction, principal: str, version_id: str) -> bool:
     """Hides a version. Returns whether this call did it."""
     this = version.c.id == version_id
+    if not _is_there(tx, version_id):
+        return False
     _lock(tx, this)
     alias = tables.artifact_alias
     _refuse_aliased(tx, select(alias.c.alias).where(alias.c.version_id == version_id))
@@ -121,6 +135,8 @@ def delete_version(tx: Transaction, principal: str, version_id: str) -> bool:
 
 def undelete_version(tx: Transaction, principal: str, version_id: str) -> Row[Any]:
     """Brings a deleted version back, as long as it has not been purged."""
+    if not _is_there(tx, version_id):
+        raise NotFound("artifact version", version_id)
     mine = (version.c.id == version_id, version.c.state == "deleted", version.c.purged_at_us.is_(None))
     gone = update(version).where(*mine)
     tx.execute(gone.values(state="live", deleted_at_us=None, updated_at_us=tx.now_us(), updated_by=principal))
@@ -136,7 +152,7 @@ def get_artifact(
         query = query.where(named.c.id == artifact_id)
     else:
         query = query.where(tables.project.c.id == project_id, named.c.name == name)
-    row = tx.execute(query).first()
+    row = tx.first(query, {})
     if row is None:
         raise NotFound("artifact", artifact_id if artifact_id is not None else name)
     return row
@@ -195,7 +211,9 @@ def rename(tx: Transaction, principal: str, *, artifact_id: str, name: str, etag
 
 def delete_some(tx: Transaction, principal: str, artifact_id: str) -> int:
     """Hides the oldest versions of an artifact, a few. Returns how many; 0: all are hidden."""
-    tx.execute(select(named.c.id).where(named.c.id == artifact_id).with_for_update())
+    owner = select(named.c.id, named.c.project_uid).where(named.c.id == artifact_id)
+    if tx.first(owner.with_for_update(), {}) is None:
+        return 0
     alias = tables.artifact_alias
     _refuse_aliased(tx, select(alias.c.alias).where(alias.c.artifact_id == artifact_id))
     live = select(version.c.id).where(version.c.artifact_id == artifact_id, version.c.state == "live")
@@ -220,6 +238,8 @@ def set_alias(tx: Transaction, version_id: str, alias: str) -> Row[Any]:
 
 def delete_alias(tx: Transaction, project_uid: str, name: str, alias: str) -> bool:
     """Removes an alias. Returns whether this call did it."""
+    if not tx.admits(project_uid):
+        return False
     table = tables.artifact_alias
     owner = select(named.c.id).where(named.c.project_uid == project_uid, named.c.name == name).scalar_subquery()
     return tx.execute(delete(table).where(table.c.artifact_id == owner, table.c.alias == alias)).rowcount == 1
@@ -234,6 +254,8 @@ def link(tx: Transaction, version_id: str, new: attach.Link) -> Row[Any]:
 
 def unlink(tx: Transaction, version_id: str, model_id: str, iteration_id: str | None) -> int:
     """Removes links of a version. Returns how many."""
+    if not _is_there(tx, version_id):
+        return 0
     table = tables.artifact_link
     gone = delete(table).where(table.c.version_id == version_id, table.c.model_id == model_id)
     if iteration_id is not None:
@@ -271,6 +293,11 @@ def newest(tx: Transaction, artifact_id: str) -> Row[Any] | None:
     columns = (version.c.id, version.c.digest, version.c.description, version.c.metadata_json)
     live = select(*columns).where(version.c.artifact_id == artifact_id, version.c.state == "live")
     return tx.execute(live.order_by(version.c.version.desc()).limit(1)).first()
+
+
+def _is_there(tx: Transaction, version_id: str) -> bool:
+    """Whether there is such a version, deleted or not."""
+    return tx.first(_OWNER, {"key": version_id}) is not None
 
 
 def _lock(tx: Transaction, which: ColumnElement[bool]) -> None:

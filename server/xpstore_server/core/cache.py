@@ -101,7 +101,7 @@ _LEAN_POSTGRES = _lean(entry.c.fingerprint == any_(bindparam("array", type_=ARRA
 def look(tx: Transaction, key: EntryKey) -> Row[Any]:
     """Returns the row of an entry, hit or not; its columns are NULL if there is none."""
     row = tx.execute(_LOOK, {"project_uid": key.project_uid, "fingerprint": key.fingerprint}).first()
-    if row is None:
+    if row is None or not tx.admits(key.project_uid):
         raise NotFound("project", key.project_uid)
     return row
 
@@ -137,7 +137,7 @@ def lookup_many(
     else:
         query, values["array"] = _LEAN_POSTGRES, fingerprints
     rows = tx.execute(query, values).all()
-    if not rows:
+    if not rows or not tx.admits(project_uid):
         raise NotFound("project", project_uid)
     return {row.fingerprint: row for row in rows if state(row, max_age_us) == "hit"}
 

@@ -9,6 +9,9 @@ ServiceError
  ├── PermissionDenied      the key may not do this
  ├── ResourceExhausted     a limit was met
  ├── Stale                 somebody else holds the place this stream continued from, or the lease
+ ├── Unavailable           database or blob store are away
+ ├── DeadlineExceeded      the call took longer than any may
+ ├── Unimplemented         there is no such method
  └── DataLoss              stored bytes are missing or damaged
 """
 
@@ -25,13 +28,18 @@ def shown(value: Any) -> str:
 
 
 class ServiceError(Exception):
-    """Root. `reason` is a name of ErrorReason without its prefix."""
+    """Root. `reason` is a name of ErrorReason without its prefix.
+
+    Attributes:
+        retry_seconds: after which the same call may do better; None where waiting does not help.
+    """
 
     reason = "INTERNAL"
 
-    def __init__(self, message: str, **metadata: Any) -> None:
+    def __init__(self, message: str, *, retry_seconds: float | None = None, **metadata: Any) -> None:
         super().__init__(message)
         self.message = message
+        self.retry_seconds = retry_seconds
         self.metadata = {key: shown(value) for key, value in metadata.items()}
 
 
@@ -79,6 +87,21 @@ class Stale(ServiceError):
 
     def __init__(self, message: str, expected: int | None = None) -> None:
         super().__init__(message, **({} if expected is None else {"expected": expected}))
+
+
+class Unavailable(ServiceError):
+    reason = "UNAVAILABLE"
+
+
+class DeadlineExceeded(ServiceError):
+    reason = "DEADLINE_EXCEEDED"
+
+
+class Unimplemented(ServiceError):
+    reason = "UNIMPLEMENTED"
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"This server has no method {shown(path)}. Is the client newer than it?", value=path)
 
 
 class DataLoss(ServiceError):

@@ -4,13 +4,30 @@ from xpstore.format import tree
 
 MIB = 1 << 20
 
+CONTRACT_VERSION = "1.0"
+IDS = 1_000  # in one list of a request
 MESSAGE_BYTES = 4 * MIB
+PING_INTERVAL_US = 10 * 1_000_000  # clients of ours ping every 30 s
 CHUNK_BYTES = MIB
 # The recommended cut: FastCDC 2020.
 CHUNK_AVERAGE_BYTES = 192 << 10  # random bytes are then cut into 246 KiB on average
 CHUNK_MIN_BYTES = 96 << 10
 CHUNK_NORMALIZATION = 2
 STREAM_BYTES = 256 * MIB
+CHUNKS = 4_096  # in one message
+# Streams that bring bytes: how many of all keys are read at once, and how many more may wait for their turn.
+UPLOADS_IN_ALL = 16
+UPLOADS_WAITING = 48
+# What a stream must bring a second, over so long, while others wait.
+UPLOAD_PACE = 64 << 10
+UPLOAD_PACE_SECONDS = 30.0
+# Of requests above 64 KiB, in all, until their calls end: those beyond wait, then are refused.
+REQUEST_BYTES = 32 * MIB
+WAITING_CALLS = 4_000  # of WaitForCacheEntry, in all: they hold no thread
+CALL_US = 60 * 1_000_000
+COMMIT_CALL_US = 300 * 1_000_000
+WAIT_CALL_US = 25 * 1_000_000
+SILENCE_US = 60 * 1_000_000  # of a stream of requests
 DIGESTS = 16_384  # 32 bytes each and framing: 0.6 MiB
 MANIFEST_PAGE_BYTES = MIB
 MANIFEST_ROOT_BYTES = MIB
@@ -28,11 +45,14 @@ PAGE_BYTES = 2 * MIB
 POINTS = 10_000
 BATCH_POINTS = 1 << 18  # packed ones; no more than a block may reach over
 SERIES = 1_000  # of one record, and of one call of LogMetrics
-TAGS = 1_000  # of a model
-# Of a version: together less than 300 kB of an answer. `core/versions/details.py` tells no more of one that has more.
+TAGS = 1_000  # of a model, an experiment or a project
+TAG_BYTES = 64 << 10  # of an experiment or a project, together
+# Of a version.
 LINKS = 1_000
 ALIASES = 1_000
 USED_VERSIONS = 1_000
+# Of each of these, in a row of an answer; the rest are in lists of their own. A page of 1,000 rows stays light.
+FIRST = 100
 # What a filter of search may cost to read: its bytes, how deep conditions nest, how often it compares.
 FILTER_BYTES = 16_384
 FILTER_DEPTH = 30
@@ -43,14 +63,12 @@ TIME_US = 253_402_300_799_999_999  # the end of the year 9999, beyond which clie
 
 FINGERPRINT_LENGTH = 64  # hexadecimal digits
 TOKEN_BYTES = 16
-TOKENS = 1_000
 HOLDER_LENGTH = 256
 ERROR_LENGTH = 4_096
 PROCESS_PARTS = 1_000
 PROCESS_BYTES = 256 << 10
 PART_NAME_LENGTH = 512
 PART_TEXT_LENGTH = 256
-FINGERPRINTS = 1_000
 # The newest format of fingerprints (docs/fingerprint.md). Entries of those before are found by no client of today.
 FINGERPRINT_FORMAT = 2
 # How long it is counted what came out when a hit was computed again.
@@ -63,9 +81,11 @@ LEASE_KEPT_US = 3600 * 1_000_000
 
 CLOCK_AHEAD_US = 24 * 3600 * 1_000_000  # how far the clock of a run's machine may be ahead of ours
 RUN_LOST_AFTER_US = 300 * 1_000_000
+# What an UploadFile has received and not yet stored: two packs, a tail that is not cut, and the message that filled it.
+PACK_BYTES = 24 * MIB
+CHUNK_KEPT_US = 24 * 3600 * 1_000_000  # that no version has: `store/sweep.py` leaves it an hour longer
 UPLOAD_EXPIRES_AFTER_US = 24 * 3600 * 1_000_000
 ADVANCE_KEPT_US = 24 * 3600 * 1_000_000
-MODELS = 1_000
 BUCKETS = 10_000
 # Blocks appended to a series before they are put together, and how many points of different kinds one then holds.
 SMALL_BLOCKS = 32

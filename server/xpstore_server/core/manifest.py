@@ -3,9 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from blake3 import blake3
+
 from xpstore.format.tree import PageRef, TreeHash, fault_of_path
 from xpstore_server.core import limits
 from xpstore_server.core.errors import InvalidArgument
+
+# The digest of a file without bytes.
+NOTHING = blake3().digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,14 @@ def check_path(field: str, path: str) -> str:
     if fault := fault_of_path(path):
         raise InvalidArgument(field, path, fault)
     return path
+
+
+def check_digest(entry: Entry) -> None:
+    """Refuses a file of one chunk, or of none, whose digest is not that of its bytes. Others are not read for that."""
+    if entry.is_directory or entry.chunk_sizes != ((entry.size_bytes,) if entry.size_bytes else ()):
+        return
+    if entry.digest != (entry.chunk_digests[0] if entry.size_bytes else NOTHING):
+        raise InvalidArgument("entries.digest", entry.digest.hex(), f"is not that of the bytes of {entry.path!r}")
 
 
 class Tree:

@@ -290,7 +290,7 @@ def _series(tx: Transaction, model_id: str, name: str, phase: str | None) -> Seq
     if phase is not None:
         query = query.where(series.c.phase == phase)
     rows = tx.execute(query.where(model.is_live(series.c.model_id))).all()
-    if not rows:
+    if not rows or not tx.admits(rows[0].project_uid):
         model.ensure_live(tx, model_id)
         raise _no_metric(name, phase)
     return rows

@@ -30,6 +30,7 @@ class NewModel:
     description: str | None
     config_json: str
     tags: tuple[str, ...]
+    created_at_us: int | None = None  # of one that is brought from elsewhere; None: now
 
 
 def _whole() -> Select[Any]:
@@ -52,7 +53,7 @@ _LIVE = _ANY.where(_IS_LIVE)
 _BY_ID = _LIVE.where(model.c.id == bindparam("key"))
 _BY_ANY_HASH = _ANY.where(model.c.experiment_id == bindparam("parent"), model.c.hash == bindparam("key"))
 _BY_HASH = _BY_ANY_HASH.where(_IS_LIVE)
-_ID = select(model.c.id).where(model.c.id == bindparam("key"), _IS_LIVE)
+_ID = select(model.c.id, model.c.project_uid).where(model.c.id == bindparam("key"), _IS_LIVE)
 # FOR KEY SHARE, as foreign keys take it: others may change the model meanwhile.
 _HOLD = _ID.with_for_update(of=model, read=True, key_share=True)
 # FOR NO KEY UPDATE: rows that point to the model may come meanwhile.
@@ -77,6 +78,9 @@ def create(tx: Transaction, principal: str, new: NewModel, *, allow_existing: bo
     """Makes the model or opens the one of this hash. Returns it and whether this creation made it."""
     parent = experiment.hold(tx, new.experiment_id)
     now = tx.now_us()
+    created = now if new.created_at_us is None else new.created_at_us
+    if created > now + limits.CLOCK_AHEAD_US:
+        raise InvalidArgument("created_at_us", created, f"must not be more than a day after now, {now}: set the clock")
     row = {
         "id": new.id,
         "experiment_id": new.experiment_id,
@@ -87,7 +91,7 @@ def create(tx: Transaction, principal: str, new: NewModel, *, allow_existing: bo
         "step": 0,
         "config_json": new.config_json,
         "next_ordinal": 0,
-        "created_at_us": now,
+        "created_at_us": created,
         "created_by": principal,
         "updated_at_us": now,
         "updated_by": principal,
@@ -98,8 +102,8 @@ def create(tx: Transaction, principal: str, new: NewModel, *, allow_existing: bo
             _insert_tags(tx, new.id, new.tags, first_position=0)
             attribute.show_config(tx, model_id=new.id, project_uid=parent.project_uid, config_json=new.config_json)
         if made := tx.execute(_BY_ANY_ID, {"key": new.id}).first():
-            if (made.experiment_id, made.hash) != (new.experiment_id, new.hash):
-                raise AlreadyExists("model", "id", new.id, "Make a new random id.")
+            if not _is_same(made, new):
+                raise AlreadyExists("model", "model_id", new.id, "Make a new random id.")
             return made, True
         if not allow_existing:
             raise AlreadyExists("model", "hash", new.hash, "Set allow_existing to open it.")
@@ -107,9 +111,18 @@ def create(tx: Transaction, principal: str, new: NewModel, *, allow_existing: bo
             return found, False  # else it was deleted in between, and its place is free
 
 
+def _is_same(made: Row[Any], new: NewModel) -> bool:
+    """Whether a repeated creation says what the first did."""
+    kept = {name: getattr(new, name) for name in ("experiment_id", "hash", "config_json")}
+    if new.created_at_us is not None:
+        kept["created_at_us"] = new.created_at_us
+    said = {"name": new.name, "description": new.description, "tags": TAG_SEPARATOR.join(dict.fromkeys(new.tags))}
+    return all(made._mapping[name] == value for name, value in kept.items()) and revision.says(made, said)
+
+
 def get(tx: Transaction, model_id: str) -> Row[Any]:
     """Returns a model of a live project."""
-    row = tx.execute(_BY_ID, {"key": model_id}).first()
+    row = tx.first(_BY_ID, {"key": model_id})
     if row is None:
         raise NotFound("model", model_id)
     return row
@@ -117,7 +130,7 @@ def get(tx: Transaction, model_id: str) -> Row[Any]:
 
 def get_by_hash(tx: Transaction, *, experiment_id: str, hash_: str) -> Row[Any]:
     """Returns a model of a live project by its hash."""
-    row = tx.execute(_BY_HASH, {"parent": experiment_id, "key": hash_}).first()
+    row = tx.first(_BY_HASH, {"parent": experiment_id, "key": hash_})
     if row is None:
         raise NotFound("model", hash_)
     return row
@@ -128,15 +141,20 @@ def is_live(model_id: ColumnElement[Any]) -> ColumnElement[bool]:
     return exists().where(model.c.id == model_id, _IS_LIVE)
 
 
+def is_there(tx: Transaction, model_id: str) -> bool:
+    """Whether there is such a model, in a live project."""
+    return tx.first(_ID, {"key": model_id}) is not None
+
+
 def ensure_live(tx: Transaction, model_id: str) -> None:
     """Raises NotFound unless the model is there, in a live project."""
-    if tx.execute(_ID, {"key": model_id}).first() is None:
+    if not is_there(tx, model_id):
         raise NotFound("model", model_id)
 
 
 def hold(tx: Transaction, model_id: str) -> None:
     """Keeps a live model from being deleted until the end of the transaction, or raises NotFound."""
-    if tx.execute(_HOLD, {"key": model_id}).first() is None:
+    if tx.first(_HOLD, {"key": model_id}) is None:
         raise NotFound("model", model_id)
 
 
@@ -150,7 +168,7 @@ def lock(tx: Transaction, model_id: str) -> Row[Any]:
 
 def lock_if_there(tx: Transaction, model_id: str) -> Row[Any] | None:
     """Does the same, with None for a model that is gone."""
-    return tx.execute(_LOCK, {"key": model_id}).first()
+    return tx.first(_LOCK, {"key": model_id})
 
 
 def lock_all(tx: Transaction, project_uid: str, model_ids: Iterable[str]) -> set[str]:
@@ -159,7 +177,7 @@ def lock_all(tx: Transaction, project_uid: str, model_ids: Iterable[str]) -> set
     All are locked in one order: two that lock the same models do not wait for each other.
     """
     found = set[str]()
-    for some in batches(sorted(model_ids), limits.MODELS):
+    for some in batches(sorted(model_ids), limits.IDS):
         found.update(tx.execute(_LOCK_ALL, {"keys": some, "project": project_uid}).scalars())
     return found
 
@@ -210,5 +228,7 @@ def _insert_tags(tx: Transaction, model_id: str, tags: Iterable[str], first_posi
 
 def delete(tx: Transaction, model_id: str) -> bool:
     """Hides a model with all below it, until the purge removes the rows. Returns whether this call did it."""
+    if not is_there(tx, model_id):
+        return False
     limbo.make(tx)
     return tx.execute(_HIDE, {"key": model_id}).rowcount == 1

@@ -21,6 +21,7 @@ _OF_NAME = select(module).where(
     module.c.model_id == bindparam("parent"), module.c.iteration_id.is_(None), module.c.name == bindparam("name")
 )
 _NEWEST = _OF_NAME.order_by(module.c.created_at_us.desc(), module.c.id.desc()).limit(1)
+_SAID = ("model_id", "iteration_id", "name", "attributes_json")
 BATCH = 1_000
 CLEARED = 200  # at once: each may have a megabyte
 
@@ -79,8 +80,8 @@ def _made(tx: Transaction, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     there = {row.id: row for row in tx.execute(_BY_IDS, {"keys": [row["id"] for row in rows]})}
     for row in rows:
         found = there.get(row["id"])
-        if found is None or (found.model_id, found.iteration_id) != (row["model_id"], row["iteration_id"]):
-            raise AlreadyExists("module", "id", row["id"], "Make a new random id.")
+        if found is None or any(found._mapping[name] != row[name] for name in _SAID):
+            raise AlreadyExists("module", "module_id", row["id"], "Make a new random id.")
     return [row for row in rows if there[row["id"]].created_at_us == row["created_at_us"]]
 
 
@@ -110,19 +111,22 @@ def list_newest(tx: Transaction, model_ids: list[str], page: Page) -> tuple[list
     rows: FromClause = module
     if tx.is_sqlite:  # which has no lateral joins
         is_newest = module.c.id == newest.with_only_columns(other.c.id).correlate(names).scalar_subquery()
-        query = select(module).join(names, is_newest)
+        query = select(module, names.c.project_uid).select_from(module).join(names, is_newest)
     else:  # for which a join of another kind reads all modules there are
         rows = newest.correlate(names).lateral()
-        query = select(rows).select_from(names).join(rows, true()).where(names.c.name.is_not(None))
-    return fetch(tx, query, [rows.c.created_at_us, rows.c.id], page)
+        query = select(rows, names.c.project_uid).select_from(names).join(rows, true())
+        query = query.where(names.c.name.is_not(None))
+    found, key = fetch(tx, query, [rows.c.created_at_us, rows.c.id], page)
+    return [row for row in found if tx.admits(row.project_uid)], key
 
 
 def _names(model_ids: list[str]) -> CTE:
     """The names of the modules of each model, from one to the next: there may be thousands of modules of one name."""
-    start = select(tables.model.c.id.label("model_id"), _next_name(tables.model, tables.model.c.id).label("name"))
-    start = start.where(tables.model.c.id.in_(model_ids), experiment.is_live(tables.model.c.experiment_id))
+    of = tables.model
+    start = select(of.c.id.label("model_id"), of.c.project_uid, _next_name(of, of.c.id).label("name"))
+    start = start.where(of.c.id.in_(model_ids), experiment.is_live(of.c.experiment_id))
     each = start.cte("names", recursive=True)
-    further = select(each.c.model_id, _next_name(each, each.c.model_id, each.c.name))
+    further = select(each.c.model_id, each.c.project_uid, _next_name(each, each.c.model_id, each.c.name))
     return each.union_all(further.where(each.c.name.is_not(None)))
 
 
@@ -151,7 +155,11 @@ def delete(tx: Transaction, module_id: str) -> bool:
 
 def clear_some(tx: Transaction, owner: Owner) -> int:
     """Deletes some modules of an owner, oldest first: search knows the newest. Returns how many: 0 if all are gone."""
-    if owner.iteration_id is None and model.lock_if_there(tx, owner.model_id) is None:
+    if owner.iteration_id is not None:
+        is_there = iteration.is_there(tx, owner.iteration_id)
+    else:
+        is_there = model.lock_if_there(tx, owner.model_id) is not None
+    if not is_there:
         return 0
     mine = select(module.c.id).where(*owner.rows(), model.is_live(module.c.model_id))
     some = mine.order_by(module.c.created_at_us, module.c.id).limit(CLEARED)

@@ -4,6 +4,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from blake3 import blake3
+
 KINDS = ("parameter", "version", "code", "value", "library")
 
 
@@ -33,6 +35,21 @@ class Process:
 def from_json(text: str) -> Process:
     stored = json.loads(text)
     return Process(stored["name"], [Part(*part) for part in stored["parts"]])
+
+
+def fingerprint_of(process: Process, format_: int) -> str:
+    """What docs/fingerprint.md makes of a process in format 1 or 2, which differ in their first line alone."""
+    keys = sorted((KINDS.index(part.kind) + 1, part.name.encode(), part.fingerprint) for part in process.parts)
+    parts = [
+        _seal(b"\x11" + _seal(bytes((3, kind))) + _seal(b"\x06" + name) + _seal(b"\x07" + bytes.fromhex(digest)))
+        for kind, name, digest in keys
+    ]
+    head = f"xpstore process v{format_}\n".encode()
+    return blake3(b"".join([head, _seal(b"\x06" + process.name.encode()), *parts])).hexdigest()
+
+
+def _seal(node: bytes) -> bytes:
+    return bytes((len(node),)) + node if len(node) <= 64 else b"\0" + blake3(node).digest()
 
 
 @dataclass(frozen=True, slots=True)

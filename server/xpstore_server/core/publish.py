@@ -22,7 +22,7 @@ from xpstore_server.core import artifact, lease, limits, project
 from xpstore_server.core.cache import EntryKey
 from xpstore_server.core.errors import AlreadyExists, Conflict, InvalidArgument, Stale
 from xpstore_server.core.lease import Completion
-from xpstore_server.core.manifest import Entry, ManifestCodec, Tree
+from xpstore_server.core.manifest import Entry, ManifestCodec, Tree, check_digest
 from xpstore_server.core.versions import attach
 from xpstore_server.store import tables
 from xpstore_server.store.batches import batches
@@ -95,12 +95,15 @@ class Publisher:
 
         Raises:
             MissingChunks: some chunks are not there (any more); nothing was published.
+            AlreadyExists: the id is that of a version with another name or tree.
             Stale: the lease is lost; nothing was published.
         """
-        if found := self._database.read(lambda tx: _prepare(tx, project_uid, version_id, draft, completion)):
+        root = self._codec.encode_root(list(pages))
+        if found := self._database.read(lambda tx: _prepare(tx, principal, project_uid, version_id, draft, completion)):
+            if found.id == version_id and not self._is_repeated(found, draft, root, pages):
+                raise _taken(version_id)
             self._database.write(lambda tx: on_publish(tx, found.id))
             return found, found.id == version_id
-        root = self._codec.encode_root(list(pages))
         for attempt in range(ATTEMPTS):
             checked = self._check(project_uid, pages)
             version = _Version(principal, project_uid, version_id, draft, checked, root, completion)
@@ -111,6 +114,13 @@ class Publisher:
                 if attempt == ATTEMPTS - 1:
                     raise
         raise AssertionError("unreachable")
+
+    def _is_repeated(self, found: Row[Any], draft: Draft, root: bytes, pages: Sequence[PageRef]) -> bool:
+        """Whether a commit is that of a version which is there: of this name and tree, however it is cut."""
+        if found.name != draft.name:
+            return False
+        known = self._database.read(lambda tx: artifact.manifest(tx, found.id))
+        return known == root or self._check(found.project_uid, pages).digest == found.digest
 
     def _publish(self, version: "_Version", on_publish: OnPublish) -> tuple[Row[Any], bool]:
         def unit(tx: Transaction) -> tuple[Row[Any], bool]:
@@ -139,6 +149,7 @@ class Publisher:
             sizes: dict[bytes, int] = {}
             for entry in entries:
                 tree.add(entry)
+                check_digest(entry)
                 for digest, size in zip(entry.chunk_digests, entry.chunk_sizes, strict=True):
                     if sizes.setdefault(digest, size) != size:
                         raise InvalidArgument("chunk_sizes", size, f"chunk {digest.hex()} cannot have two sizes")
@@ -198,10 +209,14 @@ class _Version:
         draft = self.draft
         project.get(tx, project_uid=self.project_uid)
         owner = artifact.lock_named(tx, self.principal, self.project_uid, draft.name, draft.type)
-        if made := _made(tx, self.project_uid, self.id, self.completion):
-            return made, made.id == self.id  # by another try of this commit, meanwhile
+        if made := _made(
+            tx, self.principal, self.project_uid, self.id, self.completion
+        ):  # by another try of this commit, meanwhile
+            if made.id == self.id and (made.name, made.digest) != (draft.name, self.checked.digest):
+                raise _taken(self.id)
+            return made, made.id == self.id
         if self.completion is not None:
-            lease.hold(tx, self.project_uid, self.completion)
+            lease.hold(tx, self.principal, self.project_uid, self.completion)
         self.add_edges(tx, pack_ids)
         self._check_edges(tx)
         newest = artifact.newest(tx, owner.id)
@@ -264,7 +279,7 @@ class _Version:
         # The content again: a try before this one, of another tree, may have left the row.
         done = live.values(state="live", artifact_id=owner.id, version=number, **self._content(tx))
         if tx.execute(done).rowcount != 1:
-            raise AlreadyExists("version", "version_id", self.id, "Make a fresh id for every version.")
+            raise _taken(self.id)
 
     def _same(self, tx: Transaction, owner: Row[Any], newest: Row[Any] | None) -> str | None:
         """The version that makes a new one needless."""
@@ -289,29 +304,35 @@ def _parsed(text: str) -> object:
     return json.loads(text, parse_int=Decimal)  # int() refuses numbers of thousands of digits
 
 
+def _taken(version_id: str) -> AlreadyExists:
+    return AlreadyExists("version", "version_id", version_id, "Make a fresh id for every version.")
+
+
 def _prepare(
-    tx: Transaction, project_uid: str, version_id: str, draft: Draft, completion: Completion | None
+    tx: Transaction, principal: str, project_uid: str, version_id: str, draft: Draft, completion: Completion | None
 ) -> Row[Any] | None:
     """Refuses early what the last step would refuse; returns the version if this commit has been made."""
     project.get(tx, project_uid=project_uid)
-    if made := _made(tx, project_uid, version_id, completion):
+    if made := _made(tx, principal, project_uid, version_id, completion):
         return made
     attach.check(tx, project_uid, draft.more)
     artifact.check_type(tx, project_uid, draft.name, draft.type)
     if completion is not None:
-        lease.hold(tx, project_uid, completion)
+        lease.hold(tx, principal, project_uid, completion)
     return None
 
 
-def _made(tx: Transaction, project_uid: str, version_id: str, completion: Completion | None) -> Row[Any] | None:
+def _made(
+    tx: Transaction, principal: str, project_uid: str, version_id: str, completion: Completion | None
+) -> Row[Any] | None:
     """The version of this id if it has been published, or that of the entry if this commit has completed it."""
     version = tables.artifact_version
     columns = (version.c.state, version.c.project_uid, version.c.fingerprint)
     found = tx.execute(select(*columns).where(version.c.id == version_id)).first()
     if found is None or found.state == "committing":
-        done_id = None if completion is None else lease.completed_version(tx, project_uid, completion)
+        done_id = None if completion is None else lease.completed_version(tx, principal, project_uid, completion)
         return None if done_id is None else artifact.get(tx, done_id)
     is_another = completion is not None and found.fingerprint != completion.fingerprint
     if found.project_uid != project_uid or is_another:
-        raise AlreadyExists("version", "version_id", version_id, "Make a fresh id for every version.")
+        raise _taken(version_id)
     return artifact.get(tx, version_id)  # a deleted one is not found, and not made again

@@ -5,15 +5,21 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, select
 
-from xpstore_server.core import limits, model
+from xpstore_server.core import experiment, limits, model
 from xpstore_server.core.errors import AlreadyExists, InvalidArgument, NotFound
 from xpstore_server.core.paging import Key, Page, fetch
 from xpstore_server.core.run_status import SHOWN
+from xpstore_server.store import tables
 from xpstore_server.store.tables import run
 from xpstore_server.store.transaction import Transaction
 
 _LIVE = select(run, SHOWN.label("status")).where(model.is_live(run.c.model_id))
-_BY_ID = _LIVE.where(run.c.id == bindparam("key"))
+_owner = tables.model
+_BY_ID = (
+    select(run, SHOWN.label("status"), _owner.c.project_uid)
+    .join(_owner, _owner.c.id == run.c.model_id)
+    .where(run.c.id == bindparam("key"), experiment.is_live(_owner.c.experiment_id))
+)
 _CHANGE = run.update().where(run.c.id == bindparam("key"), run.c.ended_status.is_(None), model.is_live(run.c.model_id))
 
 
@@ -37,17 +43,21 @@ def create(
     model.hold(tx, model_id)
     now = tx.now_us()
     started = _told_or_now("started_at_us", started_at_us, now)
-    row = {"id": run_id, "model_id": model_id, "started_at_us": started, "heartbeat_at_us": now, "error": ""}
-    tx.insert_ignore(run, {**row, **environment})
+    said = {"model_id": model_id, **environment}
+    times = {"started_at_us": started, "heartbeat_at_us": now}
+    is_new = tx.insert_ignore(run, {"id": run_id, "error": "", **said, **times})
     made = tx.execute(_BY_ID, {"key": run_id}).first()
-    if made is None or made.model_id != model_id:
-        raise AlreadyExists("run", "id", run_id, "Make a new random id.")
+    if started_at_us is not None:
+        said["started_at_us"] = started_at_us
+    is_same = is_new or (made is not None and all(made._mapping[name] == value for name, value in said.items()))
+    if made is None or not is_same:
+        raise AlreadyExists("run", "run_id", run_id, "Make a new random id.")
     return made
 
 
 def get(tx: Transaction, run_id: str) -> Row[Any]:
     """Returns a run of a live project."""
-    row = tx.execute(_BY_ID, {"key": run_id}).first()
+    row = tx.first(_BY_ID, {"key": run_id})
     if row is None:
         raise NotFound("run", run_id)
     return row

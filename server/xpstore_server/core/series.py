@@ -1,4 +1,4 @@
-"""Series as a whole: what there is of many, their points at full resolution, and buckets of them."""
+"""Series as a whole: their points at full resolution, and buckets of them."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -45,22 +45,12 @@ class SeriesKey(NamedTuple):
     phase: str | None
 
 
-def summaries(tx: Transaction, model_ids: Sequence[str], names: Sequence[str]) -> list[Row[Any]]:
-    """Aggregates of all series of some models, in the order asked for, then by name and phase."""
-    query = select(series).where(series.c.model_id.in_(model_ids), _LIVE)
-    if names:
-        query = query.where(series.c.name.in_(names))
-    rows = tx.execute(query.order_by(series.c.name, series.c.phase)).all()
-    places = {model_id: place for place, model_id in enumerate(model_ids)}
-    return sorted(rows, key=lambda row: places[row.model_id])
-
-
 def find(tx: Transaction, key: SeriesKey) -> Sequence[Row[Any]]:
     """The series of a key, by phase; none if the model is gone."""
     query = select(series).where(series.c.model_id == key.model_id, series.c.name == key.name, _LIVE)
     if key.phase is not None:
         query = query.where(series.c.phase == key.phase)
-    return tx.execute(query.order_by(series.c.phase)).all()
+    return [row for row in tx.execute(query.order_by(series.c.phase)) if tx.admits(row.project_uid)]
 
 
 def read(database: Database, series_id: str, since: int) -> Iterator[Points]:

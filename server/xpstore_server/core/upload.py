@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Row, delete, select, update
 
 from xpstore_server.core import limits, project
-from xpstore_server.core.errors import AlreadyExists, InvalidArgument, NotFound, Stale
+from xpstore_server.core.errors import AlreadyExists, NotFound, Stale
 from xpstore_server.core.manifest import Entry
 from xpstore_server.store.tables import upload, upload_part
 from xpstore_server.store.transaction import Transaction
@@ -20,11 +20,12 @@ ENTRY_CHUNKS = 12_000
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A stream's hold on an upload."""
+    """A stream's hold on an upload; `offset` is how much was durable when it took it."""
 
     id: str
     project_uid: str
     epoch: int
+    offset: int
 
 
 def open_stream(
@@ -48,19 +49,20 @@ def open_stream(
     if (found.principal, found.project_uid) != (principal, project_uid):
         raise AlreadyExists("upload", "upload_id", upload_id, "Make a fresh id for every upload.")
     if found.header_hash != header_hash:
-        raise InvalidArgument("header", upload_id, "differs from the header this upload was opened with")
+        hint = "Its header was another one: send the same, or make a fresh id."
+        raise AlreadyExists("upload", "upload_id", upload_id, hint)
     if found.result_version_id is not None:
         return str(found.result_version_id)
-    if found.offset != offset:
-        raise Stale(f"The upload stands at {found.offset}, not at {offset}. Go on from there.", found.offset)
+    if offset > found.offset:
+        raise Stale(f"Of the upload {found.offset} bytes are durable, not {offset}. Go on from there.", found.offset)
     tx.execute(update(upload).where(upload.c.id == upload_id).values(epoch=found.epoch + 1))
-    return Opened(upload_id, project_uid, found.epoch + 1)
+    return Opened(upload_id, project_uid, found.epoch + 1, found.offset)
 
 
 def get(tx: Transaction, principal: str, upload_id: str) -> Row[Any]:
     """Returns an upload of this caller that has not expired."""
     mine = select(upload).where(upload.c.id == upload_id, upload.c.principal == principal)
-    row = tx.execute(mine.where(upload.c.expires_at_us > tx.now_us())).first()
+    row = tx.first(mine.where(upload.c.expires_at_us > tx.now_us()), {})
     if row is None:
         raise NotFound("upload", upload_id)
     return row

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from contextvars import copy_context
+from typing import Any
 
 from sqlalchemy import Row
 
@@ -17,6 +18,7 @@ from xpstore_server.core.manifest import check_path
 from xpstore_server.core.paging import Key
 from xpstore_server.core.versions.details import details
 from xpstore_server.core.versions.lists import Filters, list_versions
+from xpstore_server.rpc.artifact_lists import list_aliases, list_lineage, list_links
 from xpstore_server.rpc.artifact_wire import (
     a_draft,
     a_header,
@@ -42,12 +44,12 @@ from xpstore_server.rpc.paging import Pager, fitting
 from xpstore_server.rpc.piecewise import removed
 from xpstore_server.rpc.read import Outlet, read_chunks, read_file, read_manifest
 from xpstore_server.rpc.serialized import answers_serialized, takes_serialized
-from xpstore_server.rpc.upload import FileUpload, Intake, upload_chunks
+from xpstore_server.rpc.uploads.chunks import ChunksUpload
+from xpstore_server.rpc.uploads.file import SETTLE_SECONDS, FileUpload
+from xpstore_server.rpc.uploads.intake import Intake
 from xpstore_server.rpc.waiting import WaitingRoom
 from xpstore_server.store.errors import MissingChunks
 from xpstore_server.store.transaction import Transaction
-
-T = TypeVar("T")
 
 
 class ArtifactService(artifact_pb2_grpc.ArtifactServiceServicer):
@@ -75,7 +77,8 @@ class ArtifactService(artifact_pb2_grpc.ArtifactServiceServicer):
 
     @takes_serialized
     async def UploadChunks(self, request_iterator: AsyncIterator[Any], context: Any) -> pb.UploadChunksResponse:
-        return await upload_chunks(self._intake, request_iterator)
+        with self._intake.turns.turn(principal()) as turn:
+            return await ChunksUpload(self._intake, turn).run(request_iterator)
 
     async def CommitArtifact(self, request: pb.CommitArtifactRequest, context: Any) -> pb.CommitArtifactResponse:
         uid = a_uuid("project_uid", request.project_uid)
@@ -84,17 +87,19 @@ class ArtifactService(artifact_pb2_grpc.ArtifactServiceServicer):
         size = request.manifest.ByteSize()
         if size > limits.MANIFEST_ROOT_BYTES:
             raise InvalidArgument("manifest", size, f"must have at most {limits.MANIFEST_ROOT_BYTES} bytes")
-        pages = to_page_refs(request.manifest)
-        for page in pages:
-            a_digest("manifest.pages.digest", page.digest)
         completion = if_set(request, "cache_completion", a_completion)
         who = principal()
-        try:
-            row, created = await self._work(
-                lambda: self._intake.publisher.commit(
-                    who, project_uid=uid, version_id=version_id, draft=draft, pages=pages, completion=completion
-                )
+
+        def commit() -> tuple[Row[Any], bool]:
+            pages = to_page_refs(request.manifest)  # in the thread too: there may be 26,000
+            for page in pages:
+                a_digest("manifest.pages.digest", page.digest)
+            return self._intake.publisher.commit(
+                who, project_uid=uid, version_id=version_id, draft=draft, pages=pages, completion=completion
             )
+
+        try:
+            row, created = await self._work(commit)
         except MissingChunks as error:
             return pb.CommitArtifactResponse(missing_digests=error.digests[: limits.DIGESTS])
         if completion is not None:
@@ -104,17 +109,21 @@ class ArtifactService(artifact_pb2_grpc.ArtifactServiceServicer):
     async def UploadFile(
         self, request_iterator: AsyncIterator[pb.UploadFileRequest], context: Any
     ) -> pb.UploadFileResponse:
-        stream = aiter(request_iterator)
-        first = await anext(stream, None)
-        if first is None or first.WhichOneof("part") != "header":
-            raise InvalidArgument("part", "", "must be the header in the first message")
-        incoming = FileUpload(self._intake, principal(), a_header(first.header))
-        version_id, created = await incoming.run(_whole(stream, context))
+        with self._intake.turns.turn(principal()) as turn:
+            await turn.take()
+            first = await anext(aiter(request_iterator), None)
+            if first is None or first.WhichOneof("part") != "header":
+                raise InvalidArgument("part", "", "must be the header in the first message")
+            incoming = FileUpload(self._intake, turn, a_header(first.header))
+            version_id, created = await incoming.run(request_iterator, is_whole=first.finish)
         return pb.UploadFileResponse(version=await self._described(version_id), created=created)
 
     async def GetUpload(self, request: pb.GetUploadRequest, context: Any) -> pb.GetUploadResponse:
         who = principal()
         upload_id = a_uuid("upload_id", request.upload_id)
+        live = self._intake.live.get((who, upload_id))
+        if live is not None and live.is_ending:
+            await live.wait(SETTLE_SECONDS)
         row = await self._database.read_async(lambda tx: upload.get(tx, who, upload_id))
         response = pb.GetUploadResponse(offset=row.offset, expires_at_us=row.expires_at_us)
         if row.result_version_id is not None:
@@ -291,6 +300,21 @@ class ArtifactService(artifact_pb2_grpc.ArtifactServiceServicer):
         count = await self._database.write_async(lambda tx: artifact.unlink(tx, version_id, model_id, iteration_id))
         return pb.UnlinkArtifactVersionResponse(removed_count=count)
 
+    async def ListArtifactAliases(
+        self, request: pb.ListArtifactAliasesRequest, context: Any
+    ) -> pb.ListArtifactAliasesResponse:
+        return await list_aliases(self._database, request)
+
+    async def ListArtifactLinks(
+        self, request: pb.ListArtifactLinksRequest, context: Any
+    ) -> pb.ListArtifactLinksResponse:
+        return await list_links(self._database, request)
+
+    async def ListArtifactLineage(
+        self, request: pb.ListArtifactLineageRequest, context: Any
+    ) -> pb.ListArtifactLineageResponse:
+        return await list_lineage(self._database, request)
+
     async def _described(self, version_id: str) -> pb.ArtifactVersion:
         return await self._read_version(lambda tx: artifact.get(tx, version_id))
 
@@ -301,7 +325,8 @@ class ArtifactService(artifact_pb2_grpc.ArtifactServiceServicer):
         return await self._database.write_async(lambda tx: next(_described(tx, [change(tx)]))[1])
 
     async def _work(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._intake.executor, function, *arguments)
+        call = copy_context().run  # whose call it is goes with it
+        return await asyncio.get_running_loop().run_in_executor(self._intake.executor, call, function, *arguments)
 
 
 def a_prefix(path_prefix: str) -> str:
@@ -314,14 +339,6 @@ def _digests(digests: Sequence[bytes]) -> list[bytes]:
     if len(digests) > limits.DIGESTS:
         raise InvalidArgument("digests", len(digests), f"must be at most {limits.DIGESTS}")
     return [a_digest("digests", digest) for digest in digests]
-
-
-async def _whole(stream: AsyncIterator[T], context: Any) -> AsyncIterator[T]:
-    """Passes on a stream whose end is the client's word: to gRPC one that breaks looks the same at first."""
-    async for message in stream:
-        yield message
-    # Answering fails, or this call is cancelled, when the client is gone.
-    await context.send_initial_metadata(())
 
 
 def _source(request: pb.GetArtifactVersionRequest | pb.ReadFileRequest) -> Callable[[Transaction], Row[Any]]:

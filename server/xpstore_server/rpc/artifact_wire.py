@@ -12,9 +12,10 @@ from xpstore_server.core.manifest import Entry, check_path
 from xpstore_server.core.publish import Draft
 from xpstore_server.core.versions.attach import Link, More
 from xpstore_server.core.versions.details import Details
+from xpstore_server.rpc.artifact_lists import link_to_wire
 from xpstore_server.rpc.fields import a_digest, a_json_object, a_name, a_step, a_text, a_type, a_uuid, an_alias
 from xpstore_server.rpc.process_wire import process_to_wire
-from xpstore_server.rpc.upload import FileHeader
+from xpstore_server.rpc.uploads.file import FileHeader
 
 
 def a_link(field: str, wire: pb.ArtifactLink) -> Link:
@@ -70,10 +71,6 @@ def a_header(wire: pb.UploadFileHeader) -> FileHeader:
 
 
 def version_to_wire(row: Row[Any], details: Details) -> pb.ArtifactVersion:
-    links = [
-        pb.ArtifactLink(model_id=link.model_id, iteration_id=link.iteration_id, step=link.step)
-        for link in details.links.rows
-    ]
     return pb.ArtifactVersion(
         id=row.id,
         artifact_id=row.artifact_id,
@@ -89,7 +86,7 @@ def version_to_wire(row: Row[Any], details: Details) -> pb.ArtifactVersion:
         metadata_json=row.metadata_json,
         aliases=[row.alias for row in details.aliases.rows],
         alias_count=details.aliases.count,
-        links=links,
+        links=map(link_to_wire, details.links.rows),
         link_count=details.links.count,
         used_version_ids=[row.used_version_id for row in details.used.rows],
         used_version_count=details.used.count,

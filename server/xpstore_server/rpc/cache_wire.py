@@ -13,7 +13,7 @@ from xpstore_server.core.cache import EntryKey, Found
 from xpstore_server.core.errors import InvalidArgument
 from xpstore_server.core.explain import Explanation
 from xpstore_server.core.lease import Completion, Outcome, id_of
-from xpstore_server.core.process import Difference
+from xpstore_server.core.process import Difference, fingerprint_of
 from xpstore_server.core.verification import Report
 from xpstore_server.rpc.artifact_wire import version_to_wire
 from xpstore_server.rpc.fields import a_fingerprint, a_period, a_uuid, an_age, if_set
@@ -51,8 +51,8 @@ def a_key(wire: KeyRequest) -> EntryKey:
 
 def fingerprints_of(field: str, values: Sequence[str]) -> list[str]:
     """Many fingerprints, or one, or none."""
-    if len(values) > limits.FINGERPRINTS:
-        raise InvalidArgument(field, len(values), f"must be at most {limits.FINGERPRINTS}")
+    if len(values) > limits.IDS:
+        raise InvalidArgument(field, len(values), f"must be at most {limits.IDS}")
     return [a_fingerprint(field, value) for value in values]
 
 
@@ -69,8 +69,8 @@ def a_lease_id(field: str, token: bytes) -> str:
 
 def lease_ids(field: str, tokens: Iterable[bytes]) -> list[str]:
     ids = [a_lease_id(field, token) for token in tokens]
-    if len(ids) > limits.TOKENS:
-        raise InvalidArgument(field, len(ids), f"must be at most {limits.TOKENS}")
+    if len(ids) > limits.IDS:
+        raise InvalidArgument(field, len(ids), f"must be at most {limits.IDS}")
     return ids
 
 
@@ -78,7 +78,7 @@ def a_completion(field: str, wire: artifact_pb2.CacheCompletion) -> Completion:
     duration_us = an_age(f"{field}.duration_us", wire.duration_us)
     if duration_us > limits.TIME_US:
         raise InvalidArgument(f"{field}.duration_us", duration_us, f"must be at most {limits.TIME_US} microseconds")
-    return Completion(
+    done = Completion(
         lease_id=a_lease_id(f"{field}.token", wire.token),
         fingerprint=a_fingerprint(f"{field}.fingerprint", wire.fingerprint),
         process=a_process(f"{field}.process", wire.process),
@@ -86,6 +86,12 @@ def a_completion(field: str, wire: artifact_pb2.CacheCompletion) -> Completion:
         ttl_us=if_set(wire, "ttl_us", a_period, prefix=f"{field}."),
         fingerprint_format=if_set(wire, "fingerprint_format", _a_format, prefix=f"{field}.") or 1,
     )
+    if done.fingerprint_format <= limits.FINGERPRINT_FORMAT:  # those to come cannot be checked
+        right = fingerprint_of(done.process, done.fingerprint_format)
+        if done.fingerprint != right:
+            fix = f"is not that of `process` in format {done.fingerprint_format}, {right} (docs/fingerprint.md)"
+            raise InvalidArgument(f"{field}.fingerprint", done.fingerprint, fix)
+    return done
 
 
 def _a_format(field: str, value: int) -> int:

@@ -16,6 +16,10 @@ CHUNKING = pb.Chunking(
 
 
 class LimitsService(limits_pb2_grpc.LimitsServiceServicer):
+    def __init__(self, **of_settings: int) -> None:
+        """Takes the limits that are settings of this server, by the names of their fields."""
+        self._of_settings = of_settings
+
     async def GetLimits(self, request: pb.GetLimitsRequest, context: Any) -> pb.GetLimitsResponse:
         return pb.GetLimitsResponse(
             limits=pb.Limits(
@@ -38,10 +42,34 @@ class LimitsService(limits_pb2_grpc.LimitsServiceServicer):
                 max_aliases=limits.ALIASES,
                 max_used_versions=limits.USED_VERSIONS,
                 max_tags=limits.TAGS,
+                max_chunks=limits.CHUNKS,
+                upload_kept_us=limits.UPLOAD_EXPIRES_AFTER_US,
+                pack_bytes=limits.PACK_BYTES,
                 max_series=limits.SERIES,
+                contract_version=limits.CONTRACT_VERSION,
+                max_ids=limits.IDS,
+                max_buckets=limits.BUCKETS,
+                max_packed_points=limits.BATCH_POINTS,
+                max_wait_us=limits.WAIT_US,
                 max_filter_bytes=limits.FILTER_BYTES,
                 max_filter_depth=limits.FILTER_DEPTH,
                 max_filter_comparisons=limits.FILTER_COMPARISONS,
                 max_order_fields=limits.ORDER_KEYS,
+                max_hash_length=limits.HASH_LENGTH,
+                max_alias_length=limits.ALIAS_LENGTH,
+                max_type_length=limits.TYPE_LENGTH,
+                max_process_parts=limits.PROCESS_PARTS,
+                max_process_bytes=limits.PROCESS_BYTES,
+                max_error_length=limits.ERROR_LENGTH,
+                max_holder_length=limits.HOLDER_LENGTH,
+                min_ping_interval_us=limits.PING_INTERVAL_US,
+                chunk_kept_us=limits.CHUNK_KEPT_US,
+                advance_kept_us=limits.ADVANCE_KEPT_US,
+                run_lost_after_us=limits.RUN_LOST_AFTER_US,
+                max_part_name_length=limits.PART_NAME_LENGTH,
+                max_part_text_length=limits.PART_TEXT_LENGTH,
+                max_silence_us=limits.SILENCE_US,
+                max_call_us=limits.CALL_US,
+                **self._of_settings,
             )
         )

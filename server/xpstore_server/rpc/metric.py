@@ -7,7 +7,7 @@ from typing import Any
 from xpstore.v1 import metric_pb2 as pb
 from xpstore.v1 import metric_pb2_grpc
 from xpstore_server.auth import principal
-from xpstore_server.core import limits, metric, series
+from xpstore_server.core import limits, metric, series, summaries
 from xpstore_server.core.errors import InvalidArgument
 from xpstore_server.core.ingesting import ingest
 from xpstore_server.core.ingesting.pieces import pieces
@@ -15,13 +15,14 @@ from xpstore_server.core.ingesting.records import ModelRecords, Piece
 from xpstore_server.rpc.blocks import Compactor
 from xpstore_server.rpc.fields import a_name, a_uuid, if_set
 from xpstore_server.rpc.metric_wire import packed_buckets, packed_points, parts_of, summary_to_wire, to_wire
-from xpstore_server.rpc.paging import Pager
+from xpstore_server.rpc.paging import Pager, fitting
 from xpstore_server.rpc.piecewise import removed
 from xpstore_server.store.database import SEARCH_SECONDS, Database
 from xpstore_server.store.transaction import Transaction
 
 FEW_POINTS = 10
 FEW_BYTES = 16 << 10  # JSON takes time to read
+AS_MANY_AS_FIT = 1 << 30
 
 
 class MetricService(metric_pb2_grpc.MetricServiceServicer):
@@ -81,8 +82,16 @@ class MetricService(metric_pb2_grpc.MetricServiceServicer):
         _at_most("names", len(request.names))
         ids = list(dict.fromkeys(a_uuid("model_ids", id_) for id_ in request.model_ids))
         names = [a_name("names", name) for name in request.names]
-        rows = await self._database.read_async(lambda tx: series.summaries(tx, ids, names), SEARCH_SECONDS)
-        return pb.ListSeriesResponse(series=map(summary_to_wire, rows))
+        pager = Pager("series", ids, names)
+        page = pager.page(request.page_size or AS_MANY_AS_FIT, request.page_token, AS_MANY_AS_FIT)
+
+        def unit(tx: Transaction) -> pb.ListSeriesResponse:  # here, as the event loop has no time for a large page
+            found, key = summaries.list_page(tx, ids, names, page)
+            wires = ((one, summary_to_wire(one.row)) for one in found)
+            some, key = fitting(wires, key, "place", "name", "phase")
+            return pb.ListSeriesResponse(series=some, next_page_token=pager.token(key))
+
+        return await self._database.read_async(unit, SEARCH_SECONDS)
 
     async def ReadSeries(self, request: pb.ReadSeriesRequest, context: Any) -> AsyncIterator[pb.ReadSeriesResponse]:
         _at_most("keys", len(request.keys))
@@ -128,8 +137,8 @@ def _pieces(request: pb.LogMetricsRequest, model_id: str) -> Sequence[Piece]:
 
 
 def _at_most(field: str, count: int) -> None:
-    if count > limits.MODELS:
-        raise InvalidArgument(field, count, f"must be at most {limits.MODELS}: ask several times")
+    if count > limits.IDS:
+        raise InvalidArgument(field, count, f"must be at most {limits.IDS}: ask several times")
 
 
 def _a_key(field: str, wire: pb.SeriesKey) -> series.SeriesKey:

@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from xpstore_server.core import limits
 from xpstore_server.core.errors import InvalidArgument
 from xpstore_server.core.paging import Key, Page
-from xpstore_server.core.secrets import PAGE_TOKEN, Secrets
+from xpstore_server.store.secrets import PAGE_TOKEN, Secrets
 
 # Of this process; read before it serves, and every minute.
 SECRETS = Secrets(PAGE_TOKEN)

@@ -19,14 +19,3 @@ def answers_serialized(method: F) -> F:
     """Marks a method that gives its responses as bytes."""
     method.answers_serialized = True  # type: ignore[attr-defined]
     return method
-
-
-def codecs(handler: Any) -> dict[str, Any]:
-    """How messages of a handler are read and written: not at all where its method is marked."""
-    method = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
-    takes = getattr(method, "takes_serialized", False)
-    answers = getattr(method, "answers_serialized", False)
-    return {
-        "request_deserializer": None if takes else handler.request_deserializer,
-        "response_serializer": None if answers else handler.response_serializer,
-    }

@@ -85,8 +85,11 @@ class EncodedChunk:
     data: Buffer
 
 
-def decode(codec: int, data: Buffer, raw_size: int) -> Buffer:
-    """Returns the raw bytes; never more than `raw_size`, however the frame lies about itself."""
+def decode(codec: int, data: Buffer, raw_size: int, *, is_new: bool = False) -> Buffer:
+    """Returns the raw bytes; never more than `raw_size`, however the frame lies about itself.
+
+    Of a new chunk the frame must be all: bytes after it would be stored and sent on. Old ones may have some.
+    """
     if codec == NONE:
         raw = data
     elif codec == ZSTD:
@@ -94,10 +97,10 @@ def decode(codec: int, data: Buffer, raw_size: int) -> Buffer:
             declared = zstandard.frame_content_size(data)
             if declared not in (-1, raw_size):
                 raise BadChunk(f"is a zstd frame of {declared} bytes, not of raw_size_bytes = {raw_size}")
-            stream = zstandard.ZstdDecompressor(max_window_size=8 << 20).stream_reader(data)
-            raw = stream.read(raw_size + 1)
+            frames = zstandard.ZstdDecompressor(max_window_size=8 << 20)
+            raw = frames.decompress(data, max_output_size=raw_size, allow_extra_data=not is_new)
         except zstandard.ZstdError:
-            raise BadChunk("is no zstd frame") from None
+            raise BadChunk("is no zstd frame, or more than one") from None
     else:
         raise BadChunk(f"has the unknown codec {codec}")
     if len(raw) != raw_size:
@@ -105,9 +108,9 @@ def decode(codec: int, data: Buffer, raw_size: int) -> Buffer:
     return raw
 
 
-def verify(encoded: EncodedChunk) -> Buffer:
+def verify(encoded: EncodedChunk, *, is_new: bool = False) -> Buffer:
     """Returns the raw bytes if they have the digest they should."""
-    raw = decode(encoded.codec, encoded.data, encoded.raw_size)
+    raw = decode(encoded.codec, encoded.data, encoded.raw_size, is_new=is_new)
     if blake3(raw).digest() != encoded.digest:
         raise BadChunk("does not have the digest it is sent under")
     return raw

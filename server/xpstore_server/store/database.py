@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine
 from xpstore_server.store.engines import parse_url, sqlite_engine
 from xpstore_server.store.errors import StoreUnavailable
 from xpstore_server.store.schema import check_schema
-from xpstore_server.store.transaction import Transaction, Unit
+from xpstore_server.store.transaction import Transaction, Unit, fenced
 from xpstore_server.store.turns.jobs import Job, Pool, current
 from xpstore_server.store.turns.limit import bounded
 from xpstore_server.store.writers import GroupWriter, PoolWriter, translated
@@ -71,7 +71,7 @@ class Database:
                 connection.exec_driver_sql(f"SET LOCAL statement_timeout = {int(seconds * 1000)}")
             bound_seconds = seconds or (CALL_SECONDS if self.caller() else PATIENT_SECONDS)
             with self._bounded(connection, bound_seconds, current()):
-                return unit(Transaction(connection))
+                return fenced(unit)(Transaction(connection))
 
     def write(self, unit: Unit[T]) -> T:
         """Runs `unit` in a write transaction and returns once it is durable."""
@@ -99,7 +99,7 @@ class Database:
 
     def _submit(self, unit: Unit[T]) -> Job[T]:
         caller = self.caller()
-        return self._writers.submit(caller, unit, WRITE_SECONDS if caller else PATIENT_SECONDS)
+        return self._writers.submit(caller, fenced(unit), WRITE_SECONDS if caller else PATIENT_SECONDS)
 
     def check(self, timeout_seconds: float) -> None:
         """Asks on a connection of its own whether the database answers and still has the schema of this release.

@@ -29,8 +29,10 @@ from xpstore_server.store.transaction import Transaction
 BATCH = 2_000
 FIRST_BATCH = 50
 LEAST_BATCH = 5
-# For so long SQLite's writer is held: others wait for it.
-BATCH_SECONDS = 0.05
+# For so long SQLite's writer is held: others wait for it, some of them for two batches.
+BATCH_SECONDS = 0.02
+# The longest pause after a batch. Each is as long as the batch took, so that others have half of the machine.
+PAUSE_SECONDS = 0.25
 # Models whose rows are looked for at once.
 BATCH_MODELS = 500
 
@@ -154,18 +156,22 @@ def _purge_models(database: Database, which: ColumnElement[bool], is_stopped: Is
     some = select(model.c.id).where(which).limit(BATCH_MODELS)
     pace = Pace()
     while not is_stopped() and (ids := database.read(lambda tx: tx.execute(some).scalars().all())):
-        delete_some = partial(_delete_of_models, ids)
-        while not is_stopped() and database.write(lambda tx: pace.take(tx, delete_some)):  # noqa: B023
-            pass
+        delete_some = partial(_delete_of_models, ids, list(_tables_of_models()))
+        _repeat(database, lambda tx: pace.take(tx, delete_some), is_stopped)  # noqa: B023
 
 
-def _delete_of_models(ids: Sequence[str], tx: Transaction, limit: int) -> int:
-    """Deletes some rows of models, and the models when they have none; returns how many."""
+def _delete_of_models(ids: Sequence[str], tables: list[Table], tx: Transaction, limit: int) -> int:
+    """Deletes some rows of models, and the models when they have none; returns how many.
+
+    Takes from the tables those in which nothing is left: to look there again costs more than to delete. Nobody adds
+    to models that are hidden; should this transaction be undone, what it left behind goes with the models.
+    """
     count = 0
-    for table in _tables_of_models():
-        count += _delete_some(table, table.c.model_id.in_(ids), tx, limit - count)
+    while tables:
+        count += _delete_some(tables[0], tables[0].c.model_id.in_(ids), tx, limit - count)
         if count >= limit:
             return count
+        del tables[0]
     return count + _delete_some(model, model.c.id.in_(ids), tx, limit - count)
 
 
@@ -208,8 +214,11 @@ def _belongs_to(table: Table, uid: str) -> ColumnElement[bool]:
 
 def _repeat(database: Database, unit: Callable[[Transaction], int], is_stopped: IsStopped) -> int:
     total = 0
+    started = time.monotonic()
     while not is_stopped() and (count := database.write(unit)):
         total += count
+        time.sleep(min(time.monotonic() - started, PAUSE_SECONDS))
+        started = time.monotonic()
     return total
 
 

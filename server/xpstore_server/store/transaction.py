@@ -6,15 +6,20 @@ serialization failure or deadlock), so it must have no effect outside its transa
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import Connection, CursorResult, Executable, Insert, Table, text
+from sqlalchemy import Connection, CursorResult, Executable, Insert, Row, Table, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from xpstore_server.store.clock import Clock, clock_of
 
 T = TypeVar("T")
+
+# Whether the call under way may see what is of a project. Unset: nobody called, as for what the janitor does.
+Fence = Callable[[str], bool]
+fence: ContextVar[Fence | None] = ContextVar("fence", default=None)
 
 _NOW = text("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
 
@@ -25,6 +30,7 @@ class Transaction:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self.is_sqlite = connection.dialect.name == "sqlite"
+        self.fence: Fence | None = None
 
     @property
     def clock(self) -> Clock:
@@ -38,6 +44,15 @@ class Transaction:
         Building a statement costs more than running it: those on hot paths are made once, at import.
         """
         return cast("CursorResult[Any]", self._connection.execute(statement, values))
+
+    def admits(self, project_uid: str) -> bool:
+        """Whether the call that this is for may see what is of a project: else it is as what is not there."""
+        return self.fence is None or self.fence(project_uid)
+
+    def first(self, statement: Executable, values: Mapping[str, Any]) -> Row[Any] | None:
+        """The row that a statement finds, with its `project_uid`, if the call that this is for may see it."""
+        row = self.execute(statement, values).first()
+        return row if row is None or self.admits(row.project_uid) else None
 
     def now_us(self) -> int:
         """The database's clock, so that replicas agree. SQLite has one server: its own clock will do."""
@@ -129,3 +144,14 @@ def _one_or_many(rows: tuple[dict[str, Any], ...]) -> dict[str, Any] | list[dict
 
 
 Unit = Callable[[Transaction], T]
+
+
+def fenced(unit: Unit[T]) -> Unit[T]:
+    """The same unit for the call under way: it sees no more than that may."""
+    of_call = fence.get()
+
+    def inside(tx: Transaction) -> T:
+        tx.fence = of_call
+        return unit(tx)
+
+    return inside

@@ -110,7 +110,7 @@ def test_chunk_that_the_project_does_not_have_is_not_found(
     assert caught.value.metadata["resource"] == "chunk"
     log = server.log.read_bytes()[before:].decode()
     (line,) = [json.loads(line) for line in log.splitlines() if "ReadChunks" in line]
-    assert (line["level"], line["code"]) == ("INFO", "NOT_FOUND")
+    assert (line["level"], line["status"]) == ("INFO", "NOT_FOUND")
     assert "Traceback" not in log
     (chunk,) = [entry.chunk_digests for entry in _entries(project, saved.id)]
     lying.rules.append(when("GET", refusal(404, "NoSuchKey")))

@@ -67,7 +67,7 @@ def progress(tx: Transaction, one: Writer) -> int | None:
 
 def progress_of(tx: Transaction, model_id: str, id_: str, method: Method, who: str) -> tuple[Writer, int | None] | None:
     """A writer in the project of a model, and the number that it goes on from; None if the model is gone."""
-    found = tx.execute(_PROGRESS_OF, {"key": model_id, "writer": id_, "by": method, "who": who}).first()
+    found = tx.first(_PROGRESS_OF, {"key": model_id, "writer": id_, "by": method, "who": who})
     if found is None:
         return None
     one = Writer(found.project_uid, id_, method, who)

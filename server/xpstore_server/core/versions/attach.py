@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, bindparam, select, update
 
 from xpstore_server.core import experiment
-from xpstore_server.core.errors import InvalidArgument, NotFound, ResourceExhausted
+from xpstore_server.core.errors import NotFound, ResourceExhausted
 from xpstore_server.core.versions.details import ALIASES, LINKS, USED, Kind
 from xpstore_server.store import tables
 from xpstore_server.store.ids import new_id
@@ -164,16 +164,10 @@ def _check_links(tx: Transaction, project_uid: str, links: Sequence[Link]) -> No
     iteration_ids = {one.iteration_id for one in links if one.iteration_id is not None}
     parents = _looked_up(tx, iteration.c.id, iteration.c.model_id, iteration_ids)
     for one in links:
-        if one.model_id not in owners:
+        if owners.get(one.model_id) != project_uid:  # one of another project is as one that is not there
             raise NotFound("model", one.model_id)
-        if owners[one.model_id] != project_uid:
-            raise InvalidArgument("link.model_id", one.model_id, "is a model of another project")
-        if one.iteration_id is None:
-            continue
-        if one.iteration_id not in parents:
+        if one.iteration_id is not None and parents.get(one.iteration_id) != one.model_id:
             raise NotFound("iteration", one.iteration_id)
-        if parents[one.iteration_id] != one.model_id:
-            raise InvalidArgument("link.iteration_id", one.iteration_id, "is an iteration of another model")
 
 
 def _looked_up(
@@ -192,7 +186,5 @@ def _check_used(tx: Transaction, project_uid: str, used: Sequence[str]) -> None:
     there = select(version.c.id, version.c.project_uid).where(version.c.id.in_(used), version.c.state == "live")
     owners = {row.id: row.project_uid for row in tx.execute(there)}
     for id_ in used:
-        if id_ not in owners:
+        if owners.get(id_) != project_uid:
             raise NotFound("artifact version", id_)
-        if owners[id_] != project_uid:
-            raise InvalidArgument("draft.used_version_ids", id_, "is a version of another project")

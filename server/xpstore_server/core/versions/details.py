@@ -1,4 +1,7 @@
-"""What hangs on a version: aliases, links and versions it was made from. Of each a first part is told, and how many."""
+"""What hangs on a version: aliases, links and versions it was made from. Of each the first are told, and how many.
+
+All of them are lists of their own (`core/versions/neighbours.py`).
+"""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -25,7 +28,7 @@ class Kind:
     Attributes:
         of: the column with the version's id.
         order: what its rows are ordered by; an index has them so.
-        bound: how many a version may have, and how many are told of one that has more from before there was a bound.
+        bound: how many a version may have.
     """
 
     table: Table
@@ -86,12 +89,12 @@ def _details(tx: Transaction, ids: Sequence[str]) -> Iterator[Details]:
         yield from _details(tx, ids[middle:])
         return
     for id_ in ids:
-        yield Details(*(_some(kind, of[id_]) for kind, of in zip(KINDS, found, strict=True) if of is not None))
+        yield Details(*(_some(of[id_]) for of in found if of is not None))
 
 
 def _of_one(tx: Transaction, kind: Kind, version_id: str) -> Some:
-    some = _some(kind, tx.execute(kind.rows([version_id], kind.bound + 1)).all())
-    return some if some.count <= kind.bound else Some(some.rows, kind.count(tx, version_id))
+    some = _some(tx.execute(kind.rows([version_id], limits.FIRST + 1)).all())
+    return some if some.count <= limits.FIRST else Some(some.rows, kind.count(tx, version_id))
 
 
 def _by_version(tx: Transaction, kind: Kind, ids: Sequence[str]) -> dict[str, list[Row[Any]]] | None:
@@ -105,5 +108,5 @@ def _by_version(tx: Transaction, kind: Kind, ids: Sequence[str]) -> dict[str, li
     return found
 
 
-def _some(kind: Kind, rows: Sequence[Row[Any]]) -> Some:
-    return Some(rows[: kind.bound], len(rows))
+def _some(rows: Sequence[Row[Any]]) -> Some:
+    return Some(rows[: limits.FIRST], len(rows))

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, func, select
 
 from xpstore_server.core import project
-from xpstore_server.core.artifact import WHOLE, named, version
+from xpstore_server.core.artifact import NEWEST, WHOLE, named, version
 from xpstore_server.core.paging import Key, Page, fetch, first
 from xpstore_server.store import tables
 from xpstore_server.store.transaction import Transaction
@@ -58,7 +58,9 @@ def _conditions(filters: Filters) -> Iterator[ColumnElement[bool]]:
         yield named.c.type == filters.type
     if filters.version is not None:
         yield version.c.version == filters.version
-    if filters.alias is not None:
+    if filters.alias == NEWEST:
+        yield version.c.id == _newest(version.c.artifact_id).correlate(version).scalar_subquery()
+    elif filters.alias is not None:
         yield _has(select(_alias.c.alias).where(_alias.c.version_id == version.c.id, _alias.c.alias == filters.alias))
     linked = [
         getattr(_link.c, column) == getattr(filters, column)
@@ -67,6 +69,13 @@ def _conditions(filters: Filters) -> Iterator[ColumnElement[bool]]:
     ]
     if linked:
         yield _has(select(_link.c.id).where(_link.c.version_id == version.c.id, *linked))
+
+
+def _newest(artifact_id: ColumnElement[Any]) -> Select[Any]:
+    """The id of the newest live version of an artifact."""
+    other = version.alias()
+    mine = select(other.c.id).where(other.c.artifact_id == artifact_id, other.c.state == "live")
+    return mine.order_by(other.c.version.desc()).limit(first(1))
 
 
 def _has(rows: Select[Any]) -> ColumnElement[bool]:
@@ -79,7 +88,10 @@ def _selections(project_uid: str, owner: str | None, filters: Filters) -> Iterat
     if filters.version is not None:
         within = version.c.project_uid == project_uid if owner is None else version.c.artifact_id == owner
         yield select(version.c.id).where(within, version.c.version == filters.version)
-    if filters.alias is not None:
+    if filters.alias == NEWEST:
+        mine = named.c.project_uid == project_uid if owner is None else named.c.id == owner
+        yield select(_newest(named.c.id).correlate(named).scalar_subquery()).where(mine)
+    elif filters.alias is not None:
         aliased = select(_alias.c.version_id).where(_alias.c.alias == filters.alias)
         yield aliased if owner is None else aliased.where(_alias.c.artifact_id == owner)
     linked = select(_link.c.version_id)
@@ -108,5 +120,5 @@ def _few(tx: Transaction, project_uid: str, owner: str | None, filters: Filters)
 
 
 def _all_of(tx: Transaction, query: Select[Any]) -> Sequence[str] | None:
-    ids = tx.execute(query.limit(first(FEW + 1))).scalars().all()
+    ids = [id_ for id_ in tx.execute(query.limit(first(FEW + 1))).scalars() if id_ is not None]
     return ids if len(ids) <= FEW else None
