@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import grpc
 from google.protobuf import descriptor_pool
@@ -42,10 +43,12 @@ from xpstore_server.door.refusals import Refusals
 from xpstore_server.door.rules import Rule, rules_of, same_as
 from xpstore_server.health import HealthService, Ticker
 from xpstore_server.janitor import Janitor
+from xpstore_server.lag import Lag
 from xpstore_server.listening import Descriptors, bind, options, raise_descriptor_limit
 from xpstore_server.locations import UNIX, shown
 from xpstore_server.malloc import Trimmer
 from xpstore_server.rpc.acting import Resolver
+from xpstore_server.rpc.ahead import read_ahead
 from xpstore_server.rpc.artifact import ArtifactService
 from xpstore_server.rpc.blocks import Compactor
 from xpstore_server.rpc.cache import CacheService
@@ -217,13 +220,19 @@ class App:
         versions = reflection.versions()
         ours = [name for name, _ in services]
         names = [*ours, *(version.full_name for version in versions), health.SERVICE_NAME]
+        resolver = Resolver(Owners(self.database))
+
+        async def enter(request: Any, rule: Rule) -> None:
+            await resolver(request, rule)
+            await read_ahead(request)
+
         interceptor = CallInterceptor(
             self.authenticator,
             self.activity,
             self.stores.room,
             _rules([*ours, health.SERVICE_NAME]),
             Refusals(self.settings.networks),
-            Resolver(Owners(self.database)),
+            enter,
         )
         server = grpc.aio.server(
             interceptors=[interceptor],
@@ -250,6 +259,8 @@ class App:
             loop.add_signal_handler(number, stopped.set)
         await server.start()
         health_service.start()
+        lag = Lag(lambda: self.activity.calls > 0)
+        lag.start()
         self.ticker.start()
         self.janitor.start()
         if self.settings.home is not None:
@@ -263,6 +274,7 @@ class App:
         self.waiting.close()
         await server.stop(self.settings.drain_seconds)
         await self.hits.flush()
+        lag.stop()
         await loop.run_in_executor(None, self.close)
         for address in addresses:
             if address.startswith(UNIX):
