@@ -86,5 +86,7 @@ def _build(go: str, bin_: Path, folder: Path, source: Path, image: Path, templat
     buf("generate", "image.binpb", "--template", json.dumps({**template, "plugins": plugins}), folder=folder)
     run("get", ".")
     # What was generated compiles, or it is the contract's fault.
-    built = subprocess.run([go, "build", "-o", "client", "."], cwd=folder, env=environment, capture_output=True, text=True)
+    built = subprocess.run(
+        [go, "build", "-o", "client", "."], cwd=folder, env=environment, capture_output=True, text=True
+    )
     assert built.returncode == 0, built.stderr
