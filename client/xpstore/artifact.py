@@ -217,19 +217,18 @@ class Artifact(ArtifactContents):
     @property
     def model(self) -> Any:
         """The first `Model` it was linked to, if that is still there; else None."""
-        ids = (link.model_id for link in self._wire.links)
+        ids = (link.model_id for link in self._links())
         return next(found(lambda id_: get_model(self._client, id_), ids), None)
 
     @property
     def step(self) -> int | None:
         """The first step it was linked with."""
-        return next((link.step for link in self._wire.links if link.HasField("step")), None)
+        return next((link.step for link in self._links() if link.HasField("step")), None)
 
     @property
     def used(self) -> "list[Artifact]":
         """The versions it was made from, without those deleted since."""
-        ids = self._told("used", self._wire.used_version_ids, self._wire.used_version_count)
-        wires = found(lambda id_: get_version(self._client, id_), ids)
+        wires = found(lambda id_: get_version(self._client, id_), self._used_ids())
         return [Artifact._from_wire(wire, self._client) for wire in wires]
 
     def refresh(self) -> Self:

@@ -46,7 +46,7 @@ class _Artifacts:
         page_size = 1 if version is None and alias is None else None
         for wire in list_versions(self._client, request, page_size):
             # A server that does not know a field of the request yet gives others too.
-            is_aliased = alias in (None, *wire.aliases) or wire.alias_count > len(wire.aliases)
+            is_aliased = alias in (None, "latest", *wire.aliases) or wire.alias_count > len(wire.aliases)
             if version in (None, wire.version) and is_aliased:
                 return Artifact._from_wire(wire, self._client, self._project)
         return None

@@ -107,7 +107,10 @@ class Stale(Error):
 
 
 class Unimplemented(Error, NotImplementedError):
-    """The server has no such method: it is older than this client, or something else answers at its address."""
+    """The server has no such method: it is older than this client, or something else answers at its address.
+
+    Or it speaks another version of the contract.
+    """
 
 
 class ComputationFailed(Error):

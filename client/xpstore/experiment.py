@@ -8,7 +8,7 @@ from xpstore._service.paging import iterate
 from xpstore._session.client import ClientBase
 from xpstore._session.project import ProjectBase
 from xpstore._session.stamped import Stamped
-from xpstore._values.checks import to_name
+from xpstore._values.checks import to_free_text, to_name, to_tags
 from xpstore._values.ids import new_id, sent_id
 from xpstore.errors import NotFound
 from xpstore.model import Model, Models, config_hash
@@ -47,6 +47,21 @@ class Experiment(Stamped):
     def project_uid(self) -> str:
         """The `uid` of its project."""
         return self._wire.project_uid
+
+    @property
+    def description(self) -> str:
+        """Free text, "" if none, as it was when this object was read."""
+        return self._wire.description
+
+    @property
+    def tags(self) -> "list[str]":
+        """Words to find it by, as they were when this object was read."""
+        return list(self._wire.tags)
+
+    @property
+    def model_count(self) -> int:
+        """How many models it had when this object was read."""
+        return self._wire.model_count
 
     @property
     def models(self) -> Models:
@@ -103,24 +118,31 @@ class Experiments:
     def _client(self) -> ClientBase:
         return self._project._client
 
-    def create(self, name: str) -> Experiment:
+    def create(self, name: str, *, description: str = "", tags: "Iterable[str]" = ()) -> Experiment:
         """Creates an experiment.
+
+        Args:
+            name: unique in the project.
+            description: free text.
+            tags: words to find it by, up to 1,000.
 
         Raises:
             AlreadyExists: the project has one of this name.
-            InvalidArgument: the name is empty, longer than 256 characters, or has control characters.
+            InvalidArgument: the name or a tag is empty, longer than 256 characters, or has control characters; or the
+                description is longer than 16,384.
             NotFound: the project was deleted.
         """
-        return self._create(name, allow_existing=False)
+        description = to_free_text("description", description)
+        return self._create(name, allow_existing=False, description=description, tags=to_tags(tags))
 
     def get_or_create(self, name: str) -> Experiment:
         """Returns the experiment of this name, creating it if there is none."""
         return self._create(name, allow_existing=True)
 
-    def _create(self, name: str, *, allow_existing: bool) -> Experiment:
+    def _create(self, name: str, *, allow_existing: bool, **more: Any) -> Experiment:
         name = to_name("name", name)
         request = pb.CreateExperimentRequest(
-            project_uid=self._project.uid, experiment_id=new_id(), name=name, allow_existing=allow_existing
+            project_uid=self._project.uid, experiment_id=new_id(), name=name, allow_existing=allow_existing, **more
         )
         response = self._client.call(self._client.stubs.experiments.CreateExperiment, request)
         return Experiment(self._client, response.experiment)
@@ -136,14 +158,36 @@ class Experiments:
             return None
         return Experiment(self._client, response.experiment)
 
-    def update(self, id: UUID | str, name: str) -> None:
-        """Renames the experiment of this id. Does nothing when there is none.
+    def update(
+        self,
+        id: UUID | str,
+        name: str | None = None,
+        *,
+        description: str | None = None,
+        tags: "Iterable[str] | None" = None,
+    ) -> None:
+        """Changes what is given of the experiment of this id. Does nothing when there is none.
+
+        Args:
+            id: which.
+            name: its new name.
+            description: its new description.
+            tags: its tags from now on, in place of all.
 
         Raises:
             AlreadyExists: the project has another one of this name.
+            InvalidArgument: nothing to change is given, or a value is malformed.
         """
-        request = pb.UpdateExperimentRequest(experiment_id=str(id), name=to_name("name", name))
-        request.update_mask.paths.append("name")
+        request = pb.UpdateExperimentRequest(experiment_id=str(id))
+        if name is not None:
+            request.name = to_name("name", name)
+            request.update_mask.paths.append("name")
+        if description is not None:
+            request.description = to_free_text("description", description)
+            request.update_mask.paths.append("description")
+        if tags is not None:
+            request.tags.extend(to_tags(tags))
+            request.update_mask.paths.append("tags")
         try:
             self._client.call(self._client.stubs.experiments.UpdateExperiment, request)
         except NotFound:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
@@ -14,10 +15,11 @@ from xpstore._session.client import ClientBase
 from xpstore._session.stamped import Stamped
 from xpstore._session.step_reads import reads
 from xpstore._spool.record import Target
-from xpstore._values.checks import MAX_HASH_LENGTH, invalid, to_free_text, to_int64, to_name, to_step
+from xpstore._values.checks import MAX_HASH_LENGTH, to_free_text, to_int64, to_name, to_step, to_tags
 from xpstore._values.configs import config_hash, difference
 from xpstore._values.ids import new_id, sent_id
 from xpstore._values.json_text import from_json_object, to_json_object
+from xpstore._values.times import to_epoch_us
 from xpstore.errors import NotFound
 from xpstore.iteration import Iterations
 from xpstore.metric import Metrics
@@ -312,6 +314,7 @@ class Models(FoundModels):
         *,
         config: Mapping[Any, Any] | None = None,
         tags: Iterable[str] = (),
+        created_at: datetime | None = None,
     ) -> Model:
         """Creates a model.
 
@@ -322,13 +325,14 @@ class Models(FoundModels):
             config: JSON-like dictionary of what the model was made with. Keys that are numbers, True, False or None
                 become text, tuples lists.
             tags: words to find it by.
+            created_at: when it was created, for one that is brought from elsewhere; lists are in this order.
 
         Raises:
             AlreadyExists: the experiment has one of this hash.
             InvalidArgument: a value is malformed.
             NotFound: the experiment was deleted.
         """
-        return self._create(hash, name, description, config, tags, allow_existing=False)
+        return self._create(hash, name, description, config, tags, allow_existing=False, created_at=created_at)
 
     def _create(
         self,
@@ -339,9 +343,8 @@ class Models(FoundModels):
         tags: Iterable[str],
         *,
         allow_existing: bool,
+        created_at: datetime | None = None,
     ) -> Model:
-        if isinstance(tags, str) or not isinstance(tags, Iterable):
-            raise invalid("tags", tags, "must be a list of tags")
         request = pb.CreateModelRequest(
             experiment_id=self._experiment_id,
             model_id=new_id(),
@@ -349,8 +352,9 @@ class Models(FoundModels):
             name=to_name("name", name) if name is not None else None,
             description=to_free_text("description", description) if description is not None else None,
             config_json=to_json_object("config", config),
-            tags=[to_name("tags", tag) for tag in tags],
+            tags=to_tags(tags),
             allow_existing=allow_existing,
+            created_at_us=None if created_at is None else to_epoch_us("created_at", created_at),
         )
         response = self._client.call(self._client.stubs.models.CreateModel, request)
         told = difference(response.model.config_json, request.config_json) if config is not None else ""

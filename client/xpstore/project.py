@@ -10,11 +10,14 @@ from xpstore._session.blocks import Block
 from xpstore._session.client import ClientBase
 from xpstore._session.project import ProjectBase
 from xpstore._session.project import get_project as current_project
+from xpstore._values.checks import to_tags
 from xpstore._values.times import to_microseconds, to_timedelta
 from xpstore.errors import InvalidArgument, NotFound
 from xpstore.v1 import project_pb2 as pb
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from xpstore.artifact_links import ProjectArtifacts
     from xpstore.cache import Cache
     from xpstore.experiment import Experiment, Experiments
@@ -98,8 +101,10 @@ class Project(ProjectBase):
             setattr(request, f"{name}_us", to_microseconds(name, duration, least_us=1))
         self._opened = self._client.call(self._client.stubs.projects.UpdateProject, request).project
 
-    def update(self, *, name: str | None = None, description: str | None = None) -> None:
-        """Changes the display name, the description, or both.
+    def update(
+        self, *, name: str | None = None, description: str | None = None, tags: "Iterable[str] | None" = None
+    ) -> None:
+        """Changes what is given: the display name, the description, the tags (in place of all).
 
         Raises:
             InvalidArgument: nothing to change is given, or a value is malformed.
@@ -110,6 +115,9 @@ class Project(ProjectBase):
             if value is not None:
                 setattr(request, field, value)
                 request.update_mask.paths.append(field)
+        if tags is not None:
+            request.tags.extend(to_tags(tags))
+            request.update_mask.paths.append("tags")
         self._opened = self._client.call(self._client.stubs.projects.UpdateProject, request).project
 
     def delete(self) -> None:

@@ -233,8 +233,8 @@ def _last_step(summaries: Iterable[Summary]) -> int | None:
 def _summaries(client: ClientBase, ids: list[str]) -> list[Summary]:
     try:
         request = metric_pb2.ListSeriesRequest(model_ids=ids)
-        return list(client.call(client.stubs.metrics.ListSeries, request).series)
-    except ResourceExhausted:  # values may be texts of 1 MiB: what is too much for a message is asked for in halves
+        return list(iterate(client, client.stubs.metrics.ListSeries, request, "series"))
+    except ResourceExhausted:  # a server from before pages: what is too much for a message is asked for in halves
         if len(ids) == 1:
             raise
         middle = len(ids) // 2

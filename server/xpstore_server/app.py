@@ -27,7 +27,7 @@ from xpstore.v1 import (
 )
 from xpstore_server import embedded, reflection, rights
 from xpstore_server.admin_key import read_or_make_key
-from xpstore_server.auth import Authenticator
+from xpstore_server.auth import Authenticator, caller
 from xpstore_server.core import access, limits
 from xpstore_server.core.files import Files
 from xpstore_server.core.garbage.collector import GarbageCollector
@@ -150,6 +150,7 @@ class App:
         self.connections = raise_descriptor_limit()
         self.stores = Stores(settings)
         self.database, self.chunks = self.stores.database, self.stores.chunks
+        self.database.caller = caller
         self.read_pool = ThreadPoolExecutor(BLOB_THREADS, "blob-read")
         self.write_pool = ThreadPoolExecutor(BLOB_THREADS, "blob-write")
         self.leases = Sightings(int(settings.cache_lease_seconds * 1_000_000))

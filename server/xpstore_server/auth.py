@@ -32,6 +32,11 @@ def principal() -> str:
     return _principal.get()
 
 
+def caller() -> str:
+    """The same; "" for what the server does by itself."""
+    return _principal.get("")
+
+
 class Authenticator:
     """Checks keys in memory, so that a call costs no query, and a stranger's key hardly anything."""
 

@@ -63,6 +63,7 @@ BAD_FILTERS = [
 
 
 @pytest.mark.parametrize(("filter", "column", "fix"), BAD_FILTERS)
+@pytest.mark.client
 def test_bad_filter_is_refused_at_a_column(experiment: Experiment, filter: str, column: int, fix: str) -> None:
     with pytest.raises(errors.InvalidArgument, match=f"column {column}: ") as caught:
         hashes(experiment, filter)
@@ -78,12 +79,14 @@ NINE_KEYS = (", ".join(["step"] * 9), 49)
     ("order_by", "column"),
     [("tags", 1), ("step down", 6), ("step,", 6), ("loss", 1), ("step; name", 5), ("metrics.loss", 1), NINE_KEYS],
 )
+@pytest.mark.client
 def test_bad_order_is_refused_at_a_column(experiment: Experiment, order_by: str, column: int) -> None:
     with pytest.raises(errors.InvalidArgument, match=f"column {column}: ") as caught:
         hashes(experiment, order_by=order_by)
     assert caught.value.metadata["field"] == "order_by"
 
 
+@pytest.mark.client
 def test_line_is_named_where_there_are_several(experiment: Experiment) -> None:
     with pytest.raises(errors.InvalidArgument, match="line 2, column 5: ") as caught:
         hashes(experiment, "step = 1\nand stepp = 2")
@@ -167,6 +170,7 @@ COMPARISON = "metrics.loss.last > 0.5"
         "(step = 1 and not (step = 2 or " * 70 + "step = 3" + "))" * 70,
     ],
 )
+@pytest.mark.client
 def test_filter_that_is_too_large_is_refused(experiment: Experiment, filter: str) -> None:
     with pytest.raises(errors.InvalidArgument, match="at most"):
         hashes(experiment, filter)

@@ -104,7 +104,7 @@ def test_rows_of_the_first_release_stay(database: Database) -> None:
     # Those that sum up cache entries: a table that is made anew loses its own.
     triggers = "sqlite_master WHERE type = 'trigger'" if database.is_sqlite else "pg_trigger WHERE NOT tgisinternal"
     count = database.read(lambda tx: tx.execute(text(f"SELECT count(*) FROM {triggers}")).scalar())
-    assert count == (4 if database.is_sqlite else 2)
+    assert count == (8 if database.is_sqlite else 6)
 
 
 def _key(connection: Connection, id_: str) -> str:

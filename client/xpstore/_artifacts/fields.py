@@ -1,13 +1,14 @@
 """What a version says about itself, as it was when it was fetched."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from xpstore._service.paging import iterate
 from xpstore._session.client import ClientBase
 from xpstore._session.stamped import Stamped
 from xpstore._values.json_text import from_json_object
-from xpstore.errors import Unavailable
+from xpstore.errors import Unavailable, Unimplemented
 from xpstore.v1 import artifact_pb2 as pb
 
 if TYPE_CHECKING:
@@ -84,19 +85,45 @@ class ArtifactFields(Stamped):
 
     @property
     def aliases(self) -> list[str]:
-        """Aliases that pointed here when this object was fetched, sorted.
+        """Aliases that pointed here when this object was fetched, sorted; of more than 100 those that point here now.
 
         Raises:
             Unavailable: it waits in the spool.
         """
         self._check_sent("aliases")
-        return self._told("aliases", self._wire.aliases, self._wire.alias_count)
+        return self._all("aliases", self._wire.aliases, self._wire.alias_count, self._list_aliases)
 
-    def _told(self, field: str, listed: Sequence[T], count: int) -> list[T]:
-        """What the server lists: the first, of a version from before there were bounds, and how many there are."""
-        if count > len(listed):
-            log.warning("%s of %r: the first %d of %d.", field, self, len(listed), count)
-        return list(listed)
+    def _list_aliases(self) -> Iterator[str]:
+        request = pb.ListArtifactAliasesRequest(artifact_id=self._wire.artifact_id)
+        every = iterate(self._client, self._client.stubs.artifacts.ListArtifactAliases, request, "aliases")
+        return (one.alias for one in every if one.version_id == self._wire.id)
+
+    def _links(self) -> list[pb.ArtifactLink]:
+        """What it belongs to, oldest first."""
+        return self._all("links", self._wire.links, self._wire.link_count, self._list_links)
+
+    def _list_links(self) -> Iterator[pb.ArtifactLink]:
+        request = pb.ListArtifactLinksRequest(version_id=self._wire.id)
+        return iterate(self._client, self._client.stubs.artifacts.ListArtifactLinks, request, "links")
+
+    def _used_ids(self) -> list[str]:
+        """The versions it was made from."""
+        return self._all("used", self._wire.used_version_ids, self._wire.used_version_count, self._list_used)
+
+    def _list_used(self) -> Iterator[str]:
+        request = pb.ListArtifactLineageRequest(version_id=self._wire.id)
+        every = iterate(self._client, self._client.stubs.artifacts.ListArtifactLineage, request, "versions")
+        return (one.version_id for one in every)
+
+    def _all(self, field: str, first: Sequence[T], count: int, ask: Callable[[], Iterable[T]]) -> list[T]:
+        """What there is of something: a version as it was fetched has the first of it, and how many there are."""
+        if count <= len(first):
+            return list(first)
+        try:
+            return list(ask())
+        except Unimplemented:  # by a server of before 1.0, which lists them nowhere
+            log.warning("%s of %r: the first %d of %d.", field, self, len(first), count)
+            return list(first)
 
     @property
     def metadata(self) -> dict[str, Any]:

@@ -61,7 +61,9 @@ def versions_told(artifact: Artifact) -> str:
     (oldest,), newest = _versions(artifact, 1), _versions(artifact, SHOWN, descending=True)
     told = f"There are versions {oldest.version} to {newest[0].version} of it"
     aliases = sorted(alias for version in newest for alias in version.aliases)
-    return f"{told}, and the aliases {', '.join(aliases[:SHOWN])}." if aliases else f"{told}."
+    more = max(len(aliases), sum(version.alias_count for version in newest)) - SHOWN
+    listed = ", ".join(aliases[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+    return f"{told}, and the aliases {listed}." if aliases else f"{told}."
 
 
 def _versions(artifact: Artifact, count: int, *, descending: bool = False) -> list[pb.ArtifactVersion]:

@@ -102,7 +102,12 @@ class OfflineModels:
         key = (request.project_uid, to_name("name", request.name))
         if key not in self._experiments:
             wire = experiment_pb2.Experiment(
-                id=request.experiment_id, project_uid=request.project_uid, name=request.name, **_times()
+                id=request.experiment_id,
+                project_uid=request.project_uid,
+                name=request.name,
+                description=request.description,
+                tags=request.tags,
+                **_times(),
             )
             self._experiments[key] = request, wire
         elif not request.allow_existing:
@@ -139,7 +144,7 @@ class OfflineModels:
             tags=request.tags,
             **_times(),
         )
-        for field in ("name", "description"):
+        for field in ("name", "description", "created_at_us"):
             if request.HasField(field):
                 setattr(model, field, getattr(request, field))
         return model

@@ -255,7 +255,8 @@ class StandIn:
         selector = name.WhichOneof("selector")
         for found in self._home.store.newest(self._home.project_of(project_uid)[0], name.name):
             record = VersionRecord.unpacked(found.record)
-            if selector is None or (selector == "alias" and name.alias in record.commit.draft.aliases):
+            aliases = ("latest", *record.commit.draft.aliases)
+            if selector is None or (selector == "alias" and name.alias in aliases):
                 return self._shown(record, project_uid)
         asked = {"version": f" number {name.version}", "alias": f" with the alias {name.alias!r}"}.get(
             selector or "", ""

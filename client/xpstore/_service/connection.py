@@ -16,7 +16,8 @@ from xpstore._service.breaking import check_threads
 from xpstore._service.channel import Stubs, open_channel
 from xpstore._service.gate import BrokenByFork, Passage
 from xpstore._service.retry import Attempts
-from xpstore.errors import HTTP_STATUS, DeadlineExceeded, Error, Unavailable, from_rpc
+from xpstore.errors import HTTP_STATUS, DeadlineExceeded, Error, Unavailable, Unimplemented, from_rpc
+from xpstore.format.text import printable
 from xpstore.v1 import limits_pb2
 
 log = logging.getLogger("xpstore")
@@ -25,6 +26,10 @@ Response = TypeVar("Response")
 Metadata = tuple[tuple[str, str], tuple[str, str]]
 
 TIMEOUT_SECONDS = 30.0
+# The first number of the contract that this client is made for: one with another is another.
+CONTRACT = "1"
+# How long limits are relied on: whoever reconnects may have been answered by another server, and is not told.
+LIMITS_SECONDS = 60.0
 # Of the call that proves address and key: after how long the log says that it is waited for, if that may take so much
 # longer; and how long one attempt may take.
 TOLD_SECONDS = 2.0
@@ -66,6 +71,7 @@ class Connection:
         self._pid = 0
         self._stubs: Stubs | None = None
         self._limits: limits_pb2.Limits | None = None
+        self._limits_end = 0.0  # on the steady clock
         self._closing: list[tuple[int, Callable[[], None]]] = []
 
     @property
@@ -91,10 +97,25 @@ class Connection:
 
     @property
     def limits(self) -> limits_pb2.Limits:
-        """The server's limits, asked for once, and again after it was away: another one may have come back."""
+        """The server's limits, asked for again after a minute or when it was away: another one may have come back.
+
+        Raises:
+            Unimplemented: it speaks another contract.
+        """
         limits = self._limits
-        if limits is None:
-            limits = self._limits = self.call(self.stubs.limits.GetLimits, limits_pb2.GetLimitsRequest()).limits
+        if limits is None or time.monotonic() > self._limits_end:
+            limits = self._relied_on(self.call(self.stubs.limits.GetLimits, limits_pb2.GetLimitsRequest()).limits)
+        return limits
+
+    def _relied_on(self, limits: limits_pb2.Limits) -> limits_pb2.Limits:
+        first, _, _ = limits.contract_version.partition(".")
+        if first not in (CONTRACT, ""):  # without one it is of before 1.0
+            version = printable(limits.contract_version)
+            raise Unimplemented(
+                f"The server at {self.api_url} speaks version {version} of the contract, and this client version "
+                f"{CONTRACT}: install a release of xpstore that is made for that server."
+            )
+        self._limits, self._limits_end = limits, time.monotonic() + LIMITS_SECONDS
         return limits
 
     def check(self) -> None:
@@ -104,13 +125,16 @@ class Connection:
             Unavailable: the server does not answer, or has a certificate that is not trusted: this is told at once.
             DeadlineExceeded: it does not answer in time.
             Unauthenticated: the server does not know the key.
+            Unimplemented: the server speaks another contract.
         """
         tell_at, is_told = time.monotonic() + TOLD_SECONDS, False
         for attempt in self.attempts():
             with attempt:
                 seconds = min(attempt.remaining_seconds, CHECK_SECONDS if is_told else TOLD_SECONDS)
                 try:
-                    self._limits = self.once(self.stubs.limits.GetLimits, limits_pb2.GetLimitsRequest(), seconds).limits
+                    self._relied_on(
+                        self.once(self.stubs.limits.GetLimits, limits_pb2.GetLimitsRequest(), seconds).limits
+                    )
                 except (Unavailable, DeadlineExceeded) as error:
                     left_seconds = attempt.remaining_seconds
                     if any(words in str(error) for words in UNTRUSTED):

@@ -254,7 +254,8 @@ class ClientBase(Connection):
 
     def take_options(self, other: "ClientBase") -> None:
         """Goes on with the options of another one that is like it, and with what that has just heard of the server."""
-        self.timeout_seconds, self._limits = other.timeout_seconds, other._limits
+        self.timeout_seconds = other.timeout_seconds
+        self._limits, self._limits_end = other._limits, other._limits_end
         self.recorder.is_strict = other.recorder.is_strict
 
     def close(self) -> None:

@@ -72,6 +72,21 @@ class ProjectBase(Stamped):
         """Free text, "" if none."""
         return self._wire.description
 
+    @property
+    def tags(self) -> list[str]:
+        """Words to find it by, as they were when this object was opened."""
+        return list(self._wire.tags)
+
+    @property
+    def experiment_count(self) -> int:
+        """How many experiments it had when this object was opened."""
+        return self._wire.experiment_count
+
+    @property
+    def model_count(self) -> int:
+        """How many models all its experiments had when this object was opened."""
+        return self._wire.model_count
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ProjectBase) and self._id == other._id and self.uid == other.uid
 

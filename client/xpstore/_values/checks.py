@@ -4,6 +4,7 @@ import operator
 import re
 import reprlib
 import uuid
+from collections.abc import Iterable
 from typing import Any
 
 from xpstore.errors import InvalidArgument
@@ -90,6 +91,13 @@ def to_name(field: str, value: Any, max_length: int = MAX_NAME_LENGTH) -> str:
     except UnicodeEncodeError:
         raise invalid(field, value, "must be valid Unicode") from None
     return str.__str__(value)  # of an enumeration its value: `str` would give another name to what is equal
+
+
+def to_tags(tags: Iterable[str]) -> list[str]:
+    """Checks a list of tags."""
+    if isinstance(tags, str) or not isinstance(tags, Iterable):
+        raise invalid("tags", tags, "must be a list of tags")
+    return [to_name("tags", tag) for tag in tags]
 
 
 def to_free_text(field: str, value: Any) -> str:

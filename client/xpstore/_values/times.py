@@ -25,6 +25,20 @@ def to_datetime(microseconds: int) -> datetime:
         raise DataLoss(f"The server sent the time {microseconds} us, which no calendar has.") from None
 
 
+def to_epoch_us(field: str, moment: datetime) -> int:
+    """A time as the wire has it.
+
+    Raises:
+        InvalidArgument: it is no aware datetime, or is before 1970.
+    """
+    if not isinstance(moment, datetime) or moment.tzinfo is None:
+        raise invalid(field, moment, "must be a datetime with a time zone")
+    microseconds = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    if microseconds < 0:
+        raise invalid(field, moment, "must not be before 1970")
+    return microseconds
+
+
 def to_microseconds(field: str, duration: timedelta | float, *, least_us: int = 0) -> int:
     """A duration as the wire has it.
 

@@ -2,24 +2,26 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, bindparam, exists, select
+from sqlalchemy import BigInteger, ColumnElement, Row, bindparam, cast, exists, func, select
 from sqlalchemy.exc import IntegrityError
 
 from xpstore_server.core import project, revision
 from xpstore_server.core.errors import AlreadyExists, NotFound
 from xpstore_server.core.paging import Key, Page, fetch
 from xpstore_server.store import limbo, tables
-from xpstore_server.store.tables import experiment
+from xpstore_server.store.tables import experiment, experiment_total
 from xpstore_server.store.transaction import Transaction
 
-_BY_ANY_ID = select(experiment).where(experiment.c.id == bindparam("key"))
-_BY_ANY_NAME = select(experiment).where(
-    experiment.c.project_uid == bindparam("parent"), experiment.c.name == bindparam("key")
-)
+_sum = select(func.sum(experiment_total.c.models)).where(experiment_total.c.experiment_id == experiment.c.id)
+_models = cast(func.coalesce(_sum.correlate(experiment).scalar_subquery(), 0), BigInteger)
+# With how many models it has.
+_WHOLE = select(experiment, _models.label("models"))
+_BY_ANY_ID = _WHOLE.where(experiment.c.id == bindparam("key"))
+_BY_ANY_NAME = _WHOLE.where(experiment.c.project_uid == bindparam("parent"), experiment.c.name == bindparam("key"))
+_BY_ID = _BY_ANY_ID.where(project.is_live(experiment.c.project_uid))
 _LIVE = select(experiment).where(project.is_live(experiment.c.project_uid))
-_BY_ID = _LIVE.where(experiment.c.id == bindparam("key"))
 # FOR KEY SHARE, as foreign keys take it: others may change the experiment meanwhile.
-_HOLD = _BY_ID.with_for_update(of=experiment, read=True, key_share=True)
+_HOLD = _LIVE.where(experiment.c.id == bindparam("key")).with_for_update(of=experiment, read=True, key_share=True)
 _BY_NAME = _BY_ANY_NAME.where(project.is_live(experiment.c.project_uid))
 _HIDE = experiment.update().where(experiment.c.id == bindparam("key"), project.is_live(experiment.c.project_uid))
 _HIDE = _HIDE.values(project_uid=limbo.LIMBO, name=experiment.c.id)
@@ -32,15 +34,23 @@ def is_live(id_: ColumnElement[Any]) -> ColumnElement[bool]:
 
 
 def create(
-    tx: Transaction, principal: str, *, project_uid: str, experiment_id: str, name: str, allow_existing: bool
+    tx: Transaction,
+    principal: str,
+    *,
+    project_uid: str,
+    experiment_id: str,
+    name: str,
+    description: str = "",
+    tags: str = "",
+    allow_existing: bool,
 ) -> tuple[Row[Any], bool]:
     """Makes the experiment or opens the one of this name. Returns it and whether this creation made it."""
     project.get(tx, project_uid=project_uid)
-    now = tx.now_us()
+    now, said = tx.now_us(), {"name": name, "description": description, "tags": tags}
     row = {
         "id": experiment_id,
         "project_uid": project_uid,
-        "name": name,
+        **said,
         "created_at_us": now,
         "created_by": principal,
         "updated_at_us": now,
@@ -50,8 +60,8 @@ def create(
     while True:
         tx.insert_ignore(experiment, row)
         if made := tx.execute(_BY_ANY_ID, {"key": experiment_id}).first():
-            if made.project_uid != project_uid:
-                raise AlreadyExists("experiment", "id", experiment_id, "Make a new random id.")
+            if made.project_uid != project_uid or not revision.says(made, said):
+                raise AlreadyExists("experiment", "experiment_id", experiment_id, "Make a new random id.")
             return made, True
         if not allow_existing:
             raise AlreadyExists("experiment", "name", name, "Set allow_existing to open it.")
@@ -86,7 +96,7 @@ def get_by_name(tx: Transaction, *, project_uid: str, name: str) -> Row[Any]:
 def list_page(tx: Transaction, project_uid: str, page: Page) -> tuple[list[Row[Any]], Key | None]:
     """Returns a page of the experiments of a project, oldest first."""
     project.get(tx, project_uid=project_uid)
-    below = select(experiment).where(experiment.c.project_uid == project_uid)
+    below = _WHOLE.where(experiment.c.project_uid == project_uid)
     return fetch(tx, below, [experiment.c.created_at_us, experiment.c.id], page)
 
 
@@ -95,9 +105,10 @@ def change(tx: Transaction, principal: str, *, experiment_id: str, changes: dict
     row = get(tx, experiment_id)
     try:
         with tx.savepoint():
-            return revision.change(tx, experiment, row, changes, principal, etag)
+            revision.change(tx, experiment, row, changes, principal, etag)
     except IntegrityError:
         raise AlreadyExists("experiment", "name", changes["name"]) from None
+    return get(tx, experiment_id)
 
 
 def delete(tx: Transaction, experiment_id: str) -> bool:

@@ -16,7 +16,8 @@ BATCH = 200
 _LIVE = select(iteration, tables.model.c.project_uid).join(tables.model, tables.model.c.id == iteration.c.model_id)
 _LIVE = _LIVE.where(experiment.is_live(tables.model.c.experiment_id))
 _BY_ID = _LIVE.where(iteration.c.id == bindparam("key"))
-_HOLD = select(iteration).where(iteration.c.id == bindparam("key")).with_for_update(read=True, key_share=True)
+_BY_ANY_ID = select(iteration).where(iteration.c.id == bindparam("key"))
+_HOLD = _BY_ANY_ID.with_for_update(read=True, key_share=True)
 _BY_STEP = _LIVE.where(iteration.c.model_id == bindparam("parent"), iteration.c.step == bindparam("key"))
 
 
@@ -24,10 +25,13 @@ def create(tx: Transaction, *, model_id: str, iteration_id: str, step: int) -> t
     """Makes the iteration of a step or opens the one that is there. Returns it and whether this creation made it."""
     model.hold(tx, model_id)
     row = {"id": iteration_id, "model_id": model_id, "step": step, "created_at_us": tx.now_us()}
-    tx.insert_ignore(iteration, row)
+    if not tx.insert_ignore(iteration, row):
+        taken = tx.execute(_BY_ANY_ID, {"key": iteration_id}).first()
+        if taken is not None and (taken.model_id, taken.step) != (model_id, step):
+            raise AlreadyExists("iteration", "iteration_id", iteration_id, "Make a new random id.")
     found = tx.execute(_BY_STEP, {"parent": model_id, "key": step}).first()
     if found is None:
-        raise AlreadyExists("iteration", "id", iteration_id, "Make a new random id.")
+        raise AlreadyExists("iteration", "iteration_id", iteration_id, "Make a new random id.")
     return found, found.id == iteration_id
 
 

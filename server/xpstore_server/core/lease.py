@@ -1,7 +1,8 @@
 """Leases: the right to compute a cache entry, held by one caller at a time.
 
-A lease is a row. It runs until its holder completes, fails or releases it; past its time it still runs until somebody
-takes over, so a holder that comes back late may go on if nobody wanted it. Of its token only a digest is stored.
+A lease is a row, of the key that reserved it: with another its token is as one that is not known. It runs until its
+holder completes, fails or releases it; past its time it still runs until somebody takes over, so a holder that comes
+back late may go on if nobody wanted it. Of its token only a digest is stored.
 
 Its end is a time of the database's clock, which may have been days ahead when that was written. So it also ends when
 this server has seen it unrenewed for a whole length, by its own steady clock (`Sightings`).
@@ -126,9 +127,9 @@ def running(tx: Transaction, key: EntryKey, seen: Sightings) -> Row[Any] | None:
     return row if row is not None and not seen.is_over(row, row.now_us) else None
 
 
-def peek(tx: Transaction, wanted: Wanted, seen: Sightings) -> Reservation | None:
+def peek(tx: Transaction, principal: str, wanted: Wanted, seen: Sightings) -> Reservation | None:
     """Answers `reserve` where nothing needs to be written, else None."""
-    if found := _hit(tx, wanted):
+    if found := _hit(tx, principal, wanted):
         return Reservation(entry=found)
     other = running(tx, wanted.key, seen)
     return Reservation(busy=other) if other is not None and other.id != wanted.lease_id else None
@@ -145,15 +146,15 @@ def reserve(tx: Transaction, principal: str, wanted: Wanted, seen: Sightings) ->
     for _ in range(ATTEMPTS):
         held = tx.execute(_LOCK_RUNNING, {"project_uid": key.project_uid, "fingerprint": key.fingerprint}).first()
         now = tx.now_us()
-        if held is not None and held.id == wanted.lease_id:
-            renew(tx, [wanted.lease_id], seen.length_us)
+        if held is not None and (held.id, held.held_by) == (wanted.lease_id, principal):
+            renew(tx, principal, [wanted.lease_id], seen.length_us)
             return Reservation(granted=_get(tx, wanted.lease_id))
         if held is not None and not seen.is_over(held, now):
             return Reservation(busy=held)
         if held is not None:
             tx.execute(delete(lease).where(lease.c.id == held.id))
         if tx.insert_ignore(lease, _row(principal, wanted, now, seen.length_us)):
-            if found := _hit(tx, wanted):
+            if found := _hit(tx, principal, wanted):
                 tx.execute(delete(lease).where(lease.c.id == wanted.lease_id))
                 return Reservation(entry=found)
             return Reservation(granted=_get(tx, wanted.lease_id))
@@ -163,10 +164,10 @@ def reserve(tx: Transaction, principal: str, wanted: Wanted, seen: Sightings) ->
     raise Conflict("Leases on this entry come and go too fast. Repeat the call.")
 
 
-def _hit(tx: Transaction, wanted: Wanted) -> Found | None:
+def _hit(tx: Transaction, principal: str, wanted: Wanted) -> Found | None:
     row = cache.look(tx, wanted.key)
     # What was completed under this very lease answers its holder, also one that wants no older entry.
-    is_own = row.lease_id == wanted.lease_id and row.state == "live"
+    is_own = (row.lease_id, row.completed_by, row.state) == (wanted.lease_id, principal, "live")
     is_hit = is_own or (not wanted.force and cache.state(row, wanted.max_age_us) == "hit")
     return next(cache.described(tx, [row])) if is_hit else None
 
@@ -187,29 +188,37 @@ def _get(tx: Transaction, lease_id: str) -> Row[Any] | None:
     return tx.execute(select(lease).where(lease.c.id == lease_id)).first()
 
 
-def renew(tx: Transaction, lease_ids: Sequence[str], length_us: int) -> set[str]:
-    """Extends leases; returns those that still run."""
-    mine = update(lease).where(lease.c.id.in_(lease_ids), _is_running)
+def renew(tx: Transaction, principal: str, lease_ids: Sequence[str], length_us: int) -> set[str]:
+    """Extends leases of a key; returns those that still run."""
+    mine = update(lease).where(lease.c.id.in_(lease_ids), lease.c.held_by == principal, _is_running)
     return set(tx.execute(mine.values(expires_at_us=tx.now_us() + length_us).returning(lease.c.id)).scalars())
 
 
-def fail(tx: Transaction, lease_id: str, error: str) -> bool:
-    """Ends a lease with an error for those who wait for it. Returns whether this call did."""
-    ended = update(lease).where(lease.c.id == lease_id, _is_running)
+def held(tx: Transaction, principal: str, lease_ids: Sequence[str]) -> frozenset[str]:
+    """Which of these are running leases of a key."""
+    mine = select(lease.c.id).where(lease.c.id.in_(lease_ids), lease.c.held_by == principal, _is_running)
+    return frozenset(tx.execute(mine).scalars())
+
+
+def fail(tx: Transaction, principal: str, lease_id: str, error: str) -> bool:
+    """Ends a lease of a key with an error for those who wait for it. Returns whether this call did."""
+    ended = update(lease).where(lease.c.id == lease_id, lease.c.held_by == principal, _is_running)
     return tx.execute(ended.values(failed_at_us=tx.now_us(), error=error, waits_for=None)).rowcount == 1
 
 
-def release(tx: Transaction, lease_id: str) -> bool:
-    """Ends a lease. Returns whether this call did."""
-    return tx.execute(delete(lease).where(lease.c.id == lease_id, _is_running)).rowcount == 1
+def release(tx: Transaction, principal: str, lease_id: str) -> bool:
+    """Ends a lease of a key. Returns whether this call did."""
+    mine = (lease.c.id == lease_id, lease.c.held_by == principal, _is_running)
+    return tx.execute(delete(lease).where(*mine)).rowcount == 1
 
 
 # What `publish` builds on.
 
 
-def completed_version(tx: Transaction, project_uid: str, done: Completion) -> str | None:
+def completed_version(tx: Transaction, principal: str, project_uid: str, done: Completion) -> str | None:
     """The version of the entry if it was completed under this very lease."""
-    mine = (entry.c.project_uid == project_uid, entry.c.fingerprint == done.fingerprint)
+    of_it = (entry.c.project_uid == project_uid, entry.c.fingerprint == done.fingerprint)
+    mine = (*of_it, entry.c.completed_by == principal)
     return tx.execute(select(entry.c.version_id).where(*mine, entry.c.lease_id == done.lease_id)).scalar()
 
 
@@ -222,17 +231,16 @@ def replaced_version(tx: Transaction, key: EntryKey, artifact_id: str, digest: b
     return tx.execute(query.where(*mine)).scalar()
 
 
-def hold(tx: Transaction, project_uid: str, done: Completion) -> None:
+def hold(tx: Transaction, principal: str, project_uid: str, done: Completion) -> None:
     """Locks the lease of a completion: nobody takes over until the end of the transaction.
 
     Raises:
-        Stale: it has ended, or is past its time.
+        Stale: it has ended, is past its time, or is not of this key and project.
     """
     row = tx.execute(select(lease).where(lease.c.id == done.lease_id).with_for_update()).first()
-    if row is None or row.failed_at_us is not None:
+    is_mine = row is not None and (row.held_by, row.project_uid) == (principal, project_uid)
+    if row is None or not is_mine or row.failed_at_us is not None:
         raise Stale("The lease on this cache entry has ended. Nothing was published. Reserve the entry again.")
-    if row.project_uid != project_uid:
-        raise InvalidArgument("cache_completion.token", done.lease_id, "is of a lease in another project")
     if row.fingerprint != done.fingerprint:
         fix = f"is not what was reserved, {row.fingerprint}"
         raise InvalidArgument("cache_completion.fingerprint", done.fingerprint, fix)

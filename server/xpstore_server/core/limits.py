@@ -45,7 +45,8 @@ PAGE_BYTES = 2 * MIB
 POINTS = 10_000
 BATCH_POINTS = 1 << 18  # packed ones; no more than a block may reach over
 SERIES = 1_000  # of one record, and of one call of LogMetrics
-TAGS = 1_000  # of a model
+TAGS = 1_000  # of a model, an experiment or a project
+TAG_BYTES = 64 << 10  # of an experiment or a project, together
 # Of a version.
 LINKS = 1_000
 ALIASES = 1_000

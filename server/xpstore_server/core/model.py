@@ -30,6 +30,7 @@ class NewModel:
     description: str | None
     config_json: str
     tags: tuple[str, ...]
+    created_at_us: int | None = None  # of one that is brought from elsewhere; None: now
 
 
 def _whole() -> Select[Any]:
@@ -77,6 +78,9 @@ def create(tx: Transaction, principal: str, new: NewModel, *, allow_existing: bo
     """Makes the model or opens the one of this hash. Returns it and whether this creation made it."""
     parent = experiment.hold(tx, new.experiment_id)
     now = tx.now_us()
+    created = now if new.created_at_us is None else new.created_at_us
+    if created > now + limits.CLOCK_AHEAD_US:
+        raise InvalidArgument("created_at_us", created, f"must not be more than a day after now, {now}: set the clock")
     row = {
         "id": new.id,
         "experiment_id": new.experiment_id,
@@ -87,7 +91,7 @@ def create(tx: Transaction, principal: str, new: NewModel, *, allow_existing: bo
         "step": 0,
         "config_json": new.config_json,
         "next_ordinal": 0,
-        "created_at_us": now,
+        "created_at_us": created,
         "created_by": principal,
         "updated_at_us": now,
         "updated_by": principal,
@@ -98,13 +102,22 @@ def create(tx: Transaction, principal: str, new: NewModel, *, allow_existing: bo
             _insert_tags(tx, new.id, new.tags, first_position=0)
             attribute.show_config(tx, model_id=new.id, project_uid=parent.project_uid, config_json=new.config_json)
         if made := tx.execute(_BY_ANY_ID, {"key": new.id}).first():
-            if (made.experiment_id, made.hash) != (new.experiment_id, new.hash):
-                raise AlreadyExists("model", "id", new.id, "Make a new random id.")
+            if not _is_same(made, new):
+                raise AlreadyExists("model", "model_id", new.id, "Make a new random id.")
             return made, True
         if not allow_existing:
             raise AlreadyExists("model", "hash", new.hash, "Set allow_existing to open it.")
         if found := tx.execute(_BY_ANY_HASH, {"parent": new.experiment_id, "key": new.hash}).first():
             return found, False  # else it was deleted in between, and its place is free
+
+
+def _is_same(made: Row[Any], new: NewModel) -> bool:
+    """Whether a repeated creation says what the first did."""
+    kept = {name: getattr(new, name) for name in ("experiment_id", "hash", "config_json")}
+    if new.created_at_us is not None:
+        kept["created_at_us"] = new.created_at_us
+    said = {"name": new.name, "description": new.description, "tags": TAG_SEPARATOR.join(dict.fromkeys(new.tags))}
+    return all(made._mapping[name] == value for name, value in kept.items()) and revision.says(made, said)
 
 
 def get(tx: Transaction, model_id: str) -> Row[Any]:

@@ -31,15 +31,16 @@ def advance(tx: Transaction, principal: str, *, model_id: str, advance_id: str, 
     row = model.lock(tx, model_id)
     known = tx.execute(_KNOWN, {"key": advance_id}).first()
     if known is not None:
-        if known.model_id != model_id:
-            raise AlreadyExists("advance", "id", advance_id, "Make a new random id.")
+        if known.model_id != model_id or known.delta not in (delta, None):
+            raise AlreadyExists("advance", "advance_id", advance_id, "Make a new random id.")
         return int(known.step)
     step: int = row.step + delta
     if not 0 <= step <= limits.STEP:
         raise InvalidArgument("delta", delta, f"the step would be {step}, and must be between 0 and {limits.STEP}")
     now = tx.now_us()
     tx.execute(_PRUNE, {"key": model_id, "oldest_us": now - limits.ADVANCE_KEPT_US})
-    tx.insert(step_advance, {"id": advance_id, "model_id": model_id, "step": step, "created_at_us": now})
+    made = {"id": advance_id, "model_id": model_id, "step": step, "delta": delta, "created_at_us": now}
+    tx.insert(step_advance, made)
     revision.change(tx, tables.model, row, {"step": step}, principal)
     return step
 

@@ -21,6 +21,7 @@ _OF_NAME = select(module).where(
     module.c.model_id == bindparam("parent"), module.c.iteration_id.is_(None), module.c.name == bindparam("name")
 )
 _NEWEST = _OF_NAME.order_by(module.c.created_at_us.desc(), module.c.id.desc()).limit(1)
+_SAID = ("model_id", "iteration_id", "name", "attributes_json")
 BATCH = 1_000
 CLEARED = 200  # at once: each may have a megabyte
 
@@ -79,8 +80,8 @@ def _made(tx: Transaction, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     there = {row.id: row for row in tx.execute(_BY_IDS, {"keys": [row["id"] for row in rows]})}
     for row in rows:
         found = there.get(row["id"])
-        if found is None or (found.model_id, found.iteration_id) != (row["model_id"], row["iteration_id"]):
-            raise AlreadyExists("module", "id", row["id"], "Make a new random id.")
+        if found is None or any(found._mapping[name] != row[name] for name in _SAID):
+            raise AlreadyExists("module", "module_id", row["id"], "Make a new random id.")
     return [row for row in rows if there[row["id"]].created_at_us == row["created_at_us"]]
 
 

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, bindparam, exists, select, update
+from sqlalchemy import BigInteger, ColumnElement, Row, bindparam, cast, exists, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from xpstore_server.core import revision
 from xpstore_server.core.errors import AlreadyExists, NotFound
 from xpstore_server.core.paging import Key, Page, fetch
 from xpstore_server.store.ids import new_id
-from xpstore_server.store.tables import project
+from xpstore_server.store.tables import project, project_total
 from xpstore_server.store.transaction import Transaction
 
 
@@ -19,6 +19,15 @@ def is_live(uid: ColumnElement[Any]) -> ColumnElement[bool]:
 
 
 _LIVE = select(project).where(project.c.deleted_at_us.is_(None))
+_of_it = project_total.c.project_uid == project.c.uid
+_experiments, _models = (
+    cast(func.coalesce(select(func.sum(column)).where(_of_it).correlate(project).scalar_subquery(), 0), BigInteger)
+    for column in (project_total.c.experiments, project_total.c.models)
+)
+# With how many experiments and models it has.
+_WHOLE = select(project, _experiments.label("experiments"), _models.label("models"))
+_WHOLE = _WHOLE.where(project.c.deleted_at_us.is_(None))
+_WHOLE_BY_UID = _WHOLE.where(project.c.uid == bindparam("key"))
 _BY_UID = _LIVE.where(project.c.uid == bindparam("key"))
 _BY_ID = _LIVE.where(project.c.id == bindparam("key"))
 _BY_CREATION_ID = select(project).where(project.c.creation_id == bindparam("key"))
@@ -31,11 +40,16 @@ def create(
     project_id: str,
     name: str,
     description: str,
+    tags: str = "",
     creation_id: str,
     allow_existing: bool,
 ) -> tuple[Row[Any], bool]:
     """Makes the project or opens the live one of this id. Returns it and whether this creation made it."""
+    said = {"name": name, "description": description, "tags": tags}
     if found := tx.execute(_BY_CREATION_ID, {"key": creation_id}).first():
+        is_same = (found.id, found.created_by) == (project_id, principal) and revision.says(found, said)
+        if not is_same or not tx.admits(found.uid):
+            raise AlreadyExists("project", "creation_id", creation_id, "Make a new random id.")
         if found.deleted_at_us is not None:
             raise NotFound("project", found.id)
         return found, True
@@ -43,8 +57,7 @@ def create(
     row = {
         "uid": new_id(),
         "id": project_id,
-        "name": name,
-        "description": description,
+        **said,
         "creation_id": creation_id,
         "created_at_us": now,
         "created_by": principal,
@@ -54,7 +67,7 @@ def create(
     }
     created = tx.insert_ignore(project, row) == 1
     if not created and not allow_existing:
-        raise AlreadyExists("project", "id", project_id, "Set allow_existing to open it.")
+        raise AlreadyExists("project", "project_id", project_id, "Set allow_existing to open it.")
     return get(tx, project_id=project_id), created
 
 
@@ -67,9 +80,18 @@ def get(tx: Transaction, *, project_uid: str | None = None, project_id: str | No
     return row
 
 
+def whole(tx: Transaction, uid: str) -> Row[Any]:
+    """Returns a live project with how many experiments and models it has."""
+    row = tx.execute(_WHOLE_BY_UID, {"key": uid}).first()
+    if row is None or not tx.admits(row.uid):
+        raise NotFound("project", uid)
+    return row
+
+
 def list_page(tx: Transaction, page: Page) -> tuple[list[Row[Any]], Key | None]:
-    """Returns a page of the live projects, oldest first."""
-    return fetch(tx, _LIVE, [project.c.created_at_us, project.c.uid], page)
+    """Returns a page of the live projects that the caller may see, oldest first, as `whole` does."""
+    rows, key = fetch(tx, _WHOLE, [project.c.created_at_us, project.c.uid], page)
+    return [row for row in rows if tx.admits(row.uid)], key
 
 
 def change(tx: Transaction, principal: str, *, project_uid: str, changes: dict[str, Any], etag: str) -> Row[Any]:
@@ -101,5 +123,5 @@ def undelete(tx: Transaction, principal: str, *, project_uid: str) -> Row[Any]:
             tx.execute(restored)
     except IntegrityError:
         taken = tx.execute(select(project.c.id).where(project.c.uid == project_uid)).scalar_one()
-        raise AlreadyExists("project", "id", taken, "Delete that one first.") from None
+        raise AlreadyExists("project", "project_id", taken, "Delete that one first.") from None
     return get(tx, project_uid=project_uid)

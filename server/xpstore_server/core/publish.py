@@ -99,7 +99,7 @@ class Publisher:
             Stale: the lease is lost; nothing was published.
         """
         root = self._codec.encode_root(list(pages))
-        if found := self._database.read(lambda tx: _prepare(tx, project_uid, version_id, draft, completion)):
+        if found := self._database.read(lambda tx: _prepare(tx, principal, project_uid, version_id, draft, completion)):
             if found.id == version_id and not self._is_repeated(found, draft, root, pages):
                 raise _taken(version_id)
             self._database.write(lambda tx: on_publish(tx, found.id))
@@ -209,12 +209,14 @@ class _Version:
         draft = self.draft
         project.get(tx, project_uid=self.project_uid)
         owner = artifact.lock_named(tx, self.principal, self.project_uid, draft.name, draft.type)
-        if made := _made(tx, self.project_uid, self.id, self.completion):  # by another try of this commit, meanwhile
+        if made := _made(
+            tx, self.principal, self.project_uid, self.id, self.completion
+        ):  # by another try of this commit, meanwhile
             if made.id == self.id and (made.name, made.digest) != (draft.name, self.checked.digest):
                 raise _taken(self.id)
             return made, made.id == self.id
         if self.completion is not None:
-            lease.hold(tx, self.project_uid, self.completion)
+            lease.hold(tx, self.principal, self.project_uid, self.completion)
         self.add_edges(tx, pack_ids)
         self._check_edges(tx)
         newest = artifact.newest(tx, owner.id)
@@ -307,26 +309,28 @@ def _taken(version_id: str) -> AlreadyExists:
 
 
 def _prepare(
-    tx: Transaction, project_uid: str, version_id: str, draft: Draft, completion: Completion | None
+    tx: Transaction, principal: str, project_uid: str, version_id: str, draft: Draft, completion: Completion | None
 ) -> Row[Any] | None:
     """Refuses early what the last step would refuse; returns the version if this commit has been made."""
     project.get(tx, project_uid=project_uid)
-    if made := _made(tx, project_uid, version_id, completion):
+    if made := _made(tx, principal, project_uid, version_id, completion):
         return made
     attach.check(tx, project_uid, draft.more)
     artifact.check_type(tx, project_uid, draft.name, draft.type)
     if completion is not None:
-        lease.hold(tx, project_uid, completion)
+        lease.hold(tx, principal, project_uid, completion)
     return None
 
 
-def _made(tx: Transaction, project_uid: str, version_id: str, completion: Completion | None) -> Row[Any] | None:
+def _made(
+    tx: Transaction, principal: str, project_uid: str, version_id: str, completion: Completion | None
+) -> Row[Any] | None:
     """The version of this id if it has been published, or that of the entry if this commit has completed it."""
     version = tables.artifact_version
     columns = (version.c.state, version.c.project_uid, version.c.fingerprint)
     found = tx.execute(select(*columns).where(version.c.id == version_id)).first()
     if found is None or found.state == "committing":
-        done_id = None if completion is None else lease.completed_version(tx, project_uid, completion)
+        done_id = None if completion is None else lease.completed_version(tx, principal, project_uid, completion)
         return None if done_id is None else artifact.get(tx, done_id)
     is_another = completion is not None and found.fingerprint != completion.fingerprint
     if found.project_uid != project_uid or is_another:

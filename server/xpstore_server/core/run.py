@@ -43,11 +43,15 @@ def create(
     model.hold(tx, model_id)
     now = tx.now_us()
     started = _told_or_now("started_at_us", started_at_us, now)
-    row = {"id": run_id, "model_id": model_id, "started_at_us": started, "heartbeat_at_us": now, "error": ""}
-    tx.insert_ignore(run, {**row, **environment})
+    said = {"model_id": model_id, **environment}
+    times = {"started_at_us": started, "heartbeat_at_us": now}
+    is_new = tx.insert_ignore(run, {"id": run_id, "error": "", **said, **times})
     made = tx.execute(_BY_ID, {"key": run_id}).first()
-    if made is None or made.model_id != model_id:
-        raise AlreadyExists("run", "id", run_id, "Make a new random id.")
+    if started_at_us is not None:
+        said["started_at_us"] = started_at_us
+    is_same = is_new or (made is not None and all(made._mapping[name] == value for name, value in said.items()))
+    if made is None or not is_same:
+        raise AlreadyExists("run", "run_id", run_id, "Make a new random id.")
     return made
 
 

@@ -62,7 +62,7 @@ def open_stream(
 def get(tx: Transaction, principal: str, upload_id: str) -> Row[Any]:
     """Returns an upload of this caller that has not expired."""
     mine = select(upload).where(upload.c.id == upload_id, upload.c.principal == principal)
-    row = tx.execute(mine.where(upload.c.expires_at_us > tx.now_us())).first()
+    row = tx.first(mine.where(upload.c.expires_at_us > tx.now_us()), {})
     if row is None:
         raise NotFound("upload", upload_id)
     return row

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Row, delete, func, select
 
 from xpstore_server.core import cache, limits, project
+from xpstore_server.core.errors import AlreadyExists
 from xpstore_server.store import tables
 from xpstore_server.store.transaction import Transaction
 
@@ -23,10 +24,18 @@ class Report:
 
 
 def report(tx: Transaction, one: Report) -> None:
-    """Notes a report; one that is there stays as it is."""
+    """Notes a report; one that is there stays as it is.
+
+    Raises:
+        AlreadyExists: that says something else.
+    """
     project.get(tx, project_uid=one.project_uid)
-    row = {"id": one.id, "project_uid": one.project_uid, "outcome": one.outcome, "at_us": tx.now_us()}
-    tx.insert_ignore(verification, row)
+    said = {"project_uid": one.project_uid, "outcome": one.outcome}
+    if tx.insert_ignore(verification, {"id": one.id, **said, "at_us": tx.now_us()}):
+        return
+    there = tx.execute(select(verification).where(verification.c.id == one.id)).first()
+    if there is not None and any(there._mapping[name] != value for name, value in said.items()):
+        raise AlreadyExists("verification", "id", one.id, "Make a new random id.")
 
 
 def counts(tx: Transaction, project_uid: str) -> Sequence[Row[Any]]:

@@ -12,7 +12,9 @@ from xpstore_server.store.errors import (
     BlobDamaged,
     BlobMissing,
     MissingChunks,
+    StoreBusy,
     StoreFull,
+    StoreLimit,
     StoreRefused,
     StoreUnavailable,
 )
@@ -46,6 +48,11 @@ def as_service_error(error: Exception) -> ServiceError:
     match error:
         case ServiceError():
             return error
+        case StoreLimit():
+            expected = {} if error.most is None else {"expected": error.most}
+            # A statement that took too long would take as long again.
+            retry_seconds = AWAY_SECONDS if isinstance(error, StoreBusy) else None
+            return ResourceExhausted(str(error), retry_seconds=retry_seconds, limit=error.limit, **expected)
         case StoreUnavailable():
             return Unavailable(
                 "The server's database or blob store does not answer. Try again.", retry_seconds=AWAY_SECONDS

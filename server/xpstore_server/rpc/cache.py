@@ -79,7 +79,7 @@ class CacheService(cache_pb2_grpc.CacheServiceServicer):
             max_age_us=a_max_age(request),
             force=request.force,
         )
-        found = await self._database.read_async(lambda tx: lease.peek(tx, wanted, self._leases))
+        found = await self._database.read_async(lambda tx: lease.peek(tx, who, wanted, self._leases))
         if found is None:
             reserve = partial(lease.reserve, principal=who, wanted=wanted, seen=self._leases)
             found = await self._database.write_async(reserve)
@@ -98,7 +98,8 @@ class CacheService(cache_pb2_grpc.CacheServiceServicer):
         ids = lease_ids("tokens", request.tokens)
         if not ids:
             return pb.RenewCacheLeasesResponse()
-        kept = await self._database.write_async(lambda tx: lease.renew(tx, ids, self._leases.length_us))
+        who = principal()
+        kept = await self._database.write_async(lambda tx: lease.renew(tx, who, ids, self._leases.length_us))
         lost = [position for position, id_ in enumerate(ids) if id_ not in kept]
         return pb.RenewCacheLeasesResponse(lost_positions=lost)
 
@@ -107,24 +108,25 @@ class CacheService(cache_pb2_grpc.CacheServiceServicer):
     ) -> pb.WaitForCacheEntryResponse:
         waited = Waited(a_key(request), a_uuid("lease_id", request.lease_id))
         timeout_us = min(an_age("timeout_us", request.timeout_us), limits.WAIT_US)
-        held = frozenset(lease_ids("held_tokens", request.held_tokens))
+        who, told = principal(), lease_ids("held_tokens", request.held_tokens)
+        held = await self._database.read_async(lambda tx: lease.held(tx, who, told)) if told else frozenset[str]()
         outcome = await self._waiting.wait(waited, timeout_us / 1_000_000, held)
         if outcome.entry is not None:
             self._count(outcome.entry)
         return outcome_to_wire(outcome)
 
     async def FailCacheLease(self, request: pb.FailCacheLeaseRequest, context: Any) -> pb.FailCacheLeaseResponse:
-        id_ = a_lease_id("token", request.token)
+        who, id_ = principal(), a_lease_id("token", request.token)
         error = a_text("error", request.error, limits.ERROR_LENGTH)
-        ended = await self._database.write_async(lambda tx: lease.fail(tx, id_, error))
+        ended = await self._database.write_async(lambda tx: lease.fail(tx, who, id_, error))
         self._waiting.wake(id_)
         return pb.FailCacheLeaseResponse(ended=ended)
 
     async def ReleaseCacheLease(
         self, request: pb.ReleaseCacheLeaseRequest, context: Any
     ) -> pb.ReleaseCacheLeaseResponse:
-        id_ = a_lease_id("token", request.token)
-        ended = await self._database.write_async(lambda tx: lease.release(tx, id_))
+        who, id_ = principal(), a_lease_id("token", request.token)
+        ended = await self._database.write_async(lambda tx: lease.release(tx, who, id_))
         self._waiting.wake(id_)
         return pb.ReleaseCacheLeaseResponse(ended=ended)
 

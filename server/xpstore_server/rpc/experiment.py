@@ -8,9 +8,9 @@ from sqlalchemy import Row
 from xpstore.v1 import experiment_pb2 as pb
 from xpstore.v1 import experiment_pb2_grpc
 from xpstore_server.auth import principal
-from xpstore_server.core import experiment
+from xpstore_server.core import experiment, tags
 from xpstore_server.core.errors import InvalidArgument
-from xpstore_server.rpc.fields import a_name, a_uuid, masked
+from xpstore_server.rpc.fields import a_name, a_tag_text, a_text, a_uuid, masked
 from xpstore_server.rpc.paging import Pager
 from xpstore_server.store.database import Database
 from xpstore_server.store.purge import unlink
@@ -28,6 +28,8 @@ class ExperimentService(experiment_pb2_grpc.ExperimentServiceServicer):
             "project_uid": a_uuid("project_uid", request.project_uid),
             "experiment_id": a_uuid("experiment_id", request.experiment_id),
             "name": a_name("name", request.name),
+            "description": a_text("description", request.description),
+            "tags": a_tag_text(request.tags),
         }
         row, created = await self._database.write_async(
             lambda tx: experiment.create(tx, who, **values, allow_existing=request.allow_existing)
@@ -59,8 +61,12 @@ class ExperimentService(experiment_pb2_grpc.ExperimentServiceServicer):
     async def UpdateExperiment(self, request: pb.UpdateExperimentRequest, context: Any) -> pb.UpdateExperimentResponse:
         who = principal()
         id_ = a_uuid("experiment_id", request.experiment_id)
-        masked(request.update_mask, "name")
-        changes = {"name": a_name("name", request.name)}
+        checks: dict[str, Callable[[], str]] = {
+            "name": lambda: a_name("name", request.name),
+            "description": lambda: a_text("description", request.description),
+            "tags": lambda: a_tag_text(request.tags),
+        }
+        changes = {field: checks[field]() for field in masked(request.update_mask, *checks)}
         row = await self._database.write_async(
             lambda tx: experiment.change(tx, who, experiment_id=id_, changes=changes, etag=request.etag)
         )
@@ -85,4 +91,7 @@ def to_wire(row: Row[Any]) -> pb.Experiment:
         updated_at_us=row.updated_at_us,
         updated_by=row.updated_by,
         etag=str(row.revision),
+        description=row.description,
+        tags=tags.from_text(row.tags),
+        model_count=row.models,
     )

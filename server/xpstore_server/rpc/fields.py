@@ -3,7 +3,7 @@
 import json
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 
 from xpstore_server.core import limits
 from xpstore_server.core.errors import InvalidArgument
+from xpstore_server.core.tags import to_text
 
 T = TypeVar("T")
 
@@ -51,6 +52,21 @@ def a_text(field: str, value: str, max_length: int = limits.TEXT_LENGTH) -> str:
     if "\x00" in value:
         raise InvalidArgument(field, value, "must not contain NUL")
     return value
+
+
+def tags_of(field: str, tags: Sequence[str]) -> tuple[str, ...]:
+    """Tags of something."""
+    if len(tags) > limits.TAGS:
+        raise InvalidArgument(field, len(tags), f"must be at most {limits.TAGS}")
+    return tuple(a_name(f"{field}[{number}]", tag) for number, tag in enumerate(tags))
+
+
+def a_tag_text(tags: Sequence[str]) -> str:
+    """Tags of an experiment or a project, as they rest: a page has many of these, so all are light."""
+    text = to_text(tags_of("tags", tags))
+    if len(text.encode()) > limits.TAG_BYTES:
+        raise InvalidArgument("tags", len(text.encode()), f"must have at most {limits.TAG_BYTES} bytes together")
+    return text
 
 
 def an_alias(field: str, value: str) -> str:

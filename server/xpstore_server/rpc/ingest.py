@@ -19,9 +19,8 @@ from xpstore_server.core.ingesting.writers import Method, Writer
 from xpstore_server.core.metric import SeriesPart
 from xpstore_server.core.module import NewModule
 from xpstore_server.rpc.blocks import Compactor
-from xpstore_server.rpc.fields import a_json_object, a_name, a_step, a_uuid, if_set
+from xpstore_server.rpc.fields import a_json_object, a_name, a_step, a_uuid, if_set, tags_of
 from xpstore_server.rpc.metric_wire import part_of, parts_of
-from xpstore_server.rpc.model import tags_of
 from xpstore_server.store.database import Database
 from xpstore_server.store.transaction import Transaction
 

@@ -13,7 +13,7 @@ from xpstore_server.core import limits, model, model_step, module
 from xpstore_server.core.errors import InvalidArgument
 from xpstore_server.core.paging import Key
 from xpstore_server.core.search import query
-from xpstore_server.rpc.fields import a_json_object, a_name, a_step, a_text, a_uuid, if_set, masked
+from xpstore_server.rpc.fields import a_json_object, a_name, a_step, a_text, a_time, a_uuid, if_set, masked, tags_of
 from xpstore_server.rpc.paging import Pager
 from xpstore_server.rpc.piecewise import removed
 from xpstore_server.rpc.run import STATUS
@@ -38,6 +38,7 @@ class ModelService(model_pb2_grpc.ModelServiceServicer):
             description=if_set(request, "description", a_text),
             config_json=a_json_object("config_json", request.config_json),
             tags=tags_of("tags", request.tags),
+            created_at_us=if_set(request, "created_at_us", a_time),
         )
         row, created = await self._database.write_async(
             lambda tx: model.create(tx, who, new, allow_existing=request.allow_existing)
@@ -180,12 +181,6 @@ class ModelService(model_pb2_grpc.ModelServiceServicer):
 
 def _a_hash(field: str, value: str) -> str:
     return a_name(field, value, max_length=limits.HASH_LENGTH)
-
-
-def tags_of(field: str, tags: Any) -> tuple[str, ...]:
-    if len(tags) > limits.TAGS:
-        raise InvalidArgument(field, len(tags), f"must be at most {limits.TAGS}")
-    return tuple(a_name(f"{field}[{number}]", tag) for number, tag in enumerate(tags))
 
 
 def _owner(request: pb.CreateModuleRequest | pb.ListModulesRequest | pb.ClearModulesRequest) -> module.Owner:

@@ -7,11 +7,12 @@ from sqlalchemy import Row
 from xpstore.v1 import project_pb2 as pb
 from xpstore.v1 import project_pb2_grpc
 from xpstore_server.auth import principal
-from xpstore_server.core import project
+from xpstore_server.core import project, tags
 from xpstore_server.core.errors import InvalidArgument
-from xpstore_server.rpc.fields import a_name, a_period, a_text, a_uuid, if_set, masked
+from xpstore_server.rpc.fields import a_name, a_period, a_tag_text, a_text, a_uuid, if_set, masked
 from xpstore_server.rpc.paging import Pager
 from xpstore_server.store.database import Database
+from xpstore_server.store.transaction import Transaction
 
 
 class ProjectService(project_pb2_grpc.ProjectServiceServicer):
@@ -24,11 +25,15 @@ class ProjectService(project_pb2_grpc.ProjectServiceServicer):
             "project_id": a_name("project_id", request.project_id),
             "name": a_name("name", request.name),
             "description": a_text("description", request.description),
+            "tags": a_tag_text(request.tags),
             "creation_id": a_uuid("creation_id", request.creation_id),
         }
-        row, created = await self._database.write_async(
-            lambda tx: project.create(tx, who, **values, allow_existing=request.allow_existing)
-        )
+
+        def unit(tx: Transaction) -> tuple[Row[Any], bool]:
+            row, created = project.create(tx, who, **values, allow_existing=request.allow_existing)
+            return project.whole(tx, row.uid), created
+
+        row, created = await self._database.write_async(unit)
         return pb.CreateProjectResponse(project=to_wire(row), created=created)
 
     async def GetProject(self, request: pb.GetProjectRequest, context: Any) -> pb.GetProjectResponse:
@@ -39,7 +44,7 @@ class ProjectService(project_pb2_grpc.ProjectServiceServicer):
                 key = {"project_id": a_name("project_id", request.project_id)}
             case _:
                 raise InvalidArgument("key", "", "must be project_uid or project_id")
-        row = await self._database.read_async(lambda tx: project.get(tx, **key))
+        row = await self._database.read_async(lambda tx: project.whole(tx, project.get(tx, **key).uid))
         return pb.GetProjectResponse(project=to_wire(row))
 
     async def ListProjects(self, request: pb.ListProjectsRequest, context: Any) -> pb.ListProjectsResponse:
@@ -54,14 +59,19 @@ class ProjectService(project_pb2_grpc.ProjectServiceServicer):
         checks = {"name": a_name, "description": a_text}
         optional = {"cache_ttl_us": a_period, "cache_max_age_us": a_period}
         changes: dict[str, Any] = {}
-        for field in masked(request.update_mask, *checks, *optional):
-            if field in checks:
+        for field in masked(request.update_mask, *checks, "tags", *optional):
+            if field == "tags":
+                changes[field] = a_tag_text(request.tags)
+            elif field in checks:
                 changes[field] = checks[field](field, getattr(request, field))
             else:
                 changes[field] = if_set(request, field, optional[field])
-        row = await self._database.write_async(
-            lambda tx: project.change(tx, who, project_uid=uid, changes=changes, etag=request.etag)
-        )
+
+        def unit(tx: Transaction) -> Row[Any]:
+            project.change(tx, who, project_uid=uid, changes=changes, etag=request.etag)
+            return project.whole(tx, uid)
+
+        row = await self._database.write_async(unit)
         return pb.UpdateProjectResponse(project=to_wire(row))
 
     async def DeleteProject(self, request: pb.DeleteProjectRequest, context: Any) -> pb.DeleteProjectResponse:
@@ -73,7 +83,9 @@ class ProjectService(project_pb2_grpc.ProjectServiceServicer):
     async def UndeleteProject(self, request: pb.UndeleteProjectRequest, context: Any) -> pb.UndeleteProjectResponse:
         who = principal()
         uid = a_uuid("project_uid", request.project_uid)
-        row = await self._database.write_async(lambda tx: project.undelete(tx, who, project_uid=uid))
+        row = await self._database.write_async(
+            lambda tx: project.whole(tx, project.undelete(tx, who, project_uid=uid).uid)
+        )
         return pb.UndeleteProjectResponse(project=to_wire(row))
 
 
@@ -90,4 +102,7 @@ def to_wire(row: Row[Any]) -> pb.Project:
         etag=str(row.revision),
         cache_ttl_us=row.cache_ttl_us,
         cache_max_age_us=row.cache_max_age_us,
+        tags=tags.from_text(row.tags),
+        experiment_count=row.experiments,
+        model_count=row.models,
     )

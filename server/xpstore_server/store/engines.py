@@ -11,6 +11,7 @@ from sqlalchemy.exc import ArgumentError
 
 from xpstore_server.locations import path_in
 from xpstore_server.store.errors import InvalidStoreURL
+from xpstore_server.store.turns.limit import put_on
 
 _SETTING = "XPSTORE_DATABASE_URL"
 _DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
@@ -92,9 +93,10 @@ def sqlite_engine(url: URL, connections: int) -> Engine:
     engine = create_engine(url, pool_size=connections, hide_parameters=True, connect_args=arguments)
 
     @event.listens_for(engine, "connect")
-    def prepare(connection: Any, _record: Any) -> None:
+    def prepare(connection: Any, record: Any) -> None:
         # The driver's own transaction handling is off: it would begin too late for BEGIN IMMEDIATE.
         connection.isolation_level = None
+        put_on(connection, record)
         for pragma in (
             "auto_vacuum=INCREMENTAL",
             "journal_mode=WAL",

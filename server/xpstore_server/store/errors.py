@@ -17,6 +17,39 @@ class StoreFull(StoreError):
     """There is no room to write; the message says where. Deleting and freeing go on."""
 
 
+class StoreLimit(StoreError):
+    """A bound of this server was met.
+
+    Attributes:
+        limit: its name.
+        most: its value, where it is a number; for times in microseconds.
+    """
+
+    limit = ""
+
+    def __init__(self, message: str, most: int | None = None) -> None:
+        super().__init__(message)
+        self.most = most
+
+
+class StoreBusy(StoreLimit, StoreUnavailable):
+    """Too much waits for its turn already."""
+
+    limit = "max_queue"
+
+
+class StoreTooLong(StoreLimit, StoreUnavailable):
+    """A statement was ended, as it took longer than it may. At a quieter time it may be done."""
+
+    limit = "statement_time"
+
+
+class StoreTooComplex(StoreLimit, StoreRefused):
+    """A statement that the database cannot take, as it is too long or too deep."""
+
+    limit = "statement_size"
+
+
 class BlobMissing(StoreError):
     """No object of this key. After a repack a reader resolves once again before it believes this."""
 

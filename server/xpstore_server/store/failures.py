@@ -3,7 +3,14 @@
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from xpstore_server.store.errors import StoreError, StoreFull, StoreRefused, StoreUnavailable
+from xpstore_server.store.errors import (
+    StoreError,
+    StoreFull,
+    StoreRefused,
+    StoreTooComplex,
+    StoreTooLong,
+    StoreUnavailable,
+)
 
 # Units that fail so are run again, whole: serialization failure and deadlock; and once on a host that can only be read.
 RETRIED_STATES = frozenset({"40001", "40P01"})
@@ -22,13 +29,21 @@ _REFUSED_STATES = {
     "XX001": "its data are damaged",
     "XX002": "an index is damaged",
 }
+_TOO_LONG_STATES = {"57014": "a statement took too long"}
+_TOO_COMPLEX_STATES = {"54": "a statement is too long or too deep"}
 _AWAY_STATES = {
     "08": "the connection broke",
     "25P03": "a transaction stood still for too long",
     "53": "it lacks memory or connections",
     "55P03": "a lock was not had in time",
-    "57014": "a statement took too long",
     "57P": "it is shutting down or starting up",
+}
+_STATES: dict[type[StoreError], dict[str, str]] = {
+    StoreFull: _FULL_STATES,
+    StoreRefused: _REFUSED_STATES,
+    StoreTooLong: _TOO_LONG_STATES,
+    StoreTooComplex: _TOO_COMPLEX_STATES,
+    StoreUnavailable: _AWAY_STATES,
 }
 # A connection that is refused has no SQLSTATE in psycopg: the words of PostgreSQL and PgBouncer in English.
 _WORDS = {
@@ -52,8 +67,10 @@ _SQLITE_REFUSED = {
     "SQLITE_CORRUPT": "the file is damaged",
     "SQLITE_NOTADB": "the file is not an SQLite database",
     "SQLITE_IOERR": "its disk fails",
-    "SQLITE_ERROR": "its schema is not the one of this release",
 }
+# SQLite has one code for all that is wrong with a statement: the rest is words.
+_SCHEMA_WORDS = ("no such table", "no such column", "has no column", "no such index")
+_COMPLEX_WORDS = ("parser stack overflow", "too large", "too many", "too complex", "too big", "at most")
 _CURES = {
     "28": "check USER and PASSWORD; special characters are written %40 for @, %2F for / and so on",
     "3D000": "make it: CREATE DATABASE name ENCODING 'UTF8' TEMPLATE template0",
@@ -117,7 +134,7 @@ def _of_postgres(state: str, error: DBAPIError) -> StoreError | None:
     line = first_line(error)
     if state in RETRIED_STATES:
         return StoreUnavailable("The database could not serialize this. Repeat it.")
-    for kind, table in ((StoreFull, _FULL_STATES), (StoreRefused, _REFUSED_STATES), (StoreUnavailable, _AWAY_STATES)):
+    for kind, table in _STATES.items():
         for key, reason in table.items():
             if state.startswith(key):
                 return kind(f"The database says no, {reason} ({state}: {line}).")
@@ -129,7 +146,13 @@ def _of_sqlite(name: str, line: str) -> StoreError | None:
         return StoreFull(f"disk full: the database cannot be written ({name}).")
     if name.startswith("SQLITE_CONSTRAINT"):
         return None
+    if name.startswith("SQLITE_INTERRUPT"):
+        return StoreTooLong("The database says no, a statement took too long.")
+    if name == "SQLITE_TOOBIG" or (name == "SQLITE_ERROR" and any(words in line for words in _COMPLEX_WORDS)):
+        return StoreTooComplex(f"The database says no, a statement is too long or too deep ({line}).")
     refused = next((reason for key, reason in _SQLITE_REFUSED.items() if name.startswith(key)), None)
+    if name == "SQLITE_ERROR" and any(words in line for words in _SCHEMA_WORDS):
+        refused = "its schema is not the one of this release"
     if refused is not None and name != "SQLITE_IOERR_NOMEM":
         return StoreRefused(f"The database says no, {refused} ({name}: {line}).")
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_CANTOPEN", "SQLITE_NOMEM", "SQLITE_IOERR_NOMEM")):

@@ -88,7 +88,13 @@ class WatchedConnection(psycopg.Connection[Any]):
 
     def late(self, now: float) -> float | None:
         """When the statement was begun whose answer is late, None if none is."""
-        return self.asked_at if self._is_waiting and now - self.heard_at > LATE_SECONDS else None
+        patience = LATE_SECONDS if self.bound_seconds else 0.0
+        return self.asked_at if self._is_waiting and now - self.heard_at > patience else None
+
+    def hurry(self) -> None:
+        """Nobody wants the answer any more: the watch ends the statement at its next turn."""
+        if self.backend:  # else the connection would have to go with it, and its bound will do
+            self.bound_seconds = 0.0
 
     def break_off(self, asked_at: float) -> bool:
         """Ends the wait for the answer of that statement with an error, if it still lasts."""
@@ -187,7 +193,8 @@ class Watch:
             is_overdue = started - asked_at > one.bound_seconds
             if one.backend in at_work:
                 if is_overdue:
-                    log.warning("a statement took more than %.0f s and is cancelled", one.bound_seconds)
+                    if one.bound_seconds:
+                        log.warning("a statement took more than %.0f s and is cancelled", one.bound_seconds)
                     probe.execute(_CANCEL, [one.backend])
             elif is_overdue or (one.backend and doubted.get(one) == asked_at):
                 self._break_off(one, asked_at)

@@ -1,26 +1,29 @@
-"""Who runs the write transactions: one thread that groups them on SQLite, a pool on PostgreSQL."""
+"""Who runs the write transactions: one thread that groups them on SQLite, a pool on PostgreSQL. Callers take turns."""
 
-import queue
 import random
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from xpstore_server.store.errors import StoreUnavailable
+from xpstore_server.store.errors import StoreFull, StoreTooLong, StoreUnavailable
 from xpstore_server.store.failures import READ_ONLY, RETRIED_STATES, meaning, sqlstate
 from xpstore_server.store.transaction import Transaction, Unit
+from xpstore_server.store.turns.jobs import Job, Pool, Turns
+from xpstore_server.store.turns.limit import bounded
 
 T = TypeVar("T")
-Entry = tuple[Callable[[Transaction], Any], Future[Any]]
 
-WRITERS = 8
-# Commits of a group share one fsync. The bound keeps the first unit of a group from waiting for long.
+WRITERS = 9
+OF_ONE = 8  # of one caller at once: there is always one for others
+# Commits of a group share one fsync. Units are drawn one by one, each caller's in its turn, until so much time is over:
+# then all that was done is durable, and whoever came meanwhile is next.
+SLICE_SECONDS = 0.02
 GROUP_SIZE = 128
 RETRIES = 8
 
@@ -35,10 +38,10 @@ class PoolWriter:
         """`begin` opens a transaction with a bound for each statement in seconds; `renew` gives up idle connections."""
         self._begin = begin
         self._renew = renew
-        self._pool = ThreadPoolExecutor(WRITERS, "db-write")
+        self._pool = Pool(WRITERS, "db-write", OF_ONE)
 
-    def submit(self, unit: Unit[T], bound_seconds: float) -> Future[T]:
-        return self._pool.submit(self._run, unit, bound_seconds)
+    def submit(self, caller: str, unit: Unit[T], bound_seconds: float) -> Job[T]:
+        return self._pool.submit(caller, self._run, unit, bound_seconds)
 
     def _run(self, unit: Unit[T], bound_seconds: float) -> T:
         with translated():
@@ -55,81 +58,87 @@ class PoolWriter:
         raise StoreUnavailable("The database could not serialize this write. Repeat it.")
 
     def close(self) -> None:
-        self._pool.shutdown()
+        self._pool.close()
 
 
 class GroupWriter:
     """The one writer of SQLite. What waits is committed together: each unit in a savepoint, one fsync for all."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, make_room: Callable[[], bool]) -> None:
+        """`make_room` frees what was kept for a write that finds none, and says whether there was any."""
         self._engine = engine.execution_options(writes=True)
-        self._queue: queue.SimpleQueue[Entry | None] = queue.SimpleQueue()
-        self._closed = False
+        self._make_room = make_room
+        self._turns = Turns()
         self._thread = threading.Thread(target=self._run, name="db-write", daemon=True)
         self._thread.start()
 
-    def submit(self, unit: Unit[T], bound_seconds: float) -> Future[T]:
-        if self._closed:
-            raise StoreUnavailable("The server is shutting down.")
-        future: Future[T] = Future()
-        self._queue.put((unit, future))
-        return future
+    def submit(self, caller: str, unit: Unit[T], bound_seconds: float) -> Job[T]:
+        job = Job(caller, _write, (unit, bound_seconds))
+        self._turns.put(job)
+        return job
 
     def _run(self) -> None:
-        while group := self._next_group():
-            if len(group) == 1:
-                self._commit_alone(*group[0])
-                continue
-            try:
-                self._commit(group)
-            except BaseException:
-                # One unit may have broken the transaction of all: each alone shows which.
-                for unit, future in group:
-                    if not future.done():
-                        self._commit_alone(unit, future)
+        while (job := self._turns.get()) is not None:
+            if self._turns.is_empty:
+                self._commit_alone(job)
+            else:
+                self._commit_group(job)
+            del job  # it keeps nothing while it waits
 
-    def _commit_alone(self, unit: Unit[Any], future: Future[Any]) -> None:
+    def _commit_alone(self, job: Job[Any]) -> None:
+        for is_first in (True, False):
+            try:
+                with translated(), self._engine.begin() as connection:
+                    result = job(connection)
+            except StoreFull as error:
+                if is_first and self._make_room():
+                    continue
+                job.future.set_exception(error)
+            except BaseException as error:
+                job.future.set_exception(error)
+            else:
+                job.future.set_result(result)
+            return
+
+    def _commit_group(self, job: Job[Any] | None) -> None:
+        taken: list[Job[Any]] = []
+        done: list[tuple[Future[Any], Any]] = []
+        ends_at = time.monotonic() + SLICE_SECONDS
         try:
             with translated(), self._engine.begin() as connection:
-                result = unit(Transaction(connection))
-        except BaseException as error:
-            future.set_exception(error)
-        else:
-            future.set_result(result)
-
-    def _commit(self, group: list[Entry]) -> None:
-        done: list[tuple[Future[Any], Any]] = []
-        with translated(), self._engine.begin() as connection:
-            for unit, future in group:
-                try:
-                    with connection.begin_nested():
-                        done.append((future, unit(Transaction(connection))))
-                except OperationalError:
-                    raise
-                except Exception as error:
-                    future.set_exception(error)
+                while job is not None:
+                    taken.append(job)
+                    self._do(job, connection, done)
+                    is_over = time.monotonic() >= ends_at or len(taken) == GROUP_SIZE
+                    job = None if is_over else self._turns.get(wait=False)
+        except BaseException:
+            # One unit may have broken the transaction of all: each alone shows which.
+            for each in taken:
+                if not each.future.done():
+                    self._commit_alone(each)
+            return
         for future, result in done:
             future.set_result(result)
 
-    def _next_group(self) -> list[Entry]:
-        group: list[Entry] = []
-        entry = self._queue.get()
-        while entry is not None:
-            if entry[1].set_running_or_notify_cancel():
-                group.append(entry)
-            if len(group) == GROUP_SIZE:
-                return group
-            if group and self._queue.empty():
-                return group
-            entry = self._queue.get()
-        if group:
-            self._queue.put(None)  # finish these first, then see the end again
-        return group
+    def _do(self, job: Job[Any], connection: Connection, done: list[tuple[Future[Any], Any]]) -> None:
+        try:
+            with connection.begin_nested():
+                done.append((job.future, job(connection)))
+        except OperationalError as error:
+            if isinstance(failure := meaning(error), StoreTooLong):
+                job.future.set_exception(failure)  # and not as long again
+            raise
+        except Exception as error:
+            job.future.set_exception(error)
 
     def close(self) -> None:
-        self._closed = True
-        self._queue.put(None)
+        self._turns.close()
         self._thread.join()
+
+
+def _write(unit: Unit[T], bound_seconds: float, connection: Connection) -> T:
+    with bounded(connection, bound_seconds):
+        return unit(Transaction(connection))
 
 
 class translated:

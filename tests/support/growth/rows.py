@@ -48,12 +48,20 @@ ROWS: dict[str, Callable[[Callable[[int], str], int], list[Row]]] = {
             "id": f"p {n}",
             "name": "",
             "description": "",
+            "tags": "",
             "creation_id": as_id(PROJECT + n),
             **_stamped(n),
         }
     ],
     "experiment": lambda as_id, n: [
-        {"id": as_id(EXPERIMENT + n), "project_uid": as_id(PROJECT), "name": f"e {n}", **_stamped(n)}
+        {
+            "id": as_id(EXPERIMENT + n),
+            "project_uid": as_id(PROJECT),
+            "name": f"e {n}",
+            "description": "",
+            "tags": "",
+            **_stamped(n),
+        }
     ],
     "model": lambda as_id, n: [
         {

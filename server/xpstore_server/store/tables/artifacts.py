@@ -94,7 +94,8 @@ class ArtifactLink(SQLModel, table=True):
 class ArtifactLineage(SQLModel, table=True):
     __tablename__ = "artifact_lineage"
     version_id: str = reference("artifact_version.id", primary_key=True)
-    used_version_id: str = reference("artifact_version.id", primary_key=True, index=True)
+    used_version_id: str = reference("artifact_version.id", primary_key=True)
+    __table_args__ = (Index("ix_artifact_lineage_used", "used_version_id", "version_id"),)
 
 
 artifact = table(Artifact)

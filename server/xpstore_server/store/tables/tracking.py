@@ -1,6 +1,6 @@
 """Projects and what is tracked in them: experiments, models, iterations, modules, runs. And the keys of callers."""
 
-from sqlalchemy import BigInteger, Boolean, CheckConstraint, Double, Index, Integer, LargeBinary, UniqueConstraint
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, Double, Index, Integer, LargeBinary, UniqueConstraint, text
 from sqlmodel import SQLModel
 
 from xpstore_server.store.tables.declare import TEXT, UUID, column, partial_index, reference, table
@@ -40,6 +40,7 @@ class Project(SQLModel, table=True):
     purged_at_us: int | None = column(BigInteger, null=True)  # since when it cannot come back
     cache_ttl_us: int | None = column(BigInteger, null=True)
     cache_max_age_us: int | None = column(BigInteger, null=True)
+    tags: str = column(TEXT, server_default=text("''"))  # separated by line ends, which no tag has
     __table_args__ = (
         # An id is taken by the live project only: free again at once after a delete.
         partial_index("uq_project_live_id", "id", where="deleted_at_us IS NULL", unique=True),
@@ -57,10 +58,35 @@ class Experiment(SQLModel, table=True):
     updated_at_us: int = column(BigInteger)
     updated_by: str = column(TEXT)
     revision: int = column(Integer)
+    description: str = column(TEXT, server_default=text("''"))
+    tags: str = column(TEXT, server_default=text("''"))  # separated by line ends, which no tag has
     __table_args__ = (
         UniqueConstraint("project_uid", "name"),
         Index("ix_experiment_created", "project_uid", "created_at_us", "id"),
     )
+
+
+class ProjectTotal(SQLModel, table=True):
+    """How many experiments and models a project has, kept by triggers (migration 0010).
+
+    In 16 parts, by the first digit of an id: those who create at once seldom wait for each other. A part by itself says
+    nothing: an experiment that is deleted takes its models from one.
+    """
+
+    __tablename__ = "project_total"
+    project_uid: str = reference("project.uid", primary_key=True)
+    part: int = column(Integer, primary_key=True, autoincrement=False)
+    experiments: int = column(BigInteger)
+    models: int = column(BigInteger)
+
+
+class ExperimentTotal(SQLModel, table=True):
+    """How many models an experiment has, likewise."""
+
+    __tablename__ = "experiment_total"
+    experiment_id: str = reference("experiment.id", primary_key=True)
+    part: int = column(Integer, primary_key=True, autoincrement=False)
+    models: int = column(BigInteger)
 
 
 class Model(SQLModel, table=True):
@@ -102,6 +128,7 @@ class StepAdvance(SQLModel, table=True):
     model_id: str = reference("model.id")
     step: int = column(BigInteger)
     created_at_us: int = column(BigInteger)
+    delta: int | None = column(BigInteger, null=True)  # none: from before it was kept
     __table_args__ = (Index("ix_step_advance_created", "model_id", "created_at_us"),)
 
 
@@ -181,7 +208,9 @@ class Run(SQLModel, table=True):
 api_key = table(ApiKey)
 server_secret = table(ServerSecret)
 project = table(Project)
+project_total = table(ProjectTotal)
 experiment = table(Experiment)
+experiment_total = table(ExperimentTotal)
 model = table(Model)
 model_tag = table(ModelTag)
 step_advance = table(StepAdvance)

@@ -1,0 +1,1 @@
+"""Turns: what waits for the database is served caller by caller, within bounds."""
