@@ -1,4 +1,4 @@
-"""Clients in Go, generated from the contract of today and from that of 0.1: what they do, and whose files open where."""
+"""Clients in Go, generated from the contract of today and from that of 0.1: what they do, whose files open where."""
 
 import json
 import os
@@ -47,9 +47,7 @@ def test_a_little_of_everything(program: Path, server: Server) -> None:
     }
 
 
-def test_files_from_go_open_in_python(
-    program: Path, server: Server, project: xpstore.Project, tmp_path: Path
-) -> None:
+def test_files_from_go_open_in_python(program: Path, server: Server, project: xpstore.Project, tmp_path: Path) -> None:
     frame, array = pd.DataFrame({"a": [1, 2], "b": ["x", None]}), np.arange(6.0).reshape(2, 3)
     frame.to_parquet(tmp_path / "data.parquet")
     np.save(tmp_path / "data.npy", array)
