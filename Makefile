@@ -74,6 +74,9 @@ chaos: .venv/.dev  ## a hundred kills during uploads, ten thousand interleavings
 	XPSTORE_TEST_INTERLEAVINGS=10000 $(BIN)/python -m pytest tests/storms/test_interleavings.py --timeout=0
 	XPSTORE_TEST_ENDS=1000 $(BIN)/python -m pytest tests/storms/test_thousand_ends.py -s --timeout=0 --backend sqlite-disk
 	XPSTORE_TEST_SILENCE=30 $(BIN)/python -m pytest tests/operation/test_silent_database.py tests/operation/s3/test_s3_silence.py -s --timeout=0
+	XPSTORE_TEST_SAVERS=8 XPSTORE_TEST_OUTAGES=100 $(BIN)/python -m pytest tests/storms/test_sweep_storm.py tests/storms/test_outages.py --timeout=0
+	XPSTORE_TEST_PROGRAMS=3000 XPSTORE_TEST_FILTERS=3000 $(BIN)/python -m pytest tests/identity/test_programs.py \
+	  tests/handles/test_search_oracle.py --timeout=0
 
 # One environment at three levels. A stamp is as old as the set of dependencies it stands for.
 define install

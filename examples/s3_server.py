@@ -47,17 +47,21 @@ def spawn(
     environment: dict[str, str] | None = None,
     user: int = 0,
     death_signal: signal.Signals = signal.SIGKILL,
+    is_asked: bool = False,
 ) -> "subprocess.Popen[bytes]":
-    """Starts `command` (an absolute path first), output appended to `log`, killed when this process dies."""
+    """Starts `command` (an absolute path first), output appended to `log`, killed when this process dies.
+
+    With `is_asked` its standard input and output are pipes.
+    """
     launcher = [sys.executable, "-ISc", _LAUNCHER, str(os.getpid()), str(user), str(int(death_signal)), *command]
     with log.open("ab") as output:
         return subprocess.Popen(
             launcher,
             cwd=folder,
             env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
+            stdin=subprocess.PIPE if is_asked else subprocess.DEVNULL,
+            stdout=subprocess.PIPE if is_asked else output,
+            stderr=output,
             start_new_session=True,  # Ctrl-C is for the parent, which stops its children in order
         )
 

@@ -11,6 +11,8 @@ import pytest
 import xpstore
 from s3_server import MinIO, SeaweedFS
 from support.backends import Backend, sqlite_url
+from support.operation.warm_server import WarmServers
+from support.raw import Raw
 from support.services import Postgres, Server
 from xpstore._session import current
 
@@ -46,6 +48,17 @@ def folders_of_clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pat
         patch.setenv("XPSTORE_SPOOL", str(tmp_path_factory.mktemp("spool")))
         yield folder
     subprocess.run(["rm", "-rf", folder], check=True)  # what removes it later recurses, and there are deep trees in it
+
+
+@pytest.fixture(scope="session", autouse=True)
+def warm_servers(folders_of_clients: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Servers start as forks of one process, where that can be."""
+    if not WarmServers.are_possible():
+        yield
+        return
+    with WarmServers(tmp_path_factory.mktemp("warm")) as Server.warm:
+        yield
+        Server.warm = None
 
 
 @pytest.fixture(scope="session")
@@ -109,3 +122,9 @@ def project(client: xpstore.Client) -> Iterator[xpstore.Project]:
     """A new project, entered."""
     with xpstore.Project(id=f"test {secrets.token_hex(6)}", name="test") as project:
         yield project
+
+
+@pytest.fixture
+def raw(project: xpstore.Project) -> Raw:
+    """The artifact protocol of that project, spoken by hand."""
+    return Raw(project._client, project.uid)

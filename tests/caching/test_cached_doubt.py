@@ -10,6 +10,8 @@ from support.computed import calls
 from xpstore import cached, errors
 from xpstore._caching.state import CacheState
 
+pytestmark = pytest.mark.client
+
 
 @cached(name="consumed", version=1)
 def consumed(lines: Any) -> Any:

@@ -13,6 +13,8 @@ from xpstore._identity.process import fingerprint
 from xpstore._identity.values import PartKind
 from xpstore._results import results
 
+pytestmark = pytest.mark.client
+
 
 @cached(version=1)
 def fails(text: str) -> None:

@@ -15,6 +15,8 @@ from support.services import Server
 from xpstore import Client, Project
 from xpstore._offline.sync import sync
 
+pytestmark = pytest.mark.client
+
 
 @pytest.fixture(autouse=True)
 def spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

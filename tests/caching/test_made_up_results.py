@@ -18,6 +18,8 @@ from xpstore._results.copies import LocalCopies
 from xpstore._results.formats import FORMATS, check_sound
 from xpstore.artifact import DatasetArtifact
 
+pytestmark = pytest.mark.client
+
 
 def loaded(node: Any, files: dict[str, bytes | None], tmp_path: Path) -> Any:
     """What a result is read as that somebody wrote by hand."""

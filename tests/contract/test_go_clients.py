@@ -1,4 +1,4 @@
-"""Clients in Go, generated from the contract of today and from that of 0.1: what they do, and whose files open where."""
+"""Clients in Go, generated from the contract of today and from that of 0.1: what they do, whose files open where."""
 
 import json
 import os

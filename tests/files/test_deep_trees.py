@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,19 +83,28 @@ def test_every_way_through_links_is_a_path_of_its_own(tmp_path: Path) -> None:
     assert paths[0] == "a/" * 10 + "file"
 
 
-def test_deep_tree_is_found_and_got_through_fsspec(project: xpstore.Project, shallow: Path) -> None:
+@pytest.fixture
+def few_frames() -> Iterator[int]:
+    """Python recurses less than usual, so that a tree of so many levels is deep: each level costs six calls here."""
+    usual = sys.getrecursionlimit()
+    sys.setrecursionlimit(300)
+    yield 300
+    sys.setrecursionlimit(usual)
+
+
+def test_deep_tree_is_found_and_got_through_fsspec(project: xpstore.Project, shallow: Path, few_frames: int) -> None:
     source = shallow / "source"
     source.mkdir()
-    (dig(source, DEPTH) / "file").write_bytes(b"deep down")
+    (dig(source, few_frames) / "file").write_bytes(b"deep down")
     DirectoryArtifact.save(source, "deep")
     fs, root = fsspec.filesystem("xpstore", skip_instance_cache=True), f"{project.id}/deep@1"
-    path = f"{root}/{'d/' * DEPTH}file"
+    path = f"{root}/{'d/' * few_frames}file"
     assert fs.find(root) == [path]
     steps = list(fs.walk(root, topdown=False))
-    assert len(steps) == DEPTH + 1 and steps[0] == (path.removesuffix("/file"), [], ["file"])
+    assert len(steps) == few_frames + 1 and steps[0] == (path.removesuffix("/file"), [], ["file"])
     assert fs.cat(root, recursive=True, on_error="omit") == {path: b"deep down"}
     fs.get(root, str(shallow / "target"), recursive=True)
-    assert (shallow / "target" / ("d/" * DEPTH) / "file").read_bytes() == b"deep down"
+    assert (shallow / "target" / ("d/" * few_frames) / "file").read_bytes() == b"deep down"
 
 
 def test_deep_file_is_loaded_and_its_copy_removed(project: xpstore.Project, shallow: Path) -> None:

@@ -23,6 +23,8 @@ from xpstore._identity.process import fingerprint
 from xpstore.artifact import DirectoryArtifact
 from xpstore.errors import InvalidArgument
 
+pytestmark = pytest.mark.client
+
 
 class Count(int):
     pass

@@ -130,6 +130,7 @@ def request_of(raw: Raw, rpc: str, fields: dict[str, Any], version: pb.ArtifactV
 
 
 @pytest.mark.parametrize(("rpc", "field", "fields"), BAD, ids=[f"{rpc}-{field}" for rpc, field, _ in BAD])
+@pytest.mark.client
 def test_malformed_field_is_named_and_changes_nothing(
     rpc: str, field: str, fields: dict[str, Any], raw: Raw, version: pb.ArtifactVersion
 ) -> None:
@@ -227,6 +228,7 @@ def test_change_with_a_stale_etag_is_a_conflict(raw: Raw, version: pb.ArtifactVe
         call(raw, "UpdateArtifact", rename)
 
 
+@pytest.mark.client
 def test_range_outside_a_file_is_refused(raw: Raw, version: pb.ArtifactVersion) -> None:
     assert raw.read(version.id, "a", offset=1) == b""
     assert raw.read(version.id, "a", length=1000) == b"1"

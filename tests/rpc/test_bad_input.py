@@ -211,6 +211,7 @@ def test_every_request_is_sound_as_it_is(client: Client, ids: Ids) -> None:
 
 
 @pytest.mark.parametrize(("rpc", "field"), CASES)
+@pytest.mark.client
 def test_malformed_field_is_named_and_changes_nothing(client: Client, ids: Ids, rpc: str, field: str) -> None:
     before = list(snapshot(client, ids))
     for value in BAD[rpc][field]:
@@ -227,6 +228,7 @@ def test_malformed_field_is_named_and_changes_nothing(client: Client, ids: Ids, 
 
 
 @pytest.mark.parametrize("rpc", ONE_OF_KEYS)
+@pytest.mark.client
 def test_missing_key_is_named(client: Client, ids: Ids, rpc: str) -> None:
     request = REQUESTS[rpc](ids)
     request.ClearField(request.WhichOneof(ONE_OF_KEYS[rpc]))
@@ -235,6 +237,7 @@ def test_missing_key_is_named(client: Client, ids: Ids, rpc: str) -> None:
     assert caught.value.metadata["field"] == ONE_OF_KEYS[rpc]
 
 
+@pytest.mark.client
 def test_point_without_a_value_is_named(client: Client, ids: Ids) -> None:
     request = REQUESTS["metrics.LogMetrics"](ids)
     request.points.append(metric_pb2.MetricPoint(name="loss"))
@@ -315,6 +318,7 @@ def make_long(client: Client) -> Ids:
 
 
 @pytest.mark.parametrize("rpc", LISTS)
+@pytest.mark.client
 def test_page_is_never_larger_than_the_limit(client: Client, ids: Ids, rpc: str) -> None:
     request = REQUESTS[rpc](ids)
     request.page_size = 2**31 - 1

@@ -48,6 +48,7 @@ BAD_COMPLETIONS: list[tuple[str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("field", "changes"), BAD_COMPLETIONS, ids=[row[0] for row in BAD_COMPLETIONS])
+@pytest.mark.client
 def test_bad_completion_names_its_field(field: str, changes: dict[str, Any], cache: RawCache) -> None:
     fingerprint, token = new_fingerprint(), new_token()
     cache.reserve(fingerprint, token)
@@ -115,6 +116,7 @@ BAD: list[tuple[str, str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("rpc", "field", "fields"), BAD, ids=[f"{row[0]}-{row[1]}" for row in BAD])
+@pytest.mark.client
 def test_bad_input_names_its_field(rpc: str, field: str, fields: dict[str, Any], cache: RawCache) -> None:
     with pytest.raises(errors.InvalidArgument) as caught:
         cache.call(rpc, getattr(pb, f"{rpc}Request")(**fields))

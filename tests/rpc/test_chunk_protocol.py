@@ -123,6 +123,7 @@ BAD_CHUNKS: dict[str, tuple[str, Callable[[], pb.Chunk]]] = {
 
 
 @pytest.mark.parametrize("name", BAD_CHUNKS)
+@pytest.mark.client
 def test_bad_chunk_is_refused_and_not_stored(name: str, raw: Raw) -> None:
     field, make = BAD_CHUNKS[name]
     good = os.urandom(100)
@@ -133,6 +134,7 @@ def test_bad_chunk_is_refused_and_not_stored(name: str, raw: Raw) -> None:
     assert raw.missing(digest_of(TEXT), digest_of(bytes(8000)), digest_of(good)) == [0, 1, 2]
 
 
+@pytest.mark.client
 def test_message_over_the_limit_is_refused(raw: Raw) -> None:
     with pytest.raises(errors.ResourceExhausted):
         raw.stream(raw.stub.UploadChunks, [pb.UploadChunksRequest(chunks=[chunk_of(bytes(5 * MIB))])])
@@ -142,6 +144,7 @@ def test_message_over_the_limit_is_refused(raw: Raw) -> None:
 
 
 @pytest.mark.parametrize("messages", [[], [pb.UploadChunksRequest()]], ids=["no message", "no project"])
+@pytest.mark.client
 def test_upload_without_a_project_is_refused(messages: list[pb.UploadChunksRequest], raw: Raw) -> None:
     with pytest.raises(errors.InvalidArgument) as caught:
         raw.stream(raw.stub.UploadChunks, messages)
@@ -160,12 +163,14 @@ def test_upload_to_an_unknown_or_deleted_project_is_not_found(raw: Raw, project:
 
 
 @pytest.mark.parametrize("length", [0, 31, 33, 64])
+@pytest.mark.client
 def test_digest_of_another_length_is_refused(length: int, raw: Raw) -> None:
     with pytest.raises(errors.InvalidArgument) as caught:
         raw.missing(digest_of(TEXT), bytes(length))
     assert caught.value.metadata["field"] == "digests"
 
 
+@pytest.mark.client
 def test_question_about_too_many_digests_is_refused(raw: Raw) -> None:
     most = raw.client.limits.max_digests
     assert raw.missing(*[bytes(32)] * most) == list(range(most))
@@ -174,6 +179,7 @@ def test_question_about_too_many_digests_is_refused(raw: Raw) -> None:
     assert caught.value.metadata == {"field": "digests", "value": str(most + 1)}
 
 
+@pytest.mark.client
 def test_bytes_that_are_no_message_are_refused(raw: Raw) -> None:
     def call(kind: str, method: str) -> object:
         make = getattr(raw.client.stubs.channel, kind)

@@ -151,6 +151,7 @@ BAD_TREES: dict[str, tuple[str, Pages]] = {
 
 
 @pytest.mark.parametrize("name", BAD_TREES)
+@pytest.mark.client
 def test_unsound_tree_is_refused_and_nothing_is_published(name: str, raw: Raw) -> None:
     field, make = BAD_TREES[name]
     pages = make()
@@ -177,6 +178,7 @@ def test_unsound_tree_is_refused_and_nothing_is_published(name: str, raw: Raw) -
     ],
     ids=str,
 )
+@pytest.mark.client
 def test_reference_that_misleads_is_refused(changes: dict[str, object], raw: Raw) -> None:
     raw.upload(chunk_of(LOW))
     with pytest.raises(errors.InvalidArgument) as caught:
@@ -185,6 +187,7 @@ def test_reference_that_misleads_is_refused(changes: dict[str, object], raw: Raw
     assert raw.versions() == []
 
 
+@pytest.mark.client
 def test_root_over_the_limit_is_refused(raw: Raw) -> None:
     root = pb.ManifestRoot()
     while root.ByteSize() <= raw.client.limits.max_manifest_root_bytes:

@@ -81,7 +81,7 @@ class FailingServer(limits_pb2_grpc.LimitsServiceServicer):
 
     def raised(self) -> errors.Error:
         with pytest.raises(errors.Error) as caught:
-            xpstore.Client("xps_some-api-key", self.address, timeout_seconds=5)
+            xpstore.Client("xps_some-api-key", self.address, timeout_seconds=2)
         return caught.value
 
     def stop(self) -> None:

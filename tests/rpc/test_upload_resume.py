@@ -29,6 +29,14 @@ START = PIECES[:10]
 SENT = sum(map(len, START))
 
 
+@pytest.fixture(scope="module")
+def server(backend: Backend, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One that makes durable soon what a silent stream has sent: the tests wait for that again and again."""
+    folder = tmp_path_factory.mktemp("server")
+    with Server(backend.database_url, backend.blob_url, folder, idle_seconds=0.2) as server:
+        yield server
+
+
 @contextmanager
 def replica(backend: Backend, server: Server) -> Iterator[Client]:
     """A second server on the same stores, and a client of it."""

@@ -20,6 +20,8 @@ from xpstore._spool import shipper
 from xpstore._spool.segment import server_folder
 from xpstore.project import Project
 
+pytestmark = pytest.mark.client
+
 OFFLINE = """
 import os, xpstore
 xpstore.init(offline=True)

@@ -24,6 +24,8 @@ from xpstore._offline.sync import sync as send
 from xpstore.artifact import DirectoryArtifact, TrainedModelArtifact, stage
 from xpstore.errors import Conflict
 
+pytestmark = pytest.mark.client
+
 MIB = 1 << 20
 
 

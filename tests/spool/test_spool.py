@@ -40,7 +40,7 @@ def test_log_neither_waits_nor_raises_while_the_server_is_away(
         with pytest.raises(Unavailable, match="stays in"):
             client.flush(0.5)
         with pytest.raises(Unavailable):
-            Client(server.api_key, server.address)
+            Client(server.api_key, server.address, timeout_seconds=2)
     finally:
         server.start()
     client.flush()

@@ -1,6 +1,10 @@
-"""Eight processes save overlapping content and delete, while sweeps without any grace run beside them."""
+"""Processes save overlapping content and delete, while sweeps without any grace run beside them.
+
+Four of them; XPSTORE_TEST_SAVERS=8 in `make chaos`.
+"""
 
 import multiprocessing
+import os
 import random
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -18,7 +22,7 @@ from xpstore import errors
 from xpstore.artifact import Artifact, DirectoryArtifact
 from xpstore_server.store.sweep import Grace
 
-PROCESSES = 8
+PROCESSES = int(os.environ.get("XPSTORE_TEST_SAVERS", "4"))
 # Saves that each process tries: not seconds, of which a busy machine may take some and the start the rest.
 ROUNDS = 20
 # Sweeps that found something, and how often all may save again until there were more: they too get little time there.

@@ -8,6 +8,8 @@ import pytest
 from support import ends
 from support.services import Server
 
+pytestmark = pytest.mark.client
+
 COUNT = int(os.environ.get("XPSTORE_TEST_ENDS") or 8)
 
 

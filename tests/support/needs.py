@@ -26,6 +26,7 @@ PROGRAMS = {
     "nginx": Program("nginx", "a proxy before the server"),
     "node": Program("nodejs", "a client in another language"),
     "npm": Program("npm", "what that client needs"),
+    "protoc": Program("protobuf-compiler", "the contract in Java"),
     "pgbouncer": Program("pgbouncer", "a pool of connections before PostgreSQL"),
 }
 

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 import grpc
 import psutil
@@ -20,7 +20,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from psycopg import sql
 
 from s3_server import free_port, spawn
-from support.operation.hasty_server import GRACE
+from support.operation.hasty_server import GRACE, IDLE
+from support.operation.warm_server import WarmProcess, WarmServers
 from xpstore_server.store.sweep import Grace
 
 NOBODY = 65534
@@ -157,6 +158,8 @@ def _with_a_name() -> list[str]:
 class Server:
     """One `xpstore-server serve` process on a port of 127.0.0.1."""
 
+    warm: ClassVar[WarmServers | None] = None  # of all tests of a process: it saves each start its imports
+
     def __init__(
         self,
         database_url: str,
@@ -165,15 +168,16 @@ class Server:
         *,
         environment: dict[str, str] | None = None,
         grace: Grace | None = None,
+        idle_seconds: float | None = None,
     ) -> None:
         """Nothing runs before `start`; replicas that share a database share `folder` too, for its admin key.
 
-        With a grace the server leaves things alone for so long only.
+        With a grace the server leaves things alone for so long only, and waits so long for a silent stream.
         """
         self.module = "xpstore_server"
         self.prefix: list[str] = []  # what it is started by
         self.address = f"127.0.0.1:{free_port()}"
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | WarmProcess | None = None
         self.log = folder / f"server-{self.address.rpartition(':')[2]}.log"
         key_file = folder / "admin.key"
         if not key_file.exists():
@@ -189,19 +193,22 @@ class Server:
             "XPSTORE_ADMIN_KEY_FILE": str(key_file),
             **(environment or {}),
         }
+        hasty = {}
         if grace is not None:
+            hasty[GRACE] = ",".join(map(str, (grace.condemn_us, grace.remove_us, grace.abandon_us, grace.undo_us)))
+        if idle_seconds is not None:
+            hasty[IDLE] = str(idle_seconds)
+        if hasty:
             self.module = "support.operation.hasty_server"
-            times = (grace.condemn_us, grace.remove_us, grace.abandon_us, grace.undo_us)
-            self.environment |= {
-                GRACE: ",".join(map(str, times)),
-                "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-            }
+            self.environment |= {**hasty, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
     def start(self) -> Self:
         """Starts the server, or starts it again on the same port and data; returns when it serves."""
-        self.process = spawn(
-            [*self.prefix, sys.executable, "-m", self.module, "serve"], log=self.log, environment=self.environment
-        )
+        if self.warm is not None and not self.prefix:
+            self.process = self.warm.start(self.module, self.environment, self.log)
+        else:
+            command = [*self.prefix, sys.executable, "-m", self.module, "serve"]
+            self.process = spawn(command, log=self.log, environment=self.environment)
         self.wait_ready()
         return self
 

@@ -18,6 +18,8 @@ from xpstore.artifact import DirectoryArtifact
 from xpstore.errors import DeadlineExceeded, InvalidArgument, Unavailable
 from xpstore.v1 import project_pb2
 
+pytestmark = pytest.mark.client
+
 
 def test_limits_are_asked_for_again_after_the_server_was_away(client: xpstore.Client, server: Server) -> None:
     before = client.limits

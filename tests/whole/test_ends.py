@@ -31,6 +31,7 @@ def save_too(name):
 """
 # With Ctrl-C nothing waits for a server; the rest is the end of an interpreter on a busy machine.
 INTERRUPTED_SECONDS = 6
+pytestmark = pytest.mark.client
 
 
 def start(server: Server, project: xpstore.Project, *command: str) -> "subprocess.Popen[str]":
@@ -259,7 +260,7 @@ computed(0)
     assert program.stdout.readline() == "ready\n"
     os.kill(server.pid, signal.SIGSTOP)
     try:
-        time.sleep(2)
+        time.sleep(1)
         began = time.monotonic()
         program.send_signal(signal.SIGINT)
         _, error = program.communicate(timeout=60)

@@ -18,6 +18,8 @@ import xpstore
 from support.homes import without_settings
 from support.services import Server
 
+pytestmark = pytest.mark.client
+
 ROOT = Path(__file__).parents[2]
 # Kept between the runs of this checkout, and no other one's.
 ENVIRONMENTS = ROOT / ".venv" / "environments"

@@ -14,6 +14,8 @@ from xpstore._machine.environment import capture
 from xpstore._machine.masking import masked
 from xpstore.errors import InvalidArgument
 
+pytestmark = pytest.mark.client
+
 SECRET = "hunter2-Swordfish"
 
 

@@ -13,6 +13,8 @@ from grpc_reflection.v1alpha import reflection_pb2 as pb
 import xpstore.v1
 from support.services import Server
 
+pytestmark = pytest.mark.client
+
 VERSIONS = ["grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"]
 SERVING = health_pb2.HealthCheckResponse.SERVING
 

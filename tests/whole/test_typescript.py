@@ -15,6 +15,8 @@ from support.needs import needs
 from support.services import Server
 from xpstore.artifact import DirectoryArtifact
 
+pytestmark = pytest.mark.client
+
 FOLDER = Path(__file__).parents[2] / "examples" / "typescript"
 OLDEST_NODE = 20
 

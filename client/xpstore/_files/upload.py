@@ -23,8 +23,8 @@ from xpstore._files.scan import Source
 from xpstore._machine.progress import Advance
 from xpstore._machine.workers import Workers
 from xpstore._service.breaking import OpenCalls
-from xpstore._service.connection import Connection, line_seconds
-from xpstore.errors import DataLoss, DeadlineExceeded, Unavailable
+from xpstore._service.connection import STREAM_SECONDS, Connection, line_seconds
+from xpstore.errors import DataLoss, DeadlineExceeded, ResourceExhausted, Unavailable
 from xpstore.format.chunker import Chunker, Encoder
 from xpstore.format.messages import WireChunk, decode_chunks, encode_chunks
 from xpstore.format.tree import Cut
@@ -34,6 +34,7 @@ from xpstore.v1 import artifact_pb2 as pb
 WINDOW_BYTES = 16 << 20
 ASKED_WINDOWS = 1
 MESSAGE_BYTES = 1 << 20
+MESSAGE_CHUNKS = 4_096
 # Encoded bytes of one stream, no more than the server puts into one pack; and streams at a time. So 30 MiB may be under
 # way, and while the server writes two packs it receives the next.
 BATCH_BYTES = 10 << 20
@@ -93,6 +94,9 @@ class Uploader:
         except ValueError as error:
             raise DataLoss(f"The server wants files to be cut in a way that cannot be: {error}.") from None
         self._encoder = Encoder()
+        # A server of before says neither.
+        self._most_chunks = connection.limits.max_chunks or MESSAGE_CHUNKS
+        self._most_streams = connection.limits.max_uploads or LONG_STREAMS
         self._window = _Window()
         self._asked: deque[_Window] = deque()
         self._blocks: list[bytearray] = []
@@ -259,7 +263,7 @@ class Uploader:
         self._sent.add(digest)
         codec, encoded = self._encoder.encode(data)
         size_bytes = len(encoded) + FRAME_BYTES
-        if self._pending_bytes + size_bytes > MESSAGE_BYTES:
+        if self._pending_bytes + size_bytes > MESSAGE_BYTES or len(self._pending) >= self._most_chunks:
             self._write_message()
         self._pending.append(WireChunk(digest, codec, len(data), encoded))
         self._pending_bytes += size_bytes
@@ -276,7 +280,7 @@ class Uploader:
         self._pending, self._pending_bytes = [], 0
 
     def _send_batch(self) -> None:
-        while len(self._sending) >= (LONG_STREAMS if self._is_line_long else STREAMS):
+        while len(self._sending) >= min(LONG_STREAMS if self._is_line_long else STREAMS, self._most_streams):
             self._sending.popleft().result()
         batch, self._batch = self._batch, _Batch()
         if batch.messages:
@@ -284,7 +288,7 @@ class Uploader:
 
     def _send(self, batch: _Batch) -> None:
         """Sends a batch until all of it is durable, each time only what is not."""
-        messages, is_again, is_moving = batch.messages, False, True
+        messages, is_again, is_moving, first = batch.messages, False, True, time.monotonic()
         for attempt in self._connection.attempts(is_wanted=lambda: not self._calls.is_broken_off):
             with attempt:
                 if is_again:
@@ -300,6 +304,11 @@ class Uploader:
                 except (Unavailable, DeadlineExceeded):
                     # Over a thin line it may have lasted minutes. The next attempt sees whether it brought something.
                     if is_moving and time.monotonic() - began > self._connection.timeout_seconds:
+                        attempt.renew()
+                    raise
+                except ResourceExhausted as error:
+                    # The server is there, and has too much to do: as long as a stream may last it is waited for.
+                    if error.retry_seconds is not None and time.monotonic() - first < STREAM_SECONDS:
                         attempt.renew()
                     raise
         self._advance(batch.raw_bytes)

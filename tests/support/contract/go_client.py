@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from fcntl import LOCK_EX, flock
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ GENERATORS = {
 }
 LIBRARIES = ("google.golang.org/grpc@v1.81.1", "google.golang.org/protobuf@v1.36.11", "github.com/zeebo/blake3@v0.2.4")
 # The contract of 0.1 says no package of Go.
-TEMPLATE = {
+TEMPLATE: dict[str, Any] = {
     "version": "v2",
     "managed": {"enabled": True, "override": [{"file_option": "go_package", "value": f"{MODULE}/xpstorev1;xpstorev1"}]},
     "plugins": [
@@ -65,7 +66,7 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _build(go: str, bin_: Path, folder: Path, source: Path, image: Path, template: dict[str, object]) -> None:
+def _build(go: str, bin_: Path, folder: Path, source: Path, image: Path, template: dict[str, Any]) -> None:
     environment = {**os.environ, "GOBIN": str(bin_), "GOFLAGS": "-mod=mod", "PATH": f"{bin_}:{os.environ['PATH']}"}
 
     def run(*words: str) -> None:
@@ -82,7 +83,7 @@ def _build(go: str, bin_: Path, folder: Path, source: Path, image: Path, templat
         run("get", library)
     shutil.copy(source, folder / "main.go")
     shutil.copy(image, folder / "image.binpb")
-    plugins = [{**plugin, "local": str(bin_ / plugin["local"])} for plugin in template["plugins"]]  # type: ignore[attr-defined]
+    plugins = [{**plugin, "local": str(bin_ / plugin["local"])} for plugin in template["plugins"]]
     buf("generate", "image.binpb", "--template", json.dumps({**template, "plugins": plugins}), folder=folder)
     run("get", ".")
     # What was generated compiles, or it is the contract's fault.

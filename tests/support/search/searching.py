@@ -8,7 +8,7 @@ from xpstore.experiment import Experiment
 from xpstore.project import Project
 from xpstore.v1 import model_pb2 as pb
 
-FILTERS = int(os.environ.get("XPSTORE_TEST_FILTERS", "300"))
+FILTERS = int(os.environ.get("XPSTORE_TEST_FILTERS", "150"))
 
 
 def hashes(parent: Experiment | Project, filter: str = "", order_by: str = "", limit: int | None = None) -> list[str]:

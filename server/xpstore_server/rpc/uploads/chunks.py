@@ -41,6 +41,7 @@ class ChunksUpload:
         packer.on_failure = feed.stop
         try:
             await self._take(first)
+            del first  # or it stayed until the stream ends
             await feed.each(stream, self._take)
             await packer.finish()
         except InvalidArgument:

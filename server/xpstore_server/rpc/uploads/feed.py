@@ -94,6 +94,7 @@ class Feed(Generic[T]):
                 self._looked_at, self._fresh_bytes = loop.time(), 0
             if await take(message):
                 return True
+            del message  # or it stayed until the next one is there
 
     def _tick(self) -> None:
         loop = asyncio.get_running_loop()

@@ -1,0 +1,1 @@
+"""Clients of uploads as they should not be: too many, too slow, broken off."""
