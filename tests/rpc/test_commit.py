@@ -281,11 +281,11 @@ def test_links_and_lineage_of_a_commit_must_exist(raw: Raw, project: xpstore.Pro
         foreign = elsewhere.experiment("e").model("h")
     cases: list[tuple[type[errors.Error], str, dict[str, object]]] = [
         (errors.NotFound, "model", {"links": [pb.ArtifactLink(model_id=new_id())]}),
-        (errors.InvalidArgument, "link.model_id", {"links": [pb.ArtifactLink(model_id=str(foreign.id))]}),
+        (errors.NotFound, "model", {"links": [pb.ArtifactLink(model_id=str(foreign.id))]}),
         (errors.InvalidArgument, "draft.links.model_id", {"links": [pb.ArtifactLink(model_id="x")]}),
         (
-            errors.InvalidArgument,
-            "link.iteration_id",
+            errors.NotFound,
+            "iteration",
             {"links": [pb.ArtifactLink(model_id=str(model.id), iteration_id=str(iteration.id))]},
         ),
         (
