@@ -12,6 +12,7 @@ import xpstore
 from s3_server import MinIO, SeaweedFS
 from support.backends import Backend, sqlite_url
 from support.operation.warm_server import WarmServers
+from support.raw import Raw
 from support.services import Postgres, Server
 from xpstore._session import current
 
@@ -121,3 +122,9 @@ def project(client: xpstore.Client) -> Iterator[xpstore.Project]:
     """A new project, entered."""
     with xpstore.Project(id=f"test {secrets.token_hex(6)}", name="test") as project:
         yield project
+
+
+@pytest.fixture
+def raw(project: xpstore.Project) -> Raw:
+    """The artifact protocol of that project, spoken by hand."""
+    return Raw(project._client, project.uid)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import grpc
 from google.protobuf import descriptor_pool
@@ -42,10 +43,12 @@ from xpstore_server.door.refusals import Refusals
 from xpstore_server.door.rules import Rule, rules_of, same_as
 from xpstore_server.health import HealthService, Ticker
 from xpstore_server.janitor import Janitor
+from xpstore_server.lag import Lag
 from xpstore_server.listening import Descriptors, bind, options, raise_descriptor_limit
 from xpstore_server.locations import UNIX, shown
 from xpstore_server.malloc import Trimmer
 from xpstore_server.rpc.acting import Resolver
+from xpstore_server.rpc.ahead import read_ahead
 from xpstore_server.rpc.artifact import ArtifactService
 from xpstore_server.rpc.blocks import Compactor
 from xpstore_server.rpc.cache import CacheService
@@ -57,6 +60,7 @@ from xpstore_server.rpc.limits import LimitsService
 from xpstore_server.rpc.manifest import CODEC
 from xpstore_server.rpc.metric import MetricService
 from xpstore_server.rpc.model import ModelService
+from xpstore_server.rpc.paging import SECRETS
 from xpstore_server.rpc.project import ProjectService
 from xpstore_server.rpc.read import Outlet, ReadAhead
 from xpstore_server.rpc.run import RunService
@@ -156,7 +160,8 @@ class App:
         self.leases = Sightings(int(settings.cache_lease_seconds * 1_000_000))
         self.waiting = WaitingRoom(self.database, self.leases)
         self.hits = HitCounter(self.database)
-        self.janitor = Janitor(self.database, self.stores.collector, grace(settings), settings.sweep_seconds)
+        SECRETS.refresh(self.database)
+        self.janitor = Janitor(self.database, self.stores.collector, grace(settings), settings.sweep_seconds, SECRETS)
         self.ticker = Ticker(self.stores.room.look, Descriptors(self.connections).look, Trimmer().look)
         self.made_key = self._ensure_admin()
         self.authenticator = Authenticator(self.database)
@@ -215,13 +220,19 @@ class App:
         versions = reflection.versions()
         ours = [name for name, _ in services]
         names = [*ours, *(version.full_name for version in versions), health.SERVICE_NAME]
+        resolver = Resolver(Owners(self.database))
+
+        async def enter(request: Any, rule: Rule) -> None:
+            await resolver(request, rule)
+            await read_ahead(request)
+
         interceptor = CallInterceptor(
             self.authenticator,
             self.activity,
             self.stores.room,
             _rules([*ours, health.SERVICE_NAME]),
             Refusals(self.settings.networks),
-            Resolver(Owners(self.database)),
+            enter,
         )
         server = grpc.aio.server(
             interceptors=[interceptor],
@@ -248,6 +259,8 @@ class App:
             loop.add_signal_handler(number, stopped.set)
         await server.start()
         health_service.start()
+        lag = Lag(lambda: self.activity.calls > 0)
+        lag.start()
         self.ticker.start()
         self.janitor.start()
         if self.settings.home is not None:
@@ -261,6 +274,7 @@ class App:
         self.waiting.close()
         await server.stop(self.settings.drain_seconds)
         await self.hits.flush()
+        lag.stop()
         await loop.run_in_executor(None, self.close)
         for address in addresses:
             if address.startswith(UNIX):

@@ -5,6 +5,7 @@ import logging
 import random
 import threading
 from collections.abc import Callable
+from functools import partial
 
 from xpstore_server.core.compaction import EndedSeries
 from xpstore_server.core.garbage.collector import GarbageCollector
@@ -13,6 +14,7 @@ from xpstore_server.store.clock import SECOND_US, clock_of, steady_us
 from xpstore_server.store.database import Database
 from xpstore_server.store.errors import StoreError
 from xpstore_server.store.maintenance import maintain
+from xpstore_server.store.secrets import Secrets
 from xpstore_server.store.sweep import AGREED_US, Ends, Grace
 
 log = logging.getLogger("xpstore")
@@ -30,7 +32,14 @@ class Janitor(threading.Thread):
     It trusts no clock alone: nothing goes unless the database's has gone as its own since it looked last.
     """
 
-    def __init__(self, database: Database, collector: GarbageCollector, grace: Grace, interval_seconds: float) -> None:
+    def __init__(
+        self,
+        database: Database,
+        collector: GarbageCollector,
+        grace: Grace,
+        interval_seconds: float,
+        secrets: Secrets | None = None,
+    ) -> None:
         super().__init__(name="janitor", daemon=True)
         self._database = database
         self._collector = collector
@@ -42,6 +51,7 @@ class Janitor(threading.Thread):
         self._has_skipped = self._has_warned = False
         self._thorough_us: int | None = None
         self._ended = EndedSeries(database)
+        self._secrets = secrets
 
     def tidy(self) -> None:
         """Says that something was deleted whose rows should go soon."""
@@ -57,6 +67,8 @@ class Janitor(threading.Thread):
                 self._do("rows of what was deleted", lambda: self._collector.tidy(self._stopped.is_set))
             if steady_us() >= look_us:
                 self._do("the clock", self._look)
+                if self._secrets is not None:
+                    self._do("reading secrets", partial(self._secrets.refresh, self._database))
                 look_us = steady_us() + LOOK_US
             if self._interval_us and steady_us() >= turn_us:
                 turn_us = steady_us() + self._turn()

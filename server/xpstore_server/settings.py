@@ -77,8 +77,11 @@ class Settings(BaseSettings):
     @field_validator("trusted_proxies")
     @classmethod
     def _addresses(cls, value: list[str]) -> list[str]:
-        for one in value:
-            ipaddress.ip_network(one, strict=False)
+        try:
+            for one in value:
+                ipaddress.ip_network(one, strict=False)
+        except ValueError:
+            raise ValueError(f"has {one!r}: write addresses or networks, as 10.0.0.0/8,fd00::1") from None
         return value
 
     @field_validator("log_level")

@@ -161,12 +161,26 @@ def test_any_text_is_a_filter_or_is_refused(client: Client, experiment: Experime
 COMPARISON = "metrics.loss.last > 0.5"
 
 
+LEAVES = [
+    "step = 1",
+    "metrics.a.last > 1",
+    "metrics.a[t].min < 1",
+    "config.a not like '%x%'",
+    "tags = 'a'",
+    "status = 'lost'",
+]
+
+
 @pytest.mark.parametrize(
     "filter",
     [
         "name = '" + "x" * 16_384 + "'",
         "not " * 5_000 + "step = 1",
-        " or ".join([COMPARISON] * 201),
+        " or ".join([COMPARISON] * 51),
+        "(step = 1 and " * 30 + "step = 3" + ")" * 30,
+        f"step = 0.{'0' * 31}1",
+        f"step = {'0' * 5_000}1",
+        f"config.a in (1, {'9' * 33})",
         "(step = 1 and not (step = 2 or " * 70 + "step = 3" + "))" * 70,
     ],
 )
@@ -179,9 +193,12 @@ def test_filter_that_is_too_large_is_refused(experiment: Experiment, filter: str
 @pytest.mark.parametrize(
     "filter",
     [
-        " and ".join([COMPARISON] * 200),
-        " or ".join([COMPARISON] * 200),
-        " or ".join(f"(config.a{number} = 1 and not tags = 'x')" for number in range(100)),
+        " and ".join([COMPARISON] * 50),
+        " or ".join([COMPARISON] * 50),
+        " or ".join(f"(config.a{number} = 1 and not tags = 'x')" for number in range(25)),
+        *(f"({leaf} and ({leaf} or " * 14 + leaf + "))" * 14 for leaf in LEAVES),
+        *("((" * 14 + leaf + f" or {leaf}) and {leaf})" * 14 for leaf in LEAVES),
+        f"step = 1{'0' * 31} or config.a = .{'9' * 32} or metrics.a.max < -{'9' * 32}",
         "not (" * 60 + COMPARISON + ")" * 60,
         "(" * 8_000 + "step = 1" + ")" * 8_000,
         f"step in ({', '.join(['1'] * 5_000)})",

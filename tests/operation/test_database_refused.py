@@ -17,7 +17,15 @@ from support.services import Postgres
 from xpstore_server.store import migrate
 from xpstore_server.store.database import Database
 from xpstore_server.store.engines import parse_url
-from xpstore_server.store.errors import InvalidStoreURL, StoreError, StoreFull, StoreRefused, StoreUnavailable
+from xpstore_server.store.errors import (
+    InvalidStoreURL,
+    StoreError,
+    StoreFull,
+    StoreRefused,
+    StoreTooComplex,
+    StoreTooLong,
+    StoreUnavailable,
+)
 from xpstore_server.store.schema import HEAD
 
 SECRET = "hunter2"
@@ -221,7 +229,8 @@ STATES = [
     ("53200", StoreUnavailable),
     ("57P01", StoreUnavailable),
     ("57P03", StoreUnavailable),
-    ("57014", StoreUnavailable),
+    ("57014", StoreTooLong),
+    ("54001", StoreTooComplex),
     ("55P03", StoreUnavailable),
     ("08006", StoreUnavailable),
     ("40001", StoreUnavailable),  # after eight tries
@@ -237,7 +246,7 @@ def test_what_postgres_says_is_put_into_the_right_class(postgres: Postgres, open
             with pytest.raises(kind) as caught:
                 run(lambda tx, say=say: tx.execute(say))  # type: ignore[misc]
             assert state in str(caught.value) or state == "40001"
-    with pytest.raises(StoreRefused, match="schema is not the one of this release"):
+    with pytest.raises(StoreRefused, match=r"schema is not the one of this release"):
         database.read(lambda tx: tx.execute(text("SELECT 1 FROM gone")))
     assert database.write(lambda tx: tx.execute(text("SELECT 1")).scalar()) == 1
 
@@ -249,8 +258,11 @@ def test_what_sqlite_says_is_put_into_the_right_class(tmp_path: Path, opened: Ca
     with pytest.raises(StoreFull, match="SQLITE_FULL"):
         database.write(lambda tx: (tx.execute(text("PRAGMA max_page_count = 1")), tx.execute(fill)))
     database.write(lambda tx: tx.execute(text("PRAGMA max_page_count = 1073741823")))
-    with pytest.raises(StoreRefused, match="no such table: gone"):
+    with pytest.raises(StoreRefused, match=r"schema is not the one of this release .*no such table: gone"):
         database.read(lambda tx: tx.execute(text("SELECT 1 FROM gone")))
+    for deep in ("(" * 200 + "1" + ")" * 200, " + ".join(["1"] * 2_000)):
+        with pytest.raises(StoreTooComplex, match="too long or too deep"):
+            database.read(lambda tx, deep=deep: tx.execute(text(f"SELECT {deep}")))  # type: ignore[misc]
     with contextlib.closing(sqlite3.connect(tmp_path / "x.db")) as other, pytest.raises(StoreUnavailable, match="BUSY"):
         other.execute("BEGIN IMMEDIATE")
         database.read(lambda tx: (tx.execute(text("PRAGMA busy_timeout = 0")), tx.execute(fill)))

@@ -3,15 +3,9 @@
 import pytest
 
 import xpstore
-from support.raw import Raw
 from support.raw_cache import RawCache
 
 
 @pytest.fixture
 def cache(project: xpstore.Project) -> RawCache:
     return RawCache(project._client, project.uid)
-
-
-@pytest.fixture
-def raw(project: xpstore.Project) -> Raw:
-    return Raw(project._client, project.uid)

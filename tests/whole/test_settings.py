@@ -1,6 +1,7 @@
 """A bad value of a setting stops the server at its start, with one line that names it and shows no secret."""
 
 import os
+import secrets
 import socket
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from xpstore_server.core import access
 from xpstore_server.settings import InvalidSettings, Settings, load, socket_path
 from xpstore_server.store.blobs.opened import open_blobs
 from xpstore_server.store.engines import parse_url
@@ -48,6 +50,9 @@ BAD_VALUES = [
     ("XPSTORE_CACHE_LEASE_SECONDS", "0", "greater than or equal to 0.5"),
     ("XPSTORE_LOG_LEVEL", "LOUD", "DEBUG, INFO, WARNING or ERROR"),
     ("XPSTORE_DATA_DIR", "/proc/nope", "/proc/nope"),
+    ("XPSTORE_MAX_CALLS", "1", "greater than or equal to 16"),
+    ("XPSTORE_MAX_UPLOADS", "0", "greater than or equal to 1"),
+    ("XPSTORE_TRUSTED_PROXIES", "proxy", "addresses or networks"),
 ]
 
 
@@ -102,6 +107,34 @@ def test_admin_key_that_is_too_short_is_refused_and_not_shown(tmp_path: Path) ->
     result = serve(tmp_path, XPSTORE_ADMIN_KEY_FILE=str(key_file))
     assert_one_line(result, "XPSTORE_ADMIN_KEY_FILE")
     assert "short-key" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "sixteen-letters!",
+        "a" * 64,
+        "correct-horse-battery-staple",
+        "xpstore-key-1" * 4,
+        "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG",
+        "0123456789" * 4,
+        f"xps_{'a' * 43}",
+    ],
+)
+def test_admin_key_that_can_be_guessed_is_weak(key: str) -> None:
+    assert access.is_possible(key) and not access.is_strong(key)
+
+
+def test_admin_key_by_chance_is_strong() -> None:
+    made = [access.new_key(), access.new_key()[:47], secrets.token_urlsafe(32), secrets.token_hex(20)]
+    assert all(access.is_possible(key) and access.is_strong(key) for key in made)
+    assert not access.is_possible(access.new_key()[:-1] + "!"), "mistyped"
+
+
+def test_weak_admin_key_stops_the_server_with_the_cure(tmp_path: Path) -> None:
+    key_file = tmp_path / "key"
+    key_file.write_text("correct-horse-battery-staple")
+    assert_one_line(serve(tmp_path, XPSTORE_ADMIN_KEY_FILE=str(key_file)), "remove the file, and xpstore-server makes")
 
 
 def test_tls_files_that_are_no_pem_are_named(tmp_path: Path) -> None:

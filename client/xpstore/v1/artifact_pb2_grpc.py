@@ -454,8 +454,8 @@ class ArtifactServiceServicer(object):
         Repeat safely.
 
         Errors:
-        - INVALID_ARGUMENT: an id is not a UUID, or the model or iteration is of another project or model.
-        - NOT_FOUND: there is no such version, model or iteration.
+        - INVALID_ARGUMENT: an id is not a UUID.
+        - NOT_FOUND: there is no such version, no such model in its project, or no such iteration of that.
         - RESOURCE_EXHAUSTED: the version has `max_links`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -311,8 +311,8 @@ class ArtifactServiceStub:
     Repeat safely.
 
     Errors:
-      - INVALID_ARGUMENT: an id is not a UUID, or the model or iteration is of another project or model.
-      - NOT_FOUND: there is no such version, model or iteration.
+      - INVALID_ARGUMENT: an id is not a UUID.
+      - NOT_FOUND: there is no such version, no such model in its project, or no such iteration of that.
       - RESOURCE_EXHAUSTED: the version has `max_links`.
     """
 
@@ -650,8 +650,8 @@ class ArtifactServiceAsyncStub:
     Repeat safely.
 
     Errors:
-      - INVALID_ARGUMENT: an id is not a UUID, or the model or iteration is of another project or model.
-      - NOT_FOUND: there is no such version, model or iteration.
+      - INVALID_ARGUMENT: an id is not a UUID.
+      - NOT_FOUND: there is no such version, no such model in its project, or no such iteration of that.
       - RESOURCE_EXHAUSTED: the version has `max_links`.
     """
 
@@ -1031,8 +1031,8 @@ class ArtifactServiceServicer(metaclass=abc.ABCMeta):
         Repeat safely.
 
         Errors:
-          - INVALID_ARGUMENT: an id is not a UUID, or the model or iteration is of another project or model.
-          - NOT_FOUND: there is no such version, model or iteration.
+          - INVALID_ARGUMENT: an id is not a UUID.
+          - NOT_FOUND: there is no such version, no such model in its project, or no such iteration of that.
           - RESOURCE_EXHAUSTED: the version has `max_links`.
         """
 

@@ -141,7 +141,7 @@ class CacheServiceServicer(object):
         Repeat safely: they count one hit more.
 
         Errors:
-        - INVALID_ARGUMENT: `project_uid` is not a UUID, a fingerprint is malformed, there are more than 1,000, or `max_age_us` is
+        - INVALID_ARGUMENT: `project_uid` is not a UUID, a fingerprint is malformed, there are more than `max_ids`, or `max_age_us` is
         negative.
         - NOT_FOUND: there is no such project.
         """
@@ -170,14 +170,14 @@ class CacheServiceServicer(object):
         Repeat safely.
 
         Errors:
-        - INVALID_ARGUMENT: a token has not 16 bytes, or there are more than 1,000.
+        - INVALID_ARGUMENT: a token has not 16 bytes, or there are more than `max_ids`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WaitForCacheEntry(self, request, context):
-        """Waits until a lease that somebody else holds has ended or is past its time, at most 20 seconds. Costs the server next to
+        """Waits until a lease that somebody else holds has ended or is past its time, at most `max_wait_us`. Costs the server next to
         nothing: ask again at once while the outcome is `running`. A lease that is not known counts as ended.
 
         Repeat safely: what has ended is said again.
@@ -216,11 +216,12 @@ class CacheServiceServicer(object):
         """Says what came out when a hit was computed again and compared. It is counted for 90 days, in GetCacheStatistics; the entry stays:
         to replace it, compute it under a lease with `force`.
 
-        Repeat safely: the same id counts once.
+        Repeat safely: the same id with the same content counts once; with another: ALREADY_EXISTS.
 
         Errors:
         - INVALID_ARGUMENT: a field is malformed, or `outcome` is not one of the enumeration.
         - NOT_FOUND: there is no such project.
+        - ALREADY_EXISTS: the id was used for another project or outcome.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -59,7 +59,7 @@ class CacheServiceStub:
     Repeat safely: they count one hit more.
 
     Errors:
-      - INVALID_ARGUMENT: `project_uid` is not a UUID, a fingerprint is malformed, there are more than 1,000, or `max_age_us` is
+      - INVALID_ARGUMENT: `project_uid` is not a UUID, a fingerprint is malformed, there are more than `max_ids`, or `max_age_us` is
         negative.
       - NOT_FOUND: there is no such project.
     """
@@ -88,14 +88,14 @@ class CacheServiceStub:
     Repeat safely.
 
     Errors:
-      - INVALID_ARGUMENT: a token has not 16 bytes, or there are more than 1,000.
+      - INVALID_ARGUMENT: a token has not 16 bytes, or there are more than `max_ids`.
     """
 
     WaitForCacheEntry: grpc.UnaryUnaryMultiCallable[
         xpstore.v1.cache_pb2.WaitForCacheEntryRequest,
         xpstore.v1.cache_pb2.WaitForCacheEntryResponse,
     ]
-    """Waits until a lease that somebody else holds has ended or is past its time, at most 20 seconds. Costs the server next to
+    """Waits until a lease that somebody else holds has ended or is past its time, at most `max_wait_us`. Costs the server next to
     nothing: ask again at once while the outcome is `running`. A lease that is not known counts as ended.
 
     Repeat safely: what has ended is said again.
@@ -134,11 +134,12 @@ class CacheServiceStub:
     """Says what came out when a hit was computed again and compared. It is counted for 90 days, in GetCacheStatistics; the entry stays:
     to replace it, compute it under a lease with `force`.
 
-    Repeat safely: the same id counts once.
+    Repeat safely: the same id with the same content counts once; with another: ALREADY_EXISTS.
 
     Errors:
       - INVALID_ARGUMENT: a field is malformed, or `outcome` is not one of the enumeration.
       - NOT_FOUND: there is no such project.
+      - ALREADY_EXISTS: the id was used for another project or outcome.
     """
 
     InvalidateCacheEntries: grpc.UnaryUnaryMultiCallable[
@@ -228,7 +229,7 @@ class CacheServiceAsyncStub:
     Repeat safely: they count one hit more.
 
     Errors:
-      - INVALID_ARGUMENT: `project_uid` is not a UUID, a fingerprint is malformed, there are more than 1,000, or `max_age_us` is
+      - INVALID_ARGUMENT: `project_uid` is not a UUID, a fingerprint is malformed, there are more than `max_ids`, or `max_age_us` is
         negative.
       - NOT_FOUND: there is no such project.
     """
@@ -257,14 +258,14 @@ class CacheServiceAsyncStub:
     Repeat safely.
 
     Errors:
-      - INVALID_ARGUMENT: a token has not 16 bytes, or there are more than 1,000.
+      - INVALID_ARGUMENT: a token has not 16 bytes, or there are more than `max_ids`.
     """
 
     WaitForCacheEntry: grpc.aio.UnaryUnaryMultiCallable[
         xpstore.v1.cache_pb2.WaitForCacheEntryRequest,
         xpstore.v1.cache_pb2.WaitForCacheEntryResponse,
     ]
-    """Waits until a lease that somebody else holds has ended or is past its time, at most 20 seconds. Costs the server next to
+    """Waits until a lease that somebody else holds has ended or is past its time, at most `max_wait_us`. Costs the server next to
     nothing: ask again at once while the outcome is `running`. A lease that is not known counts as ended.
 
     Repeat safely: what has ended is said again.
@@ -303,11 +304,12 @@ class CacheServiceAsyncStub:
     """Says what came out when a hit was computed again and compared. It is counted for 90 days, in GetCacheStatistics; the entry stays:
     to replace it, compute it under a lease with `force`.
 
-    Repeat safely: the same id counts once.
+    Repeat safely: the same id with the same content counts once; with another: ALREADY_EXISTS.
 
     Errors:
       - INVALID_ARGUMENT: a field is malformed, or `outcome` is not one of the enumeration.
       - NOT_FOUND: there is no such project.
+      - ALREADY_EXISTS: the id was used for another project or outcome.
     """
 
     InvalidateCacheEntries: grpc.aio.UnaryUnaryMultiCallable[
@@ -401,7 +403,7 @@ class CacheServiceServicer(metaclass=abc.ABCMeta):
         Repeat safely: they count one hit more.
 
         Errors:
-          - INVALID_ARGUMENT: `project_uid` is not a UUID, a fingerprint is malformed, there are more than 1,000, or `max_age_us` is
+          - INVALID_ARGUMENT: `project_uid` is not a UUID, a fingerprint is malformed, there are more than `max_ids`, or `max_age_us` is
             negative.
           - NOT_FOUND: there is no such project.
         """
@@ -434,7 +436,7 @@ class CacheServiceServicer(metaclass=abc.ABCMeta):
         Repeat safely.
 
         Errors:
-          - INVALID_ARGUMENT: a token has not 16 bytes, or there are more than 1,000.
+          - INVALID_ARGUMENT: a token has not 16 bytes, or there are more than `max_ids`.
         """
 
     @abc.abstractmethod
@@ -443,7 +445,7 @@ class CacheServiceServicer(metaclass=abc.ABCMeta):
         request: xpstore.v1.cache_pb2.WaitForCacheEntryRequest,
         context: _ServicerContext,
     ) -> typing.Union[xpstore.v1.cache_pb2.WaitForCacheEntryResponse, collections.abc.Awaitable[xpstore.v1.cache_pb2.WaitForCacheEntryResponse]]:
-        """Waits until a lease that somebody else holds has ended or is past its time, at most 20 seconds. Costs the server next to
+        """Waits until a lease that somebody else holds has ended or is past its time, at most `max_wait_us`. Costs the server next to
         nothing: ask again at once while the outcome is `running`. A lease that is not known counts as ended.
 
         Repeat safely: what has ended is said again.
@@ -488,11 +490,12 @@ class CacheServiceServicer(metaclass=abc.ABCMeta):
         """Says what came out when a hit was computed again and compared. It is counted for 90 days, in GetCacheStatistics; the entry stays:
         to replace it, compute it under a lease with `force`.
 
-        Repeat safely: the same id counts once.
+        Repeat safely: the same id with the same content counts once; with another: ALREADY_EXISTS.
 
         Errors:
           - INVALID_ARGUMENT: a field is malformed, or `outcome` is not one of the enumeration.
           - NOT_FOUND: there is no such project.
+          - ALREADY_EXISTS: the id was used for another project or outcome.
         """
 
     @abc.abstractmethod

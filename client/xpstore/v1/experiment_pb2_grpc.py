@@ -69,12 +69,13 @@ class ExperimentServiceServicer(object):
     def CreateExperiment(self, request, context):
         """Creates an experiment, or opens the one that has this name.
 
-        Repeat safely: the same `experiment_id` is answered with the same experiment.
+        Repeat safely: the same `experiment_id` with the same content is answered again; with another: ALREADY_EXISTS.
 
         Errors:
         - INVALID_ARGUMENT: `experiment_id` is not a UUID, or `name` is empty, too long or has control characters.
         - NOT_FOUND: there is no such project.
-        - ALREADY_EXISTS: the name is taken in the project and `allow_existing` is not set.
+        - ALREADY_EXISTS: the name is taken in the project and `allow_existing` is not set, or `experiment_id` was used for
+        something else.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -31,12 +31,13 @@ class ExperimentServiceStub:
     ]
     """Creates an experiment, or opens the one that has this name.
 
-    Repeat safely: the same `experiment_id` is answered with the same experiment.
+    Repeat safely: the same `experiment_id` with the same content is answered again; with another: ALREADY_EXISTS.
 
     Errors:
       - INVALID_ARGUMENT: `experiment_id` is not a UUID, or `name` is empty, too long or has control characters.
       - NOT_FOUND: there is no such project.
-      - ALREADY_EXISTS: the name is taken in the project and `allow_existing` is not set.
+      - ALREADY_EXISTS: the name is taken in the project and `allow_existing` is not set, or `experiment_id` was used for
+        something else.
     """
 
     GetExperiment: grpc.UnaryUnaryMultiCallable[
@@ -96,12 +97,13 @@ class ExperimentServiceAsyncStub:
     ]
     """Creates an experiment, or opens the one that has this name.
 
-    Repeat safely: the same `experiment_id` is answered with the same experiment.
+    Repeat safely: the same `experiment_id` with the same content is answered again; with another: ALREADY_EXISTS.
 
     Errors:
       - INVALID_ARGUMENT: `experiment_id` is not a UUID, or `name` is empty, too long or has control characters.
       - NOT_FOUND: there is no such project.
-      - ALREADY_EXISTS: the name is taken in the project and `allow_existing` is not set.
+      - ALREADY_EXISTS: the name is taken in the project and `allow_existing` is not set, or `experiment_id` was used for
+        something else.
     """
 
     GetExperiment: grpc.aio.UnaryUnaryMultiCallable[
@@ -163,12 +165,13 @@ class ExperimentServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[xpstore.v1.experiment_pb2.CreateExperimentResponse, collections.abc.Awaitable[xpstore.v1.experiment_pb2.CreateExperimentResponse]]:
         """Creates an experiment, or opens the one that has this name.
 
-        Repeat safely: the same `experiment_id` is answered with the same experiment.
+        Repeat safely: the same `experiment_id` with the same content is answered again; with another: ALREADY_EXISTS.
 
         Errors:
           - INVALID_ARGUMENT: `experiment_id` is not a UUID, or `name` is empty, too long or has control characters.
           - NOT_FOUND: there is no such project.
-          - ALREADY_EXISTS: the name is taken in the project and `allow_existing` is not set.
+          - ALREADY_EXISTS: the name is taken in the project and `allow_existing` is not set, or `experiment_id` was used for
+            something else.
         """
 
     @abc.abstractmethod

@@ -69,11 +69,12 @@ class IterationServiceServicer(object):
     def CreateIteration(self, request, context):
         """Creates the iteration of a step, or returns the one that is there: a model has at most one of each step.
 
-        Repeat safely.
+        Repeat safely: the same `iteration_id` with the same content is answered again; with another: ALREADY_EXISTS.
 
         Errors:
         - INVALID_ARGUMENT: `iteration_id` is not a UUID, or `step` is negative.
         - NOT_FOUND: there is no such model.
+        - ALREADY_EXISTS: `iteration_id` is that of another step or model.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -31,11 +31,12 @@ class IterationServiceStub:
     ]
     """Creates the iteration of a step, or returns the one that is there: a model has at most one of each step.
 
-    Repeat safely.
+    Repeat safely: the same `iteration_id` with the same content is answered again; with another: ALREADY_EXISTS.
 
     Errors:
       - INVALID_ARGUMENT: `iteration_id` is not a UUID, or `step` is negative.
       - NOT_FOUND: there is no such model.
+      - ALREADY_EXISTS: `iteration_id` is that of another step or model.
     """
 
     GetIteration: grpc.UnaryUnaryMultiCallable[
@@ -92,11 +93,12 @@ class IterationServiceAsyncStub:
     ]
     """Creates the iteration of a step, or returns the one that is there: a model has at most one of each step.
 
-    Repeat safely.
+    Repeat safely: the same `iteration_id` with the same content is answered again; with another: ALREADY_EXISTS.
 
     Errors:
       - INVALID_ARGUMENT: `iteration_id` is not a UUID, or `step` is negative.
       - NOT_FOUND: there is no such model.
+      - ALREADY_EXISTS: `iteration_id` is that of another step or model.
     """
 
     GetIteration: grpc.aio.UnaryUnaryMultiCallable[
@@ -155,11 +157,12 @@ class IterationServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[xpstore.v1.iteration_pb2.CreateIterationResponse, collections.abc.Awaitable[xpstore.v1.iteration_pb2.CreateIterationResponse]]:
         """Creates the iteration of a step, or returns the one that is there: a model has at most one of each step.
 
-        Repeat safely.
+        Repeat safely: the same `iteration_id` with the same content is answered again; with another: ALREADY_EXISTS.
 
         Errors:
           - INVALID_ARGUMENT: `iteration_id` is not a UUID, or `step` is negative.
           - NOT_FOUND: there is no such model.
+          - ALREADY_EXISTS: `iteration_id` is that of another step or model.
         """
 
     @abc.abstractmethod

@@ -114,12 +114,14 @@ class ModelServiceServicer(object):
     def CreateModel(self, request, context):
         """Creates a model, or opens the one that has this hash.
 
-        Repeat safely: the same `model_id` is answered with the same model.
+        Repeat safely: the same `model_id` with the same content is answered again; with another: ALREADY_EXISTS.
 
         Errors:
-        - INVALID_ARGUMENT: `model_id` is not a UUID, `hash` is empty or too long, `config_json` is no JSON object.
+        - INVALID_ARGUMENT: `model_id` is not a UUID, `hash` is empty or too long, `config_json` is no JSON object,
+        or `created_at_us` is too far ahead.
         - NOT_FOUND: there is no such experiment.
-        - ALREADY_EXISTS: the hash is taken in the experiment and `allow_existing` is not set.
+        - ALREADY_EXISTS: the hash is taken in the experiment and `allow_existing` is not set, or `model_id` was used for
+        something else.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -179,11 +181,13 @@ class ModelServiceServicer(object):
     def AdvanceModel(self, request, context):
         """Adds `delta` to the model's step in one atomic step and returns the result.
 
-        Repeat safely within a day: the same `advance_id` adds once and is answered with the same result.
+        Repeat safely for `advance_kept_us`: the same `advance_id` with the same `delta` adds once and is answered again; with another:
+        ALREADY_EXISTS.
 
         Errors:
-        - INVALID_ARGUMENT: an id is not a UUID, or the result would be negative or over 2^62.
+        - INVALID_ARGUMENT: an id is not a UUID, or the result would be negative or over `max_step`.
         - NOT_FOUND: there is no such model.
+        - ALREADY_EXISTS: `advance_id` was used for another model or `delta`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -230,11 +234,12 @@ class ModelServiceServicer(object):
     def CreateModule(self, request, context):
         """Records a module of a model or of an iteration. Names are not unique: the newest of a name counts.
 
-        Repeat safely: the same `module_id` is answered with the same module.
+        Repeat safely: the same `module_id` with the same content is answered again; with another: ALREADY_EXISTS.
 
         Errors:
         - INVALID_ARGUMENT: `module_id` is not a UUID, `name` is malformed, `attributes_json` is no JSON object.
         - NOT_FOUND: there is no such model or iteration.
+        - ALREADY_EXISTS: `module_id` was used for something else.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

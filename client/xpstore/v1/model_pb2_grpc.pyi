@@ -31,12 +31,14 @@ class ModelServiceStub:
     ]
     """Creates a model, or opens the one that has this hash.
 
-    Repeat safely: the same `model_id` is answered with the same model.
+    Repeat safely: the same `model_id` with the same content is answered again; with another: ALREADY_EXISTS.
 
     Errors:
-      - INVALID_ARGUMENT: `model_id` is not a UUID, `hash` is empty or too long, `config_json` is no JSON object.
+      - INVALID_ARGUMENT: `model_id` is not a UUID, `hash` is empty or too long, `config_json` is no JSON object,
+        or `created_at_us` is too far ahead.
       - NOT_FOUND: there is no such experiment.
-      - ALREADY_EXISTS: the hash is taken in the experiment and `allow_existing` is not set.
+      - ALREADY_EXISTS: the hash is taken in the experiment and `allow_existing` is not set, or `model_id` was used for
+        something else.
     """
 
     GetModel: grpc.UnaryUnaryMultiCallable[
@@ -96,11 +98,13 @@ class ModelServiceStub:
     ]
     """Adds `delta` to the model's step in one atomic step and returns the result.
 
-    Repeat safely within a day: the same `advance_id` adds once and is answered with the same result.
+    Repeat safely for `advance_kept_us`: the same `advance_id` with the same `delta` adds once and is answered again; with another:
+    ALREADY_EXISTS.
 
     Errors:
-      - INVALID_ARGUMENT: an id is not a UUID, or the result would be negative or over 2^62.
+      - INVALID_ARGUMENT: an id is not a UUID, or the result would be negative or over `max_step`.
       - NOT_FOUND: there is no such model.
+      - ALREADY_EXISTS: `advance_id` was used for another model or `delta`.
     """
 
     RewindModel: grpc.UnaryUnaryMultiCallable[
@@ -147,11 +151,12 @@ class ModelServiceStub:
     ]
     """Records a module of a model or of an iteration. Names are not unique: the newest of a name counts.
 
-    Repeat safely: the same `module_id` is answered with the same module.
+    Repeat safely: the same `module_id` with the same content is answered again; with another: ALREADY_EXISTS.
 
     Errors:
       - INVALID_ARGUMENT: `module_id` is not a UUID, `name` is malformed, `attributes_json` is no JSON object.
       - NOT_FOUND: there is no such model or iteration.
+      - ALREADY_EXISTS: `module_id` was used for something else.
     """
 
     ListModules: grpc.UnaryUnaryMultiCallable[
@@ -208,12 +213,14 @@ class ModelServiceAsyncStub:
     ]
     """Creates a model, or opens the one that has this hash.
 
-    Repeat safely: the same `model_id` is answered with the same model.
+    Repeat safely: the same `model_id` with the same content is answered again; with another: ALREADY_EXISTS.
 
     Errors:
-      - INVALID_ARGUMENT: `model_id` is not a UUID, `hash` is empty or too long, `config_json` is no JSON object.
+      - INVALID_ARGUMENT: `model_id` is not a UUID, `hash` is empty or too long, `config_json` is no JSON object,
+        or `created_at_us` is too far ahead.
       - NOT_FOUND: there is no such experiment.
-      - ALREADY_EXISTS: the hash is taken in the experiment and `allow_existing` is not set.
+      - ALREADY_EXISTS: the hash is taken in the experiment and `allow_existing` is not set, or `model_id` was used for
+        something else.
     """
 
     GetModel: grpc.aio.UnaryUnaryMultiCallable[
@@ -273,11 +280,13 @@ class ModelServiceAsyncStub:
     ]
     """Adds `delta` to the model's step in one atomic step and returns the result.
 
-    Repeat safely within a day: the same `advance_id` adds once and is answered with the same result.
+    Repeat safely for `advance_kept_us`: the same `advance_id` with the same `delta` adds once and is answered again; with another:
+    ALREADY_EXISTS.
 
     Errors:
-      - INVALID_ARGUMENT: an id is not a UUID, or the result would be negative or over 2^62.
+      - INVALID_ARGUMENT: an id is not a UUID, or the result would be negative or over `max_step`.
       - NOT_FOUND: there is no such model.
+      - ALREADY_EXISTS: `advance_id` was used for another model or `delta`.
     """
 
     RewindModel: grpc.aio.UnaryUnaryMultiCallable[
@@ -324,11 +333,12 @@ class ModelServiceAsyncStub:
     ]
     """Records a module of a model or of an iteration. Names are not unique: the newest of a name counts.
 
-    Repeat safely: the same `module_id` is answered with the same module.
+    Repeat safely: the same `module_id` with the same content is answered again; with another: ALREADY_EXISTS.
 
     Errors:
       - INVALID_ARGUMENT: `module_id` is not a UUID, `name` is malformed, `attributes_json` is no JSON object.
       - NOT_FOUND: there is no such model or iteration.
+      - ALREADY_EXISTS: `module_id` was used for something else.
     """
 
     ListModules: grpc.aio.UnaryUnaryMultiCallable[
@@ -387,12 +397,14 @@ class ModelServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[xpstore.v1.model_pb2.CreateModelResponse, collections.abc.Awaitable[xpstore.v1.model_pb2.CreateModelResponse]]:
         """Creates a model, or opens the one that has this hash.
 
-        Repeat safely: the same `model_id` is answered with the same model.
+        Repeat safely: the same `model_id` with the same content is answered again; with another: ALREADY_EXISTS.
 
         Errors:
-          - INVALID_ARGUMENT: `model_id` is not a UUID, `hash` is empty or too long, `config_json` is no JSON object.
+          - INVALID_ARGUMENT: `model_id` is not a UUID, `hash` is empty or too long, `config_json` is no JSON object,
+            or `created_at_us` is too far ahead.
           - NOT_FOUND: there is no such experiment.
-          - ALREADY_EXISTS: the hash is taken in the experiment and `allow_existing` is not set.
+          - ALREADY_EXISTS: the hash is taken in the experiment and `allow_existing` is not set, or `model_id` was used for
+            something else.
         """
 
     @abc.abstractmethod
@@ -462,11 +474,13 @@ class ModelServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[xpstore.v1.model_pb2.AdvanceModelResponse, collections.abc.Awaitable[xpstore.v1.model_pb2.AdvanceModelResponse]]:
         """Adds `delta` to the model's step in one atomic step and returns the result.
 
-        Repeat safely within a day: the same `advance_id` adds once and is answered with the same result.
+        Repeat safely for `advance_kept_us`: the same `advance_id` with the same `delta` adds once and is answered again; with another:
+        ALREADY_EXISTS.
 
         Errors:
-          - INVALID_ARGUMENT: an id is not a UUID, or the result would be negative or over 2^62.
+          - INVALID_ARGUMENT: an id is not a UUID, or the result would be negative or over `max_step`.
           - NOT_FOUND: there is no such model.
+          - ALREADY_EXISTS: `advance_id` was used for another model or `delta`.
         """
 
     @abc.abstractmethod
@@ -521,11 +535,12 @@ class ModelServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[xpstore.v1.model_pb2.CreateModuleResponse, collections.abc.Awaitable[xpstore.v1.model_pb2.CreateModuleResponse]]:
         """Records a module of a model or of an iteration. Names are not unique: the newest of a name counts.
 
-        Repeat safely: the same `module_id` is answered with the same module.
+        Repeat safely: the same `module_id` with the same content is answered again; with another: ALREADY_EXISTS.
 
         Errors:
           - INVALID_ARGUMENT: `module_id` is not a UUID, `name` is malformed, `attributes_json` is no JSON object.
           - NOT_FOUND: there is no such model or iteration.
+          - ALREADY_EXISTS: `module_id` was used for something else.
         """
 
     @abc.abstractmethod

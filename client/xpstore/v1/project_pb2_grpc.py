@@ -76,11 +76,11 @@ class ProjectServiceServicer(object):
     def CreateProject(self, request, context):
         """Creates a project, or opens the one that has this id.
 
-        Repeat safely: the same `creation_id` is answered with the same project.
+        Repeat safely: the same `creation_id` with the same content, by the same key, is answered again; with another: ALREADY_EXISTS.
 
         Errors:
         - INVALID_ARGUMENT: `project_id` or `name` is empty, too long or has control characters.
-        - ALREADY_EXISTS: the id is taken and `allow_existing` is not set.
+        - ALREADY_EXISTS: the id is taken and `allow_existing` is not set, or `creation_id` was used for something else.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -33,11 +33,11 @@ class ProjectServiceStub:
     ]
     """Creates a project, or opens the one that has this id.
 
-    Repeat safely: the same `creation_id` is answered with the same project.
+    Repeat safely: the same `creation_id` with the same content, by the same key, is answered again; with another: ALREADY_EXISTS.
 
     Errors:
       - INVALID_ARGUMENT: `project_id` or `name` is empty, too long or has control characters.
-      - ALREADY_EXISTS: the id is taken and `allow_existing` is not set.
+      - ALREADY_EXISTS: the id is taken and `allow_existing` is not set, or `creation_id` was used for something else.
     """
 
     GetProject: grpc.UnaryUnaryMultiCallable[
@@ -111,11 +111,11 @@ class ProjectServiceAsyncStub:
     ]
     """Creates a project, or opens the one that has this id.
 
-    Repeat safely: the same `creation_id` is answered with the same project.
+    Repeat safely: the same `creation_id` with the same content, by the same key, is answered again; with another: ALREADY_EXISTS.
 
     Errors:
       - INVALID_ARGUMENT: `project_id` or `name` is empty, too long or has control characters.
-      - ALREADY_EXISTS: the id is taken and `allow_existing` is not set.
+      - ALREADY_EXISTS: the id is taken and `allow_existing` is not set, or `creation_id` was used for something else.
     """
 
     GetProject: grpc.aio.UnaryUnaryMultiCallable[
@@ -191,11 +191,11 @@ class ProjectServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[xpstore.v1.project_pb2.CreateProjectResponse, collections.abc.Awaitable[xpstore.v1.project_pb2.CreateProjectResponse]]:
         """Creates a project, or opens the one that has this id.
 
-        Repeat safely: the same `creation_id` is answered with the same project.
+        Repeat safely: the same `creation_id` with the same content, by the same key, is answered again; with another: ALREADY_EXISTS.
 
         Errors:
           - INVALID_ARGUMENT: `project_id` or `name` is empty, too long or has control characters.
-          - ALREADY_EXISTS: the id is taken and `allow_existing` is not set.
+          - ALREADY_EXISTS: the id is taken and `allow_existing` is not set, or `creation_id` was used for something else.
         """
 
     @abc.abstractmethod

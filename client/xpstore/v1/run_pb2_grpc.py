@@ -69,12 +69,13 @@ class RunServiceServicer(object):
     def CreateRun(self, request, context):
         """Starts a run of a model.
 
-        Repeat safely: the same `run_id` is answered with the same run.
+        Repeat safely: the same `run_id` with the same content is answered again; with another: ALREADY_EXISTS.
 
         Errors:
         - INVALID_ARGUMENT: `run_id` is not a UUID, a text is too long, `packages_json` is no JSON object, or
-        `started_at_us` is more than a day ahead of the server's clock.
+        `started_at_us` is more than `max_clock_ahead_us` ahead of the server's clock.
         - NOT_FOUND: there is no such model.
+        - ALREADY_EXISTS: `run_id` was used for something else.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -122,7 +123,7 @@ class RunServiceServicer(object):
 
         Errors:
         - INVALID_ARGUMENT: `run_id` is not a UUID, `status` is neither finished nor failed, or `ended_at_us` is before
-        the run's start or more than a day ahead of the server's clock.
+        the run's start or more than `max_clock_ahead_us` ahead of the server's clock.
         - NOT_FOUND: there is no such run.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

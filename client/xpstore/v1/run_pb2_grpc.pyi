@@ -31,12 +31,13 @@ class RunServiceStub:
     ]
     """Starts a run of a model.
 
-    Repeat safely: the same `run_id` is answered with the same run.
+    Repeat safely: the same `run_id` with the same content is answered again; with another: ALREADY_EXISTS.
 
     Errors:
       - INVALID_ARGUMENT: `run_id` is not a UUID, a text is too long, `packages_json` is no JSON object, or
-        `started_at_us` is more than a day ahead of the server's clock.
+        `started_at_us` is more than `max_clock_ahead_us` ahead of the server's clock.
       - NOT_FOUND: there is no such model.
+      - ALREADY_EXISTS: `run_id` was used for something else.
     """
 
     GetRun: grpc.UnaryUnaryMultiCallable[
@@ -84,7 +85,7 @@ class RunServiceStub:
 
     Errors:
       - INVALID_ARGUMENT: `run_id` is not a UUID, `status` is neither finished nor failed, or `ended_at_us` is before
-        the run's start or more than a day ahead of the server's clock.
+        the run's start or more than `max_clock_ahead_us` ahead of the server's clock.
       - NOT_FOUND: there is no such run.
     """
 
@@ -97,12 +98,13 @@ class RunServiceAsyncStub:
     ]
     """Starts a run of a model.
 
-    Repeat safely: the same `run_id` is answered with the same run.
+    Repeat safely: the same `run_id` with the same content is answered again; with another: ALREADY_EXISTS.
 
     Errors:
       - INVALID_ARGUMENT: `run_id` is not a UUID, a text is too long, `packages_json` is no JSON object, or
-        `started_at_us` is more than a day ahead of the server's clock.
+        `started_at_us` is more than `max_clock_ahead_us` ahead of the server's clock.
       - NOT_FOUND: there is no such model.
+      - ALREADY_EXISTS: `run_id` was used for something else.
     """
 
     GetRun: grpc.aio.UnaryUnaryMultiCallable[
@@ -150,7 +152,7 @@ class RunServiceAsyncStub:
 
     Errors:
       - INVALID_ARGUMENT: `run_id` is not a UUID, `status` is neither finished nor failed, or `ended_at_us` is before
-        the run's start or more than a day ahead of the server's clock.
+        the run's start or more than `max_clock_ahead_us` ahead of the server's clock.
       - NOT_FOUND: there is no such run.
     """
 
@@ -165,12 +167,13 @@ class RunServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[xpstore.v1.run_pb2.CreateRunResponse, collections.abc.Awaitable[xpstore.v1.run_pb2.CreateRunResponse]]:
         """Starts a run of a model.
 
-        Repeat safely: the same `run_id` is answered with the same run.
+        Repeat safely: the same `run_id` with the same content is answered again; with another: ALREADY_EXISTS.
 
         Errors:
           - INVALID_ARGUMENT: `run_id` is not a UUID, a text is too long, `packages_json` is no JSON object, or
-            `started_at_us` is more than a day ahead of the server's clock.
+            `started_at_us` is more than `max_clock_ahead_us` ahead of the server's clock.
           - NOT_FOUND: there is no such model.
+          - ALREADY_EXISTS: `run_id` was used for something else.
         """
 
     @abc.abstractmethod
@@ -226,7 +229,7 @@ class RunServiceServicer(metaclass=abc.ABCMeta):
 
         Errors:
           - INVALID_ARGUMENT: `run_id` is not a UUID, `status` is neither finished nor failed, or `ended_at_us` is before
-            the run's start or more than a day ahead of the server's clock.
+            the run's start or more than `max_clock_ahead_us` ahead of the server's clock.
           - NOT_FOUND: there is no such run.
         """
 

@@ -60,10 +60,12 @@ _NAMED = (
 _OF_ARTIFACT = WHOLE.where(version.c.artifact_id == bindparam("owner"), version.c.state == "live")
 _NEWEST = _OF_ARTIFACT.order_by(version.c.version.desc()).limit(first(1))
 _BY_NUMBER = _OF_ARTIFACT.where(version.c.version == bindparam("number"))
-_OWNER = select(version.c.id, version.c.project_uid).where(version.c.id == bindparam("key"))
-_LIVE_OWNER = _OWNER.join(tables.project, tables.project.c.uid == version.c.project_uid).where(
-    version.c.state == "live", tables.project.c.deleted_at_us.is_(None)
+_OWNER = (
+    select(version.c.id, version.c.project_uid)
+    .join(tables.project, tables.project.c.uid == version.c.project_uid)
+    .where(version.c.id == bindparam("key"), tables.project.c.deleted_at_us.is_(None))
 )
+_LIVE_OWNER = _OWNER.where(version.c.state == "live")
 _alias = tables.artifact_alias
 _BY_ALIAS = _OF_ARTIFACT.where(
     version.c.id
@@ -211,8 +213,10 @@ def rename(tx: Transaction, principal: str, *, artifact_id: str, name: str, etag
 
 def delete_some(tx: Transaction, principal: str, artifact_id: str) -> int:
     """Hides the oldest versions of an artifact, a few. Returns how many; 0: all are hidden."""
-    owner = select(named.c.id, named.c.project_uid).where(named.c.id == artifact_id)
-    if tx.first(owner.with_for_update(), {}) is None:
+    owner = select(named.c.id, named.c.project_uid).where(
+        named.c.id == artifact_id, project.is_live(named.c.project_uid)
+    )
+    if tx.first(owner.with_for_update(of=named), {}) is None:
         return 0
     alias = tables.artifact_alias
     _refuse_aliased(tx, select(alias.c.alias).where(alias.c.artifact_id == artifact_id))
@@ -241,7 +245,8 @@ def delete_alias(tx: Transaction, project_uid: str, name: str, alias: str) -> bo
     if not tx.admits(project_uid):
         return False
     table = tables.artifact_alias
-    owner = select(named.c.id).where(named.c.project_uid == project_uid, named.c.name == name).scalar_subquery()
+    mine = (named.c.project_uid == project_uid, named.c.name == name, project.is_live(named.c.project_uid))
+    owner = select(named.c.id).where(*mine).scalar_subquery()
     return tx.execute(delete(table).where(table.c.artifact_id == owner, table.c.alias == alias)).rowcount == 1
 
 
@@ -296,7 +301,7 @@ def newest(tx: Transaction, artifact_id: str) -> Row[Any] | None:
 
 
 def _is_there(tx: Transaction, version_id: str) -> bool:
-    """Whether there is such a version, deleted or not."""
+    """Whether there is such a version in a live project, deleted itself or not."""
     return tx.first(_OWNER, {"key": version_id}) is not None
 
 

@@ -55,8 +55,8 @@ USED_VERSIONS = 1_000
 FIRST = 100
 # What a filter of search may cost to read: its bytes, how deep conditions nest, how often it compares.
 FILTER_BYTES = 16_384
-FILTER_DEPTH = 64
-FILTER_COMPARISONS = 200
+FILTER_DEPTH = 30
+FILTER_COMPARISONS = 50
 ORDER_KEYS = 8
 STEP = 1 << 62
 TIME_US = 253_402_300_799_999_999  # the end of the year 9999, beyond which clients have no dates

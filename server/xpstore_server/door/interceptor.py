@@ -23,6 +23,7 @@ from xpstore_server.auth import Authenticator
 from xpstore_server.core.errors import DeadlineExceeded, ServiceError, Unauthenticated, Unimplemented
 from xpstore_server.door.answers import MESSAGE_LENGTH, STATUS, as_service_error, trailer
 from xpstore_server.door.bounds import Activity, RequestBytes, Share, Strangers
+from xpstore_server.door.overdue import Overdue
 from xpstore_server.door.refusals import Refusals
 from xpstore_server.door.requests import Context, Reader
 from xpstore_server.door.rules import SECOND_US, UNKNOWN, Rule
@@ -81,6 +82,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         self.resolve = resolve
         self.request_bytes = RequestBytes()
         self.strangers = Strangers()
+        self.overdue = Overdue()
         self.parsers = ThreadPoolExecutor(PARSERS, "parse")
         self._served: dict[str, Any] = {}
 
@@ -147,7 +149,7 @@ class _Call:
         self._request_id = sent if is_sound else os.urandom(8).hex()
         self._started = time.monotonic()
         self._who = ""
-        self._bound = asyncio.timeout(rule.seconds) if is_bounded else None
+        self._limit = door.overdue.begin(rule.seconds) if is_bounded else None
         self._is_counted = False
         self._share = Share(door.request_bytes)
         self._reader: Reader | None = None
@@ -160,6 +162,7 @@ class _Call:
             self._rule,
             self._share,
             self._door.parsers,
+            self._door.overdue,
             is_parsed=is_parsed,
             seen=self._seen,
         )
@@ -181,8 +184,6 @@ class _Call:
             raise self._too_late(OPEN_SECONDS) from None
 
     async def __aenter__(self) -> Self:
-        if self._bound is not None:
-            await self._bound.__aenter__()
         try:
             if not self._rule.is_open:
                 await self._admit()
@@ -212,10 +213,9 @@ class _Call:
         self._share.give_back()
         if self._is_counted:
             self._door.activity.end(self._rule, self._who)
-        if self._bound is not None:
-            try:
-                await self._bound.__aexit__(kind, error, trace)
-            except TimeoutError:
+        if self._limit is not None:
+            self._door.overdue.end(self._limit)
+            if self._limit.is_cause(error):
                 error = self._too_late(self._rule.seconds)
         match error:
             case None:

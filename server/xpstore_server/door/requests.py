@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError
 from xpstore_server.core import limits
 from xpstore_server.core.errors import DeadlineExceeded, InvalidArgument, ResourceExhausted
 from xpstore_server.door.bounds import Share
+from xpstore_server.door.overdue import Overdue
 from xpstore_server.door.rules import SECOND_US, Rule
 from xpstore_server.door.weight import LEAST_BYTES, Malformed, TooHeavy, weigh
 
@@ -32,6 +33,7 @@ class Reader:
         rule: of its method.
         share: of the bytes in flight.
         executor: where large requests are parsed.
+        overdue: ends a read that takes too long.
         is_parsed: whether the method takes messages, not bytes.
         seen: awaited with each message before the method has it; where it takes bytes, with the first.
 
@@ -40,12 +42,21 @@ class Reader:
     """
 
     def __init__(
-        self, context: Context, rule: Rule, share: Share, executor: Executor, *, is_parsed: bool, seen: Seen
+        self,
+        context: Context,
+        rule: Rule,
+        share: Share,
+        executor: Executor,
+        overdue: Overdue,
+        *,
+        is_parsed: bool,
+        seen: Seen,
     ) -> None:
         self._context = context
         self._rule = rule
         self._share = share
         self._executor = executor
+        self._overdue = overdue
         self._is_parsed = is_parsed
         self._seen = seen
         self._count = 0
@@ -76,15 +87,19 @@ class Reader:
         return await self._parse(raw)
 
     async def _next(self) -> bytes | None:
+        silence = self._overdue.begin(SILENCE_SECONDS)
         try:
-            async with asyncio.timeout(SILENCE_SECONDS):
-                raw = await self._context.read()
-        except TimeoutError:
+            raw = await self._context.read()
+        except asyncio.CancelledError as error:
+            if not silence.is_cause(error):
+                raise
             raise DeadlineExceeded(
                 f"Nothing came for {SILENCE_SECONDS:g} s. Send an empty message now and then, or go on later.",
                 limit="max_silence_us",
-                expected=limits.SILENCE_US,
+                expected=int(SILENCE_SECONDS * SECOND_US),
             ) from None
+        finally:
+            self._overdue.end(silence)
         if raw is grpc.aio.EOF:
             return None
         self._count += 1

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import islice
 from typing import Any, Protocol
 
 from google.protobuf.message import Message
@@ -10,8 +11,12 @@ from google.protobuf.message import Message
 from xpstore.format.messages import Malformed, fields
 from xpstore.v1 import artifact_pb2
 from xpstore_server.auth import principal
+from xpstore_server.core import limits
 from xpstore_server.core.roles.acting import KINDS, Owners, Role, denied, nowhere
 from xpstore_server.store.transaction import Fence, fence
+
+# Of a message that are looked at for its project: more than it may have.
+FIELDS = 2 * limits.CHUNKS
 
 
 class Rule(Protocol):
@@ -93,7 +98,7 @@ def _project_uid(message: bytes) -> Iterator[str]:
     """Of a serialized request of UploadChunks, the one method that takes such."""
     number, uid = artifact_pb2.UploadChunksRequest.PROJECT_UID_FIELD_NUMBER, b""
     try:
-        for found, value in fields(message):
+        for found, value in islice(fields(message), FIELDS):
             if found == number and not isinstance(value, int):
                 uid = bytes(value)
     except Malformed:

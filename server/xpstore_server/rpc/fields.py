@@ -1,14 +1,15 @@
 """Checks of request fields. Each returns the value as the rules want it or raises InvalidArgument naming the field."""
 
-import json
 import re
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
+from xpstore_server import json_text
 from xpstore_server.core import limits
 from xpstore_server.core.errors import InvalidArgument
 from xpstore_server.core.tags import to_text
@@ -90,33 +91,45 @@ def a_type(field: str, value: str) -> str:
 
 def a_json(field: str, value: str) -> str:
     """A JSON text. It is stored as it came: parsing and writing it again would change numbers."""
-    _parse_json(field, value)
+    _check_json(field, value)
     return value
 
 
 def a_json_object(field: str, value: str) -> str:
     """A JSON object as text; empty means "{}"."""
     text = value or "{}"
-    if not isinstance(_parse_json(field, text), dict):
+    if not _check_json(field, text):
         raise InvalidArgument(field, value, "must be a JSON object")
     return text
 
 
-def _parse_json(field: str, text: str) -> Any:
+def _check_json(field: str, text: str) -> bool:
+    """Whether it is an object."""
     if len(text.encode()) > limits.JSON_BYTES:
         raise InvalidArgument(field, text, f"must have at most {limits.JSON_BYTES} bytes")
+    ahead = _ahead.get()
+    outcome = ahead[text] if text in ahead else outcome_of_json(text)
+    if isinstance(outcome, str):
+        raise InvalidArgument(field, text, outcome)
+    return outcome
+
+
+def outcome_of_json(text: str) -> bool | str:
+    """Whether a text is a JSON object, or what is wrong with it."""
     try:
-        # Python's own limit on digits guards int(); floats keep a long integer from tripping it.
-        value = json.loads(text, parse_int=float, parse_constant=_refuse_constant)
+        is_object = json_text.check(text)
     except (ValueError, RecursionError) as error:
-        raise InvalidArgument(field, text, f"must be JSON ({error})") from None
-    if _ESCAPED_NUL.search(text):
-        raise InvalidArgument(field, text, "must not contain NUL")
-    return value
+        return f"must be JSON ({error})"
+    return "must not contain NUL" if _ESCAPED_NUL.search(text) else is_object
 
 
-def _refuse_constant(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON")  # Python alone would read it, and no other language
+# Of large texts in the request of the call under way: these were read in a thread.
+_ahead: ContextVar[Mapping[str, bool | str]] = ContextVar("ahead", default={})  # nobody writes to it
+
+
+def know_json(outcomes: Mapping[str, bool | str]) -> None:
+    """Says what `outcome_of_json` said of texts, for the call under way."""
+    _ahead.set(outcomes)
 
 
 def a_step(field: str, value: int) -> int:

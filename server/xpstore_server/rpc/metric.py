@@ -17,7 +17,7 @@ from xpstore_server.rpc.fields import a_name, a_uuid, if_set
 from xpstore_server.rpc.metric_wire import packed_buckets, packed_points, parts_of, summary_to_wire, to_wire
 from xpstore_server.rpc.paging import Pager, fitting
 from xpstore_server.rpc.piecewise import removed
-from xpstore_server.store.database import Database
+from xpstore_server.store.database import SEARCH_SECONDS, Database
 from xpstore_server.store.transaction import Transaction
 
 FEW_POINTS = 10
@@ -91,7 +91,7 @@ class MetricService(metric_pb2_grpc.MetricServiceServicer):
             some, key = fitting(wires, key, "place", "name", "phase")
             return pb.ListSeriesResponse(series=some, next_page_token=pager.token(key))
 
-        return await self._database.read_async(unit)
+        return await self._database.read_async(unit, SEARCH_SECONDS)
 
     async def ReadSeries(self, request: pb.ReadSeriesRequest, context: Any) -> AsyncIterator[pb.ReadSeriesResponse]:
         _at_most("keys", len(request.keys))

@@ -18,7 +18,7 @@ from xpstore_server.rpc.paging import Pager
 from xpstore_server.rpc.piecewise import removed
 from xpstore_server.rpc.run import STATUS
 from xpstore_server.store import tables
-from xpstore_server.store.database import Database
+from xpstore_server.store.database import SEARCH_SECONDS, Database
 from xpstore_server.store.purge import unlink
 from xpstore_server.store.transaction import Transaction
 
@@ -84,7 +84,7 @@ class ModelService(model_pb2_grpc.ModelServiceServicer):
         ) -> tuple[list[Row[Any]], Key | None]:  # long filters take time to read
             return query.find(tx, query.Query.parse(**scope, **texts), page)
 
-        rows, key = await self._database.read_async(unit)
+        rows, key = await self._database.read_async(unit, SEARCH_SECONDS)
         return pb.SearchModelsResponse(models=map(to_wire, rows), next_page_token=pager.token(key))
 
     async def UpdateModel(self, request: pb.UpdateModelRequest, context: Any) -> pb.UpdateModelResponse:

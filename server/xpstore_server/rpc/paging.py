@@ -1,7 +1,7 @@
-"""Page tokens: opaque, and bound to the list, its filters and its order."""
+"""Page tokens: opaque, bound to the list, its filters and its order, and signed: nobody else can make one."""
 
 import base64
-import hashlib
+import hmac
 import json
 from collections.abc import Iterable
 from typing import Any, TypeVar
@@ -11,7 +11,11 @@ from google.protobuf.message import Message
 from xpstore_server.core import limits
 from xpstore_server.core.errors import InvalidArgument
 from xpstore_server.core.paging import Key, Page
+from xpstore_server.store.secrets import PAGE_TOKEN, Secrets
 
+# Of this process; read before it serves, and every minute.
+SECRETS = Secrets(PAGE_TOKEN)
+_MAC_BYTES = 16
 # A search may be ordered by eight texts of up to 1,024 characters each.
 _TOKEN_LENGTH = 1 << 17
 
@@ -54,7 +58,7 @@ class Pager:
         if key is None:
             return ""
         body = json.dumps(list(key), ensure_ascii=False).encode()
-        return base64.urlsafe_b64encode(self._checksum(body) + body).decode().rstrip("=")
+        return base64.urlsafe_b64encode(self._mac(SECRETS.signing(), body) + body).decode().rstrip("=")
 
     def _key(self, token: str) -> Key:
         fix = "must be the next_page_token of the page before, with the same filters"
@@ -63,10 +67,10 @@ class Pager:
             raw = base64.b64decode(padded, altchars=b"-_", validate=True)
         except ValueError:
             raise InvalidArgument("page_token", token, fix) from None
-        # The checksum covers the key: it was written here, so its values have the types of the list's keys.
-        if raw[:9] != self._checksum(raw[9:]):
+        mac, body = raw[:_MAC_BYTES], raw[_MAC_BYTES:]
+        if not any(hmac.compare_digest(mac, self._mac(secret, body)) for secret in SECRETS.believed()):
             raise InvalidArgument("page_token", token, fix)
-        return tuple(json.loads(raw[9:]))
+        return tuple(json.loads(body))  # it was written here: its values have the types of the list's keys
 
-    def _checksum(self, body: bytes) -> bytes:
-        return hashlib.blake2b(self._identity + body, digest_size=9).digest()
+    def _mac(self, secret: bytes, body: bytes) -> bytes:
+        return hmac.digest(secret, self._identity + body, "sha256")[:_MAC_BYTES]

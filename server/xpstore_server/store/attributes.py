@@ -3,9 +3,10 @@
 A row's path is `config.lr` or `modules.optimizer.lr`, each part escaped, so that no two values share a path.
 """
 
-import json
 from collections import deque
 from typing import Any
+
+from xpstore_server import json_text
 
 # Those of a path and a text, with ids, make an index row that PostgreSQL takes: at most 2,704 bytes.
 PATH_BYTES = 1_000
@@ -27,8 +28,7 @@ def searched(text: str) -> str:
 
 def flatten(json_object: str, *prefix: str) -> list[Row]:
     """The rows of a JSON object below a path: `path`, and one of `number`, `text` and `truth`."""
-    # Integers of any length become floats at once: Python's own limit on their digits is not met.
-    waiting: deque[tuple[str, Any]] = deque([(path_of(*prefix), json.loads(json_object, parse_int=float))])
+    waiting: deque[tuple[str, Any]] = deque([(path_of(*prefix), json_text.loads(json_object))])
     in_lists: deque[tuple[str, Any]] = deque()
     rows: list[Row] = []
     while (waiting or in_lists) and len(rows) < ROWS:

@@ -3,11 +3,13 @@
 import collections
 import contextlib
 import socket
+import struct
 import threading
 import time
 from typing import Self
 
 PIECE_BYTES = 64 << 10
+_NO_LINGER = struct.pack("ii", 1, 0)
 LINE_BYTES = 32 << 20  # what a fast line holds in one way at most
 
 
@@ -66,12 +68,12 @@ class Relay:
         """Passes new connections to another target; `cut` ends those that there are."""
         self._target = target
 
-    def cut(self) -> None:
-        """Closes all connections; new ones work."""
+    def cut(self, *, reset: bool = False) -> None:
+        """Closes all connections; new ones work. With `reset` both ends get an RST, and what is under way is lost."""
         with self._lock:
             ended, self._connections = self._connections, []
         for connection in ended:
-            connection.close()
+            connection.close(reset=reset)
 
     def _accept(self) -> None:
         while True:
@@ -120,12 +122,14 @@ class _Connection:
         self.is_dead = is_dead
         self.is_closed = False
 
-    def close(self) -> None:
+    def close(self, *, reset: bool = False) -> None:
         self.is_closed = True
         for end in (self.near, self.far):
             if end is not None:
                 with contextlib.suppress(OSError):
-                    end.shutdown(socket.SHUT_RDWR)
+                    if reset:
+                        end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+                    end.shutdown(socket.SHUT_RD if reset else socket.SHUT_RDWR)
                 end.close()
 
 
@@ -134,6 +138,7 @@ class _Way:
 
     Attributes:
         carried_bytes: all that was sent so far.
+        arrived_bytes: what of it has come to the other end of the line.
     """
 
     def __init__(self, relay: Relay) -> None:
@@ -141,6 +146,7 @@ class _Way:
         self._lock = threading.Lock()
         self._free_at = 0.0
         self.carried_bytes = 0
+        self.arrived_bytes = 0
 
     def carry(self, connection: _Connection, source: socket.socket, sink: socket.socket) -> None:
         """Reads until the source ends; a second thread sends what is due."""
@@ -170,6 +176,8 @@ class _Way:
             while piece := line.get():
                 if connection.is_dead:
                     break
+                with self._lock:
+                    self.arrived_bytes += len(piece)
                 sink.sendall(piece)
         line.close()
         if not connection.is_dead:  # both ways end together

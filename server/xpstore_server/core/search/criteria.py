@@ -19,6 +19,9 @@ _OF_ANY_PHASE = {("max", ">"), ("max", ">="), ("min", "<"), ("min", "<=")}
 _TYPES: dict[str, type] = {"number": float, "text": str, "truth": bool}  # of an attribute, by column
 
 _ONE: ColumnElement[int] = literal_column("1", Integer)
+# What conditions look into. Each does so in a subquery of its own, so all may use the same: an alias costs as much as
+# all else of a comparison.
+_ATTRIBUTE, _SERIES, _RIVAL = attribute.alias(), series.alias(), series.alias()
 
 _newest_status = select(SHOWN).where(run.c.model_id == model.c.id).correlate(model)
 _STATUS = _newest_status.order_by(run.c.started_at_us.desc(), run.c.id.desc()).limit(1).scalar_subquery()
@@ -82,7 +85,9 @@ class Criteria:
         """A condition that is true or false of each model, never null."""
         match condition:
             case Several(of, parts):
-                return (and_ if of == "all" else or_)(*map(self.holds, parts))
+                # The deepest first: SQLite's parser keeps what stands before a parenthesis, 100 things at most.
+                by_depth = sorted(parts, key=lambda part: -part.depth)
+                return (and_ if of == "all" else or_)(*map(self.holds, by_depth))
             case Not(part):
                 return not_(self.holds(part))
             case Comparison():
@@ -101,13 +106,13 @@ class Criteria:
             case Column(name):
                 return self._test(_COLUMNS[name], comparison)
             case Attribute() as field:
-                sources = self.sources(field)
+                sources = self._attributes(field, _ATTRIBUTE)
                 tests = [
                     self._test(each.column, typed) for each in sources if (typed := _of_type(each.column, comparison))
                 ]
                 return self.has(sources[0], or_(*tests))
             case Measure() as field:
-                source = self._measured(field)
+                source = self._measured(field, _SERIES)
                 may_be_any = field.phase is None and not comparison.is_negated
                 if may_be_any and (field.of, comparison.operator) in _OF_ANY_PHASE:
                     source = replace(source, speaks=())
@@ -144,19 +149,20 @@ class Criteria:
         return ordered
 
     def sources(self, field: Field) -> tuple[ValueSource, ...]:
-        """Where the value of a field may be: one of these has it, if there is any."""
+        """Where the value of a field may be: one of these has it, if there is any. They may lead a query."""
         match field:
             case Column(name):
                 return (ValueSource(_COLUMNS[name]),)
-            case Attribute(path):
-                mine = attribute.alias()
-                of = (mine, (mine.c.path == path,), (), (mine.c.project_uid == self._project_uid,))
-                return tuple(ValueSource(mine.c[type_], *of) for type_ in _TYPES)
+            case Attribute():
+                return self._attributes(field, attribute.alias())
             case Measure():
-                return (self._measured(field),)
+                return (self._measured(field, series.alias()),)
 
-    def _measured(self, field: Measure) -> ValueSource:
-        mine = series.alias()
+    def _attributes(self, field: Attribute, mine: FromClause) -> tuple[ValueSource, ...]:
+        of = (mine, (mine.c.path == field.path,), (), (mine.c.project_uid == self._project_uid,))
+        return tuple(ValueSource(mine.c[type_], *of) for type_ in _TYPES)
+
+    def _measured(self, field: Measure, mine: FromClause) -> ValueSource:
         column, in_project = mine.c[f"{field.of}_number"], (mine.c.project_uid == self._project_uid,)
         if field.phase is not None:
             its_phase = (mine.c.phase == field.phase,)
@@ -166,7 +172,7 @@ class Criteria:
 
 def _speaks_for_all(mine: FromClause, field: Measure) -> ColumnElement[bool]:
     """Whether no other phase of a metric was logged later, or is smaller or larger; of equals the first speaks."""
-    other = series.alias()
+    other = _RIVAL
     if field.of == "last":
         is_beaten = other.c.last_ordinal > mine.c.last_ordinal
     else:

@@ -67,7 +67,9 @@ def parse_filter(text: str) -> Condition | None:
         return None
     condition: Condition = _parse("filter", text)
     if _count(condition) > limits.FILTER_COMPARISONS:
-        raise InvalidArgument("filter", text, f"must have at most {limits.FILTER_COMPARISONS} comparisons")
+        most = limits.FILTER_COMPARISONS
+        fix = f"must have at most {most} comparisons"
+        raise InvalidArgument("filter", text, fix, limit="max_filter_comparisons", expected=most)
     return condition
 
 

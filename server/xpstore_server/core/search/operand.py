@@ -17,6 +17,7 @@ Value = str | int | float | bool
 TEXTS = ("name", "hash", "description", "created_by", "updated_by")
 TIMES = ("created_at", "updated_at")
 STATUSES = ("running", "finished", "failed", "lost")
+DIGITS = 32  # a double has 17
 NAMES = (*TEXTS, *TIMES, "step", "status", "tags")
 
 
@@ -132,6 +133,8 @@ def checker(field: Field, operator: str, at: Token) -> Callable[[Token], Value]:
 def _number(token: Token) -> int | float:
     if token.type != "NUMBER":
         raise Refused(place_of(token), "expected a number")
+    if sum(map(str.isdigit, token)) > DIGITS:
+        raise Refused(place_of(token), f"a number has at most {DIGITS} digits")
     if not math.isfinite(float(token)):
         raise Refused(place_of(token), "expected a number that a double can hold")
     return int(token) if re.fullmatch(r"[+-]?[0-9]+", token) else float(token)

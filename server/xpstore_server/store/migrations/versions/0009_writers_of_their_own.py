@@ -1,6 +1,7 @@
 """Writers by method and key, and secrets that all replicas share."""
 
 import os
+import time
 
 import sqlalchemy as sa
 from alembic import op
@@ -31,4 +32,4 @@ def upgrade() -> None:
         sa.Column("value", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("name", "since_us", name="pk_server_secret"),
     )
-    op.bulk_insert(secret, [{"name": "page token", "since_us": 0, "value": os.urandom(32)}])
+    op.bulk_insert(secret, [{"name": "page token", "since_us": time.time_ns() // 1000, "value": os.urandom(32)}])
