@@ -19,7 +19,7 @@ from xpstore_server.store.points import NO_TIME, Points, Values, from_values
 
 
 def parts_of(points: Sequence[tuple[int, pb.MetricPoint]], field: str, inside: str = "") -> list[SeriesPart]:
-    """Parts of plain points, each with the place of its record. A point is an element of `field`, or `inside` of one."""
+    """Parts of plain points, each with the place of its record. A point is an element of `field`, or inside of one."""
     found = defaultdict[tuple[str, str], tuple[list[Any], ...]](lambda: ([], [], [], []))
     for number, (record, wire) in enumerate(points):
         try:

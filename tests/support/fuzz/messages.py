@@ -53,7 +53,8 @@ def _fill(message: Any, path: str, world: World, chance: random.Random, depth: i
         choice = field.containing_oneof
         if choice is not None and one_of[choice.name] != field.name:
             continue
-        if chance.random() < 0.05 + 0.15 * depth or depth > DEEP:
+        is_rare = field.name in ("phase", "etag", "cache_completion") and chance.random() < 0.6
+        if is_rare or depth > DEEP or chance.random() < 0.03 + 0.1 * depth:
             continue
         count = chance.choice((1, 1, 2, 3)) if is_repeated(field) else 1
         for _ in range(count):
@@ -145,7 +146,7 @@ def messages_for(method: Method, world: World, chance: random.Random) -> list[by
     """The messages of one call, from sound to raw."""
     count = 1
     if method.descriptor.client_streaming:
-        count = chance.choice((0, 1, 1, 2, 3, 5))
+        count = chance.choice((0, 1, 1, 1, 2, 2, 3, 5))
     elif chance.random() < 0.06:
         count = chance.choice((0, 2))
     made = []
@@ -215,9 +216,9 @@ def a_frame(chance: random.Random) -> artifact_pb2.Chunk:
     """A chunk whose frame of zstd may say anything."""
     raw = chance.randbytes(50) * chance.choice((1, 20, 2_000))
     data = zstandard.ZstdCompressor(write_content_size=chance.random() < 0.7).compress(raw)
-    if chance.random() < 0.7:
+    if chance.random() < 0.5:
         data = chance.choice(list(spoilt(data, chance)))
-    size = len(raw) if chance.random() < 0.6 else chance.choice(NUMBERS)
+    size = len(raw) if chance.random() < 0.8 else chance.choice(NUMBERS)
     return artifact_pb2.Chunk(digest=digest(raw), codec=artifact_pb2.CODEC_ZSTD, raw_size_bytes=size, data=data)
 
 

@@ -74,7 +74,6 @@ class World:
             "fingerprints": fingerprint,
             "digests": digest(bytes(70_000)),
             "page": page.SerializeToString(),
-            "etag": project.etag,
         }
 
     def value(self, path: str, field: str, chance: random.Random) -> Any:
@@ -83,6 +82,8 @@ class World:
             known = self.pages.get(path)
             return chance.choice(known) if known and chance.random() < 0.7 else ""
         method = path.rpartition("/")[2]
+        if field == f"{method.removeprefix('Create').lower()}_id" and field != "project_id" and chance.random() < 0.8:
+            return random_id(chance)  # of what is created
         is_harmful = method.startswith(("Delete", "Clear", "Invalidate", "Rewind", "Undelete", "Fail", "Release"))
         things = self.spare if is_harmful or chance.random() < 0.1 else self.kept
         if field in things:
@@ -124,7 +125,15 @@ def _word(field: str, chance: random.Random) -> Any:
         "timeout_us": (0, 1, 50_000),
         "max_age_us": (0, 10**12),
         "record": (0, 1, 2),
-        "record_count": (1, 3),
+        "record_count": (3, 4),
+        "first_record": (0,),
+        "first_point": (0,),
+        "float_values": (bytes(16),),
+        "int_values": (bytes(16),),
+        "steps": (b"", bytes(16)),
+        "times_us": (b"", bytes(16)),
+        "records": (b"", bytes(8)),
+        "etag": ("",),
         "codec": (1, 2),
         "step": (0, 3, 10**6),
         "since": (0, 7),
