@@ -6,7 +6,8 @@ CALLS ?= 200000
 BIN := .venv/bin
 # scripts/gen calls buf and python3 by name.
 GEN := PATH="$(CURDIR)/$(BIN):$$PATH" scripts/gen
-PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
+# tests/conftest.py says in which order files are taken up.
+PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 # What `make check` leaves out of tests/: what takes long, or is about stores, kills, packages and random programs.
 SLOW := storms storage whole caching/test_cache_storm.py caching/test_cache_waits.py files/test_large_file.py \
 	handles/test_search_oracle.py identity/faults identity/test_programs.py spool/test_spool_processes.py
@@ -31,6 +32,7 @@ check: style  ## a quick look: style, layers, circles, and tests on SQLite and d
 	$(PYTEST) --backend sqlite-disk $(SLOW:%=--ignore=tests/%)
 
 test: lint type  ## run every check and every test
+	$(BIN)/python -m compileall -q client server examples tests  # else a thousand programs of tests do it, where nothing is kept
 	$(PYTEST)
 
 odd: .venv/.dev  ## run all tests in folders with odd names, under LC_ALL=C and without a home

@@ -2,13 +2,12 @@
 
 import hashlib
 import os
-import subprocess
-import sys
 import time
 
 import pytest
 
 import xpstore
+from support.operation.operating import run_beside
 from support.raw import KIB, MIB, Raw, begin, cut, digest_of, tree_digest
 from support.services import Server
 from xpstore import errors
@@ -140,8 +139,7 @@ def test_file_of_another_size_is_refused_and_can_be_sent_again(change: int, raw:
 def test_upload_of_another_key_is_not_seen(raw: Raw, server: Server) -> None:
     header = raw.header()
     begin(raw, header)
-    command = [sys.executable, "-m", "xpstore_server", "keys", "create", f"other {new_id()}"]
-    made = subprocess.run(command, env=server.environment, capture_output=True, text=True, check=True)
+    made = run_beside(server, "keys", "create", f"other {new_id()}")
     other = Raw(Client(made.stdout.strip(), server.address), raw.project_uid)
     with pytest.raises(errors.NotFound):
         other.get_upload(header)

@@ -205,7 +205,7 @@ class Server:
     def start(self) -> Self:
         """Starts the server, or starts it again on the same port and data; returns when it serves."""
         if self.warm is not None and not self.prefix:
-            self.process = self.warm.start(self.module, self.environment, self.log)
+            self.process = self.warm.start(self.module, ["serve"], self.environment, self.log)
         else:
             command = [*self.prefix, sys.executable, "-m", self.module, "serve"]
             self.process = spawn(command, log=self.log, environment=self.environment)
