@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import grpc
 import psutil
@@ -22,7 +22,9 @@ from psycopg import sql
 from s3_server import free_port, spawn
 from support.operation.hasty_server import GRACE, IDLE
 from support.operation.warm_server import WarmProcess, WarmServers
-from xpstore_server.store.sweep import Grace
+
+if TYPE_CHECKING:
+    from xpstore_server.store.sweep import Grace  # for types alone: processes of tests import this, and no database
 
 NOBODY = 65534
 
@@ -167,7 +169,7 @@ class Server:
         folder: Path,
         *,
         environment: dict[str, str] | None = None,
-        grace: Grace | None = None,
+        grace: "Grace | None" = None,
         idle_seconds: float | None = None,
     ) -> None:
         """Nothing runs before `start`; replicas that share a database share `folder` too, for its admin key.

@@ -5,8 +5,6 @@
 
 import os
 
-from xpstore_server.store.sweep import Grace
-
 GRACE = "XPSTORE_TEST_GRACE"
 IDLE = "XPSTORE_TEST_IDLE"
 
@@ -14,6 +12,7 @@ if __name__ == "__main__":
     from xpstore_server import app  # here, as tests take no more than the names from this file
     from xpstore_server.__main__ import main  # the same
     from xpstore_server.rpc import packing  # the same
+    from xpstore_server.store.sweep import Grace  # the same
 
     if GRACE in os.environ:
         app.grace = lambda settings: Grace(*map(int, os.environ[GRACE].split(",")))
