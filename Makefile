@@ -2,16 +2,18 @@
 
 PYTHON ?= python3
 STORE ?= disk
+CALLS ?= 200000
 BIN := .venv/bin
 # scripts/gen calls buf and python3 by name.
 GEN := PATH="$(CURDIR)/$(BIN):$$PATH" scripts/gen
-PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
+# tests/conftest.py says in which order files are taken up.
+PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 # What `make check` leaves out of tests/: what takes long, or is about stores, kills, packages and random programs.
 SLOW := storms storage whole caching/test_cache_storm.py caching/test_cache_waits.py files/test_large_file.py \
 	handles/test_search_oracle.py identity/faults identity/test_programs.py spool/test_spool_processes.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve format check test odd pythons gen style lint figure type bench minio mutate chaos
+.PHONY: help demo serve format check test odd pythons gen style lint figure type bench minio mutate chaos fuzz
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -30,6 +32,7 @@ check: style  ## a quick look: style, layers, circles, and tests on SQLite and d
 	$(PYTEST) --backend sqlite-disk $(SLOW:%=--ignore=tests/%)
 
 test: lint type  ## run every check and every test
+	$(BIN)/python -m compileall -q client server examples tests  # else a thousand programs of tests do it, where nothing is kept
 	$(PYTEST)
 
 odd: .venv/.dev  ## run all tests in folders with odd names, under LC_ALL=C and without a home
@@ -77,6 +80,12 @@ chaos: .venv/.dev  ## a hundred kills during uploads, ten thousand interleavings
 	XPSTORE_TEST_SAVERS=8 XPSTORE_TEST_OUTAGES=100 $(BIN)/python -m pytest tests/storms/test_sweep_storm.py tests/storms/test_outages.py --timeout=0
 	XPSTORE_TEST_PROGRAMS=3000 XPSTORE_TEST_FILTERS=3000 $(BIN)/python -m pytest tests/identity/test_programs.py \
 	  tests/handles/test_search_oracle.py --timeout=0
+
+fuzz: .venv/.dev  ## make 200,000 calls that no client should make, on each backend (CALLS=1000: fewer; figures in build/)
+	@mkdir -p build
+	PYTHONPATH=tests:examples $(BIN)/python -m support.fuzz --calls $(CALLS) --csv build/fuzz-sqlite-disk.csv
+	PYTHONPATH=tests:examples $(BIN)/python -m support.fuzz --calls $(CALLS) --backend postgres-s3 --csv build/fuzz-postgres-s3.csv
+	PYTHONPATH=tests:examples $(BIN)/python -m support.fuzz --plot build/fuzz-*.csv
 
 # One environment at three levels. A stamp is as old as the set of dependencies it stands for.
 define install

@@ -21,7 +21,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # of what a shell starts 
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # the same below nohup
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
+ROOT = Path(__file__).parent
 BACKENDS = ["sqlite-disk", "postgres-s3", "postgres-minio"]
+# Their files have few tests that take long: begun last, they would leave the other workers idle.
+FIRST = ("storms", "whole", "identity", "operation", "caching")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -37,6 +40,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         if chosen := metafunc.config.getoption("backend"):
             names = [name for name in names if name == chosen]
         metafunc.parametrize("backend", names, indirect=True, scope="module")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Rooms of long tests come first."""
+    rooms = {room: number for number, room in enumerate(FIRST)}
+    items.sort(key=lambda item: rooms.get(item.path.relative_to(ROOT).parts[0], len(FIRST)))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,11 +1,9 @@
 """What the purge and the collection take of the cache, and that no token is kept."""
 
-import subprocess
-import sys
-
 from sqlalchemy import func, select, update
 
 from support.leases import expire
+from support.operation.operating import run_beside
 from support.raw_cache import SECOND_US, RawCache, new_fingerprint, new_token, process_of
 from support.services import Server
 from xpstore.v1 import cache_pb2 as pb
@@ -40,8 +38,7 @@ def test_gc_forgets_what_is_over(caches: list[RawCache], database: Database, rep
 
 def collect(server: Server, *flags: str) -> None:
     """What the janitor does, by hand."""
-    command = [sys.executable, "-m", "xpstore_server", "gc", *flags]
-    subprocess.run(command, env=server.environment, check=True, capture_output=True, timeout=120)
+    assert run_beside(server, "gc", *flags).returncode == 0
 
 
 def test_purged_versions_take_their_entries_along(caches: list[RawCache], database: Database) -> None:

@@ -78,5 +78,7 @@ def test_comment_names_fields_that_are_there(method: Method) -> None:
 
 def test_choices_and_nested_fields_are_of_a_request() -> None:
     request = next(method for method in METHODS if method.descriptor.name == "UploadFile").descriptor.input_type
-    assert all(is_of(request, path) for path in ("request", "header", "header.draft.name", "part"))
+    assert all(
+        is_of(request, path) for path in ("request", "header", "header.draft.name", "header.draft.aliases[3]", "part")
+    )
     assert not any(is_of(request, path) for path in ("", "draft", "header.id", "header.path.more", "header.part"))

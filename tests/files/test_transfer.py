@@ -139,6 +139,7 @@ def test_chunks_of_other_projects_and_deleted_versions_are_not_given(raw: Raw, c
 
 
 @pytest.mark.parametrize("digests", [[b"short"], [bytes(32)] * 16_385], ids=["short", "too many"])
+@pytest.mark.client
 def test_bad_requests_for_chunks_are_refused(digests: list[bytes], raw: Raw) -> None:
     version = raw.publish({"a": b"mine"})
     with pytest.raises(errors.InvalidArgument) as caught:
@@ -205,6 +206,7 @@ def test_many_small_files_take_few_calls_both_ways(meter: Meter, tmp_path: Path)
     assert found == files
 
 
+@pytest.mark.client
 def test_unchanged_file_is_not_read_again(
     project: xpstore.Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -235,6 +237,7 @@ def test_unchanged_file_is_not_read_again(
     assert set(opened) == {"0.bin", "1.bin", "2.bin"} and elsewhere.digest == second.digest
 
 
+@pytest.mark.client
 def test_file_that_changes_while_it_is_read_is_not_remembered(
     project: xpstore.Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -318,6 +321,7 @@ def _digests(entry: pb.ManifestEntry) -> list[bytes]:
     return [entry.chunk_digests[start : start + 32] for start in range(0, len(entry.chunk_digests), 32)]
 
 
+@pytest.mark.client
 def test_two_downloads_into_one_folder_do_not_disturb_each_other(project: xpstore.Project, tmp_path: Path) -> None:
     source = write(tmp_path / "shared.bin", os.urandom(24 * MIB))
     saved = DirectoryArtifact.save(source, "shared")
@@ -327,6 +331,7 @@ def test_two_downloads_into_one_folder_do_not_disturb_each_other(project: xpstor
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["shared.bin"]
 
 
+@pytest.mark.client
 def test_interrupted_save_leaves_no_thread_behind(
     project: xpstore.Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -349,6 +354,7 @@ def test_interrupted_save_leaves_no_thread_behind(
     assert DirectoryArtifact.save(source, "interrupted").version == 1
 
 
+@pytest.mark.client
 def test_acknowledgement_of_other_content_is_data_loss(
     project: xpstore.Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -93,6 +93,7 @@ def test_load_all_returns_versions_of_its_kind_in_the_current_project(project: x
         assert DirectoryArtifact.get_by_name("x", project=project) == second
 
 
+@pytest.mark.client
 def test_digests_are_the_documented_ones(project: xpstore.Project, tmp_path: Path) -> None:
     files: dict[str, bytes | None] = {
         "z/last.bin": os.urandom(2_500_000),
@@ -261,6 +262,7 @@ def test_description_is_of_one_version(project: xpstore.Project) -> None:
     assert DirectoryArtifact.get_by_id(first.id).description is None
 
 
+@pytest.mark.client
 def test_nothing_but_name_and_description_can_be_assigned(project: xpstore.Project) -> None:
     artifact = DirectoryArtifact.save(b"1", "x", metadata={"a": 1})
     names = [
@@ -285,6 +287,7 @@ def test_nothing_but_name_and_description_can_be_assigned(project: xpstore.Proje
         DirectoryArtifact()
 
 
+@pytest.mark.client
 def test_repr_is_short(project: xpstore.Project) -> None:
     artifact = DirectoryArtifact.save(b"1" * 10_000, "x", description="d" * 1000, metadata={"a": "b" * 1000})
     assert repr(artifact) == "DirectoryArtifact(name='x', version=1, size_bytes=10000)"
@@ -318,12 +321,14 @@ def test_save_without_waiting_returns_a_future(project: xpstore.Project, folder:
     ],
     ids=lambda options: next(iter(options)),
 )
+@pytest.mark.client
 def test_malformed_option_is_refused_and_nothing_is_saved(options: dict[str, Any], project: xpstore.Project) -> None:
     with pytest.raises(errors.InvalidArgument):
         DirectoryArtifact.save(b"x", **{"name": "refused", **options})
     assert Artifact.load_all() == []
 
 
+@pytest.mark.client
 def test_save_needs_a_session_and_a_project(client: xpstore.Client) -> None:
     with pytest.raises(errors.NoProject):
         DirectoryArtifact.save(b"x", "x")

@@ -82,6 +82,7 @@ ODD_NAMES = [
 ]
 
 
+@pytest.mark.client
 def test_every_name_that_linux_has_comes_back(project: xpstore.Project, tmp_path: Path) -> None:
     files: dict[str, bytes | None] = {name: name.encode() for name in ODD_NAMES}
     files |= {f"folders/{name}/{name}": b"\0" + name.encode() for name in ODD_NAMES}
@@ -95,6 +96,7 @@ def test_every_name_that_linux_has_comes_back(project: xpstore.Project, tmp_path
     assert read(tmp_path / "alone") == {path: data for path, data in files.items() if "/" in path}
 
 
+@pytest.mark.client
 def test_one_file_or_folder_is_downloaded_alone(project: xpstore.Project, tmp_path: Path) -> None:
     files: dict[str, bytes | None] = {"a": b"1", "a.x": b"2", "b/c": b"3", "b/d/e": b"4", "b.x": b"5", "bb": b"6"}
     saved = DirectoryArtifact.save(lay(tmp_path / "source", files), "part")
@@ -108,6 +110,7 @@ def test_one_file_or_folder_is_downloaded_alone(project: xpstore.Project, tmp_pa
     assert not (tmp_path / "5").exists()
 
 
+@pytest.mark.client
 def test_download_replaces_files_and_keeps_others(project: xpstore.Project, tmp_path: Path) -> None:
     saved = DirectoryArtifact.save(lay(tmp_path / "source", {"a": b"new", "d/b": b"new"}), "x")
     target = lay(tmp_path / "target", {"a": b"old", "mine": b"mine", "d/b": b"old"})
@@ -119,6 +122,7 @@ def test_download_replaces_files_and_keeps_others(project: xpstore.Project, tmp_
         saved.download(target / "mine")
 
 
+@pytest.mark.client
 def test_download_does_not_follow_a_link_out_of_its_folder(project: xpstore.Project, tmp_path: Path) -> None:
     saved = DirectoryArtifact.save(lay(tmp_path / "source", {"d/b": b"new"}), "x")
     outside = lay(tmp_path / "outside", {"b": b"old"})
@@ -129,6 +133,7 @@ def test_download_does_not_follow_a_link_out_of_its_folder(project: xpstore.Proj
     assert read(outside) == {"b": b"old"}
 
 
+@pytest.mark.client
 def test_folder_without_anything_is_saved(project: xpstore.Project, tmp_path: Path) -> None:
     saved = DirectoryArtifact.save(lay(tmp_path / "source", {}), "nothing")
     assert (saved.files(), saved.size_bytes) == ([], 0)
@@ -137,12 +142,14 @@ def test_folder_without_anything_is_saved(project: xpstore.Project, tmp_path: Pa
         saved.open()
 
 
+@pytest.mark.client
 def test_saved_folder_has_no_drafts_of_downloads(project: xpstore.Project, tmp_path: Path) -> None:
     draft = ".0123456789abcdef0123456789abcdef.part"
     saved = DirectoryArtifact.save(lay(tmp_path / "source", {"a": b"1", draft: b"2", f"only/{draft}": b"3"}), "drafts")
     assert read(saved.download(tmp_path / "target")) == {"a": b"1", "only": None}
 
 
+@pytest.mark.client
 def test_links_are_followed(project: xpstore.Project, tmp_path: Path) -> None:
     outside = lay(tmp_path / "outside", {"x": b"outside"})
     source = lay(tmp_path / "source", {"a": b"1"})
@@ -206,6 +213,7 @@ def name_like_a_drive(folder: Path) -> None:
         name_like_a_drive,
     ],
 )
+@pytest.mark.client
 def test_what_cannot_be_saved_is_refused(
     spoil: Callable[[Path], None], project: xpstore.Project, tmp_path: Path
 ) -> None:
@@ -217,6 +225,7 @@ def test_what_cannot_be_saved_is_refused(
 
 
 @pytest.mark.parametrize("path", ["missing", "missing/deep", "nul\x00", ""], ids=repr)
+@pytest.mark.client
 def test_path_that_is_missing_is_refused(path: str, project: xpstore.Project, tmp_path: Path) -> None:
     with pytest.raises(errors.InvalidArgument, match="source"):
         DirectoryArtifact.save(f"{tmp_path}/{path}" if path else "no such file", "refused")
@@ -225,6 +234,7 @@ def test_path_that_is_missing_is_refused(path: str, project: xpstore.Project, tm
     assert Artifact.load_all() == []
 
 
+@pytest.mark.client
 def test_opened_file_reads_what_is_asked(project: xpstore.Project, tmp_path: Path) -> None:
     data = os.urandom(5 * (1 << 20) + 3)
     files: dict[str, bytes | None] = {"epoch-3/model.bin": data, "epoch-3/empty": b"", "other": b"x"}
@@ -253,6 +263,7 @@ def test_opened_file_reads_what_is_asked(project: xpstore.Project, tmp_path: Pat
         saved.open()
 
 
+@pytest.mark.client
 def test_reading_a_whole_file_takes_one_call(
     project: xpstore.Project, client: xpstore.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -270,6 +281,7 @@ def test_reading_a_whole_file_takes_one_call(
     assert len(calls) == 1
 
 
+@pytest.mark.client
 def test_many_files_are_listed_in_order_over_pages(project: xpstore.Project, tmp_path: Path) -> None:
     files: dict[str, bytes | None] = {f"{i % 7}/{i:05}": b"%d" % i for i in range(2500)}
     saved = DirectoryArtifact.save(lay(tmp_path / "source", files), "many")

@@ -53,6 +53,7 @@ def test_model_of_scikit_learn_predicts_the_same_when_loaded(project: xpstore.Pr
     assert (loaded.predict_proba(features) == model.predict_proba(features)).all()
 
 
+@pytest.mark.client
 def test_model_of_types_that_could_do_harm_is_loaded_when_they_are_trusted(project: xpstore.Project) -> None:
     _, features = trained()
     forest = RandomForestClassifier(3, random_state=0).fit(features, features[:, 0] > 0)
@@ -63,6 +64,7 @@ def test_model_of_types_that_could_do_harm_is_loaded_when_they_are_trusted(proje
     assert (saved.load(trusted=["sklearn.tree._tree.Tree"]).predict(features) == forest.predict(features)).all()
 
 
+@pytest.mark.client
 def test_same_model_is_the_same_version_from_any_process(project: xpstore.Project, server: Server) -> None:
     command = [sys.executable, "-c", TRAIN, server.api_key, server.address, project.id]
     ids = {subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in range(2)}
@@ -78,6 +80,7 @@ def test_object_saved_again_without_metadata_is_the_same_version(project: xpstor
     assert (other.version, other.metadata) == (2, {"format": "npy", "rows": 11})
 
 
+@pytest.mark.client
 def test_numpy_array_comes_back_with_type_and_shape(project: xpstore.Project) -> None:
     for array in (np.arange(12, dtype=np.int16).reshape(3, 4), np.array([0.1, np.nan], np.float32), np.array("word")):
         loaded = DatasetArtifact.save(array, "array").load()
@@ -85,6 +88,7 @@ def test_numpy_array_comes_back_with_type_and_shape(project: xpstore.Project) ->
         np.testing.assert_array_equal(loaded, array)
 
 
+@pytest.mark.client
 def test_frame_of_pandas_comes_back_as_a_frame(project: xpstore.Project) -> None:
     saved = DatasetArtifact.save(FRAME, "frame")
     assert saved.metadata == {"format": "parquet"}
@@ -94,6 +98,7 @@ def test_frame_of_pandas_comes_back_as_a_frame(project: xpstore.Project) -> None
     assert DatasetArtifact.save(FRAME.copy(), "frame") == saved
 
 
+@pytest.mark.client
 def test_table_of_pyarrow_comes_back_as_a_table(project: xpstore.Project) -> None:
     table = pa.table({"x": [1, 2, None], "nested": [[1], [], [2, 3]]})
     saved = DatasetArtifact.save(table, "table")
@@ -102,6 +107,7 @@ def test_table_of_pyarrow_comes_back_as_a_table(project: xpstore.Project) -> Non
     assert DatasetArtifact.save(table, "table") == saved
 
 
+@pytest.mark.client
 def test_torch_state_comes_back(project: xpstore.Project) -> None:
     torch = pytest.importorskip("torch")
     pytest.importorskip("safetensors")
@@ -113,16 +119,19 @@ def test_torch_state_comes_back(project: xpstore.Project) -> None:
 
 
 @pytest.mark.parametrize("results", [{"importance": [0.5, 0.25], "names": {"ü": None}}, [1, "two", None], {}, []])
+@pytest.mark.client
 def test_explanation_of_json_gives_its_results(results: Any, project: xpstore.Project) -> None:
     saved = ExplanationArtifact.save(results, "why")
     assert saved.results == results == saved.load()
     assert [file.path for file in saved.files()] == ["results.json"]
 
 
+@pytest.mark.client
 def test_explanation_takes_numbers_of_numpy(project: xpstore.Project) -> None:
     assert ExplanationArtifact.save({"a": np.float32(0.5), "b": np.int64(3)}, "why").results == {"a": 0.5, "b": 3}
 
 
+@pytest.mark.client
 def test_explanation_of_files_gives_its_results_file(project: xpstore.Project, tmp_path: Path) -> None:
     (tmp_path / "results.json").write_text('{"name": "Zürich"}', encoding="utf-8")
     (tmp_path / "plot.png").write_bytes(b"png")
@@ -131,6 +140,7 @@ def test_explanation_of_files_gives_its_results_file(project: xpstore.Project, t
     assert saved.open("plot.png").read() == b"png"
 
 
+@pytest.mark.client
 def test_file_in_a_safe_format_is_loaded_by_its_name(project: xpstore.Project, tmp_path: Path) -> None:
     np.save(tmp_path / "data.npy", np.arange(3))
     FRAME.to_parquet(tmp_path / "frame.parquet")
@@ -143,6 +153,7 @@ def test_file_in_a_safe_format_is_loaded_by_its_name(project: xpstore.Project, t
         saved.load("nothing.npy")
 
 
+@pytest.mark.client
 def test_pickle_is_never_loaded(project: xpstore.Project, tmp_path: Path) -> None:
     (tmp_path / "model.pkl").write_bytes(pickle.dumps({"a": 1}))
     saved = TrainedModelArtifact.save(tmp_path / "model.pkl", "pickle", metadata={"format": "pickle"})
@@ -175,6 +186,7 @@ class Callback:
     ],
     ids=lambda value: type(value).__name__ if not isinstance(value, type) else value.__name__,
 )
+@pytest.mark.client
 def test_object_without_a_safe_format_is_refused(kind: type[Artifact], value: Any, project: xpstore.Project) -> None:
     with pytest.raises(errors.InvalidArgument, match="source"):
         kind.save(value, "refused")

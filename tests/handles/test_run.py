@@ -91,6 +91,7 @@ def test_exception_makes_the_run_failed_and_goes_on(model: Model) -> None:
     ],
     ids=repr,
 )
+@pytest.mark.client
 def test_way_a_program_ends_is_recorded(model: Model, ending: BaseException, status: str) -> None:
     with pytest.raises(type(ending)), model.run() as attempt:
         raise ending
@@ -111,6 +112,7 @@ def test_error_with_text_that_no_database_stores_is_recorded(model: Model) -> No
     assert attempt.error.endswith("ValueError: \\x00 \\udc80\n")
 
 
+@pytest.mark.client
 def test_environment_is_captured_without_being_asked(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RANK", "3")
     monkeypatch.setenv("LOCAL_RANK", "1")
@@ -128,6 +130,7 @@ def test_environment_is_captured_without_being_asked(model: Model, monkeypatch: 
 @pytest.mark.parametrize(
     ("variable", "value", "rank"), [("LOCAL_RANK", "2", 2), ("SLURM_PROCID", "5", 5), ("RANK", "x", 0)]
 )
+@pytest.mark.client
 def test_rank_comes_from_the_launcher(
     model: Model, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, rank: int
 ) -> None:
@@ -138,6 +141,7 @@ def test_rank_comes_from_the_launcher(
         assert attempt.rank == rank
 
 
+@pytest.mark.client
 def test_commit_of_the_work_tree_is_captured(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = needs("git")
 
@@ -163,6 +167,7 @@ def test_commit_of_the_work_tree_is_captured(model: Model, tmp_path: Path, monke
         assert (dirty.git_commit, dirty.git_dirty) == (clean.git_commit, True)
 
 
+@pytest.mark.client
 def test_missing_git_is_no_error(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     with model.run() as attempt:
@@ -190,6 +195,7 @@ def test_ended_run_is_never_lost(model: Model, database: sqlalchemy.Engine) -> N
     assert (model.status, model.runs[0].status) == ("finished", "finished")
 
 
+@pytest.mark.client
 def test_heartbeats_are_sent_while_the_block_runs(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "HEARTBEAT_SECONDS", 0.05)
     with model.run() as attempt:
@@ -219,6 +225,7 @@ def test_status_is_listed_with_the_models(project: Project) -> None:
     assert statuses == [pb.RUN_STATUS_FAILED, pb.RUN_STATUS_UNSPECIFIED, pb.RUN_STATUS_RUNNING]
 
 
+@pytest.mark.client
 def test_server_that_goes_away_does_not_disturb_the_training(
     server: Server, project: Project, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -238,6 +245,7 @@ def test_server_that_goes_away_does_not_disturb_the_training(
     assert [(each.id, each.status) for each in project.experiment("e").model("h").runs] == [(attempt.id, "finished")]
 
 
+@pytest.mark.client
 def test_exception_passes_when_the_end_cannot_be_recorded(project: Project, model: Model) -> None:
     with pytest.raises(ZeroDivisionError), model.run():
         project.delete()
@@ -254,6 +262,7 @@ def test_run_of_a_deleted_model_is_reported(client: Client, project: Project, mo
         _ = model.runs
 
 
+@pytest.mark.client
 def test_forked_child_that_leaves_the_block_does_not_end_the_run(model: Model) -> None:
     parent = os.getpid()
     try:
@@ -350,6 +359,7 @@ def test_run_on_a_machine_with_a_wrong_clock_is_kept(
     assert stored.started_at < datetime.now(UTC) + timedelta(minutes=1)
 
 
+@pytest.mark.client
 def test_clock_that_is_set_back_does_not_end_a_run_before_its_start(
     model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -368,6 +378,7 @@ def test_runs_are_listed_oldest_first_in_pages_that_fit_a_message(client: Client
     assert [str(attempt.id) for attempt in model.runs] == ids
 
 
+@pytest.mark.client
 def test_repr_is_short(model: Model) -> None:
     with model.run() as attempt:
         assert len(repr(attempt)) < 200

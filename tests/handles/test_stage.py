@@ -44,6 +44,7 @@ def test_eight_processes_stage_one_version(project: xpstore.Project, server: Ser
     assert DirectoryArtifact.commit(staged[::-1], "checkpoint") == committed
 
 
+@pytest.mark.client
 def test_staged_files_are_small_and_travel(project: xpstore.Project, tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(os.urandom(1_000_000))
     staged = stage(tmp_path / "a")
@@ -53,6 +54,7 @@ def test_staged_files_are_small_and_travel(project: xpstore.Project, tmp_path: P
     assert [file.path for file in DirectoryArtifact.commit([travelled], "x").files()] == ["a"]
 
 
+@pytest.mark.client
 def test_directory_that_is_empty_in_one_part_is_filled_by_another(project: xpstore.Project, tmp_path: Path) -> None:
     for part, path in (("0", "logs"), ("1", "logs/deep"), ("2", "logs/deep/er/x")):
         (tmp_path / part / path).mkdir(parents=True)
@@ -61,6 +63,7 @@ def test_directory_that_is_empty_in_one_part_is_filled_by_another(project: xpsto
     assert [file.path for file in committed.files()] == ["logs/deep/er/x", "logs/deep/file"]
 
 
+@pytest.mark.client
 def test_parts_that_contradict_each_other_are_refused(project: xpstore.Project, tmp_path: Path) -> None:
     parts = []
     for part in "01":
@@ -79,5 +82,6 @@ def test_parts_that_contradict_each_other_are_refused(project: xpstore.Project, 
     assert Artifact.load_all(project=project) == []
 
 
+@pytest.mark.client
 def test_nothing_staged_is_an_empty_version(project: xpstore.Project) -> None:
     assert DirectoryArtifact.commit([], "nothing").files() == []

@@ -84,6 +84,7 @@ def test_keys_that_are_no_text_become_the_text_of_json(take: Callable[[Any], Any
 
 
 @pytest.mark.parametrize("keys", [(1, "1"), ("2", numpy.int64(2)), (None, "null"), (1.5, "1.5"), (True, "true")])
+@pytest.mark.client
 def test_keys_that_become_one_are_refused_by_name(take: Callable[[Any], Any], keys: tuple[Any, Any]) -> None:
     first, second = keys
     with pytest.raises(errors.InvalidArgument, match=re.escape(f"the keys {first!r} and {second!r} are both")):
@@ -91,6 +92,7 @@ def test_keys_that_become_one_are_refused_by_name(take: Callable[[Any], Any], ke
 
 
 @pytest.mark.parametrize("key", [("a", "b"), b"a", Other.A, float("nan"), float("inf"), numpy.datetime64(5, "ns"), 1j])
+@pytest.mark.client
 def test_keys_that_json_cannot_say_are_refused(take: Callable[[Any], Any], key: Any) -> None:
     with pytest.raises(errors.InvalidArgument, match="key"):
         take({"a": 1, key: 2})
@@ -118,6 +120,7 @@ def test_config_with_mixed_keys_has_a_hash_and_a_copy_has_the_same(experiment: E
     ],
     ids=repr,
 )
+@pytest.mark.client
 def test_value_that_would_come_back_as_another_is_refused(model: Model, experiment: Experiment, value: Any) -> None:
     for call in (
         lambda: model.metrics.log("x", value),
@@ -143,6 +146,7 @@ def test_names_of_an_enumeration_are_its_values(model: Model) -> None:
 
 
 @pytest.mark.parametrize("name", [5, None, b"loss", ["loss"], {"loss"}, 1.5])
+@pytest.mark.client
 def test_name_that_is_no_text_is_refused(model: Model, name: Any) -> None:
     for call in (
         lambda: model.metrics.log(name, 0.5),
@@ -162,6 +166,7 @@ def test_name_that_is_no_text_is_refused(model: Model, name: Any) -> None:
 
 
 @pytest.mark.parametrize("name", [5, b"a", ["a"], ""])
+@pytest.mark.client
 def test_name_that_is_asked_for_is_text(model: Model, experiment: Experiment, name: Any) -> None:
     artifact = DirectoryArtifact.save(b"x", "a")
     for call in (
@@ -188,6 +193,7 @@ def test_name_that_is_asked_for_is_text(model: Model, experiment: Experiment, na
     assert DirectoryArtifact.get_by_name("a", version=1.0) == artifact  # type: ignore[arg-type]
 
 
+@pytest.mark.client
 def test_dictionary_given_to_log_is_told_of_log_many(model: Model) -> None:
     given: Any = {"loss": 1}
     with pytest.raises(errors.InvalidArgument, match="log_many"):
@@ -223,6 +229,7 @@ def test_step_that_is_an_integer_counts_as_one(model: Model, step: Any) -> None:
 @pytest.mark.parametrize(
     "step", [2.5, float("nan"), float("inf"), "3", True, numpy.bool_(True), 1j, [3], Decimal(3)], ids=repr
 )
+@pytest.mark.client
 def test_step_that_is_no_integer_is_refused(model: Model, step: Any) -> None:
     for call in (
         lambda: model.metrics.log("a", 1.0, step),
@@ -257,6 +264,7 @@ def test_documents_are_nested_as_deep_as_they_can_be_read(take: Callable[[Any], 
     assert take(given) == given
 
 
+@pytest.mark.client
 def test_document_that_holds_itself_is_refused(take: Callable[[Any], Any]) -> None:
     itself = dict[str, Any]()
     itself["a"] = [itself]
@@ -269,6 +277,7 @@ def test_document_that_holds_itself_is_refused(take: Callable[[Any], Any]) -> No
     [numpy.array([5]), numpy.array([[0.5]]), numpy.array([5, 6]), numpy.array([]), pandas.Series([5])],
     ids=repr,
 )
+@pytest.mark.client
 def test_array_in_a_document_is_no_number(take: Callable[[Any], Any], array: Any) -> None:
     with pytest.raises(errors.InvalidArgument, match=r"value\.tolist\(\)"):
         take({"a": [array]})
@@ -281,6 +290,7 @@ def test_scalars_in_a_document_are_numbers(take: Callable[[Any], Any]) -> None:
     assert type(found["c"]) is bool
 
 
+@pytest.mark.client
 def test_text_of_two_halves_of_a_character_is_refused(take: Callable[[Any], Any]) -> None:
     """Their escapes in JSON are those of the character: a text would change, and two keys become one."""
     halves, character = "\ud83d\ude00", "\U0001f600"
@@ -291,6 +301,7 @@ def test_text_of_two_halves_of_a_character_is_refused(take: Callable[[Any], Any]
 
 
 @pytest.mark.parametrize("tags", ["word", 5, None, b"word", [None], [["a"]]])
+@pytest.mark.client
 def test_tags_that_are_no_list_of_text_are_refused(experiment: Experiment, tags: Any) -> None:
     for make in (experiment.model, experiment.models.create):
         with pytest.raises(errors.InvalidArgument, match=r"^tags"):

@@ -33,7 +33,7 @@ SENT = sum(map(len, START))
 def server(backend: Backend, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One that makes durable soon what a silent stream has sent: the tests wait for that again and again."""
     folder = tmp_path_factory.mktemp("server")
-    with Server(backend.database_url, backend.blob_url, folder, idle_seconds=0.2) as server:
+    with Server(backend.database_url, backend.blob_url, folder, constants={"rpc.packing.IDLE_SECONDS": 0.2}) as server:
         yield server
 
 

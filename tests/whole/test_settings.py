@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from support.operation.operating import run
 from xpstore_server.core import access
 from xpstore_server.settings import InvalidSettings, Settings, load, socket_path
 from xpstore_server.store.blobs.opened import open_blobs
@@ -58,11 +59,8 @@ BAD_VALUES = [
 
 def serve(folder: Path, *flags: str, **settings: str) -> "subprocess.CompletedProcess[str]":
     """Runs a server that is expected to stop at once."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("XPSTORE_")}
     defaults = {"XPSTORE_DATA_DIR": str(folder), "XPSTORE_LISTEN": "127.0.0.1:0"}
-    command = [sys.executable, "-m", "xpstore_server", "serve", *flags]
-    environment = {**inherited, **defaults, **settings}
-    return subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, timeout=60)
+    return run("serve", *flags, folder=folder, **{**defaults, **settings})
 
 
 def assert_one_line(result: "subprocess.CompletedProcess[str]", expected: str) -> None:

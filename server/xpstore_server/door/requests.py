@@ -19,8 +19,10 @@ from xpstore_server.door.weight import LEAST_BYTES, Malformed, TooHeavy, weigh
 Context = grpc.aio.ServicerContext[Any, Any]
 Seen = Callable[[Any], Awaitable[None]]
 
-# What is larger is read in a thread and counted, unless it has few entries: then that costs next to nothing.
+# What is larger is read in a thread and counted, unless it has few entries and is not much more than a message of
+# UploadFile may have: that costs a millisecond, and a thread as much.
 SMALL_BYTES = 64 << 10
+INLINE_BYTES = 5 << 18
 FEW_ENTRIES = 64
 SILENCE_SECONDS = limits.SILENCE_US / SECOND_US
 
@@ -131,13 +133,10 @@ class Reader:
         rule = self._rule
         if len(raw) <= SMALL_BYTES:
             return _read(rule, raw)
-        try:
-            weigh(rule.plan, raw, min(FEW_ENTRIES, rule.max_entries))
-        except TooHeavy:
-            if rule.max_entries <= FEW_ENTRIES:
-                raise
-        else:
-            return rule.plan.parse(raw)
+        if len(raw) <= INLINE_BYTES:
+            with contextlib.suppress(TooHeavy):
+                weigh(rule.plan, raw, min(FEW_ENTRIES, rule.max_entries))
+                return rule.plan.parse(raw)
         await self._share.take(len(raw), patient=rule.is_stream)
         return await asyncio.get_running_loop().run_in_executor(self._executor, _read, rule, raw)
 

@@ -4,6 +4,7 @@ import re
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -124,7 +125,7 @@ def outcome_of_json(text: str) -> bool | str:
 
 
 # Of large texts in the request of the call under way: these were read in a thread.
-_ahead: ContextVar[Mapping[str, bool | str]] = ContextVar("ahead", default={})  # nobody writes to it
+_ahead: ContextVar[Mapping[str, bool | str]] = ContextVar("ahead", default=MappingProxyType({}))
 
 
 def know_json(outcomes: Mapping[str, bool | str]) -> None:

@@ -19,7 +19,9 @@ from xpstore_server.store.writers import GroupWriter, PoolWriter, translated
 T = TypeVar("T")
 
 READERS = 6
-OF_ONE = 4  # of one caller at once: there are always some for others
+# Of one caller at once: there are always some for others. What SQLite reads is made by threads of this process, which
+# run one at a time for the most part; who waits for PostgreSQL lets others run.
+OF_ONE, OF_ONE_AWAY = 2, 4
 OTHERS = 12  # threads of other pools that read or write in between
 CONNECTIONS = 24  # of a server to PostgreSQL: readers, writers, and those others
 
@@ -42,7 +44,7 @@ class Database:
         self.make_room: Callable[[], bool] = lambda: False
         # Whose call this is, "" for what the server does by itself: callers take turns.
         self.caller: Callable[[], str] = lambda: ""
-        self._readers = Pool(READERS, "db-read", OF_ONE)
+        self._readers = Pool(READERS, "db-read", OF_ONE if self.is_sqlite else OF_ONE_AWAY)
         self._checker = ThreadPoolExecutor(1, "db-check")
         self._checked: Future[None] | None = None
         self._watch = None

@@ -1,7 +1,8 @@
 """The engine of PostgreSQL: connections that are watched, and that need nothing of a session but its time-outs."""
 
 import math
-from typing import Any
+import re
+from typing import Any, Self
 
 import psycopg
 from psycopg import Cursor, pq
@@ -39,12 +40,35 @@ _SET = "SELECT {} WHERE pg_backend_pid() = %s".format(
 )
 
 
+_VALUE = re.compile(r""": ["'].*["']$""", re.DOTALL)
+
+
 class BinaryCursor(Cursor[Any]):
-    """Takes results in binary: bytes would come as twice as much text."""
+    """Takes results in binary: bytes would come as twice as much text. Its errors are without users' values."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.format = pq.Format.BINARY
+
+    def execute(self, *arguments: Any, **options: Any) -> Self:
+        try:
+            return super().execute(*arguments, **options)
+        except psycopg.Error as error:
+            _forget_values(error)
+            raise
+
+    def executemany(self, *arguments: Any, **options: Any) -> None:
+        try:
+            super().executemany(*arguments, **options)
+        except psycopg.Error as error:
+            _forget_values(error)
+            raise
+
+
+def _forget_values(error: psycopg.Error) -> None:
+    """Leaves what is wrong, in one line. Those below it quote the row, and what is in quotes behind a colon a value."""
+    line = str(error).strip().partition("\n")[0]
+    error.args = (_VALUE.sub(": ...", line), *error.args[1:])
 
 
 def postgres_engines(url: URL, connections: int) -> tuple[Engine, Engine, Watch]:

@@ -1,9 +1,6 @@
 """Buckets that keep versions or lock objects: freed is what is gone, and what is held is told and tried again."""
 
-import os
 import secrets
-import subprocess
-import sys
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -16,6 +13,7 @@ from minio.versioningconfig import SUSPENDED, VersioningConfig
 from s3_server import SeaweedFS
 from support.backends import Backend, sqlite_url
 from support.between.lying_s3 import LyingS3, refusal, when
+from support.operation.operating import run
 from support.stores import Store, check_exact, fresh
 from xpstore_server.store import bucket, tables
 from xpstore_server.store.blobs.minio import MinioBlobs
@@ -111,8 +109,7 @@ def test_what_an_older_release_left_hidden_is_found_and_freed(
     assert found.unknown_objects == 0
     store.database.close()
     environment = {"XPSTORE_BLOB_URL": seaweedfs.blob_url(name), "XPSTORE_DATABASE_URL": sqlite_url(tmp_path / "x.db")}
-    command = [sys.executable, "-m", "xpstore_server", "gc", "--verify-bucket"]
-    result = subprocess.run(command, env={**_environment(), **environment}, capture_output=True, text=True, timeout=60)
+    result = run("gc", "--verify-bucket", folder=tmp_path, **environment)
     assert result.returncode == 0, result.stderr
     assert f"deleted, but kept by it  {found.hidden_objects} (" in result.stdout
     assert not any(is_mark for _, is_mark in kept(seaweedfs, name))
@@ -163,7 +160,3 @@ def test_lock_of_a_real_server_holds_and_is_told_at_start(seaweedfs: SeaweedFS, 
 
 def _bytes(size: int) -> BytesIO:
     return BytesIO(b"x" * size)
-
-
-def _environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith("XPSTORE_")}

@@ -4,12 +4,14 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
 import pytest
 
+from support.operation.warm_server import WarmServers
 from support.services import Server
 
 Result = subprocess.CompletedProcess[str]
@@ -18,15 +20,36 @@ Result = subprocess.CompletedProcess[str]
 def run(*arguments: str | bytes, folder: Path, inside: Sequence[str] = (), **settings: str) -> Result:
     """Runs a command to its end, with these settings alone."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("XPSTORE_")}
+    environment = {**inherited, **settings}
+    if Server.warm is not None and not inside:
+        return _run_warm(Server.warm, [*map(os.fsdecode, arguments)], environment, folder)
     return subprocess.run(
         [*inside, sys.executable, "-m", "xpstore_server", *arguments],
-        env={**inherited, **settings},
+        env=environment,
         cwd=folder,
         capture_output=True,
         text=True,
         errors="replace",
         timeout=120,
     )
+
+
+def run_beside(server: Server, *arguments: str) -> Result:
+    """Runs a command to its end on the stores of a server."""
+    settings = {name: value for name, value in server.environment.items() if name.startswith("XPSTORE_")}
+    return run(*arguments, folder=server.log.parent, **settings)
+
+
+def _run_warm(warm: WarmServers, arguments: list[str], environment: dict[str, str], folder: Path) -> Result:
+    with tempfile.TemporaryDirectory() as name:
+        output, error = Path(name, "output"), Path(name, "error")
+        process = warm.start("xpstore_server", arguments, environment, output, error, folder)
+        try:
+            status = process.wait(120)
+        finally:
+            process.kill()
+        texts = (path.read_text(errors="replace") for path in (output, error))
+        return subprocess.CompletedProcess(arguments, status, *texts)
 
 
 def assert_one_line(result: Result, expected: str) -> None:

@@ -1,9 +1,9 @@
-"""Servers as forks of a process that has imported all they need: of the two seconds that a start takes, most is that.
+"""Commands of the server as forks of a process that has imported all they need: mostly that is what they take.
 
     python -m support.operation.warm_server
 
-It reads a JSON object a line from its standard input and answers with one. `{"module": ..., ...}` starts a server and
-gives its process id; `{"wait": PID}` waits for the end of one and gives its status.
+It reads a JSON object a line from its standard input and answers with a number. `{"module": ..., ...}` starts a command
+and gives its process id; `{"wait": PID}` waits for the end of one and gives its status.
 """
 
 import atexit
@@ -30,7 +30,7 @@ DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG
 
 
 class WarmProcess:
-    """A server that the warm process has forked, to be used as a `subprocess.Popen`."""
+    """A command that the warm process has forked, to be used as a `subprocess.Popen`."""
 
     def __init__(self, warm: "WarmServers", pid: int) -> None:
         self._warm = warm
@@ -68,7 +68,7 @@ class WarmProcess:
 
 
 class WarmServers:
-    """The warm process, started when it is first needed; with it all its servers end."""
+    """The warm process, started when it is first needed; with it all its forks end."""
 
     def __init__(self, folder: Path) -> None:
         self._log = folder / "warm.log"
@@ -80,14 +80,27 @@ class WarmServers:
         """Whether this system lets a process be waited for that is no child."""
         return hasattr(os, "pidfd_open")
 
-    def start(self, module: str, environment: dict[str, str], log: Path) -> WarmProcess:
-        """Starts `python -m MODULE serve` as it would start in this process's folder."""
+    def start(
+        self,
+        module: str,
+        arguments: list[str],
+        environment: dict[str, str],
+        output: Path,
+        error: Path | None = None,
+        folder: Path | None = None,
+    ) -> WarmProcess:
+        """Starts `python -m MODULE ARGUMENTS` in a folder, by default this process's.
+
+        Both outputs are appended to a file, errors to another if there is one.
+        """
+        output.touch()  # it is there before the fork is
         os.umask(umask := os.umask(0o077))
-        request = {"module": module, "environment": environment, "log": str(log), "folder": os.getcwd(), "umask": umask}
-        return WarmProcess(self, self._ask(request))
+        files = {"output": str(output), "error": str(error or output)}
+        place = {"environment": environment, "folder": str(folder or Path.cwd()), "umask": umask}
+        return WarmProcess(self, self._ask({"module": module, "arguments": arguments, **files, **place}))
 
     def status_of(self, pid: int) -> int:
-        """The exit status of a server, or minus the signal that ended it."""
+        """The exit status of a command, or minus the signal that ended it."""
         return self._ask({"wait": pid})
 
     def _ask(self, request: dict[str, Any]) -> int:
@@ -119,19 +132,19 @@ class WarmServers:
 
 
 def _become(request: dict[str, Any], warm: int) -> int:
-    """Makes this fork what `python -m MODULE serve` would be, and runs it to its end."""
+    """Makes this fork what `python -m MODULE ARGUMENTS` would be, and runs it to its end."""
     os.setsid()
     ctypes.CDLL(None).prctl(DEATH_SIGNAL, int(signal.SIGKILL))
     if os.getppid() != warm:
         return 1
-    log = os.open(request["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
-    for number, source in ((0, os.open(os.devnull, os.O_RDONLY)), (1, log), (2, log)):
-        os.dup2(source, number)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    for number, name in ((1, "output"), (2, "error")):
+        os.dup2(os.open(request[name], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666), number)
     os.environ.clear()
     os.environ.update(request["environment"])
     os.chdir(request["folder"])
     os.umask(request["umask"])
-    sys.argv = [request["module"], "serve"]
+    sys.argv = [request["module"], *request["arguments"]]
     try:
         runpy.run_module(request["module"], run_name="__main__", alter_sys=True)
     except SystemExit as end:

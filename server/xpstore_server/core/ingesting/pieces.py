@@ -17,11 +17,11 @@ from xpstore_server.core.ingesting.records import Event, ModelRecords, Piece
 from xpstore_server.core.metric import SeriesPart
 from xpstore_server.store.columns import Integers
 
-# Work of one transaction: some tens of milliseconds of SQLite's only writer.
-WORK = 250
+# Work of one transaction: some ten milliseconds of SQLite's only writer.
+WORK = 100
 # What is logged in turns, as a thousand metrics at each step, is touched in each piece again. Where that is more than
 # some times in all, pieces are larger.
-LARGER = (WORK, 4 * WORK, 8 * WORK)
+LARGER = (WORK, 4 * WORK, 10 * WORK, 20 * WORK)
 TOUCHES = 4
 
 
