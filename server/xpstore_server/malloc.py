@@ -37,17 +37,17 @@ class Trimmer:
     """
 
     def __init__(self) -> None:
-        self._kept_bytes = _resident_bytes()
+        self._first_bytes = _resident_bytes()
         self._seen = 0
         with contextlib.suppress(OSError, AttributeError):
             self._trim = ctypes.CDLL(None).malloc_trim
 
     def look(self) -> None:
-        """Trims when the process has been larger than after the last time for some seconds."""
-        self._seen = self._seen + 1 if _resident_bytes() > self._kept_bytes + _GROWN_BYTES else 0
+        """Trims when the process has been larger than at its start for some seconds, and again after as many."""
+        self._seen = self._seen + 1 if _resident_bytes() > self._first_bytes + _GROWN_BYTES else 0
         if self._seen >= _SECONDS and hasattr(self, "_trim"):
             self._trim(0)
-            self._kept_bytes, self._seen = _resident_bytes(), 0
+            self._seen = 0
 
 
 def _resident_bytes() -> int:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 
 from xpstore_server.core import limits
 from xpstore_server.core.errors import ResourceExhausted
@@ -15,8 +15,9 @@ RETRY_SECONDS = 1.0
 BYTES_WAIT_SECONDS = 2.0
 KEYS_AT_ONCE = 4
 # A check is one small message, which comes with its call.
-STRANGERS = 32
-STRANGERS_OF_ONE = 4
+READ_AT_ONCE = 2  # of one address
+STRANGERS = 64
+STRANGERS_OF_ONE = 16
 
 
 class Activity:
@@ -149,24 +150,23 @@ class Strangers:
 
     def __init__(self) -> None:
         self._of_addresses: Counter[str] = Counter()
-        self._count = 0
+        self._turns: dict[str, asyncio.Semaphore] = {}
 
-    @contextlib.contextmanager
-    def one(self, address: str) -> Iterator[None]:
-        """One more of this address; "" where all come from one.
+    @contextlib.asynccontextmanager
+    async def one(self, address: str) -> AsyncIterator[None]:
+        """One more of this address, when it is its turn; "" where all come from one.
 
         Raises:
             ResourceExhausted: there are too many.
         """
         most = STRANGERS_OF_ONE if address else STRANGERS
-        if self._count >= STRANGERS or self._of_addresses[address] >= most:
+        if self._of_addresses.total() >= STRANGERS or self._of_addresses[address] >= most:
             raise _too_many("max_open_calls", most, "Too many health checks have sent nothing yet")
-        self._count += 1
         self._of_addresses[address] += 1
         try:
-            yield
+            async with self._turns.setdefault(address, asyncio.Semaphore(READ_AT_ONCE)):
+                yield
         finally:
-            self._count -= 1
             self._of_addresses[address] -= 1
             if not self._of_addresses[address]:
-                del self._of_addresses[address]
+                del self._of_addresses[address], self._turns[address]

@@ -179,9 +179,8 @@ class _Call:
         if not self._rule.is_open:
             return await reader.one()
         try:
-            with self._door.strangers.one(self._address()):
-                async with asyncio.timeout(OPEN_SECONDS):
-                    return await reader.one()
+            async with asyncio.timeout(OPEN_SECONDS), self._door.strangers.one(self._address()):
+                return await reader.one()
         except TimeoutError:
             raise self._too_late(OPEN_SECONDS) from None
 
@@ -243,6 +242,8 @@ class _Call:
         else:
             told = {key: failure.metadata[key] for key in TOLD if key in failure.metadata}
             self._log(logging.ERROR if is_fault else logging.INFO, code.name, error if is_fault else None, told)
+        # gRPC keeps its own error with its frames, in a circle, and in ours the frames have the bytes of the request.
+        error.__traceback__ = error.__context__ = None
         try:
             await self._context.abort(code, failure.message[:MESSAGE_LENGTH], trailer(failure, self._request_id))
         except grpc.aio.InternalError:
