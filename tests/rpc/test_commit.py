@@ -159,7 +159,7 @@ def test_file_of_one_chunk_or_none_has_the_digest_of_its_bytes(data: bytes, raw:
     raw.upload(*(chunk_of(piece) for piece in [data] if piece))
     with pytest.raises(errors.InvalidArgument) as caught:
         commit(raw, entry_of("a", data, digest=digest_of(b"other")))
-    assert caught.value.metadata["field"] == "entries.digest"
+    assert caught.value.metadata["field"] == "manifest.pages"
     assert raw.versions() == []
     assert commit(raw, entry_of("a", data)).version.size_bytes == len(data)
 
