@@ -181,7 +181,7 @@ def test_link_to_something_foreign_is_refused(project: xpstore.Project, model: M
         assert Artifact.load_all() == []
         with pytest.raises(errors.NotFound, match="no model"):
             model.artifacts.log(save(b"1"))
-    with pytest.raises(errors.NotFound, match="no iteration"):
+    with pytest.raises(errors.InvalidArgument, match="another model"):
         save(b"1", model=model, iteration=iteration)
     project.experiment("e").models.delete(sibling.id)
     with pytest.raises(errors.NotFound, match="model"):
