@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 STORE ?= disk
+CALLS ?= 200000
 BIN := .venv/bin
 # scripts/gen calls buf and python3 by name.
 GEN := PATH="$(CURDIR)/$(BIN):$$PATH" scripts/gen
@@ -12,7 +13,7 @@ SLOW := storms storage whole caching/test_cache_storm.py caching/test_cache_wait
 	handles/test_search_oracle.py identity/faults identity/test_programs.py spool/test_spool_processes.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve format check test odd pythons gen style lint figure type bench minio mutate chaos
+.PHONY: help demo serve format check test odd pythons gen style lint figure type bench minio mutate chaos fuzz
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -79,6 +80,12 @@ chaos: .venv/.dev  ## a hundred kills during uploads, ten thousand interleavings
 	XPSTORE_TEST_SAVERS=8 XPSTORE_TEST_OUTAGES=100 $(BIN)/python -m pytest tests/storms/test_sweep_storm.py tests/storms/test_outages.py --timeout=0
 	XPSTORE_TEST_PROGRAMS=3000 XPSTORE_TEST_FILTERS=3000 $(BIN)/python -m pytest tests/identity/test_programs.py \
 	  tests/handles/test_search_oracle.py --timeout=0
+
+fuzz: .venv/.dev  ## make 200,000 calls that no client should make, on each backend (CALLS=1000: fewer; figures in build/)
+	@mkdir -p build
+	PYTHONPATH=tests:examples $(BIN)/python -m support.fuzz --calls $(CALLS) --csv build/fuzz-sqlite-disk.csv
+	PYTHONPATH=tests:examples $(BIN)/python -m support.fuzz --calls $(CALLS) --backend postgres-s3 --csv build/fuzz-postgres-s3.csv
+	PYTHONPATH=tests:examples $(BIN)/python -m support.fuzz --plot build/fuzz-*.csv
 
 # One environment at three levels. A stamp is as old as the set of dependencies it stands for.
 define install

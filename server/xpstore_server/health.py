@@ -11,6 +11,8 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from xpstore_server.core.errors import ResourceExhausted
+
 log = logging.getLogger("xpstore")
 
 # What is asked has so long to answer, and is asked again so long after: sooner while it fails, to see it come back.
@@ -96,7 +98,8 @@ class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # it
     async def Watch(self, request: health_pb2.HealthCheckRequest, context: Context) -> AsyncIterator[Any]:
         """The same, and again at each change."""
         if self._watching >= WATCHERS:
-            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, f"{WATCHERS} streams watch already: ask by Check")
+            message = f"{WATCHERS} streams watch already: ask by Check."
+            raise ResourceExhausted(message, limit="max_watchers", expected=WATCHERS)
         self._watching += 1
         try:
             async for status in self._changes(request.service):

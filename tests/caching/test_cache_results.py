@@ -31,6 +31,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression
 
 import xpstore
+from support.cached_program import fetch
 from support.services import Server
 from xpstore import cached, errors
 from xpstore._caching.state import CacheState
@@ -332,12 +333,6 @@ def test_folder_that_cannot_be_used_costs_only_the_copies(
     there = client.project(project.id).cache
     assert there.get_or_compute("p", {}, lambda: [1]).load() == there.get_or_compute("p", {}, lambda: [2]).load() == [1]
     client.close()
-
-
-def fetch(api_key: str, address: str, id_: str, folder: str) -> int:
-    os.environ["XPSTORE_CACHE"] = folder
-    xpstore.init(api_key, address)
-    return int(CachedArtifact.get_by_id(id_).load().sum())
 
 
 def test_processes_share_a_copy_and_one_that_is_killed_leaves_none_that_is_wrong(

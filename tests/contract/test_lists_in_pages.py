@@ -134,8 +134,8 @@ def test_series_are_by_model_as_asked_then_by_name_and_phase(plain: PlainClient,
         found = pages(plain, "ListSeries", "series", model_ids=asked, page_size=size)
         assert [(one.model_id, one.name, one.phase) for page in found for one in page] == expected
         assert all(len(page) <= (size or 1_000) for page in found)
-    some = pages(plain, "ListSeries", "series", model_ids=asked, names=["a", "c"], page_size=3)
-    assert [(one.model_id, one.name) for page in some for one in page] == [
+    found = pages(plain, "ListSeries", "series", model_ids=asked, names=["a", "c"], page_size=3)
+    assert [(one.model_id, one.name) for page in found for one in page] == [
         (model, name) for model, name, _ in expected if name in ("a", "c")
     ]
 

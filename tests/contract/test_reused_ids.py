@@ -131,7 +131,8 @@ def test_id_stands_for_one_content(place: Place, method: str) -> None:
             call(method, **{**fields, **change})
         assert (caught.value.reason, caught.value.metadata["field"]) == ("ALREADY_EXISTS", field), change
     assert call(method, **fields) == first
-    assert call(method, **{**fields, field: new_id(), **_free(method)}) != first
+    again = call(method, **{**fields, field: new_id(), **_free(method)})
+    assert again != first or method == "ReportCacheVerification"  # which answers nothing
 
 
 def _free(method: str) -> Fields:

@@ -127,11 +127,10 @@ def test_download_that_is_broken_off_is_no_error_of_the_server(server: Server, t
     client = xpstore.Client(server.api_key, server.address)
     (tmp_path / "f").write_bytes(os.urandom(30 << 20))
     saved = DirectoryArtifact.save(tmp_path / "f", "f", project=client.project(f"broken {new_id()}").open())
+    request = pb.ReadFileRequest(version_id=str(saved.id), path="f")
     for number in range(10):
         metadata = (*client.metadata[:1], ("x-request-id", f"broken-{number}"))
-        call = client.stubs.artifacts.ReadFile(
-            pb.ReadFileRequest(version_id=str(saved.id), path="f"), metadata=metadata
-        )
+        call = client.stubs.artifacts.ReadFile(request, metadata=metadata)
         next(call)
         call.cancel()
     deadline = time.monotonic() + 60

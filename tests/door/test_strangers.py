@@ -150,7 +150,8 @@ def test_those_who_watch_without_a_key_are_so_many(server: Server) -> None:
     with calling(server) as caller:
         calls = [caller.begin(f"{HEALTH}/Watch", [b""]) for _ in range(64)]
         assert all(next(call) for call in calls)
-        assert ended(caller.begin(f"{HEALTH}/Watch", [b""])).code == grpc.StatusCode.RESOURCE_EXHAUSTED
+        refused = ended(caller.begin(f"{HEALTH}/Watch", [b""]))
+        assert (refused.code, refused.metadata["limit"]) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "max_watchers")
         assert caller.call(f"{HEALTH}/Check", b"").code == grpc.StatusCode.OK
         calls[0].cancel()
         deadline = time.monotonic() + 60

@@ -60,8 +60,11 @@ def test_alias_that_reads_like_something_else_is_refused(alias: str, project: xp
     with pytest.raises(errors.InvalidArgument) as caught:
         artifact.alias(alias)
     assert caught.value.metadata["field"] == "alias"
-    with pytest.raises((errors.InvalidArgument, errors.NotFound)):
-        DirectoryArtifact.get_by_name("x", alias=alias)
+    if alias == "latest":  # which reads as that of the newest
+        assert DirectoryArtifact.get_by_name("x", alias=alias) == artifact
+    else:
+        with pytest.raises((errors.InvalidArgument, errors.NotFound)):
+            DirectoryArtifact.get_by_name("x", alias=alias)
     assert artifact.refresh().aliases == []
 
 
@@ -173,10 +176,10 @@ def test_link_to_something_foreign_is_refused(project: xpstore.Project, model: M
     sibling = project.experiment("e").model("sibling")
     iteration = sibling.iterations.create(1)
     with xpstore.Project(f"{project.id} other"):
-        with pytest.raises(errors.InvalidArgument, match="another project"):
+        with pytest.raises(errors.NotFound, match="no model"):
             save(b"1", model=model)
         assert Artifact.load_all() == []
-        with pytest.raises(errors.InvalidArgument, match="another project"):
+        with pytest.raises(errors.NotFound, match="no model"):
             model.artifacts.log(save(b"1"))
     with pytest.raises(errors.InvalidArgument, match="another model"):
         save(b"1", model=model, iteration=iteration)
@@ -204,6 +207,6 @@ def test_lineage_to_something_foreign_is_refused(project: xpstore.Project) -> No
     with pytest.raises(errors.NotFound, match="artifact version"):
         save(b"3", "made", used=[gone])
     with xpstore.Project(f"{project.id} other"):
-        with pytest.raises(errors.InvalidArgument, match="another project"):
+        with pytest.raises(errors.NotFound, match="artifact version"):
             save(b"3", "made", used=[foreign])
         assert Artifact.load_all() == []

@@ -153,7 +153,7 @@ def test_id_of_another_project_is_refused(client: Client, project: Project) -> N
     with Project(new_id()) as other:
         with pytest.raises(errors.AlreadyExists) as caught:
             create(client, other, experiment_id=id_)
-        assert caught.value.metadata == {"resource": "experiment", "field": "id", "value": id_}
+        assert caught.value.metadata == {"resource": "experiment", "field": "experiment_id", "value": id_}
         assert names(other) == []
 
 

@@ -281,7 +281,7 @@ def test_id_of_another_experiment_is_refused(client: Client, project: Project, e
     for parent, hash_ in ((other, "h"), (experiment, "h2")):
         with pytest.raises(errors.AlreadyExists) as caught:
             create(client, parent, model_id=id_, hash=hash_, allow_existing=True)
-        assert caught.value.metadata["field"] == "id"
+        assert caught.value.metadata["field"] == "model_id"
     assert other.models.list() == []
 
 

@@ -13,7 +13,7 @@ from xpstore_server.admin_key import read_or_make_key
 from xpstore_server.app import Stores
 from xpstore_server.settings import StartError, load
 
-KEY = "a-key-of-the-admin-in-a-file-4711-QmX8"
+KEY = "a-key-of-the-admin-in-a-file-4711-QmX8-zW3u"
 
 
 @pytest.fixture(autouse=True)

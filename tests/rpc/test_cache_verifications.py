@@ -1,10 +1,12 @@
 """ReportCacheVerification, and formats of fingerprints: what is counted, for how long, and what is outdated."""
 
+import pytest
 from sqlalchemy import update
 
 import xpstore
 from support.backends import Backend
 from support.raw_cache import RawCache, new_fingerprint, process_of
+from xpstore import errors
 from xpstore._values.ids import new_id
 from xpstore.v1 import cache_pb2 as pb
 from xpstore_server.core import limits, verification
@@ -30,8 +32,10 @@ def test_outcomes_are_counted_in_their_order(cache: RawCache) -> None:
 
 def test_same_id_counts_once(cache: RawCache) -> None:
     id_ = new_id()
-    for outcome in (SAME, SAME, FAILED):
-        cache.verified(outcome, id_)
+    for _ in range(2):
+        cache.verified(SAME, id_)
+    with pytest.raises(errors.AlreadyExists):
+        cache.verified(FAILED, id_)
     assert counted(cache) == [(SAME, 1)]
 
 

@@ -95,6 +95,8 @@ def test_one_message_may_carry_many_chunks_and_none(raw: Raw) -> None:
     assert raw.upload().stored_chunks == 0
 
 
+SKIPPED = bytes.fromhex("502a4d1803000000616263")
+
 BAD_CHUNKS: dict[str, tuple[str, Callable[[], pb.Chunk]]] = {
     "wrong digest": ("chunks.digest", lambda: chunk_of(TEXT, digest=digest_of(b"other"))),
     "no digest": ("chunks.digest", lambda: chunk_of(TEXT, digest=b"")),
@@ -118,6 +120,10 @@ BAD_CHUNKS: dict[str, tuple[str, Callable[[], pb.Chunk]]] = {
     "bomb that says so": ("chunks.digest", lambda: packed(TEXT, data=zstandard.compress(bytes(64 * MIB)))),
     "bomb that does not": ("chunks.digest", lambda: packed(TEXT, data=streamed(bytes(64 * MIB)))),
     "bomb that lies": ("chunks.digest", lambda: packed(TEXT, raw_size_bytes=8000, data=lying(bytes(16_000)))),
+    "frame with bytes after it": ("chunks.digest", lambda: packed(TEXT, data=zstandard.compress(TEXT) + b"x")),
+    "frame that says no size, with bytes after it": ("chunks.digest", lambda: packed(TEXT, data=streamed(TEXT) + b"x")),
+    "two frames": ("chunks.digest", lambda: packed(TEXT, data=zstandard.compress(TEXT) + zstandard.compress(b""))),
+    "frame to be skipped, after it": ("chunks.digest", lambda: packed(TEXT, data=zstandard.compress(TEXT) + SKIPPED)),
     "window of 1 GiB": ("chunks.digest", lambda: packed(TEXT, data=bytes.fromhex("28b52ffd00a0010000"))),
 }
 

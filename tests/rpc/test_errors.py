@@ -14,6 +14,7 @@ from xpstore import errors
 from xpstore.v1 import limits_pb2_grpc
 from xpstore.v1.error_pb2 import ErrorReason
 from xpstore_server.core import errors as server_errors
+from xpstore_server.core.errors import ResourceExhausted
 from xpstore_server.door import answers
 
 PREFIX = "ERROR_REASON_"
@@ -63,12 +64,13 @@ class FailingServer(limits_pb2_grpc.LimitsServiceServicer):
         self.address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
         self._server.start()
         self.code = grpc.StatusCode.UNKNOWN
-        self.details = b""
+        self.details: Any = b""
+        self.text = "what went wrong"
 
     def GetLimits(self, request: Any, context: grpc.ServicerContext) -> Any:
         if self.details:
             context.set_trailing_metadata((("grpc-status-details-bin", self.details),))
-        context.abort(self.code, "what went wrong")
+        context.abort(self.code, self.text)
 
     def failure(self, code: grpc.StatusCode, info: error_details_pb2.ErrorInfo | None = None) -> errors.Error:
         """The error a client raises when the server answers with this."""
@@ -126,6 +128,52 @@ def test_answer_of_a_proxy_goes_by_its_status(code: grpc.StatusCode, failing: Fa
     error = failing.failure(code)
     assert type(error) is STATUS_TYPES[code]
     assert error.request_id  # the client's own
+
+
+CODES = grpc.StatusCode
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "kind", "cure"),
+    [
+        (CODES.UNKNOWN, "Received http2 header with status: 413", errors.ResourceExhausted, "client_max_body_size 0;"),
+        (CODES.UNIMPLEMENTED, "Received http2 header with status: 404", errors.Unavailable, "grpc_pass"),
+        (CODES.UNIMPLEMENTED, "Method not found!", errors.Unimplemented, "passed on as gRPC"),
+        (CODES.UNAVAILABLE, "Received http2 header with status: 502", errors.Unavailable, "does not reach the server"),
+        (CODES.UNAVAILABLE, "Received http2 header with status: 504", errors.Unavailable, "grpc_read_timeout"),
+        (CODES.INTERNAL, "RST_STREAM closed stream", errors.Unavailable, "a proxy or the network ended the call"),
+        (
+            CODES.RESOURCE_EXHAUSTED,
+            "Received message larger than max (5 vs. 4)",
+            errors.ResourceExhausted,
+            "smaller pages",
+        ),
+    ],
+)
+def test_answer_of_a_proxy_names_the_cure(
+    code: grpc.StatusCode, text: str, kind: type[errors.Error], cure: str, failing: FailingServer
+) -> None:
+    failing.text = text
+    try:
+        error = failing.failure(code)
+    finally:
+        failing.text = "what went wrong"
+    assert type(error) is kind
+    assert cure in str(error)
+
+
+def test_server_that_is_busy_says_when_to_come_again() -> None:
+    busy = ResourceExhausted("too many calls", retry_seconds=1.5, limit="max_calls")
+    server = FailingServer()
+    try:
+        server.code, server.details = (
+            CODES.RESOURCE_EXHAUSTED,
+            dict(answers.trailer(busy, "r1"))["grpc-status-details-bin"],
+        )
+        error = server.raised()
+    finally:
+        server.stop()
+    assert (type(error), error.retry_seconds, error.metadata) == (errors.ResourceExhausted, 1.5, {"limit": "max_calls"})
 
 
 def test_every_status_is_in_the_table_above() -> None:

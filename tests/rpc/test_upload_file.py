@@ -69,7 +69,7 @@ def test_header_that_differs_is_another_upload_under_the_same_id(raw: Raw) -> No
     for change in changes:
         with pytest.raises(errors.AlreadyExists) as caught:
             raw.upload_file(raw.header(upload_id=header.upload_id, **change), [b"hello"])
-        assert caught.value.metadata["field"] == "upload_id"
+        assert caught.value.metadata["field"] == "header.upload_id"
     assert raw.upload_file(header, [b"hello"]).created
 
 
@@ -93,7 +93,7 @@ def test_header_that_differs_is_another_upload_under_the_same_id(raw: Raw) -> No
 def test_malformed_header_is_refused(field: str, changes: dict[str, object], raw: Raw) -> None:
     with pytest.raises(errors.InvalidArgument) as caught:
         raw.upload_file(raw.header(**changes), [b"data"])
-    assert caught.value.metadata["field"] == field
+    assert caught.value.metadata["field"] == f"header.{field}"
     assert raw.versions() == []
 
 
@@ -118,7 +118,7 @@ def test_bytes_of_another_digest_are_refused_and_can_be_sent_again(field: str, r
     spoiled = [PIECES[0][::-1], *PIECES[1:]]
     with pytest.raises(errors.InvalidArgument) as caught:
         raw.upload_file(header, spoiled)
-    assert caught.value.metadata["field"] == field
+    assert caught.value.metadata["field"] == f"header.{field}"
     assert raw.versions() == []
     assert raw.get_upload(header).offset == 0
     assert raw.upload_file(header, PIECES).version.digest == tree_digest({"file.bin": DATA})
@@ -129,7 +129,7 @@ def test_file_of_another_size_is_refused_and_can_be_sent_again(change: int, raw:
     header = raw.header(size_bytes=len(DATA) + change)
     with pytest.raises(errors.InvalidArgument) as caught:
         raw.upload_file(header, PIECES)
-    assert caught.value.metadata["field"] == "size_bytes"
+    assert caught.value.metadata["field"] == "header.size_bytes"
     assert raw.versions() == []
     header.offset = raw.get_upload(header).offset
     right = (DATA + b"x")[: len(DATA) + change]
@@ -145,7 +145,7 @@ def test_upload_of_another_key_is_not_seen(raw: Raw, server: Server) -> None:
         other.get_upload(header)
     with pytest.raises(errors.AlreadyExists) as caught:
         other.upload_file(header, [b"data"])
-    assert caught.value.metadata["field"] == "upload_id"
+    assert caught.value.metadata["field"] == "header.upload_id"
     assert raw.upload_file(header, [b"data"]).created
     with pytest.raises(errors.NotFound):
         other.get_upload(header)

@@ -16,6 +16,7 @@ from pathlib import Path
 import xpstore
 from xpstore import cached
 from xpstore._caching.state import CacheState
+from xpstore.artifact import CachedArtifact
 
 folder = Path()
 computed: list[int] = []  # not of the function that notes them: what a function closes over counts
@@ -115,6 +116,13 @@ def storm_of_maps(rank: int, api_key: str, address: str, project: str, keys: int
     client.close()
     assert (counts.hits, counts.computed, counts.uncached) == (2 * keys - len(computed), len(computed), 0), counts
     return len(computed)
+
+
+def fetch(api_key: str, address: str, id_: str, cache: str) -> int:
+    """The sum of an array that is in the service, by a process of its own that keeps copies in a folder."""
+    os.environ["XPSTORE_CACHE"] = cache
+    xpstore.init(api_key, address)
+    return int(CachedArtifact.get_by_id(id_).load().sum())
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """PostgreSQL and our own server as real processes for tests: killed, restarted, wiped."""
 
 import importlib.util
+import json
 import os
 import pwd
 import secrets
@@ -10,8 +11,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import grpc
 import psutil
@@ -20,9 +22,11 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from psycopg import sql
 
 from s3_server import free_port, spawn
-from support.operation.hasty_server import GRACE, IDLE
+from support.operation.hasty_server import CONSTANTS, GRACE
 from support.operation.warm_server import WarmProcess, WarmServers
-from xpstore_server.store.sweep import Grace
+
+if TYPE_CHECKING:
+    from xpstore_server.store.sweep import Grace  # for types alone: processes of tests import this, and no database
 
 NOBODY = 65534
 
@@ -167,12 +171,12 @@ class Server:
         folder: Path,
         *,
         environment: dict[str, str] | None = None,
-        grace: Grace | None = None,
-        idle_seconds: float | None = None,
+        grace: "Grace | None" = None,
+        constants: Mapping[str, float] | None = None,
     ) -> None:
         """Nothing runs before `start`; replicas that share a database share `folder` too, for its admin key.
 
-        With a grace the server leaves things alone for so long only, and waits so long for a silent stream.
+        With a grace the server leaves things alone for so long only; `constants` are others that it has then, by name.
         """
         self.module = "xpstore_server"
         self.prefix: list[str] = []  # what it is started by
@@ -196,15 +200,15 @@ class Server:
         hasty = {}
         if grace is not None:
             hasty[GRACE] = ",".join(map(str, (grace.condemn_us, grace.remove_us, grace.abandon_us, grace.undo_us)))
-        if idle_seconds is not None:
-            hasty[IDLE] = str(idle_seconds)
+        if constants is not None:
+            hasty[CONSTANTS] = json.dumps(constants)
         if hasty:
             self.module = "support.operation.hasty_server"
             self.environment |= {**hasty, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
     def start(self) -> Self:
         """Starts the server, or starts it again on the same port and data; returns when it serves."""
-        if self.warm is not None and not self.prefix:
+        if self.warm is not None and not self.prefix and self.warm.take(self.environment):
             self.process = self.warm.start(self.module, ["serve"], self.environment, self.log)
         else:
             command = [*self.prefix, sys.executable, "-m", self.module, "serve"]

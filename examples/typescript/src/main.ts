@@ -5,7 +5,7 @@
 
 import { createHash, randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { stat } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { basename } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { parseArgs } from "node:util";
@@ -39,6 +39,7 @@ const connect = <T>(Client: new (url: string, channel: ChannelCredentials, optio
 const auth = new Metadata();
 auth.set("authorization", `Bearer ${key}`);
 const artifacts = connect(ArtifactServiceClient);
+const source = await open(file);
 
 async function logMetrics(projectUid: string): Promise<number> {
   const creation = { projectUid, experimentId: randomUUID(), name: "from node", allowExisting: true };
@@ -56,19 +57,49 @@ async function logMetrics(projectUid: string): Promise<number> {
   return Number(storedCount);
 }
 
-/** One stream: the header, then the bytes from its offset on. Breaks off after `limit` bytes, as a bad network would. */
+/** What follows a header: small messages first, as only whole ones count, larger ones where they get through quickly. */
+async function* pieces(offset: number): AsyncGenerator<Buffer> {
+  let size = 64 << 10;
+  for (let sent = 0; ; ) {
+    const began = Date.now();
+    const data = await readAt(offset, size);
+    if (data.length === 0) return;
+    yield data;
+    offset += data.length;
+    sent += data.length;
+    if (Date.now() - began > 500) [size, sent] = [64 << 10, 0];
+    else if (sent >= 4 << 20 && size < 1 << 20) [size, sent] = [2 * size, 0];
+  }
+}
+
+async function readAt(position: number, size: number): Promise<Buffer> {
+  const { bytesRead, buffer } = await source.read(Buffer.alloc(size), 0, size, position);
+  return buffer.subarray(0, bytesRead);
+}
+
+/** One stream: the header, then the bytes from its offset on, then `finish`: without it nothing is published.
+ *  Breaks off after `limit` bytes, as a bad network would. */
 function sendOnce(header: UploadFileHeader, limit: number): Promise<ArtifactVersion> {
   return new Promise((resolve, reject) => {
-    const call = artifacts.uploadFile(auth, (error: ServiceError | null, response: UploadFileResponse) =>
-      error ? reject(error) : resolve(response.version!));
+    const call = artifacts.uploadFile(auth, (error: ServiceError | null, response: UploadFileResponse) => {
+      clearInterval(alive);
+      return error ? reject(error) : resolve(response.version!);
+    });
+    let isSilent = true; // proxies end a stream on which nothing comes, as while a slow disk is read
+    const alive = setInterval(() => {
+      if (isSilent) call.write({ finish: false });
+      isSilent = true;
+    }, 15_000);
     const send = async () => {
-      call.write({ part: { $case: "header", value: header } });
+      call.write({ part: { $case: "header", value: header }, finish: false });
       let sent = 0;
-      for await (const data of createReadStream(file!, { start: Number(header.offset), highWaterMark: 1 << 20 })) {
-        await new Promise((done) => call.write({ part: { $case: "data", value: data } }, done)); // sent, not just queued
+      for await (const data of pieces(Number(header.offset))) {
+        isSilent = false;
+        const part = { $case: "data" as const, value: data };
+        await new Promise((done) => call.write({ part, finish: false }, done)); // sent, not just queued
         if ((sent += data.length) >= limit) return call.cancel();
       }
-      call.end();
+      call.end({ finish: true });
     };
     send().catch(reject);
   });
@@ -83,9 +114,10 @@ async function upload(header: UploadFileHeader, breakAfter: number): Promise<[Ar
       return [await sendOnce(header, limit), offsets];
     } catch (error) {
       const { code } = error as ServiceError;
-      const isTemporary = [status.UNAVAILABLE, status.CANCELLED, status.ABORTED].includes(code);
+      const { UNAVAILABLE, CANCELLED, ABORTED, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED } = status;
+      const isTemporary = [UNAVAILABLE, CANCELLED, ABORTED, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED].includes(code);
       if (!isTemporary || offsets.length > 10) throw error;
-      await setTimeout(500); // what the server has in hand becomes durable, or the server comes back
+      if (code !== CANCELLED) await setTimeout(2_000); // the server comes back, or has less to do
       const state = await unary<GetUploadResponse>((done) =>
         artifacts.getUpload({ uploadId: header.uploadId }, auth, done));
       if (state.version) return [state.version, offsets];
@@ -112,7 +144,7 @@ async function main(): Promise<boolean> {
   for await (const data of createReadStream(file!)) sha256.update(data);
   const expected = sha256.digest();
   const header = UploadFileHeader.create({
-    uploadId: randomUUID(), projectUid: project!.uid, path: basename(file!), sizeBytes: BigInt((await stat(file!)).size),
+    uploadId: randomUUID(), projectUid: project!.uid, path: basename(file!), sizeBytes: BigInt((await source.stat()).size),
     sha256: expected, draft: { name: basename(file!), type: "directory", aliases: ["from-node"], force: true },
   });
   const [version, offsets] = await upload(header, Number(flags["break-after"] ?? Infinity));

@@ -15,6 +15,8 @@ ServiceError
  └── DataLoss              stored bytes are missing or damaged
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 VALUE_LENGTH = 100
@@ -48,6 +50,17 @@ class InvalidArgument(ServiceError):
 
     def __init__(self, field: str, value: Any, fix: str, **metadata: Any) -> None:
         super().__init__(f"{field} = {shown(value)!r}: {fix}", field=field, value=value, **metadata)
+
+
+@contextmanager
+def renamed(path_of: Callable[[str], str]) -> Iterator[None]:
+    """Says where in the request a field is, for what knows only a part of the request."""
+    try:
+        yield
+    except ServiceError as error:
+        if field := error.metadata.get("field"):
+            error.metadata["field"] = path_of(field)
+        raise
 
 
 class NotFound(ServiceError):

@@ -160,7 +160,7 @@ def reserve(tx: Transaction, principal: str, wanted: Wanted, seen: Sightings) ->
             return Reservation(granted=_get(tx, wanted.lease_id))
         if _get(tx, wanted.lease_id) is not None:
             hint = "Make a fresh token for every computation."
-            raise AlreadyExists("cache lease", "id", wanted.lease_id, hint)
+            raise AlreadyExists("cache lease", "token", f"of the lease {wanted.lease_id}", hint)
     raise Conflict("Leases on this entry come and go too fast. Repeat the call.")
 
 

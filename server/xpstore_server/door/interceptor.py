@@ -150,6 +150,7 @@ class _Call:
         self._started = time.monotonic()
         self._who = ""
         self._limit = door.overdue.begin(rule.seconds) if is_bounded else None
+        self._from: str | None = None
         self._is_counted = False
         self._share = Share(door.request_bytes)
         self._reader: Reader | None = None
@@ -164,6 +165,7 @@ class _Call:
             self._door.parsers,
             self._door.overdue,
             is_parsed=is_parsed,
+            is_bounded=self._limit is not None,
             seen=self._seen,
         )
         return self._reader
@@ -195,9 +197,7 @@ class _Call:
     async def _admit(self) -> None:
         door, rule = self._door, self._rule
         try:
-            self._who = await door.authenticator.admit(
-                self._metadata, lambda: door.refusals.may_look_up(self._address())
-            )
+            self._who = await door.authenticator.admit(self._metadata, self._may_look_up)
         except Unauthenticated as error:
             door.refusals.refused(self._address(), self._context.peer(), rule.method, error.message)
             raise
@@ -206,8 +206,13 @@ class _Call:
         if (full := door.room.full) and not NEEDS_NO_ROOM.match(rule.method):
             raise StoreFull(full)
 
+    def _may_look_up(self) -> bool:
+        return self._door.refusals.may_look_up(self._address())
+
     def _address(self) -> str:
-        return self._door.refusals.address(self._context.peer(), self._metadata)
+        if self._from is None:
+            self._from = self._door.refusals.address(self._context.peer(), self._metadata)
+        return self._from
 
     async def __aexit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         self._share.give_back()

@@ -19,8 +19,10 @@ from xpstore_server.door.weight import LEAST_BYTES, Malformed, TooHeavy, weigh
 Context = grpc.aio.ServicerContext[Any, Any]
 Seen = Callable[[Any], Awaitable[None]]
 
-# What is larger is read in a thread and counted, unless it has few entries: then that costs next to nothing.
+# What is larger is read in a thread and counted, unless it has few entries and is not much more than a message of
+# UploadFile may have: that costs a millisecond, and a thread as much.
 SMALL_BYTES = 64 << 10
+INLINE_BYTES = 5 << 18
 FEW_ENTRIES = 64
 SILENCE_SECONDS = limits.SILENCE_US / SECOND_US
 
@@ -35,6 +37,7 @@ class Reader:
         executor: where large requests are parsed.
         overdue: ends a read that takes too long.
         is_parsed: whether the method takes messages, not bytes.
+        is_bounded: whether the call as a whole ends in time, and no read need be looked at.
         seen: awaited with each message before the method has it; where it takes bytes, with the first.
 
     Attributes:
@@ -50,6 +53,7 @@ class Reader:
         overdue: Overdue,
         *,
         is_parsed: bool,
+        is_bounded: bool,
         seen: Seen,
     ) -> None:
         self._context = context
@@ -58,6 +62,7 @@ class Reader:
         self._executor = executor
         self._overdue = overdue
         self._is_parsed = is_parsed
+        self._is_bounded = is_bounded
         self._seen = seen
         self._count = 0
         self.size_bytes = 0
@@ -87,9 +92,11 @@ class Reader:
         return await self._parse(raw)
 
     async def _next(self) -> bytes | None:
+        if self._is_bounded:
+            return self._taken(await self._context.read())
         silence = self._overdue.begin(SILENCE_SECONDS)
         try:
-            raw = await self._context.read()
+            return self._taken(await self._context.read())
         except asyncio.CancelledError as error:
             if not silence.is_cause(error):
                 raise
@@ -100,6 +107,8 @@ class Reader:
             ) from None
         finally:
             self._overdue.end(silence)
+
+    def _taken(self, raw: Any) -> bytes | None:
         if raw is grpc.aio.EOF:
             return None
         self._count += 1
@@ -131,13 +140,10 @@ class Reader:
         rule = self._rule
         if len(raw) <= SMALL_BYTES:
             return _read(rule, raw)
-        try:
-            weigh(rule.plan, raw, min(FEW_ENTRIES, rule.max_entries))
-        except TooHeavy:
-            if rule.max_entries <= FEW_ENTRIES:
-                raise
-        else:
-            return rule.plan.parse(raw)
+        if len(raw) <= INLINE_BYTES:
+            with contextlib.suppress(TooHeavy):
+                weigh(rule.plan, raw, min(FEW_ENTRIES, rule.max_entries))
+                return rule.plan.parse(raw)
         await self._share.take(len(raw), patient=rule.is_stream)
         return await asyncio.get_running_loop().run_in_executor(self._executor, _read, rule, raw)
 

@@ -12,7 +12,7 @@ from xpstore.v1 import artifact_pb2_grpc
 from xpstore_server.auth import principal
 from xpstore_server.core import artifact, limits, project, upload
 from xpstore_server.core.artifact import Name
-from xpstore_server.core.errors import InvalidArgument, NotFound
+from xpstore_server.core.errors import InvalidArgument, NotFound, renamed
 from xpstore_server.core.files import Files
 from xpstore_server.core.manifest import check_path
 from xpstore_server.core.paging import Key
@@ -50,6 +50,16 @@ from xpstore_server.rpc.uploads.intake import Intake
 from xpstore_server.rpc.waiting import WaitingRoom
 from xpstore_server.store.errors import MissingChunks
 from xpstore_server.store.transaction import Transaction
+
+
+def _of_upload(field: str) -> str:
+    """Most of what is wrong is in the header."""
+    return f"header.{field}" if field.partition(".")[0] in pb.UploadFileHeader.DESCRIPTOR.fields_by_name else field
+
+
+def _of_commit(field: str) -> str:
+    """What is wrong with an entry is in a page, which the request has no field for; the text says what."""
+    return "manifest.pages" if field.startswith(("entries", "chunk_sizes")) else field
 
 
 class ArtifactService(artifact_pb2_grpc.ArtifactServiceServicer):
@@ -99,7 +109,8 @@ class ArtifactService(artifact_pb2_grpc.ArtifactServiceServicer):
             )
 
         try:
-            row, created = await self._work(commit)
+            with renamed(_of_commit):
+                row, created = await self._work(commit)
         except MissingChunks as error:
             return pb.CommitArtifactResponse(missing_digests=error.digests[: limits.DIGESTS])
         if completion is not None:
@@ -109,7 +120,7 @@ class ArtifactService(artifact_pb2_grpc.ArtifactServiceServicer):
     async def UploadFile(
         self, request_iterator: AsyncIterator[pb.UploadFileRequest], context: Any
     ) -> pb.UploadFileResponse:
-        with self._intake.turns.turn(principal()) as turn:
+        with renamed(_of_upload), self._intake.turns.turn(principal()) as turn:
             await turn.take()
             first = await anext(aiter(request_iterator), None)
             if first is None or first.WhichOneof("part") != "header":

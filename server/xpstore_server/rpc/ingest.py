@@ -11,7 +11,7 @@ from xpstore.v1 import ingest_pb2 as pb
 from xpstore.v1 import ingest_pb2_grpc
 from xpstore_server.auth import principal
 from xpstore_server.core import iteration, limits, model, model_step, module
-from xpstore_server.core.errors import InvalidArgument
+from xpstore_server.core.errors import InvalidArgument, renamed
 from xpstore_server.core.ingesting import ingest
 from xpstore_server.core.ingesting.pieces import pieces
 from xpstore_server.core.ingesting.records import Apply, Event, ModelRecords, Piece
@@ -62,7 +62,10 @@ class IngestService(ingest_pb2_grpc.IngestServiceServicer):
 
     async def _next(self, requests: AsyncIterator[pb.IngestStreamRequest]) -> _Batch | None:
         request = await anext(requests, None)
-        return None if request is None else await self._database.call_async(_batch, request.batch, principal())
+        if request is None:
+            return None
+        with renamed("batch.{}".format):
+            return await self._database.call_async(_batch, request.batch, principal())
 
     async def _store(self, batch: _Batch) -> ingest.Ingested:
         next_record, dropped = 0, Dropped()
@@ -100,7 +103,7 @@ def _records(field: str, wire: pb.ModelRecords, record_count: int, who: str) -> 
         if places and worst >= record_count:
             raise InvalidArgument(f"{field}.{name}.record", worst, f"must be below record_count = {record_count}")
     plain = [(point.record, point.point) for point in wire.points]
-    parts: list[SeriesPart] = parts_of(plain, f"{field}.points")
+    parts: list[SeriesPart] = parts_of(plain, f"{field}.points", "point.")
     for number, packed in enumerate(wire.series):
         parts.append(part_of(packed, f"{field}.series[{number}]", record_count))
     events = [

@@ -18,14 +18,14 @@ from xpstore_server.store.columns import Integers
 from xpstore_server.store.points import NO_TIME, Points, Values, from_values
 
 
-def parts_of(points: Sequence[tuple[int, pb.MetricPoint]], field: str) -> list[SeriesPart]:
-    """Parts of plain points, each with the place of its record."""
+def parts_of(points: Sequence[tuple[int, pb.MetricPoint]], field: str, inside: str = "") -> list[SeriesPart]:
+    """Parts of plain points, each with the place of its record. A point is an element of `field`, or inside of one."""
     found = defaultdict[tuple[str, str], tuple[list[Any], ...]](lambda: ([], [], [], []))
     for number, (record, wire) in enumerate(points):
         try:
             row = _checked("", wire)
         except InvalidArgument:
-            row = _checked(f"{field}[{number}].", wire)  # fails again, and says where
+            row = _checked(f"{field}[{number}].{inside}", wire)  # fails again, and says where
         key, *values = row
         for column, value in zip(found[key], (record, *values), strict=True):
             column.append(value)

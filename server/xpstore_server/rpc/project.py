@@ -8,7 +8,7 @@ from xpstore.v1 import project_pb2 as pb
 from xpstore.v1 import project_pb2_grpc
 from xpstore_server.auth import principal
 from xpstore_server.core import project, tags
-from xpstore_server.core.errors import InvalidArgument
+from xpstore_server.core.errors import InvalidArgument, renamed
 from xpstore_server.rpc.fields import a_name, a_period, a_tag_text, a_text, a_uuid, if_set, masked
 from xpstore_server.rpc.paging import Pager
 from xpstore_server.store.database import Database
@@ -83,9 +83,10 @@ class ProjectService(project_pb2_grpc.ProjectServiceServicer):
     async def UndeleteProject(self, request: pb.UndeleteProjectRequest, context: Any) -> pb.UndeleteProjectResponse:
         who = principal()
         uid = a_uuid("project_uid", request.project_uid)
-        row = await self._database.write_async(
-            lambda tx: project.whole(tx, project.undelete(tx, who, project_uid=uid).uid)
-        )
+        with renamed(lambda _: "project_uid"):  # what is taken is its `project_id`, which the text says
+            row = await self._database.write_async(
+                lambda tx: project.whole(tx, project.undelete(tx, who, project_uid=uid).uid)
+            )
         return pb.UndeleteProjectResponse(project=to_wire(row))
 
 

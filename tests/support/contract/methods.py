@@ -3,6 +3,7 @@
 import functools
 import importlib
 import pkgutil
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -113,12 +114,19 @@ def resolve(message: Descriptor, path: str) -> FieldDescriptor | None:
 
 
 def is_of(message: Descriptor, path: str) -> bool:
-    """Whether a path is of the request: a field, all of it, or a choice between fields ("key")."""
+    """Whether a path is of the request: a field, also of an element ("tags[3]"), all of it, or a choice ("key")."""
+    path = re.sub(r"\[\d+\]", "", path)
     above, _, last = path.rpartition(".")
     owner = resolve(message, above) if above else None
     inner = owner.message_type if owner is not None else None if above else message
     is_choice = inner is not None and last in inner.oneofs_by_name
     return path == "request" or is_choice or resolve(message, path) is not None
+
+
+def is_repeated(field: Any) -> bool:
+    """Whether a field is repeated, whichever version of protobuf is there."""
+    found = getattr(field, "is_repeated", None)
+    return bool(field.label == field.LABEL_REPEATED if found is None else found)
 
 
 def fields_of(message: Descriptor, seen: set[str] | None = None) -> Iterator[FieldDescriptor]:

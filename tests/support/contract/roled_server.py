@@ -22,5 +22,5 @@ if __name__ == "__main__":
     from xpstore_server import app  # here, as tests take no more than the name from this file
     from xpstore_server.__main__ import main  # the same
 
-    app.Owners = partial(Owners, role_of=role_of)  # type: ignore[attr-defined]
+    vars(app)["Owners"] = partial(Owners, role_of=role_of)
     main()

@@ -3,8 +3,17 @@
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
-from support.growth.rows import EXPERIMENT, ITERATION, MANY, MODEL, PROJECT, uuid
-from xpstore.v1 import artifact_pb2, cache_pb2, experiment_pb2, iteration_pb2, model_pb2, project_pb2, run_pb2
+from support.growth.rows import ARTIFACT, EXPERIMENT, ITERATION, MANY, MODEL, PROJECT, VERSION, uuid
+from xpstore.v1 import (
+    artifact_pb2,
+    cache_pb2,
+    experiment_pb2,
+    iteration_pb2,
+    metric_pb2,
+    model_pb2,
+    project_pb2,
+    run_pb2,
+)
 
 PAGE = 20
 
@@ -70,6 +79,35 @@ READS: dict[str, Request] = {
     "GetArtifact": _call(
         "Artifact.GetArtifact",
         artifact_pb2.GetArtifactRequest(artifact_name=artifact_pb2.ArtifactName(project_id="p 0", name="many")),
+    ),
+    "ListArtifactAliases": _call(
+        "Artifact.ListArtifactAliases",
+        artifact_pb2.ListArtifactAliasesRequest(artifact_id=uuid(ARTIFACT), page_size=PAGE),
+    ),
+    "ListArtifactLinks": _call(
+        "Artifact.ListArtifactLinks",
+        artifact_pb2.ListArtifactLinksRequest(version_id=uuid(VERSION + 1), page_size=PAGE),
+    ),
+    "ListArtifactLineage": _call(
+        "Artifact.ListArtifactLineage",
+        artifact_pb2.ListArtifactLineageRequest(version_id=uuid(VERSION + 2), page_size=PAGE),
+    ),
+    "ListArtifactLineage of users": _call(
+        "Artifact.ListArtifactLineage",
+        artifact_pb2.ListArtifactLineageRequest(version_id=uuid(VERSION + 1), users=True, page_size=PAGE),
+    ),
+    "versions by latest": _versions(name="many", alias="latest"),
+    "get_by_name: the newest by its alias": _named("many", alias="latest"),
+    "ListSeries": _call(
+        "Metric.ListSeries", metric_pb2.ListSeriesRequest(model_ids=[uuid(MODEL), uuid(MODEL + 1)], page_size=PAGE)
+    ),
+    "ListSeries of a name": _call(
+        "Metric.ListSeries",
+        metric_pb2.ListSeriesRequest(model_ids=[uuid(MODEL), uuid(MODEL + 1)], names=["m 1"], page_size=PAGE),
+    ),
+    "GetProject": _call("Project.GetProject", project_pb2.GetProjectRequest(project_uid=uuid(PROJECT))),
+    "GetExperiment": _call(
+        "Experiment.GetExperiment", experiment_pb2.GetExperimentRequest(experiment_id=uuid(EXPERIMENT))
     ),
     "ListProjects": _call("Project.ListProjects", project_pb2.ListProjectsRequest(page_size=PAGE)),
     "ListExperiments": _call(

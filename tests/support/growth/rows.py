@@ -8,9 +8,10 @@ from uuid import UUID
 Row = dict[str, Any]
 
 # Kinds of ids: those of one kind are numbered from its first on.
-PROJECT, EXPERIMENT, MODEL, ARTIFACT, VERSION, MANY, LINK, RUN, MODULE, ITERATION, LEASE, PACK = (
-    kind << 64 for kind in range(1, 13)
+PROJECT, EXPERIMENT, MODEL, ARTIFACT, VERSION, MANY, LINK, RUN, MODULE, ITERATION, LEASE, PACK, SERIES = (
+    kind << 64 for kind in range(1, 14)
 )
+MOST = 1_000  # links of a version, and versions that one uses
 STAMPS = {"created_by": "", "updated_by": "", "revision": 1}
 
 
@@ -121,21 +122,46 @@ ROWS: dict[str, Callable[[Callable[[int], str], int], list[Row]]] = {
     "artifact_alias": lambda as_id, n: [
         {"artifact_id": as_id(ARTIFACT), "alias": "best" if n == 5 else f"a{n}", "version_id": as_id(MANY + n)}
     ],
-    # Each version of artifact 0 is of model 0, which has all, and of one other.
+    # Each version of artifact 0 is of model 0, which has all, and of one other. Another version is of all models.
     "artifact_link": lambda as_id, n: [
         {
-            "id": as_id(LINK + 2 * n + of),
-            "version_id": as_id(MANY + n),
+            "id": as_id(LINK + 3 * n + of),
+            "version_id": as_id(MANY + n if of < 2 else VERSION + 1),
             "model_id": as_id(MODEL + (n if of else 0)),
             "iteration_id": None,
-            "step": n if of else None,
+            "step": n if of == 1 else None,
             "created_at_us": n,
+        }
+        for of in range(3 if 0 < n < MOST else 2)
+    ],
+    # One version is used by many, and another uses many.
+    "artifact_lineage": lambda as_id, n: (
+        [
+            {"version_id": as_id(MANY + n), "used_version_id": as_id(VERSION + 1)},
+            *([{"version_id": as_id(VERSION + 2), "used_version_id": as_id(VERSION + n)}] if 2 < n < MOST else []),
+        ]
+        if n
+        else []
+    ),
+    # Two models have as many series as there are models.
+    "series": lambda as_id, n: [
+        {
+            "id": as_id(SERIES + 2 * n + of),
+            "model_id": as_id(MODEL + of),
+            "project_uid": as_id(PROJECT),
+            "name": f"m {n}",
+            "phase": "",
+            "points": 1,
+            "last_ordinal": n,
+            "last_kind": "int",
+            "last_text": "1",
+            "last_time_us": 1,
+            "min_number": 1.0,
+            "max_number": 1.0,
+            "small_blocks": 1,
         }
         for of in range(2)
     ],
-    "artifact_lineage": lambda as_id, n: (
-        [{"version_id": as_id(MANY + n), "used_version_id": as_id(VERSION + 1)}] if n else []
-    ),
     "cache_entry": lambda as_id, n: (
         [
             {
