@@ -27,7 +27,7 @@ BUSY = (grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.DEADLINE_EXCEEDED)
 
 def bound_mib() -> int:
     """The formula of docs/server.md."""
-    buffers = Settings.model_fields["upload_memory_mib"].default
+    buffers: int = Settings.model_fields["upload_memory_mib"].default
     return 150 + buffers + 13 * limits.UPLOADS_IN_ALL + 6 * limits.UPLOADS_WAITING
 
 
@@ -152,7 +152,7 @@ def test_bytes_around_a_chunk_are_not_kept_with_it(raw: Raw, server: Server) -> 
         return request.SerializeToString() + padding
 
     path = "/xpstore.v1.ArtifactService/UploadChunks"
-    call = raw.client.stubs.channel.stream_unary(path, response_deserializer=pb.UploadChunksResponse.FromString)
+    call: Any = raw.client.stubs.channel.stream_unary(path, response_deserializer=pb.UploadChunksResponse.FromString)
     raw.upload(*(chunk_of(os.urandom(MIB)) for _ in range(12)))
     before = server.rss_bytes()
     answer = call((message() for _ in range(150)), timeout=120, metadata=raw.client.metadata)
@@ -165,7 +165,7 @@ def test_message_of_nothing_but_other_fields_is_refused_at_once(raw: Raw) -> Non
     """Two million of them would keep the server busy for seconds; each chunk may have as many."""
     fields = b"\x78\x00" * (2 * MIB - 64)
     chunk = b"\x12" + varint(len(fields)) + fields
-    call = raw.client.stubs.channel.stream_unary("/xpstore.v1.ArtifactService/UploadChunks")
+    call: Any = raw.client.stubs.channel.stream_unary("/xpstore.v1.ArtifactService/UploadChunks")
     for message in (fields, chunk):
         head = pb.UploadChunksRequest(project_uid=raw.project_uid).SerializeToString()
         for stream in ([head + message[:-64]], [head, message]):

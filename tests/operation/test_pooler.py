@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -10,6 +11,7 @@ from sqlalchemy.engine import make_url
 
 import xpstore
 from support.between.pooler import PgBouncer
+from support.between.relay import Relay
 from support.services import Postgres, Server
 from xpstore._session import current
 from xpstore.artifact import DirectoryArtifact
@@ -57,6 +59,20 @@ def test_saves_reads_and_lists_of_many_clients(database_url: str, tmp_path: Path
         assert "ERROR" not in server.log.read_text()
 
 
+def test_pooler_that_lends_whole_sessions_works_too(postgres: Postgres, tmp_path: Path) -> None:
+    name = make_url(postgres.create_database()).database
+    with PgBouncer(postgres, mode="session") as pooler:
+        url = f"postgresql://postgres@127.0.0.1:{pooler.port}/{name}"
+        with Server(url, (tmp_path / "blobs").as_uri(), tmp_path) as server, ThreadPoolExecutor(THREADS) as pool:
+            client = xpstore.Client(server.api_key, server.address)
+            experiment = client.project("test").open().experiment("e")
+            list(pool.map(lambda number: experiment.model(f"{number}").metrics.log("loss", number), range(THREADS)))
+            client.flush()
+            assert sorted(model.metrics.list()[0].value for model in experiment.models.list()) == [*range(THREADS)]
+            client.close()
+            assert "ERROR" not in server.log.read_text()
+
+
 def test_nothing_of_one_session_is_relied_on_or_left_behind(database_url: str, postgres: Postgres) -> None:
     database = Database(database_url)
     try:
@@ -79,6 +95,26 @@ def test_without_a_pooler_sessions_have_their_time_outs_and_prepare(postgres: Po
         assert found[1:3] == ("15s", "1min") and found[3] > 0
     finally:
         database.close()
+
+
+def test_both_ends_of_a_connection_notice_when_the_other_is_gone(postgres: Postgres) -> None:
+    """On this side by settings of libpq, on the other by those of the session, which a unix socket shows as 0."""
+    name = make_url(postgres.create_database()).database
+    with Relay(postgres.socket) as relay:
+        database = Database(f"postgresql://postgres@{relay.address}/{name}")
+        try:
+            with database.engine.connect() as connection:
+                line: Any = connection.connection.dbapi_connection
+                given = line.info.get_parameters()
+                query = "SELECT name FROM pg_settings WHERE name LIKE 'tcp_keepalives%' AND source = 'session'"
+                told = {*connection.execute(text(query)).scalars()}
+        finally:
+            database.close()
+    here = {"connect_timeout": "4", "tcp_user_timeout": "10000", "keepalives_idle": "10"}
+    here |= {"keepalives_interval": "5", "keepalives_count": "3"}
+    assert {name: given.get(name) for name in here} == here
+    assert given.get("keepalives", "1") == "1"
+    assert told == {"tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count"}
 
 
 def _settings(tx: Transaction) -> tuple[int, str, str, int]:

@@ -4,6 +4,7 @@ XPSTORE_TEST_SILENCE=30 for a long one.
 """
 
 import asyncio
+import contextlib
 import os
 import threading
 import time
@@ -179,6 +180,26 @@ def test_what_a_dead_connection_locked_is_free_again(database: Database, relay: 
         database.read(lambda tx: tx.execute(select(api_key.c.created_at_us).where(api_key.c.hash == b"h")).scalar())
         == 3
     )
+
+
+def test_connections_that_died_while_they_rested_hold_nobody_up(database: Database, relay: Relay) -> None:
+    """As of a second server, which made no call during the silence: all it has are dead, and nobody told it."""
+
+    def read(seconds: float = 0.0) -> float:
+        began = time.monotonic()
+        with contextlib.suppress(StoreUnavailable):
+            database.read(lambda tx: _one(tx) if not seconds else tx.execute(text("SELECT pg_sleep(0.3)")).scalar())
+        return time.monotonic() - began
+
+    with ThreadPoolExecutor(CALLERS) as pool:
+        list(pool.map(read, [0.3] * CALLERS))
+        assert relay.count >= CALLERS  # each has a connection of its own
+        relay.swallow()
+        relay.heal()
+        taken = list(pool.map(read, [0.0] * CALLERS))
+        print(f"{max(taken):.1f} s at most")
+        assert max(taken) < 10  # promised are 5 s; one after the other they would be 16 times as long
+        database.read(_one)
 
 
 def test_a_commit_without_an_answer_is_told_as_unavailable(database: Database, relay: Relay) -> None:

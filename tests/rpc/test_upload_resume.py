@@ -25,6 +25,8 @@ PIECES = cut(DATA, 300 * KIB)
 START = PIECES[:10]
 
 
+# What a stream brought becomes durable by itself after a shorter silence.
+QUICK = {"rpc.uploads.feed.SILENCE_SECONDS": 0.2, "rpc.uploads.feed.TICK_SECONDS": 0.05}
 # All that was sent counts when the stream falls silent or breaks.
 SENT = sum(map(len, START))
 
@@ -33,7 +35,7 @@ SENT = sum(map(len, START))
 def server(backend: Backend, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One that makes durable soon what a silent stream has sent: the tests wait for that again and again."""
     folder = tmp_path_factory.mktemp("server")
-    with Server(backend.database_url, backend.blob_url, folder, constants={"rpc.packing.IDLE_SECONDS": 0.2}) as server:
+    with Server(backend.database_url, backend.blob_url, folder, constants=QUICK) as server:
         yield server
 
 

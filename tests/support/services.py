@@ -208,7 +208,7 @@ class Server:
 
     def start(self) -> Self:
         """Starts the server, or starts it again on the same port and data; returns when it serves."""
-        if self.warm is not None and not self.prefix:
+        if self.warm is not None and not self.prefix and self.warm.take(self.environment):
             self.process = self.warm.start(self.module, ["serve"], self.environment, self.log)
         else:
             command = [*self.prefix, sys.executable, "-m", self.module, "serve"]

@@ -165,6 +165,7 @@ class _Call:
             self._door.parsers,
             self._door.overdue,
             is_parsed=is_parsed,
+            is_bounded=self._limit is not None,
             seen=self._seen,
         )
         return self._reader

@@ -37,6 +37,7 @@ class Reader:
         executor: where large requests are parsed.
         overdue: ends a read that takes too long.
         is_parsed: whether the method takes messages, not bytes.
+        is_bounded: whether the call as a whole ends in time, and no read need be looked at.
         seen: awaited with each message before the method has it; where it takes bytes, with the first.
 
     Attributes:
@@ -52,6 +53,7 @@ class Reader:
         overdue: Overdue,
         *,
         is_parsed: bool,
+        is_bounded: bool,
         seen: Seen,
     ) -> None:
         self._context = context
@@ -60,6 +62,7 @@ class Reader:
         self._executor = executor
         self._overdue = overdue
         self._is_parsed = is_parsed
+        self._is_bounded = is_bounded
         self._seen = seen
         self._count = 0
         self.size_bytes = 0
@@ -89,9 +92,11 @@ class Reader:
         return await self._parse(raw)
 
     async def _next(self) -> bytes | None:
+        if self._is_bounded:
+            return self._taken(await self._context.read())
         silence = self._overdue.begin(SILENCE_SECONDS)
         try:
-            raw = await self._context.read()
+            return self._taken(await self._context.read())
         except asyncio.CancelledError as error:
             if not silence.is_cause(error):
                 raise
@@ -102,6 +107,8 @@ class Reader:
             ) from None
         finally:
             self._overdue.end(silence)
+
+    def _taken(self, raw: Any) -> bytes | None:
         if raw is grpc.aio.EOF:
             return None
         self._count += 1

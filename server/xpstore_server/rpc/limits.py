@@ -18,10 +18,7 @@ CHUNKING = pb.Chunking(
 class LimitsService(limits_pb2_grpc.LimitsServiceServicer):
     def __init__(self, **of_settings: int) -> None:
         """Takes the limits that are settings of this server, by the names of their fields."""
-        self._of_settings = of_settings
-
-    async def GetLimits(self, request: pb.GetLimitsRequest, context: Any) -> pb.GetLimitsResponse:
-        return pb.GetLimitsResponse(
+        self._response = pb.GetLimitsResponse(
             limits=pb.Limits(
                 server_version=__version__,
                 max_message_bytes=limits.MESSAGE_BYTES,
@@ -74,6 +71,9 @@ class LimitsService(limits_pb2_grpc.LimitsServiceServicer):
                 max_listed=limits.FIRST,
                 max_silence_us=limits.SILENCE_US,
                 max_call_us=limits.CALL_US,
-                **self._of_settings,
+                **of_settings,
             )
         )
+
+    async def GetLimits(self, request: pb.GetLimitsRequest, context: Any) -> pb.GetLimitsResponse:
+        return self._response

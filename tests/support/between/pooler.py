@@ -20,22 +20,22 @@ listen_addr = 127.0.0.1
 listen_port = {port}
 unix_socket_dir =
 auth_type = any
-pool_mode = transaction
+pool_mode = {mode}
 {more}
 """
 
 
 class PgBouncer:
-    """A pooler in transaction mode whose settings are else those of its manual. As root it runs as nobody."""
+    """A pooler, by default in transaction mode; its other settings are of its manual. As root it runs as nobody."""
 
-    def __init__(self, postgres: Postgres, more: str = "") -> None:
+    def __init__(self, postgres: Postgres, more: str = "", mode: str = "transaction") -> None:
         self._program = needs("pgbouncer")
         self._user = NOBODY if postgres.user else 0
         self.folder = Path(tempfile.mkdtemp(prefix="xpgb-", dir="/tmp"))
         self.folder.chmod(0o755)
         self.port = free_port()
         self.log = self.folder / "pgbouncer.log"
-        config = CONFIG.format(folder=postgres.folder, port=self.port, more=more)
+        config = CONFIG.format(folder=postgres.folder, port=self.port, more=more, mode=mode)
         (self.folder / "pgbouncer.ini").write_text(config)
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -60,7 +60,11 @@ def faults_of(outcome: Outcome) -> list[str]:
 
 
 def plot(files: list[Path]) -> None:
-    import matplotlib.pyplot as plt  # here: it may be missing
+    try:
+        import matplotlib.pyplot as plt  # here: it may be missing
+    except ModuleNotFoundError:
+        print("matplotlib is not installed: nothing is drawn")
+        return
 
     figure, axes = plt.subplots(2, 1, sharex=True, figsize=(8, 6))
     for file in files:

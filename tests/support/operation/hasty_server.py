@@ -12,7 +12,7 @@ CONSTANTS = "XPSTORE_TEST_CONSTANTS"
 
 
 def change(constants: dict[str, float]) -> None:
-    """Changes constants before anything uses them; `rpc.packing.IDLE_SECONDS` is one."""
+    """Changes constants before anything uses them; `rpc.uploads.feed.TICK_SECONDS` is one."""
     for name, value in constants.items():
         module, _, constant = name.rpartition(".")
         found = importlib.import_module(f"xpstore_server.{module}")

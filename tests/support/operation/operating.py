@@ -21,7 +21,7 @@ def run(*arguments: str | bytes, folder: Path, inside: Sequence[str] = (), **set
     """Runs a command to its end, with these settings alone."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("XPSTORE_")}
     environment = {**inherited, **settings}
-    if Server.warm is not None and not inside:
+    if Server.warm is not None and not inside and Server.warm.take(environment):
         return _run_warm(Server.warm, [*map(os.fsdecode, arguments)], environment, folder)
     return subprocess.run(
         [*inside, sys.executable, "-m", "xpstore_server", *arguments],

@@ -26,6 +26,7 @@ from s3_server import spawn
 
 # Without threads of numpy: a fork has none of them.
 QUIET = {"OPENBLAS_NUM_THREADS": "1"}
+FREE = ("PYTHONPATH", "PYTEST_CURRENT_TEST")  # the first is as it is here, the second nobody reads
 DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG
 
 
@@ -74,11 +75,17 @@ class WarmServers:
         self._log = folder / "warm.log"
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
+        self._environment = dict(os.environ)
 
     @staticmethod
     def are_possible() -> bool:
         """Whether this system lets a process be waited for that is no child."""
         return hasattr(os, "pidfd_open")
+
+    def take(self, environment: dict[str, str]) -> bool:
+        """Whether this is an environment for forks: others are for what a program reads before its first line."""
+        changed = {name for name, value in environment.items() if self._environment.get(name) != value}
+        return all(name.startswith("XPSTORE_") or name in FREE for name in changed)
 
     def start(
         self,
@@ -116,7 +123,7 @@ class WarmServers:
             return int(answer)
 
     def _launch(self) -> "subprocess.Popen[bytes]":
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **QUIET}
+        environment = {**self._environment, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **QUIET}
         command = [sys.executable, "-m", __name__]
         return spawn(command, log=self._log, environment=environment, is_asked=True)
 

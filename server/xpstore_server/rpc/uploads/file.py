@@ -93,7 +93,7 @@ class FileUpload:
             return published
         await self._end(self._settle())
         fix = "the stream ended before it said that the file does: send the rest, and finish"
-        raise InvalidArgument("finish", False, fix, expected=self._durable)
+        raise InvalidArgument("finish", "false", fix, expected=self._durable)
 
     async def _open(self) -> Published | None:
         """Takes the upload over from its earlier streams; returns its version if it has one."""
@@ -220,7 +220,7 @@ class FileUpload:
         self._turn.give_back()
         if self._position < self._received:
             fix = f"the file cannot end at {self._position}: {self._received} bytes are durable. Or make a fresh id"
-            raise InvalidArgument("finish", True, fix, expected=self._received)
+            raise InvalidArgument("finish", "true", fix, expected=self._received)
         size_bytes = self._header.size_bytes
         if size_bytes is not None and self._received != size_bytes:
             raise InvalidArgument("size_bytes", size_bytes, f"the stream had {self._received} bytes")

@@ -110,7 +110,8 @@ class Turns:
                 self._check(job.caller)
             self._waiting.setdefault(job.caller, deque()).append(job)
             self._count += 1
-            self._changed.notify()
+            if self._running[job.caller] < self._at_once:  # else whoever is done with one of them takes it
+                self._changed.notify()
 
     def _check(self, caller: str) -> None:
         for _ in range(2):
@@ -162,15 +163,13 @@ class Turns:
             del self._waiting[caller]
 
     def done(self, job: Job[Any]) -> None:
-        """Says that a job has run."""
+        """Says that a job has run; its thread is to ask for the next at once."""
         with self._changed:
             self._running[job.caller] -= 1
             if not self._running[job.caller]:
                 del self._running[job.caller]
             if self._is_closed:
                 self._changed.notify_all()
-            elif self._waiting:
-                self._changed.notify()
 
     @property
     def is_empty(self) -> bool:
