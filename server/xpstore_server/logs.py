@@ -20,8 +20,18 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(entry, default=str)
 
 
+class Departures(logging.Filter):
+    """Drops what gRPC says of callers that left in the midst of a call: its line says CANCELLED."""
+
+    WORDS = ("ExecuteBatchError raised in core", "Failed sending error status")
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not record.getMessage().startswith(self.WORDS)
+
+
 def configure(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level="WARNING", handlers=[handler], force=True)
     logging.getLogger("xpstore").setLevel(level)
+    logging.getLogger("grpc._cython.cygrpc").addFilter(Departures())
