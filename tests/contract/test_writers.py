@@ -185,7 +185,7 @@ def test_piece_that_fails_leaves_those_before(client: Client, model: Model) -> N
 
 
 def test_server_that_dies_between_pieces_has_each_record_once(server: Server, client: Client, model: Model) -> None:
-    writer, count = new_id(), 3_000
+    writer, count = new_id(), 8_000
     request = batch(model.project_uid, writer, 0, count, wide(model, count, count))
 
     def send_whole() -> None:
@@ -194,15 +194,24 @@ def test_server_that_dies_between_pieces_has_each_record_once(server: Server, cl
 
     sending = threading.Thread(target=send_whole)
     sending.start()
-    while not (stored := len(series(client, model))):
-        time.sleep(0.005)
+    first = metric_pb2.GetLastMetricRequest(model_id=str(model.id), name="s00000")
+    while not is_there(client, first):
+        time.sleep(0.001)
     server.kill()
     sending.join()
     server.restart()
-    assert 0 < stored <= len(series(client, model)) < count  # whole pieces
+    assert 0 < len(series(client, model)) < count
     assert client.call(client.stubs.ingest.Ingest, request).next_record == count
     assert {row.count for row in series(client, model).values()} == {1}
     assert len(series(client, model)) == count
+
+
+def is_there(client: Client, point: metric_pb2.GetLastMetricRequest) -> bool:
+    try:
+        client.call(client.stubs.metrics.GetLastMetric, point)
+    except errors.NotFound:
+        return False
+    return True
 
 
 def _stream(client: Client, *requests: pb.IngestStreamRequest) -> pb.IngestStreamResponse:
