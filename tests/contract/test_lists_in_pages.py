@@ -204,7 +204,7 @@ class TestHanging:
             plain("CommitArtifact", project_uid=project.uid, version_id=id_, draft=draft)
         names = [f"a{number:03}" for number in range(MOST)]
         iterations = [str(model.iterations.create(number).id) for number in range(101)]
-        links = [{"model_id": str(model.id), "iteration_id": id_} for id_ in iterations]
+        links: list[dict[str, Any]] = [{"model_id": str(model.id), "iteration_id": id_} for id_ in iterations]
         links.append({"model_id": str(model.id), "step": 7})
         more = {"aliases": names, "links": links, "used_version_ids": used}
         version = DirectoryArtifact.get_by_id(plain.publish(project.uid, "all", {"a": b"a"}, **more).id)
