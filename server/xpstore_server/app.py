@@ -97,7 +97,8 @@ OPTIONS = [
     ("grpc.so_reuseport", 0),  # else a second server silently takes the same port
     # The door refuses what is larger than half of this, and says so; gRPC says it its own way.
     ("grpc.max_receive_message_length", 2 * limits.MESSAGE_BYTES),
-    ("grpc.max_concurrent_streams", 256),  # of one connection
+    # Of one connection: hundreds of threads of a program may wait for cache entries on it, and others go on beside.
+    ("grpc.max_concurrent_streams", 1_024),
     # Connections that say nothing, or nothing any more, are closed; clients open another when they need it.
     ("grpc.server_handshake_timeout_ms", 10_000),
     ("grpc.max_connection_idle_ms", 120_000),

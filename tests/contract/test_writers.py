@@ -1,5 +1,7 @@
 """A writer is one id, one key, one project and one method: nobody's records count as another's."""
 
+import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -180,6 +182,27 @@ def test_piece_that_fails_leaves_those_before(client: Client, model: Model) -> N
         _stream(client, sound, broken)
     assert _stream(client, sound).next_record == count
     assert len(values(model)) == count
+
+
+def test_server_that_dies_between_pieces_has_each_record_once(server: Server, client: Client, model: Model) -> None:
+    writer, count = new_id(), 3_000
+    request = batch(model.project_uid, writer, 0, count, wide(model, count, count))
+
+    def send_whole() -> None:
+        with pytest.raises(grpc.RpcError):
+            client.stubs.ingest.Ingest(request, metadata=client.metadata, timeout=60)
+
+    sending = threading.Thread(target=send_whole)
+    sending.start()
+    while not (stored := len(series(client, model))):
+        time.sleep(0.005)
+    server.kill()
+    sending.join()
+    server.restart()
+    assert 0 < stored <= len(series(client, model)) < count  # whole pieces
+    assert client.call(client.stubs.ingest.Ingest, request).next_record == count
+    assert {row.count for row in series(client, model).values()} == {1}
+    assert len(series(client, model)) == count
 
 
 def _stream(client: Client, *requests: pb.IngestStreamRequest) -> pb.IngestStreamResponse:
