@@ -115,7 +115,7 @@ def test_other_bytes_where_some_are_durable_are_found_by_a_digest(raw: Raw) -> N
         raw.upload_file(header, [HEAD], finish=False)
     with pytest.raises(errors.InvalidArgument) as caught:
         raw.upload_file(header, cut(other))
-    assert caught.value.metadata["field"] == "blake3" and raw.get_upload(header).offset == 0
+    assert caught.value.metadata["field"] == "header.blake3" and raw.get_upload(header).offset == 0
     assert raw.read(raw.upload_file(header, cut(other)).version.id) == other
 
 

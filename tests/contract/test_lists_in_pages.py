@@ -195,19 +195,22 @@ class TestHanging:
             plain("ListArtifactLineage", version_id=users[1].id)
         assert caught.value.reason == "NOT_FOUND"
 
-    def test_client_shows_all_of_it(self, project: xpstore.Project) -> None:
+    @pytest.mark.client
+    def test_client_shows_all_of_it(self, plain: PlainClient, project: xpstore.Project) -> None:
         model = project.experiment("e").model("h")
-        first = DirectoryArtifact.save(b"first", "first")
-        others = [DirectoryArtifact.save(b"%d" % number, f"o{number}") for number in range(120)]
+        used = [new_id() for _ in range(101)]
+        for number, id_ in enumerate(used):
+            draft = {"name": f"used {number}", "type": "directory"}
+            plain("CommitArtifact", project_uid=project.uid, version_id=id_, draft=draft)
         names = [f"a{number:03}" for number in range(MOST)]
-        version = DirectoryArtifact.save(b"x", "all", aliases=names, used=others)
-        for number in range(101):
-            model.artifacts.log(version) if not number else model.iterations.create(number).artifacts.log(version)
-        model.artifacts.log(version, step=7)
+        iterations = [str(model.iterations.create(number).id) for number in range(101)]
+        links: list[dict[str, Any]] = [{"model_id": str(model.id), "iteration_id": id_} for id_ in iterations]
+        links.append({"model_id": str(model.id), "step": 7})
+        more = {"aliases": names, "links": links, "used_version_ids": used}
+        version = DirectoryArtifact.get_by_id(plain.publish(project.uid, "all", {"a": b"a"}, **more).id)
         assert version.aliases == names
-        assert {one.id for one in version.used} == {one.id for one in others}
+        assert sorted(one.id for one in version.used) == sorted(used)
         assert (version.step, version.model.id) == (7, model.id)
-        assert first.aliases == []
 
 
 def test_latest_reads_as_an_alias_wherever_one_is_read(plain: PlainClient, uid: str) -> None:

@@ -1,5 +1,7 @@
 """A writer is one id, one key, one project and one method: nobody's records count as another's."""
 
+import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -180,6 +182,36 @@ def test_piece_that_fails_leaves_those_before(client: Client, model: Model) -> N
         _stream(client, sound, broken)
     assert _stream(client, sound).next_record == count
     assert len(values(model)) == count
+
+
+def test_server_that_dies_between_pieces_has_each_record_once(server: Server, client: Client, model: Model) -> None:
+    writer, count = new_id(), 8_000
+    request = batch(model.project_uid, writer, 0, count, wide(model, count, count))
+
+    def send_whole() -> None:
+        with pytest.raises(grpc.RpcError):
+            client.stubs.ingest.Ingest(request, metadata=client.metadata, timeout=60)
+
+    sending = threading.Thread(target=send_whole)
+    sending.start()
+    first = metric_pb2.GetLastMetricRequest(model_id=str(model.id), name="s00000")
+    while not is_there(client, first):
+        time.sleep(0.001)
+    server.kill()
+    sending.join()
+    server.restart()
+    assert 0 < len(series(client, model)) < count
+    assert client.call(client.stubs.ingest.Ingest, request).next_record == count
+    assert {row.count for row in series(client, model).values()} == {1}
+    assert len(series(client, model)) == count
+
+
+def is_there(client: Client, point: metric_pb2.GetLastMetricRequest) -> bool:
+    try:
+        client.call(client.stubs.metrics.GetLastMetric, point)
+    except errors.NotFound:
+        return False
+    return True
 
 
 def _stream(client: Client, *requests: pb.IngestStreamRequest) -> pb.IngestStreamResponse:

@@ -5,6 +5,7 @@ import secrets
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import psycopg
 import pytest
@@ -274,3 +275,22 @@ def _admin(postgres: Postgres, statement: str) -> None:
     name = make_url(postgres.create_database()).database
     with psycopg.connect(f"host={postgres.folder} user=postgres dbname={name}", autocommit=True) as connection:
         connection.execute(sql.SQL(statement))
+
+
+def test_a_password_with_any_character_connects_and_migrates(
+    postgres: Postgres, opened: Callable[[str], Database]
+) -> None:
+    password = "a@b:c/d#e?f%41[g]+h&i=j\\k'l\"m n,ü"
+    url = make_url(postgres.create_database())
+    _admin(postgres, sql.SQL("CREATE ROLE odd LOGIN PASSWORD {}").format(sql.Literal(password)).as_string(None))
+    _admin(
+        postgres, sql.SQL("ALTER DATABASE {} OWNER TO odd").format(sql.Identifier(str(url.database))).as_string(None)
+    )
+    rules = postgres.data / "pg_hba.conf"
+    rules.write_text("local all odd scram-sha-256\n" + rules.read_text())
+    _admin(postgres, "SELECT pg_reload_conf()")
+    database = opened(f"postgresql://odd:{quote(password, safe='')}@/{url.database}?host={postgres.folder}")
+    assert migrate.upgrade(database)
+    assert database.read(lambda tx: tx.execute(text("SELECT current_user")).scalar_one()) == "odd"
+    with pytest.raises(StoreRefused):
+        migrate.upgrade(opened(f"postgresql://odd:{quote(password[:-1])}@/{url.database}?host={postgres.folder}"))

@@ -1,7 +1,7 @@
 """`init()` waits for a server that is away as other calls do, and tells at once what waiting does not mend."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import pytest
 import xpstore
 from support.backends import sqlite_url
 from support.services import Postgres, Server
+from xpstore.artifact import DirectoryArtifact
 from xpstore.errors import InvalidArgument, Unauthenticated, Unavailable
 
 TRIED = "It is tried for another"
@@ -34,11 +35,15 @@ def begun(pool: ThreadPoolExecutor, server: Server) -> "Future[xpstore.Client]":
     return pool.submit(xpstore.Client, server.api_key, server.address, timeout_seconds=MANY_SECONDS)
 
 
-def wait_until_told(caplog: pytest.LogCaptureFixture) -> None:
+def wait_for(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + MANY_SECONDS
-    while TRIED not in caplog.text:
+    while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def wait_until_told(caplog: pytest.LogCaptureFixture) -> None:
+    wait_for(lambda: TRIED in caplog.text)
 
 
 def test_program_that_starts_before_its_server_waits_and_says_so_once(
@@ -100,3 +105,29 @@ def test_certificate_that_cannot_be_is_told_at_once(server: Server, caplog: pyte
     with pytest.raises(Unavailable, match="does not answer"):
         xpstore.Client(server.api_key, f"https://{server.address}", timeout_seconds=MANY_SECONDS)
     assert TRIED not in caplog.text
+
+
+def test_programs_work_on_through_the_death_of_postgres(tmp_path: Path) -> None:
+    """It is killed twice while a program logs, saves and reads: nothing fails, and all is there once."""
+    constants = {f"health.{name}": 0.3 for name in ("PAUSE_SECONDS", "SILENCE_SECONDS", "SETTLE_SECONDS")}
+    with Postgres() as postgres:
+        url = postgres.create_database()
+        with Server(url, (tmp_path / "blobs").as_uri(), tmp_path, constants=constants) as server:
+            client = xpstore.Client(server.api_key, server.address, timeout_seconds=60)
+            project = client.project("test").open()
+            model = project.experiment("e").model("h")
+            for round_ in range(2):
+                postgres.kill()
+                with ThreadPoolExecutor(2) as pool:
+                    saving = pool.submit(DirectoryArtifact.save, b"%d" % round_, "saved", project=project)
+                    listing = pool.submit(project.experiments.list)
+                    for number in range(100):
+                        model.metrics.log("loss", number, 100 * round_ + number)
+                    wait_for(lambda: "not serving: the database" in server.log.read_text())
+                    postgres.restart()
+                    assert saving.result(60).version == round_ + 1
+                    assert [experiment.name for experiment in listing.result(60)] == ["e"]
+            client.flush(60)
+            assert [point.step for point in model.metrics.list("loss")] == [*range(200)]
+            wait_for(lambda: "the database answers again" in server.log.read_text())
+            client.close()

@@ -20,6 +20,7 @@ from xpstore_server.core.errors import NotFound
 from xpstore_server.core.lease import Sightings
 from xpstore_server.store import limbo, purge, tables
 from xpstore_server.store.clock import SECOND_US, Clock
+from xpstore_server.store.packs import PACK_BYTES
 from xpstore_server.store.points import from_values
 from xpstore_server.store.sweep import AGREED_US, NEVER, Grace
 from xpstore_server.store.transaction import Transaction
@@ -187,6 +188,44 @@ def test_one_deletion_takes_as_long_beside_many_versions_as_beside_few(store: St
         counts.append(steps_of(store, store.gc))
         assert not marked(store)  # none is looked at again
         read(store, *pieces)
+    print(counts)
+    assert counts[1] < 2 * counts[0], counts
+    assert counts[1] < counts[0] + 500, counts  # a large constant part hides no growth: 9,000 versions more
+
+
+def packs_beside(store: Store, count: int, size_bytes: int = PACK_BYTES) -> None:
+    """Adds rows of so many packs that something needs, of objects that are not there."""
+    columns = {"pool": store.pool, "size_bytes": size_bytes, "created_at_us": 1, "touched_at_us": 1}
+    rows = [{"id": str(uuid.uuid4()), **columns} for _ in range(count)]
+    store.database.write(lambda tx: tx.execute(insert(tables.pack), rows))
+
+
+def test_sweep_of_nothing_takes_as_long_beside_many_packs_as_beside_few(store: Store) -> None:
+    store.commit(*large_put(store))
+    store.collector.collect(Grace().ends(1))
+    counts = []
+    for further in (1_000, 9_000):
+        packs_beside(store, further)
+        counts.append(steps_of(store, lambda: store.collector.collect(Grace().ends(1), marked=True)))
+    print(counts)
+    assert counts[1] < counts[0] + 50, counts
+
+
+def test_merging_takes_as_long_beside_many_versions_as_beside_few(store: Store) -> None:
+    counts = []
+    for further in (1_000, 10_000):
+        store.pool = store._new_project()
+        large_put(store)
+        store.commit(*large_put(store))
+        shared_by(store, further)
+        for number in range(30):
+            small = fresh()
+            store.put(*small)
+            store.commit(*small, name=f"small {number}")
+        before = store.count(tables.pack)
+        counts.append(steps_of(store, store.gc))
+        assert store.count(tables.pack) < before - 20, "they are merged"
+    print(counts)
     assert counts[1] < 2 * counts[0], counts
 
 

@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import delete, text
 
 from support.backends import sqlite_url
-from support.services import Postgres
+from support.operation.operating import run
+from support.services import Postgres, Server
 from xpstore_server.store import migrate
 from xpstore_server.store.database import Database
 from xpstore_server.store.ids import new_id
@@ -94,8 +95,33 @@ def test_a_reader_that_is_at_it_puts_the_checkpoint_off(database: Database, file
 
 def test_postgres_maintains_itself(postgres: Postgres) -> None:
     database = Database(postgres.create_database())
+    assert migrate.upgrade(database)
     assert maintain(database) == 0
+    hot = "SELECT relname, reloptions FROM pg_class WHERE relkind = 'r' AND reloptions IS NOT NULL"
+    found = {row.relname: sorted(row.reloptions) for row in database.read(lambda tx: tx.execute(text(hot)).all())}
+    settings = ["autovacuum_vacuum_scale_factor=0.01", "autovacuum_vacuum_threshold=1000"]
+    assert found == dict.fromkeys(("series", "block", "model", "writer", "run"), settings)
     database.close()
+
+
+@pytest.mark.parametrize("by", ["janitor", "gc"])
+def test_server_and_gc_maintain_the_database(by: str, database: Database, file: Path, tmp_path: Path) -> None:
+    empty_bytes = file.stat().st_size
+    database.write(_fill)
+    database.write(lambda tx: tx.execute(delete(api_key)))
+    database.close()
+    full_bytes = file.stat().st_size
+    assert full_bytes > empty_bytes + ROWS * ROW_BYTES
+    url, blobs = sqlite_url(file), (tmp_path / "blobs").as_uri()
+    if by == "gc":
+        assert run("gc", folder=tmp_path, XPSTORE_DATABASE_URL=url, XPSTORE_BLOB_URL=blobs).returncode == 0
+    else:
+        with Server(url, blobs, tmp_path, environment={"XPSTORE_SWEEP_SECONDS": "0.2"}):
+            deadline = time.monotonic() + 60
+            while file.stat().st_size > empty_bytes + 1_000_000:
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+    assert file.stat().st_size < empty_bytes + 1_000_000
 
 
 def _fill(tx: Transaction) -> None:

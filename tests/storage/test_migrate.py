@@ -2,7 +2,9 @@
 
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, Table, create_engine, select, text
 
 from support.backends import Backend
+from support.services import Postgres
 from xpstore_server.core import metric
 from xpstore_server.core.paging import Page
 from xpstore_server.store import migrate, schema, tables
@@ -181,3 +184,22 @@ def test_small_packs_have_an_index() -> None:
 
 def _is_ours(name: str | None, type_: str, _parents: object) -> bool:
     return not (type_ == "table" and name == "migration_lock")
+
+
+def test_servers_that_start_at_once_on_an_empty_database_migrate_once(postgres: Postgres) -> None:
+    url, all_there = postgres.create_database(), Barrier(5)
+
+    def start(_: int) -> bool:
+        database = Database(url)
+        try:
+            all_there.wait(60)
+            return migrate.upgrade(database)
+        finally:
+            database.close()
+
+    with ThreadPoolExecutor(5) as pool:
+        assert sorted(pool.map(start, range(5))) == [False] * 4 + [True]
+    database = Database(url)
+    with database.engine.connect() as connection:
+        assert schema.revision(connection) == schema.HEAD
+    database.close()

@@ -98,9 +98,12 @@ class ArtifactFields(Stamped):
         every = iterate(self._client, self._client.stubs.artifacts.ListArtifactAliases, request, "aliases")
         return (one.alias for one in every if one.version_id == self._wire.id)
 
-    def _links(self) -> list[pb.ArtifactLink]:
-        """What it belongs to, oldest first."""
-        return self._all("links", self._wire.links, self._wire.link_count, self._list_links)
+    def _links(self) -> Iterator[pb.ArtifactLink]:
+        """What it belongs to, oldest first; asked for no further than it is looked at."""
+        first = self._wire.links
+        yield from first
+        if self._wire.link_count > len(first):
+            yield from self._all("links", first, self._wire.link_count, self._list_links)[len(first) :]
 
     def _list_links(self) -> Iterator[pb.ArtifactLink]:
         request = pb.ListArtifactLinksRequest(version_id=self._wire.id)

@@ -44,9 +44,9 @@ from xpstore_server.rpc.paging import Pager, fitting
 from xpstore_server.rpc.piecewise import removed
 from xpstore_server.rpc.read import Outlet, read_chunks, read_file, read_manifest
 from xpstore_server.rpc.serialized import answers_serialized, takes_serialized
-from xpstore_server.rpc.uploads.chunks import ChunksUpload
-from xpstore_server.rpc.uploads.file import SETTLE_SECONDS, FileUpload
 from xpstore_server.rpc.uploads.intake import Intake
+from xpstore_server.rpc.uploads.upload_chunks import ChunksUpload
+from xpstore_server.rpc.uploads.upload_file import SETTLE_SECONDS, FileUpload
 from xpstore_server.rpc.waiting import WaitingRoom
 from xpstore_server.store.errors import MissingChunks
 from xpstore_server.store.transaction import Transaction

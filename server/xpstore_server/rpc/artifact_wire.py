@@ -15,7 +15,7 @@ from xpstore_server.core.versions.details import Details
 from xpstore_server.rpc.artifact_lists import link_to_wire
 from xpstore_server.rpc.fields import a_digest, a_json_object, a_name, a_step, a_text, a_type, a_uuid, an_alias
 from xpstore_server.rpc.process_wire import process_to_wire
-from xpstore_server.rpc.uploads.file import FileHeader
+from xpstore_server.rpc.uploads.upload_file import FileHeader
 
 
 def a_link(field: str, wire: pb.ArtifactLink) -> Link:

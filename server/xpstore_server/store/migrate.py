@@ -30,6 +30,8 @@ def upgrade(database: Database) -> bool:
         try:
             with database.engine.execution_options(writes=True).begin() as connection:
                 _lock(connection)
+                if revision(connection) == HEAD:
+                    return False  # another server was at it
                 _run_alembic(connection)
             return True
         except DBAPIError as error:

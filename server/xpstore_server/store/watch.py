@@ -88,8 +88,8 @@ class WatchedConnection(psycopg.Connection[Any]):
 
     def late(self, now: float) -> float | None:
         """When the statement was begun whose answer is late, None if none is."""
-        patience = LATE_SECONDS if self.bound_seconds else 0.0
-        return self.asked_at if self._is_waiting and now - self.heard_at > patience else None
+        most_seconds = LATE_SECONDS if self.bound_seconds else 0.0
+        return self.asked_at if self._is_waiting and now - self.heard_at > most_seconds else None
 
     def hurry(self) -> None:
         """Nobody wants the answer any more: the watch ends the statement at its next turn."""

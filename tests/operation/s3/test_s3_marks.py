@@ -1,13 +1,15 @@
 """An S3 server is believed by a mark that only it makes: what stands between may answer 200 to anything."""
 
+import base64
 import secrets
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
 
 from s3_server import SeaweedFS
-from support.between.lying_s3 import HTML, LyingS3, Said, changed, refusal, said, when
+from support.between.lying_s3 import HTML, Asked, LyingS3, PassOn, Said, changed, refusal, said, when
 from xpstore_server.store.blobs import minio
 from xpstore_server.store.blobs.minio import MinioBlobs
 from xpstore_server.store.errors import BlobMissing, StoreUnavailable
@@ -98,6 +100,36 @@ def test_server_that_gives_no_checksum_is_asked_what_it_has(
     lying.rules.insert(0, when("HEAD", changed(lambda answer: without("etag", answer)), times=1))
     blobs.put(KEY, [DATA])  # told wrong once, so put again
     assert lying.count("PUT") == 4
+
+
+def demanding(asked: Asked, pass_on: PassOn) -> Said:
+    """A bucket that takes nothing without a checksum, as buckets with object lock do."""
+    given = {name.lower(): value for name, value in asked.headers.items()}
+    right = base64.b64encode(zlib.crc32(asked.body).to_bytes(4, "big")).decode()
+    if given.get("x-amz-checksum-crc32") != right:
+        return refusal(400, "InvalidRequest")(asked, pass_on)
+    return pass_on()
+
+
+def test_bucket_may_demand_a_checksum_of_each_put(blobs: MinioBlobs, truth: MinioBlobs, lying: LyingS3) -> None:
+    lying.rules.append(when("PUT", demanding))
+    blobs.put(KEY, [DATA[:100], memoryview(DATA)[100:]])
+    assert lying.count("PUT") == 1
+    assert truth.get(KEY, 0, len(DATA)) == DATA
+
+
+LOST_ANSWERS = {"503": Said(503, {}, HTML), "the line is cut": Said(200, {}, b"", length=10)}
+
+
+@pytest.mark.parametrize("lost", LOST_ANSWERS.values(), ids=LOST_ANSWERS)
+def test_put_whose_answer_was_lost_is_made_again(
+    lost: Said, blobs: MinioBlobs, truth: MinioBlobs, lying: LyingS3
+) -> None:
+    """It was stored, and nobody knows: the same bytes go to the same key."""
+    lying.rules.append(when("PUT", lambda asked, pass_on: (pass_on(), lost)[1], times=1))
+    blobs.put(KEY, [DATA])
+    assert lying.count("PUT") == 2
+    assert truth.get(KEY, 0, len(DATA)) == DATA
 
 
 def test_bytes_that_change_on_their_way_up_are_put_again(blobs: MinioBlobs, truth: MinioBlobs, lying: LyingS3) -> None:

@@ -1,5 +1,6 @@
 """Where the bucket is and who may use it: URLs with any secret, files of keys, authorities, proxies."""
 
+import json
 import os
 import secrets
 import ssl
@@ -211,3 +212,23 @@ def _clear(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
+
+
+class OddSeaweedFS(SeaweedFS):
+    """One whose key has a secret of all that a URL gives a meaning to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        config = json.loads((self.folder / "s3.json").read_text())
+        (identity,) = config["identities"]
+        identity["credentials"].append({"accessKey": "odd", "secretKey": ODD})
+        (self.folder / "s3.json").write_text(json.dumps(config))
+
+
+def test_secret_with_any_character_signs_right_at_a_real_server() -> None:
+    with OddSeaweedFS() as s3:
+        url = f"s3://odd:{quote(ODD, safe='')}@127.0.0.1:{s3.port}/odd?secure=false"
+        blobs = MinioBlobs.from_url(url, 2)
+        blobs.put("packs/a", [b"bytes"])
+        assert blobs.get("packs/a", 0, 5) == b"bytes"
+        blobs.close()

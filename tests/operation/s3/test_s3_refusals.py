@@ -1,19 +1,22 @@
 """What an S3 server refuses is told at once, with its code; what may pass is ridden out."""
 
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 import xpstore
-from s3_server import SECRET_KEY, SeaweedFS
+from s3_server import ACCESS_KEY, SECRET_KEY, SeaweedFS
 from support.backends import sqlite_url
 from support.between.lying_s3 import HTML, LyingS3, Said, refusal, said, when
+from support.between.relay import Relay
 from support.services import Server
 from xpstore import errors
 from xpstore._session import current
 from xpstore.artifact import DirectoryArtifact
+from xpstore_server.rpc import packing
 from xpstore_server.store.blobs.minio import MinioBlobs
 from xpstore_server.store.errors import StoreFull, StoreRefused, StoreUnavailable
 
@@ -215,3 +218,30 @@ def test_save_rides_out_what_passes(project: xpstore.Project, lying: LyingS3) ->
     saved = DirectoryArtifact.save(data, "passing")
     lying.rules[:] = [when("GET", refusal(403, "AccessDenied"), times=1)]
     assert saved.open().read() == data
+
+
+@pytest.mark.parametrize(
+    ("keys", "code"),
+    [(f"nobody:{SECRET_KEY}", "403 InvalidAccessKeyId"), (f"{ACCESS_KEY}:wrong-secret", "403 SignatureDoesNotMatch")],
+)
+def test_wrong_keys_are_told_by_a_real_server(keys: str, code: str, seaweedfs: SeaweedFS) -> None:
+    with pytest.raises(StoreRefused, match=f"{code}.*XPSTORE_BLOB_URL") as caught:
+        MinioBlobs.from_url(f"s3://{keys}@127.0.0.1:{seaweedfs.port}/nobody?secure=false", 4)
+    assert "\n" not in str(caught.value) and keys.partition(":")[2] not in str(caught.value)
+
+
+def test_save_ends_soon_where_the_store_stays_away(tmp_path: Path, seaweedfs: SeaweedFS) -> None:
+    """The server goes on for as long as a store may be away for a moment, whatever the client's patience is."""
+    assert packing.STORE_AWAY_SECONDS <= 10
+    constants = {"rpc.packing.STORE_AWAY_SECONDS": 2}
+    with Relay(f"127.0.0.1:{seaweedfs.port}") as there:
+        url = f"s3://{ACCESS_KEY}:{SECRET_KEY}@{there.address}/away-{secrets.token_hex(6)}?secure=false"
+        server = Server(sqlite_url(tmp_path / "x.db"), url, tmp_path, constants=constants).start()
+        client = xpstore.Client(server.api_key, server.address, timeout_seconds=3)
+        project = client.project("away").open()
+    began = time.monotonic()
+    with pytest.raises((errors.Unavailable, errors.DeadlineExceeded)):
+        DirectoryArtifact.save(secrets.token_bytes(1000), "away", project=project)
+    assert time.monotonic() - began < 60  # 5 s on a quiet machine; for ever is the fault
+    client.close()
+    server.stop()

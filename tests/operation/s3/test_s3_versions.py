@@ -12,8 +12,9 @@ from minio.versioningconfig import SUSPENDED, VersioningConfig
 
 from s3_server import SeaweedFS
 from support.backends import Backend, sqlite_url
-from support.between.lying_s3 import LyingS3, refusal, when
+from support.between.lying_s3 import LyingS3, Said, refusal, when
 from support.operation.operating import run
+from support.services import Server
 from support.stores import Store, check_exact, fresh
 from xpstore_server.store import bucket, tables
 from xpstore_server.store.blobs.minio import MinioBlobs
@@ -92,6 +93,16 @@ def test_gc_frees_what_it_says(store: Store, seaweedfs: SeaweedFS, name: str) ->
     assert kept(seaweedfs, name) == []
 
 
+def test_put_whose_answer_was_lost_leaves_no_version(
+    store: Store, lying: LyingS3, seaweedfs: SeaweedFS, name: str
+) -> None:
+    lying.rules.append(when("PUT", lambda asked, pass_on: (pass_on(), Said(503))[1], times=1))
+    store.delete(saved(store))
+    assert len(kept(seaweedfs, name)) > len(list(store.blobs.list("packs/")))  # one is there twice
+    assert store.gc().held_objects == 0
+    assert kept(seaweedfs, name) == []
+
+
 def test_what_an_older_release_left_hidden_is_found_and_freed(
     store: Store, seaweedfs: SeaweedFS, name: str, tmp_path: Path
 ) -> None:
@@ -154,6 +165,12 @@ def test_lock_of_a_real_server_holds_and_is_told_at_start(seaweedfs: SeaweedFS, 
     swept = store.gc()
     assert swept.held_objects and not swept.freed_bytes
     assert len(kept(seaweedfs, name)) == swept.held_objects
+    settings = {"XPSTORE_BLOB_URL": url, "XPSTORE_DATABASE_URL": sqlite_url(tmp_path / "x.db")}
+    for command in (["gc", "--now"], ["gc", "--now", "--verify-bucket"]):
+        told = run(*command, folder=tmp_path, **settings).stdout
+        assert f"held by the bucket, not freed  {swept.held_objects} (" in told, told
+    with Server(settings["XPSTORE_DATABASE_URL"], url, tmp_path) as server:
+        assert "object lock" in server.log.read_text()
     store.blobs.close()
     store.database.close()
 

@@ -2,6 +2,7 @@
 
 import json
 import secrets
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 import xpstore
 from support.backends import Backend, sqlite_url
 from support.between.lying_s3 import HTML, Asked, LyingS3, PassOn, Said, changed, flipped, refusal, said, when
-from support.raw import digest_of
+from support.raw import Raw, digest_of
 from support.services import Server
 from support.stores import Store, check_exact, fresh
 from xpstore import errors
@@ -32,7 +33,7 @@ MIB = 1 << 20
 def server(lying: LyingS3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder: Path = tmp_path_factory.mktemp("bad-reads")
     url = lying.blob_url(f"bad-reads-{secrets.token_hex(6)}")
-    with Server(sqlite_url(folder / "x.db"), url, folder) as server:
+    with Server(sqlite_url(folder / "x.db"), url, folder, environment={"XPSTORE_LOG_LEVEL": "DEBUG"}) as server:
         yield server
 
 
@@ -175,3 +176,20 @@ def test_index_is_built_in_spite_of_a_bad_read(store: Store, lying: LyingS3) -> 
     lying.rules.append(when("GET", changed(flipped), times=1))
     rebuilt: Rebuilt = store.index_builder.run(print)
     assert (rebuilt.objects, rebuilt.damaged_objects) == (1, 0)
+
+
+def test_download_that_is_broken_off_is_no_error(project: xpstore.Project, server: Server) -> None:
+    saved, _ = save(20 * MIB)
+    raw, (file,) = Raw(project._client, project.uid), saved.files()
+    begin, request = len(server.log.read_text()), pb.ReadFileRequest(version_id=saved.id, path=file.path)
+    for _ in range(3):
+        call = raw.stub.ReadFile(request, timeout=60, metadata=raw.client.metadata)
+        assert next(call).header.size_bytes == 20 * MIB and next(call).data
+        call.cancel()
+    deadline = time.monotonic() + 60
+    while server.log.read_text()[begin:].count("/ReadFile") < 3:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert saved.open().read(10)
+    told = server.log.read_text()[begin:]
+    assert not any(word in told for word in ("ERROR", "WARNING", "Traceback", "never retrieved")), told

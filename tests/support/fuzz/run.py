@@ -226,8 +226,11 @@ class Fuzz:
                         info = error_details_pb2.ErrorInfo()
                         if detail.Unpack(info):
                             call.reason, call.metadata = info.reason, dict(info.metadata)
-            if call.text == EARLY and not call.is_cut:
-                await asyncio.to_thread(self._make_again, call)
+            if call.text == EARLY:
+                if call.is_cut:
+                    call.code = "CANCELLED"
+                else:
+                    await asyncio.to_thread(self._make_again, call)
         except asyncio.CancelledError:
             if not call.is_cut:
                 raise

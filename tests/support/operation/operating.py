@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
-import pytest
-
+from support.needs import lacking
 from support.operation.warm_server import WarmServers
 from support.services import Server
 
@@ -78,11 +77,11 @@ class SmallDisk:
         assert self._holder.stdout is not None
         if self._holder.stdout.readline() != b"mounted\n" or shutil.which("nsenter") is None:
             self.close()
-            pytest.skip("no small disk can be mounted here")
+            lacking("no small disk can be mounted here: it takes a user namespace, and nsenter")
         self.inside = [str(shutil.which("nsenter")), "--preserve-credentials", "-U", "-m", "-t", str(self._holder.pid)]
         if subprocess.run([*self.inside, sys.executable, "-c", ""], capture_output=True).returncode:
             self.close()
-            pytest.skip("another user may not run this Python")
+            lacking("another user may not run this Python")
         # The same folder, as this process sees it.
         self.seen = Path(f"/proc/{self._holder.pid}/root{folder}")
 
