@@ -16,7 +16,7 @@ from support.services import Server
 from xpstore import errors
 from xpstore._session import current
 from xpstore.artifact import DirectoryArtifact
-from xpstore_server.rpc import packing
+from xpstore_server.rpc.uploads import packing
 from xpstore_server.store.blobs.minio import MinioBlobs
 from xpstore_server.store.errors import StoreFull, StoreRefused, StoreUnavailable
 
@@ -233,7 +233,7 @@ def test_wrong_keys_are_told_by_a_real_server(keys: str, code: str, seaweedfs: S
 def test_save_ends_soon_where_the_store_stays_away(tmp_path: Path, seaweedfs: SeaweedFS) -> None:
     """The server goes on for as long as a store may be away for a moment, whatever the client's patience is."""
     assert packing.STORE_AWAY_SECONDS <= 10
-    constants = {"rpc.packing.STORE_AWAY_SECONDS": 2}
+    constants = {"rpc.uploads.packing.STORE_AWAY_SECONDS": 2}
     with Relay(f"127.0.0.1:{seaweedfs.port}") as there:
         url = f"s3://{ACCESS_KEY}:{SECRET_KEY}@{there.address}/away-{secrets.token_hex(6)}?secure=false"
         server = Server(sqlite_url(tmp_path / "x.db"), url, tmp_path, constants=constants).start()
