@@ -24,7 +24,7 @@ from typing import Self
 
 import numpy as np
 from blake3 import blake3
-from xpstore_server.rpc.packing import STORE_AWAY_SECONDS
+from xpstore_server.rpc.uploads.packing import STORE_AWAY_SECONDS
 
 import xpstore
 from s3_server import SeaweedFS

@@ -16,8 +16,8 @@ BYTES_WAIT_SECONDS = 2.0
 KEYS_AT_ONCE = 4
 # A check is one small message, which comes with its call.
 READ_AT_ONCE = 2  # of one address
-STRANGERS = 64
-STRANGERS_OF_ONE = 16
+STRANGERS = 32
+STRANGERS_OF_ONE = 8
 
 
 class Activity:
