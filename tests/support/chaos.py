@@ -24,7 +24,6 @@ from typing import Self
 
 import numpy as np
 from blake3 import blake3
-from xpstore_server.rpc.uploads.packing import STORE_AWAY_SECONDS
 
 import xpstore
 from s3_server import SeaweedFS
@@ -35,6 +34,7 @@ from support.raw import MIB, tree_digest
 from support.services import Postgres, Server
 from xpstore.artifact import Artifact
 from xpstore.errors import DeadlineExceeded, Unavailable
+from xpstore_server.rpc.uploads.packing import STORE_AWAY_SECONDS
 
 BACKENDS = {"sqlite-disk": ("server", "client"), "postgres-s3": ("server", "client", "s3")}
 # What one kill may make a client send again: packs that were not acknowledged. And what is not file bytes.
