@@ -56,7 +56,7 @@ class Settings(BaseSettings):
     idle_exit_seconds: float = Field(0, ge=0, description="Leave when nobody called for so long; 0: never.")
     drain_seconds: float = Field(10, ge=0, description="How long SIGTERM waits for calls under way.")
     upload_memory_mib: int = Field(192, ge=32, description="Bound of all upload buffers together.")
-    max_uploads: int = Field(8, ge=1, le=256, description="Streams of one key that upload at once; others wait.")
+    max_uploads: int = Field(12, ge=1, le=256, description="Streams of one key that upload at once; others wait.")
     undo_seconds: float = Field(604_800, ge=0, description="How long what was deleted can be undeleted; 7 days.")
     sweep_seconds: float = Field(3600, ge=0, description="How often to sweep out bytes that nothing needs; 0: never.")
     disk_reserve_mib: int | None = Field(
