@@ -6,11 +6,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
-from sqlalchemy import Table, func, select
+from sqlalchemy import func, select
 
 from bench.figure import Figure, Goal, Spread
+from bench.models import rows_of_models
 from support.backends import sqlite_url
 from support.rows import fill, id_of
 from support.services import Postgres, Server
@@ -125,28 +125,11 @@ def _count(database: Database) -> int:
 
 
 def _fill(database: Database, experiment: Experiment, models: int) -> None:
-    """Writes models with all that hangs on them, straight to the driver: the client would take hours."""
     chance = random.Random(1)
-    ids = [id_of(database, chance.getrandbits(128)) for _ in range(models)]
-    project, its = (id_of(database, UUID(id_).int) for id_ in (experiment.project_uid, str(experiment.id)))
-    rows: dict[Table, Iterator[dict[str, Any]]] = {
-        tables.model: _models(ids, project, its),
-        tables.model_tag: ({"model_id": id_, "tag": "a", "position": 0} for id_ in ids),
-        tables.attribute: (
-            {"model_id": id_, "path": "config.lr", "project_uid": project, "number": chance.random()} for id_ in ids
-        ),
-        tables.module: _modules(database, ids, chance),
-        tables.series: _series(database, ids, project, chance),
-    }
+    ids, rows = rows_of_models(database, experiment, models, SERIES, chance)
+    rows[tables.model_tag] = ({"model_id": id_, "tag": "a", "position": 0} for id_ in ids)
+    rows[tables.module] = _modules(database, ids, chance)
     fill(database, rows)
-
-
-def _models(ids: list[str], project: str, experiment: str) -> Iterator[dict[str, Any]]:
-    stamps = {"created_by": "", "updated_by": "", "revision": 1, "next_ordinal": SERIES}
-    for number, id_ in enumerate(ids):
-        parents = {"id": id_, "experiment_id": experiment, "project_uid": project, "hash": f"hash {number}"}
-        times = {"created_at_us": number, "updated_at_us": number}
-        yield {**parents, "name": f"model {number}", "step": 10, "config_json": '{"lr": 0.1}', **stamps, **times}
 
 
 def _modules(database: Database, ids: list[str], chance: random.Random) -> Iterator[dict[str, Any]]:
@@ -154,12 +137,3 @@ def _modules(database: Database, ids: list[str], chance: random.Random) -> Itera
         for number in range(MODULES):
             its = {"id": id_of(database, chance.getrandbits(128)), "model_id": id_, "name": f"part {number}"}
             yield {**its, "iteration_id": None, "attributes_json": '{"width": 512}', "created_at_us": number}
-
-
-def _series(database: Database, ids: list[str], project: str, chance: random.Random) -> Iterator[dict[str, Any]]:
-    point = {"points": 10, "last_step": 10, "last_time_us": 5, "last_kind": "float", "last_text": "0.5"}
-    for id_ in ids:
-        for number in range(SERIES):
-            its = {"id": id_of(database, chance.getrandbits(128)), "model_id": id_, "project_uid": project}
-            numbers = {"last_number": 0.5, "min_number": 0.4, "max_number": 0.6, "small_blocks": 0}
-            yield {**its, "name": f"metric {number}", "phase": "", "last_ordinal": number, **point, **numbers}

@@ -3,21 +3,17 @@
 import random
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-from uuid import UUID
-
-from sqlalchemy import Table
 
 from bench.figure import Figure, Goal, Spread
+from bench.models import rows_of_models
 from support.backends import sqlite_url
-from support.rows import fill, id_of
+from support.rows import fill
 from support.services import Postgres, Server
 from xpstore import Client
 from xpstore.experiment import Experiment
 from xpstore.v1 import model_pb2
-from xpstore_server.store import tables
 from xpstore_server.store.database import Database
 
 MODELS = 100_000
@@ -74,38 +70,7 @@ def _ask(client: Client, experiment: Experiment, filter: str, order_by: str) -> 
 
 
 def _fill(database_url: str, experiment: Experiment, models: int) -> None:
-    """Writes models with a config value and 50 series each, straight to the driver: the client would take hours."""
-    chance = random.Random(1)
     database = Database(database_url)
-    ids = sorted(id_of(database, chance.getrandbits(128)) for _ in range(models))
-    project, its = (id_of(database, UUID(id_).int) for id_ in (experiment.project_uid, str(experiment.id)))
-    rows: dict[Table, Iterator[dict[str, Any]]] = {
-        tables.model: _models(ids, project, its, chance),
-        tables.attribute: (
-            {"model_id": id_, "path": "config.lr", "project_uid": project, "number": chance.random()} for id_ in ids
-        ),
-        tables.series: _series(ids, project, chance, lambda number: id_of(database, number)),
-    }
+    _, rows = rows_of_models(database, experiment, models, METRICS, random.Random(1))
     fill(database, rows)
     database.close()
-
-
-def _models(ids: list[str], project: str, experiment: str, chance: random.Random) -> Iterator[dict[str, Any]]:
-    stamps = {"created_by": "", "updated_by": "", "revision": 1, "next_ordinal": METRICS}
-    created = chance.sample(range(len(ids)), len(ids))  # ids are random, so their order is no order of creation
-    for number, (id_, at) in enumerate(zip(ids, created, strict=True)):
-        parents = {"id": id_, "experiment_id": experiment, "project_uid": project, "hash": f"hash {number}"}
-        values = {"name": f"model {number}", "description": None, "step": number, "config_json": '{"lr": 0.1}'}
-        yield {**parents, **values, **stamps, "created_at_us": at, "updated_at_us": at}
-
-
-def _series(
-    ids: list[str], project: str, chance: random.Random, as_id: Callable[[int], str]
-) -> Iterator[dict[str, Any]]:
-    point = {"points": 10, "last_step": 10, "last_time_us": 5, "last_kind": "float", "last_text": "0.5"}
-    for number, id_ in enumerate(ids):
-        for metric in range(METRICS):
-            of = {"id": as_id(number * METRICS + metric), "model_id": id_, "project_uid": project}
-            last = chance.random()
-            numbers = {"last_number": last, "min_number": last * 0.9, "max_number": last, "small_blocks": 0}
-            yield {**of, "name": f"metric {metric}", "phase": "", "last_ordinal": metric, **point, **numbers}
