@@ -3,6 +3,7 @@
 Bounds of time are generous, as this machine may be busy: what is measured is printed (`pytest -s`).
 """
 
+import itertools
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +21,8 @@ from xpstore.model import Model
 from xpstore.project import Project
 
 QUIET_SECONDS = 2.0
+# Attacks are made once or, to see what goes on beside them, as long as XPSTORE_TEST_ATTACK=10 says, in seconds.
+ATTACK_SECONDS = float(os.environ.get("XPSTORE_TEST_ATTACK", "0"))
 # As many as a message may have: XPSTORE_TEST_SERIES=60000.
 SERIES = int(os.environ.get("XPSTORE_TEST_SERIES", "4000"))
 # Of one call beside an attack: before there were turns it was as long as the attack.
@@ -31,6 +34,25 @@ def model(project: Project) -> Model:
     return project.experiment("e").model("h")
 
 
+@pytest.fixture(autouse=True)
+def as_much_for_each(server: Server, probe: Probe) -> Iterator[None]:
+    """While it is measured the server has a processor, and this program and the probe share another."""
+    allowed = sorted(os.sched_getaffinity(0))
+    if not ATTACK_SECONDS or len(allowed) < 2:
+        yield
+        return
+    confine(server.pid, allowed[0])
+    for pid in (os.getpid(), probe.pid):
+        confine(pid, allowed[1])
+    yield
+    os.sched_setaffinity(0, allowed)
+
+
+def confine(pid: int, cpu: int) -> None:
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        os.sched_setaffinity(int(thread), {cpu})
+
+
 @pytest.fixture
 def probe(server: Server, project: Project, model: Model) -> Iterator[Probe]:
     other = project.experiment("e").model("of the probe")
@@ -38,13 +60,23 @@ def probe(server: Server, project: Project, model: Model) -> Iterator[Probe]:
         yield probe
 
 
-def beside(probe: Probe, name: str, *calls: Callable[[], object]) -> dict[str, Seen]:
-    """What the probe sees while these calls are made at once; prints it beside what it saw before."""
+def beside(probe: Probe, name: str, *attacks: Callable[[], Callable[[], object]]) -> dict[str, Seen]:
+    """What the probe sees while these attacks go on at once; prints it beside what it saw before.
+
+    Args:
+        attacks: each makes a call that is like none before.
+    """
     time.sleep(QUIET_SECONDS)
     quiet = probe.take()
     began = time.monotonic()
-    with ThreadPoolExecutor(len(calls)) as pool:
-        for done in [pool.submit(call) for call in calls]:
+
+    def attack(make: Callable[[], Callable[[], object]]) -> None:
+        make()()
+        while time.monotonic() - began < ATTACK_SECONDS:
+            make()()
+
+    with ThreadPoolExecutor(len(attacks)) as pool:
+        for done in [pool.submit(attack, make) for make in attacks]:
             done.result()
     seconds = time.monotonic() - began
     loud = probe.take()
@@ -62,24 +94,27 @@ def check(loud: dict[str, Seen]) -> None:
 
 
 def test_an_ingest_of_tens_of_thousands_of_series(client: Client, model: Model, probe: Probe) -> None:
-    check(beside(probe, f"{SERIES:,} series", attacks.ingest_of_new_series(client, model, SERIES)))
+    check(beside(probe, f"{SERIES:,} series", lambda: attacks.ingest_of_new_series(client, model, SERIES)))
 
 
 def test_the_most_names(client: Client, model: Model, probe: Probe) -> None:
-    check(beside(probe, "1,000 names in 10,000 points", attacks.most_names(client, model)))
+    check(beside(probe, "1,000 names in 10,000 points", lambda: attacks.most_names(client, model)))
 
 
 def test_a_commit_of_all_links_and_aliases(client: Client, model: Model, probe: Probe) -> None:
-    check(beside(probe, "1,000 links and 1,000 aliases", attacks.commit_of_many_links(client, model)))
+    check(beside(probe, "1,000 links and 1,000 aliases", lambda: attacks.commit_of_many_links(client, model)))
 
 
 def test_the_worst_searches(client: Client, model: Model, probe: Probe) -> None:
-    check(beside(probe, "6 searches", *(attacks.worst_search(client, model, number) for number in range(6))))
+    numbers = itertools.count()
+    check(beside(probe, "6 searches", *[lambda: attacks.worst_search(client, model, next(numbers))] * 6))
 
 
 def test_searches_whose_callers_leave(client: Client, model: Model, probe: Probe) -> None:
-    def left(number: int) -> None:
-        with pytest.raises(grpc.RpcError):
-            attacks.worst_search(client, model, number, 0.02)()
+    numbers = itertools.count()
 
-    check(beside(probe, "4 searches that are left", *(lambda number=number: left(number) for number in range(4))))
+    def leave() -> None:
+        with pytest.raises(grpc.RpcError):
+            attacks.worst_search(client, model, next(numbers), 0.02)()
+
+    check(beside(probe, "4 searches that are left", *[lambda: leave] * 4))

@@ -11,6 +11,7 @@ import pytest
 from support.door.calls import Caller, calling, ended, log_of
 from support.services import Server
 from xpstore_server.core import access
+from xpstore_server.door import refusals
 
 pytestmark = pytest.mark.client
 
@@ -20,8 +21,8 @@ MIB = 1 << 20
 MESSAGES = 50
 CALLERS = 10
 GROWTH = 64 * MIB
-# A few messages of checks are taken at once, and meanwhile 2 MiB of each other call come in.
-OPEN_GROWTH = 256 * MIB
+# Messages of checks are taken one by one, and meanwhile 2 MiB of each other call come in.
+OPEN_GROWTH = 192 * MIB
 # Empty messages in a repeated field of each: two bytes on the wire, an object of 68 in memory.
 HEAVY = {
     "/xpstore.v1.IngestService/Ingest": b"\x2a\x00",
@@ -124,11 +125,24 @@ def flood(server: Server) -> Iterator[list[int]]:
 def test_known_keys_work_beside_a_flood_of_unknown_ones_which_is_a_few_lines(server: Server, flood: list[int]) -> None:
     before = len(log_of(server))
     with calling(server, server.api_key) as caller:
-        while flood[0] < 500:
+        while flood[0] < refusals.HOLD_AFTER + 8:  # from then on each waits
             assert caller.call(LIMITS, b"").code == grpc.StatusCode.OK
     lines = [line for line in log_of(server)[before:] if line.get("message") == "refused"]
     assert len(lines) < 5
     assert len([line for line in log_of(server)[before:] if line.get("message") == "call"]) == 0
+
+
+def test_who_was_refused_too_often_waits_for_the_next_refusal(server: Server) -> None:
+    with calling(server) as caller:
+        for _ in range(2 * refusals.HOLD_AFTER):
+            began = time.monotonic()
+            assert caller.call(LIMITS, b"").reason == "UNAUTHENTICATED"
+            if time.monotonic() - began >= refusals.HOLD_SECONDS:
+                break
+        else:
+            pytest.fail("each was refused at once")
+    with calling(server, server.api_key) as caller:  # from the same address, with a key that is known
+        assert caller.call(LIMITS, b"").code == grpc.StatusCode.OK
 
 
 def test_first_refusal_of_an_address_is_told_with_where_and_why(server: Server) -> None:

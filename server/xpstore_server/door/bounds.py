@@ -15,9 +15,9 @@ RETRY_SECONDS = 1.0
 BYTES_WAIT_SECONDS = 2.0
 KEYS_AT_ONCE = 4
 # A check is one small message, which comes with its call.
-READ_AT_ONCE = 2  # of one address
+READ_AT_ONCE = 1  # of one address
 STRANGERS = 32
-STRANGERS_OF_ONE = 8
+STRANGERS_OF_ONE = 4
 
 
 class Activity:

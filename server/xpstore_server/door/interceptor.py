@@ -199,6 +199,7 @@ class _Call:
             self._who = await door.authenticator.admit(self._metadata, self._may_look_up)
         except Unauthenticated as error:
             door.refusals.refused(self._address(), self._context.peer(), rule.method, error.message)
+            await door.refusals.hold(self._address())
             raise
         door.activity.begin(rule, self._who)
         self._is_counted = True

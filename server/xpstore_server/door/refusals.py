@@ -15,6 +15,11 @@ FORWARDED = "x-forwarded-for"
 BURST = 20
 REFILL_SECONDS = 1.0
 ADDRESSES = 4_096
+# After so many refusals within a minute an address waits for each, as long as few of its calls do, and few of all: what
+# calls in turn calls no faster then. Of each call that waits gRPC may have taken 2 MiB.
+HOLD_AFTER = 300
+HOLD_SECONDS = 1.0
+HELD_OF_ONE, HELD = 16, 32
 TELL_SECONDS = 60.0
 LINES = 100
 
@@ -22,9 +27,10 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class _Address:
-    __slots__ = ("count", "first", "reason", "tokens", "touched_at")
+    __slots__ = ("count", "first", "held", "reason", "tokens", "touched_at")
 
     def __init__(self) -> None:
+        self.held = 0
         self.tokens = float(BURST)
         self.touched_at = time.monotonic()
         self.count = 0
@@ -47,6 +53,7 @@ class Refusals:
         self._proxies = tuple(proxies)
         self._addresses: OrderedDict[str, _Address] = OrderedDict()
         self._others = 0
+        self._held = 0
         self._timer: asyncio.TimerHandle | None = None
 
     def address(self, peer: str, metadata: Iterable[tuple[str, str | bytes]]) -> str:
@@ -99,6 +106,21 @@ class Refusals:
         self._addresses.move_to_end(address)
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(TELL_SECONDS, self._tell_all)
+
+    async def hold(self, address: str) -> None:
+        """Waits before a refusal is answered, where there were too many."""
+        known = self._addresses.get(address)
+        if not address or known is None or known.count < HOLD_AFTER:
+            return
+        if known.held >= HELD_OF_ONE or self._held >= HELD:
+            return
+        known.held += 1
+        self._held += 1
+        try:
+            await asyncio.sleep(HOLD_SECONDS)
+        finally:
+            known.held -= 1
+            self._held -= 1
 
     def _tell_all(self) -> None:
         self._timer = None

@@ -22,6 +22,9 @@ from xpstore_server.store.database import SEARCH_SECONDS, Database
 from xpstore_server.store.purge import unlink
 from xpstore_server.store.transaction import Transaction
 
+# A longer filter and order takes tens of milliseconds to be made a query of.
+LONG_SEARCH = 500
+
 
 class ModelService(model_pb2_grpc.ModelServiceServicer):
     def __init__(self, database: Database, tidy: Callable[[], None]) -> None:
@@ -84,7 +87,8 @@ class ModelService(model_pb2_grpc.ModelServiceServicer):
         ) -> tuple[list[Row[Any]], Key | None]:  # long filters take time to read
             return query.find(tx, query.Query.parse(**scope, **texts), page)
 
-        rows, key = await self._database.read_async(unit, SEARCH_SECONDS)
+        is_heavy = len(request.filter) + len(request.order_by) > LONG_SEARCH
+        rows, key = await self._database.read_async(unit, SEARCH_SECONDS, is_heavy=is_heavy)
         return pb.SearchModelsResponse(models=map(to_wire, rows), next_page_token=pager.token(key))
 
     async def UpdateModel(self, request: pb.UpdateModelRequest, context: Any) -> pb.UpdateModelResponse:

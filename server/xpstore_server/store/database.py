@@ -12,7 +12,7 @@ from xpstore_server.store.engines import parse_url, sqlite_engine
 from xpstore_server.store.errors import StoreUnavailable
 from xpstore_server.store.schema import check_schema
 from xpstore_server.store.transaction import Transaction, Unit, fenced
-from xpstore_server.store.turns.jobs import Job, Pool, current
+from xpstore_server.store.turns.jobs import HEAVY, Job, Pool, current
 from xpstore_server.store.turns.limit import bounded
 from xpstore_server.store.writers import GroupWriter, PoolWriter, translated
 
@@ -79,16 +79,19 @@ class Database:
         """Runs `unit` in a write transaction and returns once it is durable."""
         return self._submit(unit).future.result()
 
-    async def read_async(self, unit: Unit[T], seconds: float | None = None) -> T:
+    async def read_async(self, unit: Unit[T], seconds: float | None = None, *, is_heavy: bool = False) -> T:
         """`read` from an event loop."""
-        return await self.call_async(self.read, unit, seconds)
+        return await self.call_async(self.read, unit, seconds, is_heavy=is_heavy)
 
-    async def call_async(self, function: Callable[..., T], *arguments: Any) -> T:
+    async def call_async(self, function: Callable[..., T], *arguments: Any, is_heavy: bool = False) -> T:
         """Runs what reads and writes by itself from an event loop, in the pool of `read_async`.
 
         It takes its caller's turn. If the caller goes away it does not begin, or its read under way is ended.
+
+        Args:
+            is_heavy: it takes Python tens of milliseconds; of each caller one such runs at once.
         """
-        job = self._readers.submit(self.caller(), function, *arguments)
+        job = self._readers.submit(self.caller() + HEAVY * is_heavy, function, *arguments)
         try:
             return await asyncio.wrap_future(job.future)
         except asyncio.CancelledError:

@@ -38,6 +38,10 @@ class Probe:
         assert self._process.stdout is not None
         assert self._process.stdout.readline() == "begun\n"
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def take(self) -> dict[str, Seen]:
         """What was seen since it began, or since the last time."""
         assert self._process.stdin is not None and self._process.stdout is not None
