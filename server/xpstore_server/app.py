@@ -218,6 +218,7 @@ class App:
         return LimitsService(
             undo_kept_us=int(settings.undo_seconds * 1_000_000),
             max_calls=settings.max_calls,
+            max_calls_of_all=KEYS_AT_ONCE * settings.max_calls,
             max_uploads=settings.max_uploads,
         )
 

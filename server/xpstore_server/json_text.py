@@ -6,10 +6,14 @@ of garbage among hundreds of thousands of new objects, none of which is any, tak
 
 import gc
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
 LARGE = 64 << 10
+# Python reads no longer integers (sys.set_int_max_str_digits): what another language wrote none of ours could read.
+DIGITS = 4_300
+_LONG = re.compile(rf"\d{{{DIGITS + 1}}}")
 
 
 def loads(text: str) -> Any:
@@ -23,7 +27,9 @@ def loads(text: str) -> Any:
 
 
 def check(text: str) -> bool:
-    """Whether a JSON text is an object. Raises as `loads`."""
+    """Whether a JSON text is an object. Raises as `loads`, and ValueError for an integer of too many digits."""
+    if _LONG.search(text):  # perhaps in a string
+        return isinstance(_read(text, _short), dict)
     return isinstance(_read(text, _nothing if len(text) > LARGE else float), dict)
 
 
@@ -43,6 +49,12 @@ def _float(digits: str) -> float:
 
 
 def _nothing(digits: str) -> float:
+    return 0.0
+
+
+def _short(digits: str) -> float:
+    if len(digits.lstrip("-")) > DIGITS and digits.lstrip("-").isdigit():
+        raise ValueError(f"an integer has {len(digits)} digits, {DIGITS} at most: write it as a string")
     return 0.0
 
 

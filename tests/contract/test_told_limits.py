@@ -42,6 +42,15 @@ OTHERS = {
     **{("error.proto", status): "a status of HTTP" for status in ("404", "413", "502", "503", "504")},
     ("limits.proto", "246 KiB"): "what the recommended cut makes of random bytes",
 }
+# Limits that errors name and that are no number a client could keep to.
+UNTOLD = {
+    "disk": "how much room there is",
+    "statement_size": "the database's own",
+    "statement_time": "max_search_us, max_write_us",
+    "max_lookups": "of callers whose key is not known",
+    "max_open_calls": "of callers without a key",
+    "max_watchers": "of callers without a key",
+}
 
 
 @pytest.fixture
@@ -69,6 +78,14 @@ def test_every_number_of_the_contract_is_told(told: Any) -> None:
     unknown = {(file, number) for file, number, value in numbers() if value not in known}
     assert sorted(unknown - set(OTHERS)) == []
     assert sorted(set(OTHERS) - unknown) == []
+
+
+def test_every_limit_that_an_error_names_is_told(told: Any) -> None:
+    named = set[str]()
+    for file in (ROOT / "server" / "xpstore_server").rglob("*.py"):
+        named |= set(re.findall(r'(?:limit ?= ?|_too_many\()"(\w+)"', file.read_text()))
+    assert {"max_calls", "max_queue"} < named
+    assert named - {field.name for field in told.DESCRIPTOR.fields} == set(UNTOLD)
 
 
 def test_every_limit_is_set_and_tested_by_its_name(told: Any) -> None:

@@ -19,6 +19,7 @@ BAD: dict[str, tuple[Callable[[str], str], str]] = {
     "no object": (lambda body: f"[{{{body}}}]", "must be a JSON object"),
     "cut": (lambda body: "{" + body, "must be JSON"),
     "NaN": (lambda body: "{" + body + ', "x": NaN}', "NaN is no JSON"),
+    "a long integer": (lambda body: "{" + body + f', "x": -{"9" * 4_301}}}', "write it as a string"),
     "NUL": (lambda body: "{" + body + ', "x": "\\u0000"}', "must not contain NUL"),
     "too deep": (lambda body: "{" + body + ', "x": ' + "[" * 50_000 + "]" * 50_000 + "}", "must be JSON"),
 }
@@ -34,9 +35,11 @@ def create(client: Client, project: Project, config_json: str) -> model_pb2.Crea
 @pytest.mark.client
 @pytest.mark.parametrize("filler", ["", FILLER], ids=["small", "large"])
 def test_large_is_judged_as_small(client: Client, project: Project, filler: str) -> None:
-    body = filler + f'"number": {"9" * 4_000}, "lr": 0.5'
+    body = filler + f'"number": {"9" * 4_300}, "text": "{"9" * 5_000}", "float": {"1" * 5_000}.5, "lr": 0.5'
     sound = "{" + body + "}"
-    assert create(client, project, sound).model.config_json == sound
+    made = create(client, project, sound).model
+    assert made.config_json == sound
+    assert project.experiment("e").model(made.hash).config["number"] == 10**4_300 - 1
     assert [model.config["lr"] for model in project.experiment("e").models.search("config.lr = 0.5")] == [0.5]
     for spoil, told in BAD.values():
         with pytest.raises(errors.InvalidArgument, match=told) as caught:

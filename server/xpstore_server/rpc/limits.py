@@ -5,7 +5,10 @@ from typing import Any
 from xpstore import __version__
 from xpstore.v1 import limits_pb2 as pb
 from xpstore.v1 import limits_pb2_grpc
+from xpstore_server import json_text
 from xpstore_server.core import limits
+from xpstore_server.store.database import SEARCH_SECONDS, WRITE_SECONDS
+from xpstore_server.store.turns.jobs import MOST_OF_ONE
 
 CHUNKING = pb.Chunking(
     min_size_bytes=limits.CHUNK_MIN_BYTES,
@@ -71,6 +74,12 @@ class LimitsService(limits_pb2_grpc.LimitsServiceServicer):
                 max_listed=limits.FIRST,
                 max_silence_us=limits.SILENCE_US,
                 max_call_us=limits.CALL_US,
+                max_waiting_calls=limits.WAITING_CALLS,
+                max_request_bytes=limits.REQUEST_BYTES,
+                max_json_digits=json_text.DIGITS,
+                max_queue=MOST_OF_ONE,
+                max_search_us=int(SEARCH_SECONDS * 1_000_000),
+                max_write_us=int(WRITE_SECONDS * 1_000_000),
                 **of_settings,
             )
         )
