@@ -125,6 +125,13 @@ class Project:
         assert kind(self.cache.reserve(fingerprint, new_token())) == "granted"
         return fingerprint
 
+    def entry(self, ttl_seconds: float) -> str:
+        """The fingerprint of an entry that is a hit for so long."""
+        fingerprint, token = new_fingerprint(), new_token()
+        assert kind(self.cache.reserve(fingerprint, token)) == "granted"
+        self.cache.commit(fingerprint, token, ttl_us=int(ttl_seconds * 1e6), name=f"result {fingerprint[:8]}")
+        return fingerprint
+
     def check_version(self, version_id: str, data: bytes) -> None:
         request = pb.UndeleteArtifactVersionRequest(version_id=version_id)
         self.client.call(self.client.stubs.artifacts.UndeleteArtifactVersion, request)
@@ -160,7 +167,9 @@ def test_clock_that_is_wrong_for_a_while_purges_and_stops_nothing(
     model = project.handle.experiment("e").model("m")
     run = project.client.stubs.runs.CreateRun
     made = project.client.call(run, run_pb2.CreateRunRequest(model_id=str(model.id), run_id=new_id())).run
+    lasting = project.entry(ttl_seconds=3_600)
     clock.set(shift)
+    passing = project.entry(ttl_seconds=2)
     deleted.append(project.deleted_version())
     chunks.append(project.uploaded())
     leases.append(project.dead_lease())
@@ -172,6 +181,22 @@ def test_clock_that_is_wrong_for_a_while_purges_and_stops_nothing(
         project.check_taken_over(fingerprint)
     assert project.client.call(project.client.stubs.runs.GetRun, read).run.status == run_pb2.RUN_STATUS_RUNNING
     assert not project.raw.missing(*chunks)
+    assert project.cache.lookup(lasting) is not None
+    until(lambda: project.cache.lookup(passing) is None)
     for version_id, data in deleted:
         project.check_version(version_id, data)
     assert served.log.read_text().count("has jumped") == 1  # said once, however many turns were skipped
+
+
+@pytest.mark.parametrize("served", ["sqlite"], indirect=True)
+def test_lease_given_by_a_clock_of_tomorrow_ends_after_a_restart_with_the_right_one(
+    served: Server, clock: SetClock, project: Project
+) -> None:
+    served.kill()
+    clock.set("+2h")
+    served.start()
+    lease = project.dead_lease()
+    served.kill()
+    clock.set("+0")
+    served.start()
+    project.check_taken_over(lease)

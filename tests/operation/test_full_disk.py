@@ -114,6 +114,7 @@ def test_disk_that_another_program_filled_is_emptied(
             client.flush()
         assert time.monotonic() - began < SOON_SECONDS
         assert same(kept, tmp_path)
+        server.wait_ready()  # health says SERVING: else nobody would send it the deletions that empty it
         gone.delete()
         freed = server.command("gc", "--now")
         assert freed.returncode == 0, freed.stderr

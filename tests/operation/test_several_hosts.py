@@ -1,16 +1,20 @@
 """A URL with several hosts: the one that takes writes is found, before and after the primary dies."""
 
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import psycopg
 import pytest
 from sqlalchemy import select
 from sqlalchemy.engine import make_url
 
+import xpstore
 from s3_server import spawn
 from support.between.relay import Relay
-from support.services import Postgres
+from support.services import Postgres, Server
 from xpstore_server.store import migrate
 from xpstore_server.store.database import Database
 from xpstore_server.store.errors import StoreRefused, StoreUnavailable
@@ -59,6 +63,43 @@ def test_the_primary_dies_and_the_standby_takes_over(primary: Postgres, standby:
             assert {*done} <= {*found}
         finally:
             database.close()
+
+
+def test_clients_of_a_server_go_on_when_the_primary_dies(primary: Postgres, standby: Postgres, tmp_path: Path) -> None:
+    """Each model whose creation was answered is there, once, and no call failed."""
+    name = str(make_url(primary.create_database()).database)
+    with Relay(primary.socket) as first, Relay(standby.socket) as second:
+        url = f"postgresql://postgres@{second.address},{first.address}/{name}"
+        with Server(url, (tmp_path / "blobs").as_uri(), tmp_path) as server:
+            client = xpstore.Client(server.api_key, server.address)
+            experiment = client.project("p").experiment("e")
+            made, stopped = list[str](), threading.Event()
+
+            def make() -> None:
+                while not stopped.is_set():
+                    experiment.models.create(hash_ := f"h{len(made)}")
+                    made.append(hash_)
+
+            with ThreadPoolExecutor(1) as pool:
+                maker = pool.submit(make)
+                _until(lambda: len(made) >= 30)
+                primary.kill()
+                first.cut()
+                _execute(standby, "ALTER SYSTEM SET synchronous_standby_names = ''")
+                _execute(standby, "SELECT pg_promote()")
+                count = len(made)
+                _until(lambda: len(made) >= count + 30)
+                stopped.set()
+                maker.result()
+            assert sorted(model.hash for model in experiment.models.list()) == sorted(made)
+            client.close()
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def _check_refused(standby: Postgres, name: str) -> None:

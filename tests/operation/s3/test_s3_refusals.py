@@ -192,7 +192,15 @@ def project(server: Server, lying: LyingS3) -> Iterator[xpstore.Project]:
     client.close()
 
 
-@pytest.mark.parametrize(("status", "code"), [(403, "AccessDenied"), (301, "PermanentRedirect")])
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (403, "AccessDenied"),
+        (403, "RequestTimeTooSkewed"),
+        (301, "PermanentRedirect"),
+        (400, "AuthorizationHeaderMalformed"),  # what AWS says of a wrong region
+    ],
+)
 def test_save_that_the_store_refuses_fails_with_its_code(
     status: int, code: str, project: xpstore.Project, lying: LyingS3
 ) -> None:
