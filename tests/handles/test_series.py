@@ -160,6 +160,18 @@ def test_buckets_since_a_cursor_are_those_of_the_rest(client: Client, model: Mod
     assert (found.counts.tolist(), found.firsts.tolist()) == ([500] * 3, [500.0, 1000.0, 1500.0])
 
 
+def test_mean_of_numbers_whose_sum_is_none(client: Client, model: Model) -> None:
+    largest, small = 1.7e308, 5e-324
+    values = [largest] * 4 + [largest, -largest, 3.0, 5.0] + [small] * 4 + [-largest, -largest, math.inf, math.nan]
+    log(client, model, "large", values)
+    found = model.metrics.read("large", buckets=4)
+    assert found is not None and found.means.tolist() == [largest, 2.0, small, -largest]
+    assert (found.mins.tolist(), found.maxs.tolist()) == (
+        [largest, -largest, small, -largest],
+        [largest, largest, small, -largest],
+    )
+
+
 @pytest.mark.parametrize("buckets", [0, -1, 10_001])
 def test_bad_number_of_buckets_is_refused(buckets: int, model: Model) -> None:
     with pytest.raises(errors.InvalidArgument, match=f"buckets = {buckets}"):

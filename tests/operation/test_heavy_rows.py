@@ -260,7 +260,7 @@ def test_aliases_beyond_the_bound_are_all_listed(backend: Backend, project: xpst
 
 
 @pytest.mark.client
-def test_models_are_listed_in_a_call_for_each_few(
+def test_models_and_a_project_are_listed_in_a_call_for_each_few(
     project: xpstore.Project, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     experiment, count = project.experiment("e"), 60
@@ -276,6 +276,14 @@ def test_models_are_listed_in_a_call_for_each_few(
         return call(self, method, request, **options)
 
     monkeypatch.setattr(Client, "call", counted)
+    for number in range(3):
+        artifact = DirectoryArtifact.save(b"%d" % number, "data")
+    made.clear()
+    listed = project_rows(project)
+    assert made == ["ListExperimentsRequest", "ListArtifactsRequest"]
+    assert [(row["kind"], row["name"]) for row in listed] == [("experiment", "e"), ("artifact", "data")]
+    assert listed[-1]["version"] == artifact.version == 3
+    made.clear()
     rows = model_rows(experiment)
     assert made == ["ListModelsRequest", "ListSeriesRequest", "ListSeriesRequest"]
     assert [row["last_step"] for row in rows] == [None, *range(count)]

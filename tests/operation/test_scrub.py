@@ -2,6 +2,7 @@
 
 import os
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -147,7 +148,10 @@ def settings(backend: Backend) -> dict[str, str]:
 def test_command_says_what_it_read_and_what_is_damaged(store: Store, backend: Backend, tmp_path: Path) -> None:
     store.put(*(some := pieces()))
     store.commit(*some, name="mine")
-    sound = run("scrub", folder=tmp_path, **settings(backend))
+    began = time.monotonic()
+    sound = run("scrub", "--mib-per-second", "0.2", folder=tmp_path, **settings(backend))
+    read = sum(size for _, size in store.blobs.list("packs/"))
+    assert time.monotonic() - began > 0.9 * read / (0.2 * KIB * KIB)  # no faster than it was told
     assert sound.returncode == 0 and re.search(r"chunks verified +4\n", sound.stdout), sound.stderr
     spoil(store, packs(store)[0], flipped)
     damaged = run("scrub", folder=tmp_path, **settings(backend))

@@ -3,8 +3,10 @@
 import json
 import os
 import re
+import resource
 import socket
 import sqlite3
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -123,6 +125,40 @@ def test_doctor_names_rows_of_the_future(data: dict[str, str], tmp_path: Path) -
         columns = "(id, pool, size_bytes, created_at_us, touched_at_us, suspect_at_us)"
         database.execute(f"INSERT INTO pack {columns} VALUES {row.format(future)}")
     assert re.match(r"rows are dated 691\d\d\d s ahead: a clock is or was wrong", wrong(data)["clock"])
+
+
+def test_doctor_names_a_clock_that_is_not_the_databases(data: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + 3_600)
+    assert re.fullmatch(r"the database's is -36\d\d s off this one's: set both by NTP", wrong(data)["clock"])
+
+
+def test_doctor_names_few_descriptors(data: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (256, 256))
+    assert wrong(data) == {
+        "descriptors": "256 open files, so fewer clients than that: raise the hard limit (ulimit -Hn, LimitNOFILE)"
+    }
+
+
+def test_doctor_names_a_used_up_reserve(data: dict[str, str], tmp_path: Path) -> None:
+    reserve = tmp_path / "data" / "xpstore.db.reserve"
+    reserve.touch(0o600)
+    os.truncate(reserve, 0)
+    assert wrong(data) == {"disk": f"the reserve {reserve} is used up: make room, `serve` refills it"}
+
+
+def test_doctor_names_a_server_that_does_not_serve(data: dict[str, str], tmp_path: Path) -> None:
+    database = f"sqlite:///{tmp_path}/data/xpstore.db"
+    with Server(database, (tmp_path / "data" / "blobs").as_uri(), tmp_path) as server:
+        blobs = Path(server.environment["XPSTORE_BLOB_URL"].removeprefix("file://"))
+        blobs.rename(tmp_path / "away")
+        deadline = time.monotonic() + 60
+        while reaching.ask_health(load(), server.address) != "NOT_SERVING":
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        found = wrong({**data, "XPSTORE_LISTEN": server.address})
+        (tmp_path / "away").rename(blobs)
+    assert found["ports"] == f"{server.address}: the server says NOT_SERVING: see below, and its log"
 
 
 def test_doctor_names_another_schema(data: dict[str, str], tmp_path: Path) -> None:

@@ -307,6 +307,8 @@ def test_links_and_lineage_of_a_commit_must_exist(raw: Raw, project: xpstore.Pro
         (errors.InvalidArgument, "draft.name", {"name": ""}),
         (errors.InvalidArgument, "draft.metadata_json", {"metadata_json": "[]"}),
         (errors.InvalidArgument, "draft.metadata_json", {"metadata_json": "{"}),
+        (errors.InvalidArgument, "draft.metadata_json", {"metadata_json": '{"a": "%s"}' % ("x" * 2 * MIB)}),
+        (errors.InvalidArgument, "draft.metadata_json", {"metadata_json": '{"a": %s}' % ("9" * 4301)}),
     ]
     for kind, what, draft in cases:
         with pytest.raises(kind) as caught:
@@ -316,7 +318,7 @@ def test_links_and_lineage_of_a_commit_must_exist(raw: Raw, project: xpstore.Pro
 
 
 def test_metadata_with_a_number_of_thousands_of_digits_is_compared(raw: Raw) -> None:
-    text = '{"n": %s}' % ("9" * 5000)
+    text = '{"n": %s}' % ("9" * 4300)
     first = commit(raw, entry_of("a", A), metadata_json=text).version
     assert first.metadata_json == text
     assert commit(raw, entry_of("a", A), metadata_json=text).version.id == first.id

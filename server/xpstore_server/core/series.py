@@ -123,6 +123,10 @@ def _count_after(tx: Transaction, series_id: str, since: int) -> int:
     return total
 
 
+# Numbers so large are summed apart and smaller: their sum may be no number, where their mean is one.
+LARGE, SCALE = 1e290, 2.0**64
+
+
 class _Gathered:
     """Buckets being filled, point by point of a series whose length is known."""
 
@@ -131,6 +135,7 @@ class _Gathered:
         self._seen = 0
         self._mins, self._maxs = np.full(count, math.inf), np.full(count, -math.inf)
         self._sums, self._finite = np.zeros(count), np.zeros(count, np.int64)
+        self._large = np.zeros(count)
         self._firsts, self._lasts = np.full(count, math.nan), np.full(count, math.nan)
         self._steps, self._times = np.zeros((2, count), np.int64), np.zeros((2, count), np.int64)
         self._last_ordinal = 0
@@ -173,12 +178,16 @@ class _Gathered:
             summed, ones = np.where(is_finite, numbers, 0.0), np.add.reduceat(is_finite.astype(np.int64), starts)
         self._mins[here] = np.minimum(self._mins[here], np.minimum.reduceat(low, starts))
         self._maxs[here] = np.maximum(self._maxs[here], np.maximum.reduceat(high, starts))
+        if (is_large := np.abs(summed) > LARGE).any():
+            self._large[here] += np.add.reduceat(np.where(is_large, summed / SCALE, 0.0), starts)
+            summed = np.where(is_large, 0.0, summed)
         self._sums[here] += np.add.reduceat(summed, starts)
         self._finite[here] += ones
 
     def result(self) -> Buckets:
         some = self._finite > 0
-        means = np.divide(self._sums, self._finite, out=np.full(len(some), math.nan), where=some)
+        counts = np.maximum(self._finite, 1)
+        means = np.where(some, self._sums / counts + self._large / counts * SCALE, math.nan)
         return Buckets(
             counts=np.diff(self._edges),
             mins=np.where(some, self._mins, math.nan),
