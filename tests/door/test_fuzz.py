@@ -10,7 +10,7 @@ from support.services import Server
 
 SEED = int(os.environ.get("XPSTORE_TEST_SEED", "15"))
 CALLS = 10_000
-SECONDS = 12
+SECONDS = 60
 
 
 @pytest.mark.client
