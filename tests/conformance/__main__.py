@@ -6,21 +6,16 @@ import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-sys.path += [str(ROOT / "examples")]  # servers of tests stand on it
-
-from conformance.command import Fault  # noqa: E402
-from conformance.known import known_clients  # noqa: E402
-from conformance.runner import run_all  # noqa: E402
-from conformance.scenario import scenarios  # noqa: E402
-from conformance.world import Place, World  # noqa: E402
+from conformance.command import Fault
+from conformance.known import known_clients
+from conformance.runner import run_all
+from conformance.scenario import scenarios
+from conformance.world import Place, World
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="conformance", description=__doc__)
-    parser.add_argument(
-        "--client", action="append", default=[], help="a command; default: the clients of this repository"
-    )
+    parser.add_argument("--client", action="append", default=[], help="a command; default: those of this repository")
     parser.add_argument("--server", help="a server that is there, HOST:PORT; its key in XPSTORE_API_KEY")
     parser.add_argument("--only", default="", help="scenarios whose name begins so")
     parser.add_argument("--full", action="store_true", help="all pairs of clients, not a ring")

@@ -49,7 +49,7 @@ def lacking(language: str) -> str:
 
 
 def known_clients() -> tuple[list[str], dict[str, str]]:
-    """Commands of the clients whose tool chain is here, Python first; and of the others what is lacking, by language."""
+    """Commands of the clients whose tool chain is here, Python first; of the others what is lacking, by language."""
     found, missing = [], {}
     for language in sorted(TOOLS, key=lambda name: (name != "python", name)):
         command = FOLDER / language / "run"

@@ -17,9 +17,9 @@ MARKS = 64  # some lie across two frames of HTTP/2, and are not seen
 class Line(Relay):
     """A relay that does what a step of a scenario says.
 
-    The fields of a step: `bytes_per_second` each way; `cut_every_seconds`; `cut_after_bytes` that went up, or down with `way`
-    "down", since the last cut, at most `times`; `spoil`, a content, some bits of which are turned on the way down. Those left out are as on a
-    good line.
+    The fields of a step: `bytes_per_second` each way; `cut_every_seconds`; `cut_after_bytes` that went up, or down with
+    `way` "down", since the last cut, at most `times`; `spoil`, a content, some bits of which are turned on the way
+    down. Without any of them it is a good line.
     """
 
     def __init__(self, target: str) -> None:

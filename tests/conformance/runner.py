@@ -76,8 +76,8 @@ def meet(commands: Sequence[str], pool: Pool) -> list[Client]:
 
 
 def casts(scenario: Scenario, clients: Sequence[Client], number: int, *, is_full: bool) -> Iterator[list[Client]]:
-    """Who plays which role, where the first is a client's: in a ring, those beside it that can; with `is_full` each once."""
-    first, *others = scenario.roles
+    """Who plays which role, a client the first, those beside it that can the others; with `is_full` each once."""
+    others = scenario.roles[1:]
     around = [clients[(number + step) % len(clients)] for step in range(1, len(clients) + 1)]
     if not others:
         yield [clients[number]]

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 FILE = Path(__file__).with_name("scenarios.json")
-PROFILES = {
-    "core": (
-        "hello limits project model run log_metrics series list_all upload_file download read_range get alias bye"
-    ).split()
-}
-PROFILES["full"] = [*PROFILES["core"], *"ingest upload_tree cut tree_digest fingerprint get_or_compute".split()]
+CORE = [
+    *("hello", "limits", "project", "model", "run", "log_metrics", "series", "list_all"),
+    *("upload_file", "download", "read_range", "get", "alias", "bye"),
+]
+FULL = [*CORE, "ingest", "upload_tree", "cut", "tree_digest", "fingerprint", "get_or_compute"]
+PROFILES = {"core": CORE, "full": FULL}
 # What vectors are asked by.
 VECTORS = {"cuts": "cut", "trees": "tree_digest", "values": "fingerprint", "processes": "fingerprint"}
 

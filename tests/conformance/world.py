@@ -167,7 +167,8 @@ def fake_server(answers: list[dict[str, Any]], counted: dict[str, int]) -> Itera
     """A server that has only GetLimits, and answers each call with the next of a list, the last one for ever.
 
     Args:
-        answers: of each the fields of `Limits`, or `status`, and where it is an error of ours `reason` and `retry_seconds`.
+        answers: of each the fields of `Limits`; or `status`, and for an error of ours `reason`, `metadata` and
+            `retry_seconds`.
         counted: `calls` of it is how many there were.
     """
     server = grpc.server(ThreadPoolExecutor(4))

@@ -20,7 +20,6 @@ from conformance.scenario import PROFILES
 from support.fingerprints.notation import build
 from xpstore._files.ranges import read_range
 from xpstore._identity.values import Part, PartKind, fingerprint_plain, fingerprint_process
-from xpstore._results import tagged_json
 from xpstore._service.paging import iterate
 from xpstore.artifact import Artifact, CachedArtifact
 from xpstore.format.chunker import Chunker
@@ -129,8 +128,8 @@ class Commands:
         )
         for place, one in enumerate(models):
             records = request.models.add(model_id=one["model_id"])
-            for made in wire_points(one.get("points", [])):
-                records.points.add(record=place, point=made)
+            for logged in wire_points(one.get("points", [])):
+                records.points.add(record=place, point=logged)
             if "step" in one:
                 records.events.add(record=place, step=int(one["step"]))
         return {"next": self.client.call(self.client.stubs.ingest.Ingest, request).next_record}
