@@ -7,6 +7,7 @@ import queue
 import shlex
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -54,7 +55,9 @@ class Command:
         work = folder / "work"
         work.mkdir(parents=True)
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("XPSTORE_")}
-        environment = {**inherited, **settings, "CONFORMANCE_DIR": str(work)}
+        # The Python that this runs on is what a command finds by that name.
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+        environment = {**inherited, "PATH": path, **settings, "CONFORMANCE_DIR": str(work)}
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 shlex.split(words),

@@ -11,7 +11,7 @@ from blake3 import blake3
 from support.raw import tree_digest
 
 ZEROS = "zeros"
-KEPT = 8  # contents are up to 200 MB
+KEPT = 2  # contents are up to 200 MB
 
 
 def content(parts: list[dict[str, Any]]) -> bytes:
@@ -30,7 +30,12 @@ def _part(seed: str, size_bytes: int) -> bytes:
 
 def blake3_of(parts: list[dict[str, Any]]) -> str:
     """The digest of a content, hexadecimal."""
-    return str(blake3(content(parts)).hexdigest())
+    return _digest(json.dumps(parts))
+
+
+@lru_cache(256)
+def _digest(parts: str) -> str:
+    return str(blake3(_made(parts)).hexdigest())
 
 
 def tree_of(tree: Mapping[str, Any]) -> dict[str, tuple[str, int, str, bool]]:

@@ -127,19 +127,19 @@ class Play:
         Lacking: this machine lacks a program.
         """
         is_done = False
-        try:
-            with self._stack:
+        with self._stack:
+            try:
                 for number, step in enumerate(self._scenario.steps, 1):
                     for place in range(step.get("repeat", 1)):
                         self._values.keep("n", place)
                         self._step(number, step)
                 is_done = True
-        finally:
-            for role in self._roles.values():
-                if role.command is not None and is_done and role.is_plain:
-                    self._pool.give_back(role.words, role.command)
-                elif role.command is not None:
-                    role.command.kill()
+            finally:
+                for role in self._roles.values():
+                    if role.command is not None and is_done and role.is_plain:
+                        self._pool.give_back(role.words, role.command)
+                    elif role.command is not None:
+                        role.command.kill()
 
     def _step(self, number: int, step: Mapping[str, Any]) -> None:
         what = step.get("do") or step["runner"]

@@ -365,8 +365,8 @@ def answer(commands: Commands, request: dict[str, Any]) -> dict[str, Any]:
         return {"error": {"reason": "COMPUTATION", "message": str(error)}}
 
 
-def main() -> None:
-    commands, out = Commands(), os.fdopen(os.dup(1), "w")
+def main(commands: Commands) -> None:
+    out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # nothing but answers goes there
     for line in sys.stdin:
         request = json.loads(line)
@@ -376,4 +376,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(Commands())
