@@ -203,8 +203,14 @@ func (u *uploader) add(one source) (file cutFile, err error) {
 			return file, err
 		}
 		data := block[:len(carried)+count]
-		_, _ = whole.Write(data[len(carried):])
-		if carried, err = u.cutUp(&file, data, isEnd); err != nil {
+		hashed := make(chan struct{}) // beside the cut: each takes as long as the other
+		go func(fresh []byte) {
+			_, _ = whole.Write(fresh)
+			close(hashed)
+		}(data[len(carried):])
+		carried, err = u.cutUp(&file, data, isEnd)
+		<-hashed
+		if err != nil {
 			return file, err
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	xpstore "github.com/xpstore/xpstore/client/go"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 )
 
@@ -127,13 +128,10 @@ func failed(err error) answer {
 		return answer{"reason": "INTERNAL", "metadata": answer{}, "message": err.Error()}
 	}
 	reason := string(found.Reason)
-	switch found.Reason {
-	case xpstore.ComputationFailed:
+	if found.Reason == xpstore.ComputationFailed {
 		reason = "COMPUTATION"
-	case xpstore.Internal:
-		if state, is := status.FromError(errors.Unwrap(found)); is {
-			reason = state.Code().String()
-		}
+	} else if found.Reason == xpstore.Internal && status.Code(errors.Unwrap(found)) == codes.Unknown {
+		reason = "UNKNOWN"
 	}
 	metadata := maps.Clone(found.Metadata)
 	if metadata == nil {
