@@ -23,6 +23,7 @@ class Program(NamedTuple):
 PROGRAMS = {
     "faketime": Program("faketime", "clocks that are wrong"),
     "git": Program("git", "the commit that a run records"),
+    "haproxy": Program("haproxy", "another proxy before the server"),
     "nginx": Program("nginx", "a proxy before the server"),
     "node": Program("nodejs", "a client in another language"),
     "npm": Program("npm", "what that client needs"),
