@@ -48,8 +48,9 @@ async function main(client: Client, file: string): Promise<boolean> {
   const isEqual = (await sha256(version.read())) === (await sha256([await readFile(file)]));
   console.log(`read back ${isEqual ? "every byte is equal" : "DIFFERENT BYTES"}`);
 
-  const options = { process: "lengths", version: 1, parameters: { words: ["a", "bc"] } };
-  const { value, isHit } = await getOrCompute(project, options, () => [1, 2]); // in Python the same key, and the same result
+  const words = ["a", "bc"]; // with the same name, version and parameters it is the same result in Python
+  const options = { process: "lengths", version: 1, parameters: { words } };
+  const { value, isHit } = await getOrCompute(project, options, () => words.map((word) => word.length));
   console.log(`lengths   ${JSON.stringify(value)}, ${isHit ? "a hit" : "computed"}`);
   return isEqual;
 }

@@ -131,7 +131,7 @@ interface Said {
 function details(error: ConnectError): Said {
   const said: Said = { metadata: {} };
   for (const detail of error.details) {
-    if (!("value" in detail) || !(detail.value instanceof Uint8Array)) continue;
+    if (!("type" in detail)) continue; // of this process
     try {
       if (detail.type === "google.rpc.ErrorInfo") readInfo(new BinaryReader(detail.value), said);
       if (detail.type === "google.rpc.RetryInfo") said.retryAfterMs = readDelay(new BinaryReader(detail.value));

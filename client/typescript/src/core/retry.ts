@@ -29,18 +29,19 @@ export class Attempts {
     this.backoffMs = FIRST_BACKOFF_MS;
   }
 
-  /** What is left, enough for one attempt at least, in milliseconds. */
+  /** What is left, enough for one attempt at least, in whole milliseconds, as the wire has them. */
   get remainingMs(): number {
-    return Math.max(this.deadline - performance.now(), FIRST_BACKOFF_MS);
+    return Math.ceil(Math.max(this.deadline - performance.now(), FIRST_BACKOFF_MS));
   }
 
   /** Waits before the next attempt. Throws the error if no other attempt would do better, or there is no time for one. */
   async after(error: unknown): Promise<void> {
     this.signal?.throwIfAborted();
     if (!(error instanceof XpstoreError) || !(error.details.isTemporary || this.isWorthIt(error))) throw error;
+    const spareMs = this.deadline - performance.now();
+    if (spareMs <= 0) throw error;
     const waitMs = Math.max(this.backoffMs, error.details.retryAfterMs ?? 0) * (0.5 + Math.random() / 2);
-    if (performance.now() + waitMs > this.deadline) throw error;
-    await sleep(waitMs, this.signal);
+    await sleep(Math.min(waitMs, spareMs), this.signal);
     this.backoffMs = Math.min(2 * this.backoffMs, LONGEST_BACKOFF_MS);
   }
 }

@@ -13,6 +13,7 @@ import { encode, ofEncoded, ofProcess, list, tuple, text, dictionary } from "../
 import { sortedByPath, treeDigest } from "../../../../client/typescript/dist/format/tree.js";
 import { readValue, writeValue } from "../../../../client/typescript/dist/format/values.js";
 import * as xpstore from "../../../../client/typescript/dist/node.js";
+import { IngestService } from "../../../../client/typescript/dist/xpstore/v1/ingest_pb.js";
 import { LimitsService } from "../../../../client/typescript/dist/xpstore/v1/limits_pb.js";
 import { MetricService } from "../../../../client/typescript/dist/xpstore/v1/metric_pb.js";
 
@@ -70,6 +71,12 @@ function said(value) {
   if (typeof value === "bigint") return ["int", value.toString()];
   return ["json", JSON.stringify(value)];
 }
+
+/** Points as the contract has them. */
+const wiresOf = (points) => [...pointsOf(points)].map(({ value, ...point }) => {
+  const [kind, words] = said(value);
+  return { ...point, value: kind === "json" ? { case: "jsonValue", value: words } : { case: `${kind}Value`, value } };
+});
 
 /** enc of a value in the notation of the vectors. */
 function encoded(value) {
@@ -206,13 +213,20 @@ const COMMANDS = {
 
   async log_metrics({ model_id, points, writer, first }) {
     if (writer === undefined) return { stored: await (await modelOf(model_id)).log(pointsOf(points)) };
-    const wires = [...pointsOf(points)].map(({ value, ...point }) => {
-      const [kind, words] = said(value);
-      return { ...point, value: kind === "json" ? { case: "jsonValue", value: words } : { case: `${kind}Value`, value } };
-    });
-    const request = { modelId: model_id, points: wires, writerId: writer, firstPoint: BigInt(first) };
+    const request = { modelId: model_id, points: wiresOf(points), writerId: writer, firstPoint: BigInt(first) };
     const { storedCount, nextPoint } = await (await client()).call(MetricService.method.logMetrics, request);
     return { stored: Number(storedCount), next: Number(nextPoint) };
+  },
+
+  async ingest({ project: id, writer, first, models }) {
+    const request = {
+      projectUid: (await project(id)).uid, writerId: writer, firstRecord: BigInt(first), recordCount: BigInt(models.length),
+      models: models.map(({ model_id, points = [], step }, record) => ({
+        modelId: model_id, points: wiresOf(points).map((point) => ({ record, point })),
+        events: step === undefined ? [] : [{ record, event: { case: "step", value: BigInt(step) } }],
+      })),
+    };
+    return { next: Number((await (await client()).call(IngestService.method.ingest, request)).nextRecord) };
   },
 
   async series({ model_id, name, phase }) {
