@@ -4,10 +4,11 @@
 
 For each language whose tool chain is here it runs what `client/LANGUAGE/` has of these, in this order:
 
-    build  makes the package in build/sdk/LANGUAGE/
-    test   runs the client's own tests, which need no server
-    clean  makes a project in a folder elsewhere, installs the package in it as a user would, and runs the example of
-           examples/LANGUAGE/ against the server of XPSTORE_API_URL and XPSTORE_API_KEY
+    gen --check  compares generated code that is committed with what proto/ gives
+    build        makes the package in build/sdk/LANGUAGE/
+    test         runs the client's own tests, which need no server
+    clean        makes a project in a folder elsewhere, installs the package in it as a user would, and runs the
+                 example of examples/LANGUAGE/ against the server of XPSTORE_API_URL and XPSTORE_API_KEY
 """
 
 import os
@@ -21,17 +22,22 @@ from conformance.known import TOOLS, lacking
 from conformance.world import World
 
 ROOT = Path(__file__).parents[2]
-SCRIPTS = ("build", "test", "clean")
+SCRIPTS = {"gen": ["--check"], "build": [], "test": [], "clean": []}
 SECONDS = 1_500
 
 
 def run(script: Path, settings: dict[str, str], log: Path) -> bool:
     """Runs one script. What it says goes to the log, and where it fails to standard error too."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("XPSTORE_")}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"  # with buf and python
     began = time.monotonic()
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [script], env={**inherited, **settings}, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            [script, *SCRIPTS[script.name]],
+            env={**inherited, **settings, "PATH": path},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
         )
         try:
             status: int | str = process.wait(SECONDS)
@@ -53,7 +59,7 @@ def main() -> int:
     failed, missing = [], {}
     with tempfile.TemporaryDirectory(prefix="sdk-") as folder, World(Path(folder)) as world:
         for language in TOOLS:
-            scripts = [path for name in SCRIPTS if (path := ROOT / "client" / language / name).exists()]
+            scripts = [path for name in SCRIPTS if (path := ROOT / "client" / language / name).is_file()]
             if scripts and (told := lacking(language)):
                 missing[language] = told
                 continue
