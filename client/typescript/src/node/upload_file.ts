@@ -85,9 +85,9 @@ class Upload {
   }
 
   async run(): Promise<{ version: Wire; created: boolean }> {
-    let durable = this.options.uploadId === undefined ? 0n : await this.durable();
+    const isOwn = this.options.uploadId === undefined;
+    let durable = isOwn ? 0n : (await this.state()).offset;
     for (;;) {
-      if (typeof durable !== "bigint") return { version: durable, created: false };
       try {
         const { method } = ArtifactService;
         const { version, created } = await this.connection.send(method.uploadFile, this.messages(Number(durable)), this.options.signal);
@@ -96,20 +96,20 @@ class Upload {
       } catch (error) {
         await this.attempts.after(error);
       }
-      const before: bigint = durable;
-      durable = await this.durable();
-      if (typeof durable === "bigint" && durable > before) this.attempts.renew();
+      const { offset, version } = await this.state();
+      // Of an id that was given the server compares the header first: it may be that of another file.
+      if (version !== undefined && isOwn) return { version, created: version.id === this.header.uploadId };
+      if (offset > durable) this.attempts.renew();
+      durable = offset;
     }
   }
 
-  /** How many bytes the server has for good, or the version if it has all. */
-  private async durable(): Promise<bigint | Wire> {
+  /** How many bytes the server has for good, and the version if it has all. */
+  private async state(): Promise<{ offset: bigint; version?: Wire }> {
     try {
-      const request = { uploadId: this.header.uploadId };
-      const { offset, version } = await this.connection.call(ArtifactService.method.getUpload, request, this.options);
-      return version ?? offset;
+      return await this.connection.call(ArtifactService.method.getUpload, { uploadId: this.header.uploadId }, this.options);
     } catch (error) {
-      if (error instanceof XpstoreError && error.reason === "NOT_FOUND") return 0n; // the header did not arrive
+      if (error instanceof XpstoreError && error.reason === "NOT_FOUND") return { offset: 0n }; // the header did not arrive
       throw error;
     }
   }

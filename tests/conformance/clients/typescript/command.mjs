@@ -32,7 +32,7 @@ function contentOf(parts) {
   const whole = Buffer.alloc(parts.reduce((sum, { size_bytes }) => sum + size_bytes, 0));
   let at = 0;
   for (const { seed, size_bytes } of parts) {
-    const stream = extendable.create().update(Buffer.from(seed));
+    const stream = extendable.create().update(Buffer.from(String(seed)));
     if (seed !== "zeros") for (let done = 0; done < size_bytes; done += 1 << 20) stream.xofInto(whole.subarray(at + done, at + Math.min(done + (1 << 20), size_bytes)));
     at += size_bytes;
   }
@@ -219,12 +219,16 @@ const COMMANDS = {
   },
 
   async ingest({ project: id, writer, first, models }) {
+    const byModel = new Map(); // a request names each model once
+    for (const [record, { model_id: modelId, points = [], step }] of models.entries()) {
+      const records = byModel.get(modelId) ?? { modelId, points: [], events: [] };
+      byModel.set(modelId, records);
+      records.points.push(...wiresOf(points).map((point) => ({ record, point })));
+      if (step !== undefined) records.events.push({ record, event: { case: "step", value: BigInt(step) } });
+    }
     const request = {
       projectUid: (await project(id)).uid, writerId: writer, firstRecord: BigInt(first), recordCount: BigInt(models.length),
-      models: models.map(({ model_id, points = [], step }, record) => ({
-        modelId: model_id, points: wiresOf(points).map((point) => ({ record, point })),
-        events: step === undefined ? [] : [{ record, event: { case: "step", value: BigInt(step) } }],
-      })),
+      models: [...byModel.values()],
     };
     return { next: Number((await (await client()).call(IngestService.method.ingest, request)).nextRecord) };
   },
