@@ -198,6 +198,9 @@ def run_all(
             report.rows.append((scenario, results))
             outcomes = ", ".join(f"{report.clients[number].name} {results[number].outcome}" for number in numbers)
             print(f"{time.monotonic() - began:6.1f} s  {scenario.name}: {outcomes}", flush=True)
+            for result in results:
+                if result.outcome == "FAILED":
+                    print(f"          {result.text}", flush=True)
     finally:
         report.faults += pool.close()
     return report

@@ -20,6 +20,7 @@ from google.rpc import error_details_pb2, status_pb2
 from support.backends import sqlite_url
 from support.between.nginx import Nginx
 from support.certificates import make_certificate
+from support.homes import Home
 from support.services import Server
 from xpstore.v1 import limits_pb2, limits_pb2_grpc
 
@@ -92,9 +93,8 @@ class World:
         return Place(self._server.address, self._server.api_key)
 
     @staticmethod
-    def _a_server(folder: Path, **environment: str) -> Server:
-        database, blobs = sqlite_url(folder / "xpstore.db"), (folder / "blobs").as_uri()
-        return Server(database, blobs, folder, environment=environment)
+    def _a_server(folder: Path) -> Server:
+        return Server(sqlite_url(folder / "xpstore.db"), (folder / "blobs").as_uri(), folder)
 
     def own_server(self) -> "OwnServer":
         """A server that a scenario may kill or damage; the caller ends it."""
@@ -106,8 +106,10 @@ class World:
         """A server with a certificate of an authority that nobody else knows."""
         folder = self._new_folder("tls")
         chain, key = make_certificate(folder, "localhost")
-        with self._a_server(folder, XPSTORE_TLS_CERT=str(chain), XPSTORE_TLS_KEY=str(key)) as server:
-            yield Place(f"https://localhost:{server.address.rpartition(':')[2]}", server.api_key, chain)
+        flags = ["--listen", "127.0.0.1:0", "--tls-cert", str(chain), "--tls-key", str(key)]
+        with Home(folder / "home") as home, home.serving(*flags):
+            url = f"https://localhost:{home.address.rpartition(':')[2]}"
+            yield Place(url, (home.folder / "admin.key").read_text().strip(), chain)
 
     @contextlib.contextmanager
     def behind_nginx(self, place: Place, settings: str) -> Iterator[Place]:

@@ -126,8 +126,10 @@ class Commands:
         request = ingest_pb2.IngestRequest(
             project_uid=uid, writer_id=writer, first_record=first, record_count=len(models)
         )
+        by_model: dict[str, Any] = {}  # each is named once in a request
         for place, one in enumerate(models):
-            records = request.models.add(model_id=one["model_id"])
+            id = one["model_id"]
+            records = by_model.get(id) or by_model.setdefault(id, request.models.add(model_id=id))
             for logged in wire_points(one.get("points", [])):
                 records.points.add(record=place, point=logged)
             if "step" in one:
@@ -205,6 +207,7 @@ class Commands:
         **options: Any,
     ) -> dict[str, Any]:
         folder = FOLDER / f"source {next(numbers)}"
+        folder.mkdir()
         for path, parts in files.items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_bytes(made(parts))
@@ -264,7 +267,7 @@ class Commands:
         wire = self.client.call(self.client.stubs.models.GetModel, model_pb2.GetModelRequest(model_hash=key)).model
         model = Model.get_by_id(wire.id, client=self.client)
         text = {"step": str(model.step), "config": json.dumps(model.config), "status": model.status or ""}
-        return {"model_id": str(model.id), "tags": list(model.tags), **text}
+        return {"model_id": str(model.id), "tags": model.tags.list(), **text}
 
     def alias(self, version_id: str, alias: str) -> dict[str, Any]:
         version = Artifact.get_by_id(version_id)
@@ -298,7 +301,11 @@ class Commands:
     def _fingerprint(self, notation: Any) -> str:
         if notation["type"] in WITH_CODE:  # they need more than the value alone
             raise Unsupported(f"type {notation['type']!r}")
-        return fingerprint_plain(build(notation, FOLDER))
+        try:
+            value = build(notation, FOLDER)
+        except ImportError as error:
+            raise Unsupported(str(error)) from None
+        return fingerprint_plain(value)
 
     def get_or_compute(
         self,
@@ -355,6 +362,8 @@ def answer(commands: Commands, request: dict[str, Any]) -> dict[str, Any]:
     try:
         if method is None or request["do"] not in PROFILES["full"]:
             raise Unsupported(request["do"])
+        if request["do"] not in ("hello", "bye"):
+            _ = commands.client  # the session: versions are fetched by its client
         return {"ok": method(**request["with"])}
     except xpstore.Error as error:
         reason = error.reason or REASONS[type(error).__name__]
