@@ -8,7 +8,7 @@ import pytest
 from google.protobuf.json_format import MessageToJson, Parse
 
 from support.door.messages import entries, made, requests
-from xpstore.v1 import artifact_pb2, metric_pb2, project_pb2
+from xpstore.v1 import artifact_pb2, cache_pb2, metric_pb2, project_pb2
 from xpstore_server.core.errors import InvalidArgument
 from xpstore_server.web.json_reading import read_json
 
@@ -55,6 +55,18 @@ def test_what_is_wrong_is_named_by_its_path(text: bytes, field: str) -> None:
 def test_base64_with_anything_else_in_it_is_refused(text: str) -> None:
     found = failure(f'{{"data": "{text}"}}'.encode(), artifact_pb2.UploadFileRequest)
     assert found["field"] == "data"
+
+
+@pytest.mark.parametrize("value", ["\\ud800", "NO_SUCH_OUTCOME", ""])
+def test_name_of_no_enumeration_is_refused(value: str) -> None:
+    found = failure(f'{{"outcome": "{value}"}}'.encode(), cache_pb2.ReportCacheVerificationRequest)
+    assert found["field"] == "outcome"
+
+
+def test_mask_that_is_none_is_refused() -> None:
+    for value in (b'"\\ud800"', b"1", b'["a"]'):
+        found = failure(b'{"updateMask": %b}' % value, project_pb2.UpdateProjectRequest)
+        assert found["field"] == "update_mask"
 
 
 def test_both_alphabets_of_base64_are_read() -> None:

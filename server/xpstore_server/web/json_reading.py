@@ -187,7 +187,10 @@ def _field(descriptor: Any, wire: FieldDescriptorProto) -> _Field:
 
 def _reader(descriptor: Any, type_: int) -> Scalar:
     if type_ == _WIRE.TYPE_ENUM:
-        return partial(_enum, descriptor.enum_type)
+        # Not looked up in the descriptor: half of a surrogate pair is a fault there.
+        return partial(
+            _enum, descriptor.enum_type.full_name, {one.name: one.number for one in descriptor.enum_type.values}
+        )
     return _READERS[type_]
 
 
@@ -251,12 +254,12 @@ def _bytes(value: Any) -> bytes:
         raise ValueError("must be base64") from None
 
 
-def _enum(descriptor: Any, value: Any) -> int:
-    if isinstance(value, str) and (known := descriptor.values_by_name.get(value)) is not None:
-        return int(known.number)
-    if isinstance(value, str):
-        raise ValueError(f"is no name of {descriptor.full_name}")
-    return _integer(-(1 << 31), (1 << 31) - 1, value)
+def _enum(kind: str, numbers: dict[str, int], value: Any) -> int:
+    if not isinstance(value, str):
+        return _integer(-(1 << 31), (1 << 31) - 1, value)
+    if value not in numbers:
+        raise ValueError(f"is no name of {kind}")
+    return numbers[value]
 
 
 _STANDARD = str.maketrans("-_", "+/")
