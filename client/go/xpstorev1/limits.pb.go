@@ -224,7 +224,21 @@ type Limits struct {
 	MaxClockAheadUs int64 `protobuf:"varint,53,opt,name=max_clock_ahead_us,json=maxClockAheadUs,proto3" json:"max_clock_ahead_us,omitempty"`
 	// Most aliases, links and used versions each in an ArtifactVersion (100); the others are in ListArtifactAliases,
 	// ListArtifactLinks and ListArtifactLineage.
-	MaxListed     int32 `protobuf:"varint,54,opt,name=max_listed,json=maxListed,proto3" json:"max_listed,omitempty"`
+	MaxListed int32 `protobuf:"varint,54,opt,name=max_listed,json=maxListed,proto3" json:"max_listed,omitempty"`
+	// Most calls of all keys under way at once, but for those that wait for a cache entry.
+	MaxCallsOfAll int32 `protobuf:"varint,55,opt,name=max_calls_of_all,json=maxCallsOfAll,proto3" json:"max_calls_of_all,omitempty"`
+	// Most calls of WaitForCacheEntry of all keys under way at once (4,000).
+	MaxWaitingCalls int32 `protobuf:"varint,56,opt,name=max_waiting_calls,json=maxWaitingCalls,proto3" json:"max_waiting_calls,omitempty"`
+	// Most bytes of large requests of all keys under way at once (32 MiB). Others wait for two seconds.
+	MaxRequestBytes int64 `protobuf:"varint,57,opt,name=max_request_bytes,json=maxRequestBytes,proto3" json:"max_request_bytes,omitempty"`
+	// Most calls of one key that wait for the database (512).
+	MaxQueue int32 `protobuf:"varint,58,opt,name=max_queue,json=maxQueue,proto3" json:"max_queue,omitempty"`
+	// Longest time of a search, or of a list of series, in the database, in microseconds (5 s).
+	MaxSearchUs int64 `protobuf:"varint,59,opt,name=max_search_us,json=maxSearchUs,proto3" json:"max_search_us,omitempty"`
+	// Longest time of a write in the database, in microseconds (20 s).
+	MaxWriteUs int64 `protobuf:"varint,60,opt,name=max_write_us,json=maxWriteUs,proto3" json:"max_write_us,omitempty"`
+	// Most digits of an integer in a JSON text (4,300): Python reads no more.
+	MaxJsonDigits int32 `protobuf:"varint,61,opt,name=max_json_digits,json=maxJsonDigits,proto3" json:"max_json_digits,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -637,6 +651,55 @@ func (x *Limits) GetMaxListed() int32 {
 	return 0
 }
 
+func (x *Limits) GetMaxCallsOfAll() int32 {
+	if x != nil {
+		return x.MaxCallsOfAll
+	}
+	return 0
+}
+
+func (x *Limits) GetMaxWaitingCalls() int32 {
+	if x != nil {
+		return x.MaxWaitingCalls
+	}
+	return 0
+}
+
+func (x *Limits) GetMaxRequestBytes() int64 {
+	if x != nil {
+		return x.MaxRequestBytes
+	}
+	return 0
+}
+
+func (x *Limits) GetMaxQueue() int32 {
+	if x != nil {
+		return x.MaxQueue
+	}
+	return 0
+}
+
+func (x *Limits) GetMaxSearchUs() int64 {
+	if x != nil {
+		return x.MaxSearchUs
+	}
+	return 0
+}
+
+func (x *Limits) GetMaxWriteUs() int64 {
+	if x != nil {
+		return x.MaxWriteUs
+	}
+	return 0
+}
+
+func (x *Limits) GetMaxJsonDigits() int32 {
+	if x != nil {
+		return x.MaxJsonDigits
+	}
+	return 0
+}
+
 // Parameters of the content-defined cut FastCDC (2020), see docs/protocol.md.
 type Chunking struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -719,7 +782,7 @@ const file_xpstore_v1_limits_proto_rawDesc = "" +
 	"xpstore.v1\x1a\x17xpstore/v1/access.proto\"\x12\n" +
 	"\x10GetLimitsRequest\"?\n" +
 	"\x11GetLimitsResponse\x12*\n" +
-	"\x06limits\x18\x01 \x01(\v2\x12.xpstore.v1.LimitsR\x06limits\"\xc9\x10\n" +
+	"\x06limits\x18\x01 \x01(\v2\x12.xpstore.v1.LimitsR\x06limits\"\xd5\x12\n" +
 	"\x06Limits\x12%\n" +
 	"\x0eserver_version\x18\x01 \x01(\tR\rserverVersion\x12*\n" +
 	"\x11max_message_bytes\x18\x02 \x01(\x03R\x0fmaxMessageBytes\x12&\n" +
@@ -785,7 +848,15 @@ const file_xpstore_v1_limits_proto_rawDesc = "" +
 	"\bmax_step\x184 \x01(\x03R\amaxStep\x12+\n" +
 	"\x12max_clock_ahead_us\x185 \x01(\x03R\x0fmaxClockAheadUs\x12\x1d\n" +
 	"\n" +
-	"max_listed\x186 \x01(\x05R\tmaxListed\"\xaa\x01\n" +
+	"max_listed\x186 \x01(\x05R\tmaxListed\x12'\n" +
+	"\x10max_calls_of_all\x187 \x01(\x05R\rmaxCallsOfAll\x12*\n" +
+	"\x11max_waiting_calls\x188 \x01(\x05R\x0fmaxWaitingCalls\x12*\n" +
+	"\x11max_request_bytes\x189 \x01(\x03R\x0fmaxRequestBytes\x12\x1b\n" +
+	"\tmax_queue\x18: \x01(\x05R\bmaxQueue\x12\"\n" +
+	"\rmax_search_us\x18; \x01(\x03R\vmaxSearchUs\x12 \n" +
+	"\fmax_write_us\x18< \x01(\x03R\n" +
+	"maxWriteUs\x12&\n" +
+	"\x0fmax_json_digits\x18= \x01(\x05R\rmaxJsonDigits\"\xaa\x01\n" +
 	"\bChunking\x12$\n" +
 	"\x0emin_size_bytes\x18\x01 \x01(\x05R\fminSizeBytes\x12,\n" +
 	"\x12average_size_bytes\x18\x02 \x01(\x05R\x10averageSizeBytes\x12$\n" +
