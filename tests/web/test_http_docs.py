@@ -18,7 +18,7 @@ def test_examples_run(server: WebServer, tmp_path: Path) -> None:
     script = "\n".join(re.findall(r"^```sh\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE))
     environment = {
         **without_settings(),
-        "XPSTORE_HTTP_URL": f"http://127.0.0.1:{server.http_port}",
+        "URL": f"http://127.0.0.1:{server.http_port}",
         "XPSTORE_API_KEY": server.api_key,
         "no_proxy": "127.0.0.1",
         "PATH": os.environ["PATH"],
