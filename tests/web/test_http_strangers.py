@@ -90,6 +90,16 @@ def test_body_is_asked_for_once_the_key_is_known(http: Http, stranger: Http) -> 
             assert status in (expected, 404), "nothing of the body was sent; the project is not there"
 
 
+def test_nobody_waits_for_the_body_of_a_stranger(stranger: Http) -> None:
+    cases = [
+        (verb, path) for verb in ("GET", "HEAD", "PUT", "POST", "OPTIONS", "DELETE") for path in (LOG, "/files/p/a/b")
+    ]
+    for verb, path in [*cases, ("POST", "/openapi.json"), ("POST", "/nowhere")]:
+        with stranger.socket(20) as connection:
+            connection.sendall(head_of(path, 100, verb=verb))
+            assert status_of(connection) in (204, 400, 401, 404, 405), (verb, path)
+
+
 @pytest.mark.parametrize(
     ("type_", "body"),
     [
