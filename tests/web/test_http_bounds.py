@@ -2,7 +2,10 @@
 
 import http.client
 import json
+import os
 import random
+import sys
+import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import islice
@@ -20,7 +23,7 @@ from support.web.server import WebServer
 pytestmark = pytest.mark.client
 
 CALLS = 16
-STREAM = "/xpstore.v1.IngestService/IngestStream"
+LIMITS, STREAM = "/xpstore.v1.LimitsService/GetLimits", "/xpstore.v1.IngestService/IngestStream"
 NONSENSE = (b"{", b'"', b"\\", b"null", b"1e999", b"[[", b"\xff", b"\\ud800", b"-", b":", b",", b"9" * 30, b"{}", b"[]")
 
 
@@ -36,6 +39,35 @@ def test_calls_of_a_key_are_bounded(empty: Backend, tmp_path: Path) -> None:
         answer = http.call("LimitsService/GetLimits", {})
         assert answer.why[:2] == (429, "RESOURCE_EXHAUSTED") and answer.headers["retry-after"] == "1"
         assert answer.info["metadata"]["limit"] == "max_calls"
+
+
+def test_bodies_that_do_not_come_are_waited_for_so_long(empty: Backend, tmp_path: Path) -> None:
+    """A call of one message as a whole, a stream for each message, a file for each piece of it."""
+    server = WebServer(empty, tmp_path)
+    server.module = "support.door.quick_server"
+    server.environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
+    with server, ExitStack() as stack:
+        http = Http(server.http_port, server.api_key)
+        made = {"projectId": "p", "name": "p", "creationId": str(uuid.uuid4())}
+        assert http.call("ProjectService/CreateProject", made).status == 200
+        cases = {
+            ("POST", LIMITS, JSON): (b"HTTP/1.1 504", b"max_call_us"),
+            ("POST", STREAM, "application/connect+proto"): (b"HTTP/1.1 200", b"max_silence_us"),
+            ("POST", STREAM, "application/grpc-web"): (b"HTTP/1.1 200", b"grpc-status: 4"),
+            ("PUT", "/files/p/a/b", JSON): (b"HTTP/1.1 504", b"max_silence_us"),
+        }
+        held = {}
+        for verb, path, kind in cases:
+            held[verb, path, kind] = connection = stack.enter_context(http.socket())
+            head = f"{verb} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {http.key}\r\n"
+            connection.sendall(f"{head}Content-Type: {kind}\r\nContent-Length: 100\r\n\r\n".encode() + b"\0")
+        for case, (status, limit) in cases.items():
+            text = b""
+            while limit not in text:
+                data = held[case].recv(65_536)
+                assert data, text
+                text += data
+            assert text.startswith(status), text
 
 
 def test_connections_are_bounded(empty: Backend, tmp_path: Path) -> None:

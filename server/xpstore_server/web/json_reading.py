@@ -20,10 +20,10 @@ from google.protobuf.message import Message
 
 from xpstore_server.core.errors import InvalidArgument, shown
 
-# More arrays than this has no message, each of which is an entry.
-ARRAYS = 8
+# Braces, brackets and commas for each entry, at most: as many as a message has fields.
+MARKS = 16
 _WIRE = FieldDescriptorProto
-_BRACKET = re.compile(rb'[{\[]|"(?:[^"\\]++|\\.)*+["\\]?', re.DOTALL)
+_MARK = re.compile(rb'[{\[,]|"(?:[^"\\]++|\\.)*+["\\]?', re.DOTALL)
 _INTEGER = re.compile(r"-?[0-9]{1,20}")
 _SPECIAL = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
@@ -58,12 +58,12 @@ def read_json(text: bytes, kind: type[Message], max_entries: int) -> bytes:
         text: in UTF-8.
         kind: its type.
         max_entries: most messages in it, and elements of repeated fields. They are counted when it is a message; before
-            anything is made of it, its brackets are.
+            anything is made of it, its marks are.
 
     Raises:
         InvalidArgument: it is malformed; the field is named as in the contract.
     """
-    if _has_too_many(text, ARRAYS * (max_entries + 1)):
+    if _has_too_many(text, MARKS * (max_entries + 1)):
         raise InvalidArgument("request", f"{len(text)} bytes", f"must have at most {max_entries} entries")
     message = kind()
     try:
@@ -77,10 +77,10 @@ def read_json(text: bytes, kind: type[Message], max_entries: int) -> bytes:
 
 
 def _has_too_many(text: bytes, most: int) -> bool:
-    if text.count(b"{") + text.count(b"[") <= most:
+    if text.count(b"{") + text.count(b"[") + text.count(b",") <= most:
         return False
     count = 0  # those in strings do not count
-    for found in _BRACKET.finditer(text):
+    for found in _MARK.finditer(text):
         count += text[found.start()] != 0x22
         if count > most:
             return True
