@@ -113,9 +113,11 @@ def bind_http(settings: Settings, address: str) -> tuple[socket.socket, str]:
 
 
 def _listening(family: int, place: Any) -> socket.socket:
-    found = socket.socket(family)
+    is_unix = family == socket.AF_UNIX
+    # With its protocol said: where it is not, asyncio leaves Nagle's algorithm on, and each answer waits for 40 ms.
+    found = socket.socket(family, socket.SOCK_STREAM, 0 if is_unix else socket.IPPROTO_TCP)
     try:
-        if family != socket.AF_UNIX:
+        if not is_unix:
             found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind(place)
         found.listen()

@@ -123,6 +123,7 @@ def test_conditions(http: Http, path: str) -> None:
     ]:
         answer = http.ask("GET", path, headers={header: value})
         assert (answer.status, answer.headers["etag"]) == (status, etag), (header, value)
+    assert http.ask("GET", path, headers={"If-Match": '"x"'}).why == (412, "CONFLICT", "if-match")
     part = {"Range": "bytes=0-1"}
     assert http.ask("GET", path, headers={**part, "If-Range": etag}).status == 206
     assert http.ask("GET", path, headers={**part, "If-Range": '"old"'}).status == 200

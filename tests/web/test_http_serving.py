@@ -19,6 +19,8 @@ from support.certificates import make_certificate
 from support.homes import Home
 from support.web.http import JSON, Answer, Http
 from support.web.server import WebServer
+from xpstore_server.listening import bind_http
+from xpstore_server.settings import load
 
 pytestmark = pytest.mark.client
 
@@ -112,6 +114,13 @@ def test_tls_by_the_same_files_and_a_socket_of_this_machine(tmp_path: Path) -> N
         process.terminate()
         process.wait(60)
     assert not path.exists()
+
+
+def test_sockets_say_their_protocol() -> None:
+    """Or asyncio leaves Nagle's algorithm on, and each answer comes 40 ms late."""
+    bound, _ = bind_http(load(), "127.0.0.1:0")
+    with bound:
+        assert bound.proto == socket.IPPROTO_TCP
 
 
 def test_port_that_is_taken_stops_the_server_with_one_line(empty: Backend, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import pytest
 
 from support.backends import Backend
@@ -88,6 +89,16 @@ def test_body_is_asked_for_once_the_key_is_known(http: Http, stranger: Http) -> 
             connection.sendall(head)
             status = status_of(connection)
             assert status in (expected, 404), "nothing of the body was sent; the project is not there"
+
+
+def test_nobody_waits_for_the_body_of_a_stranger(stranger: Http) -> None:
+    cases = [
+        (verb, path) for verb in ("GET", "HEAD", "PUT", "POST", "OPTIONS", "DELETE") for path in (LOG, "/files/p/a/b")
+    ]
+    for verb, path in [*cases, ("POST", "/openapi.json"), ("POST", "/nowhere")]:
+        with stranger.socket(20) as connection:
+            connection.sendall(head_of(path, 100, verb=verb))
+            assert status_of(connection) in (204, 400, 401, 404, 405), (verb, path)
 
 
 @pytest.mark.parametrize(
@@ -198,6 +209,34 @@ def test_slow_heads_are_not_waited_for(empty: Backend, tmp_path: Path) -> None:
         assert min(ends.values()) - started > 1
         for one in ends:
             one.close()
+
+
+def test_client_that_reads_nothing_is_not_waited_for(empty: Backend, tmp_path: Path) -> None:
+    """For five minutes, and here for four seconds; one that goes on reading is."""
+    with WebServer(empty, tmp_path, {"web.serve.STALLED_SECONDS": 4.0}) as server:
+        asked = b"GET /openapi.json HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 100
+        idle, slow = (Http(server.http_port).socket() for _ in range(2))
+        for one in (idle, slow):
+            one.sendall(asked)
+        process, port = psutil.Process(server.pid), idle.getsockname()[1]
+
+        def is_there() -> bool:
+            """The client itself is not told of the end: what the kernel has for it is not taken either."""
+            return any(one.raddr and one.raddr.port == port for one in process.net_connections("tcp"))
+
+        assert idle.recv(1)
+        started, count = time.monotonic(), 0
+        while is_there():
+            assert time.monotonic() - started < 60
+            count += len(slow.recv(1 << 20))
+            time.sleep(0.2)
+        assert time.monotonic() - started > 2
+        while count < 100 * 300_000:
+            data = slow.recv(1 << 20)
+            assert data, "it was ended too"
+            count += len(data)
+        idle.close()
+        slow.close()
 
 
 def test_client_that_leaves_ends_its_call(server: WebServer, http: Http) -> None:

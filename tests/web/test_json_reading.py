@@ -8,7 +8,7 @@ import pytest
 from google.protobuf.json_format import MessageToJson, Parse
 
 from support.door.messages import entries, made, requests
-from xpstore.v1 import artifact_pb2, metric_pb2, project_pb2
+from xpstore.v1 import artifact_pb2, cache_pb2, metric_pb2, project_pb2
 from xpstore_server.core.errors import InvalidArgument
 from xpstore_server.web.json_reading import read_json
 
@@ -57,6 +57,18 @@ def test_base64_with_anything_else_in_it_is_refused(text: str) -> None:
     assert found["field"] == "data"
 
 
+@pytest.mark.parametrize("value", ["\\ud800", "NO_SUCH_OUTCOME", ""])
+def test_name_of_no_enumeration_is_refused(value: str) -> None:
+    found = failure(f'{{"outcome": "{value}"}}'.encode(), cache_pb2.ReportCacheVerificationRequest)
+    assert found["field"] == "outcome"
+
+
+def test_mask_that_is_none_is_refused() -> None:
+    for value in (b'"\\ud800"', b"1", b'["a"]'):
+        found = failure(b'{"updateMask": %b}' % value, project_pb2.UpdateProjectRequest)
+        assert found["field"] == "update_mask"
+
+
 def test_both_alphabets_of_base64_are_read() -> None:
     for text in ("-_8=", "+/8=", "-_8", "+/8"):
         raw = read_json(f'{{"data": "{text}"}}'.encode(), artifact_pb2.UploadFileRequest, MANY)
@@ -74,15 +86,23 @@ def test_null_is_as_if_it_were_not_there() -> None:
     assert raw == b""
 
 
-def test_too_many_brackets_are_refused_before_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("piece", ["{}", "[]", "0", '""', '{"a":1}'])
+def test_too_much_is_refused_before_it_is_read(piece: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = f'{{"points": [{",".join([piece] * 500_000)}]}}'.encode()
     monkeypatch.setattr(json, "loads", None)
-    text = b'{"points": [' + b"{}," * 1_000_000 + b"{}]}"
     with pytest.raises(InvalidArgument, match="entries"):
-        read_json(text, metric_pb2.LogMetricsRequest, 100)
+        read_json(text, metric_pb2.LogMetricsRequest, 1_000)
 
 
-def test_brackets_in_strings_do_not_count() -> None:
-    config = '[{"a\\\\": [' * 2_000
+def test_too_many_names_are_refused_before_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = json.dumps({str(number): number for number in range(100_000)}).encode()
+    monkeypatch.setattr(json, "loads", None)
+    with pytest.raises(InvalidArgument, match="entries"):
+        read_json(text, project_pb2.GetProjectRequest, 100)
+
+
+def test_marks_in_strings_do_not_count() -> None:
+    config = '[{"a\\\\": [1, ' * 2_000
     text = json.dumps({"points": [{"name": "a", "jsonValue": config}]}).encode()
     raw = read_json(text, metric_pb2.LogMetricsRequest, 10)
     assert metric_pb2.LogMetricsRequest.FromString(raw).points[0].json_value == config

@@ -1,5 +1,6 @@
 """Streams of messages in a body: each has a byte of flags and its length before it."""
 
+import asyncio
 import base64
 import binascii
 from typing import Protocol
@@ -9,6 +10,8 @@ from xpstore_server.web.codings import too_large
 
 HEAD_BYTES = 5
 COMPRESSED = 1
+# After so many messages of what has come others go on: thousands of empty ones come at once.
+MESSAGES_AT_ONCE = 64
 
 
 class Source(Protocol):
@@ -30,6 +33,7 @@ class Envelopes:
         self._source = source
         self._most = most
         self._buffer = bytearray()
+        self._count = 0
 
     async def next(self) -> tuple[int, bytes] | None:
         """Flags and bytes of the next message; None after the last.
@@ -38,6 +42,9 @@ class Envelopes:
             InvalidArgument: the body ends within a message.
             ResourceExhausted: it is too large, which its head says.
         """
+        self._count += 1
+        if self._count % MESSAGES_AT_ONCE == 0:
+            await asyncio.sleep(0)
         if not await self._fill(HEAD_BYTES):
             return None
         flags, size = self._buffer[0], int.from_bytes(self._buffer[1:HEAD_BYTES], "big")

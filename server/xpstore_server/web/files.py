@@ -7,7 +7,7 @@ from mimetypes import MimeTypes
 
 from xpstore.format.messages import fields
 from xpstore.v1 import artifact_pb2 as pb
-from xpstore_server.core.errors import InvalidArgument
+from xpstore_server.core.errors import Conflict, InvalidArgument, ServiceError
 from xpstore_server.web.conditions import Range, names, range_of
 from xpstore_server.web.context import Context
 from xpstore_server.web.exchanges import Calls
@@ -81,8 +81,9 @@ class Files:
             raise InvalidArgument("query", request.query, "must be empty: the version stands behind an @")
         if request.header("content-range"):
             raise InvalidArgument("content-range", request.header("content-range"), "is for PUT: write Range")
-        if await request.body.next():
-            raise InvalidArgument("body", "", f"must be empty: {request.verb} has none")
+        if request.header("content-length") not in ("", "0") or request.header("transfer-encoding"):
+            raise InvalidArgument("body", "", f"must not be there: nobody waits for that of a {request.verb}")
+        await request.body.next()  # from now on it is seen when the client leaves
         ask, wanted = target.request(), None
         if request.verb == "HEAD" or any(request.header(name) for name in CONDITIONS):
             header = await self._header(request, target)
@@ -115,8 +116,9 @@ class Files:
         """What is to be sent of a file; None where the request is answered without any of it."""
         etag = f'"{header.digest.hex()}"'
         head = _head(header, target)
+        failure: ServiceError
         if (wanted := request.header("if-match")) and not names(wanted, etag, is_weak=False):
-            failure = InvalidArgument("if-match", wanted, f"the file is {etag}")
+            failure = Conflict(f"The file is {etag} now.", field="if-match", value=wanted)
             await request.fail(failed(failure, request.request_id), 412, [(b"etag", etag.encode())])
             return None
         if (known := request.header("if-none-match")) and names(known, etag, is_weak=True):

@@ -20,10 +20,10 @@ from google.protobuf.message import Message
 
 from xpstore_server.core.errors import InvalidArgument, shown
 
-# More arrays than this has no message, each of which is an entry.
-ARRAYS = 8
+# Braces, brackets and commas for each entry, at most: as many as a message has fields.
+MARKS = 16
 _WIRE = FieldDescriptorProto
-_BRACKET = re.compile(rb'[{\[]|"(?:[^"\\]++|\\.)*+["\\]?', re.DOTALL)
+_MARK = re.compile(rb'[{\[,]|"(?:[^"\\]++|\\.)*+["\\]?', re.DOTALL)
 _INTEGER = re.compile(r"-?[0-9]{1,20}")
 _SPECIAL = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
@@ -58,12 +58,12 @@ def read_json(text: bytes, kind: type[Message], max_entries: int) -> bytes:
         text: in UTF-8.
         kind: its type.
         max_entries: most messages in it, and elements of repeated fields. They are counted when it is a message; before
-            anything is made of it, its brackets are.
+            anything is made of it, its marks are.
 
     Raises:
         InvalidArgument: it is malformed; the field is named as in the contract.
     """
-    if _has_too_many(text, ARRAYS * (max_entries + 1)):
+    if _has_too_many(text, MARKS * (max_entries + 1)):
         raise InvalidArgument("request", f"{len(text)} bytes", f"must have at most {max_entries} entries")
     message = kind()
     try:
@@ -77,10 +77,10 @@ def read_json(text: bytes, kind: type[Message], max_entries: int) -> bytes:
 
 
 def _has_too_many(text: bytes, most: int) -> bool:
-    if text.count(b"{") + text.count(b"[") <= most:
+    if text.count(b"{") + text.count(b"[") + text.count(b",") <= most:
         return False
     count = 0  # those in strings do not count
-    for found in _BRACKET.finditer(text):
+    for found in _MARK.finditer(text):
         count += text[found.start()] != 0x22
         if count > most:
             return True
@@ -187,7 +187,10 @@ def _field(descriptor: Any, wire: FieldDescriptorProto) -> _Field:
 
 def _reader(descriptor: Any, type_: int) -> Scalar:
     if type_ == _WIRE.TYPE_ENUM:
-        return partial(_enum, descriptor.enum_type)
+        # Not looked up in the descriptor: half of a surrogate pair is a fault there.
+        return partial(
+            _enum, descriptor.enum_type.full_name, {one.name: one.number for one in descriptor.enum_type.values}
+        )
     return _READERS[type_]
 
 
@@ -251,12 +254,12 @@ def _bytes(value: Any) -> bytes:
         raise ValueError("must be base64") from None
 
 
-def _enum(descriptor: Any, value: Any) -> int:
-    if isinstance(value, str) and (known := descriptor.values_by_name.get(value)) is not None:
-        return int(known.number)
-    if isinstance(value, str):
-        raise ValueError(f"is no name of {descriptor.full_name}")
-    return _integer(-(1 << 31), (1 << 31) - 1, value)
+def _enum(kind: str, numbers: dict[str, int], value: Any) -> int:
+    if not isinstance(value, str):
+        return _integer(-(1 << 31), (1 << 31) - 1, value)
+    if value not in numbers:
+        raise ValueError(f"is no name of {kind}")
+    return numbers[value]
 
 
 _STANDARD = str.maketrans("-_", "+/")

@@ -17,6 +17,8 @@ from xpstore_server.web.site import Site
 # How long a client may take to say who it is, and to send the head of a request once it has begun.
 HANDSHAKE_SECONDS = 10.0
 HEAD_SECONDS = 10.0
+# Of a client that takes nothing of what it is sent. Long: the kernel takes more when a third of its megabytes is free.
+STALLED_SECONDS = 300.0
 IDLE_SECONDS = 120
 HEAD_BYTES = 32 << 10
 BACKLOG = 1_024
@@ -25,12 +27,16 @@ LAST_SECONDS = 1.0
 
 
 class Connection(H11Protocol):
-    """One connection, ended when the head of a request, or the rest of one that was refused, takes too long."""
+    """One connection, ended when it takes too long.
+
+    That is: a head of a request, the rest of a request that was refused, or a client that reads nothing.
+    """
 
     def __init__(self, config: uvicorn.Config, state: ServerState, most: int) -> None:
         super().__init__(config, state, {})
         self._most = most
         self._limit: asyncio.TimerHandle | None = None
+        self._stalled: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -41,6 +47,7 @@ class Connection(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._wait_no_more()
+        self._stall_no_more()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -49,6 +56,29 @@ class Connection(H11Protocol):
             self._wait_no_more()
         elif self._limit is None:
             self._wait()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stall(self.transport.get_write_buffer_size())
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stall_no_more()
+
+    def _stall(self, before: int) -> None:
+        self._stalled = self.loop.call_later(STALLED_SECONDS, self._look, before)
+
+    def _stall_no_more(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
+
+    def _look(self, before: int) -> None:
+        now = self.transport.get_write_buffer_size()
+        if now < before:
+            self._stall(now)
+        else:
+            self.transport.abort()
 
     def _is_serving(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
