@@ -48,7 +48,8 @@ func assign(to reflect.Value, value any) error {
 	case *big.Int:
 		return assignInt(to, value, misfit)
 	case float64:
-		if to.Kind() == reflect.Float64 || (to.Kind() == reflect.Float32 && (math.IsNaN(value) || float64(float32(value)) == value)) {
+		isSame := math.IsNaN(value) || float64(float32(value)) == value
+		if to.Kind() == reflect.Float64 || (to.Kind() == reflect.Float32 && isSame) {
 			to.SetFloat(value)
 			return nil
 		}

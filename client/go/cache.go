@@ -68,7 +68,8 @@ func GetOrCompute[T any](
 			return result, err
 		}
 		if found.entry == nil {
-			value, version, notStored, err := one.run(ctx, found, func(ctx context.Context) (any, error) { return compute(ctx) })
+			loosely := func(ctx context.Context) (any, error) { return compute(ctx) }
+			value, version, notStored, err := one.run(ctx, found, loosely)
 			if err == nil {
 				result.Value, _ = value.(T) // nil of an interface stays nil
 			}
@@ -335,9 +336,11 @@ func (c *calculation) renew(ctx context.Context, every time.Duration) (stop func
 			select {
 			case <-ctx.Done():
 				return
-			case <-ticker.C: // one that fails is followed by the next: a lease past its time that nobody took is extended too
+			case <-ticker.C:
 				bounded, end := context.WithTimeout(ctx, every)
-				_, _ = c.project.client.cache.RenewCacheLeases(bounded, &pb.RenewCacheLeasesRequest{Tokens: [][]byte{c.token}})
+				request := &pb.RenewCacheLeasesRequest{Tokens: [][]byte{c.token}}
+				// One that fails is followed by the next: a lease past its time that nobody took is extended too.
+				_, _ = c.project.client.cache.RenewCacheLeases(bounded, request)
 				end()
 			}
 		}

@@ -70,6 +70,7 @@ type download struct {
 	windows chan *fetch
 	group   sync.WaitGroup
 	planErr error // once windows is closed
+	line    line
 
 	file    *os.File
 	partial string
@@ -236,6 +237,7 @@ func lostChunk(err error) error {
 func (d *download) receive(
 	request *pb.ReadChunksRequest, window *fetch, wrong map[[32]byte]bool, state *attempt,
 ) error {
+	defer d.line.enter()()
 	bounded, cancel := context.WithTimeout(d.ctx, streamLimit)
 	defer cancel()
 	stream, err := d.version.client.artifacts.ReadChunks(bounded, request)
@@ -248,6 +250,7 @@ func (d *download) receive(
 			return nil
 		}
 		if err != nil {
+			d.line.breaks()
 			return typed(d.ctx, err)
 		}
 		for _, one := range message.Chunks {

@@ -99,8 +99,10 @@ func (e *Experiment) Models(ctx context.Context) iter.Seq2[*Model, error] {
 func (p *Project) SearchModels(ctx context.Context, filter, orderBy string) iter.Seq2[*Model, error] {
 	return listed(ctx, p.client, p.client.models().SearchModels,
 		func(token string) *pb.SearchModelsRequest {
-			scope := &pb.SearchModelsRequest_ProjectUid{ProjectUid: p.UID}
-			return &pb.SearchModelsRequest{Scope: scope, Filter: filter, OrderBy: orderBy, PageSize: p.client.pageSize, PageToken: token}
+			return &pb.SearchModelsRequest{
+				Scope:  &pb.SearchModelsRequest_ProjectUid{ProjectUid: p.UID},
+				Filter: filter, OrderBy: orderBy, PageSize: p.client.pageSize, PageToken: token,
+			}
 		},
 		func(a *pb.SearchModelsResponse) ([]*pb.Model, string) { return a.Models, a.NextPageToken },
 		p.client.model)

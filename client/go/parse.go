@@ -146,7 +146,8 @@ func parseTagged(text []byte, tag string, body json.RawMessage, files func(strin
 	case "$timedelta":
 		var parts [3]int64
 		if json.Unmarshal(body, &parts) == nil && parts[0] > -100_000 && parts[0] < 100_000 { // what a Duration holds
-			return time.Duration(parts[0])*day + time.Duration(parts[1])*time.Second + time.Duration(parts[2])*time.Microsecond, nil
+			seconds := time.Duration(parts[0])*day + time.Duration(parts[1])*time.Second
+			return seconds + time.Duration(parts[2])*time.Microsecond, nil
 		}
 	case "$datetime":
 		if when, is := parseTime(body); is {

@@ -166,6 +166,7 @@ type uploader struct {
 	size   int
 	turns  chan struct{}
 	group  sync.WaitGroup
+	line   line
 }
 
 // reason is what broke the upload off, if something did.
@@ -380,11 +381,20 @@ func (u *uploader) deliver(batch []*pb.Chunk) error {
 		if len(batch) == 0 {
 			return nil
 		}
-		return u.stream(batch)
+		err := u.stream(batch)
+		if err != nil {
+			u.line.breaks()
+		}
+		return err
 	})
 }
 
 func (u *uploader) stream(batch []*pb.Chunk) error {
+	defer u.line.enter()()
+	most := messageBytes
+	if u.line.isThin.Load() {
+		most = 0 // a chunk a message
+	}
 	bounded, cancel := context.WithTimeout(u.ctx, streamLimit)
 	defer cancel()
 	stream, err := u.client.artifacts.UploadChunks(bounded)
@@ -400,7 +410,7 @@ func (u *uploader) stream(batch []*pb.Chunk) error {
 	}
 	for _, one := range batch {
 		more := proto.Size(one)
-		if size > 0 && (size+more > messageBytes || len(request.Chunks) >= int(u.limits.MaxChunks)) {
+		if size > 0 && (size+more > most || len(request.Chunks) >= int(u.limits.MaxChunks)) {
 			if err = flush(); err != nil {
 				break
 			}

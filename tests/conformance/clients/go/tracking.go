@@ -220,8 +220,13 @@ func ingest(ctx context.Context, with struct {
 	request := &pb.IngestRequest{
 		ProjectUid: project.UID, WriterId: with.Writer, FirstRecord: with.First, RecordCount: int64(len(with.Models)),
 	}
+	models := map[string]*pb.ModelRecords{} // a request names each once
 	for i, entry := range with.Models {
-		records := &pb.ModelRecords{ModelId: entry.ModelID}
+		records := models[entry.ModelID]
+		if records == nil {
+			records = &pb.ModelRecords{ModelId: entry.ModelID}
+			models[entry.ModelID], request.Models = records, append(request.Models, records)
+		}
 		points, err := all(entry.Points)
 		if err != nil {
 			return nil, err
@@ -235,9 +240,8 @@ func ingest(ctx context.Context, with struct {
 		}
 		if step != nil {
 			event := &pb.EventRecord_Step{Step: *step}
-			records.Events = []*pb.EventRecord{{Record: uint32(i), Event: event}}
+			records.Events = append(records.Events, &pb.EventRecord{Record: uint32(i), Event: event})
 		}
-		request.Models = append(request.Models, records)
 	}
 	found, err := pb.NewIngestServiceClient(client.Conn()).Ingest(ctx, request)
 	if err != nil {
