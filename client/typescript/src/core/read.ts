@@ -15,9 +15,9 @@ export interface Range {
   length?: Integer;
 }
 
-/** Yields the bytes of a file of a version. */
+/** Yields the bytes of a file of a version, which must have the digest, if one is known. */
 export async function* readFile(
-  connection: Connection, source: { case: "versionId"; value: string }, path: string, options: Range & CallOptions,
+  connection: Connection, source: { case: "versionId"; value: string }, path: string, options: Range & CallOptions, known?: Uint8Array,
 ): AsyncGenerator<Uint8Array> {
   const start = int64("offset", options.offset ?? 0);
   const length = options.length === undefined ? undefined : int64("length", options.length);
@@ -32,6 +32,7 @@ export async function* readFile(
         if (part.case === "header") {
           if (header === undefined) {
             header = part.value;
+            if (known !== undefined && !isEqual(header.digest, known)) throw dataLoss(`The server has other bytes of ${header.path} than its manifest says.`);
             if (start === 0n && header.length === header.sizeBytes) hasher = await Hasher.create();
           } else if (!isEqual(header.digest, part.value.digest) || part.value.offset !== start + done) {
             throw dataLoss(`The server went on with other bytes of ${header.path} than it began with.`);

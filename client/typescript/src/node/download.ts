@@ -8,12 +8,15 @@ import type { CallOptions, Connection } from "../core/connection.js";
 import { dataLoss, invalid, XpstoreError } from "../core/errors.js";
 import { Hasher } from "../core/hash.js";
 import { fromHex, isEqual, toHex } from "../core/ids.js";
+import { readFile } from "../core/read.js";
 import type { ArtifactVersion } from "../core/version.js";
 import { faultOf, treeDigest } from "../format/tree.js";
 import { decodeChunk, loadZstd } from "./zstd.js";
 
 const WINDOW_BYTES = 8 << 20;
 const AHEAD = 3;
+// Larger files come as they are: their chunks need not be hashed one by one too.
+const WHOLE_BYTES = 16n << 20n;
 
 /** What `download` takes. */
 export interface DownloadOptions extends CallOptions {
@@ -38,12 +41,13 @@ export async function download(version: ArtifactVersion, folder: string, options
     const { window, chunks } = fetched.shift()!;
     const found = await chunks;
     for (const piece of window) {
-      await piece.file.write(found.get(piece.key)!, piece.isLast);
+      await piece.file.write(found.get(piece.key)!);
+      if (piece.isLast) await piece.file.finish();
       options.onProgress?.(piece.sizeBytes);
     }
   };
   try {
-    for await (const window of windows(entries, target)) {
+    for await (const window of windows(version, entries, target, { ...options, signal })) {
       const chunks = fetch(connection, version.id, window, { ...options, signal });
       chunks.catch(() => undefined); // thrown where it is awaited
       fetched.push({ window, chunks });
@@ -111,15 +115,16 @@ interface Piece {
   isLast: boolean;
 }
 
-/** What is fetched together; files without bytes are written at once. */
-async function* windows(entries: ManifestEntry[], target: Target): AsyncGenerator<Piece[]> {
+/** What is fetched together; large files, and those without bytes, are written at once. */
+async function* windows(version: ArtifactVersion, entries: ManifestEntry[], target: Target, options: DownloadOptions): AsyncGenerator<Piece[]> {
   let [window, size, file] = [[] as Piece[], 0, undefined as PartialFile | undefined];
   for (const entry of entries) {
     if (entry.type === FileType.DIRECTORY) await target.makeFolder(entry.path);
     else if (entry.offset === 0n) {
       file = target.file(entry);
-      if (entry.sizeBytes === 0n) await file.write(new Uint8Array(), true);
+      if (entry.sizeBytes === 0n || entry.sizeBytes >= WHOLE_BYTES) await whole(version, file, entry, options);
     }
+    if (entry.sizeBytes >= WHOLE_BYTES) continue;
     let offset = entry.offset;
     for (const [i, sizeBytes] of entry.chunkSizes.entries()) {
       const digest = entry.chunkDigests.subarray(32 * i, 32 * i + 32);
@@ -133,6 +138,19 @@ async function* windows(entries: ManifestEntry[], target: Target): AsyncGenerato
     }
   }
   if (window.length > 0) yield window;
+}
+
+/** A file as it is; the stream verifies its digest. */
+async function whole(version: ArtifactVersion, file: PartialFile, entry: ManifestEntry, options: DownloadOptions): Promise<void> {
+  if (entry.sizeBytes === 0n) await file.write(new Uint8Array());
+  else {
+    const source = { case: "versionId", value: version.id } as const;
+    for await (const data of readFile(version.connection, source, entry.path, options, entry.digest)) {
+      await file.write(data, true);
+      options.onProgress?.(data.length);
+    }
+  }
+  await file.finish(entry.sizeBytes > 0n);
 }
 
 /** The chunks of a window, after a broken connection those that did not arrive; one that is wrong is asked for once more. */
@@ -222,30 +240,35 @@ class PartialFile {
 
   constructor(private readonly target: Target, private readonly entry: ManifestEntry) {}
 
-  /** Appends bytes; with the last ones the file appears. */
-  async write(data: Uint8Array, isLast: boolean): Promise<void> {
+  /** Appends bytes, which somebody else verifies or not. */
+  async write(data: Uint8Array, isVerified = this.isOneChunk): Promise<void> {
     if (this.handle === undefined) {
       const place = await this.target.place(this.entry.path);
       const partial = `${place.slice(0, place.lastIndexOf(sep) + 1)}.xpstore-${randomBytes(8).toString("hex")}.partial`;
       this.names = [place, partial];
       this.handle = await open(partial, "wx", this.entry.executable ? 0o777 : 0o666);
       this.target.begun(this);
-      this.hasher = await Hasher.create();
+      if (!isVerified) this.hasher = await Hasher.create();
     }
     for (let at = 0; at < data.length; ) at += (await this.handle.write(data, at)).bytesWritten;
-    this.hasher!.update(data);
-    if (isLast) await this.finish();
+    this.hasher?.update(data);
   }
 
-  private async finish(): Promise<void> {
+  /** All is there: the file appears under its name, if it is what was saved. */
+  async finish(isVerified = this.isOneChunk): Promise<void> {
     const [place, partial] = this.names!;
-    const digest = this.hasher!.digest();
+    const digest = isVerified ? this.entry.digest : this.hasher!.digest();
     if (!isEqual(digest, this.entry.digest)) {
       throw dataLoss(`${this.entry.path} arrived with the digest ${toHex(digest)}, and was saved with ${toHex(this.entry.digest)}.`);
     }
     await this.handle!.close();
     await rename(partial, place);
     this.target.ended(this);
+  }
+
+  /** Whether the digest of its only chunk, which is verified, is its own. */
+  private get isOneChunk(): boolean {
+    return this.entry.chunkDigests.length > 0 && isEqual(this.entry.chunkDigests, this.entry.digest);
   }
 
   async discard(): Promise<void> {

@@ -9,7 +9,8 @@ import { encodeChunk } from "./zstd.js";
 
 const WINDOW_BYTES = 8 << 20;
 const WINDOWS = 3;
-const MESSAGE_BYTES = 1 << 20;
+// The library that writes messages copies what it has each time that its buffer grows: one large chunk is one message.
+const MESSAGE_BYTES = 256 << 10;
 // What a server puts into one pack.
 const STREAM_BYTES = 10 << 20;
 // Digests remembered as sent, so that what repeats is sent once: some MiB.

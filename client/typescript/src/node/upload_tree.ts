@@ -15,7 +15,7 @@ import { ChunkSender } from "./sender.js";
 import { type ByteSource, openSource, scan, type TreeEntry } from "./sources.js";
 import { loadZstd } from "./zstd.js";
 
-const BLOCK_BYTES = 4 << 20;
+const BLOCK_BYTES = 8 << 20;
 // How often chunks that were swept between upload and commit are sent again, and files read that change meanwhile.
 const ATTEMPTS = 5;
 const READS = 3;
@@ -90,23 +90,24 @@ async function cutInto(source: ByteSource, sender: ChunkSender, limits: Limits, 
   const cutter = new Cutter(limits.chunking!);
   const hasher = await Hasher.create();
   const chunks: CutEntry["chunks"] = [];
-  let [carried, offset, isEnd] = [new Uint8Array(), 0, source.sizeBytes === 0];
+  // Each block starts where a chunk starts: what was left of the one before is read again, which is less than to copy it.
+  let [start, hashed, isEnd] = [0, 0, source.sizeBytes === 0];
   while (!isEnd) {
     signal?.throwIfAborted();
-    const block = await source.read(offset, BLOCK_BYTES);
-    offset += block.length;
-    isEnd = block.length === 0 || offset === source.sizeBytes;
-    const data = carried.length === 0 ? block : Buffer.concat([carried, block]);
+    const block = await source.read(start, BLOCK_BYTES);
+    isEnd = start + block.length >= source.sizeBytes || block.length <= hashed - start;
+    const sizes = cutter.sizes(block, isEnd);
+    if (!isEnd || chunks.length + sizes.length > 1) hasher.update(block.subarray(hashed - start)); // else it is that of the chunk
+    hashed = start + block.length;
     let at = 0;
-    for (const size of cutter.sizes(data, isEnd)) {
-      const piece = data.subarray(at, at + size);
-      const digest = blake3(piece);
+    for (const size of sizes) {
+      const data = block.subarray(at, at + size);
+      const digest = blake3(data);
       chunks.push({ digest, size });
-      await sender.add({ digest, data: piece });
+      await sender.add({ digest, data });
       at += size;
     }
-    if (!(isEnd && chunks.length <= 1)) hasher.update(block); // a file of one chunk has the digest of that
-    carried = new Uint8Array(data.subarray(at));
+    start += at;
   }
   const whole = hasher.digest();
   return { digest: chunks.length === 1 ? chunks[0]!.digest : whole, chunks };
