@@ -136,11 +136,7 @@ public final class Upload {
         long durable = 0;
         header.setOffset(0);
         if (isResumed) {
-            GetUploadResponse upload = ask();
-            if (upload.hasVersion()) {
-                return made(upload.getVersion());
-            }
-            durable = upload.getOffset();
+            durable = ask().getOffset(); // one that is finished is answered to the header, if that is the same
         }
         while (true) {
             try {
