@@ -21,7 +21,6 @@ QUICK = [
     "a tree of one is a tree to another",
     "a range is those bytes of the file",
     "what is refused has its reason",
-    "what must not be repeated is not",
     "vectors of the cut and of trees",
     "what one computed is a hit to another",
 ]

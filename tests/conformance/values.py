@@ -3,7 +3,7 @@
 import json
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +137,7 @@ def _holds(folder: Any, tree: Mapping[str, Any]) -> bool:
     return isinstance(folder, str) and tree_on_disk(Path(folder)) == tree_of(tree)
 
 
-TESTS = {
+TESTS: dict[str, Callable[[Any, Any], bool]] = {
     "least": lambda found, bound: _is_number(found) and found >= bound,
     "most": lambda found, bound: _is_number(found) and found <= bound,
     "not": lambda found, other: found != other,

@@ -61,8 +61,8 @@ def _asked(of: str, vector: Mapping[str, Any]) -> tuple[str, dict[str, Any], dic
             fields = ("chunk_sizes", "chunk_digests_blake3")
             return "cut", {"content": vector["content"]}, {name: vector[name] for name in fields}
         case "trees":
-            fields = ("path", "type", "executable", "size_bytes", "blake3")
-            entries = [{name: entry[name] for name in fields} for entry in reversed(vector["entries"])]
+            asked = ("path", "type", "executable", "size_bytes", "blake3")
+            entries = [{name: entry[name] for name in asked} for entry in reversed(vector["entries"])]
             return "tree_digest", {"entries": entries}, {"digest": vector["digest"]}
         case "values":
             return "fingerprint", {"value": vector["value"]}, {"fingerprint": vector["fingerprint"]}

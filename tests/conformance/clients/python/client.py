@@ -44,7 +44,7 @@ class Computed(Exception):
 def point(given: dict[str, Any]) -> Iterator[tuple[Any, int | None]]:
     """Value and step of each point that an entry stands for."""
     kind, text = given["kind"], given["value"]
-    value = {"float": float, "int": int, "json": json.loads}[kind](text)
+    value: Any = json.loads(text) if kind == "json" else float(text) if kind == "float" else int(text)
     step = int(given["step"]) if "step" in given else None
     for place in range(given.get("count", 1)):
         yield (value + place if place else value), (None if step is None else step + place)
@@ -150,34 +150,35 @@ class Commands:
         }
 
     def list_all(self, of: str, page_size: int | None = None, **where: str) -> dict[str, Any]:
-        stubs, method, request, item = self.client.stubs, None, None, None
-        if "project" in where:
-            uid = self.project_of(where["project"]).uid
-        match of:
-            case "projects":
-                method, request, item = stubs.projects.ListProjects, project_pb2.ListProjectsRequest(), "id"
-            case "experiments":
-                request = experiment_pb2.ListExperimentsRequest(project_uid=uid)
-                method, item = stubs.experiments.ListExperiments, "name"
-            case "models":
-                found = self._experiment(where["project"], where["experiment"])
-                request = model_pb2.ListModelsRequest(experiment_id=str(found.id))
-                method, item = stubs.models.ListModels, "hash"
-            case "artifacts":
-                method, item = stubs.artifacts.ListArtifacts, "name"
-                request = artifact_pb2.ListArtifactsRequest(project_uid=uid)
-            case "versions":
-                method, item = stubs.artifacts.ListArtifactVersions, "id"
-                request = artifact_pb2.ListArtifactVersionsRequest(project_uid=uid, name=where["name"])
-            case "files":
-                method, item = stubs.artifacts.ListArtifactFiles, "path"
-                request = artifact_pb2.ListArtifactFilesRequest(version_id=where["version_id"])
-            case "series":
-                method, item = stubs.metrics.ListSeries, ""
-                request = metric_pb2.ListSeriesRequest(model_ids=[where["model_id"]])
-        every = iterate(self.client, method, request, "series" if of == "series" else of, page_size=page_size)
+        method, request, item = self._list(of, where)
+        every = iterate(self.client, method, request, of, page_size=page_size)
         items = [getattr(one, item) if item else "/".join(filter(None, (one.name, one.phase))) for one in every]
         return {"items": items, "count": len(items)}
+
+    def _list(self, of: str, where: dict[str, str]) -> tuple[Any, Any, str]:
+        """Method, request, and which field of what is listed is wanted: "" for name and phase."""
+        stubs = self.client.stubs
+        uid = self.project_of(where["project"]).uid if "project" in where else ""
+        match of:
+            case "projects":
+                return stubs.projects.ListProjects, project_pb2.ListProjectsRequest(), "id"
+            case "experiments":
+                by_project = experiment_pb2.ListExperimentsRequest(project_uid=uid)
+                return stubs.experiments.ListExperiments, by_project, "name"
+            case "models":
+                found = self._experiment(where["project"], where["experiment"])
+                return stubs.models.ListModels, model_pb2.ListModelsRequest(experiment_id=found.id), "hash"
+            case "artifacts":
+                return stubs.artifacts.ListArtifacts, artifact_pb2.ListArtifactsRequest(project_uid=uid), "name"
+            case "versions":
+                by_name = artifact_pb2.ListArtifactVersionsRequest(project_uid=uid, name=where["name"])
+                return stubs.artifacts.ListArtifactVersions, by_name, "id"
+            case "files":
+                by_version = artifact_pb2.ListArtifactFilesRequest(version_id=where["version_id"])
+                return stubs.artifacts.ListArtifactFiles, by_version, "path"
+            case "series":
+                return stubs.metrics.ListSeries, metric_pb2.ListSeriesRequest(model_ids=[where["model_id"]]), ""
+        raise Unsupported(f"of {of!r}")
 
     def _experiment(self, project: str, name: str) -> Any:
         key = experiment_pb2.ExperimentName(project_uid=self.project_of(project).uid, name=name)
@@ -259,7 +260,11 @@ class Commands:
         if of == "version":
             version = self._version(**which)
             fields = ("version", "name", "digest", "size_bytes", "aliases")
-            more = {"version_id": version.id, "type": version.type_, "metadata": json.dumps(version.metadata)}
+            more: dict[str, Any] = {
+                "version_id": version.id,
+                "type": version.type_,
+                "metadata": json.dumps(version.metadata),
+            }
             more["file_count"] = len(version.files())
             return {**more, **{name: getattr(version, name) for name in fields}}
         found = self._experiment(which["project"], which["experiment"])
