@@ -13,7 +13,7 @@ SLOW := storms storage whole caching/test_cache_storm.py caching/test_cache_wait
 	handles/test_search_oracle.py identity/faults identity/test_programs.py spool/test_spool_processes.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve format check test odd pythons gen style lint figure type bench minio mutate chaos fuzz
+.PHONY: help demo serve format check test odd pythons gen style lint figure type bench minio mutate chaos fuzz sdk conformance wild
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -62,6 +62,16 @@ lint: style  ## check style, layers, circles, contract and generated code
 
 type: .venv/.dev  ## check types
 	$(BIN)/mypy client/xpstore $(dir $(wildcard client/compat/*/*/__init__.py)) server/xpstore_server tests bench examples scripts scripts/house
+
+sdk: .venv/.dev  ## make the packages of the other languages in build/sdk, and use each in a clean project elsewhere
+	PYTHONPATH=tests $(BIN)/python -m conformance.sdk
+
+conformance: .venv/.dev  ## run the scenarios of tests/conformance with every client whose tool chain is here, and Connect's own on the server
+	PYTHONPATH=tests $(BIN)/python -m conformance
+	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/connect-conformance
+
+wild: .venv/.dev  ## files of 200 MB and minutes of silence by way of nginx, haproxy and envoy
+	XPSTORE_TEST_WILD_MB=200 XPSTORE_TEST_SLOW=1 $(BIN)/python -m pytest tests/wild --backend sqlite-disk
 
 bench: .venv/.dev  ## measure speed and memory, beside minio and MLflow (BENCH=quick: only see that it runs)
 	PYTHONPATH=examples:tests $(BIN)/python -m bench

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 from google.protobuf import descriptor_pool
@@ -45,7 +45,7 @@ from xpstore_server.door.rules import Rule, rules_of, same_as
 from xpstore_server.health import HealthService, Ticker
 from xpstore_server.janitor import Janitor
 from xpstore_server.lag import Lag
-from xpstore_server.listening import Descriptors, bind, options, raise_descriptor_limit
+from xpstore_server.listening import Descriptors, bind, bind_http, options, raise_descriptor_limit
 from xpstore_server.locations import UNIX, shown
 from xpstore_server.malloc import Trimmer
 from xpstore_server.rpc.acting import Resolver
@@ -78,6 +78,9 @@ from xpstore_server.store.database import Database
 from xpstore_server.store.engines import sqlite_file
 from xpstore_server.store.room import Room
 from xpstore_server.store.sweep import Grace
+
+if TYPE_CHECKING:
+    from xpstore_server.web.serve import WebServer  # for types alone: `_web` says why
 
 log = logging.getLogger("xpstore")
 
@@ -220,8 +223,8 @@ class App:
             max_uploads=settings.max_uploads,
         )
 
-    def _server(self) -> tuple[grpc.aio.Server, HealthService]:
-        """A server with all services, and what says whether they serve."""
+    def _server(self) -> tuple[grpc.aio.Server, HealthService, "WebServer | None", list[str]]:
+        """A server with all services, what says whether they serve, and the same over HTTP with its addresses."""
         services = self._services()
         versions = reflection.versions()
         ours = [name for name, _ in services]
@@ -240,9 +243,10 @@ class App:
             Refusals(self.settings.networks),
             enter,
         )
+        connections = self.connections // 2 if self.settings.http_listen else self.connections
         server = grpc.aio.server(
             interceptors=[interceptor],
-            options=[*OPTIONS, *options(self.connections)],
+            options=[*OPTIONS, *options(connections)],
             # The outer ring: what is beyond gets no reason, only a status.
             maximum_concurrent_rpcs=2 * (KEYS_AT_ONCE * self.settings.max_calls + limits.WAITING_CALLS),
         )
@@ -252,11 +256,25 @@ class App:
         health_service = HealthService(names, checks)
         health_pb2_grpc.add_HealthServicer_to_server(health_service, server)
         reflection.add(server, names)
-        return server, health_service
+        adds: list[AddService] = [add for _, add in services]
+        adds.append(partial(health_pb2_grpc.add_HealthServicer_to_server, health_service))
+        return server, health_service, *self._web(interceptor, [*ours, health.SERVICE_NAME], adds, connections)
+
+    def _web(
+        self, interceptor: CallInterceptor, names: list[str], adds: list[AddService], connections: int
+    ) -> "tuple[WebServer | None, list[str]]":
+        """The same services over HTTP, and where; nothing where the settings say so."""
+        if not self.settings.http_listen:
+            return None, []
+        from xpstore_server.web.opened import open_web  # here, as it costs time and most servers need it not
+
+        bound = [bind_http(self.settings, address) for address in self.settings.http_listen]
+        sockets = [one for one, _ in bound]
+        return open_web(self.settings, interceptor, names, adds, sockets, connections), [where for _, where in bound]
 
     async def serve(self) -> None:
         """Serves until SIGTERM or SIGINT, or until idle for too long; then drains."""
-        server, health_service = self._server()
+        server, health_service, web, http_addresses = self._server()
         addresses = [bind(server, self.settings, address) for address in self.settings.listen]
 
         stopped = asyncio.Event()
@@ -264,6 +282,8 @@ class App:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopped.set)
         await server.start()
+        if web is not None:
+            await web.start()
         health_service.start()
         sys.setswitchinterval(SWITCH_SECONDS)
         lag = Lag(lambda: self.activity.calls > 0)
@@ -272,18 +292,21 @@ class App:
         self.janitor.start()
         if self.settings.home is not None:
             embedded.announce(self.settings.home, addresses[0])
-        self._greet(addresses)
+        self._greet(addresses, http_addresses)
         await self._until_stopped(stopped)
         log.info("draining")
         if self.settings.home is not None:
             embedded.retract(self.settings.home)
         await health_service.drain()
         self.waiting.close()
-        await server.stop(self.settings.drain_seconds)
+        ends = [server.stop(self.settings.drain_seconds)]
+        if web is not None:
+            ends.append(web.stop(self.settings.drain_seconds))
+        await asyncio.gather(*ends)
         await self.hits.flush()
         lag.stop()
         await loop.run_in_executor(None, self.close)
-        for address in addresses:
+        for address in (*addresses, *http_addresses):
             if address.startswith(UNIX):
                 Path(address.removeprefix(UNIX)).unlink(missing_ok=True)
 
@@ -295,9 +318,11 @@ class App:
             if limit and self.activity.idle_seconds() > limit:
                 return
 
-    def _greet(self, addresses: list[str]) -> None:
+    def _greet(self, addresses: list[str], http_addresses: list[str]) -> None:
         for address in addresses:
             print(f"xpstore-server is listening on {shown(address)}", flush=True)
+        for address in http_addresses:
+            print(f"xpstore-server is listening on {shown(address)} for HTTP", flush=True)
         if self.made_key is not None:
             print(f"API key of the admin, shown only now: {self.made_key}", flush=True)
 

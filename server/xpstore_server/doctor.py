@@ -108,6 +108,12 @@ def _ports(settings: Settings) -> Iterator[Finding]:
             yield Finding("ports", False, f"{where}: another program listens there: {cure}")
         else:
             yield Finding("ports", True, f"{where}: free, no server is running")
+    for address in settings.http_listen:
+        if reaching.is_taken(address):
+            text = f"{shown(address)}: a program listens there, for HTTP; this server, if it runs"
+        else:
+            text = f"{shown(address)}: free, no server is running"
+        yield Finding("ports", True, text)
 
 
 def _tls(settings: Settings) -> Iterator[Finding]:

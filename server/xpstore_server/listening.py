@@ -8,6 +8,7 @@ import socket
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 
@@ -89,6 +90,41 @@ def bind(server: grpc.aio.Server, settings: Settings, address: str) -> str:
         if isinstance(error, OSError):
             reason = error.strerror or str(error)
         raise StartError(f"Cannot listen on {shown(address)}: {reason}.") from None
+
+
+def bind_http(settings: Settings, address: str) -> tuple[socket.socket, str]:
+    """A socket at an address of the settings, for HTTP, and the address as clients write it.
+
+    Raises:
+        StartError: somebody else has it, or it cannot be had.
+    """
+    try:
+        if address.startswith(UNIX):
+            path = Path(address.removeprefix(UNIX))
+            with _private_socket(path):
+                return _listening(socket.AF_UNIX, os.fsencode(path)), address
+        host, _, port = address.rpartition(":")
+        family, _, _, _, place = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)[0]
+        taken = _listening(family, place)
+        scheme = "http" if settings.tls_cert is None else "https"
+        return taken, f"{scheme}://{host}:{taken.getsockname()[1]}"
+    except OSError as error:
+        raise StartError(f"Cannot listen on {shown(address)}: {error.strerror or error}.") from None
+
+
+def _listening(family: int, place: Any) -> socket.socket:
+    is_unix = family == socket.AF_UNIX
+    # With its protocol said: where it is not, asyncio leaves Nagle's algorithm on, and each answer waits for 40 ms.
+    found = socket.socket(family, socket.SOCK_STREAM, 0 if is_unix else socket.IPPROTO_TCP)
+    try:
+        if not is_unix:
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.bind(place)
+        found.listen()
+    except BaseException:
+        found.close()
+        raise
+    return found
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import ipaddress
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import Annotated, Self
@@ -17,6 +18,7 @@ from xpstore_server.setting_names import misspelt
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+_ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 LONGEST_SOCKET_PATH = 103  # what the kernels of macOS (103) and Linux (107) take
 
 
@@ -49,6 +51,13 @@ class Settings(BaseSettings):
     listen: Annotated[list[str], NoDecode] = Field(
         ["127.0.0.1:50051"], description="HOST:PORT or unix:PATH, several separated by commas."
     )
+    http_listen: Annotated[list[str], NoDecode] = Field(
+        [], description="The same for HTTP (Connect, gRPC-Web, files); none: no HTTP."
+    )
+    http_origins: Annotated[list[str], NoDecode] = Field(
+        [],
+        description="Origins of pages that may call over HTTP, as https://example.org, separated by commas.",
+    )
     admin_key_file: Path | None = Field(None, description="The admin's API key; made if the file is missing.")
     tls_cert: Path | None = Field(None, description="Certificate chain, PEM.")
     tls_key: Path | None = Field(None, description="Private key, PEM.")
@@ -69,7 +78,7 @@ class Settings(BaseSettings):
     )
     log_level: str = Field("INFO", description="DEBUG (every call), INFO, WARNING or ERROR.")
 
-    @field_validator("listen", "trusted_proxies", mode="before")
+    @field_validator("listen", "trusted_proxies", "http_listen", "http_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
@@ -82,6 +91,14 @@ class Settings(BaseSettings):
                 ipaddress.ip_network(one, strict=False)
         except ValueError:
             raise ValueError(f"has {one!r}: write addresses or networks, as 10.0.0.0/8,fd00::1") from None
+        return value
+
+    @field_validator("http_origins")
+    @classmethod
+    def _origins(cls, value: list[str]) -> list[str]:
+        for one in value:
+            if not _ORIGIN.fullmatch(one):
+                raise ValueError(f"has {one!r}: write whole origins in small letters, as https://example.org:8443")
         return value
 
     @field_validator("log_level")
@@ -110,8 +127,9 @@ class Settings(BaseSettings):
             raise ValueError("tls_cert and tls_key go together: set XPSTORE_TLS_CERT and XPSTORE_TLS_KEY")
         if not self.listen:
             raise ValueError("listen is empty: set XPSTORE_LISTEN to HOST:PORT or unix:PATH")
-        for address in self.listen:
-            self._check_address(address)
+        for name, addresses in (("listen", self.listen), ("http_listen", self.http_listen)):
+            for address in addresses:
+                self._check_address(name, address)
         self._check_tls()
         return self
 
@@ -123,18 +141,18 @@ class Settings(BaseSettings):
             self.idle_exit_seconds = 600
         self.admin_key_file = self.admin_key_file or home / "admin.key"
 
-    def _check_address(self, address: str) -> None:
+    def _check_address(self, name: str, address: str) -> None:
         if address.startswith(UNIX):
             path = os.fsencode(address.removeprefix(UNIX))
             if not 0 < len(path) <= LONGEST_SOCKET_PATH or path.endswith(b"/"):
-                raise ValueError(f"listen has {address!r}: the path of a socket has 1 to {LONGEST_SOCKET_PATH} bytes")
+                raise ValueError(f"{name} has {address!r}: the path of a socket has 1 to {LONGEST_SOCKET_PATH} bytes")
             return
         host, colon, port = address.rpartition(":")
         if not colon or not host or not port.isdecimal() or int(port) > 65535:
-            raise ValueError(f"listen has {address!r}: write HOST:PORT or unix:PATH")
+            raise ValueError(f"{name} has {address!r}: write HOST:PORT or unix:PATH")
         if host not in LOOPBACK and self.tls_cert is None and not self.allow_plaintext:
             raise ValueError(
-                f"listen has {address!r}, reachable from elsewhere without TLS: set XPSTORE_TLS_CERT and "
+                f"{name} has {address!r}, reachable from elsewhere without TLS: set XPSTORE_TLS_CERT and "
                 "XPSTORE_TLS_KEY, or XPSTORE_ALLOW_PLAINTEXT=true if something else encrypts"
             )
 

@@ -21,8 +21,10 @@ class Program(NamedTuple):
 
 # A line each: `.ci/run` reads them. MinIO is not among them: no package has it, `make minio` builds it where it can.
 PROGRAMS = {
+    "curl": Program("curl", "the examples of docs/http.md"),
     "faketime": Program("faketime", "clocks that are wrong"),
     "git": Program("git", "the commit that a run records"),
+    "haproxy": Program("haproxy", "another proxy before the server"),
     "nginx": Program("nginx", "a proxy before the server"),
     "node": Program("nodejs", "a client in another language"),
     "npm": Program("npm", "what that client needs"),

@@ -1,0 +1,18 @@
+module github.com/xpstore/xpstore/client/go
+
+go 1.25.0
+
+require (
+	github.com/klauspost/compress v1.20.4
+	github.com/zeebo/blake3 v0.2.4
+	google.golang.org/genproto/googleapis/rpc v0.0.0-20260226221140-a57be14db171
+	google.golang.org/grpc v1.81.1
+	google.golang.org/protobuf v1.36.11
+)
+
+require (
+	github.com/klauspost/cpuid/v2 v2.0.12 // indirect
+	golang.org/x/net v0.51.0 // indirect
+	golang.org/x/sys v0.42.0 // indirect
+	golang.org/x/text v0.34.0 // indirect
+)

@@ -1,0 +1,12 @@
+export { Client, type ProjectOptions } from "./client.js";
+export { type CallOptions, CONTRACT } from "./connection.js";
+export { type Reason, XpstoreError } from "./errors.js";
+export { Experiment, type SearchOptions } from "./experiment.js";
+export type { Buckets, MetricValue, Point, Series, SeriesOptions, StoredPoint } from "./metrics.js";
+export { Model, type ModelOptions, type SeriesSummary } from "./model.js";
+export type { Integer, JsonObject } from "./numbers.js";
+export { collect, type ListOptions } from "./pages.js";
+export { type Artifact, Project } from "./project.js";
+export type { Range } from "./read.js";
+export { Run, type Status } from "./run.js";
+export { ArtifactVersion, type FileInfo, type Selector } from "./version.js";

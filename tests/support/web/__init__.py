@@ -1,0 +1,1 @@
+"""What tests of the services over HTTP stand on."""

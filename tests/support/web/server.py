@@ -1,0 +1,20 @@
+"""A server that speaks HTTP too."""
+
+from pathlib import Path
+
+from s3_server import free_port
+from support.backends import Backend
+from support.services import Server
+
+ORIGIN = "https://page.example:8443"
+
+
+class WebServer(Server):
+    """A server with a port for HTTP."""
+
+    def __init__(
+        self, backend: Backend, folder: Path, constants: dict[str, float] | None = None, **environment: str
+    ) -> None:
+        self.http_port = free_port()
+        settings = {"XPSTORE_HTTP_LISTEN": f"127.0.0.1:{self.http_port}", "XPSTORE_HTTP_ORIGINS": ORIGIN, **environment}
+        super().__init__(backend.database_url, backend.blob_url, folder, environment=settings, constants=constants)
