@@ -224,8 +224,8 @@ def is_same(what: str, found: Any, expected: Any) -> bool:
     """Whether a page found what it should; says so."""
     print(f"{'ok' if found == expected else 'FAILED'}  {what}", flush=True)
     if found != expected:
-        sides = [json.dumps(side, indent=1, sort_keys=True).splitlines() for side in (expected, found)]
-        print("\n".join(difflib.unified_diff(*sides, "expected", "found", lineterm="")), file=sys.stderr)
+        right, wrong = (json.dumps(side, indent=1, sort_keys=True).splitlines() for side in (expected, found))
+        print("\n".join(difflib.unified_diff(right, wrong, "expected", "found", lineterm="")), file=sys.stderr)
     return bool(found == expected)
 
 
