@@ -215,6 +215,7 @@ class _Call:
         return self._from
 
     async def __aexit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        del trace  # it has the frames, as `_abort` says
         self._share.give_back()
         if self._is_counted:
             self._door.activity.end(self._rule, self._who)
