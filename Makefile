@@ -66,8 +66,9 @@ type: .venv/.dev  ## check types
 sdk: .venv/.dev  ## make the packages of the other languages in build/sdk, and use each in a clean project elsewhere
 	PYTHONPATH=tests $(BIN)/python -m conformance.sdk
 
-conformance: .venv/.dev  ## run the scenarios of tests/conformance with every client whose tool chain is here, and Connect's own on the server
+conformance: .venv/.dev  ## run the scenarios of tests/conformance with every client whose tool chain is here, Connect's own, and a page in Chromium
 	PYTHONPATH=tests $(BIN)/python -m conformance
+	PYTHONPATH=tests $(BIN)/python -m conformance.browser
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/connect-conformance
 
 wild: .venv/.dev  ## files of 200 MB and minutes of silence by way of nginx, haproxy and envoy

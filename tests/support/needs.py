@@ -21,6 +21,7 @@ class Program(NamedTuple):
 
 # A line each: `.ci/run` reads them. MinIO is not among them: no package has it, `make minio` builds it where it can.
 PROGRAMS = {
+    "chromium": Program("chromium", "a page that calls the server"),
     "curl": Program("curl", "the examples of docs/http.md"),
     "faketime": Program("faketime", "clocks that are wrong"),
     "git": Program("git", "the commit that a run records"),

@@ -108,7 +108,15 @@ export function fromWire(error: unknown, address: string, requestId: string): Xp
   const reason = BY_CODE[connect.code] ?? "UNAVAILABLE";
   const isTemporary = reason === "UNAVAILABLE" || reason === "DEADLINE_EXCEEDED";
   const what = isTemporary ? `${address} does not answer: ` : reason === "UNIMPLEMENTED" ? `${NOT_OURS} ${address}: ` : "";
-  return new XpstoreError(what + connect.rawMessage, reason, {}, { requestId, isTemporary, cause: error });
+  const cure = connect.cause instanceof TypeError ? refusedByBrowser(address) : "";
+  return new XpstoreError(what + connect.rawMessage + cure, reason, {}, { requestId, isTemporary, cause: error });
+}
+
+/** What a browser does not tell a page: whether the server is away, or does not name the page's origin. */
+function refusedByBrowser(address: string): string {
+  const origin = (globalThis as { location?: { origin: string } }).location?.origin;
+  if (origin === undefined || address === origin || address.startsWith(`${origin}/`)) return "";
+  return `. If it is there, name the origin of this page, ${origin}, in its XPSTORE_HTTP_ORIGINS.`;
 }
 
 /** The codes that Node gave an error and its causes, such as ECONNREFUSED. */
