@@ -354,6 +354,26 @@ func TestPointsKeepTheirKind(t *testing.T) {
 			t.Errorf("%v: %v, %v", one.value, wire, err)
 		}
 	}
+	limits := &pb.Limits{MaxNameLength: 5, MaxStep: 9, MaxJsonBytes: 3}
+	for _, one := range []Point{
+		{Name: ""}, {Name: "\xff"}, {Name: "a\n"}, {Name: "äöüßéà"}, {Name: "a", Step: At(-1)}, {Name: "a", Step: At(10)},
+		{Name: "a", Phase: "\x00"}, {Name: "a", Value: "abc"},
+	} {
+		wire, err := one.wire()
+		if err == nil {
+			err = checkPoint(wire, limits)
+		}
+		if !errors.Is(err, InvalidArgument) {
+			t.Errorf("%+v: %v", one, err)
+		}
+	}
+	wire, err := Point{Name: "äöüßé", Phase: "test", Step: At(9), Value: "a"}.wire()
+	if err == nil {
+		err = checkPoint(wire, limits)
+	}
+	if err != nil {
+		t.Error(err)
+	}
 	for _, value := range []any{[]byte("a"), Tuple{1}, []any{math.NaN()}, json.RawMessage("{"), time.Second} {
 		if wire, err := (Point{Name: "x", Value: value}).wire(); !errors.Is(err, InvalidArgument) {
 			t.Errorf("%v: %v, %v", value, wire, err)

@@ -104,7 +104,7 @@ func (e *Error) mayRepeat() bool {
 
 // invalid is a value that this client refuses before it asks the server.
 func invalid(field string, value any, why string) *Error {
-	text := fmt.Sprintf("%#v", value)
+	text := shortened(fmt.Sprintf("%#v", value), 200)
 	return &Error{
 		Reason:   InvalidArgument,
 		Message:  fmt.Sprintf("%s = %s: %s", field, text, why),

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"io"
 	"iter"
 	"math"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	pb "github.com/xpstore/xpstore/client/go/xpstorev1"
 	"google.golang.org/protobuf/proto"
@@ -45,8 +47,8 @@ func (m *Model) Metrics() *Metrics { return &Metrics{model: m, writer: NewID()} 
 
 func (c *Client) metrics() pb.MetricServiceClient { return pb.NewMetricServiceClient(c.conn) }
 
-// Log takes points, and sends them when there are enough for a batch. After an error the points are kept, and sent
-// with the next batch or by Flush.
+// Log takes points, and sends them when there are enough for a batch. After an error they are kept, and sent with the next
+// batch or by Flush; but for points that are refused at once, of which none is taken.
 func (l *Metrics) Log(ctx context.Context, points ...Point) error {
 	limits, err := l.model.client.limits(ctx)
 	if err != nil {
@@ -54,7 +56,10 @@ func (l *Metrics) Log(ctx context.Context, points ...Point) error {
 	}
 	wires := make([]*pb.MetricPoint, len(points))
 	for i, point := range points { // all of them or none
-		if wires[i], err = point.wire(); err != nil {
+		if wires[i], err = point.wire(); err == nil {
+			err = checkPoint(wires[i], limits)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -104,6 +109,39 @@ func (l *Metrics) send(ctx context.Context, most int) error {
 		l.wires, l.next = l.wires[stored:], answer.NextPoint
 	}
 	return nil
+}
+
+// checkPoint refuses what the server would: with it a whole batch, and that again and again.
+func checkPoint(wire *pb.MetricPoint, limits *pb.Limits) error {
+	if why := checkName(wire.Name, limits); why != "" {
+		return invalid("Name", wire.Name, why)
+	}
+	if wire.Phase != nil {
+		if why := checkName(*wire.Phase, limits); why != "" {
+			return invalid("Phase", *wire.Phase, why)
+		}
+	}
+	if wire.Step != nil && (*wire.Step < 0 || *wire.Step > limits.MaxStep) {
+		return invalid("Step", *wire.Step, fmt.Sprintf("must be 0 to %d", limits.MaxStep))
+	}
+	if size := len(wire.GetJsonValue()); size > int(limits.MaxJsonBytes) {
+		return invalid("Value", wire.GetJsonValue(), fmt.Sprintf("has %d bytes, more than %d", size, limits.MaxJsonBytes))
+	}
+	return nil
+}
+
+func checkName(name string, limits *pb.Limits) string {
+	switch {
+	case name == "":
+		return "must not be empty"
+	case !utf8.ValidString(name):
+		return "must be valid UTF-8"
+	case utf8.RuneCountInString(name) > int(limits.MaxNameLength):
+		return fmt.Sprintf("must have at most %d characters", limits.MaxNameLength)
+	case strings.ContainsFunc(name, func(r rune) bool { return r < 0x20 || r == 0x7f }):
+		return "must not have control characters"
+	}
+	return ""
 }
 
 // At is a step of a Point.
