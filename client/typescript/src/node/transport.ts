@@ -9,8 +9,9 @@ import type { Address } from "./address.js";
 // A server ends connections that ping more often than every 10 s.
 const PING_MS = 30_000;
 const PING_TIMEOUT_MS = 15_000;
-// What the other side may send before it hears from us: Node's own 64 KiB make a long line slow.
-const WINDOW_BYTES = 8 << 20;
+// What the other side may send before it hears from us: with Node's own 64 KiB a long line is slow. What was not read yet when a
+// connection breaks is lost.
+const WINDOW_BYTES = 2 << 20;
 
 export interface Channel {
   transport: Transport;
@@ -35,7 +36,7 @@ class WideSessions extends Http2SessionManager {
     const stream = await super.request(...words);
     const session = stream.session as ClientHttp2Session | undefined;
     if (session !== undefined && !this.wide.has(session)) {
-      session.setLocalWindowSize(2 * WINDOW_BYTES);
+      session.setLocalWindowSize(3 * WINDOW_BYTES);
       this.wide.add(session);
     }
     return stream;

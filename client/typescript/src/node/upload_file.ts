@@ -18,6 +18,8 @@ import { type ByteSource, openSource } from "./sources.js";
 // A message counts when all of it arrived, so the first are small: on a thin, broken line large ones never do.
 const FIRST_BYTES = 64 << 10;
 const LARGEST_BYTES = 1 << 20;
+// Left free in each: what a message has beside its data. The library that writes it doubles its buffer where it does not fit.
+const HEAD_BYTES = 64;
 const GROW_AFTER_BYTES = 4 << 20;
 const QUICK_MS = 500;
 // Proxies end a stream that is silent for a minute.
@@ -120,7 +122,7 @@ class Upload {
     const { sizeBytes } = this.source;
     let [size, quick] = [FIRST_BYTES, 0];
     while (offset < sizeBytes) {
-      const reading = this.source.read(offset, Math.min(size, sizeBytes - offset));
+      const reading = this.source.read(offset, Math.min(size - HEAD_BYTES, sizeBytes - offset));
       let data: Uint8Array | undefined;
       while ((data = await within(reading, SIGN_MS)) === undefined) yield {};
       if (data.length === 0) throw shorter(offset, sizeBytes);
