@@ -179,6 +179,8 @@ fn of_others(status: &Status, address: &str) -> Error {
         Code::DataLoss => (ErrorKind::DataLoss, "DATA_LOSS"),
         Code::Unimplemented => (ErrorKind::Unimplemented, "UNIMPLEMENTED"),
         Code::Internal => (ErrorKind::ServerFault, "INTERNAL"),
+        // A connection that breaks is no answer: tonic calls that unknown.
+        Code::Unknown if words.starts_with("transport error") => (ErrorKind::Unavailable, "UNAVAILABLE"),
         Code::Unknown | Code::Ok => (ErrorKind::ServerFault, "UNKNOWN"),
     };
     let message = match kind {
@@ -306,6 +308,9 @@ mod tests {
         let proxy = Error::of(&Status::unknown("grpc-status header missing, mapped from HTTP status code 413"), "host:1");
         assert_eq!(proxy.kind(), ErrorKind::ResourceExhausted);
         assert!(proxy.to_string().contains("client_max_body_size"));
-        assert!(Error::of(&Status::unavailable("x"), "host:1").to_string().contains("host:1"));
+        for broken in [Status::unavailable("x"), Status::unknown("transport error: broken pipe")] {
+            let away = Error::of(&broken, "host:1");
+            assert!(away.kind() == ErrorKind::Unavailable && away.to_string().contains("host:1"));
+        }
     }
 }
