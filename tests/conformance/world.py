@@ -19,7 +19,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 from support.backends import sqlite_url
 from support.between.nginx import Nginx
-from support.certificates import make_certificate
+from support.certificates import make_authority
 from support.homes import Home
 from support.services import Server
 from xpstore.v1 import limits_pb2, limits_pb2_grpc
@@ -105,11 +105,11 @@ class World:
     def with_tls(self) -> Iterator[Place]:
         """A server with a certificate of an authority that nobody else knows."""
         folder = self._new_folder("tls")
-        chain, key = make_certificate(folder, "localhost")
+        authority, chain, key = make_authority(folder, "localhost")
         flags = ["--listen", "127.0.0.1:0", "--tls-cert", str(chain), "--tls-key", str(key)]
         with Home(folder / "home") as home, home.serving(*flags):
             url = f"https://localhost:{home.address.rpartition(':')[2]}"
-            yield Place(url, (home.folder / "admin.key").read_text().strip(), chain)
+            yield Place(url, (home.folder / "admin.key").read_text().strip(), authority)
 
     @contextlib.contextmanager
     def behind_nginx(self, place: Place, settings: str) -> Iterator[Place]:
