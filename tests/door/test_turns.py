@@ -114,6 +114,29 @@ def test_pool_finishes_what_waits_and_takes_no_more() -> None:
         pool.submit("a", gate.wait)
 
 
+def test_what_is_done_is_durable_before_a_long_unit_begins(database: Database) -> None:
+    """SQLite commits what waits together; who is known to be slow does not keep others from their answer."""
+    called_by(database, "heavy")
+    database.write(lambda tx: time.sleep(0.05))
+    gate, began, seen = threading.Event(), threading.Event(), list[bool]()
+
+    def first(tx: Transaction) -> None:
+        began.set()
+        gate.wait(PATIENCE_SECONDS)
+
+    called_by(database, "first")
+    held = database._submit(first)
+    began.wait(PATIENCE_SECONDS)
+    called_by(database, "light")
+    light = [database._submit(lambda tx: None) for _ in range(3)]
+    called_by(database, "heavy")
+    heavy = database._submit(lambda tx: seen.append(all(job.future.done() for job in light[:1])))
+    gate.set()
+    for job in (held, *light, heavy):
+        job.future.result(PATIENCE_SECONDS)
+    assert seen == [True]
+
+
 def test_light_writer_is_not_behind_all_of_a_heavy_one(database: Database) -> None:
     """Counted, not timed: of a hundred units at most a slice is done before."""
     done, gate = list[str](), threading.Event()

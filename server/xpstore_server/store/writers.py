@@ -25,6 +25,9 @@ OF_ONE = 8  # of one caller at once: there is always one for others
 # then all that was done is durable, and whoever came meanwhile is next.
 SLICE_SECONDS = 0.02
 GROUP_SIZE = 128
+# Who took so long last begins a group: those before would wait for it, done and not durable.
+LONG_SECONDS = 0.01
+CALLERS = 1_000  # whose last units are known
 RETRIES = 8
 
 
@@ -69,6 +72,7 @@ class GroupWriter:
         self._engine = engine.execution_options(writes=True)
         self._make_room = make_room
         self._turns = Turns()
+        self._seconds = dict[str, float]()  # of each caller's last unit
         self._thread = threading.Thread(target=self._run, name="db-write", daemon=True)
         self._thread.start()
 
@@ -78,18 +82,28 @@ class GroupWriter:
         return job
 
     def _run(self) -> None:
-        while (job := self._turns.get()) is not None:
+        job: Job[Any] | None = None
+        while (job := job or self._turns.get()) is not None:
             if self._turns.is_empty:
                 self._commit_alone(job)
+                job = None  # it keeps nothing while it waits
             else:
-                self._commit_group(job)
-            del job  # it keeps nothing while it waits
+                job = self._commit_group(job)
+
+    def _timed(self, job: Job[Any], connection: Connection) -> Any:
+        began = time.monotonic()
+        try:
+            return job(connection)
+        finally:
+            if len(self._seconds) >= CALLERS:
+                self._seconds.clear()
+            self._seconds[job.caller] = time.monotonic() - began
 
     def _commit_alone(self, job: Job[Any]) -> None:
         for is_first in (True, False):
             try:
                 with translated(), self._engine.begin() as connection:
-                    result = job(connection)
+                    result = self._timed(job, connection)
             except StoreFull as error:
                 if is_first and self._make_room():
                     continue
@@ -100,7 +114,9 @@ class GroupWriter:
                 job.future.set_result(result)
             return
 
-    def _commit_group(self, job: Job[Any] | None) -> None:
+    def _commit_group(self, job: Job[Any] | None) -> Job[Any] | None:
+        """Commits this job and others that wait. Returns the one that is next, if it has been drawn."""
+        after: Job[Any] | None = None
         taken: list[Job[Any]] = []
         done: list[tuple[Future[Any], Any]] = []
         ends_at = time.monotonic() + SLICE_SECONDS
@@ -111,19 +127,22 @@ class GroupWriter:
                     self._do(job, connection, done)
                     is_over = time.monotonic() >= ends_at or len(taken) == GROUP_SIZE
                     job = None if is_over else self._turns.get(wait=False)
+                    if job is not None and self._seconds.get(job.caller, 0) > LONG_SECONDS:
+                        after, job = job, None
         except BaseException:
             # One unit may have broken the transaction of all: each alone shows which.
             for each in taken:
                 if not each.future.done():
                     self._commit_alone(each)
-            return
+            return after
         for future, result in done:
             future.set_result(result)
+        return after
 
     def _do(self, job: Job[Any], connection: Connection, done: list[tuple[Future[Any], Any]]) -> None:
         try:
             with connection.begin_nested():
-                done.append((job.future, job(connection)))
+                done.append((job.future, self._timed(job, connection)))
         except OperationalError as error:
             if isinstance(failure := meaning(error), StoreTooLong):
                 job.future.set_exception(failure)  # and not as long again
