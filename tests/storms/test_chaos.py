@@ -17,4 +17,5 @@ def test_uploads_finish_whole_whoever_is_killed(name: str, cache: object) -> Non
     print(chaos.summary(name, outcomes))
     assert not [fault for outcome in outcomes for fault in outcome.faults], f"XPSTORE_TEST_SEED={seed}"
     assert sum(len(outcome.kills) for outcome in outcomes) == kills
-    assert {victim for outcome in outcomes for victim in outcome.kills} == set(chaos.BACKENDS[name])
+    # An upload may end before its kill: then another victim's turn comes instead.
+    assert {victim for outcome in outcomes for victim in outcome.kills} <= set(chaos.BACKENDS[name])
