@@ -37,7 +37,7 @@ type IngestRequest struct {
 	FirstRecord int64 `protobuf:"varint,3,opt,name=first_record,json=firstRecord,proto3" json:"first_record,omitempty"`
 	// How many records this request has; what belongs to one says its place among them, from 0.
 	RecordCount int64 `protobuf:"varint,4,opt,name=record_count,json=recordCount,proto3" json:"record_count,omitempty"`
-	// What was recorded of each model.
+	// What was recorded of each model, each of which is named once.
 	Models        []*ModelRecords `protobuf:"bytes,5,rep,name=models,proto3" json:"models,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
