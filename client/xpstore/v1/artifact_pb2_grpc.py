@@ -239,7 +239,8 @@ class ArtifactServiceServicer(object):
         once, perhaps before all is sent. An empty message changes nothing: sent after 15 s of silence it keeps proxies from
         ending the stream. The answer to `finish` takes as long as reading the file once more, about 1 s for 300 MB.
 
-        Repeat safely, with the same `upload_id`.
+        Repeat safely, with the same `upload_id` and the same header: each field but `offset` is compared as it was sent. So a size that
+        is left out, "{}" for an empty `metadata_json` or another order of aliases makes another header.
 
         Errors:
         - INVALID_ARGUMENT: a field is malformed, the stream ended without `finish` (`expected` is how much is durable), or the
@@ -257,7 +258,7 @@ class ArtifactServiceServicer(object):
 
         Errors:
         - INVALID_ARGUMENT: `upload_id` is not a UUID.
-        - NOT_FOUND: there is no such upload of this caller, or it expired.
+        - NOT_FOUND: there is no such upload of this caller, or it expired: begin at 0.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -325,7 +326,7 @@ class ArtifactServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListArtifactVersions(self, request, context):
-        """Lists versions of a project, oldest first, filtered by every filter that is set.
+        """Lists versions of a project, oldest first, filtered by every filter that is set. A name that nothing has gives an empty list.
 
         Errors:
         - INVALID_ARGUMENT: an id is not a UUID, `page_size` is negative, or `page_token` is not one of this list.

@@ -96,7 +96,8 @@ class ArtifactServiceStub:
     once, perhaps before all is sent. An empty message changes nothing: sent after 15 s of silence it keeps proxies from
     ending the stream. The answer to `finish` takes as long as reading the file once more, about 1 s for 300 MB.
 
-    Repeat safely, with the same `upload_id`.
+    Repeat safely, with the same `upload_id` and the same header: each field but `offset` is compared as it was sent. So a size that
+    is left out, "{}" for an empty `metadata_json` or another order of aliases makes another header.
 
     Errors:
       - INVALID_ARGUMENT: a field is malformed, the stream ended without `finish` (`expected` is how much is durable), or the
@@ -114,7 +115,7 @@ class ArtifactServiceStub:
 
     Errors:
       - INVALID_ARGUMENT: `upload_id` is not a UUID.
-      - NOT_FOUND: there is no such upload of this caller, or it expired.
+      - NOT_FOUND: there is no such upload of this caller, or it expired: begin at 0.
     """
 
     ReadFile: grpc.UnaryStreamMultiCallable[
@@ -182,7 +183,7 @@ class ArtifactServiceStub:
         xpstore.v1.artifact_pb2.ListArtifactVersionsRequest,
         xpstore.v1.artifact_pb2.ListArtifactVersionsResponse,
     ]
-    """Lists versions of a project, oldest first, filtered by every filter that is set.
+    """Lists versions of a project, oldest first, filtered by every filter that is set. A name that nothing has gives an empty list.
 
     Errors:
       - INVALID_ARGUMENT: an id is not a UUID, `page_size` is negative, or `page_token` is not one of this list.
@@ -435,7 +436,8 @@ class ArtifactServiceAsyncStub:
     once, perhaps before all is sent. An empty message changes nothing: sent after 15 s of silence it keeps proxies from
     ending the stream. The answer to `finish` takes as long as reading the file once more, about 1 s for 300 MB.
 
-    Repeat safely, with the same `upload_id`.
+    Repeat safely, with the same `upload_id` and the same header: each field but `offset` is compared as it was sent. So a size that
+    is left out, "{}" for an empty `metadata_json` or another order of aliases makes another header.
 
     Errors:
       - INVALID_ARGUMENT: a field is malformed, the stream ended without `finish` (`expected` is how much is durable), or the
@@ -453,7 +455,7 @@ class ArtifactServiceAsyncStub:
 
     Errors:
       - INVALID_ARGUMENT: `upload_id` is not a UUID.
-      - NOT_FOUND: there is no such upload of this caller, or it expired.
+      - NOT_FOUND: there is no such upload of this caller, or it expired: begin at 0.
     """
 
     ReadFile: grpc.aio.UnaryStreamMultiCallable[
@@ -521,7 +523,7 @@ class ArtifactServiceAsyncStub:
         xpstore.v1.artifact_pb2.ListArtifactVersionsRequest,
         xpstore.v1.artifact_pb2.ListArtifactVersionsResponse,
     ]
-    """Lists versions of a project, oldest first, filtered by every filter that is set.
+    """Lists versions of a project, oldest first, filtered by every filter that is set. A name that nothing has gives an empty list.
 
     Errors:
       - INVALID_ARGUMENT: an id is not a UUID, `page_size` is negative, or `page_token` is not one of this list.
@@ -782,7 +784,8 @@ class ArtifactServiceServicer(metaclass=abc.ABCMeta):
         once, perhaps before all is sent. An empty message changes nothing: sent after 15 s of silence it keeps proxies from
         ending the stream. The answer to `finish` takes as long as reading the file once more, about 1 s for 300 MB.
 
-        Repeat safely, with the same `upload_id`.
+        Repeat safely, with the same `upload_id` and the same header: each field but `offset` is compared as it was sent. So a size that
+        is left out, "{}" for an empty `metadata_json` or another order of aliases makes another header.
 
         Errors:
           - INVALID_ARGUMENT: a field is malformed, the stream ended without `finish` (`expected` is how much is durable), or the
@@ -802,7 +805,7 @@ class ArtifactServiceServicer(metaclass=abc.ABCMeta):
 
         Errors:
           - INVALID_ARGUMENT: `upload_id` is not a UUID.
-          - NOT_FOUND: there is no such upload of this caller, or it expired.
+          - NOT_FOUND: there is no such upload of this caller, or it expired: begin at 0.
         """
 
     @abc.abstractmethod
@@ -882,7 +885,7 @@ class ArtifactServiceServicer(metaclass=abc.ABCMeta):
         request: xpstore.v1.artifact_pb2.ListArtifactVersionsRequest,
         context: _ServicerContext,
     ) -> typing.Union[xpstore.v1.artifact_pb2.ListArtifactVersionsResponse, collections.abc.Awaitable[xpstore.v1.artifact_pb2.ListArtifactVersionsResponse]]:
-        """Lists versions of a project, oldest first, filtered by every filter that is set.
+        """Lists versions of a project, oldest first, filtered by every filter that is set. A name that nothing has gives an empty list.
 
         Errors:
           - INVALID_ARGUMENT: an id is not a UUID, `page_size` is negative, or `page_token` is not one of this list.

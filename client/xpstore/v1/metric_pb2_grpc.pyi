@@ -32,14 +32,15 @@ class MetricServiceStub:
     """Appends points to a model, in the order given.
 
     Exactly once: a writer (one process, one client) makes a random `writer_id` and numbers its points of each project from 0. Points
-    the server has are skipped, so a batch may be repeated or cut anew after any failure. Ingest has numbers of its own, also
+    the server has are skipped, so a batch may be repeated or cut anew after any failure. All models of a project share the numbers:
+    a client that knows only its model takes a writer for each model. Ingest has numbers of its own, also
     for a writer of the same id.
 
     Repeat safely: points that are there are skipped.
 
     Errors:
-      - INVALID_ARGUMENT: a name or phase is malformed, a value is missing or no JSON, a step is negative, there are too
-        many points, or `writer_id` is not a UUID.
+      - INVALID_ARGUMENT: a name or phase is malformed, a value is missing or no JSON, a step is negative, there are more
+        than `max_points` points or `max_series` pairs of name and phase, or `writer_id` is not a UUID.
       - NOT_FOUND: there is no such model.
       - STALE: `first_point` is beyond what this writer has sent; `expected` is the number to go on from.
     """
@@ -83,7 +84,7 @@ class MetricServiceStub:
         xpstore.v1.metric_pb2.ReadSeriesResponse,
     ]
     """Streams the points of many series as packed columns, in the order of logging within each series; or, with `buckets`,
-    one message for each series that has points. Models that are gone are left out.
+    one message for each series that has points. Models and series that are not there are left out: it is no error.
 
     Errors:
       - INVALID_ARGUMENT: an id is not a UUID, a name is malformed, or `buckets` is out of range.
@@ -132,14 +133,15 @@ class MetricServiceAsyncStub:
     """Appends points to a model, in the order given.
 
     Exactly once: a writer (one process, one client) makes a random `writer_id` and numbers its points of each project from 0. Points
-    the server has are skipped, so a batch may be repeated or cut anew after any failure. Ingest has numbers of its own, also
+    the server has are skipped, so a batch may be repeated or cut anew after any failure. All models of a project share the numbers:
+    a client that knows only its model takes a writer for each model. Ingest has numbers of its own, also
     for a writer of the same id.
 
     Repeat safely: points that are there are skipped.
 
     Errors:
-      - INVALID_ARGUMENT: a name or phase is malformed, a value is missing or no JSON, a step is negative, there are too
-        many points, or `writer_id` is not a UUID.
+      - INVALID_ARGUMENT: a name or phase is malformed, a value is missing or no JSON, a step is negative, there are more
+        than `max_points` points or `max_series` pairs of name and phase, or `writer_id` is not a UUID.
       - NOT_FOUND: there is no such model.
       - STALE: `first_point` is beyond what this writer has sent; `expected` is the number to go on from.
     """
@@ -183,7 +185,7 @@ class MetricServiceAsyncStub:
         xpstore.v1.metric_pb2.ReadSeriesResponse,
     ]
     """Streams the points of many series as packed columns, in the order of logging within each series; or, with `buckets`,
-    one message for each series that has points. Models that are gone are left out.
+    one message for each series that has points. Models and series that are not there are left out: it is no error.
 
     Errors:
       - INVALID_ARGUMENT: an id is not a UUID, a name is malformed, or `buckets` is out of range.
@@ -234,14 +236,15 @@ class MetricServiceServicer(metaclass=abc.ABCMeta):
         """Appends points to a model, in the order given.
 
         Exactly once: a writer (one process, one client) makes a random `writer_id` and numbers its points of each project from 0. Points
-        the server has are skipped, so a batch may be repeated or cut anew after any failure. Ingest has numbers of its own, also
+        the server has are skipped, so a batch may be repeated or cut anew after any failure. All models of a project share the numbers:
+        a client that knows only its model takes a writer for each model. Ingest has numbers of its own, also
         for a writer of the same id.
 
         Repeat safely: points that are there are skipped.
 
         Errors:
-          - INVALID_ARGUMENT: a name or phase is malformed, a value is missing or no JSON, a step is negative, there are too
-            many points, or `writer_id` is not a UUID.
+          - INVALID_ARGUMENT: a name or phase is malformed, a value is missing or no JSON, a step is negative, there are more
+            than `max_points` points or `max_series` pairs of name and phase, or `writer_id` is not a UUID.
           - NOT_FOUND: there is no such model.
           - STALE: `first_point` is beyond what this writer has sent; `expected` is the number to go on from.
         """
@@ -293,7 +296,7 @@ class MetricServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[xpstore.v1.metric_pb2.ReadSeriesResponse], collections.abc.AsyncIterator[xpstore.v1.metric_pb2.ReadSeriesResponse]]:
         """Streams the points of many series as packed columns, in the order of logging within each series; or, with `buckets`,
-        one message for each series that has points. Models that are gone are left out.
+        one message for each series that has points. Models and series that are not there are left out: it is no error.
 
         Errors:
           - INVALID_ARGUMENT: an id is not a UUID, a name is malformed, or `buckets` is out of range.
