@@ -108,7 +108,8 @@ type ArtifactServiceClient interface {
 	// once, perhaps before all is sent. An empty message changes nothing: sent after 15 s of silence it keeps proxies from
 	// ending the stream. The answer to `finish` takes as long as reading the file once more, about 1 s for 300 MB.
 	//
-	// Repeat safely, with the same `upload_id`.
+	// Repeat safely, with the same `upload_id` and the same header: each field but `offset` is compared as it was sent. So a size that
+	// is left out, "{}" for an empty `metadata_json` or another order of aliases makes another header.
 	//
 	// Errors:
 	//   - INVALID_ARGUMENT: a field is malformed, the stream ended without `finish` (`expected` is how much is durable), or the
@@ -121,7 +122,7 @@ type ArtifactServiceClient interface {
 	//
 	// Errors:
 	//   - INVALID_ARGUMENT: `upload_id` is not a UUID.
-	//   - NOT_FOUND: there is no such upload of this caller, or it expired.
+	//   - NOT_FOUND: there is no such upload of this caller, or it expired: begin at 0.
 	GetUpload(ctx context.Context, in *GetUploadRequest, opts ...grpc.CallOption) (*GetUploadResponse, error)
 	// Reads a range of bytes of one file. The first message has the header.
 	//
@@ -159,7 +160,7 @@ type ArtifactServiceClient interface {
 	//   - INVALID_ARGUMENT: no source is given, or an id is not a UUID.
 	//   - NOT_FOUND: there is no such version. The alias "latest" is that of the newest.
 	GetArtifactVersion(ctx context.Context, in *GetArtifactVersionRequest, opts ...grpc.CallOption) (*GetArtifactVersionResponse, error)
-	// Lists versions of a project, oldest first, filtered by every filter that is set.
+	// Lists versions of a project, oldest first, filtered by every filter that is set. A name that nothing has gives an empty list.
 	//
 	// Errors:
 	//   - INVALID_ARGUMENT: an id is not a UUID, `page_size` is negative, or `page_token` is not one of this list.
@@ -617,7 +618,8 @@ type ArtifactServiceServer interface {
 	// once, perhaps before all is sent. An empty message changes nothing: sent after 15 s of silence it keeps proxies from
 	// ending the stream. The answer to `finish` takes as long as reading the file once more, about 1 s for 300 MB.
 	//
-	// Repeat safely, with the same `upload_id`.
+	// Repeat safely, with the same `upload_id` and the same header: each field but `offset` is compared as it was sent. So a size that
+	// is left out, "{}" for an empty `metadata_json` or another order of aliases makes another header.
 	//
 	// Errors:
 	//   - INVALID_ARGUMENT: a field is malformed, the stream ended without `finish` (`expected` is how much is durable), or the
@@ -630,7 +632,7 @@ type ArtifactServiceServer interface {
 	//
 	// Errors:
 	//   - INVALID_ARGUMENT: `upload_id` is not a UUID.
-	//   - NOT_FOUND: there is no such upload of this caller, or it expired.
+	//   - NOT_FOUND: there is no such upload of this caller, or it expired: begin at 0.
 	GetUpload(context.Context, *GetUploadRequest) (*GetUploadResponse, error)
 	// Reads a range of bytes of one file. The first message has the header.
 	//
@@ -668,7 +670,7 @@ type ArtifactServiceServer interface {
 	//   - INVALID_ARGUMENT: no source is given, or an id is not a UUID.
 	//   - NOT_FOUND: there is no such version. The alias "latest" is that of the newest.
 	GetArtifactVersion(context.Context, *GetArtifactVersionRequest) (*GetArtifactVersionResponse, error)
-	// Lists versions of a project, oldest first, filtered by every filter that is set.
+	// Lists versions of a project, oldest first, filtered by every filter that is set. A name that nothing has gives an empty list.
 	//
 	// Errors:
 	//   - INVALID_ARGUMENT: an id is not a UUID, `page_size` is negative, or `page_token` is not one of this list.

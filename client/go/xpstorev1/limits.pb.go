@@ -140,9 +140,9 @@ type Limits struct {
 	MaxJsonBytes int32 `protobuf:"varint,11,opt,name=max_json_bytes,json=maxJsonBytes,proto3" json:"max_json_bytes,omitempty"`
 	// Page size when a list request names none.
 	DefaultPageSize int32 `protobuf:"varint,12,opt,name=default_page_size,json=defaultPageSize,proto3" json:"default_page_size,omitempty"`
-	// Largest page size; larger requests are answered with this many.
+	// Largest page size (1,000); larger requests are answered with this many.
 	MaxPageSize int32 `protobuf:"varint,13,opt,name=max_page_size,json=maxPageSize,proto3" json:"max_page_size,omitempty"`
-	// Most points in one LogMetrics request.
+	// Most points in one LogMetrics request (10,000).
 	MaxPoints int32 `protobuf:"varint,14,opt,name=max_points,json=maxPoints,proto3" json:"max_points,omitempty"`
 	// How files are best cut. A client may cut otherwise; those that cut alike share chunks.
 	Chunking *Chunking `protobuf:"bytes,15,opt,name=chunking,proto3" json:"chunking,omitempty"`
@@ -162,7 +162,7 @@ type Limits struct {
 	MaxBuckets int32 `protobuf:"varint,22,opt,name=max_buckets,json=maxBuckets,proto3" json:"max_buckets,omitempty"`
 	// Most packed points in one request of Ingest (262,144).
 	MaxPackedPoints int32 `protobuf:"varint,23,opt,name=max_packed_points,json=maxPackedPoints,proto3" json:"max_packed_points,omitempty"`
-	// Most series in one record of Ingest, and names in one request of LogMetrics (1,000).
+	// Most series in one record of Ingest, and in one request of LogMetrics (1,000). Points of one name and phase are one series.
 	MaxSeries int32 `protobuf:"varint,24,opt,name=max_series,json=maxSeries,proto3" json:"max_series,omitempty"`
 	// Most chunks in one message of UploadChunks (4,096).
 	MaxChunks int32 `protobuf:"varint,25,opt,name=max_chunks,json=maxChunks,proto3" json:"max_chunks,omitempty"`

@@ -209,7 +209,7 @@ type MetricPoint_IntValue struct {
 }
 
 type MetricPoint_JsonValue struct {
-	// Any other JSON value as text, an integer beyond 64 bits included.
+	// Any other JSON value as text. An integer beyond 64 bits belongs here too, and comes back as such.
 	JsonValue string `protobuf:"bytes,4,opt,name=json_value,json=jsonValue,proto3,oneof"`
 }
 

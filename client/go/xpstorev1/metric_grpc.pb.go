@@ -43,14 +43,15 @@ type MetricServiceClient interface {
 	// Appends points to a model, in the order given.
 	//
 	// Exactly once: a writer (one process, one client) makes a random `writer_id` and numbers its points of each project from 0. Points
-	// the server has are skipped, so a batch may be repeated or cut anew after any failure. Ingest has numbers of its own, also
+	// the server has are skipped, so a batch may be repeated or cut anew after any failure. All models of a project share the numbers:
+	// a client that knows only its model takes a writer for each model. Ingest has numbers of its own, also
 	// for a writer of the same id.
 	//
 	// Repeat safely: points that are there are skipped.
 	//
 	// Errors:
-	//   - INVALID_ARGUMENT: a name or phase is malformed, a value is missing or no JSON, a step is negative, there are too
-	//     many points, or `writer_id` is not a UUID.
+	//   - INVALID_ARGUMENT: a name or phase is malformed, a value is missing or no JSON, a step is negative, there are more
+	//     than `max_points` points or `max_series` pairs of name and phase, or `writer_id` is not a UUID.
 	//   - NOT_FOUND: there is no such model.
 	//   - STALE: `first_point` is beyond what this writer has sent; `expected` is the number to go on from.
 	LogMetrics(ctx context.Context, in *LogMetricsRequest, opts ...grpc.CallOption) (*LogMetricsResponse, error)
@@ -74,7 +75,7 @@ type MetricServiceClient interface {
 	//     is not one of this list.
 	ListSeries(ctx context.Context, in *ListSeriesRequest, opts ...grpc.CallOption) (*ListSeriesResponse, error)
 	// Streams the points of many series as packed columns, in the order of logging within each series; or, with `buckets`,
-	// one message for each series that has points. Models that are gone are left out.
+	// one message for each series that has points. Models and series that are not there are left out: it is no error.
 	//
 	// Errors:
 	//   - INVALID_ARGUMENT: an id is not a UUID, a name is malformed, or `buckets` is out of range.
@@ -205,14 +206,15 @@ type MetricServiceServer interface {
 	// Appends points to a model, in the order given.
 	//
 	// Exactly once: a writer (one process, one client) makes a random `writer_id` and numbers its points of each project from 0. Points
-	// the server has are skipped, so a batch may be repeated or cut anew after any failure. Ingest has numbers of its own, also
+	// the server has are skipped, so a batch may be repeated or cut anew after any failure. All models of a project share the numbers:
+	// a client that knows only its model takes a writer for each model. Ingest has numbers of its own, also
 	// for a writer of the same id.
 	//
 	// Repeat safely: points that are there are skipped.
 	//
 	// Errors:
-	//   - INVALID_ARGUMENT: a name or phase is malformed, a value is missing or no JSON, a step is negative, there are too
-	//     many points, or `writer_id` is not a UUID.
+	//   - INVALID_ARGUMENT: a name or phase is malformed, a value is missing or no JSON, a step is negative, there are more
+	//     than `max_points` points or `max_series` pairs of name and phase, or `writer_id` is not a UUID.
 	//   - NOT_FOUND: there is no such model.
 	//   - STALE: `first_point` is beyond what this writer has sent; `expected` is the number to go on from.
 	LogMetrics(context.Context, *LogMetricsRequest) (*LogMetricsResponse, error)
@@ -236,7 +238,7 @@ type MetricServiceServer interface {
 	//     is not one of this list.
 	ListSeries(context.Context, *ListSeriesRequest) (*ListSeriesResponse, error)
 	// Streams the points of many series as packed columns, in the order of logging within each series; or, with `buckets`,
-	// one message for each series that has points. Models that are gone are left out.
+	// one message for each series that has points. Models and series that are not there are left out: it is no error.
 	//
 	// Errors:
 	//   - INVALID_ARGUMENT: an id is not a UUID, a name is malformed, or `buckets` is out of range.
