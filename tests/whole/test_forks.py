@@ -55,7 +55,9 @@ def by_pool(n):
     with ProcessPoolExecutor(2, fork) as pool: return pool.submit(child, n).result()
 def by_subprocess(n):
     before = [None, lambda: None][n % 2]
-    return subprocess.run([sys.executable, "-c", ""], preexec_fn=before).returncode == 0
+    done = subprocess.run([sys.executable, "-c", ""], preexec_fn=before)
+    assert done.returncode == 0, done
+    return True
 there = DirectoryArtifact.save(os.urandom(20 << 20), "there")
 over = threading.Event()
 def download(folder=os.environ["XPSTORE_CACHE"] + "/forks"):
@@ -65,12 +67,14 @@ def log():
     while not over.wait(0.001): model.metrics.log("parent", 1.0)
 others = [threading.Thread(target=download), threading.Thread(target=log)]
 for other in others: other.start()
-for n in range(int(sys.argv[2])):
-    save(f"parent {n}", random.choice((1, 900, 12_000)))
-    time.sleep(random.random() / 20)
-    assert globals()[sys.argv[1]](n)
-over.set()
-for other in others: other.join()
+try:
+    for n in range(int(sys.argv[2])):
+        save(f"parent {n}", random.choice((1, 900, 12_000)))
+        time.sleep(random.random() / 20)
+        assert globals()[sys.argv[1]](n), n
+finally:
+    over.set()
+    for other in others: other.join()
 """
 
 
