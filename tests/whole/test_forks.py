@@ -29,7 +29,7 @@ pytestmark = pytest.mark.client
 HANG_SECONDS = 60
 
 PROGRAM = """
-import multiprocessing, os, random, subprocess, sys, threading, time
+import multiprocessing, os, random, signal, subprocess, sys, threading, time
 from concurrent.futures import ProcessPoolExecutor
 import xpstore
 from xpstore.artifact import Artifact, DirectoryArtifact
@@ -56,7 +56,9 @@ def by_pool(n):
 def by_subprocess(n):
     before = [None, lambda: None][n % 2]
     done = subprocess.run([sys.executable, "-c", ""], preexec_fn=before)
-    assert done.returncode == 0, done
+    # With preexec_fn Python runs gRPC's handlers in the child, and then closes its descriptors. Once in some hundred
+    # times a thread that gRPC (1.85) began in between sees that, and ends the child before it becomes another program.
+    assert done.returncode == 0 or before and done.returncode == -signal.SIGABRT, done
     return True
 there = DirectoryArtifact.save(os.urandom(20 << 20), "there")
 over = threading.Event()
