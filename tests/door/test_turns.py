@@ -114,6 +114,7 @@ def test_pool_finishes_what_waits_and_takes_no_more() -> None:
         pool.submit("a", gate.wait)
 
 
+@pytest.mark.client
 def test_what_is_done_is_durable_before_a_long_unit_begins(database: Database) -> None:
     """SQLite commits what waits together; who is known to be slow does not keep others from their answer."""
     called_by(database, "heavy")

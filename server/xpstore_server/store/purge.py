@@ -156,23 +156,27 @@ def _purge_models(database: Database, which: ColumnElement[bool], is_stopped: Is
     some = select(model.c.id).where(which).limit(BATCH_MODELS)
     pace = Pace()
     while not is_stopped() and (ids := database.read(lambda tx: tx.execute(some).scalars().all())):
-        delete_some = partial(_delete_of_models, ids, list(_tables_of_models()))
+        delete_some = partial(_delete_of_models, model.c.id.in_(ids) & which, list(_tables_of_models()))
         _repeat(database, lambda tx: pace.take(tx, delete_some), is_stopped)  # noqa: B023
 
 
-def _delete_of_models(ids: Sequence[str], tables: list[Table], tx: Transaction, limit: int) -> int:
+def _delete_of_models(mine: ColumnElement[bool], tables: list[Table], tx: Transaction, limit: int) -> int:
     """Deletes some rows of models, and the models when they have none; returns how many.
 
     Takes from the tables those in which nothing is left: to look there again costs more than to delete. Nobody adds
     to models that are hidden; should this transaction be undone, what it left behind goes with the models.
+
+    Args:
+        mine: which models. Ids alone do not say it: once its row is gone an id may come back as that of another model.
     """
+    theirs = select(model.c.id).where(mine)
     count = 0
     while tables:
-        count += _delete_some(tables[0], tables[0].c.model_id.in_(ids), tx, limit - count)
+        count += _delete_some(tables[0], tables[0].c.model_id.in_(theirs), tx, limit - count)
         if count >= limit:
             return count
         del tables[0]
-    return count + _delete_some(model, model.c.id.in_(ids), tx, limit - count)
+    return count + _delete_some(model, mine, tx, limit - count)
 
 
 def _delete_some(table: Table, which: ColumnElement[bool], tx: Transaction, limit: int) -> int:
