@@ -12,6 +12,7 @@ from sqlalchemy import event, insert, select
 
 from support.backends import Backend, sqlite_url
 from support.garbage import large, read
+from support.operation.many_models import many_models
 from support.stores import NOW, Store, check_exact, fresh
 from xpstore_server import commands
 from xpstore_server.core import artifact, compaction, experiment, metric, model, model_step, project
@@ -26,7 +27,6 @@ from xpstore_server.store.sweep import AGREED_US, NEVER, Grace
 from xpstore_server.store.transaction import Transaction
 
 DAY_US = 24 * 3600 * SECOND_US
-STAMPS = {"created_at_us": 1, "created_by": "me", "updated_at_us": 1, "updated_by": "me", "revision": 1}
 
 
 @pytest.fixture
@@ -262,25 +262,6 @@ def test_needless_packs_are_found_by_their_marks(store: Store) -> None:
     check_exact(store.database, store.chunks, store.blobs)
 
 
-def many_models(store: Store, count: int, name: str = "e") -> str:
-    """An experiment with so many models, each with a tag, a run and a point."""
-    id_ = str(uuid.uuid4())
-    ids = [str(uuid.uuid4()) for _ in range(count)]
-    owner = {"project_uid": store.pool, **STAMPS}
-    fixed = {"experiment_id": id_, "step": 0, "config_json": "{}", "next_ordinal": 1, **owner}
-    series = {"project_uid": store.pool, "name": "loss", "phase": "", "points": 1, "last_ordinal": 0, "small_blocks": 1}
-    last = {"last_time_us": 1, "last_kind": "int", "last_text": "1"}
-
-    def unit(tx: Transaction) -> None:
-        tx.execute(insert(tables.experiment), [{"id": id_, "name": name, **owner}])
-        tx.execute(insert(tables.model), [{"id": one, "hash": one, **fixed} for one in ids])
-        tx.execute(insert(tables.model_tag), [{"model_id": one, "tag": "t", "position": 0} for one in ids])
-        tx.execute(insert(tables.series), [{"id": one, "model_id": one, **series, **last} for one in ids])
-
-    store.database.write(unit)
-    return id_
-
-
 def test_experiment_is_gone_at_once_and_its_rows_go_a_few_at_a_time(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -318,28 +299,6 @@ def test_experiment_is_gone_at_once_and_its_rows_go_a_few_at_a_time(
     rows = (store.count(tables.model), store.count(tables.series), store.count(tables.model_tag))
     assert rows == (1, 1, 1) and store.count(tables.experiment) == 3  # limbo's, the other, the new one
     assert store.database.read(lambda tx: experiment.get(tx, other)).id == other
-
-
-def test_model_whose_id_comes_back_while_the_old_one_goes_stays(store: Store) -> None:
-    """A purge goes through many transactions: what it saw in the first is another model's by the second."""
-    id_, kept = many_models(store, 1), many_models(store, 1, "kept")
-    old = select(tables.model).where(tables.model.c.experiment_id == id_)
-    row = store.database.read(lambda tx: tx.execute(old).one())
-    again = {**row._mapping, "experiment_id": kept}
-    store.database.write(lambda tx: experiment.delete(tx, id_))
-    is_back = list[bool]()
-
-    def look() -> bool:
-        there = select(tables.model.c.id).where(tables.model.c.id == row.id)
-        if not is_back and store.database.read(lambda tx: tx.execute(there).first()) is None:
-            store.database.write(lambda tx: tx.execute(insert(tables.model), [again]))
-            is_back.append(True)
-        return False
-
-    store.collector.tidy(look)
-    assert is_back == [True]
-    mine = select(tables.model.c.experiment_id).where(tables.model.c.id == row.id)
-    assert store.database.read(lambda tx: tx.execute(mine).scalar()) == kept
 
 
 def many_of_another_name(store: Store) -> str:
