@@ -17,7 +17,7 @@ KEYS_AT_ONCE = 4
 # A check is one small message, which comes with its call.
 READ_AT_ONCE = 1  # of one address
 STRANGERS = 32
-STRANGERS_OF_ONE = 8
+STRANGERS_OF_ONE = 4
 
 
 class Activity:
