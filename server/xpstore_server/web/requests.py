@@ -11,7 +11,7 @@ from email.utils import formatdate
 from typing import Any
 from urllib.parse import quote
 
-from xpstore_server.web.outcomes import Headers, Metadata, Outcome
+from xpstore_server.web.outcomes import Headers, Metadata, Outcome, unpadded
 
 Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
@@ -137,7 +137,7 @@ def as_headers(metadata: Metadata, prefix: str = "") -> Headers:
 def metadata_text(value: str | bytes) -> str:
     """A value of metadata as text of one line."""
     if isinstance(value, bytes):
-        return base64.b64encode(value).decode().rstrip("=")
+        return unpadded(value)
     return value if value.isascii() and value.isprintable() else quote(value)
 
 

@@ -11,26 +11,11 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from s3_server import free_port, spawn
+from support.between.nginx import NGINX
 from support.needs import lacking, needs
 
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "proxies.md"
-NGINX = """
-daemon off;
-master_process off;
-pid "{folder}/nginx.pid";
-error_log "{folder}/error.log";
-events {{}}
-http {{
-    access_log off;
-    client_body_temp_path "{folder}/body";
-    proxy_temp_path "{folder}/proxy";
-    fastcgi_temp_path "{folder}/fastcgi";
-    uwsgi_temp_path "{folder}/uwsgi";
-    scgi_temp_path "{folder}/scgi";
-    {settings}
-}}
-"""
 
 
 class Kind(NamedTuple):

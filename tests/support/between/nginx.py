@@ -9,7 +9,8 @@ from typing import Self
 from s3_server import free_port, spawn
 from support.needs import needs
 
-CONFIG = """
+# One process without a master, all of whose files are in a folder.
+NGINX = """
 daemon off;
 master_process off;
 pid "{folder}/nginx.pid";
@@ -22,13 +23,15 @@ http {{
     fastcgi_temp_path "{folder}/fastcgi";
     uwsgi_temp_path "{folder}/uwsgi";
     scgi_temp_path "{folder}/scgi";
+    {settings}
+}}
+"""
+SERVER = """
     server {{
         listen {address} http2;
         location / {{ grpc_pass grpc://{target}; }}
         {settings}
-    }}
-}}
-"""
+    }}"""
 
 
 class Nginx:
@@ -42,7 +45,8 @@ class Nginx:
         folder.mkdir()
         self.address = f"127.0.0.1:{free_port()}"
         self._file, self._log = folder / "nginx.conf", folder / "output.log"
-        self._file.write_text(CONFIG.format(folder=folder, address=self.address, target=target, settings=settings))
+        server = SERVER.format(address=self.address, target=target, settings=settings)
+        self._file.write_text(NGINX.format(folder=folder, settings=server))
         self._program = needs("nginx")
         self._process: subprocess.Popen[bytes] | None = None
 
