@@ -6,6 +6,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy import func, select
 
@@ -94,26 +95,23 @@ def _descriptors(settings: Settings) -> Iterator[Finding]:
 
 def _ports(settings: Settings) -> Iterator[Finding]:
     for address in settings.listen:
-        where = shown(address)
-        if address.endswith(":0") and not address.startswith(UNIX):
-            yield Finding("ports", True, f"{where}: any free port")
-            continue
-        health = reaching.ask_health(settings, address)
-        if health == "NOT_SERVING":
-            yield Finding("ports", False, f"{where}: the server says NOT_SERVING: see below, and its log")
-        elif health != reaching.NO_ANSWER:
-            yield Finding("ports", True, f"{where}: the server says {health}")
-        elif reaching.is_taken(address):
-            cure = "stop it, or change XPSTORE_LISTEN"
-            yield Finding("ports", False, f"{where}: another program listens there: {cure}")
-        else:
-            yield Finding("ports", True, f"{where}: free, no server is running")
+        yield _port(shown(address), address, "XPSTORE_LISTEN", partial(reaching.ask_health, settings, address))
     for address in settings.http_listen:
-        if reaching.is_taken(address):
-            text = f"{shown(address)}: a program listens there, for HTTP; this server, if it runs"
-        else:
-            text = f"{shown(address)}: free, no server is running"
-        yield Finding("ports", True, text)
+        ask = partial(reaching.ask_health_over_http, settings, address)
+        yield _port(f"{shown(address)}, for HTTP", address, "XPSTORE_HTTP_LISTEN", ask)
+
+
+def _port(where: str, address: str, setting: str, ask: Callable[[], str]) -> Finding:
+    if address.endswith(":0") and not address.startswith(UNIX):
+        return Finding("ports", True, f"{where}: any free port")
+    health = ask()
+    if health == "NOT_SERVING":
+        return Finding("ports", False, f"{where}: the server says NOT_SERVING: see below, and its log")
+    if health != reaching.NO_ANSWER:
+        return Finding("ports", True, f"{where}: the server says {health}")
+    if reaching.is_taken(address):
+        return Finding("ports", False, f"{where}: another program listens there: stop it, or change {setting}")
+    return Finding("ports", True, f"{where}: free, no server is running")
 
 
 def _tls(settings: Settings) -> Iterator[Finding]:

@@ -1,5 +1,7 @@
 """Asks a server of these settings whether it serves, as a balancer would."""
 
+import http.client
+import json
 import os
 import socket
 from collections.abc import Sequence
@@ -40,6 +42,30 @@ def ask_health(settings: Settings, address: str) -> str:
     return str(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status))
 
 
+def ask_health_over_http(settings: Settings, address: str) -> str:
+    """The same of a port for HTTP."""
+    connection = http.client.HTTPConnection("localhost")
+    try:
+        with _connected(address) as plain:
+            connection.sock = plain if settings.tls_cert is None else _encrypted(plain, settings.tls_cert)
+            connection.request("POST", "/grpc.health.v1.Health/Check", b"{}", {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            said = json.loads(answer.read(4_096)) if answer.status == http.HTTPStatus.OK else {}
+    except (OSError, http.client.HTTPException, ValueError):
+        return NO_ANSWER
+    finally:
+        connection.close()
+    return str(said.get("status", NO_ANSWER)) if isinstance(said, dict) else NO_ANSWER
+
+
+def _encrypted(connection: socket.socket, certificate: Path) -> socket.socket:
+    import ssl  # here, as few need it
+
+    context = ssl.create_default_context(cadata=certificate.read_text())
+    names = names_of(read_certificate(certificate))
+    return context.wrap_socket(connection, server_hostname=next(iter(names), None))
+
+
 def _target(address: str) -> str:
     if address.startswith(UNIX):
         return url_of(UNIX, Path(address.removeprefix(UNIX)))
@@ -50,16 +76,24 @@ def _target(address: str) -> str:
 def is_taken(address: str) -> bool:
     """Whether a program listens there, be it a server of ours or not."""
     try:
-        if address.startswith(UNIX):
-            with socket.socket(socket.AF_UNIX) as connection:
-                connection.settimeout(ANSWER_SECONDS)
-                connection.connect(os.fsencode(address.removeprefix(UNIX)))
-        else:
-            host, _, port = _target(address).rpartition(":")
-            socket.create_connection((host.strip("[]"), int(port)), ANSWER_SECONDS).close()
+        _connected(address).close()
     except OSError:
         return False
     return True
+
+
+def _connected(address: str) -> socket.socket:
+    if not address.startswith(UNIX):
+        host, _, port = _target(address).rpartition(":")
+        return socket.create_connection((host.strip("[]"), int(port)), ANSWER_SECONDS)
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.settimeout(ANSWER_SECONDS)
+        connection.connect(os.fsencode(address.removeprefix(UNIX)))
+    except OSError:
+        connection.close()
+        raise
+    return connection
 
 
 def read_certificate(path: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import Table, func, select
 
 from xpstore_server.locations import shown
-from xpstore_server.reaching import ask_health
+from xpstore_server.reaching import ask_health, ask_health_over_http
 from xpstore_server.settings import Settings, StartError
 from xpstore_server.store.blobs.opened import bucket_folder
 from xpstore_server.store.database import Database
@@ -45,7 +45,10 @@ def status(settings: Settings) -> dict[str, Any]:
         database.close()
     return {
         "version": importlib.metadata.version("xpstore"),
-        "health": {address: ask_health(settings, address) for address in settings.listen},
+        "health": {
+            **{address: ask_health(settings, address) for address in settings.listen},
+            **{f"http {address}": ask_health_over_http(settings, address) for address in settings.http_listen},
+        },
         "database": name_of_database(settings),
         "bucket": name_of_bucket(settings),
         "projects": counts.projects,

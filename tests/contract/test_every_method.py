@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from support.contract.methods import Method, fields_of, is_of, methods, resolve
+from support.contract.methods import ROOT, Method, fields_of, is_of, methods, resolve
 from xpstore.v1 import access_pb2, error_pb2
 
 METHODS = methods()
@@ -82,3 +82,12 @@ def test_choices_and_nested_fields_are_of_a_request() -> None:
         is_of(request, path) for path in ("request", "header", "header.draft.name", "header.draft.aliases[3]", "part")
     )
     assert not any(is_of(request, path) for path in ("", "draft", "header.id", "header.path.more", "header.part"))
+
+
+def test_kinds_of_things_that_errors_name_are_listed() -> None:
+    """`resource` of an error is one of those that error.proto has."""
+    text = " ".join((ROOT / "proto/xpstore/v1/error.proto").read_text().replace("//", " ").split())
+    (listed,) = re.findall(r"`resource` is one of: ([^.]*)\.", text)
+    sources = (path.read_text() for path in (ROOT / "server/xpstore_server").rglob("*.py"))
+    named = {name for text in sources for name in re.findall(r'(?:NotFound|AlreadyExists)\(\s*"([^"]+)"', text)}
+    assert set(listed.split(", ")) == named

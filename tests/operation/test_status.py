@@ -109,13 +109,14 @@ def test_doctor_names_what_others_may_read(data: dict[str, str], tmp_path: Path)
     assert wrong(data) == {"rights": f"others may use {tmp_path}/data/xpstore.db: chmod go= it"}
 
 
-def test_doctor_names_a_port_that_another_program_has(data: dict[str, str]) -> None:
+@pytest.mark.parametrize(("setting", "text"), [("XPSTORE_LISTEN", ""), ("XPSTORE_HTTP_LISTEN", ", for HTTP")])
+def test_doctor_names_a_port_that_another_program_has(setting: str, text: str, data: dict[str, str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(reaching, "ANSWER_SECONDS", 0.5)
-            found = wrong({**data, "XPSTORE_LISTEN": address})
-    assert found == {"ports": f"{address}: another program listens there: stop it, or change XPSTORE_LISTEN"}
+            found = wrong({**data, setting: address})
+    assert found == {"ports": f"{address}{text}: another program listens there: stop it, or change {setting}"}
 
 
 def test_doctor_names_rows_of_the_future(data: dict[str, str], tmp_path: Path) -> None:

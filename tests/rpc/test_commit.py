@@ -48,6 +48,58 @@ def test_missing_chunks_are_named_and_nothing_is_published(raw: Raw) -> None:
     assert [version.id for version in raw.versions()] == [answer.version.id]
 
 
+def test_version_is_published_only_while_the_newest_is_the_one_that_was_read(raw: Raw) -> None:
+    with pytest.raises(errors.Conflict, match="has no version"):
+        commit(raw, entry_of("a", A), newest_version_id=new_id())
+    assert raw.versions() == []
+    id_ = new_id()
+    first = commit(raw, entry_of("a", A), version_id=id_, newest_version_id="").version
+    assert commit(raw, entry_of("a", A), version_id=id_, newest_version_id="").version == first, "said once more"
+    for said in ("", new_id()):
+        with pytest.raises(errors.Conflict, match=first.id) as caught:
+            commit(raw, entry_of("b", B), newest_version_id=said)
+        assert caught.value.metadata["field"] == "draft.newest_version_id"
+    second = commit(raw, entry_of("b", B), newest_version_id=first.id).version
+    assert [version.id for version in raw.versions()] == [first.id, second.id]
+    with pytest.raises(errors.InvalidArgument, match="newest_version_id"):
+        commit(raw, entry_of("b", B), newest_version_id="first")
+
+
+@pytest.mark.store
+def test_of_many_that_read_the_same_version_one_publishes(raw: Raw) -> None:
+    first = commit(raw, entry_of("a", A)).version
+
+    def change(number: int) -> bool:
+        try:
+            return commit(raw, entry_of(f"{number}", B), newest_version_id=first.id).created
+        except errors.Conflict:
+            return False
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(change, range(8))) == 1
+    assert len(raw.versions()) == 2
+
+
+def test_all_links_are_there_with_the_version_and_in_their_order(raw: Raw, project: xpstore.Project) -> None:
+    """Many are stored in several transactions before it is published; what is refused in the end leaves none behind."""
+    model = project.experiment("e").model("h")
+    links = [pb.ArtifactLink(model_id=str(model.id), step=step) for step in range(1_000)]
+    for entry, options in ((entry_of("a", A), {}), (entry_of("b", B), {}), (entry_of("b", B), {"force": True})):
+        id_ = new_id()
+        for _ in range(2):  # said once more it is the same
+            assert commit(raw, entry, version_id=id_, links=links, **options).version.link_count == 1_000
+        request, steps = pb.ListArtifactLinksRequest(version_id=id_, page_size=1_000), list[int]()
+        while not steps or request.page_token:
+            page = raw.client.call(raw.stub.ListArtifactLinks, request)
+            steps += [link.step for link in page.links]
+            request.page_token = page.next_page_token
+        assert steps == list(range(1_000))
+    lost = pb.ArtifactLink(model_id=new_id())
+    with pytest.raises(errors.NotFound):
+        commit(raw, entry_of("c", A), name="other", links=[*links[:-1], lost])
+    assert [version.version for version in raw.versions()] == [1, 2, 3]
+
+
 @pytest.mark.store
 def test_repeated_commit_is_answered_with_the_same_version(raw: Raw) -> None:
     id_ = new_id()

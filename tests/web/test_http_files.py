@@ -4,8 +4,11 @@ import base64
 import hashlib
 import http.client
 import os
+import threading
 import time
 import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import quote
 
@@ -192,9 +195,52 @@ def test_head_of_an_upload_that_makes_no_sense_is_named(
     assert answer.why == (400, "INVALID_ARGUMENT", field)
 
 
-def test_condition_of_an_upload_is_refused_and_not_passed_over(http: Http, path: str) -> None:
-    assert put(http, path, If_None_Match="*").why[:2] == (501, "UNIMPLEMENTED")
+def test_file_is_saved_only_if_it_is_as_said(http: Http, path: str) -> None:
+    assert put(http, path, b"one", If_Match="*").why == (412, "CONFLICT", "if-match")
     assert http.ask("GET", path).status == 404
+    assert put(http, path, b"one", If_None_Match="*").status == 201
+    etag = http.ask("HEAD", path).headers["etag"]
+    for condition in ({"If_None_Match": "*"}, {"If_None_Match": etag}, {"If_Match": '"x"'}, {"If_Match": f"W/{etag}"}):
+        answer = put(http, path, b"two", **condition)
+        assert (answer.status, answer.headers["etag"]) == (412, etag), condition
+    assert http.ask("GET", path).body == b"one"
+    assert put(http, path, b"two", If_Match=f'"x", {etag}').status == 201
+    assert put(http, path, b"three", If_Match=etag).status == 412, "it is another by now"
+    assert put(http, path, b"three", If_None_Match=etag).status == 201
+    another = path.rpartition("/")[0] + "/another.txt"
+    assert put(http, another, b"four", If_Match="*").status == 412, "the newest version has no such file"
+    assert put(http, another, b"four", If_None_Match="*").status == 201
+    assert put(http, "/files/nobodys/a/b", If_None_Match="*").why[:2] == (404, "NOT_FOUND")
+
+
+def test_condition_is_true_of_the_moment_that_publishes(http: Http, path: str) -> None:
+    """Two that read the same file and change it: one of them is told, when all of its bytes are there."""
+    put(http, path, b"old")
+    said = {"If_Match": http.ask("HEAD", path).headers["etag"], "Upload_Id": str(uuid.uuid4())}
+    assert put(http, path, b"01234", **said, Content_Range="bytes 0-4/10").status == 308
+    began, gate = threading.Event(), threading.Event()
+
+    def slowly() -> Iterator[bytes]:
+        yield b"56"
+        began.set()
+        assert gate.wait(60)
+        yield b"789"
+
+    with ThreadPoolExecutor(1) as pool:
+        rest = pool.submit(http.ask, "PUT", path, slowly(), {"If-Match": said["If_Match"]})
+        assert began.wait(60)
+        time.sleep(0.1)  # its head is read, and what it says looked at
+        assert put(http, path, b"of another").status == 201
+        gate.set()
+        assert rest.result().status == 412
+    assert put(http, path, b"56789", **said, Content_Range="bytes 5-9/10").status == 412
+    assert http.ask("GET", path).body == b"of another"
+
+
+def test_conditional_upload_that_is_said_again_is_the_same(http: Http, path: str) -> None:
+    said = {"If_None_Match": "*", "Upload_Id": str(uuid.uuid4())}
+    first = put(http, path, b"0123", **said)
+    assert put(http, path, b"0123", **said).json["version"]["id"] == first.json["version"]["id"] == said["Upload_Id"]
 
 
 def test_digest_is_compared(http: Http, path: str) -> None:

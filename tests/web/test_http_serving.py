@@ -17,9 +17,11 @@ from s3_server import free_port
 from support.backends import Backend
 from support.certificates import make_certificate
 from support.homes import Home
+from support.operation.operating import run_beside
 from support.web.http import JSON, Answer, Http
 from support.web.server import WebServer
 from xpstore_server.listening import bind_http
+from xpstore_server.reaching import NO_ANSWER, ask_health_over_http
 from xpstore_server.settings import load
 
 pytestmark = pytest.mark.client
@@ -111,9 +113,21 @@ def test_tls_by_the_same_files_and_a_socket_of_this_machine(tmp_path: Path) -> N
         said = [process.stdout.readline() for _ in range(3)]
         assert said[1] == f"xpstore-server is listening on https://127.0.0.1:{port} for HTTP\n"
         assert path.stat().st_mode & 0o077 == 0
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in {"TLS_CERT": str(chain), "TLS_KEY": str(key), "HTTP_LISTEN": listen}.items():
+                patch.setenv(f"XPSTORE_{name}", value)
+            asked = {address: ask_health_over_http(load(), address) for address in load().http_listen}
+        assert asked == dict.fromkeys(listen.split(","), "SERVING")
         process.terminate()
         process.wait(60)
     assert not path.exists()
+
+
+def test_status_names_the_port_for_http(empty: Backend, tmp_path: Path) -> None:
+    with WebServer(empty, tmp_path) as server:
+        health = json.loads(run_beside(server, "status", "--json").stdout)["health"]
+        assert health == {server.address: "SERVING", f"http 127.0.0.1:{server.http_port}": "SERVING"}
+    assert ask_health_over_http(load(), f"127.0.0.1:{server.http_port}") == NO_ANSWER
 
 
 def test_sockets_say_their_protocol() -> None:

@@ -4,20 +4,27 @@ Files have 12 MB; with XPSTORE_TEST_WILD_MB=200 so many, and idle takes what pro
 XPSTORE_TEST_SLOW=1: 90 s.
 """
 
+import json
 import os
 import secrets
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
 import xpstore
+from support.backends import Backend
+from support.between.documented import Proxy, documented_for_http
 from support.contract.methods import ROOT
 from support.services import Server
+from support.web.http import Http, envelope, envelopes
+from support.web.server import WebServer
 from wild.conftest import Start
 from xpstore import cached
 from xpstore.artifact import DirectoryArtifact
@@ -130,6 +137,42 @@ def test_client_that_does_not_trust_the_authority_sends_no_key(
     monkeypatch.delenv("XPSTORE_TLS_CA")
     with pytest.raises(Unavailable, match=r"(?i)certificate"):
         xpstore.Client(server.api_key, url)
+
+
+def test_http_passes_with_the_documented_settings(
+    backend: Backend, certificate: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """Files both ways and in parts, a stream of answers, and a stranger who is refused before his bytes are kept."""
+    data, id_, settings = os.urandom(SIZE_BYTES), f"wild {secrets.token_hex(6)}", documented_for_http()
+    path = f"/files/{quote(id_)}/wild/f.bin"
+    with ExitStack() as stack:
+        (tmp_path / "server").mkdir()
+        server = stack.enter_context(WebServer(backend, tmp_path / "server"))
+        place = f"127.0.0.1:{server.http_port}"
+        proxy = stack.enter_context(Proxy("nginx", place, certificate, tmp_path / "proxy", settings=settings))
+        http, stranger = (Http(proxy.port, key, certificate[0]) for key in (server.api_key, "x"))
+        made = {"projectId": id_, "name": id_, "creationId": str(uuid.uuid4())}
+        assert http.call("ProjectService/CreateProject", made).status == 200
+        assert http.ask("PUT", path, data).status == 201
+        assert http.ask("GET", path).body == data
+        assert http.ask("GET", path, headers={"Range": "bytes=-7"}).body == data[-7:]
+        half, named = SIZE_BYTES // 2, {"Upload-Id": str(uuid.uuid4())}
+        for start, end, status in ((0, half, 308), (half, SIZE_BYTES, 201)):
+            part = {**named, "Content-Range": f"bytes {start}-{end - 1}/{SIZE_BYTES}"}
+            assert http.ask("PUT", path, data[start:end][::-1], part).status == status
+        asked = {"artifactName": {"projectId": id_, "name": "wild"}, "path": "f.bin"}
+        answer = http.ask(
+            "POST",
+            "/xpstore.v1.ArtifactService/ReadFile",
+            envelope(0, json.dumps(asked).encode()),
+            {"Content-Type": "application/connect+json"},
+        )
+        assert answer.status == 200 and len(envelopes(answer.body)) > SIZE_BYTES // (4 << 20)
+        assert stranger.ask("PUT", path, b"").status == 401
+        with proxy.connected(certificate[0]) as line:
+            head = f"PUT {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {SIZE_BYTES}\r\n\r\n"
+            line.sendall(head.encode() + b"only the first bytes")
+            assert line.recv(100).startswith(b"HTTP/1.1 401"), "it waits for no more of a body"
 
 
 def test_other_pages_name_the_page_of_proxies() -> None:

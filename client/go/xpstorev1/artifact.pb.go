@@ -1141,8 +1141,11 @@ type ArtifactDraft struct {
 	// Nobody gave `metadata_json`, it says how to read the content: a new version gets it, but that it differs from the
 	// newest version's makes no new one.
 	MetadataIsImplied bool `protobuf:"varint,9,opt,name=metadata_is_implied,json=metadataIsImplied,proto3" json:"metadata_is_implied,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// Publish only while this is the newest version of the name, or, if empty, while the name has none: else CONFLICT, and
+	// nothing is published. Unset: whatever is newest.
+	NewestVersionId *string `protobuf:"bytes,10,opt,name=newest_version_id,json=newestVersionId,proto3,oneof" json:"newest_version_id,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *ArtifactDraft) Reset() {
@@ -1236,6 +1239,13 @@ func (x *ArtifactDraft) GetMetadataIsImplied() bool {
 		return x.MetadataIsImplied
 	}
 	return false
+}
+
+func (x *ArtifactDraft) GetNewestVersionId() string {
+	if x != nil && x.NewestVersionId != nil {
+		return *x.NewestVersionId
+	}
+	return ""
 }
 
 // Names a version by what people know.
@@ -5000,7 +5010,7 @@ const file_xpstore_v1_artifact_proto_rawDesc = "" +
 	"\x04kind\x18\x01 \x01(\x0e2#.xpstore.v1.ArtifactProcessPartKindR\x04kind\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12 \n" +
 	"\vfingerprint\x18\x03 \x01(\tR\vfingerprint\x12\x12\n" +
-	"\x04text\x18\x04 \x01(\tR\x04text\"\xcd\x02\n" +
+	"\x04text\x18\x04 \x01(\tR\x04text\"\x94\x03\n" +
 	"\rArtifactDraft\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x12%\n" +
@@ -5010,8 +5020,11 @@ const file_xpstore_v1_artifact_proto_rawDesc = "" +
 	"\x05links\x18\x06 \x03(\v2\x18.xpstore.v1.ArtifactLinkR\x05links\x12(\n" +
 	"\x10used_version_ids\x18\a \x03(\tR\x0eusedVersionIds\x12\x14\n" +
 	"\x05force\x18\b \x01(\bR\x05force\x12.\n" +
-	"\x13metadata_is_implied\x18\t \x01(\bR\x11metadataIsImpliedB\x0e\n" +
-	"\f_description\"\x81\x01\n" +
+	"\x13metadata_is_implied\x18\t \x01(\bR\x11metadataIsImplied\x12/\n" +
+	"\x11newest_version_id\x18\n" +
+	" \x01(\tH\x01R\x0fnewestVersionId\x88\x01\x01B\x0e\n" +
+	"\f_descriptionB\x14\n" +
+	"\x12_newest_version_id\"\x81\x01\n" +
 	"\fArtifactName\x12\x1d\n" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tR\tprojectId\x12\x12\n" +

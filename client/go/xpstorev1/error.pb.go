@@ -29,7 +29,9 @@ const (
 // Why a call failed. Every error of this service carries a `google.rpc.ErrorInfo` in its `grpc-status-details-bin` trailer with
 // `domain` "xpstore", `reason` one of these names without the `ERROR_REASON_` prefix, and `metadata` with the keys
 // `request_id` (always) and, where they apply, `field` (its path in the request, such as "draft.links[3].step"; "request" for all of
-// it), `value` (shortened) and the keys named below. `expected` is a decimal number. Where waiting helps, a
+// it), `value` (shortened) and the keys named below. `expected` is a decimal number. `resource` is one of: API key, advance, artifact,
+// artifact version, cache lease, chunk, experiment, file, iteration, metric, model, module, page, project, run, upload, verification,
+// version. Where waiting helps, a
 // `google.rpc.RetryInfo` says how long.
 //
 // An error without it is of the client's own library, or of a proxy or a network on the way: HTTP 413 (a proxy takes no large

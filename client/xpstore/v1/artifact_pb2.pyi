@@ -204,7 +204,7 @@ class ArtifactProcessPart(_message.Message):
     def __init__(self, kind: _Optional[_Union[ArtifactProcessPartKind, str]] = ..., name: _Optional[str] = ..., fingerprint: _Optional[str] = ..., text: _Optional[str] = ...) -> None: ...
 
 class ArtifactDraft(_message.Message):
-    __slots__ = ("name", "type", "description", "metadata_json", "aliases", "links", "used_version_ids", "force", "metadata_is_implied")
+    __slots__ = ("name", "type", "description", "metadata_json", "aliases", "links", "used_version_ids", "force", "metadata_is_implied", "newest_version_id")
     NAME_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
@@ -214,6 +214,7 @@ class ArtifactDraft(_message.Message):
     USED_VERSION_IDS_FIELD_NUMBER: _ClassVar[int]
     FORCE_FIELD_NUMBER: _ClassVar[int]
     METADATA_IS_IMPLIED_FIELD_NUMBER: _ClassVar[int]
+    NEWEST_VERSION_ID_FIELD_NUMBER: _ClassVar[int]
     name: str
     type: str
     description: str
@@ -223,7 +224,8 @@ class ArtifactDraft(_message.Message):
     used_version_ids: _containers.RepeatedScalarFieldContainer[str]
     force: bool
     metadata_is_implied: bool
-    def __init__(self, name: _Optional[str] = ..., type: _Optional[str] = ..., description: _Optional[str] = ..., metadata_json: _Optional[str] = ..., aliases: _Optional[_Iterable[str]] = ..., links: _Optional[_Iterable[_Union[ArtifactLink, _Mapping]]] = ..., used_version_ids: _Optional[_Iterable[str]] = ..., force: bool = ..., metadata_is_implied: bool = ...) -> None: ...
+    newest_version_id: str
+    def __init__(self, name: _Optional[str] = ..., type: _Optional[str] = ..., description: _Optional[str] = ..., metadata_json: _Optional[str] = ..., aliases: _Optional[_Iterable[str]] = ..., links: _Optional[_Iterable[_Union[ArtifactLink, _Mapping]]] = ..., used_version_ids: _Optional[_Iterable[str]] = ..., force: bool = ..., metadata_is_implied: bool = ..., newest_version_id: _Optional[str] = ...) -> None: ...
 
 class ArtifactName(_message.Message):
     __slots__ = ("project_id", "name", "version", "alias")

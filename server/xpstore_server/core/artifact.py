@@ -300,6 +300,19 @@ def newest(tx: Transaction, artifact_id: str) -> Row[Any] | None:
     return tx.execute(live.order_by(version.c.version.desc()).limit(1)).first()
 
 
+def newest_named(tx: Transaction, project_uid: str, name: str) -> Row[Any] | None:
+    """The newest live version of a name, as `newest`; None too if nothing has the name."""
+    mine = select(named.c.id).where(named.c.project_uid == project_uid, named.c.name == name)
+    owner = tx.execute(mine).scalar()
+    return None if owner is None else newest(tx, owner)
+
+
+def hold_committing(tx: Transaction, version_id: str) -> bool:
+    """Locks a version that is not published yet; False if it is by now, or is gone."""
+    committing = select(version.c.id).where(version.c.id == version_id, version.c.state == "committing")
+    return tx.execute(committing.with_for_update()).first() is not None
+
+
 def _is_there(tx: Transaction, version_id: str) -> bool:
     """Whether there is such a version in a live project, deleted itself or not."""
     return tx.first(_OWNER, {"key": version_id}) is not None

@@ -20,7 +20,7 @@ from sqlalchemy.exc import IntegrityError
 from xpstore.format.tree import PageRef
 from xpstore_server.core import artifact, lease, limits, project
 from xpstore_server.core.cache import EntryKey
-from xpstore_server.core.errors import AlreadyExists, Conflict, InvalidArgument, Stale
+from xpstore_server.core.errors import AlreadyExists, Conflict, InvalidArgument, Stale, shown
 from xpstore_server.core.lease import Completion
 from xpstore_server.core.manifest import Entry, ManifestCodec, Tree, check_digest
 from xpstore_server.core.versions import attach
@@ -35,6 +35,8 @@ OnPublish = Callable[[Transaction, str], None]
 
 # A transaction with more edges than this would hold SQLite's writer for long: the rest goes in batches of its own.
 EDGES = 5_000
+# As for edges. A link is in five indexes.
+LINKS = 250
 ATTEMPTS = 5
 
 
@@ -42,7 +44,8 @@ ATTEMPTS = 5
 class Draft:
     """What a version shall be, apart from its bytes. Empty `metadata_json` and None `description` mean "not said".
 
-    Implied metadata is what a new version gets and nobody said: it makes no version new.
+    Implied metadata is what a new version gets and nobody said: it makes no version new. `newest_id` is what must be
+    the newest version until then ("": none is); None: whatever is.
     """
 
     name: str
@@ -52,6 +55,7 @@ class Draft:
     more: attach.More = field(default_factory=attach.More)
     force: bool = False
     metadata_is_implied: bool = False
+    newest_id: str | None = None
 
 
 class _LostEdges(Conflict):
@@ -97,6 +101,7 @@ class Publisher:
             MissingChunks: some chunks are not there (any more); nothing was published.
             AlreadyExists: the id is that of a version with another name or tree.
             Stale: the lease is lost; nothing was published.
+            Conflict: another version is the newest than the draft says; nothing was published.
         """
         root = self._codec.encode_root(list(pages))
         if found := self._database.read(lambda tx: _prepare(tx, principal, project_uid, version_id, draft, completion)):
@@ -131,9 +136,12 @@ class Publisher:
         edges = sorted(version.checked.pack_ids)
         for some in batches(edges[EDGES:], EDGES):
             self._database.write(partial(version.add_edges, pack_ids=some))
+        if len(links := version.draft.more.links) > LINKS and self._database.read(version.is_news):
+            for some_links in batches(links, LINKS):
+                self._database.write(partial(version.add_links, links=some_links))
         try:
             return self._database.write(unit)
-        except Stale:
+        except (Stale, Conflict):
             self._database.write(version.abandon)
             raise
 
@@ -205,6 +213,18 @@ class _Version:
         edges = ({"version_id": self.id, "pack_id": pack_id} for pack_id in pack_ids)
         tx.insert_ignore(tables.artifact_pack, *edges)
 
+    def is_news(self, tx: Transaction) -> bool:
+        """Whether it is a version by itself, as far as can be seen before it is published."""
+        newest = artifact.newest_named(tx, self.project_uid, self.draft.name)
+        return self.draft.force or newest is None or newest.digest != self.checked.digest
+
+    def add_links(self, tx: Transaction, links: Sequence[attach.Link]) -> None:
+        """Adds some of the links. Nobody sees those of a version that is not published."""
+        attach.check(tx, self.project_uid, attach.More(links))
+        self.add_edges(tx, ())
+        if artifact.hold_committing(tx, self.id):
+            attach.add_links(tx, self.id, links)
+
     def finish(self, tx: Transaction, pack_ids: Sequence[str]) -> tuple[Row[Any], bool]:
         draft = self.draft
         project.get(tx, project_uid=self.project_uid)
@@ -220,6 +240,7 @@ class _Version:
         self.add_edges(tx, pack_ids)
         self._check_edges(tx)
         newest = artifact.newest(tx, owner.id)
+        _check_newest(draft, newest)
         artifact.check_type(tx, self.project_uid, draft.name, draft.type)
         same_id = None if draft.force else self._same(tx, owner, newest)
         # Who saves the same for each of many models shall not fail at the last: a full version is followed by another.
@@ -317,9 +338,20 @@ def _prepare(
         return made
     attach.check(tx, project_uid, draft.more)
     artifact.check_type(tx, project_uid, draft.name, draft.type)
+    if draft.newest_id is not None:
+        _check_newest(draft, artifact.newest_named(tx, project_uid, draft.name))
     if completion is not None:
         lease.hold(tx, principal, project_uid, completion)
     return None
+
+
+def _check_newest(draft: Draft, newest: Row[Any] | None) -> None:
+    found = "" if newest is None else newest.id
+    if draft.newest_id is not None and draft.newest_id != found:
+        told = (
+            f"The newest version of {shown(draft.name)} is {found} by now." if found else "The artifact has no version."
+        )
+        raise Conflict(told, field="draft.newest_version_id", value=draft.newest_id)
 
 
 def _made(

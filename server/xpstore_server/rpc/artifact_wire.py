@@ -43,7 +43,12 @@ def a_draft(wire: pb.ArtifactDraft) -> Draft:
         ),
         force=wire.force,
         metadata_is_implied=wire.metadata_is_implied,
+        newest_id=_a_newest(wire.newest_version_id) if wire.HasField("newest_version_id") else None,
     )
+
+
+def _a_newest(version_id: str) -> str:
+    return a_uuid("draft.newest_version_id", version_id) if version_id else ""
 
 
 def a_header(wire: pb.UploadFileHeader) -> FileHeader:
@@ -57,6 +62,7 @@ def a_header(wire: pb.UploadFileHeader) -> FileHeader:
     bare = pb.UploadFileHeader()
     bare.CopyFrom(wire)
     bare.ClearField("offset")
+    bare.draft.ClearField("newest_version_id")  # when to publish, not what: each part of an upload may say it anew
     return FileHeader(
         upload_id=a_uuid("upload_id", wire.upload_id),
         project_uid=a_uuid("project_uid", wire.project_uid),

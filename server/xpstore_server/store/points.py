@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -65,6 +65,9 @@ class Points:
 
     def blocks(self) -> Iterator["Points"]:
         """Pieces that may each be a block."""
+        if 0 < len(self) <= BLOCK_POINTS and self.ordinals[-1] - self.ordinals[0] < BLOCK_SPAN:
+            yield self
+            return
         start = 0
         while start < len(self):
             reach = int(np.searchsorted(self.ordinals, self.ordinals[start] + BLOCK_SPAN))
@@ -87,7 +90,9 @@ class Points:
 
     def value(self, place: int) -> tuple[str, str]:
         """Kind and text of one value."""
-        return self.where(np.array([place])).mixed()[0]
+        if isinstance(self.values, list):
+            return self.values[place]
+        return self.kind, (repr if self.kind == "float" else str)(self.values[place].item())
 
     def filled_steps(self) -> Integers:
         """The step of each point, NO_STEP where it has none."""
@@ -112,7 +117,8 @@ class Points:
 
     def placed(self, ordinals: Integers, now_us: int) -> "Points":
         """The same points with these ordinals, and with this time where there was none."""
-        return replace(self, ordinals=ordinals, times=np.where(self.times == NO_TIME, now_us, self.times))
+        times = np.where(self.times == NO_TIME, now_us, self.times)
+        return Points(ordinals, self.kind, self.values, self.steps, self.has_step, times)
 
 
 def from_row(row: Row[Any]) -> Points:

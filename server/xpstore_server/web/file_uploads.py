@@ -10,32 +10,31 @@ import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from urllib.parse import parse_qsl, quote
 
+import grpc
 from google.protobuf.json_format import MessageToJson
+from google.protobuf.message import Message
 
 from xpstore.format.messages import varint
 from xpstore.v1 import artifact_pb2 as pb
 from xpstore.v1 import project_pb2
-from xpstore_server.core.errors import InvalidArgument, ServiceError
-from xpstore_server.web.conditions import Part, part_of
-from xpstore_server.web.outcomes import Headers, Outcome
+from xpstore_server.core.errors import Conflict, InvalidArgument
+from xpstore_server.web.conditions import Part, names, part_of
+from xpstore_server.web.outcomes import Headers, Outcome, failed
 from xpstore_server.web.requests import JSON, Request
 from xpstore_server.web.targets import Target
 
 GET_PROJECT = "/xpstore.v1.ProjectService/GetProject"
 GET_UPLOAD = "/xpstore.v1.ArtifactService/GetUpload"
+GET_VERSION = "/xpstore.v1.ArtifactService/GetArtifactVersion"
+READ_FILE = "/xpstore.v1.ArtifactService/ReadFile"
 UPLOAD_FILE = "/xpstore.v1.ArtifactService/UploadFile"
+CONDITIONS = ("if-match", "if-none-match")
 DATA_TAG = bytes([pb.UploadFileRequest.DATA_FIELD_NUMBER << 3 | 2])
 TYPE = "artifact"
 _SHA256 = re.compile(r"sha-256=:([A-Za-z0-9+/=]{1,60}):")
 
 Messages = Sequence[bytes] | Callable[[], Awaitable[bytes | None]]
 Call = Callable[[Request, str, Messages, Callable[[bytes], Awaitable[None]]], Awaitable[Outcome]]
-
-
-class NotHere(ServiceError):
-    """What HTTP has and this does not do."""
-
-    reason = "UNIMPLEMENTED"
 
 
 class _Failed(Exception):
@@ -56,6 +55,8 @@ class FileUploads:
     async def put(self, request: Request, target: Target) -> None:
         """Answers one: 201 for a new version, 200 for one that has this content, 308 where more must come.
 
+        412 where the file is not, or no longer, what the request says of it.
+
         Raises:
             InvalidArgument: it makes no sense.
         """
@@ -66,6 +67,8 @@ class FileUploads:
                 return
             found = await self._one(request, GET_PROJECT, project_pb2.GetProjectRequest(project_id=target.project))
             header.project_uid = project_pb2.GetProjectResponse.FromString(found).project.uid
+            if any(request.header(name) for name in CONDITIONS) and not await self._admits(request, target, header):
+                return
             if part is not None:
                 header.size_bytes, header.offset = part.total, part.offset
             elif length := request.header("content-length"):
@@ -87,14 +90,54 @@ class FileUploads:
         else:
             await request.respond(308, _offset(upload_id, upload.offset))
 
-    async def _one(self, request: Request, path: str, ask: object) -> bytes:
+    async def _admits(self, request: Request, target: Target, header: pb.UploadFileHeader) -> bool:
+        """Whether the file is what the request says of it, and notes that it must stay so; else answers the request."""
+        if request.header("upload-id") and await self._is_done(request, header):
+            return True  # said once more: what it made is the newest itself
+        newest = await self._if_found(
+            request, GET_VERSION, pb.GetArtifactVersionRequest(artifact_name=target.request().artifact_name)
+        )
+        etag = ""
+        header.draft.newest_version_id = ""
+        if newest is not None:
+            id_ = pb.GetArtifactVersionResponse.FromString(newest).version.id
+            header.draft.newest_version_id = id_
+            ask = pb.ReadFileRequest(version_id=id_, path=target.path, length=0)
+            file = await self._if_found(request, READ_FILE, ask)
+            if file is not None:
+                etag = f'"{pb.ReadFileResponse.FromString(file).header.digest.hex()}"'
+        wanted, unwanted = map(request.header, CONDITIONS)
+        if wanted and not (etag and names(wanted, etag, is_weak=False)):
+            field, value = CONDITIONS[0], wanted
+        elif unwanted and etag and names(unwanted, etag, is_weak=True):
+            field, value = CONDITIONS[1], unwanted
+        else:
+            return True
+        failure = Conflict(f"The file is {etag} now." if etag else "There is no such file.", field=field, value=value)
+        await request.fail(failed(failure, request.request_id), 412, [(b"etag", etag.encode())] if etag else [])
+        return False
+
+    async def _is_done(self, request: Request, header: pb.UploadFileHeader) -> bool:
+        found = await self._if_found(request, GET_UPLOAD, pb.GetUploadRequest(upload_id=header.upload_id))
+        return found is not None and pb.GetUploadResponse.FromString(found).HasField("version")
+
+    async def _if_found(self, request: Request, path: str, ask: Message) -> bytes | None:
+        """The answer of a method; None where what it asks for is not there."""
+        try:
+            return await self._one(request, path, ask)
+        except _Failed as failed_:
+            if failed_.outcome.code is grpc.StatusCode.NOT_FOUND:
+                return None
+            raise
+
+    async def _one(self, request: Request, path: str, ask: Message | Callable[[], Awaitable[bytes | None]]) -> bytes:
         """The answer of a method with one; `ask` is its request, or gives those of a stream."""
         found: list[bytes] = []
 
         async def write(message: bytes) -> None:
             found.append(message)
 
-        messages: Messages = ask if callable(ask) else [ask.SerializeToString()]  # type: ignore[attr-defined]
+        messages: Messages = [ask.SerializeToString()] if isinstance(ask, Message) else ask
         outcome = await self._call(request, path, messages, write)
         if not outcome.is_ok:
             raise _Failed(outcome)
@@ -138,9 +181,6 @@ def _part(request: Request) -> Part | None:
 
 
 def _header(request: Request, target: Target) -> pb.UploadFileHeader:
-    for name in ("if-match", "if-none-match"):
-        if request.header(name):
-            raise NotHere(f"{name} is not looked at when a file is saved, so it is refused: leave it out.", value=name)
     if request.header("content-encoding") not in ("", "identity"):
         raise InvalidArgument("content-encoding", request.header("content-encoding"), "must be identity, or not there")
     if target.version_id or target.selector:
@@ -188,7 +228,9 @@ async def _fail(request: Request, outcome: Outcome, upload_id: str, part: Part |
     reason, metadata = outcome.info()
     durable = metadata.get("expected", "")
     if not durable.isdecimal() or reason not in ("INVALID_ARGUMENT", "STALE"):
-        await request.fail(outcome, more=[(b"upload-id", upload_id.encode())])
+        # Somebody else may have published after it was looked at.
+        status = 412 if metadata.get("field", "").endswith("draft.newest_version_id") else None
+        await request.fail(outcome, status, more=[(b"upload-id", upload_id.encode())])
         return
     more = _offset(upload_id, int(durable))
     if reason == "INVALID_ARGUMENT" and metadata.get("field") == "finish" and part is not None:

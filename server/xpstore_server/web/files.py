@@ -11,12 +11,11 @@ from xpstore_server.core.errors import Conflict, InvalidArgument, ServiceError
 from xpstore_server.web.conditions import Range, names, range_of
 from xpstore_server.web.context import Context
 from xpstore_server.web.exchanges import Calls
-from xpstore_server.web.file_uploads import FileUploads
+from xpstore_server.web.file_uploads import READ_FILE, FileUploads
 from xpstore_server.web.outcomes import Headers, Outcome, failed
 from xpstore_server.web.requests import Request
 from xpstore_server.web.targets import Target, target_of
 
-READ_FILE = "/xpstore.v1.ArtifactService/ReadFile"
 DATA = pb.ReadFileResponse.DATA_FIELD_NUMBER
 CONDITIONS = ("range", "if-match", "if-none-match")
 # Not those of the machine, which differ.

@@ -4,6 +4,7 @@ import importlib.util
 import os
 import re
 import socket
+import ssl
 import subprocess
 import time
 from collections.abc import Callable
@@ -55,8 +56,18 @@ KINDS = {
 
 def documented(kind: str) -> str:
     """The block of a proxy's settings in the page."""
-    blocks: list[str] = re.findall(rf"```{KINDS[kind].language}\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    return blocks[0]
+    return _blocks(kind)[0]
+
+
+def documented_for_http() -> str:
+    """What the page gives for nginx before the port for HTTP: some lines of the block stand in place of others."""
+    block, lines, *_ = _blocks("nginx")
+    block = re.sub(r" http2|    grpc_\w+ 1h;\n", "", block)
+    return re.sub(r"    location .*?\n    }\n", lambda _: lines, block, flags=re.DOTALL)
+
+
+def _blocks(kind: str) -> list[str]:
+    return re.findall(rf"```{KINDS[kind].language}\n(.*?)```", PAGE.read_text(), re.DOTALL)
 
 
 class Proxy:
@@ -69,8 +80,10 @@ class Proxy:
         folder: for its files.
         as_it_comes: without what the page says to set.
         changes: patterns in the settings, and what to put in their place.
+        settings: in place of those that the page gives for gRPC.
 
     Attributes:
+        port: where it listens.
         url: where clients connect to.
     """
 
@@ -83,20 +96,21 @@ class Proxy:
         *,
         as_it_comes: bool = False,
         changes: dict[str, str] | None = None,
+        settings: str = "",
     ) -> None:
         folder.mkdir(parents=True)
         self._kind = KINDS[kind]
-        self._port = free_port()
-        self.url = f"https://localhost:{self._port}"
+        self.port = free_port()
+        self.url = f"https://localhost:{self.port}"
         chain, key = certificate
         both = folder / "both.pem"
         both.write_bytes(chain.read_bytes() + key.read_bytes())
-        settings = documented(kind)
+        settings = settings or documented(kind)
         for pattern in self._kind.defaults if as_it_comes else ():
             settings, count = re.subn(pattern, "", settings)
             assert count, pattern
         port = target.rpartition(":")[2]
-        places = {"443": str(self._port), "50051": port, "0.0.0.0": "127.0.0.1"}
+        places = {"443": str(self.port), "50051": port, "8080": port, "0.0.0.0": "127.0.0.1"}
         for name, path in (("chain", chain), ("key", key), ("both", both)):
             places[f"/etc/xpstore/{name}.pem"] = str(path)
         for pattern, place in {**{re.escape(name): text for name, text in places.items()}, **(changes or {})}.items():
@@ -114,7 +128,7 @@ class Proxy:
         deadline = time.monotonic() + 60
         while True:
             try:
-                socket.create_connection(("127.0.0.1", self._port), 5).close()
+                socket.create_connection(("127.0.0.1", self.port), 5).close()
                 return self
             except OSError:
                 if self._process.poll() is not None or time.monotonic() > deadline:
@@ -130,6 +144,11 @@ class Proxy:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
+
+    def connected(self, authority: Path) -> ssl.SSLSocket:
+        """An encrypted connection to it, for what no library sends."""
+        line = socket.create_connection(("127.0.0.1", self.port), 60)
+        return ssl.create_default_context(cafile=authority).wrap_socket(line, server_hostname="localhost")
 
     __enter__ = start
 

@@ -3,8 +3,10 @@
 import http.client
 import json
 import socket
+import ssl
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 JSON = "application/json"
@@ -40,17 +42,25 @@ class Answer:
 
 
 class Http:
-    """An address with a key, or none."""
+    """An address with a key, or none.
 
-    def __init__(self, port: int, key: str = "") -> None:
+    Args:
+        authority: a PEM file, where it is encrypted.
+    """
+
+    def __init__(self, port: int, key: str = "", authority: Path | None = None) -> None:
         self.port = port
         self.key = key
+        self._context = None if authority is None else ssl.create_default_context(cafile=authority)
 
     def ask(
         self, verb: str, path: str, body: bytes | Iterable[bytes] | None = None, headers: dict[str, str] | None = None
     ) -> Answer:
         """Sends a request on a connection of its own; a body in pieces comes without its length."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        if self._context is None:
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        else:
+            connection = http.client.HTTPSConnection("localhost", self.port, timeout=60, context=self._context)
         own = {"Authorization": f"Bearer {self.key}"} if self.key else {}
         is_cut = not isinstance(body, bytes | None)
         try:

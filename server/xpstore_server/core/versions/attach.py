@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, bindparam, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, select
 
 from xpstore_server.core import experiment
 from xpstore_server.core.errors import NotFound, ResourceExhausted
@@ -60,10 +60,15 @@ def has_room(tx: Transaction, version_id: str, more: More) -> bool:
 
 def add(tx: Transaction, artifact_id: str, version_id: str, more: More) -> None:
     """Hangs on a version what is sound and has room there."""
-    _insert_links(tx, version_id, _new_links(tx, version_id, more.links))
+    add_links(tx, version_id, more.links)
     _point(tx, artifact_id, more.aliases, version_id)
     rows = [{"version_id": version_id, "used_version_id": id_} for id_ in sorted(more.used_version_ids)]
     tx.insert_ignore(tables.artifact_lineage, *(row for row in rows if row["used_version_id"] != version_id))
+
+
+def add_links(tx: Transaction, version_id: str, links: Sequence[Link]) -> None:
+    """Adds those that it does not have yet."""
+    _insert_links(tx, version_id, _new_links(tx, version_id, links))
 
 
 def link(tx: Transaction, project_uid: str, version_id: str, new: Link) -> None:
@@ -112,19 +117,21 @@ def _new_links(tx: Transaction, version_id: str, links: Iterable[Link]) -> list[
 
 
 def _insert_links(tx: Transaction, version_id: str, links: Sequence[Link]) -> None:
-    now = tx.now_us()  # a little later for each: they are told in the order in which they were given
+    if not links:
+        return
+    now, key = tx.now_us(), tx.as_key  # a little later for each: they are told in the order in which they were given
     rows = [
-        {
-            "id": new_id(),
-            "version_id": version_id,
-            "model_id": one.model_id,
-            "iteration_id": one.iteration_id,
-            "step": one.step,
-            "created_at_us": now + place,
-        }
+        (
+            key(new_id()),
+            key(version_id),
+            key(one.model_id),
+            None if one.iteration_id is None else key(one.iteration_id),
+            one.step,
+            now + place,
+        )
         for place, one in enumerate(links)
     ]
-    tx.insert(tables.artifact_link, *rows)
+    tx.insert_many(tables.artifact_link, rows)
 
 
 def _new_aliases(tx: Transaction, version_id: str, aliases: Sequence[str]) -> set[str]:
@@ -145,15 +152,9 @@ def _without(tx: Transaction, asked: Sequence[str], mine: Select[Any], column: C
 
 def _point(tx: Transaction, artifact_id: str, aliases: Sequence[str], version_id: str) -> None:
     """Points aliases to a version, wherever they pointed before. The caller has locked the artifact."""
-    if not aliases:
-        return
-    table = tables.artifact_alias
-    moved = update(table).where(table.c.artifact_id == artifact_id, table.c.alias.in_(aliases))
-    moved = moved.values(version_id=version_id)
-    if tx.execute(moved).rowcount < len(set(aliases)):
-        rows = ({"artifact_id": artifact_id, "alias": alias, "version_id": version_id} for alias in sorted(aliases))
-        tx.insert_ignore(table, *rows)
-        tx.execute(moved)
+    artifact_key, version_key = tx.as_key(artifact_id), tx.as_key(version_id)
+    # In one order, so that two that point many do not wait for each other.
+    tx.upsert_many(tables.artifact_alias, [(artifact_key, alias, version_key) for alias in sorted(set(aliases))])
 
 
 def _check_links(tx: Transaction, project_uid: str, links: Sequence[Link]) -> None:
