@@ -53,10 +53,11 @@ style: .venv/.dev  ## check style, layers and circles
 figure: .venv/.dev  ## draw the packages of the client into docs/architecture.md
 	$(BIN)/python scripts/house --write
 
-# proto/xpstore.binpb is the contract that clients may rely on. `buf build --exclude-source-info -o proto/xpstore.binpb`
-# moves it on, after additions.
+# tests/contracts/1.0.binpb is the contract as it was tagged, and stays. proto/xpstore.binpb is all that clients may rely on
+# today: `buf build --exclude-source-info -o proto/xpstore.binpb` moves it on, after additions.
 lint: style  ## check style, layers, circles, contract and generated code
 	$(BIN)/buf lint
+	$(BIN)/buf breaking --against tests/contracts/1.0.binpb
 	$(BIN)/buf breaking --against proto/xpstore.binpb
 	$(GEN) --check
 
