@@ -220,7 +220,8 @@ def test_program_runs_and_warns_once_of_the_spool(
     access = {"XPSTORE_API_KEY": server.api_key, "XPSTORE_API_URL": server.address}
     done = machine.run(tmp_path, "-c", PROGRAM, project_id, **access)
     assert done.returncode == 0, done.stderr
-    warnings = done.stderr.splitlines()
+    # gRPC may say of its own poller, when a program that forked ends, that its descriptor is closed.
+    warnings = [line for line in done.stderr.splitlines() if "epoll_wait error: Bad file descriptor" not in line]
     if warnings and warnings[-1].startswith("A result of 'twice' is returned but not cached: "):
         warnings.pop()
     assert [line[: len("The spool ")] for line in warnings] == ["The spool "] * machine.warns, done.stderr
