@@ -115,6 +115,7 @@ def make_place(client: PlainClient) -> dict[str, str]:
         "run_id": client("CreateRun", model_id=model, run_id=new_id()).run.id,
         "metric_id": client("ListMetrics", model_id=model).metrics[0].id,
         "version_id": version.id,
+        "newest_version_id": version.id,
         "used_version_ids": version.id,
         "artifact_id": version.artifact_id,
         "upload_id": upload,
@@ -224,7 +225,16 @@ def test_every_id_of_a_request_is_tried() -> None:
         "module_id",
         "run_id",
     }
-    assert names == known | {"metric_id", "version_id", "used_version_ids", "artifact_id", "upload_id", "lease_id"}
+    known |= {
+        "metric_id",
+        "version_id",
+        "newest_version_id",
+        "used_version_ids",
+        "artifact_id",
+        "upload_id",
+        "lease_id",
+    }
+    assert names == known
 
 
 def test_role_that_is_too_little_is_told(
