@@ -1,5 +1,6 @@
 """Fixtures: real stores, a real server on each, and a client of it."""
 
+import os
 import secrets
 import signal
 import subprocess
@@ -25,6 +26,11 @@ ROOT = Path(__file__).parent
 BACKENDS = ["sqlite-disk", "postgres-s3", "postgres-minio"]
 # Their files have few tests that take long: begun last, they would leave the other workers idle.
 FIRST = ("storms", "whole", "identity", "operation", "caching")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Half as many again as there are processors: tests wait for a third of their time."""
+    return max(len(os.sched_getaffinity(0)) * 3 // 2, 2)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -19,7 +19,7 @@ from urllib.parse import quote
 import pytest
 
 import xpstore
-from support.backends import Backend
+from support.backends import Backend, sqlite_url
 from support.between.documented import Proxy, documented_for_http
 from support.contract.methods import ROOT
 from support.services import Server
@@ -139,15 +139,15 @@ def test_client_that_does_not_trust_the_authority_sends_no_key(
         xpstore.Client(server.api_key, url)
 
 
-def test_http_passes_with_the_documented_settings(
-    backend: Backend, certificate: tuple[Path, Path], tmp_path: Path
-) -> None:
+def test_http_passes_with_the_documented_settings(certificate: tuple[Path, Path], tmp_path: Path) -> None:
     """Files both ways and in parts, a stream of answers, and a stranger who is refused before his bytes are kept."""
     data, id_, settings = os.urandom(SIZE_BYTES), f"wild {secrets.token_hex(6)}", documented_for_http()
     path = f"/files/{quote(id_)}/wild/f.bin"
     with ExitStack() as stack:
-        (tmp_path / "server").mkdir()
-        server = stack.enter_context(WebServer(backend, tmp_path / "server"))
+        folder = tmp_path / "server"
+        folder.mkdir()
+        own = Backend("sqlite-disk", sqlite_url(folder / "xpstore.db"), (folder / "blobs").as_uri())
+        server = stack.enter_context(WebServer(own, folder))
         place = f"127.0.0.1:{server.http_port}"
         proxy = stack.enter_context(Proxy("nginx", place, certificate, tmp_path / "proxy", settings=settings))
         http, stranger = (Http(proxy.port, key, certificate[0]) for key in (server.api_key, "x"))
