@@ -146,8 +146,8 @@ def test_http_passes_with_the_documented_settings(certificate: tuple[Path, Path]
     with ExitStack() as stack:
         folder = tmp_path / "server"
         folder.mkdir()
-        own = Backend("sqlite-disk", sqlite_url(folder / "xpstore.db"), (folder / "blobs").as_uri())
-        server = stack.enter_context(WebServer(own, folder))
+        url, blobs = sqlite_url(folder / "xpstore.db"), (folder / "blobs").as_uri()
+        server = stack.enter_context(WebServer(Backend(name="sqlite-disk", database_url=url, blob_url=blobs), folder))
         place = f"127.0.0.1:{server.http_port}"
         proxy = stack.enter_context(Proxy("nginx", place, certificate, tmp_path / "proxy", settings=settings))
         http, stranger = (Http(proxy.port, key, certificate[0]) for key in (server.api_key, "x"))
