@@ -788,8 +788,10 @@ type ArtifactVersion struct {
 	LinkCount int64 `protobuf:"varint,23,opt,name=link_count,json=linkCount,proto3" json:"link_count,omitempty"`
 	// How many versions it was made from. If more than are in `used_version_ids`, those are the first `max_listed`.
 	UsedVersionCount int64 `protobuf:"varint,24,opt,name=used_version_count,json=usedVersionCount,proto3" json:"used_version_count,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// When it was deleted, microseconds since the epoch, UTC; unset for one that is there.
+	DeletedAtUs   *int64 `protobuf:"varint,25,opt,name=deleted_at_us,json=deletedAtUs,proto3,oneof" json:"deleted_at_us,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ArtifactVersion) Reset() {
@@ -986,6 +988,13 @@ func (x *ArtifactVersion) GetLinkCount() int64 {
 func (x *ArtifactVersion) GetUsedVersionCount() int64 {
 	if x != nil {
 		return x.UsedVersionCount
+	}
+	return 0
+}
+
+func (x *ArtifactVersion) GetDeletedAtUs() int64 {
+	if x != nil && x.DeletedAtUs != nil {
+		return *x.DeletedAtUs
 	}
 	return 0
 }
@@ -3036,7 +3045,9 @@ type ListArtifactVersionsRequest struct {
 	// Only versions of this number, if set.
 	Version *int64 `protobuf:"varint,10,opt,name=version,proto3,oneof" json:"version,omitempty"`
 	// Only versions that this alias points to, if set.
-	Alias         *string `protobuf:"bytes,11,opt,name=alias,proto3,oneof" json:"alias,omitempty"`
+	Alias *string `protobuf:"bytes,11,opt,name=alias,proto3,oneof" json:"alias,omitempty"`
+	// Those that were deleted and can still be brought back, instead of those that are there.
+	Deleted       bool `protobuf:"varint,12,opt,name=deleted,proto3" json:"deleted,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3146,6 +3157,13 @@ func (x *ListArtifactVersionsRequest) GetAlias() string {
 		return *x.Alias
 	}
 	return ""
+}
+
+func (x *ListArtifactVersionsRequest) GetDeleted() bool {
+	if x != nil {
+		return x.Deleted
+	}
+	return false
 }
 
 // Response of ListArtifactVersions.
@@ -4967,7 +4985,7 @@ const file_xpstore_v1_artifact_proto_rawDesc = "" +
 	"\n" +
 	"updated_by\x18\t \x01(\tR\tupdatedBy\x12\x12\n" +
 	"\x04etag\x18\n" +
-	" \x01(\tR\x04etag\"\xac\x06\n" +
+	" \x01(\tR\x04etag\"\xe7\x06\n" +
 	"\x0fArtifactVersion\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1f\n" +
 	"\vartifact_id\x18\x02 \x01(\tR\n" +
@@ -5001,8 +5019,10 @@ const file_xpstore_v1_artifact_proto_rawDesc = "" +
 	"aliasCount\x12\x1d\n" +
 	"\n" +
 	"link_count\x18\x17 \x01(\x03R\tlinkCount\x12,\n" +
-	"\x12used_version_count\x18\x18 \x01(\x03R\x10usedVersionCountB\x0e\n" +
-	"\f_description\"\\\n" +
+	"\x12used_version_count\x18\x18 \x01(\x03R\x10usedVersionCount\x12'\n" +
+	"\rdeleted_at_us\x18\x19 \x01(\x03H\x01R\vdeletedAtUs\x88\x01\x01B\x0e\n" +
+	"\f_descriptionB\x10\n" +
+	"\x0e_deleted_at_us\"\\\n" +
 	"\x0fArtifactProcess\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x125\n" +
 	"\x05parts\x18\x02 \x03(\v2\x1f.xpstore.v1.ArtifactProcessPartR\x05parts\"\x98\x01\n" +
@@ -5155,7 +5175,7 @@ const file_xpstore_v1_artifact_proto_rawDesc = "" +
 	"\rartifact_name\x18\x02 \x01(\v2\x18.xpstore.v1.ArtifactNameH\x00R\fartifactNameB\b\n" +
 	"\x06source\"S\n" +
 	"\x1aGetArtifactVersionResponse\x125\n" +
-	"\aversion\x18\x01 \x01(\v2\x1b.xpstore.v1.ArtifactVersionR\aversion\"\xb6\x03\n" +
+	"\aversion\x18\x01 \x01(\v2\x1b.xpstore.v1.ArtifactVersionR\aversion\"\xd0\x03\n" +
 	"\x1bListArtifactVersionsRequest\x12\x1f\n" +
 	"\vproject_uid\x18\x01 \x01(\tR\n" +
 	"projectUid\x12\x17\n" +
@@ -5172,7 +5192,8 @@ const file_xpstore_v1_artifact_proto_rawDesc = "" +
 	"page_token\x18\t \x01(\tR\tpageToken\x12\x1d\n" +
 	"\aversion\x18\n" +
 	" \x01(\x03H\x05R\aversion\x88\x01\x01\x12\x19\n" +
-	"\x05alias\x18\v \x01(\tH\x06R\x05alias\x88\x01\x01B\a\n" +
+	"\x05alias\x18\v \x01(\tH\x06R\x05alias\x88\x01\x01\x12\x18\n" +
+	"\adeleted\x18\f \x01(\bR\adeletedB\a\n" +
 	"\x05_nameB\a\n" +
 	"\x05_typeB\v\n" +
 	"\t_model_idB\x0f\n" +

@@ -239,8 +239,20 @@ type Limits struct {
 	MaxWriteUs int64 `protobuf:"varint,60,opt,name=max_write_us,json=maxWriteUs,proto3" json:"max_write_us,omitempty"`
 	// Most digits of an integer in a JSON text (4,300): Python reads no more.
 	MaxJsonDigits int32 `protobuf:"varint,61,opt,name=max_json_digits,json=maxJsonDigits,proto3" json:"max_json_digits,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// Most columns of one search, and fields of one aggregation (100).
+	MaxColumns int32 `protobuf:"varint,62,opt,name=max_columns,json=maxColumns,proto3" json:"max_columns,omitempty"`
+	// Most models that a search passes over for `skip` (1,000,000).
+	MaxSkip int64 `protobuf:"varint,63,opt,name=max_skip,json=maxSkip,proto3" json:"max_skip,omitempty"`
+	// Most models in the groups of one aggregation (100,000).
+	MaxAggregatedModels int32 `protobuf:"varint,64,opt,name=max_aggregated_models,json=maxAggregatedModels,proto3" json:"max_aggregated_models,omitempty"`
+	// Most groups that one aggregation answers (1,000).
+	MaxGroups int32 `protobuf:"varint,65,opt,name=max_groups,json=maxGroups,proto3" json:"max_groups,omitempty"`
+	// Most different values of a field that are told (12).
+	MaxFieldValues int32 `protobuf:"varint,66,opt,name=max_field_values,json=maxFieldValues,proto3" json:"max_field_values,omitempty"`
+	// Most different values of a field that `~` in a filter looks at (20,000).
+	MaxPatternValues int32 `protobuf:"varint,67,opt,name=max_pattern_values,json=maxPatternValues,proto3" json:"max_pattern_values,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *Limits) Reset() {
@@ -700,6 +712,48 @@ func (x *Limits) GetMaxJsonDigits() int32 {
 	return 0
 }
 
+func (x *Limits) GetMaxColumns() int32 {
+	if x != nil {
+		return x.MaxColumns
+	}
+	return 0
+}
+
+func (x *Limits) GetMaxSkip() int64 {
+	if x != nil {
+		return x.MaxSkip
+	}
+	return 0
+}
+
+func (x *Limits) GetMaxAggregatedModels() int32 {
+	if x != nil {
+		return x.MaxAggregatedModels
+	}
+	return 0
+}
+
+func (x *Limits) GetMaxGroups() int32 {
+	if x != nil {
+		return x.MaxGroups
+	}
+	return 0
+}
+
+func (x *Limits) GetMaxFieldValues() int32 {
+	if x != nil {
+		return x.MaxFieldValues
+	}
+	return 0
+}
+
+func (x *Limits) GetMaxPatternValues() int32 {
+	if x != nil {
+		return x.MaxPatternValues
+	}
+	return 0
+}
+
 // Parameters of the content-defined cut FastCDC (2020), see docs/protocol.md.
 type Chunking struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -782,7 +836,7 @@ const file_xpstore_v1_limits_proto_rawDesc = "" +
 	"xpstore.v1\x1a\x17xpstore/v1/access.proto\"\x12\n" +
 	"\x10GetLimitsRequest\"?\n" +
 	"\x11GetLimitsResponse\x12*\n" +
-	"\x06limits\x18\x01 \x01(\v2\x12.xpstore.v1.LimitsR\x06limits\"\xd5\x12\n" +
+	"\x06limits\x18\x01 \x01(\v2\x12.xpstore.v1.LimitsR\x06limits\"\xbc\x14\n" +
 	"\x06Limits\x12%\n" +
 	"\x0eserver_version\x18\x01 \x01(\tR\rserverVersion\x12*\n" +
 	"\x11max_message_bytes\x18\x02 \x01(\x03R\x0fmaxMessageBytes\x12&\n" +
@@ -856,7 +910,15 @@ const file_xpstore_v1_limits_proto_rawDesc = "" +
 	"\rmax_search_us\x18; \x01(\x03R\vmaxSearchUs\x12 \n" +
 	"\fmax_write_us\x18< \x01(\x03R\n" +
 	"maxWriteUs\x12&\n" +
-	"\x0fmax_json_digits\x18= \x01(\x05R\rmaxJsonDigits\"\xaa\x01\n" +
+	"\x0fmax_json_digits\x18= \x01(\x05R\rmaxJsonDigits\x12\x1f\n" +
+	"\vmax_columns\x18> \x01(\x05R\n" +
+	"maxColumns\x12\x19\n" +
+	"\bmax_skip\x18? \x01(\x03R\amaxSkip\x122\n" +
+	"\x15max_aggregated_models\x18@ \x01(\x05R\x13maxAggregatedModels\x12\x1d\n" +
+	"\n" +
+	"max_groups\x18A \x01(\x05R\tmaxGroups\x12(\n" +
+	"\x10max_field_values\x18B \x01(\x05R\x0emaxFieldValues\x12,\n" +
+	"\x12max_pattern_values\x18C \x01(\x05R\x10maxPatternValues\"\xaa\x01\n" +
 	"\bChunking\x12$\n" +
 	"\x0emin_size_bytes\x18\x01 \x01(\x05R\fminSizeBytes\x12,\n" +
 	"\x12average_size_bytes\x18\x02 \x01(\x05R\x10averageSizeBytes\x12$\n" +

@@ -26,6 +26,136 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// What buckets divide.
+type BucketAxis int32
+
+const (
+	// The points in their order, into buckets of as many as can be: each series has buckets of its own.
+	BucketAxis_BUCKET_AXIS_UNSPECIFIED BucketAxis = 0
+	// Steps. Points without a step are left out.
+	BucketAxis_BUCKET_AXIS_STEP BucketAxis = 1
+	// Times.
+	BucketAxis_BUCKET_AXIS_TIME BucketAxis = 2
+)
+
+// Enum value maps for BucketAxis.
+var (
+	BucketAxis_name = map[int32]string{
+		0: "BUCKET_AXIS_UNSPECIFIED",
+		1: "BUCKET_AXIS_STEP",
+		2: "BUCKET_AXIS_TIME",
+	}
+	BucketAxis_value = map[string]int32{
+		"BUCKET_AXIS_UNSPECIFIED": 0,
+		"BUCKET_AXIS_STEP":        1,
+		"BUCKET_AXIS_TIME":        2,
+	}
+)
+
+func (x BucketAxis) Enum() *BucketAxis {
+	p := new(BucketAxis)
+	*p = x
+	return p
+}
+
+func (x BucketAxis) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (BucketAxis) Descriptor() protoreflect.EnumDescriptor {
+	return file_xpstore_v1_metric_proto_enumTypes[0].Descriptor()
+}
+
+func (BucketAxis) Type() protoreflect.EnumType {
+	return &file_xpstore_v1_metric_proto_enumTypes[0]
+}
+
+func (x BucketAxis) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use BucketAxis.Descriptor instead.
+func (BucketAxis) EnumDescriptor() ([]byte, []int) {
+	return file_xpstore_v1_metric_proto_rawDescGZIP(), []int{0}
+}
+
+// A column of PackedBuckets.
+type BucketColumn int32
+
+const (
+	// Not set.
+	BucketColumn_BUCKET_COLUMN_UNSPECIFIED BucketColumn = 0
+	// `counts`.
+	BucketColumn_BUCKET_COLUMN_COUNT BucketColumn = 1
+	// `mins`.
+	BucketColumn_BUCKET_COLUMN_MIN BucketColumn = 2
+	// `maxs`.
+	BucketColumn_BUCKET_COLUMN_MAX BucketColumn = 3
+	// `firsts`.
+	BucketColumn_BUCKET_COLUMN_FIRST BucketColumn = 4
+	// `lasts`.
+	BucketColumn_BUCKET_COLUMN_LAST BucketColumn = 5
+	// `means`.
+	BucketColumn_BUCKET_COLUMN_MEAN BucketColumn = 6
+	// `first_steps` and `last_steps`.
+	BucketColumn_BUCKET_COLUMN_STEPS BucketColumn = 7
+	// `first_times_us` and `last_times_us`.
+	BucketColumn_BUCKET_COLUMN_TIMES BucketColumn = 8
+)
+
+// Enum value maps for BucketColumn.
+var (
+	BucketColumn_name = map[int32]string{
+		0: "BUCKET_COLUMN_UNSPECIFIED",
+		1: "BUCKET_COLUMN_COUNT",
+		2: "BUCKET_COLUMN_MIN",
+		3: "BUCKET_COLUMN_MAX",
+		4: "BUCKET_COLUMN_FIRST",
+		5: "BUCKET_COLUMN_LAST",
+		6: "BUCKET_COLUMN_MEAN",
+		7: "BUCKET_COLUMN_STEPS",
+		8: "BUCKET_COLUMN_TIMES",
+	}
+	BucketColumn_value = map[string]int32{
+		"BUCKET_COLUMN_UNSPECIFIED": 0,
+		"BUCKET_COLUMN_COUNT":       1,
+		"BUCKET_COLUMN_MIN":         2,
+		"BUCKET_COLUMN_MAX":         3,
+		"BUCKET_COLUMN_FIRST":       4,
+		"BUCKET_COLUMN_LAST":        5,
+		"BUCKET_COLUMN_MEAN":        6,
+		"BUCKET_COLUMN_STEPS":       7,
+		"BUCKET_COLUMN_TIMES":       8,
+	}
+)
+
+func (x BucketColumn) Enum() *BucketColumn {
+	p := new(BucketColumn)
+	*p = x
+	return p
+}
+
+func (x BucketColumn) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (BucketColumn) Descriptor() protoreflect.EnumDescriptor {
+	return file_xpstore_v1_metric_proto_enumTypes[1].Descriptor()
+}
+
+func (BucketColumn) Type() protoreflect.EnumType {
+	return &file_xpstore_v1_metric_proto_enumTypes[1]
+}
+
+func (x BucketColumn) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use BucketColumn.Descriptor instead.
+func (BucketColumn) EnumDescriptor() ([]byte, []int) {
+	return file_xpstore_v1_metric_proto_rawDescGZIP(), []int{1}
+}
+
 // Which of all values.
 type BestMode int32
 
@@ -63,11 +193,11 @@ func (x BestMode) String() string {
 }
 
 func (BestMode) Descriptor() protoreflect.EnumDescriptor {
-	return file_xpstore_v1_metric_proto_enumTypes[0].Descriptor()
+	return file_xpstore_v1_metric_proto_enumTypes[2].Descriptor()
 }
 
 func (BestMode) Type() protoreflect.EnumType {
-	return &file_xpstore_v1_metric_proto_enumTypes[0]
+	return &file_xpstore_v1_metric_proto_enumTypes[2]
 }
 
 func (x BestMode) Number() protoreflect.EnumNumber {
@@ -76,7 +206,7 @@ func (x BestMode) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use BestMode.Descriptor instead.
 func (BestMode) EnumDescriptor() ([]byte, []int) {
-	return file_xpstore_v1_metric_proto_rawDescGZIP(), []int{0}
+	return file_xpstore_v1_metric_proto_rawDescGZIP(), []int{2}
 }
 
 // What a client says about one point.
@@ -1143,7 +1273,19 @@ type ReadSeriesRequest struct {
 	// is ever stored behind one that was returned.
 	Since int64 `protobuf:"varint,2,opt,name=since,proto3" json:"since,omitempty"`
 	// Divide each series into so many buckets of neighbours, at most `max_buckets`; 0: every point at full resolution.
-	Buckets       int32 `protobuf:"varint,3,opt,name=buckets,proto3" json:"buckets,omitempty"`
+	Buckets int32 `protobuf:"varint,3,opt,name=buckets,proto3" json:"buckets,omitempty"`
+	// What buckets divide. With steps or times all series have the same buckets, of equal width, so that they can be drawn over each
+	// other; those in which a series has no point have count 0.
+	Axis BucketAxis `protobuf:"varint,4,opt,name=axis,proto3,enum=xpstore.v1.BucketAxis" json:"axis,omitempty"`
+	// The first step, or the first time in microseconds since the epoch, UTC, that is read; unset: where the earliest series of the
+	// request begins. Needs `axis`.
+	AxisStart *int64 `protobuf:"varint,5,opt,name=axis_start,json=axisStart,proto3,oneof" json:"axis_start,omitempty"`
+	// The first step or time that is no longer read; unset: behind where the last series of the request ends. Needs `axis`.
+	AxisEnd *int64 `protobuf:"varint,6,opt,name=axis_end,json=axisEnd,proto3,oneof" json:"axis_end,omitempty"`
+	// Which columns of buckets are answered; none: all.
+	Columns []BucketColumn `protobuf:"varint,7,rep,packed,name=columns,proto3,enum=xpstore.v1.BucketColumn" json:"columns,omitempty"`
+	// Answer columns of values as IEEE 754 binary32, 4 bytes each: enough to draw them. Of values beyond its range infinity.
+	Binary32      bool `protobuf:"varint,8,opt,name=binary32,proto3" json:"binary32,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1197,6 +1339,41 @@ func (x *ReadSeriesRequest) GetBuckets() int32 {
 		return x.Buckets
 	}
 	return 0
+}
+
+func (x *ReadSeriesRequest) GetAxis() BucketAxis {
+	if x != nil {
+		return x.Axis
+	}
+	return BucketAxis_BUCKET_AXIS_UNSPECIFIED
+}
+
+func (x *ReadSeriesRequest) GetAxisStart() int64 {
+	if x != nil && x.AxisStart != nil {
+		return *x.AxisStart
+	}
+	return 0
+}
+
+func (x *ReadSeriesRequest) GetAxisEnd() int64 {
+	if x != nil && x.AxisEnd != nil {
+		return *x.AxisEnd
+	}
+	return 0
+}
+
+func (x *ReadSeriesRequest) GetColumns() []BucketColumn {
+	if x != nil {
+		return x.Columns
+	}
+	return nil
+}
+
+func (x *ReadSeriesRequest) GetBinary32() bool {
+	if x != nil {
+		return x.Binary32
+	}
+	return false
 }
 
 // Response of ReadSeries.
@@ -1490,8 +1667,9 @@ func (x *MixedValues) GetPoints() []*MetricPoint {
 	return nil
 }
 
-// A series divided into buckets of neighbouring points, as equal in size as can be; columns of little-endian numbers,
-// one of each bucket. Finite numbers count for `min`, `max` and `mean`; NaN where there is none.
+// A series divided into buckets: of neighbouring points, as equal in size as can be, or along an axis. Columns of little-endian
+// numbers, one of each bucket, of those that were asked for. Finite numbers count for `min`, `max` and `mean`; NaN where there is none. In
+// a bucket without points steps and times are -1. With `binary32` what is said to be binary64 is that.
 type PackedBuckets struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Points in each, signed integers of 8 bytes.
@@ -1515,7 +1693,13 @@ type PackedBuckets struct {
 	// Time of the last point of each, microseconds since the epoch, UTC, signed integers of 8 bytes.
 	LastTimesUs []byte `protobuf:"bytes,10,opt,name=last_times_us,json=lastTimesUs,proto3" json:"last_times_us,omitempty"`
 	// Ordinal of the last point.
-	LastOrdinal   int64 `protobuf:"varint,11,opt,name=last_ordinal,json=lastOrdinal,proto3" json:"last_ordinal,omitempty"`
+	LastOrdinal int64 `protobuf:"varint,11,opt,name=last_ordinal,json=lastOrdinal,proto3" json:"last_ordinal,omitempty"`
+	// Along an axis: how many buckets there are.
+	BucketCount int32 `protobuf:"varint,12,opt,name=bucket_count,json=bucketCount,proto3" json:"bucket_count,omitempty"`
+	// Along an axis: the first step or time of the first bucket.
+	AxisStart int64 `protobuf:"varint,13,opt,name=axis_start,json=axisStart,proto3" json:"axis_start,omitempty"`
+	// Along an axis: how many steps, or microseconds, each bucket has; at least 1. The last may reach over `axis_end`.
+	AxisWidth     int64 `protobuf:"varint,14,opt,name=axis_width,json=axisWidth,proto3" json:"axis_width,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1623,6 +1807,27 @@ func (x *PackedBuckets) GetLastTimesUs() []byte {
 func (x *PackedBuckets) GetLastOrdinal() int64 {
 	if x != nil {
 		return x.LastOrdinal
+	}
+	return 0
+}
+
+func (x *PackedBuckets) GetBucketCount() int32 {
+	if x != nil {
+		return x.BucketCount
+	}
+	return 0
+}
+
+func (x *PackedBuckets) GetAxisStart() int64 {
+	if x != nil {
+		return x.AxisStart
+	}
+	return 0
+}
+
+func (x *PackedBuckets) GetAxisWidth() int64 {
+	if x != nil {
+		return x.AxisWidth
 	}
 	return 0
 }
@@ -1833,11 +2038,19 @@ const file_xpstore_v1_metric_proto_rawDesc = "" +
 	"\bmodel_id\x18\x01 \x01(\tR\amodelId\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x19\n" +
 	"\x05phase\x18\x03 \x01(\tH\x00R\x05phase\x88\x01\x01B\b\n" +
-	"\x06_phase\"n\n" +
+	"\x06_phase\"\xca\x02\n" +
 	"\x11ReadSeriesRequest\x12)\n" +
 	"\x04keys\x18\x01 \x03(\v2\x15.xpstore.v1.SeriesKeyR\x04keys\x12\x14\n" +
 	"\x05since\x18\x02 \x01(\x03R\x05since\x12\x18\n" +
-	"\abuckets\x18\x03 \x01(\x05R\abuckets\"\xdb\x01\n" +
+	"\abuckets\x18\x03 \x01(\x05R\abuckets\x12*\n" +
+	"\x04axis\x18\x04 \x01(\x0e2\x16.xpstore.v1.BucketAxisR\x04axis\x12\"\n" +
+	"\n" +
+	"axis_start\x18\x05 \x01(\x03H\x00R\taxisStart\x88\x01\x01\x12\x1e\n" +
+	"\baxis_end\x18\x06 \x01(\x03H\x01R\aaxisEnd\x88\x01\x01\x122\n" +
+	"\acolumns\x18\a \x03(\x0e2\x18.xpstore.v1.BucketColumnR\acolumns\x12\x1a\n" +
+	"\bbinary32\x18\b \x01(\bR\bbinary32B\r\n" +
+	"\v_axis_startB\v\n" +
+	"\t_axis_end\"\xdb\x01\n" +
 	"\x12ReadSeriesResponse\x12\x19\n" +
 	"\bmodel_id\x18\x01 \x01(\tR\amodelId\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x19\n" +
@@ -1856,7 +2069,7 @@ const file_xpstore_v1_metric_proto_rawDesc = "" +
 	"\btimes_us\x18\x06 \x01(\fR\atimesUsB\b\n" +
 	"\x06values\">\n" +
 	"\vMixedValues\x12/\n" +
-	"\x06points\x18\x01 \x03(\v2\x17.xpstore.v1.MetricPointR\x06points\"\xc0\x02\n" +
+	"\x06points\x18\x01 \x03(\v2\x17.xpstore.v1.MetricPointR\x06points\"\xa1\x03\n" +
 	"\rPackedBuckets\x12\x16\n" +
 	"\x06counts\x18\x01 \x01(\fR\x06counts\x12\x12\n" +
 	"\x04mins\x18\x02 \x01(\fR\x04mins\x12\x12\n" +
@@ -1871,7 +2084,12 @@ const file_xpstore_v1_metric_proto_rawDesc = "" +
 	"\x0efirst_times_us\x18\t \x01(\fR\ffirstTimesUs\x12\"\n" +
 	"\rlast_times_us\x18\n" +
 	" \x01(\fR\vlastTimesUs\x12!\n" +
-	"\flast_ordinal\x18\v \x01(\x03R\vlastOrdinal\"\x94\x01\n" +
+	"\flast_ordinal\x18\v \x01(\x03R\vlastOrdinal\x12!\n" +
+	"\fbucket_count\x18\f \x01(\x05R\vbucketCount\x12\x1d\n" +
+	"\n" +
+	"axis_start\x18\r \x01(\x03R\taxisStart\x12\x1d\n" +
+	"\n" +
+	"axis_width\x18\x0e \x01(\x03R\taxisWidth\"\x94\x01\n" +
 	"\x14GetBestMetricRequest\x12\x19\n" +
 	"\bmodel_id\x18\x01 \x01(\tR\amodelId\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x19\n" +
@@ -1879,7 +2097,22 @@ const file_xpstore_v1_metric_proto_rawDesc = "" +
 	"\x04mode\x18\x04 \x01(\x0e2\x14.xpstore.v1.BestModeR\x04modeB\b\n" +
 	"\x06_phase\"C\n" +
 	"\x15GetBestMetricResponse\x12*\n" +
-	"\x06metric\x18\x01 \x01(\v2\x12.xpstore.v1.MetricR\x06metric*K\n" +
+	"\x06metric\x18\x01 \x01(\v2\x12.xpstore.v1.MetricR\x06metric*U\n" +
+	"\n" +
+	"BucketAxis\x12\x1b\n" +
+	"\x17BUCKET_AXIS_UNSPECIFIED\x10\x00\x12\x14\n" +
+	"\x10BUCKET_AXIS_STEP\x10\x01\x12\x14\n" +
+	"\x10BUCKET_AXIS_TIME\x10\x02*\xef\x01\n" +
+	"\fBucketColumn\x12\x1d\n" +
+	"\x19BUCKET_COLUMN_UNSPECIFIED\x10\x00\x12\x17\n" +
+	"\x13BUCKET_COLUMN_COUNT\x10\x01\x12\x15\n" +
+	"\x11BUCKET_COLUMN_MIN\x10\x02\x12\x15\n" +
+	"\x11BUCKET_COLUMN_MAX\x10\x03\x12\x17\n" +
+	"\x13BUCKET_COLUMN_FIRST\x10\x04\x12\x16\n" +
+	"\x12BUCKET_COLUMN_LAST\x10\x05\x12\x16\n" +
+	"\x12BUCKET_COLUMN_MEAN\x10\x06\x12\x17\n" +
+	"\x13BUCKET_COLUMN_STEPS\x10\a\x12\x17\n" +
+	"\x13BUCKET_COLUMN_TIMES\x10\b*K\n" +
 	"\bBestMode\x12\x19\n" +
 	"\x15BEST_MODE_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rBEST_MODE_MIN\x10\x01\x12\x11\n" +
@@ -1911,69 +2144,73 @@ func file_xpstore_v1_metric_proto_rawDescGZIP() []byte {
 	return file_xpstore_v1_metric_proto_rawDescData
 }
 
-var file_xpstore_v1_metric_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_xpstore_v1_metric_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
 var file_xpstore_v1_metric_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_xpstore_v1_metric_proto_goTypes = []any{
-	(BestMode)(0),                 // 0: xpstore.v1.BestMode
-	(*MetricPoint)(nil),           // 1: xpstore.v1.MetricPoint
-	(*Metric)(nil),                // 2: xpstore.v1.Metric
-	(*LogMetricsRequest)(nil),     // 3: xpstore.v1.LogMetricsRequest
-	(*LogMetricsResponse)(nil),    // 4: xpstore.v1.LogMetricsResponse
-	(*ListMetricsRequest)(nil),    // 5: xpstore.v1.ListMetricsRequest
-	(*ListMetricsResponse)(nil),   // 6: xpstore.v1.ListMetricsResponse
-	(*GetLastMetricRequest)(nil),  // 7: xpstore.v1.GetLastMetricRequest
-	(*GetLastMetricResponse)(nil), // 8: xpstore.v1.GetLastMetricResponse
-	(*DeleteMetricRequest)(nil),   // 9: xpstore.v1.DeleteMetricRequest
-	(*DeleteMetricResponse)(nil),  // 10: xpstore.v1.DeleteMetricResponse
-	(*ClearMetricsRequest)(nil),   // 11: xpstore.v1.ClearMetricsRequest
-	(*ClearMetricsResponse)(nil),  // 12: xpstore.v1.ClearMetricsResponse
-	(*ListSeriesRequest)(nil),     // 13: xpstore.v1.ListSeriesRequest
-	(*ListSeriesResponse)(nil),    // 14: xpstore.v1.ListSeriesResponse
-	(*SeriesSummary)(nil),         // 15: xpstore.v1.SeriesSummary
-	(*SeriesKey)(nil),             // 16: xpstore.v1.SeriesKey
-	(*ReadSeriesRequest)(nil),     // 17: xpstore.v1.ReadSeriesRequest
-	(*ReadSeriesResponse)(nil),    // 18: xpstore.v1.ReadSeriesResponse
-	(*PackedPoints)(nil),          // 19: xpstore.v1.PackedPoints
-	(*MixedValues)(nil),           // 20: xpstore.v1.MixedValues
-	(*PackedBuckets)(nil),         // 21: xpstore.v1.PackedBuckets
-	(*GetBestMetricRequest)(nil),  // 22: xpstore.v1.GetBestMetricRequest
-	(*GetBestMetricResponse)(nil), // 23: xpstore.v1.GetBestMetricResponse
+	(BucketAxis)(0),               // 0: xpstore.v1.BucketAxis
+	(BucketColumn)(0),             // 1: xpstore.v1.BucketColumn
+	(BestMode)(0),                 // 2: xpstore.v1.BestMode
+	(*MetricPoint)(nil),           // 3: xpstore.v1.MetricPoint
+	(*Metric)(nil),                // 4: xpstore.v1.Metric
+	(*LogMetricsRequest)(nil),     // 5: xpstore.v1.LogMetricsRequest
+	(*LogMetricsResponse)(nil),    // 6: xpstore.v1.LogMetricsResponse
+	(*ListMetricsRequest)(nil),    // 7: xpstore.v1.ListMetricsRequest
+	(*ListMetricsResponse)(nil),   // 8: xpstore.v1.ListMetricsResponse
+	(*GetLastMetricRequest)(nil),  // 9: xpstore.v1.GetLastMetricRequest
+	(*GetLastMetricResponse)(nil), // 10: xpstore.v1.GetLastMetricResponse
+	(*DeleteMetricRequest)(nil),   // 11: xpstore.v1.DeleteMetricRequest
+	(*DeleteMetricResponse)(nil),  // 12: xpstore.v1.DeleteMetricResponse
+	(*ClearMetricsRequest)(nil),   // 13: xpstore.v1.ClearMetricsRequest
+	(*ClearMetricsResponse)(nil),  // 14: xpstore.v1.ClearMetricsResponse
+	(*ListSeriesRequest)(nil),     // 15: xpstore.v1.ListSeriesRequest
+	(*ListSeriesResponse)(nil),    // 16: xpstore.v1.ListSeriesResponse
+	(*SeriesSummary)(nil),         // 17: xpstore.v1.SeriesSummary
+	(*SeriesKey)(nil),             // 18: xpstore.v1.SeriesKey
+	(*ReadSeriesRequest)(nil),     // 19: xpstore.v1.ReadSeriesRequest
+	(*ReadSeriesResponse)(nil),    // 20: xpstore.v1.ReadSeriesResponse
+	(*PackedPoints)(nil),          // 21: xpstore.v1.PackedPoints
+	(*MixedValues)(nil),           // 22: xpstore.v1.MixedValues
+	(*PackedBuckets)(nil),         // 23: xpstore.v1.PackedBuckets
+	(*GetBestMetricRequest)(nil),  // 24: xpstore.v1.GetBestMetricRequest
+	(*GetBestMetricResponse)(nil), // 25: xpstore.v1.GetBestMetricResponse
 }
 var file_xpstore_v1_metric_proto_depIdxs = []int32{
-	1,  // 0: xpstore.v1.Metric.point:type_name -> xpstore.v1.MetricPoint
-	1,  // 1: xpstore.v1.LogMetricsRequest.points:type_name -> xpstore.v1.MetricPoint
-	2,  // 2: xpstore.v1.ListMetricsResponse.metrics:type_name -> xpstore.v1.Metric
-	2,  // 3: xpstore.v1.GetLastMetricResponse.metric:type_name -> xpstore.v1.Metric
-	15, // 4: xpstore.v1.ListSeriesResponse.series:type_name -> xpstore.v1.SeriesSummary
-	2,  // 5: xpstore.v1.SeriesSummary.last:type_name -> xpstore.v1.Metric
-	16, // 6: xpstore.v1.ReadSeriesRequest.keys:type_name -> xpstore.v1.SeriesKey
-	19, // 7: xpstore.v1.ReadSeriesResponse.points:type_name -> xpstore.v1.PackedPoints
-	21, // 8: xpstore.v1.ReadSeriesResponse.buckets:type_name -> xpstore.v1.PackedBuckets
-	20, // 9: xpstore.v1.PackedPoints.mixed_values:type_name -> xpstore.v1.MixedValues
-	1,  // 10: xpstore.v1.MixedValues.points:type_name -> xpstore.v1.MetricPoint
-	0,  // 11: xpstore.v1.GetBestMetricRequest.mode:type_name -> xpstore.v1.BestMode
-	2,  // 12: xpstore.v1.GetBestMetricResponse.metric:type_name -> xpstore.v1.Metric
-	3,  // 13: xpstore.v1.MetricService.LogMetrics:input_type -> xpstore.v1.LogMetricsRequest
-	5,  // 14: xpstore.v1.MetricService.ListMetrics:input_type -> xpstore.v1.ListMetricsRequest
-	7,  // 15: xpstore.v1.MetricService.GetLastMetric:input_type -> xpstore.v1.GetLastMetricRequest
-	13, // 16: xpstore.v1.MetricService.ListSeries:input_type -> xpstore.v1.ListSeriesRequest
-	17, // 17: xpstore.v1.MetricService.ReadSeries:input_type -> xpstore.v1.ReadSeriesRequest
-	22, // 18: xpstore.v1.MetricService.GetBestMetric:input_type -> xpstore.v1.GetBestMetricRequest
-	9,  // 19: xpstore.v1.MetricService.DeleteMetric:input_type -> xpstore.v1.DeleteMetricRequest
-	11, // 20: xpstore.v1.MetricService.ClearMetrics:input_type -> xpstore.v1.ClearMetricsRequest
-	4,  // 21: xpstore.v1.MetricService.LogMetrics:output_type -> xpstore.v1.LogMetricsResponse
-	6,  // 22: xpstore.v1.MetricService.ListMetrics:output_type -> xpstore.v1.ListMetricsResponse
-	8,  // 23: xpstore.v1.MetricService.GetLastMetric:output_type -> xpstore.v1.GetLastMetricResponse
-	14, // 24: xpstore.v1.MetricService.ListSeries:output_type -> xpstore.v1.ListSeriesResponse
-	18, // 25: xpstore.v1.MetricService.ReadSeries:output_type -> xpstore.v1.ReadSeriesResponse
-	23, // 26: xpstore.v1.MetricService.GetBestMetric:output_type -> xpstore.v1.GetBestMetricResponse
-	10, // 27: xpstore.v1.MetricService.DeleteMetric:output_type -> xpstore.v1.DeleteMetricResponse
-	12, // 28: xpstore.v1.MetricService.ClearMetrics:output_type -> xpstore.v1.ClearMetricsResponse
-	21, // [21:29] is the sub-list for method output_type
-	13, // [13:21] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	3,  // 0: xpstore.v1.Metric.point:type_name -> xpstore.v1.MetricPoint
+	3,  // 1: xpstore.v1.LogMetricsRequest.points:type_name -> xpstore.v1.MetricPoint
+	4,  // 2: xpstore.v1.ListMetricsResponse.metrics:type_name -> xpstore.v1.Metric
+	4,  // 3: xpstore.v1.GetLastMetricResponse.metric:type_name -> xpstore.v1.Metric
+	17, // 4: xpstore.v1.ListSeriesResponse.series:type_name -> xpstore.v1.SeriesSummary
+	4,  // 5: xpstore.v1.SeriesSummary.last:type_name -> xpstore.v1.Metric
+	18, // 6: xpstore.v1.ReadSeriesRequest.keys:type_name -> xpstore.v1.SeriesKey
+	0,  // 7: xpstore.v1.ReadSeriesRequest.axis:type_name -> xpstore.v1.BucketAxis
+	1,  // 8: xpstore.v1.ReadSeriesRequest.columns:type_name -> xpstore.v1.BucketColumn
+	21, // 9: xpstore.v1.ReadSeriesResponse.points:type_name -> xpstore.v1.PackedPoints
+	23, // 10: xpstore.v1.ReadSeriesResponse.buckets:type_name -> xpstore.v1.PackedBuckets
+	22, // 11: xpstore.v1.PackedPoints.mixed_values:type_name -> xpstore.v1.MixedValues
+	3,  // 12: xpstore.v1.MixedValues.points:type_name -> xpstore.v1.MetricPoint
+	2,  // 13: xpstore.v1.GetBestMetricRequest.mode:type_name -> xpstore.v1.BestMode
+	4,  // 14: xpstore.v1.GetBestMetricResponse.metric:type_name -> xpstore.v1.Metric
+	5,  // 15: xpstore.v1.MetricService.LogMetrics:input_type -> xpstore.v1.LogMetricsRequest
+	7,  // 16: xpstore.v1.MetricService.ListMetrics:input_type -> xpstore.v1.ListMetricsRequest
+	9,  // 17: xpstore.v1.MetricService.GetLastMetric:input_type -> xpstore.v1.GetLastMetricRequest
+	15, // 18: xpstore.v1.MetricService.ListSeries:input_type -> xpstore.v1.ListSeriesRequest
+	19, // 19: xpstore.v1.MetricService.ReadSeries:input_type -> xpstore.v1.ReadSeriesRequest
+	24, // 20: xpstore.v1.MetricService.GetBestMetric:input_type -> xpstore.v1.GetBestMetricRequest
+	11, // 21: xpstore.v1.MetricService.DeleteMetric:input_type -> xpstore.v1.DeleteMetricRequest
+	13, // 22: xpstore.v1.MetricService.ClearMetrics:input_type -> xpstore.v1.ClearMetricsRequest
+	6,  // 23: xpstore.v1.MetricService.LogMetrics:output_type -> xpstore.v1.LogMetricsResponse
+	8,  // 24: xpstore.v1.MetricService.ListMetrics:output_type -> xpstore.v1.ListMetricsResponse
+	10, // 25: xpstore.v1.MetricService.GetLastMetric:output_type -> xpstore.v1.GetLastMetricResponse
+	16, // 26: xpstore.v1.MetricService.ListSeries:output_type -> xpstore.v1.ListSeriesResponse
+	20, // 27: xpstore.v1.MetricService.ReadSeries:output_type -> xpstore.v1.ReadSeriesResponse
+	25, // 28: xpstore.v1.MetricService.GetBestMetric:output_type -> xpstore.v1.GetBestMetricResponse
+	12, // 29: xpstore.v1.MetricService.DeleteMetric:output_type -> xpstore.v1.DeleteMetricResponse
+	14, // 30: xpstore.v1.MetricService.ClearMetrics:output_type -> xpstore.v1.ClearMetricsResponse
+	23, // [23:31] is the sub-list for method output_type
+	15, // [15:23] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_xpstore_v1_metric_proto_init() }
@@ -1991,6 +2228,7 @@ func file_xpstore_v1_metric_proto_init() {
 	file_xpstore_v1_metric_proto_msgTypes[6].OneofWrappers = []any{}
 	file_xpstore_v1_metric_proto_msgTypes[14].OneofWrappers = []any{}
 	file_xpstore_v1_metric_proto_msgTypes[15].OneofWrappers = []any{}
+	file_xpstore_v1_metric_proto_msgTypes[16].OneofWrappers = []any{}
 	file_xpstore_v1_metric_proto_msgTypes[17].OneofWrappers = []any{
 		(*ReadSeriesResponse_Points)(nil),
 		(*ReadSeriesResponse_Buckets)(nil),
@@ -2006,7 +2244,7 @@ func file_xpstore_v1_metric_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_xpstore_v1_metric_proto_rawDesc), len(file_xpstore_v1_metric_proto_rawDesc)),
-			NumEnums:      1,
+			NumEnums:      3,
 			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   1,

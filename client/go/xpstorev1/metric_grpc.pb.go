@@ -78,7 +78,8 @@ type MetricServiceClient interface {
 	// one message for each series that has points. Models and series that are not there are left out: it is no error.
 	//
 	// Errors:
-	//   - INVALID_ARGUMENT: an id is not a UUID, a name is malformed, or `buckets` is out of range.
+	//   - INVALID_ARGUMENT: an id is not a UUID, a name is malformed, `buckets` is out of range, or `axis`, `axis_start`, `axis_end` or `columns` are
+	//     given without them, or make no sense.
 	ReadSeries(ctx context.Context, in *ReadSeriesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ReadSeriesResponse], error)
 	// Returns the point with the smallest or largest finite value of a name, the earliest of those.
 	//
@@ -241,7 +242,8 @@ type MetricServiceServer interface {
 	// one message for each series that has points. Models and series that are not there are left out: it is no error.
 	//
 	// Errors:
-	//   - INVALID_ARGUMENT: an id is not a UUID, a name is malformed, or `buckets` is out of range.
+	//   - INVALID_ARGUMENT: an id is not a UUID, a name is malformed, `buckets` is out of range, or `axis`, `axis_start`, `axis_end` or `columns` are
+	//     given without them, or make no sense.
 	ReadSeries(*ReadSeriesRequest, grpc.ServerStreamingServer[ReadSeriesResponse]) error
 	// Returns the point with the smallest or largest finite value of a name, the earliest of those.
 	//

@@ -798,7 +798,14 @@ type SearchModelsRequest struct {
 	// Most models to return; 0 means the default of GetLimits.
 	PageSize int32 `protobuf:"varint,5,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// `next_page_token` of the page before; empty for the first.
-	PageToken     string `protobuf:"bytes,6,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	PageToken string `protobuf:"bytes,6,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Fields whose values are answered instead of whole models, at most `max_columns`: those of a filter, and of a metric also
+	// `.last_step`, `.min_step` and `.max_step`, the step at which it was so; where it was so at several, the first.
+	Columns []string `protobuf:"bytes,7,rep,name=columns,proto3" json:"columns,omitempty"`
+	// Models to pass over before the first page, at most `max_skip`: a jump to a row. Nothing with `page_token`.
+	Skip int64 `protobuf:"varint,8,opt,name=skip,proto3" json:"skip,omitempty"`
+	// Tell how many models the filter holds for.
+	WithTotal     bool `protobuf:"varint,9,opt,name=with_total,json=withTotal,proto3" json:"with_total,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -886,6 +893,27 @@ func (x *SearchModelsRequest) GetPageToken() string {
 	return ""
 }
 
+func (x *SearchModelsRequest) GetColumns() []string {
+	if x != nil {
+		return x.Columns
+	}
+	return nil
+}
+
+func (x *SearchModelsRequest) GetSkip() int64 {
+	if x != nil {
+		return x.Skip
+	}
+	return 0
+}
+
+func (x *SearchModelsRequest) GetWithTotal() bool {
+	if x != nil {
+		return x.WithTotal
+	}
+	return false
+}
+
 type isSearchModelsRequest_Scope interface {
 	isSearchModelsRequest_Scope()
 }
@@ -907,10 +935,16 @@ func (*SearchModelsRequest_ExperimentId) isSearchModelsRequest_Scope() {}
 // Response of SearchModels.
 type SearchModelsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// One page, in the order asked for.
+	// One page, in the order asked for; empty where `columns` were asked for.
 	Models []*Model `protobuf:"bytes,1,rep,name=models,proto3" json:"models,omitempty"`
 	// Token of the next page; empty after the last.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// One page of what `columns` asked for.
+	Rows []*ModelRow `protobuf:"bytes,3,rep,name=rows,proto3" json:"rows,omitempty"`
+	// How many models the filter holds for, in all pages, if that was asked for.
+	TotalCount *int64 `protobuf:"varint,4,opt,name=total_count,json=totalCount,proto3,oneof" json:"total_count,omitempty"`
+	// The database's clock as the page was read, microseconds since the epoch, UTC: what ages are counted from.
+	NowUs         int64 `protobuf:"varint,5,opt,name=now_us,json=nowUs,proto3" json:"now_us,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -957,6 +991,27 @@ func (x *SearchModelsResponse) GetNextPageToken() string {
 		return x.NextPageToken
 	}
 	return ""
+}
+
+func (x *SearchModelsResponse) GetRows() []*ModelRow {
+	if x != nil {
+		return x.Rows
+	}
+	return nil
+}
+
+func (x *SearchModelsResponse) GetTotalCount() int64 {
+	if x != nil && x.TotalCount != nil {
+		return *x.TotalCount
+	}
+	return 0
+}
+
+func (x *SearchModelsResponse) GetNowUs() int64 {
+	if x != nil {
+		return x.NowUs
+	}
+	return 0
 }
 
 // Request of UpdateModel.
@@ -2196,7 +2251,7 @@ var File_xpstore_v1_model_proto protoreflect.FileDescriptor
 const file_xpstore_v1_model_proto_rawDesc = "" +
 	"\n" +
 	"\x16xpstore/v1/model.proto\x12\n" +
-	"xpstore.v1\x1a google/protobuf/field_mask.proto\x1a\x17xpstore/v1/access.proto\x1a\x14xpstore/v1/run.proto\"\xf9\x03\n" +
+	"xpstore.v1\x1a google/protobuf/field_mask.proto\x1a\x17xpstore/v1/access.proto\x1a\x14xpstore/v1/run.proto\x1a\x17xpstore/v1/search.proto\"\xf9\x03\n" +
 	"\x05Model\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12#\n" +
 	"\rexperiment_id\x18\x02 \x01(\tR\fexperimentId\x12\x1f\n" +
@@ -2263,7 +2318,7 @@ const file_xpstore_v1_model_proto_rawDesc = "" +
 	"page_token\x18\x03 \x01(\tR\tpageToken\"g\n" +
 	"\x12ListModelsResponse\x12)\n" +
 	"\x06models\x18\x01 \x03(\v2\x11.xpstore.v1.ModelR\x06models\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xd7\x01\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xa4\x02\n" +
 	"\x13SearchModelsRequest\x12!\n" +
 	"\vproject_uid\x18\x01 \x01(\tH\x00R\n" +
 	"projectUid\x12%\n" +
@@ -2272,11 +2327,20 @@ const file_xpstore_v1_model_proto_rawDesc = "" +
 	"\border_by\x18\x04 \x01(\tR\aorderBy\x12\x1b\n" +
 	"\tpage_size\x18\x05 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\x06 \x01(\tR\tpageTokenB\a\n" +
-	"\x05scope\"i\n" +
+	"page_token\x18\x06 \x01(\tR\tpageToken\x12\x18\n" +
+	"\acolumns\x18\a \x03(\tR\acolumns\x12\x12\n" +
+	"\x04skip\x18\b \x01(\x03R\x04skip\x12\x1d\n" +
+	"\n" +
+	"with_total\x18\t \x01(\bR\twithTotalB\a\n" +
+	"\x05scope\"\xe0\x01\n" +
 	"\x14SearchModelsResponse\x12)\n" +
 	"\x06models\x18\x01 \x03(\v2\x11.xpstore.v1.ModelR\x06models\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xed\x01\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12(\n" +
+	"\x04rows\x18\x03 \x03(\v2\x14.xpstore.v1.ModelRowR\x04rows\x12$\n" +
+	"\vtotal_count\x18\x04 \x01(\x03H\x00R\n" +
+	"totalCount\x88\x01\x01\x12\x15\n" +
+	"\x06now_us\x18\x05 \x01(\x03R\x05nowUsB\x0e\n" +
+	"\f_total_count\"\xed\x01\n" +
 	"\x12UpdateModelRequest\x12\x19\n" +
 	"\bmodel_id\x18\x01 \x01(\tR\amodelId\x12\x17\n" +
 	"\x04name\x18\x02 \x01(\tH\x00R\x04name\x88\x01\x01\x12%\n" +
@@ -2349,13 +2413,16 @@ const file_xpstore_v1_model_proto_rawDesc = "" +
 	"\fiteration_id\x18\x02 \x01(\tH\x00R\viterationIdB\b\n" +
 	"\x06parent\";\n" +
 	"\x14ClearModulesResponse\x12#\n" +
-	"\rdeleted_count\x18\x01 \x01(\x03R\fdeletedCount2\x9b\f\n" +
+	"\rdeleted_count\x18\x01 \x01(\x03R\fdeletedCount2\x99\x0e\n" +
 	"\fModelService\x12h\n" +
 	"\vCreateModel\x12\x1e.xpstore.v1.CreateModelRequest\x1a\x1f.xpstore.v1.CreateModelResponse\"\x18\xc2\xe1\x18\x14\b\x02\x12\rexperiment_id\x18\xd0\x0f\x12v\n" +
 	"\bGetModel\x12\x1b.xpstore.v1.GetModelRequest\x1a\x1c.xpstore.v1.GetModelResponse\"/\xc2\xe1\x18(\b\x01\x12\bmodel_id\x12\x18model_hash.experiment_id\x18d\x90\x02\x01\x12g\n" +
 	"\n" +
-	"ListModels\x12\x1d.xpstore.v1.ListModelsRequest\x1a\x1e.xpstore.v1.ListModelsResponse\"\x1a\xc2\xe1\x18\x13\b\x01\x12\rexperiment_id\x18d\x90\x02\x01\x12z\n" +
-	"\fSearchModels\x12\x1f.xpstore.v1.SearchModelsRequest\x1a .xpstore.v1.SearchModelsResponse\"'\xc2\xe1\x18 \b\x01\x12\vproject_uid\x12\rexperiment_id\x18d\x90\x02\x01\x12b\n" +
+	"ListModels\x12\x1d.xpstore.v1.ListModelsRequest\x1a\x1e.xpstore.v1.ListModelsResponse\"\x1a\xc2\xe1\x18\x13\b\x01\x12\rexperiment_id\x18d\x90\x02\x01\x12{\n" +
+	"\fSearchModels\x12\x1f.xpstore.v1.SearchModelsRequest\x1a .xpstore.v1.SearchModelsResponse\"(\xc2\xe1\x18!\b\x01\x12\vproject_uid\x12\rexperiment_id\x18\xc8\x01\x90\x02\x01\x12t\n" +
+	"\n" +
+	"ListFields\x12\x1d.xpstore.v1.ListFieldsRequest\x1a\x1e.xpstore.v1.ListFieldsResponse\"'\xc2\xe1\x18 \b\x01\x12\vproject_uid\x12\rexperiment_id\x18d\x90\x02\x01\x12\x84\x01\n" +
+	"\x0fAggregateModels\x12\".xpstore.v1.AggregateModelsRequest\x1a#.xpstore.v1.AggregateModelsResponse\"(\xc2\xe1\x18!\b\x01\x12\vproject_uid\x12\rexperiment_id\x18\xc8\x01\x90\x02\x01\x12b\n" +
 	"\vUpdateModel\x12\x1e.xpstore.v1.UpdateModelRequest\x1a\x1f.xpstore.v1.UpdateModelResponse\"\x12\xc2\xe1\x18\x0e\b\x02\x12\bmodel_id\x18d\x12e\n" +
 	"\fAdvanceModel\x12\x1f.xpstore.v1.AdvanceModelRequest\x1a .xpstore.v1.AdvanceModelResponse\"\x12\xc2\xe1\x18\x0e\b\x02\x12\bmodel_id\x18d\x12b\n" +
 	"\vRewindModel\x12\x1e.xpstore.v1.RewindModelRequest\x1a\x1f.xpstore.v1.RewindModelResponse\"\x12\xc2\xe1\x18\x0e\b\x02\x12\bmodel_id\x18d\x12o\n" +
@@ -2416,7 +2483,12 @@ var file_xpstore_v1_model_proto_goTypes = []any{
 	(*ClearModulesRequest)(nil),       // 29: xpstore.v1.ClearModulesRequest
 	(*ClearModulesResponse)(nil),      // 30: xpstore.v1.ClearModulesResponse
 	(RunStatus)(0),                    // 31: xpstore.v1.RunStatus
-	(*fieldmaskpb.FieldMask)(nil),     // 32: google.protobuf.FieldMask
+	(*ModelRow)(nil),                  // 32: xpstore.v1.ModelRow
+	(*fieldmaskpb.FieldMask)(nil),     // 33: google.protobuf.FieldMask
+	(*ListFieldsRequest)(nil),         // 34: xpstore.v1.ListFieldsRequest
+	(*AggregateModelsRequest)(nil),    // 35: xpstore.v1.AggregateModelsRequest
+	(*ListFieldsResponse)(nil),        // 36: xpstore.v1.ListFieldsResponse
+	(*AggregateModelsResponse)(nil),   // 37: xpstore.v1.AggregateModelsResponse
 }
 var file_xpstore_v1_model_proto_depIdxs = []int32{
 	31, // 0: xpstore.v1.Model.status:type_name -> xpstore.v1.RunStatus
@@ -2425,45 +2497,50 @@ var file_xpstore_v1_model_proto_depIdxs = []int32{
 	0,  // 3: xpstore.v1.GetModelResponse.model:type_name -> xpstore.v1.Model
 	0,  // 4: xpstore.v1.ListModelsResponse.models:type_name -> xpstore.v1.Model
 	0,  // 5: xpstore.v1.SearchModelsResponse.models:type_name -> xpstore.v1.Model
-	32, // 6: xpstore.v1.UpdateModelRequest.update_mask:type_name -> google.protobuf.FieldMask
-	0,  // 7: xpstore.v1.UpdateModelResponse.model:type_name -> xpstore.v1.Model
-	0,  // 8: xpstore.v1.RewindModelResponse.model:type_name -> xpstore.v1.Model
-	1,  // 9: xpstore.v1.CreateModuleResponse.module:type_name -> xpstore.v1.ModelModule
-	1,  // 10: xpstore.v1.ListModulesResponse.modules:type_name -> xpstore.v1.ModelModule
-	1,  // 11: xpstore.v1.ListNewestModulesResponse.modules:type_name -> xpstore.v1.ModelModule
-	2,  // 12: xpstore.v1.ModelService.CreateModel:input_type -> xpstore.v1.CreateModelRequest
-	5,  // 13: xpstore.v1.ModelService.GetModel:input_type -> xpstore.v1.GetModelRequest
-	7,  // 14: xpstore.v1.ModelService.ListModels:input_type -> xpstore.v1.ListModelsRequest
-	9,  // 15: xpstore.v1.ModelService.SearchModels:input_type -> xpstore.v1.SearchModelsRequest
-	11, // 16: xpstore.v1.ModelService.UpdateModel:input_type -> xpstore.v1.UpdateModelRequest
-	13, // 17: xpstore.v1.ModelService.AdvanceModel:input_type -> xpstore.v1.AdvanceModelRequest
-	15, // 18: xpstore.v1.ModelService.RewindModel:input_type -> xpstore.v1.RewindModelRequest
-	17, // 19: xpstore.v1.ModelService.UpdateModelTags:input_type -> xpstore.v1.UpdateModelTagsRequest
-	19, // 20: xpstore.v1.ModelService.DeleteModel:input_type -> xpstore.v1.DeleteModelRequest
-	21, // 21: xpstore.v1.ModelService.CreateModule:input_type -> xpstore.v1.CreateModuleRequest
-	23, // 22: xpstore.v1.ModelService.ListModules:input_type -> xpstore.v1.ListModulesRequest
-	25, // 23: xpstore.v1.ModelService.ListNewestModules:input_type -> xpstore.v1.ListNewestModulesRequest
-	27, // 24: xpstore.v1.ModelService.DeleteModule:input_type -> xpstore.v1.DeleteModuleRequest
-	29, // 25: xpstore.v1.ModelService.ClearModules:input_type -> xpstore.v1.ClearModulesRequest
-	3,  // 26: xpstore.v1.ModelService.CreateModel:output_type -> xpstore.v1.CreateModelResponse
-	6,  // 27: xpstore.v1.ModelService.GetModel:output_type -> xpstore.v1.GetModelResponse
-	8,  // 28: xpstore.v1.ModelService.ListModels:output_type -> xpstore.v1.ListModelsResponse
-	10, // 29: xpstore.v1.ModelService.SearchModels:output_type -> xpstore.v1.SearchModelsResponse
-	12, // 30: xpstore.v1.ModelService.UpdateModel:output_type -> xpstore.v1.UpdateModelResponse
-	14, // 31: xpstore.v1.ModelService.AdvanceModel:output_type -> xpstore.v1.AdvanceModelResponse
-	16, // 32: xpstore.v1.ModelService.RewindModel:output_type -> xpstore.v1.RewindModelResponse
-	18, // 33: xpstore.v1.ModelService.UpdateModelTags:output_type -> xpstore.v1.UpdateModelTagsResponse
-	20, // 34: xpstore.v1.ModelService.DeleteModel:output_type -> xpstore.v1.DeleteModelResponse
-	22, // 35: xpstore.v1.ModelService.CreateModule:output_type -> xpstore.v1.CreateModuleResponse
-	24, // 36: xpstore.v1.ModelService.ListModules:output_type -> xpstore.v1.ListModulesResponse
-	26, // 37: xpstore.v1.ModelService.ListNewestModules:output_type -> xpstore.v1.ListNewestModulesResponse
-	28, // 38: xpstore.v1.ModelService.DeleteModule:output_type -> xpstore.v1.DeleteModuleResponse
-	30, // 39: xpstore.v1.ModelService.ClearModules:output_type -> xpstore.v1.ClearModulesResponse
-	26, // [26:40] is the sub-list for method output_type
-	12, // [12:26] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	32, // 6: xpstore.v1.SearchModelsResponse.rows:type_name -> xpstore.v1.ModelRow
+	33, // 7: xpstore.v1.UpdateModelRequest.update_mask:type_name -> google.protobuf.FieldMask
+	0,  // 8: xpstore.v1.UpdateModelResponse.model:type_name -> xpstore.v1.Model
+	0,  // 9: xpstore.v1.RewindModelResponse.model:type_name -> xpstore.v1.Model
+	1,  // 10: xpstore.v1.CreateModuleResponse.module:type_name -> xpstore.v1.ModelModule
+	1,  // 11: xpstore.v1.ListModulesResponse.modules:type_name -> xpstore.v1.ModelModule
+	1,  // 12: xpstore.v1.ListNewestModulesResponse.modules:type_name -> xpstore.v1.ModelModule
+	2,  // 13: xpstore.v1.ModelService.CreateModel:input_type -> xpstore.v1.CreateModelRequest
+	5,  // 14: xpstore.v1.ModelService.GetModel:input_type -> xpstore.v1.GetModelRequest
+	7,  // 15: xpstore.v1.ModelService.ListModels:input_type -> xpstore.v1.ListModelsRequest
+	9,  // 16: xpstore.v1.ModelService.SearchModels:input_type -> xpstore.v1.SearchModelsRequest
+	34, // 17: xpstore.v1.ModelService.ListFields:input_type -> xpstore.v1.ListFieldsRequest
+	35, // 18: xpstore.v1.ModelService.AggregateModels:input_type -> xpstore.v1.AggregateModelsRequest
+	11, // 19: xpstore.v1.ModelService.UpdateModel:input_type -> xpstore.v1.UpdateModelRequest
+	13, // 20: xpstore.v1.ModelService.AdvanceModel:input_type -> xpstore.v1.AdvanceModelRequest
+	15, // 21: xpstore.v1.ModelService.RewindModel:input_type -> xpstore.v1.RewindModelRequest
+	17, // 22: xpstore.v1.ModelService.UpdateModelTags:input_type -> xpstore.v1.UpdateModelTagsRequest
+	19, // 23: xpstore.v1.ModelService.DeleteModel:input_type -> xpstore.v1.DeleteModelRequest
+	21, // 24: xpstore.v1.ModelService.CreateModule:input_type -> xpstore.v1.CreateModuleRequest
+	23, // 25: xpstore.v1.ModelService.ListModules:input_type -> xpstore.v1.ListModulesRequest
+	25, // 26: xpstore.v1.ModelService.ListNewestModules:input_type -> xpstore.v1.ListNewestModulesRequest
+	27, // 27: xpstore.v1.ModelService.DeleteModule:input_type -> xpstore.v1.DeleteModuleRequest
+	29, // 28: xpstore.v1.ModelService.ClearModules:input_type -> xpstore.v1.ClearModulesRequest
+	3,  // 29: xpstore.v1.ModelService.CreateModel:output_type -> xpstore.v1.CreateModelResponse
+	6,  // 30: xpstore.v1.ModelService.GetModel:output_type -> xpstore.v1.GetModelResponse
+	8,  // 31: xpstore.v1.ModelService.ListModels:output_type -> xpstore.v1.ListModelsResponse
+	10, // 32: xpstore.v1.ModelService.SearchModels:output_type -> xpstore.v1.SearchModelsResponse
+	36, // 33: xpstore.v1.ModelService.ListFields:output_type -> xpstore.v1.ListFieldsResponse
+	37, // 34: xpstore.v1.ModelService.AggregateModels:output_type -> xpstore.v1.AggregateModelsResponse
+	12, // 35: xpstore.v1.ModelService.UpdateModel:output_type -> xpstore.v1.UpdateModelResponse
+	14, // 36: xpstore.v1.ModelService.AdvanceModel:output_type -> xpstore.v1.AdvanceModelResponse
+	16, // 37: xpstore.v1.ModelService.RewindModel:output_type -> xpstore.v1.RewindModelResponse
+	18, // 38: xpstore.v1.ModelService.UpdateModelTags:output_type -> xpstore.v1.UpdateModelTagsResponse
+	20, // 39: xpstore.v1.ModelService.DeleteModel:output_type -> xpstore.v1.DeleteModelResponse
+	22, // 40: xpstore.v1.ModelService.CreateModule:output_type -> xpstore.v1.CreateModuleResponse
+	24, // 41: xpstore.v1.ModelService.ListModules:output_type -> xpstore.v1.ListModulesResponse
+	26, // 42: xpstore.v1.ModelService.ListNewestModules:output_type -> xpstore.v1.ListNewestModulesResponse
+	28, // 43: xpstore.v1.ModelService.DeleteModule:output_type -> xpstore.v1.DeleteModuleResponse
+	30, // 44: xpstore.v1.ModelService.ClearModules:output_type -> xpstore.v1.ClearModulesResponse
+	29, // [29:45] is the sub-list for method output_type
+	13, // [13:29] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_xpstore_v1_model_proto_init() }
@@ -2473,6 +2550,7 @@ func file_xpstore_v1_model_proto_init() {
 	}
 	file_xpstore_v1_access_proto_init()
 	file_xpstore_v1_run_proto_init()
+	file_xpstore_v1_search_proto_init()
 	file_xpstore_v1_model_proto_msgTypes[0].OneofWrappers = []any{}
 	file_xpstore_v1_model_proto_msgTypes[1].OneofWrappers = []any{}
 	file_xpstore_v1_model_proto_msgTypes[2].OneofWrappers = []any{}
@@ -2484,6 +2562,7 @@ func file_xpstore_v1_model_proto_init() {
 		(*SearchModelsRequest_ProjectUid)(nil),
 		(*SearchModelsRequest_ExperimentId)(nil),
 	}
+	file_xpstore_v1_model_proto_msgTypes[10].OneofWrappers = []any{}
 	file_xpstore_v1_model_proto_msgTypes[11].OneofWrappers = []any{}
 	file_xpstore_v1_model_proto_msgTypes[21].OneofWrappers = []any{
 		(*CreateModuleRequest_ModelId)(nil),

@@ -28,6 +28,8 @@ const (
 	ModelService_GetModel_FullMethodName          = "/xpstore.v1.ModelService/GetModel"
 	ModelService_ListModels_FullMethodName        = "/xpstore.v1.ModelService/ListModels"
 	ModelService_SearchModels_FullMethodName      = "/xpstore.v1.ModelService/SearchModels"
+	ModelService_ListFields_FullMethodName        = "/xpstore.v1.ModelService/ListFields"
+	ModelService_AggregateModels_FullMethodName   = "/xpstore.v1.ModelService/AggregateModels"
 	ModelService_UpdateModel_FullMethodName       = "/xpstore.v1.ModelService/UpdateModel"
 	ModelService_AdvanceModel_FullMethodName      = "/xpstore.v1.ModelService/AdvanceModel"
 	ModelService_RewindModel_FullMethodName       = "/xpstore.v1.ModelService/RewindModel"
@@ -71,13 +73,28 @@ type ModelServiceClient interface {
 	ListModels(ctx context.Context, in *ListModelsRequest, opts ...grpc.CallOption) (*ListModelsResponse, error)
 	// Returns the models of a project or of an experiment that a filter holds for, in an order.
 	//
-	// docs/search.md has both languages: `metrics.accuracy.max > 0.9 and not tags = "old"`, `metrics.loss.min, step desc`.
+	// docs/search.md has both languages: `metrics.accuracy.max > 0.9 and not tags = "old"`, `metrics.loss.min, step desc`. With `columns` the
+	// answer has values of fields instead of whole models.
 	//
 	// Errors:
-	//   - INVALID_ARGUMENT: no scope is given, `page_size` is negative, or `page_token` is not one of this search; `filter`
-	//     or `order_by` is malformed or too large, and `column` says where it is not understood, from 1.
+	//   - INVALID_ARGUMENT: no scope is given, `page_size` or `skip` is negative, or `page_token` is not one of this search; `filter`,
+	//     `order_by` or one of `columns` is malformed or too large, and `column` says where it is not understood, from 1.
 	//   - NOT_FOUND: there is no such project or experiment.
 	SearchModels(ctx context.Context, in *SearchModelsRequest, opts ...grpc.CallOption) (*SearchModelsResponse, error)
+	// Lists the fields that models of a project or of an experiment have in configs, modules and metrics, with their types and
+	// ranges: what a filter, an order and a column may name.
+	//
+	// Errors:
+	//   - INVALID_ARGUMENT: no scope is given, `page_size` is negative, or `page_token` is not one of this list.
+	//   - NOT_FOUND: there is no such project or experiment.
+	ListFields(ctx context.Context, in *ListFieldsRequest, opts ...grpc.CallOption) (*ListFieldsResponse, error)
+	// Puts the models that a filter holds for into groups, and tells how many each has and what their numbers are.
+	//
+	// Errors:
+	//   - INVALID_ARGUMENT: no scope is given; `filter` or a field is malformed or too large.
+	//   - NOT_FOUND: there is no such project or experiment.
+	//   - RESOURCE_EXHAUSTED: the filter holds for more than `max_aggregated_models`.
+	AggregateModels(ctx context.Context, in *AggregateModelsRequest, opts ...grpc.CallOption) (*AggregateModelsResponse, error)
 	// Changes the fields named in `update_mask`: `name`, `description`, `step`. A field in the mask that is not set in the
 	// request is cleared (step: 0).
 	//
@@ -199,6 +216,26 @@ func (c *modelServiceClient) SearchModels(ctx context.Context, in *SearchModelsR
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(SearchModelsResponse)
 	err := c.cc.Invoke(ctx, ModelService_SearchModels_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *modelServiceClient) ListFields(ctx context.Context, in *ListFieldsRequest, opts ...grpc.CallOption) (*ListFieldsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListFieldsResponse)
+	err := c.cc.Invoke(ctx, ModelService_ListFields_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *modelServiceClient) AggregateModels(ctx context.Context, in *AggregateModelsRequest, opts ...grpc.CallOption) (*AggregateModelsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(AggregateModelsResponse)
+	err := c.cc.Invoke(ctx, ModelService_AggregateModels_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -336,13 +373,28 @@ type ModelServiceServer interface {
 	ListModels(context.Context, *ListModelsRequest) (*ListModelsResponse, error)
 	// Returns the models of a project or of an experiment that a filter holds for, in an order.
 	//
-	// docs/search.md has both languages: `metrics.accuracy.max > 0.9 and not tags = "old"`, `metrics.loss.min, step desc`.
+	// docs/search.md has both languages: `metrics.accuracy.max > 0.9 and not tags = "old"`, `metrics.loss.min, step desc`. With `columns` the
+	// answer has values of fields instead of whole models.
 	//
 	// Errors:
-	//   - INVALID_ARGUMENT: no scope is given, `page_size` is negative, or `page_token` is not one of this search; `filter`
-	//     or `order_by` is malformed or too large, and `column` says where it is not understood, from 1.
+	//   - INVALID_ARGUMENT: no scope is given, `page_size` or `skip` is negative, or `page_token` is not one of this search; `filter`,
+	//     `order_by` or one of `columns` is malformed or too large, and `column` says where it is not understood, from 1.
 	//   - NOT_FOUND: there is no such project or experiment.
 	SearchModels(context.Context, *SearchModelsRequest) (*SearchModelsResponse, error)
+	// Lists the fields that models of a project or of an experiment have in configs, modules and metrics, with their types and
+	// ranges: what a filter, an order and a column may name.
+	//
+	// Errors:
+	//   - INVALID_ARGUMENT: no scope is given, `page_size` is negative, or `page_token` is not one of this list.
+	//   - NOT_FOUND: there is no such project or experiment.
+	ListFields(context.Context, *ListFieldsRequest) (*ListFieldsResponse, error)
+	// Puts the models that a filter holds for into groups, and tells how many each has and what their numbers are.
+	//
+	// Errors:
+	//   - INVALID_ARGUMENT: no scope is given; `filter` or a field is malformed or too large.
+	//   - NOT_FOUND: there is no such project or experiment.
+	//   - RESOURCE_EXHAUSTED: the filter holds for more than `max_aggregated_models`.
+	AggregateModels(context.Context, *AggregateModelsRequest) (*AggregateModelsResponse, error)
 	// Changes the fields named in `update_mask`: `name`, `description`, `step`. A field in the mask that is not set in the
 	// request is cleared (step: 0).
 	//
@@ -441,6 +493,12 @@ func (UnimplementedModelServiceServer) ListModels(context.Context, *ListModelsRe
 }
 func (UnimplementedModelServiceServer) SearchModels(context.Context, *SearchModelsRequest) (*SearchModelsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method SearchModels not implemented")
+}
+func (UnimplementedModelServiceServer) ListFields(context.Context, *ListFieldsRequest) (*ListFieldsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListFields not implemented")
+}
+func (UnimplementedModelServiceServer) AggregateModels(context.Context, *AggregateModelsRequest) (*AggregateModelsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method AggregateModels not implemented")
 }
 func (UnimplementedModelServiceServer) UpdateModel(context.Context, *UpdateModelRequest) (*UpdateModelResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method UpdateModel not implemented")
@@ -561,6 +619,42 @@ func _ModelService_SearchModels_Handler(srv interface{}, ctx context.Context, de
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(ModelServiceServer).SearchModels(ctx, req.(*SearchModelsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ModelService_ListFields_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListFieldsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ModelServiceServer).ListFields(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ModelService_ListFields_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ModelServiceServer).ListFields(ctx, req.(*ListFieldsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ModelService_AggregateModels_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AggregateModelsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ModelServiceServer).AggregateModels(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ModelService_AggregateModels_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ModelServiceServer).AggregateModels(ctx, req.(*AggregateModelsRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -767,6 +861,14 @@ var ModelService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "SearchModels",
 			Handler:    _ModelService_SearchModels_Handler,
+		},
+		{
+			MethodName: "ListFields",
+			Handler:    _ModelService_ListFields_Handler,
+		},
+		{
+			MethodName: "AggregateModels",
+			Handler:    _ModelService_AggregateModels_Handler,
 		},
 		{
 			MethodName: "UpdateModel",

@@ -57,7 +57,9 @@ type Project struct {
 	// How many experiments it has.
 	ExperimentCount int64 `protobuf:"varint,13,opt,name=experiment_count,json=experimentCount,proto3" json:"experiment_count,omitempty"`
 	// How many models it has, in all experiments.
-	ModelCount    int64 `protobuf:"varint,14,opt,name=model_count,json=modelCount,proto3" json:"model_count,omitempty"`
+	ModelCount int64 `protobuf:"varint,14,opt,name=model_count,json=modelCount,proto3" json:"model_count,omitempty"`
+	// When it was deleted, microseconds since the epoch, UTC; unset for one that is there.
+	DeletedAtUs   *int64 `protobuf:"varint,15,opt,name=deleted_at_us,json=deletedAtUs,proto3,oneof" json:"deleted_at_us,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -186,6 +188,13 @@ func (x *Project) GetExperimentCount() int64 {
 func (x *Project) GetModelCount() int64 {
 	if x != nil {
 		return x.ModelCount
+	}
+	return 0
+}
+
+func (x *Project) GetDeletedAtUs() int64 {
+	if x != nil && x.DeletedAtUs != nil {
+		return *x.DeletedAtUs
 	}
 	return 0
 }
@@ -475,7 +484,9 @@ type ListProjectsRequest struct {
 	// Most projects to return; 0 means the default of GetLimits.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// `next_page_token` of the page before; empty for the first.
-	PageToken     string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Those that were deleted and can still be brought back, instead of those that are there.
+	Deleted       bool `protobuf:"varint,3,opt,name=deleted,proto3" json:"deleted,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -522,6 +533,13 @@ func (x *ListProjectsRequest) GetPageToken() string {
 		return x.PageToken
 	}
 	return ""
+}
+
+func (x *ListProjectsRequest) GetDeleted() bool {
+	if x != nil {
+		return x.Deleted
+	}
+	return false
 }
 
 // Response of ListProjects.
@@ -918,12 +936,194 @@ func (x *UndeleteProjectResponse) GetProject() *Project {
 	return nil
 }
 
+// Request of GetProjectStatistics.
+type GetProjectStatisticsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The project.
+	ProjectUid    string `protobuf:"bytes,1,opt,name=project_uid,json=projectUid,proto3" json:"project_uid,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetProjectStatisticsRequest) Reset() {
+	*x = GetProjectStatisticsRequest{}
+	mi := &file_xpstore_v1_project_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetProjectStatisticsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetProjectStatisticsRequest) ProtoMessage() {}
+
+func (x *GetProjectStatisticsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_xpstore_v1_project_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetProjectStatisticsRequest.ProtoReflect.Descriptor instead.
+func (*GetProjectStatisticsRequest) Descriptor() ([]byte, []int) {
+	return file_xpstore_v1_project_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *GetProjectStatisticsRequest) GetProjectUid() string {
+	if x != nil {
+		return x.ProjectUid
+	}
+	return ""
+}
+
+// Response of GetProjectStatistics.
+type GetProjectStatisticsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many experiments it has.
+	ExperimentCount int64 `protobuf:"varint,1,opt,name=experiment_count,json=experimentCount,proto3" json:"experiment_count,omitempty"`
+	// How many models it has.
+	ModelCount int64 `protobuf:"varint,2,opt,name=model_count,json=modelCount,proto3" json:"model_count,omitempty"`
+	// How many of the models have a newest run that is running.
+	RunningModelCount int64 `protobuf:"varint,3,opt,name=running_model_count,json=runningModelCount,proto3" json:"running_model_count,omitempty"`
+	// How many artifacts have a version that is there.
+	ArtifactCount int64 `protobuf:"varint,4,opt,name=artifact_count,json=artifactCount,proto3" json:"artifact_count,omitempty"`
+	// How many versions are there.
+	VersionCount int64 `protobuf:"varint,5,opt,name=version_count,json=versionCount,proto3" json:"version_count,omitempty"`
+	// Sum of the sizes of these versions, as if each were stored by itself, in bytes.
+	VersionBytes int64 `protobuf:"varint,6,opt,name=version_bytes,json=versionBytes,proto3" json:"version_bytes,omitempty"`
+	// What packs of the project take in the store, in bytes: compressed, each chunk once, deleted versions included until they are purged.
+	StoredBytes int64 `protobuf:"varint,7,opt,name=stored_bytes,json=storedBytes,proto3" json:"stored_bytes,omitempty"`
+	// How many results the cache has.
+	CacheEntryCount int64 `protobuf:"varint,8,opt,name=cache_entry_count,json=cacheEntryCount,proto3" json:"cache_entry_count,omitempty"`
+	// How often they were a hit.
+	CacheHits int64 `protobuf:"varint,9,opt,name=cache_hits,json=cacheHits,proto3" json:"cache_hits,omitempty"`
+	// Computing time that those hits saved, in microseconds.
+	CacheSavedUs int64 `protobuf:"varint,10,opt,name=cache_saved_us,json=cacheSavedUs,proto3" json:"cache_saved_us,omitempty"`
+	// When a model was last changed or heard of, microseconds since the epoch, UTC; unset if there is none.
+	ActiveAtUs    *int64 `protobuf:"varint,11,opt,name=active_at_us,json=activeAtUs,proto3,oneof" json:"active_at_us,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetProjectStatisticsResponse) Reset() {
+	*x = GetProjectStatisticsResponse{}
+	mi := &file_xpstore_v1_project_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetProjectStatisticsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetProjectStatisticsResponse) ProtoMessage() {}
+
+func (x *GetProjectStatisticsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_xpstore_v1_project_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetProjectStatisticsResponse.ProtoReflect.Descriptor instead.
+func (*GetProjectStatisticsResponse) Descriptor() ([]byte, []int) {
+	return file_xpstore_v1_project_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *GetProjectStatisticsResponse) GetExperimentCount() int64 {
+	if x != nil {
+		return x.ExperimentCount
+	}
+	return 0
+}
+
+func (x *GetProjectStatisticsResponse) GetModelCount() int64 {
+	if x != nil {
+		return x.ModelCount
+	}
+	return 0
+}
+
+func (x *GetProjectStatisticsResponse) GetRunningModelCount() int64 {
+	if x != nil {
+		return x.RunningModelCount
+	}
+	return 0
+}
+
+func (x *GetProjectStatisticsResponse) GetArtifactCount() int64 {
+	if x != nil {
+		return x.ArtifactCount
+	}
+	return 0
+}
+
+func (x *GetProjectStatisticsResponse) GetVersionCount() int64 {
+	if x != nil {
+		return x.VersionCount
+	}
+	return 0
+}
+
+func (x *GetProjectStatisticsResponse) GetVersionBytes() int64 {
+	if x != nil {
+		return x.VersionBytes
+	}
+	return 0
+}
+
+func (x *GetProjectStatisticsResponse) GetStoredBytes() int64 {
+	if x != nil {
+		return x.StoredBytes
+	}
+	return 0
+}
+
+func (x *GetProjectStatisticsResponse) GetCacheEntryCount() int64 {
+	if x != nil {
+		return x.CacheEntryCount
+	}
+	return 0
+}
+
+func (x *GetProjectStatisticsResponse) GetCacheHits() int64 {
+	if x != nil {
+		return x.CacheHits
+	}
+	return 0
+}
+
+func (x *GetProjectStatisticsResponse) GetCacheSavedUs() int64 {
+	if x != nil {
+		return x.CacheSavedUs
+	}
+	return 0
+}
+
+func (x *GetProjectStatisticsResponse) GetActiveAtUs() int64 {
+	if x != nil && x.ActiveAtUs != nil {
+		return *x.ActiveAtUs
+	}
+	return 0
+}
+
 var File_xpstore_v1_project_proto protoreflect.FileDescriptor
 
 const file_xpstore_v1_project_proto_rawDesc = "" +
 	"\n" +
 	"\x18xpstore/v1/project.proto\x12\n" +
-	"xpstore.v1\x1a google/protobuf/field_mask.proto\x1a\x17xpstore/v1/access.proto\"\xd6\x03\n" +
+	"xpstore.v1\x1a google/protobuf/field_mask.proto\x1a\x17xpstore/v1/access.proto\"\x91\x04\n" +
 	"\aProject\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x10\n" +
 	"\x03uid\x18\x02 \x01(\tR\x03uid\x12\x12\n" +
@@ -943,9 +1143,11 @@ const file_xpstore_v1_project_proto_rawDesc = "" +
 	"\x04tags\x18\f \x03(\tR\x04tags\x12)\n" +
 	"\x10experiment_count\x18\r \x01(\x03R\x0fexperimentCount\x12\x1f\n" +
 	"\vmodel_count\x18\x0e \x01(\x03R\n" +
-	"modelCountB\x0f\n" +
+	"modelCount\x12'\n" +
+	"\rdeleted_at_us\x18\x0f \x01(\x03H\x02R\vdeletedAtUs\x88\x01\x01B\x0f\n" +
 	"\r_cache_ttl_usB\x13\n" +
-	"\x11_cache_max_age_us\"\xc7\x01\n" +
+	"\x11_cache_max_age_usB\x10\n" +
+	"\x0e_deleted_at_us\"\xc7\x01\n" +
 	"\x14CreateProjectRequest\x12\x1d\n" +
 	"\n" +
 	"project_id\x18\x01 \x01(\tR\tprojectId\x12\x12\n" +
@@ -965,11 +1167,12 @@ const file_xpstore_v1_project_proto_rawDesc = "" +
 	"project_id\x18\x02 \x01(\tH\x00R\tprojectIdB\x05\n" +
 	"\x03key\"C\n" +
 	"\x12GetProjectResponse\x12-\n" +
-	"\aproject\x18\x01 \x01(\v2\x13.xpstore.v1.ProjectR\aproject\"Q\n" +
+	"\aproject\x18\x01 \x01(\v2\x13.xpstore.v1.ProjectR\aproject\"k\n" +
 	"\x13ListProjectsRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\x02 \x01(\tR\tpageToken\"o\n" +
+	"page_token\x18\x02 \x01(\tR\tpageToken\x12\x18\n" +
+	"\adeleted\x18\x03 \x01(\bR\adeleted\"o\n" +
 	"\x14ListProjectsResponse\x12/\n" +
 	"\bprojects\x18\x01 \x03(\v2\x13.xpstore.v1.ProjectR\bprojects\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xcd\x02\n" +
@@ -998,7 +1201,27 @@ const file_xpstore_v1_project_proto_rawDesc = "" +
 	"\vproject_uid\x18\x01 \x01(\tR\n" +
 	"projectUid\"H\n" +
 	"\x17UndeleteProjectResponse\x12-\n" +
-	"\aproject\x18\x01 \x01(\v2\x13.xpstore.v1.ProjectR\aproject2\x92\x05\n" +
+	"\aproject\x18\x01 \x01(\v2\x13.xpstore.v1.ProjectR\aproject\">\n" +
+	"\x1bGetProjectStatisticsRequest\x12\x1f\n" +
+	"\vproject_uid\x18\x01 \x01(\tR\n" +
+	"projectUid\"\xd7\x03\n" +
+	"\x1cGetProjectStatisticsResponse\x12)\n" +
+	"\x10experiment_count\x18\x01 \x01(\x03R\x0fexperimentCount\x12\x1f\n" +
+	"\vmodel_count\x18\x02 \x01(\x03R\n" +
+	"modelCount\x12.\n" +
+	"\x13running_model_count\x18\x03 \x01(\x03R\x11runningModelCount\x12%\n" +
+	"\x0eartifact_count\x18\x04 \x01(\x03R\rartifactCount\x12#\n" +
+	"\rversion_count\x18\x05 \x01(\x03R\fversionCount\x12#\n" +
+	"\rversion_bytes\x18\x06 \x01(\x03R\fversionBytes\x12!\n" +
+	"\fstored_bytes\x18\a \x01(\x03R\vstoredBytes\x12*\n" +
+	"\x11cache_entry_count\x18\b \x01(\x03R\x0fcacheEntryCount\x12\x1d\n" +
+	"\n" +
+	"cache_hits\x18\t \x01(\x03R\tcacheHits\x12$\n" +
+	"\x0ecache_saved_us\x18\n" +
+	" \x01(\x03R\fcacheSavedUs\x12%\n" +
+	"\factive_at_us\x18\v \x01(\x03H\x00R\n" +
+	"activeAtUs\x88\x01\x01B\x0f\n" +
+	"\r_active_at_us2\x98\x06\n" +
 	"\x0eProjectService\x12_\n" +
 	"\rCreateProject\x12 .xpstore.v1.CreateProjectRequest\x1a!.xpstore.v1.CreateProjectResponse\"\t\xc2\xe1\x18\x05\b\x02\x18\xd0\x0f\x12q\n" +
 	"\n" +
@@ -1007,7 +1230,8 @@ const file_xpstore_v1_project_proto_rawDesc = "" +
 	"\fListProjects\x12\x1f.xpstore.v1.ListProjectsRequest\x1a .xpstore.v1.ListProjectsResponse\"\v\xc2\xe1\x18\x04\b\x01\x18d\x90\x02\x01\x12l\n" +
 	"\rUpdateProject\x12 .xpstore.v1.UpdateProjectRequest\x1a!.xpstore.v1.UpdateProjectResponse\"\x16\xc2\xe1\x18\x12\b\x03\x12\vproject_uid\x18\xd0\x0f\x12k\n" +
 	"\rDeleteProject\x12 .xpstore.v1.DeleteProjectRequest\x1a!.xpstore.v1.DeleteProjectResponse\"\x15\xc2\xe1\x18\x11\b\x03\x12\vproject_uid\x18d\x12q\n" +
-	"\x0fUndeleteProject\x12\".xpstore.v1.UndeleteProjectRequest\x1a#.xpstore.v1.UndeleteProjectResponse\"\x15\xc2\xe1\x18\x11\b\x03\x12\vproject_uid\x18dB{\n" +
+	"\x0fUndeleteProject\x12\".xpstore.v1.UndeleteProjectRequest\x1a#.xpstore.v1.UndeleteProjectResponse\"\x15\xc2\xe1\x18\x11\b\x03\x12\vproject_uid\x18d\x12\x83\x01\n" +
+	"\x14GetProjectStatistics\x12'.xpstore.v1.GetProjectStatisticsRequest\x1a(.xpstore.v1.GetProjectStatisticsResponse\"\x18\xc2\xe1\x18\x11\b\x01\x12\vproject_uid\x18d\x90\x02\x01B{\n" +
 	"\x14io.github.xpstore.v1B\fProjectProtoP\x01Z8github.com/xpstore/xpstore/client/go/xpstorev1;xpstorev1\xaa\x02\n" +
 	"Xpstore.V1\xea\x02\vXpstore::V1b\x06proto3"
 
@@ -1023,28 +1247,30 @@ func file_xpstore_v1_project_proto_rawDescGZIP() []byte {
 	return file_xpstore_v1_project_proto_rawDescData
 }
 
-var file_xpstore_v1_project_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_xpstore_v1_project_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_xpstore_v1_project_proto_goTypes = []any{
-	(*Project)(nil),                 // 0: xpstore.v1.Project
-	(*CreateProjectRequest)(nil),    // 1: xpstore.v1.CreateProjectRequest
-	(*CreateProjectResponse)(nil),   // 2: xpstore.v1.CreateProjectResponse
-	(*GetProjectRequest)(nil),       // 3: xpstore.v1.GetProjectRequest
-	(*GetProjectResponse)(nil),      // 4: xpstore.v1.GetProjectResponse
-	(*ListProjectsRequest)(nil),     // 5: xpstore.v1.ListProjectsRequest
-	(*ListProjectsResponse)(nil),    // 6: xpstore.v1.ListProjectsResponse
-	(*UpdateProjectRequest)(nil),    // 7: xpstore.v1.UpdateProjectRequest
-	(*UpdateProjectResponse)(nil),   // 8: xpstore.v1.UpdateProjectResponse
-	(*DeleteProjectRequest)(nil),    // 9: xpstore.v1.DeleteProjectRequest
-	(*DeleteProjectResponse)(nil),   // 10: xpstore.v1.DeleteProjectResponse
-	(*UndeleteProjectRequest)(nil),  // 11: xpstore.v1.UndeleteProjectRequest
-	(*UndeleteProjectResponse)(nil), // 12: xpstore.v1.UndeleteProjectResponse
-	(*fieldmaskpb.FieldMask)(nil),   // 13: google.protobuf.FieldMask
+	(*Project)(nil),                      // 0: xpstore.v1.Project
+	(*CreateProjectRequest)(nil),         // 1: xpstore.v1.CreateProjectRequest
+	(*CreateProjectResponse)(nil),        // 2: xpstore.v1.CreateProjectResponse
+	(*GetProjectRequest)(nil),            // 3: xpstore.v1.GetProjectRequest
+	(*GetProjectResponse)(nil),           // 4: xpstore.v1.GetProjectResponse
+	(*ListProjectsRequest)(nil),          // 5: xpstore.v1.ListProjectsRequest
+	(*ListProjectsResponse)(nil),         // 6: xpstore.v1.ListProjectsResponse
+	(*UpdateProjectRequest)(nil),         // 7: xpstore.v1.UpdateProjectRequest
+	(*UpdateProjectResponse)(nil),        // 8: xpstore.v1.UpdateProjectResponse
+	(*DeleteProjectRequest)(nil),         // 9: xpstore.v1.DeleteProjectRequest
+	(*DeleteProjectResponse)(nil),        // 10: xpstore.v1.DeleteProjectResponse
+	(*UndeleteProjectRequest)(nil),       // 11: xpstore.v1.UndeleteProjectRequest
+	(*UndeleteProjectResponse)(nil),      // 12: xpstore.v1.UndeleteProjectResponse
+	(*GetProjectStatisticsRequest)(nil),  // 13: xpstore.v1.GetProjectStatisticsRequest
+	(*GetProjectStatisticsResponse)(nil), // 14: xpstore.v1.GetProjectStatisticsResponse
+	(*fieldmaskpb.FieldMask)(nil),        // 15: google.protobuf.FieldMask
 }
 var file_xpstore_v1_project_proto_depIdxs = []int32{
 	0,  // 0: xpstore.v1.CreateProjectResponse.project:type_name -> xpstore.v1.Project
 	0,  // 1: xpstore.v1.GetProjectResponse.project:type_name -> xpstore.v1.Project
 	0,  // 2: xpstore.v1.ListProjectsResponse.projects:type_name -> xpstore.v1.Project
-	13, // 3: xpstore.v1.UpdateProjectRequest.update_mask:type_name -> google.protobuf.FieldMask
+	15, // 3: xpstore.v1.UpdateProjectRequest.update_mask:type_name -> google.protobuf.FieldMask
 	0,  // 4: xpstore.v1.UpdateProjectResponse.project:type_name -> xpstore.v1.Project
 	0,  // 5: xpstore.v1.UndeleteProjectResponse.project:type_name -> xpstore.v1.Project
 	1,  // 6: xpstore.v1.ProjectService.CreateProject:input_type -> xpstore.v1.CreateProjectRequest
@@ -1053,14 +1279,16 @@ var file_xpstore_v1_project_proto_depIdxs = []int32{
 	7,  // 9: xpstore.v1.ProjectService.UpdateProject:input_type -> xpstore.v1.UpdateProjectRequest
 	9,  // 10: xpstore.v1.ProjectService.DeleteProject:input_type -> xpstore.v1.DeleteProjectRequest
 	11, // 11: xpstore.v1.ProjectService.UndeleteProject:input_type -> xpstore.v1.UndeleteProjectRequest
-	2,  // 12: xpstore.v1.ProjectService.CreateProject:output_type -> xpstore.v1.CreateProjectResponse
-	4,  // 13: xpstore.v1.ProjectService.GetProject:output_type -> xpstore.v1.GetProjectResponse
-	6,  // 14: xpstore.v1.ProjectService.ListProjects:output_type -> xpstore.v1.ListProjectsResponse
-	8,  // 15: xpstore.v1.ProjectService.UpdateProject:output_type -> xpstore.v1.UpdateProjectResponse
-	10, // 16: xpstore.v1.ProjectService.DeleteProject:output_type -> xpstore.v1.DeleteProjectResponse
-	12, // 17: xpstore.v1.ProjectService.UndeleteProject:output_type -> xpstore.v1.UndeleteProjectResponse
-	12, // [12:18] is the sub-list for method output_type
-	6,  // [6:12] is the sub-list for method input_type
+	13, // 12: xpstore.v1.ProjectService.GetProjectStatistics:input_type -> xpstore.v1.GetProjectStatisticsRequest
+	2,  // 13: xpstore.v1.ProjectService.CreateProject:output_type -> xpstore.v1.CreateProjectResponse
+	4,  // 14: xpstore.v1.ProjectService.GetProject:output_type -> xpstore.v1.GetProjectResponse
+	6,  // 15: xpstore.v1.ProjectService.ListProjects:output_type -> xpstore.v1.ListProjectsResponse
+	8,  // 16: xpstore.v1.ProjectService.UpdateProject:output_type -> xpstore.v1.UpdateProjectResponse
+	10, // 17: xpstore.v1.ProjectService.DeleteProject:output_type -> xpstore.v1.DeleteProjectResponse
+	12, // 18: xpstore.v1.ProjectService.UndeleteProject:output_type -> xpstore.v1.UndeleteProjectResponse
+	14, // 19: xpstore.v1.ProjectService.GetProjectStatistics:output_type -> xpstore.v1.GetProjectStatisticsResponse
+	13, // [13:20] is the sub-list for method output_type
+	6,  // [6:13] is the sub-list for method input_type
 	6,  // [6:6] is the sub-list for extension type_name
 	6,  // [6:6] is the sub-list for extension extendee
 	0,  // [0:6] is the sub-list for field type_name
@@ -1078,13 +1306,14 @@ func file_xpstore_v1_project_proto_init() {
 		(*GetProjectRequest_ProjectId)(nil),
 	}
 	file_xpstore_v1_project_proto_msgTypes[7].OneofWrappers = []any{}
+	file_xpstore_v1_project_proto_msgTypes[14].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_xpstore_v1_project_proto_rawDesc), len(file_xpstore_v1_project_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   13,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -24,12 +24,13 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	ProjectService_CreateProject_FullMethodName   = "/xpstore.v1.ProjectService/CreateProject"
-	ProjectService_GetProject_FullMethodName      = "/xpstore.v1.ProjectService/GetProject"
-	ProjectService_ListProjects_FullMethodName    = "/xpstore.v1.ProjectService/ListProjects"
-	ProjectService_UpdateProject_FullMethodName   = "/xpstore.v1.ProjectService/UpdateProject"
-	ProjectService_DeleteProject_FullMethodName   = "/xpstore.v1.ProjectService/DeleteProject"
-	ProjectService_UndeleteProject_FullMethodName = "/xpstore.v1.ProjectService/UndeleteProject"
+	ProjectService_CreateProject_FullMethodName        = "/xpstore.v1.ProjectService/CreateProject"
+	ProjectService_GetProject_FullMethodName           = "/xpstore.v1.ProjectService/GetProject"
+	ProjectService_ListProjects_FullMethodName         = "/xpstore.v1.ProjectService/ListProjects"
+	ProjectService_UpdateProject_FullMethodName        = "/xpstore.v1.ProjectService/UpdateProject"
+	ProjectService_DeleteProject_FullMethodName        = "/xpstore.v1.ProjectService/DeleteProject"
+	ProjectService_UndeleteProject_FullMethodName      = "/xpstore.v1.ProjectService/UndeleteProject"
+	ProjectService_GetProjectStatistics_FullMethodName = "/xpstore.v1.ProjectService/GetProjectStatistics"
 )
 
 // ProjectServiceClient is the client API for ProjectService service.
@@ -82,6 +83,12 @@ type ProjectServiceClient interface {
 	//   - NOT_FOUND: there is no such project, or it was purged.
 	//   - ALREADY_EXISTS: its id has been taken by another project since.
 	UndeleteProject(ctx context.Context, in *UndeleteProjectRequest, opts ...grpc.CallOption) (*UndeleteProjectResponse, error)
+	// Returns what a project holds, and what sharing chunks and caching results have saved.
+	//
+	// Errors:
+	//   - INVALID_ARGUMENT: `project_uid` is not a UUID.
+	//   - NOT_FOUND: there is no such project.
+	GetProjectStatistics(ctx context.Context, in *GetProjectStatisticsRequest, opts ...grpc.CallOption) (*GetProjectStatisticsResponse, error)
 }
 
 type projectServiceClient struct {
@@ -152,6 +159,16 @@ func (c *projectServiceClient) UndeleteProject(ctx context.Context, in *Undelete
 	return out, nil
 }
 
+func (c *projectServiceClient) GetProjectStatistics(ctx context.Context, in *GetProjectStatisticsRequest, opts ...grpc.CallOption) (*GetProjectStatisticsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetProjectStatisticsResponse)
+	err := c.cc.Invoke(ctx, ProjectService_GetProjectStatistics_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ProjectServiceServer is the server API for ProjectService service.
 // All implementations must embed UnimplementedProjectServiceServer
 // for forward compatibility.
@@ -202,6 +219,12 @@ type ProjectServiceServer interface {
 	//   - NOT_FOUND: there is no such project, or it was purged.
 	//   - ALREADY_EXISTS: its id has been taken by another project since.
 	UndeleteProject(context.Context, *UndeleteProjectRequest) (*UndeleteProjectResponse, error)
+	// Returns what a project holds, and what sharing chunks and caching results have saved.
+	//
+	// Errors:
+	//   - INVALID_ARGUMENT: `project_uid` is not a UUID.
+	//   - NOT_FOUND: there is no such project.
+	GetProjectStatistics(context.Context, *GetProjectStatisticsRequest) (*GetProjectStatisticsResponse, error)
 	mustEmbedUnimplementedProjectServiceServer()
 }
 
@@ -229,6 +252,9 @@ func (UnimplementedProjectServiceServer) DeleteProject(context.Context, *DeleteP
 }
 func (UnimplementedProjectServiceServer) UndeleteProject(context.Context, *UndeleteProjectRequest) (*UndeleteProjectResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method UndeleteProject not implemented")
+}
+func (UnimplementedProjectServiceServer) GetProjectStatistics(context.Context, *GetProjectStatisticsRequest) (*GetProjectStatisticsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetProjectStatistics not implemented")
 }
 func (UnimplementedProjectServiceServer) mustEmbedUnimplementedProjectServiceServer() {}
 func (UnimplementedProjectServiceServer) testEmbeddedByValue()                        {}
@@ -359,6 +385,24 @@ func _ProjectService_UndeleteProject_Handler(srv interface{}, ctx context.Contex
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ProjectService_GetProjectStatistics_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetProjectStatisticsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ProjectServiceServer).GetProjectStatistics(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ProjectService_GetProjectStatistics_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ProjectServiceServer).GetProjectStatistics(ctx, req.(*GetProjectStatisticsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // ProjectService_ServiceDesc is the grpc.ServiceDesc for ProjectService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -389,6 +433,10 @@ var ProjectService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "UndeleteProject",
 			Handler:    _ProjectService_UndeleteProject_Handler,
+		},
+		{
+			MethodName: "GetProjectStatistics",
+			Handler:    _ProjectService_GetProjectStatistics_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

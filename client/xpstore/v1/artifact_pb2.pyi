@@ -132,7 +132,7 @@ class Artifact(_message.Message):
     def __init__(self, id: _Optional[str] = ..., project_uid: _Optional[str] = ..., name: _Optional[str] = ..., type: _Optional[str] = ..., latest: _Optional[_Union[ArtifactVersion, _Mapping]] = ..., created_at_us: _Optional[int] = ..., created_by: _Optional[str] = ..., updated_at_us: _Optional[int] = ..., updated_by: _Optional[str] = ..., etag: _Optional[str] = ...) -> None: ...
 
 class ArtifactVersion(_message.Message):
-    __slots__ = ("id", "artifact_id", "project_uid", "name", "type", "version", "digest", "fingerprint", "size_bytes", "file_count", "description", "metadata_json", "aliases", "links", "used_version_ids", "created_at_us", "created_by", "updated_at_us", "updated_by", "etag", "process", "alias_count", "link_count", "used_version_count")
+    __slots__ = ("id", "artifact_id", "project_uid", "name", "type", "version", "digest", "fingerprint", "size_bytes", "file_count", "description", "metadata_json", "aliases", "links", "used_version_ids", "created_at_us", "created_by", "updated_at_us", "updated_by", "etag", "process", "alias_count", "link_count", "used_version_count", "deleted_at_us")
     ID_FIELD_NUMBER: _ClassVar[int]
     ARTIFACT_ID_FIELD_NUMBER: _ClassVar[int]
     PROJECT_UID_FIELD_NUMBER: _ClassVar[int]
@@ -157,6 +157,7 @@ class ArtifactVersion(_message.Message):
     ALIAS_COUNT_FIELD_NUMBER: _ClassVar[int]
     LINK_COUNT_FIELD_NUMBER: _ClassVar[int]
     USED_VERSION_COUNT_FIELD_NUMBER: _ClassVar[int]
+    DELETED_AT_US_FIELD_NUMBER: _ClassVar[int]
     id: str
     artifact_id: str
     project_uid: str
@@ -181,7 +182,8 @@ class ArtifactVersion(_message.Message):
     alias_count: int
     link_count: int
     used_version_count: int
-    def __init__(self, id: _Optional[str] = ..., artifact_id: _Optional[str] = ..., project_uid: _Optional[str] = ..., name: _Optional[str] = ..., type: _Optional[str] = ..., version: _Optional[int] = ..., digest: _Optional[bytes] = ..., fingerprint: _Optional[str] = ..., size_bytes: _Optional[int] = ..., file_count: _Optional[int] = ..., description: _Optional[str] = ..., metadata_json: _Optional[str] = ..., aliases: _Optional[_Iterable[str]] = ..., links: _Optional[_Iterable[_Union[ArtifactLink, _Mapping]]] = ..., used_version_ids: _Optional[_Iterable[str]] = ..., created_at_us: _Optional[int] = ..., created_by: _Optional[str] = ..., updated_at_us: _Optional[int] = ..., updated_by: _Optional[str] = ..., etag: _Optional[str] = ..., process: _Optional[_Union[ArtifactProcess, _Mapping]] = ..., alias_count: _Optional[int] = ..., link_count: _Optional[int] = ..., used_version_count: _Optional[int] = ...) -> None: ...
+    deleted_at_us: int
+    def __init__(self, id: _Optional[str] = ..., artifact_id: _Optional[str] = ..., project_uid: _Optional[str] = ..., name: _Optional[str] = ..., type: _Optional[str] = ..., version: _Optional[int] = ..., digest: _Optional[bytes] = ..., fingerprint: _Optional[str] = ..., size_bytes: _Optional[int] = ..., file_count: _Optional[int] = ..., description: _Optional[str] = ..., metadata_json: _Optional[str] = ..., aliases: _Optional[_Iterable[str]] = ..., links: _Optional[_Iterable[_Union[ArtifactLink, _Mapping]]] = ..., used_version_ids: _Optional[_Iterable[str]] = ..., created_at_us: _Optional[int] = ..., created_by: _Optional[str] = ..., updated_at_us: _Optional[int] = ..., updated_by: _Optional[str] = ..., etag: _Optional[str] = ..., process: _Optional[_Union[ArtifactProcess, _Mapping]] = ..., alias_count: _Optional[int] = ..., link_count: _Optional[int] = ..., used_version_count: _Optional[int] = ..., deleted_at_us: _Optional[int] = ...) -> None: ...
 
 class ArtifactProcess(_message.Message):
     __slots__ = ("name", "parts")
@@ -478,7 +480,7 @@ class GetArtifactVersionResponse(_message.Message):
     def __init__(self, version: _Optional[_Union[ArtifactVersion, _Mapping]] = ...) -> None: ...
 
 class ListArtifactVersionsRequest(_message.Message):
-    __slots__ = ("project_uid", "name", "type", "model_id", "iteration_id", "step", "descending", "page_size", "page_token", "version", "alias")
+    __slots__ = ("project_uid", "name", "type", "model_id", "iteration_id", "step", "descending", "page_size", "page_token", "version", "alias", "deleted")
     PROJECT_UID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
@@ -490,6 +492,7 @@ class ListArtifactVersionsRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     ALIAS_FIELD_NUMBER: _ClassVar[int]
+    DELETED_FIELD_NUMBER: _ClassVar[int]
     project_uid: str
     name: str
     type: str
@@ -501,7 +504,8 @@ class ListArtifactVersionsRequest(_message.Message):
     page_token: str
     version: int
     alias: str
-    def __init__(self, project_uid: _Optional[str] = ..., name: _Optional[str] = ..., type: _Optional[str] = ..., model_id: _Optional[str] = ..., iteration_id: _Optional[str] = ..., step: _Optional[int] = ..., descending: bool = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., version: _Optional[int] = ..., alias: _Optional[str] = ...) -> None: ...
+    deleted: bool
+    def __init__(self, project_uid: _Optional[str] = ..., name: _Optional[str] = ..., type: _Optional[str] = ..., model_id: _Optional[str] = ..., iteration_id: _Optional[str] = ..., step: _Optional[int] = ..., descending: bool = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., version: _Optional[int] = ..., alias: _Optional[str] = ..., deleted: bool = ...) -> None: ...
 
 class ListArtifactVersionsResponse(_message.Message):
     __slots__ = ("versions", "next_page_token")

@@ -7,11 +7,41 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class BucketAxis(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    BUCKET_AXIS_UNSPECIFIED: _ClassVar[BucketAxis]
+    BUCKET_AXIS_STEP: _ClassVar[BucketAxis]
+    BUCKET_AXIS_TIME: _ClassVar[BucketAxis]
+
+class BucketColumn(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    BUCKET_COLUMN_UNSPECIFIED: _ClassVar[BucketColumn]
+    BUCKET_COLUMN_COUNT: _ClassVar[BucketColumn]
+    BUCKET_COLUMN_MIN: _ClassVar[BucketColumn]
+    BUCKET_COLUMN_MAX: _ClassVar[BucketColumn]
+    BUCKET_COLUMN_FIRST: _ClassVar[BucketColumn]
+    BUCKET_COLUMN_LAST: _ClassVar[BucketColumn]
+    BUCKET_COLUMN_MEAN: _ClassVar[BucketColumn]
+    BUCKET_COLUMN_STEPS: _ClassVar[BucketColumn]
+    BUCKET_COLUMN_TIMES: _ClassVar[BucketColumn]
+
 class BestMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     BEST_MODE_UNSPECIFIED: _ClassVar[BestMode]
     BEST_MODE_MIN: _ClassVar[BestMode]
     BEST_MODE_MAX: _ClassVar[BestMode]
+BUCKET_AXIS_UNSPECIFIED: BucketAxis
+BUCKET_AXIS_STEP: BucketAxis
+BUCKET_AXIS_TIME: BucketAxis
+BUCKET_COLUMN_UNSPECIFIED: BucketColumn
+BUCKET_COLUMN_COUNT: BucketColumn
+BUCKET_COLUMN_MIN: BucketColumn
+BUCKET_COLUMN_MAX: BucketColumn
+BUCKET_COLUMN_FIRST: BucketColumn
+BUCKET_COLUMN_LAST: BucketColumn
+BUCKET_COLUMN_MEAN: BucketColumn
+BUCKET_COLUMN_STEPS: BucketColumn
+BUCKET_COLUMN_TIMES: BucketColumn
 BEST_MODE_UNSPECIFIED: BestMode
 BEST_MODE_MIN: BestMode
 BEST_MODE_MAX: BestMode
@@ -175,14 +205,24 @@ class SeriesKey(_message.Message):
     def __init__(self, model_id: _Optional[str] = ..., name: _Optional[str] = ..., phase: _Optional[str] = ...) -> None: ...
 
 class ReadSeriesRequest(_message.Message):
-    __slots__ = ("keys", "since", "buckets")
+    __slots__ = ("keys", "since", "buckets", "axis", "axis_start", "axis_end", "columns", "binary32")
     KEYS_FIELD_NUMBER: _ClassVar[int]
     SINCE_FIELD_NUMBER: _ClassVar[int]
     BUCKETS_FIELD_NUMBER: _ClassVar[int]
+    AXIS_FIELD_NUMBER: _ClassVar[int]
+    AXIS_START_FIELD_NUMBER: _ClassVar[int]
+    AXIS_END_FIELD_NUMBER: _ClassVar[int]
+    COLUMNS_FIELD_NUMBER: _ClassVar[int]
+    BINARY32_FIELD_NUMBER: _ClassVar[int]
     keys: _containers.RepeatedCompositeFieldContainer[SeriesKey]
     since: int
     buckets: int
-    def __init__(self, keys: _Optional[_Iterable[_Union[SeriesKey, _Mapping]]] = ..., since: _Optional[int] = ..., buckets: _Optional[int] = ...) -> None: ...
+    axis: BucketAxis
+    axis_start: int
+    axis_end: int
+    columns: _containers.RepeatedScalarFieldContainer[BucketColumn]
+    binary32: bool
+    def __init__(self, keys: _Optional[_Iterable[_Union[SeriesKey, _Mapping]]] = ..., since: _Optional[int] = ..., buckets: _Optional[int] = ..., axis: _Optional[_Union[BucketAxis, str]] = ..., axis_start: _Optional[int] = ..., axis_end: _Optional[int] = ..., columns: _Optional[_Iterable[_Union[BucketColumn, str]]] = ..., binary32: bool = ...) -> None: ...
 
 class ReadSeriesResponse(_message.Message):
     __slots__ = ("model_id", "name", "phase", "points", "buckets")
@@ -221,7 +261,7 @@ class MixedValues(_message.Message):
     def __init__(self, points: _Optional[_Iterable[_Union[MetricPoint, _Mapping]]] = ...) -> None: ...
 
 class PackedBuckets(_message.Message):
-    __slots__ = ("counts", "mins", "maxs", "firsts", "lasts", "means", "first_steps", "last_steps", "first_times_us", "last_times_us", "last_ordinal")
+    __slots__ = ("counts", "mins", "maxs", "firsts", "lasts", "means", "first_steps", "last_steps", "first_times_us", "last_times_us", "last_ordinal", "bucket_count", "axis_start", "axis_width")
     COUNTS_FIELD_NUMBER: _ClassVar[int]
     MINS_FIELD_NUMBER: _ClassVar[int]
     MAXS_FIELD_NUMBER: _ClassVar[int]
@@ -233,6 +273,9 @@ class PackedBuckets(_message.Message):
     FIRST_TIMES_US_FIELD_NUMBER: _ClassVar[int]
     LAST_TIMES_US_FIELD_NUMBER: _ClassVar[int]
     LAST_ORDINAL_FIELD_NUMBER: _ClassVar[int]
+    BUCKET_COUNT_FIELD_NUMBER: _ClassVar[int]
+    AXIS_START_FIELD_NUMBER: _ClassVar[int]
+    AXIS_WIDTH_FIELD_NUMBER: _ClassVar[int]
     counts: bytes
     mins: bytes
     maxs: bytes
@@ -244,7 +287,10 @@ class PackedBuckets(_message.Message):
     first_times_us: bytes
     last_times_us: bytes
     last_ordinal: int
-    def __init__(self, counts: _Optional[bytes] = ..., mins: _Optional[bytes] = ..., maxs: _Optional[bytes] = ..., firsts: _Optional[bytes] = ..., lasts: _Optional[bytes] = ..., means: _Optional[bytes] = ..., first_steps: _Optional[bytes] = ..., last_steps: _Optional[bytes] = ..., first_times_us: _Optional[bytes] = ..., last_times_us: _Optional[bytes] = ..., last_ordinal: _Optional[int] = ...) -> None: ...
+    bucket_count: int
+    axis_start: int
+    axis_width: int
+    def __init__(self, counts: _Optional[bytes] = ..., mins: _Optional[bytes] = ..., maxs: _Optional[bytes] = ..., firsts: _Optional[bytes] = ..., lasts: _Optional[bytes] = ..., means: _Optional[bytes] = ..., first_steps: _Optional[bytes] = ..., last_steps: _Optional[bytes] = ..., first_times_us: _Optional[bytes] = ..., last_times_us: _Optional[bytes] = ..., last_ordinal: _Optional[int] = ..., bucket_count: _Optional[int] = ..., axis_start: _Optional[int] = ..., axis_width: _Optional[int] = ...) -> None: ...
 
 class GetBestMetricRequest(_message.Message):
     __slots__ = ("model_id", "name", "phase", "mode")

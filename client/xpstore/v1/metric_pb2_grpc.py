@@ -140,7 +140,8 @@ class MetricServiceServicer(object):
         one message for each series that has points. Models and series that are not there are left out: it is no error.
 
         Errors:
-        - INVALID_ARGUMENT: an id is not a UUID, a name is malformed, or `buckets` is out of range.
+        - INVALID_ARGUMENT: an id is not a UUID, a name is malformed, `buckets` is out of range, or `axis`, `axis_start`, `axis_end` or `columns` are
+        given without them, or make no sense.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -87,7 +87,8 @@ class MetricServiceStub:
     one message for each series that has points. Models and series that are not there are left out: it is no error.
 
     Errors:
-      - INVALID_ARGUMENT: an id is not a UUID, a name is malformed, or `buckets` is out of range.
+      - INVALID_ARGUMENT: an id is not a UUID, a name is malformed, `buckets` is out of range, or `axis`, `axis_start`, `axis_end` or `columns` are
+        given without them, or make no sense.
     """
 
     GetBestMetric: grpc.UnaryUnaryMultiCallable[
@@ -188,7 +189,8 @@ class MetricServiceAsyncStub:
     one message for each series that has points. Models and series that are not there are left out: it is no error.
 
     Errors:
-      - INVALID_ARGUMENT: an id is not a UUID, a name is malformed, or `buckets` is out of range.
+      - INVALID_ARGUMENT: an id is not a UUID, a name is malformed, `buckets` is out of range, or `axis`, `axis_start`, `axis_end` or `columns` are
+        given without them, or make no sense.
     """
 
     GetBestMetric: grpc.aio.UnaryUnaryMultiCallable[
@@ -299,7 +301,8 @@ class MetricServiceServicer(metaclass=abc.ABCMeta):
         one message for each series that has points. Models and series that are not there are left out: it is no error.
 
         Errors:
-          - INVALID_ARGUMENT: an id is not a UUID, a name is malformed, or `buckets` is out of range.
+          - INVALID_ARGUMENT: an id is not a UUID, a name is malformed, `buckets` is out of range, or `axis`, `axis_start`, `axis_end` or `columns` are
+            given without them, or make no sense.
         """
 
     @abc.abstractmethod

@@ -1,6 +1,7 @@
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from xpstore.v1 import access_pb2 as _access_pb2
 from xpstore.v1 import run_pb2 as _run_pb2
+from xpstore.v1 import search_pb2 as _search_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -131,28 +132,40 @@ class ListModelsResponse(_message.Message):
     def __init__(self, models: _Optional[_Iterable[_Union[Model, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class SearchModelsRequest(_message.Message):
-    __slots__ = ("project_uid", "experiment_id", "filter", "order_by", "page_size", "page_token")
+    __slots__ = ("project_uid", "experiment_id", "filter", "order_by", "page_size", "page_token", "columns", "skip", "with_total")
     PROJECT_UID_FIELD_NUMBER: _ClassVar[int]
     EXPERIMENT_ID_FIELD_NUMBER: _ClassVar[int]
     FILTER_FIELD_NUMBER: _ClassVar[int]
     ORDER_BY_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    COLUMNS_FIELD_NUMBER: _ClassVar[int]
+    SKIP_FIELD_NUMBER: _ClassVar[int]
+    WITH_TOTAL_FIELD_NUMBER: _ClassVar[int]
     project_uid: str
     experiment_id: str
     filter: str
     order_by: str
     page_size: int
     page_token: str
-    def __init__(self, project_uid: _Optional[str] = ..., experiment_id: _Optional[str] = ..., filter: _Optional[str] = ..., order_by: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    columns: _containers.RepeatedScalarFieldContainer[str]
+    skip: int
+    with_total: bool
+    def __init__(self, project_uid: _Optional[str] = ..., experiment_id: _Optional[str] = ..., filter: _Optional[str] = ..., order_by: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., columns: _Optional[_Iterable[str]] = ..., skip: _Optional[int] = ..., with_total: bool = ...) -> None: ...
 
 class SearchModelsResponse(_message.Message):
-    __slots__ = ("models", "next_page_token")
+    __slots__ = ("models", "next_page_token", "rows", "total_count", "now_us")
     MODELS_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_COUNT_FIELD_NUMBER: _ClassVar[int]
+    NOW_US_FIELD_NUMBER: _ClassVar[int]
     models: _containers.RepeatedCompositeFieldContainer[Model]
     next_page_token: str
-    def __init__(self, models: _Optional[_Iterable[_Union[Model, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+    rows: _containers.RepeatedCompositeFieldContainer[_search_pb2.ModelRow]
+    total_count: int
+    now_us: int
+    def __init__(self, models: _Optional[_Iterable[_Union[Model, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., rows: _Optional[_Iterable[_Union[_search_pb2.ModelRow, _Mapping]]] = ..., total_count: _Optional[int] = ..., now_us: _Optional[int] = ...) -> None: ...
 
 class UpdateModelRequest(_message.Message):
     __slots__ = ("model_id", "name", "description", "step", "update_mask", "etag")

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from xpstore.v1 import model_pb2 as xpstore_dot_v1_dot_model__pb2
+from xpstore.v1 import search_pb2 as xpstore_dot_v1_dot_search__pb2
 
 GRPC_GENERATED_VERSION = '1.71.2'
 GRPC_VERSION = grpc.__version__
@@ -54,6 +55,16 @@ class ModelServiceStub(object):
                 '/xpstore.v1.ModelService/SearchModels',
                 request_serializer=xpstore_dot_v1_dot_model__pb2.SearchModelsRequest.SerializeToString,
                 response_deserializer=xpstore_dot_v1_dot_model__pb2.SearchModelsResponse.FromString,
+                _registered_method=True)
+        self.ListFields = channel.unary_unary(
+                '/xpstore.v1.ModelService/ListFields',
+                request_serializer=xpstore_dot_v1_dot_search__pb2.ListFieldsRequest.SerializeToString,
+                response_deserializer=xpstore_dot_v1_dot_search__pb2.ListFieldsResponse.FromString,
+                _registered_method=True)
+        self.AggregateModels = channel.unary_unary(
+                '/xpstore.v1.ModelService/AggregateModels',
+                request_serializer=xpstore_dot_v1_dot_search__pb2.AggregateModelsRequest.SerializeToString,
+                response_deserializer=xpstore_dot_v1_dot_search__pb2.AggregateModelsResponse.FromString,
                 _registered_method=True)
         self.UpdateModel = channel.unary_unary(
                 '/xpstore.v1.ModelService/UpdateModel',
@@ -152,12 +163,37 @@ class ModelServiceServicer(object):
     def SearchModels(self, request, context):
         """Returns the models of a project or of an experiment that a filter holds for, in an order.
 
-        docs/search.md has both languages: `metrics.accuracy.max > 0.9 and not tags = "old"`, `metrics.loss.min, step desc`.
+        docs/search.md has both languages: `metrics.accuracy.max > 0.9 and not tags = "old"`, `metrics.loss.min, step desc`. With `columns` the
+        answer has values of fields instead of whole models.
 
         Errors:
-        - INVALID_ARGUMENT: no scope is given, `page_size` is negative, or `page_token` is not one of this search; `filter`
-        or `order_by` is malformed or too large, and `column` says where it is not understood, from 1.
+        - INVALID_ARGUMENT: no scope is given, `page_size` or `skip` is negative, or `page_token` is not one of this search; `filter`,
+        `order_by` or one of `columns` is malformed or too large, and `column` says where it is not understood, from 1.
         - NOT_FOUND: there is no such project or experiment.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListFields(self, request, context):
+        """Lists the fields that models of a project or of an experiment have in configs, modules and metrics, with their types and
+        ranges: what a filter, an order and a column may name.
+
+        Errors:
+        - INVALID_ARGUMENT: no scope is given, `page_size` is negative, or `page_token` is not one of this list.
+        - NOT_FOUND: there is no such project or experiment.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AggregateModels(self, request, context):
+        """Puts the models that a filter holds for into groups, and tells how many each has and what their numbers are.
+
+        Errors:
+        - INVALID_ARGUMENT: no scope is given; `filter` or a field is malformed or too large.
+        - NOT_FOUND: there is no such project or experiment.
+        - RESOURCE_EXHAUSTED: the filter holds for more than `max_aggregated_models`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -312,6 +348,16 @@ def add_ModelServiceServicer_to_server(servicer, server):
                     servicer.SearchModels,
                     request_deserializer=xpstore_dot_v1_dot_model__pb2.SearchModelsRequest.FromString,
                     response_serializer=xpstore_dot_v1_dot_model__pb2.SearchModelsResponse.SerializeToString,
+            ),
+            'ListFields': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListFields,
+                    request_deserializer=xpstore_dot_v1_dot_search__pb2.ListFieldsRequest.FromString,
+                    response_serializer=xpstore_dot_v1_dot_search__pb2.ListFieldsResponse.SerializeToString,
+            ),
+            'AggregateModels': grpc.unary_unary_rpc_method_handler(
+                    servicer.AggregateModels,
+                    request_deserializer=xpstore_dot_v1_dot_search__pb2.AggregateModelsRequest.FromString,
+                    response_serializer=xpstore_dot_v1_dot_search__pb2.AggregateModelsResponse.SerializeToString,
             ),
             'UpdateModel': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateModel,
@@ -473,6 +519,60 @@ class ModelService(object):
             '/xpstore.v1.ModelService/SearchModels',
             xpstore_dot_v1_dot_model__pb2.SearchModelsRequest.SerializeToString,
             xpstore_dot_v1_dot_model__pb2.SearchModelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListFields(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xpstore.v1.ModelService/ListFields',
+            xpstore_dot_v1_dot_search__pb2.ListFieldsRequest.SerializeToString,
+            xpstore_dot_v1_dot_search__pb2.ListFieldsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AggregateModels(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xpstore.v1.ModelService/AggregateModels',
+            xpstore_dot_v1_dot_search__pb2.AggregateModelsRequest.SerializeToString,
+            xpstore_dot_v1_dot_search__pb2.AggregateModelsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -13,6 +13,7 @@ import grpc
 import grpc.aio
 import typing
 import xpstore.v1.model_pb2
+import xpstore.v1.search_pb2
 
 _T = typing.TypeVar("_T")
 
@@ -69,12 +70,37 @@ class ModelServiceStub:
     ]
     """Returns the models of a project or of an experiment that a filter holds for, in an order.
 
-    docs/search.md has both languages: `metrics.accuracy.max > 0.9 and not tags = "old"`, `metrics.loss.min, step desc`.
+    docs/search.md has both languages: `metrics.accuracy.max > 0.9 and not tags = "old"`, `metrics.loss.min, step desc`. With `columns` the
+    answer has values of fields instead of whole models.
 
     Errors:
-      - INVALID_ARGUMENT: no scope is given, `page_size` is negative, or `page_token` is not one of this search; `filter`
-        or `order_by` is malformed or too large, and `column` says where it is not understood, from 1.
+      - INVALID_ARGUMENT: no scope is given, `page_size` or `skip` is negative, or `page_token` is not one of this search; `filter`,
+        `order_by` or one of `columns` is malformed or too large, and `column` says where it is not understood, from 1.
       - NOT_FOUND: there is no such project or experiment.
+    """
+
+    ListFields: grpc.UnaryUnaryMultiCallable[
+        xpstore.v1.search_pb2.ListFieldsRequest,
+        xpstore.v1.search_pb2.ListFieldsResponse,
+    ]
+    """Lists the fields that models of a project or of an experiment have in configs, modules and metrics, with their types and
+    ranges: what a filter, an order and a column may name.
+
+    Errors:
+      - INVALID_ARGUMENT: no scope is given, `page_size` is negative, or `page_token` is not one of this list.
+      - NOT_FOUND: there is no such project or experiment.
+    """
+
+    AggregateModels: grpc.UnaryUnaryMultiCallable[
+        xpstore.v1.search_pb2.AggregateModelsRequest,
+        xpstore.v1.search_pb2.AggregateModelsResponse,
+    ]
+    """Puts the models that a filter holds for into groups, and tells how many each has and what their numbers are.
+
+    Errors:
+      - INVALID_ARGUMENT: no scope is given; `filter` or a field is malformed or too large.
+      - NOT_FOUND: there is no such project or experiment.
+      - RESOURCE_EXHAUSTED: the filter holds for more than `max_aggregated_models`.
     """
 
     UpdateModel: grpc.UnaryUnaryMultiCallable[
@@ -251,12 +277,37 @@ class ModelServiceAsyncStub:
     ]
     """Returns the models of a project or of an experiment that a filter holds for, in an order.
 
-    docs/search.md has both languages: `metrics.accuracy.max > 0.9 and not tags = "old"`, `metrics.loss.min, step desc`.
+    docs/search.md has both languages: `metrics.accuracy.max > 0.9 and not tags = "old"`, `metrics.loss.min, step desc`. With `columns` the
+    answer has values of fields instead of whole models.
 
     Errors:
-      - INVALID_ARGUMENT: no scope is given, `page_size` is negative, or `page_token` is not one of this search; `filter`
-        or `order_by` is malformed or too large, and `column` says where it is not understood, from 1.
+      - INVALID_ARGUMENT: no scope is given, `page_size` or `skip` is negative, or `page_token` is not one of this search; `filter`,
+        `order_by` or one of `columns` is malformed or too large, and `column` says where it is not understood, from 1.
       - NOT_FOUND: there is no such project or experiment.
+    """
+
+    ListFields: grpc.aio.UnaryUnaryMultiCallable[
+        xpstore.v1.search_pb2.ListFieldsRequest,
+        xpstore.v1.search_pb2.ListFieldsResponse,
+    ]
+    """Lists the fields that models of a project or of an experiment have in configs, modules and metrics, with their types and
+    ranges: what a filter, an order and a column may name.
+
+    Errors:
+      - INVALID_ARGUMENT: no scope is given, `page_size` is negative, or `page_token` is not one of this list.
+      - NOT_FOUND: there is no such project or experiment.
+    """
+
+    AggregateModels: grpc.aio.UnaryUnaryMultiCallable[
+        xpstore.v1.search_pb2.AggregateModelsRequest,
+        xpstore.v1.search_pb2.AggregateModelsResponse,
+    ]
+    """Puts the models that a filter holds for into groups, and tells how many each has and what their numbers are.
+
+    Errors:
+      - INVALID_ARGUMENT: no scope is given; `filter` or a field is malformed or too large.
+      - NOT_FOUND: there is no such project or experiment.
+      - RESOURCE_EXHAUSTED: the filter holds for more than `max_aggregated_models`.
     """
 
     UpdateModel: grpc.aio.UnaryUnaryMultiCallable[
@@ -441,12 +492,41 @@ class ModelServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[xpstore.v1.model_pb2.SearchModelsResponse, collections.abc.Awaitable[xpstore.v1.model_pb2.SearchModelsResponse]]:
         """Returns the models of a project or of an experiment that a filter holds for, in an order.
 
-        docs/search.md has both languages: `metrics.accuracy.max > 0.9 and not tags = "old"`, `metrics.loss.min, step desc`.
+        docs/search.md has both languages: `metrics.accuracy.max > 0.9 and not tags = "old"`, `metrics.loss.min, step desc`. With `columns` the
+        answer has values of fields instead of whole models.
 
         Errors:
-          - INVALID_ARGUMENT: no scope is given, `page_size` is negative, or `page_token` is not one of this search; `filter`
-            or `order_by` is malformed or too large, and `column` says where it is not understood, from 1.
+          - INVALID_ARGUMENT: no scope is given, `page_size` or `skip` is negative, or `page_token` is not one of this search; `filter`,
+            `order_by` or one of `columns` is malformed or too large, and `column` says where it is not understood, from 1.
           - NOT_FOUND: there is no such project or experiment.
+        """
+
+    @abc.abstractmethod
+    def ListFields(
+        self,
+        request: xpstore.v1.search_pb2.ListFieldsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[xpstore.v1.search_pb2.ListFieldsResponse, collections.abc.Awaitable[xpstore.v1.search_pb2.ListFieldsResponse]]:
+        """Lists the fields that models of a project or of an experiment have in configs, modules and metrics, with their types and
+        ranges: what a filter, an order and a column may name.
+
+        Errors:
+          - INVALID_ARGUMENT: no scope is given, `page_size` is negative, or `page_token` is not one of this list.
+          - NOT_FOUND: there is no such project or experiment.
+        """
+
+    @abc.abstractmethod
+    def AggregateModels(
+        self,
+        request: xpstore.v1.search_pb2.AggregateModelsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[xpstore.v1.search_pb2.AggregateModelsResponse, collections.abc.Awaitable[xpstore.v1.search_pb2.AggregateModelsResponse]]:
+        """Puts the models that a filter holds for into groups, and tells how many each has and what their numbers are.
+
+        Errors:
+          - INVALID_ARGUMENT: no scope is given; `filter` or a field is malformed or too large.
+          - NOT_FOUND: there is no such project or experiment.
+          - RESOURCE_EXHAUSTED: the filter holds for more than `max_aggregated_models`.
         """
 
     @abc.abstractmethod

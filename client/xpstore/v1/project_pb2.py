@@ -26,7 +26,7 @@ from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mas
 from xpstore.v1 import access_pb2 as xpstore_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18xpstore/v1/project.proto\x12\nxpstore.v1\x1a google/protobuf/field_mask.proto\x1a\x17xpstore/v1/access.proto\"\xd6\x03\n\x07Project\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x10\n\x03uid\x18\x02 \x01(\tR\x03uid\x12\x12\n\x04name\x18\x03 \x01(\tR\x04name\x12 \n\x0b\x64\x65scription\x18\x04 \x01(\tR\x0b\x64\x65scription\x12\"\n\rcreated_at_us\x18\x05 \x01(\x03R\x0b\x63reatedAtUs\x12\x1d\n\ncreated_by\x18\x06 \x01(\tR\tcreatedBy\x12\"\n\rupdated_at_us\x18\x07 \x01(\x03R\x0bupdatedAtUs\x12\x1d\n\nupdated_by\x18\x08 \x01(\tR\tupdatedBy\x12\x12\n\x04\x65tag\x18\t \x01(\tR\x04\x65tag\x12%\n\x0c\x63\x61\x63he_ttl_us\x18\n \x01(\x03H\x00R\ncacheTtlUs\x88\x01\x01\x12,\n\x10\x63\x61\x63he_max_age_us\x18\x0b \x01(\x03H\x01R\rcacheMaxAgeUs\x88\x01\x01\x12\x12\n\x04tags\x18\x0c \x03(\tR\x04tags\x12)\n\x10\x65xperiment_count\x18\r \x01(\x03R\x0f\x65xperimentCount\x12\x1f\n\x0bmodel_count\x18\x0e \x01(\x03R\nmodelCountB\x0f\n\r_cache_ttl_usB\x13\n\x11_cache_max_age_us\"\xc7\x01\n\x14\x43reateProjectRequest\x12\x1d\n\nproject_id\x18\x01 \x01(\tR\tprojectId\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12 \n\x0b\x64\x65scription\x18\x03 \x01(\tR\x0b\x64\x65scription\x12\x1f\n\x0b\x63reation_id\x18\x04 \x01(\tR\ncreationId\x12%\n\x0e\x61llow_existing\x18\x05 \x01(\x08R\rallowExisting\x12\x12\n\x04tags\x18\x06 \x03(\tR\x04tags\"`\n\x15\x43reateProjectResponse\x12-\n\x07project\x18\x01 \x01(\x0b\x32\x13.xpstore.v1.ProjectR\x07project\x12\x18\n\x07\x63reated\x18\x02 \x01(\x08R\x07\x63reated\"^\n\x11GetProjectRequest\x12!\n\x0bproject_uid\x18\x01 \x01(\tH\x00R\nprojectUid\x12\x1f\n\nproject_id\x18\x02 \x01(\tH\x00R\tprojectIdB\x05\n\x03key\"C\n\x12GetProjectResponse\x12-\n\x07project\x18\x01 \x01(\x0b\x32\x13.xpstore.v1.ProjectR\x07project\"Q\n\x13ListProjectsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\"o\n\x14ListProjectsResponse\x12/\n\x08projects\x18\x01 \x03(\x0b\x32\x13.xpstore.v1.ProjectR\x08projects\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xcd\x02\n\x14UpdateProjectRequest\x12\x1f\n\x0bproject_uid\x18\x01 \x01(\tR\nprojectUid\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12 \n\x0b\x64\x65scription\x18\x03 \x01(\tR\x0b\x64\x65scription\x12;\n\x0bupdate_mask\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskR\nupdateMask\x12\x12\n\x04\x65tag\x18\x05 \x01(\tR\x04\x65tag\x12%\n\x0c\x63\x61\x63he_ttl_us\x18\x06 \x01(\x03H\x00R\ncacheTtlUs\x88\x01\x01\x12,\n\x10\x63\x61\x63he_max_age_us\x18\x07 \x01(\x03H\x01R\rcacheMaxAgeUs\x88\x01\x01\x12\x12\n\x04tags\x18\x08 \x03(\tR\x04tagsB\x0f\n\r_cache_ttl_usB\x13\n\x11_cache_max_age_us\"F\n\x15UpdateProjectResponse\x12-\n\x07project\x18\x01 \x01(\x0b\x32\x13.xpstore.v1.ProjectR\x07project\"7\n\x14\x44\x65leteProjectRequest\x12\x1f\n\x0bproject_uid\x18\x01 \x01(\tR\nprojectUid\"1\n\x15\x44\x65leteProjectResponse\x12\x18\n\x07\x64\x65leted\x18\x01 \x01(\x08R\x07\x64\x65leted\"9\n\x16UndeleteProjectRequest\x12\x1f\n\x0bproject_uid\x18\x01 \x01(\tR\nprojectUid\"H\n\x17UndeleteProjectResponse\x12-\n\x07project\x18\x01 \x01(\x0b\x32\x13.xpstore.v1.ProjectR\x07project2\x92\x05\n\x0eProjectService\x12_\n\rCreateProject\x12 .xpstore.v1.CreateProjectRequest\x1a!.xpstore.v1.CreateProjectResponse\"\t\xc2\xe1\x18\x05\x08\x02\x18\xd0\x0f\x12q\n\nGetProject\x12\x1d.xpstore.v1.GetProjectRequest\x1a\x1e.xpstore.v1.GetProjectResponse\"$\x90\x02\x01\xc2\xe1\x18\x1d\x08\x01\x12\x0bproject_uid\x12\nproject_id\x18\x64\x12^\n\x0cListProjects\x12\x1f.xpstore.v1.ListProjectsRequest\x1a .xpstore.v1.ListProjectsResponse\"\x0b\x90\x02\x01\xc2\xe1\x18\x04\x08\x01\x18\x64\x12l\n\rUpdateProject\x12 .xpstore.v1.UpdateProjectRequest\x1a!.xpstore.v1.UpdateProjectResponse\"\x16\xc2\xe1\x18\x12\x08\x03\x12\x0bproject_uid\x18\xd0\x0f\x12k\n\rDeleteProject\x12 .xpstore.v1.DeleteProjectRequest\x1a!.xpstore.v1.DeleteProjectResponse\"\x15\xc2\xe1\x18\x11\x08\x03\x12\x0bproject_uid\x18\x64\x12q\n\x0fUndeleteProject\x12\".xpstore.v1.UndeleteProjectRequest\x1a#.xpstore.v1.UndeleteProjectResponse\"\x15\xc2\xe1\x18\x11\x08\x03\x12\x0bproject_uid\x18\x64\x42{\n\x14io.github.xpstore.v1B\x0cProjectProtoP\x01Z8github.com/xpstore/xpstore/client/go/xpstorev1;xpstorev1\xaa\x02\nXpstore.V1\xea\x02\x0bXpstore::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18xpstore/v1/project.proto\x12\nxpstore.v1\x1a google/protobuf/field_mask.proto\x1a\x17xpstore/v1/access.proto\"\x91\x04\n\x07Project\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x10\n\x03uid\x18\x02 \x01(\tR\x03uid\x12\x12\n\x04name\x18\x03 \x01(\tR\x04name\x12 \n\x0b\x64\x65scription\x18\x04 \x01(\tR\x0b\x64\x65scription\x12\"\n\rcreated_at_us\x18\x05 \x01(\x03R\x0b\x63reatedAtUs\x12\x1d\n\ncreated_by\x18\x06 \x01(\tR\tcreatedBy\x12\"\n\rupdated_at_us\x18\x07 \x01(\x03R\x0bupdatedAtUs\x12\x1d\n\nupdated_by\x18\x08 \x01(\tR\tupdatedBy\x12\x12\n\x04\x65tag\x18\t \x01(\tR\x04\x65tag\x12%\n\x0c\x63\x61\x63he_ttl_us\x18\n \x01(\x03H\x00R\ncacheTtlUs\x88\x01\x01\x12,\n\x10\x63\x61\x63he_max_age_us\x18\x0b \x01(\x03H\x01R\rcacheMaxAgeUs\x88\x01\x01\x12\x12\n\x04tags\x18\x0c \x03(\tR\x04tags\x12)\n\x10\x65xperiment_count\x18\r \x01(\x03R\x0f\x65xperimentCount\x12\x1f\n\x0bmodel_count\x18\x0e \x01(\x03R\nmodelCount\x12\'\n\rdeleted_at_us\x18\x0f \x01(\x03H\x02R\x0b\x64\x65letedAtUs\x88\x01\x01\x42\x0f\n\r_cache_ttl_usB\x13\n\x11_cache_max_age_usB\x10\n\x0e_deleted_at_us\"\xc7\x01\n\x14\x43reateProjectRequest\x12\x1d\n\nproject_id\x18\x01 \x01(\tR\tprojectId\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12 \n\x0b\x64\x65scription\x18\x03 \x01(\tR\x0b\x64\x65scription\x12\x1f\n\x0b\x63reation_id\x18\x04 \x01(\tR\ncreationId\x12%\n\x0e\x61llow_existing\x18\x05 \x01(\x08R\rallowExisting\x12\x12\n\x04tags\x18\x06 \x03(\tR\x04tags\"`\n\x15\x43reateProjectResponse\x12-\n\x07project\x18\x01 \x01(\x0b\x32\x13.xpstore.v1.ProjectR\x07project\x12\x18\n\x07\x63reated\x18\x02 \x01(\x08R\x07\x63reated\"^\n\x11GetProjectRequest\x12!\n\x0bproject_uid\x18\x01 \x01(\tH\x00R\nprojectUid\x12\x1f\n\nproject_id\x18\x02 \x01(\tH\x00R\tprojectIdB\x05\n\x03key\"C\n\x12GetProjectResponse\x12-\n\x07project\x18\x01 \x01(\x0b\x32\x13.xpstore.v1.ProjectR\x07project\"k\n\x13ListProjectsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x02 \x01(\tR\tpageToken\x12\x18\n\x07\x64\x65leted\x18\x03 \x01(\x08R\x07\x64\x65leted\"o\n\x14ListProjectsResponse\x12/\n\x08projects\x18\x01 \x03(\x0b\x32\x13.xpstore.v1.ProjectR\x08projects\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xcd\x02\n\x14UpdateProjectRequest\x12\x1f\n\x0bproject_uid\x18\x01 \x01(\tR\nprojectUid\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12 \n\x0b\x64\x65scription\x18\x03 \x01(\tR\x0b\x64\x65scription\x12;\n\x0bupdate_mask\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskR\nupdateMask\x12\x12\n\x04\x65tag\x18\x05 \x01(\tR\x04\x65tag\x12%\n\x0c\x63\x61\x63he_ttl_us\x18\x06 \x01(\x03H\x00R\ncacheTtlUs\x88\x01\x01\x12,\n\x10\x63\x61\x63he_max_age_us\x18\x07 \x01(\x03H\x01R\rcacheMaxAgeUs\x88\x01\x01\x12\x12\n\x04tags\x18\x08 \x03(\tR\x04tagsB\x0f\n\r_cache_ttl_usB\x13\n\x11_cache_max_age_us\"F\n\x15UpdateProjectResponse\x12-\n\x07project\x18\x01 \x01(\x0b\x32\x13.xpstore.v1.ProjectR\x07project\"7\n\x14\x44\x65leteProjectRequest\x12\x1f\n\x0bproject_uid\x18\x01 \x01(\tR\nprojectUid\"1\n\x15\x44\x65leteProjectResponse\x12\x18\n\x07\x64\x65leted\x18\x01 \x01(\x08R\x07\x64\x65leted\"9\n\x16UndeleteProjectRequest\x12\x1f\n\x0bproject_uid\x18\x01 \x01(\tR\nprojectUid\"H\n\x17UndeleteProjectResponse\x12-\n\x07project\x18\x01 \x01(\x0b\x32\x13.xpstore.v1.ProjectR\x07project\">\n\x1bGetProjectStatisticsRequest\x12\x1f\n\x0bproject_uid\x18\x01 \x01(\tR\nprojectUid\"\xd7\x03\n\x1cGetProjectStatisticsResponse\x12)\n\x10\x65xperiment_count\x18\x01 \x01(\x03R\x0f\x65xperimentCount\x12\x1f\n\x0bmodel_count\x18\x02 \x01(\x03R\nmodelCount\x12.\n\x13running_model_count\x18\x03 \x01(\x03R\x11runningModelCount\x12%\n\x0e\x61rtifact_count\x18\x04 \x01(\x03R\rartifactCount\x12#\n\rversion_count\x18\x05 \x01(\x03R\x0cversionCount\x12#\n\rversion_bytes\x18\x06 \x01(\x03R\x0cversionBytes\x12!\n\x0cstored_bytes\x18\x07 \x01(\x03R\x0bstoredBytes\x12*\n\x11\x63\x61\x63he_entry_count\x18\x08 \x01(\x03R\x0f\x63\x61\x63heEntryCount\x12\x1d\n\ncache_hits\x18\t \x01(\x03R\tcacheHits\x12$\n\x0e\x63\x61\x63he_saved_us\x18\n \x01(\x03R\x0c\x63\x61\x63heSavedUs\x12%\n\x0c\x61\x63tive_at_us\x18\x0b \x01(\x03H\x00R\nactiveAtUs\x88\x01\x01\x42\x0f\n\r_active_at_us2\x98\x06\n\x0eProjectService\x12_\n\rCreateProject\x12 .xpstore.v1.CreateProjectRequest\x1a!.xpstore.v1.CreateProjectResponse\"\t\xc2\xe1\x18\x05\x08\x02\x18\xd0\x0f\x12q\n\nGetProject\x12\x1d.xpstore.v1.GetProjectRequest\x1a\x1e.xpstore.v1.GetProjectResponse\"$\x90\x02\x01\xc2\xe1\x18\x1d\x08\x01\x12\x0bproject_uid\x12\nproject_id\x18\x64\x12^\n\x0cListProjects\x12\x1f.xpstore.v1.ListProjectsRequest\x1a .xpstore.v1.ListProjectsResponse\"\x0b\x90\x02\x01\xc2\xe1\x18\x04\x08\x01\x18\x64\x12l\n\rUpdateProject\x12 .xpstore.v1.UpdateProjectRequest\x1a!.xpstore.v1.UpdateProjectResponse\"\x16\xc2\xe1\x18\x12\x08\x03\x12\x0bproject_uid\x18\xd0\x0f\x12k\n\rDeleteProject\x12 .xpstore.v1.DeleteProjectRequest\x1a!.xpstore.v1.DeleteProjectResponse\"\x15\xc2\xe1\x18\x11\x08\x03\x12\x0bproject_uid\x18\x64\x12q\n\x0fUndeleteProject\x12\".xpstore.v1.UndeleteProjectRequest\x1a#.xpstore.v1.UndeleteProjectResponse\"\x15\xc2\xe1\x18\x11\x08\x03\x12\x0bproject_uid\x18\x64\x12\x83\x01\n\x14GetProjectStatistics\x12\'.xpstore.v1.GetProjectStatisticsRequest\x1a(.xpstore.v1.GetProjectStatisticsResponse\"\x18\x90\x02\x01\xc2\xe1\x18\x11\x08\x01\x12\x0bproject_uid\x18\x64\x42{\n\x14io.github.xpstore.v1B\x0cProjectProtoP\x01Z8github.com/xpstore/xpstore/client/go/xpstorev1;xpstorev1\xaa\x02\nXpstore.V1\xea\x02\x0bXpstore::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,32 +46,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROJECTSERVICE'].methods_by_name['DeleteProject']._serialized_options = b'\302\341\030\021\010\003\022\013project_uid\030d'
   _globals['_PROJECTSERVICE'].methods_by_name['UndeleteProject']._loaded_options = None
   _globals['_PROJECTSERVICE'].methods_by_name['UndeleteProject']._serialized_options = b'\302\341\030\021\010\003\022\013project_uid\030d'
+  _globals['_PROJECTSERVICE'].methods_by_name['GetProjectStatistics']._loaded_options = None
+  _globals['_PROJECTSERVICE'].methods_by_name['GetProjectStatistics']._serialized_options = b'\220\002\001\302\341\030\021\010\001\022\013project_uid\030d'
   _globals['_PROJECT']._serialized_start=100
-  _globals['_PROJECT']._serialized_end=570
-  _globals['_CREATEPROJECTREQUEST']._serialized_start=573
-  _globals['_CREATEPROJECTREQUEST']._serialized_end=772
-  _globals['_CREATEPROJECTRESPONSE']._serialized_start=774
-  _globals['_CREATEPROJECTRESPONSE']._serialized_end=870
-  _globals['_GETPROJECTREQUEST']._serialized_start=872
-  _globals['_GETPROJECTREQUEST']._serialized_end=966
-  _globals['_GETPROJECTRESPONSE']._serialized_start=968
-  _globals['_GETPROJECTRESPONSE']._serialized_end=1035
-  _globals['_LISTPROJECTSREQUEST']._serialized_start=1037
-  _globals['_LISTPROJECTSREQUEST']._serialized_end=1118
-  _globals['_LISTPROJECTSRESPONSE']._serialized_start=1120
-  _globals['_LISTPROJECTSRESPONSE']._serialized_end=1231
-  _globals['_UPDATEPROJECTREQUEST']._serialized_start=1234
-  _globals['_UPDATEPROJECTREQUEST']._serialized_end=1567
-  _globals['_UPDATEPROJECTRESPONSE']._serialized_start=1569
-  _globals['_UPDATEPROJECTRESPONSE']._serialized_end=1639
-  _globals['_DELETEPROJECTREQUEST']._serialized_start=1641
-  _globals['_DELETEPROJECTREQUEST']._serialized_end=1696
-  _globals['_DELETEPROJECTRESPONSE']._serialized_start=1698
-  _globals['_DELETEPROJECTRESPONSE']._serialized_end=1747
-  _globals['_UNDELETEPROJECTREQUEST']._serialized_start=1749
-  _globals['_UNDELETEPROJECTREQUEST']._serialized_end=1806
-  _globals['_UNDELETEPROJECTRESPONSE']._serialized_start=1808
-  _globals['_UNDELETEPROJECTRESPONSE']._serialized_end=1880
-  _globals['_PROJECTSERVICE']._serialized_start=1883
-  _globals['_PROJECTSERVICE']._serialized_end=2541
+  _globals['_PROJECT']._serialized_end=629
+  _globals['_CREATEPROJECTREQUEST']._serialized_start=632
+  _globals['_CREATEPROJECTREQUEST']._serialized_end=831
+  _globals['_CREATEPROJECTRESPONSE']._serialized_start=833
+  _globals['_CREATEPROJECTRESPONSE']._serialized_end=929
+  _globals['_GETPROJECTREQUEST']._serialized_start=931
+  _globals['_GETPROJECTREQUEST']._serialized_end=1025
+  _globals['_GETPROJECTRESPONSE']._serialized_start=1027
+  _globals['_GETPROJECTRESPONSE']._serialized_end=1094
+  _globals['_LISTPROJECTSREQUEST']._serialized_start=1096
+  _globals['_LISTPROJECTSREQUEST']._serialized_end=1203
+  _globals['_LISTPROJECTSRESPONSE']._serialized_start=1205
+  _globals['_LISTPROJECTSRESPONSE']._serialized_end=1316
+  _globals['_UPDATEPROJECTREQUEST']._serialized_start=1319
+  _globals['_UPDATEPROJECTREQUEST']._serialized_end=1652
+  _globals['_UPDATEPROJECTRESPONSE']._serialized_start=1654
+  _globals['_UPDATEPROJECTRESPONSE']._serialized_end=1724
+  _globals['_DELETEPROJECTREQUEST']._serialized_start=1726
+  _globals['_DELETEPROJECTREQUEST']._serialized_end=1781
+  _globals['_DELETEPROJECTRESPONSE']._serialized_start=1783
+  _globals['_DELETEPROJECTRESPONSE']._serialized_end=1832
+  _globals['_UNDELETEPROJECTREQUEST']._serialized_start=1834
+  _globals['_UNDELETEPROJECTREQUEST']._serialized_end=1891
+  _globals['_UNDELETEPROJECTRESPONSE']._serialized_start=1893
+  _globals['_UNDELETEPROJECTRESPONSE']._serialized_end=1965
+  _globals['_GETPROJECTSTATISTICSREQUEST']._serialized_start=1967
+  _globals['_GETPROJECTSTATISTICSREQUEST']._serialized_end=2029
+  _globals['_GETPROJECTSTATISTICSRESPONSE']._serialized_start=2032
+  _globals['_GETPROJECTSTATISTICSRESPONSE']._serialized_end=2503
+  _globals['_PROJECTSERVICE']._serialized_start=2506
+  _globals['_PROJECTSERVICE']._serialized_end=3298
 # @@protoc_insertion_point(module_scope)

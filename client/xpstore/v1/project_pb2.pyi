@@ -8,7 +8,7 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Project(_message.Message):
-    __slots__ = ("id", "uid", "name", "description", "created_at_us", "created_by", "updated_at_us", "updated_by", "etag", "cache_ttl_us", "cache_max_age_us", "tags", "experiment_count", "model_count")
+    __slots__ = ("id", "uid", "name", "description", "created_at_us", "created_by", "updated_at_us", "updated_by", "etag", "cache_ttl_us", "cache_max_age_us", "tags", "experiment_count", "model_count", "deleted_at_us")
     ID_FIELD_NUMBER: _ClassVar[int]
     UID_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -23,6 +23,7 @@ class Project(_message.Message):
     TAGS_FIELD_NUMBER: _ClassVar[int]
     EXPERIMENT_COUNT_FIELD_NUMBER: _ClassVar[int]
     MODEL_COUNT_FIELD_NUMBER: _ClassVar[int]
+    DELETED_AT_US_FIELD_NUMBER: _ClassVar[int]
     id: str
     uid: str
     name: str
@@ -37,7 +38,8 @@ class Project(_message.Message):
     tags: _containers.RepeatedScalarFieldContainer[str]
     experiment_count: int
     model_count: int
-    def __init__(self, id: _Optional[str] = ..., uid: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., created_at_us: _Optional[int] = ..., created_by: _Optional[str] = ..., updated_at_us: _Optional[int] = ..., updated_by: _Optional[str] = ..., etag: _Optional[str] = ..., cache_ttl_us: _Optional[int] = ..., cache_max_age_us: _Optional[int] = ..., tags: _Optional[_Iterable[str]] = ..., experiment_count: _Optional[int] = ..., model_count: _Optional[int] = ...) -> None: ...
+    deleted_at_us: int
+    def __init__(self, id: _Optional[str] = ..., uid: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., created_at_us: _Optional[int] = ..., created_by: _Optional[str] = ..., updated_at_us: _Optional[int] = ..., updated_by: _Optional[str] = ..., etag: _Optional[str] = ..., cache_ttl_us: _Optional[int] = ..., cache_max_age_us: _Optional[int] = ..., tags: _Optional[_Iterable[str]] = ..., experiment_count: _Optional[int] = ..., model_count: _Optional[int] = ..., deleted_at_us: _Optional[int] = ...) -> None: ...
 
 class CreateProjectRequest(_message.Message):
     __slots__ = ("project_id", "name", "description", "creation_id", "allow_existing", "tags")
@@ -78,12 +80,14 @@ class GetProjectResponse(_message.Message):
     def __init__(self, project: _Optional[_Union[Project, _Mapping]] = ...) -> None: ...
 
 class ListProjectsRequest(_message.Message):
-    __slots__ = ("page_size", "page_token")
+    __slots__ = ("page_size", "page_token", "deleted")
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    DELETED_FIELD_NUMBER: _ClassVar[int]
     page_size: int
     page_token: str
-    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    deleted: bool
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., deleted: bool = ...) -> None: ...
 
 class ListProjectsResponse(_message.Message):
     __slots__ = ("projects", "next_page_token")
@@ -142,3 +146,35 @@ class UndeleteProjectResponse(_message.Message):
     PROJECT_FIELD_NUMBER: _ClassVar[int]
     project: Project
     def __init__(self, project: _Optional[_Union[Project, _Mapping]] = ...) -> None: ...
+
+class GetProjectStatisticsRequest(_message.Message):
+    __slots__ = ("project_uid",)
+    PROJECT_UID_FIELD_NUMBER: _ClassVar[int]
+    project_uid: str
+    def __init__(self, project_uid: _Optional[str] = ...) -> None: ...
+
+class GetProjectStatisticsResponse(_message.Message):
+    __slots__ = ("experiment_count", "model_count", "running_model_count", "artifact_count", "version_count", "version_bytes", "stored_bytes", "cache_entry_count", "cache_hits", "cache_saved_us", "active_at_us")
+    EXPERIMENT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    MODEL_COUNT_FIELD_NUMBER: _ClassVar[int]
+    RUNNING_MODEL_COUNT_FIELD_NUMBER: _ClassVar[int]
+    ARTIFACT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    VERSION_COUNT_FIELD_NUMBER: _ClassVar[int]
+    VERSION_BYTES_FIELD_NUMBER: _ClassVar[int]
+    STORED_BYTES_FIELD_NUMBER: _ClassVar[int]
+    CACHE_ENTRY_COUNT_FIELD_NUMBER: _ClassVar[int]
+    CACHE_HITS_FIELD_NUMBER: _ClassVar[int]
+    CACHE_SAVED_US_FIELD_NUMBER: _ClassVar[int]
+    ACTIVE_AT_US_FIELD_NUMBER: _ClassVar[int]
+    experiment_count: int
+    model_count: int
+    running_model_count: int
+    artifact_count: int
+    version_count: int
+    version_bytes: int
+    stored_bytes: int
+    cache_entry_count: int
+    cache_hits: int
+    cache_saved_us: int
+    active_at_us: int
+    def __init__(self, experiment_count: _Optional[int] = ..., model_count: _Optional[int] = ..., running_model_count: _Optional[int] = ..., artifact_count: _Optional[int] = ..., version_count: _Optional[int] = ..., version_bytes: _Optional[int] = ..., stored_bytes: _Optional[int] = ..., cache_entry_count: _Optional[int] = ..., cache_hits: _Optional[int] = ..., cache_saved_us: _Optional[int] = ..., active_at_us: _Optional[int] = ...) -> None: ...

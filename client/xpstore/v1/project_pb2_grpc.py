@@ -66,6 +66,11 @@ class ProjectServiceStub(object):
                 request_serializer=xpstore_dot_v1_dot_project__pb2.UndeleteProjectRequest.SerializeToString,
                 response_deserializer=xpstore_dot_v1_dot_project__pb2.UndeleteProjectResponse.FromString,
                 _registered_method=True)
+        self.GetProjectStatistics = channel.unary_unary(
+                '/xpstore.v1.ProjectService/GetProjectStatistics',
+                request_serializer=xpstore_dot_v1_dot_project__pb2.GetProjectStatisticsRequest.SerializeToString,
+                response_deserializer=xpstore_dot_v1_dot_project__pb2.GetProjectStatisticsResponse.FromString,
+                _registered_method=True)
 
 
 class ProjectServiceServicer(object):
@@ -146,6 +151,17 @@ class ProjectServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetProjectStatistics(self, request, context):
+        """Returns what a project holds, and what sharing chunks and caching results have saved.
+
+        Errors:
+        - INVALID_ARGUMENT: `project_uid` is not a UUID.
+        - NOT_FOUND: there is no such project.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ProjectServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -178,6 +194,11 @@ def add_ProjectServiceServicer_to_server(servicer, server):
                     servicer.UndeleteProject,
                     request_deserializer=xpstore_dot_v1_dot_project__pb2.UndeleteProjectRequest.FromString,
                     response_serializer=xpstore_dot_v1_dot_project__pb2.UndeleteProjectResponse.SerializeToString,
+            ),
+            'GetProjectStatistics': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetProjectStatistics,
+                    request_deserializer=xpstore_dot_v1_dot_project__pb2.GetProjectStatisticsRequest.FromString,
+                    response_serializer=xpstore_dot_v1_dot_project__pb2.GetProjectStatisticsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -344,6 +365,33 @@ class ProjectService(object):
             '/xpstore.v1.ProjectService/UndeleteProject',
             xpstore_dot_v1_dot_project__pb2.UndeleteProjectRequest.SerializeToString,
             xpstore_dot_v1_dot_project__pb2.UndeleteProjectResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetProjectStatistics(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xpstore.v1.ProjectService/GetProjectStatistics',
+            xpstore_dot_v1_dot_project__pb2.GetProjectStatisticsRequest.SerializeToString,
+            xpstore_dot_v1_dot_project__pb2.GetProjectStatisticsResponse.FromString,
             options,
             channel_credentials,
             insecure,

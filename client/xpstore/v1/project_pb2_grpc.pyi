@@ -100,6 +100,17 @@ class ProjectServiceStub:
       - ALREADY_EXISTS: its id has been taken by another project since.
     """
 
+    GetProjectStatistics: grpc.UnaryUnaryMultiCallable[
+        xpstore.v1.project_pb2.GetProjectStatisticsRequest,
+        xpstore.v1.project_pb2.GetProjectStatisticsResponse,
+    ]
+    """Returns what a project holds, and what sharing chunks and caching results have saved.
+
+    Errors:
+      - INVALID_ARGUMENT: `project_uid` is not a UUID.
+      - NOT_FOUND: there is no such project.
+    """
+
 class ProjectServiceAsyncStub:
     """Keeps projects. A project is known by two keys: `id` is the caller's own text, free again at once after a delete;
     `uid` is made by the server, never used again, and is what every other request names.
@@ -176,6 +187,17 @@ class ProjectServiceAsyncStub:
     Errors:
       - NOT_FOUND: there is no such project, or it was purged.
       - ALREADY_EXISTS: its id has been taken by another project since.
+    """
+
+    GetProjectStatistics: grpc.aio.UnaryUnaryMultiCallable[
+        xpstore.v1.project_pb2.GetProjectStatisticsRequest,
+        xpstore.v1.project_pb2.GetProjectStatisticsResponse,
+    ]
+    """Returns what a project holds, and what sharing chunks and caching results have saved.
+
+    Errors:
+      - INVALID_ARGUMENT: `project_uid` is not a UUID.
+      - NOT_FOUND: there is no such project.
     """
 
 class ProjectServiceServicer(metaclass=abc.ABCMeta):
@@ -266,6 +288,19 @@ class ProjectServiceServicer(metaclass=abc.ABCMeta):
         Errors:
           - NOT_FOUND: there is no such project, or it was purged.
           - ALREADY_EXISTS: its id has been taken by another project since.
+        """
+
+    @abc.abstractmethod
+    def GetProjectStatistics(
+        self,
+        request: xpstore.v1.project_pb2.GetProjectStatisticsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[xpstore.v1.project_pb2.GetProjectStatisticsResponse, collections.abc.Awaitable[xpstore.v1.project_pb2.GetProjectStatisticsResponse]]:
+        """Returns what a project holds, and what sharing chunks and caching results have saved.
+
+        Errors:
+          - INVALID_ARGUMENT: `project_uid` is not a UUID.
+          - NOT_FOUND: there is no such project.
         """
 
 def add_ProjectServiceServicer_to_server(servicer: ProjectServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...
