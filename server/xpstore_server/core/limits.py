@@ -58,6 +58,12 @@ FILTER_BYTES = 16_384
 FILTER_DEPTH = 30
 FILTER_COMPARISONS = 50
 ORDER_KEYS = 8
+COLUMNS = 100  # of one search
+SKIP = 1_000_000  # models passed over
+AGGREGATED_MODELS = 100_000
+GROUPS = 1_000
+FIELD_VALUES = 12  # told of a field, of different ones
+PATTERN_VALUES = 20_000  # different ones that the regular expressions of a filter look at
 STEP = 1 << 62
 TIME_US = 253_402_300_799_999_999  # the end of the year 9999, beyond which clients have no dates
 

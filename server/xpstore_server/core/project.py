@@ -25,8 +25,9 @@ _experiments, _models = (
     for column in (project_total.c.experiments, project_total.c.models)
 )
 # With how many experiments and models it has.
-_WHOLE = select(project, _experiments.label("experiments"), _models.label("models"))
-_WHOLE = _WHOLE.where(project.c.deleted_at_us.is_(None))
+_ANY = select(project, _experiments.label("experiments"), _models.label("models"))
+_WHOLE = _ANY.where(project.c.deleted_at_us.is_(None))
+_DELETED = _ANY.where(project.c.deleted_at_us.is_not(None), project.c.purged_at_us.is_(None))
 _WHOLE_BY_UID = _WHOLE.where(project.c.uid == bindparam("key"))
 _BY_UID = _LIVE.where(project.c.uid == bindparam("key"))
 _BY_ID = _LIVE.where(project.c.id == bindparam("key"))
@@ -88,9 +89,13 @@ def whole(tx: Transaction, uid: str) -> Row[Any]:
     return row
 
 
-def list_page(tx: Transaction, page: Page) -> tuple[list[Row[Any]], Key | None]:
-    """Returns a page of the live projects that the caller may see, oldest first, as `whole` does."""
-    rows, key = fetch(tx, _WHOLE, [project.c.created_at_us, project.c.uid], page)
+def list_page(tx: Transaction, page: Page, *, is_deleted: bool = False) -> tuple[list[Row[Any]], Key | None]:
+    """Returns a page of the projects that the caller may see, oldest first, as `whole` does.
+
+    Args:
+        is_deleted: those that were deleted and can be brought back, instead of live ones.
+    """
+    rows, key = fetch(tx, _DELETED if is_deleted else _WHOLE, [project.c.created_at_us, project.c.uid], page)
     return [row for row in rows if tx.admits(row.uid)], key
 
 

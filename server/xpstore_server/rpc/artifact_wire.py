@@ -102,6 +102,7 @@ def version_to_wire(row: Row[Any], details: Details) -> pb.ArtifactVersion:
         updated_by=row.updated_by,
         etag=str(row.revision),
         process=process_to_wire(row.process_json),
+        deleted_at_us=row.deleted_at_us,
     )
 
 

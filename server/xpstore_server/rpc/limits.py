@@ -80,6 +80,12 @@ class LimitsService(limits_pb2_grpc.LimitsServiceServicer):
                 max_queue=MOST_OF_ONE,
                 max_search_us=int(SEARCH_SECONDS * 1_000_000),
                 max_write_us=int(WRITE_SECONDS * 1_000_000),
+                max_columns=limits.COLUMNS,
+                max_skip=limits.SKIP,
+                max_aggregated_models=limits.AGGREGATED_MODELS,
+                max_groups=limits.GROUPS,
+                max_field_values=limits.FIELD_VALUES,
+                max_pattern_values=limits.PATTERN_VALUES,
                 **of_settings,
             )
         )

@@ -1,20 +1,21 @@
 """MetricService."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from xpstore.v1 import metric_pb2 as pb
 from xpstore.v1 import metric_pb2_grpc
 from xpstore_server.auth import principal
-from xpstore_server.core import limits, metric, series, summaries
+from xpstore_server.core import buckets, limits, metric, series, summaries
 from xpstore_server.core.errors import InvalidArgument
 from xpstore_server.core.ingesting import ingest
 from xpstore_server.core.ingesting.pieces import pieces
 from xpstore_server.core.ingesting.records import ModelRecords, Piece
 from xpstore_server.rpc.blocks import Compactor
 from xpstore_server.rpc.fields import a_name, a_uuid, if_set
-from xpstore_server.rpc.metric_wire import packed_buckets, packed_points, parts_of, summary_to_wire, to_wire
+from xpstore_server.rpc.metric_wire import COLUMNS, packed_buckets, packed_points, parts_of, summary_to_wire, to_wire
 from xpstore_server.rpc.paging import Pager, fitting
 from xpstore_server.rpc.piecewise import removed
 from xpstore_server.store.database import SEARCH_SECONDS, Database
@@ -100,22 +101,40 @@ class MetricService(metric_pb2_grpc.MetricServiceServicer):
             raise InvalidArgument("since", request.since, f"must be between 0 and {limits.STEP}")
         if not 0 <= request.buckets <= limits.BUCKETS:
             raise InvalidArgument("buckets", request.buckets, f"must be between 0 and {limits.BUCKETS}")
-        parts = self._parts(keys, request.since, request.buckets)
+        for name in ("axis", "axis_start", "axis_end", "columns", "binary32"):
+            if not request.buckets and (request.HasField(name) if name.startswith("axis_") else getattr(request, name)):
+                raise InvalidArgument(name, "", "needs `buckets`")
+        parts = self._divided(keys, _asked(request)) if request.buckets else self._parts(keys, request.since)
         while (part := await self._database.call_async(next, parts, None)) is not None:
             yield part
 
-    def _parts(self, keys: list[series.SeriesKey], since: int, buckets: int) -> Iterator[pb.ReadSeriesResponse]:
-        after = since - 1
+    def _found(self, keys: list[series.SeriesKey]) -> Iterator[tuple[str, dict[str, Any]]]:
+        """The series of all keys, each with what is said of it."""
         for key in keys:
-            for row in self._database.read(lambda tx, key=key: series.find(tx, key)):  # type: ignore[misc]
-                head = {"model_id": row.model_id, "name": row.name, "phase": row.phase or None}
-                if buckets:
-                    found = series.buckets(self._database, row.id, after, buckets)
-                    if found is not None:
-                        yield pb.ReadSeriesResponse(**head, buckets=packed_buckets(found))
-                    continue
-                for points in series.read(self._database, row.id, after):
-                    yield pb.ReadSeriesResponse(**head, points=packed_points(points))
+            for row in self._database.read(partial(series.find, key=key)):
+                yield row.id, {"model_id": row.model_id, "name": row.name, "phase": row.phase or None}
+
+    def _parts(self, keys: list[series.SeriesKey], since: int) -> Iterator[pb.ReadSeriesResponse]:
+        for id_, head in self._found(keys):
+            for points in series.read(self._database, id_, since - 1):
+                yield pb.ReadSeriesResponse(**head, points=packed_points(points))
+
+    def _divided(self, keys: list[series.SeriesKey], asked: "_Asked") -> Iterator[pb.ReadSeriesResponse]:
+        every: Iterable[tuple[str, dict[str, Any]]] = self._found(keys)
+        axis = None
+        if asked.of is not None:
+            every = list(every)
+            ids = [id_ for id_, _ in every]
+            axis = buckets.axis(self._database, ids, asked.of, asked.count, asked.start, asked.end)
+            if axis is None:
+                return
+        for id_, head in every:
+            if axis is not None:
+                found = buckets.along(self._database, id_, asked.since - 1, axis)
+            else:
+                found = buckets.buckets(self._database, id_, asked.since - 1, asked.count)
+            if found is not None:
+                yield pb.ReadSeriesResponse(**head, buckets=packed_buckets(found, axis, asked.columns, asked.type))
 
     async def DeleteMetric(self, request: pb.DeleteMetricRequest, context: Any) -> pb.DeleteMetricResponse:
         key = {"model_id": a_uuid("model_id", request.model_id), "metric_id": a_uuid("metric_id", request.metric_id)}
@@ -139,6 +158,53 @@ def _pieces(request: pb.LogMetricsRequest, model_id: str) -> Sequence[Piece]:
 def _at_most(field: str, count: int) -> None:
     if count > limits.IDS:
         raise InvalidArgument(field, count, f"must be at most {limits.IDS}: ask several times")
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Which buckets are wanted."""
+
+    since: int
+    count: int
+    of: buckets.AxisOf | None
+    start: int | None
+    end: int | None
+    columns: frozenset[int]
+    type: str
+
+
+_AXES: dict[int, buckets.AxisOf] = {pb.BUCKET_AXIS_STEP: "step", pb.BUCKET_AXIS_TIME: "time"}
+
+
+def _asked(request: pb.ReadSeriesRequest) -> _Asked:
+    of = _AXES.get(request.axis)
+    if request.axis and of is None:
+        raise InvalidArgument("axis", request.axis, "must be BUCKET_AXIS_STEP or BUCKET_AXIS_TIME, or not set")
+    ends = dict[str, int | None]()
+    for name in ("axis_start", "axis_end"):
+        ends[name] = if_set(request, name, _an_end)
+        if of is None and ends[name] is not None:
+            raise InvalidArgument(name, ends[name], "needs `axis`")
+    start, end = ends.values()
+    if start is not None and end is not None and end <= start:
+        raise InvalidArgument("axis_end", end, f"must be more than axis_start, {start}")
+    if not set(request.columns) <= COLUMNS:
+        raise InvalidArgument("columns", list(request.columns), "must be columns of buckets")
+    return _Asked(
+        since=request.since,
+        count=request.buckets,
+        of=of,
+        start=start,
+        end=end,
+        columns=frozenset(request.columns) or COLUMNS,
+        type="<f4" if request.binary32 else "<f8",
+    )
+
+
+def _an_end(field: str, value: int) -> int:
+    if not 0 <= value <= limits.STEP:
+        raise InvalidArgument(field, value, f"must be between 0 and {limits.STEP}")
+    return value
 
 
 def _a_key(field: str, wire: pb.SeriesKey) -> series.SeriesKey:

@@ -10,9 +10,9 @@ from sqlalchemy import Row
 from xpstore.v1 import ingest_pb2
 from xpstore.v1 import metric_pb2 as pb
 from xpstore_server.core import limits, metric
+from xpstore_server.core.buckets import Axis, Buckets
 from xpstore_server.core.errors import InvalidArgument
 from xpstore_server.core.metric import SeriesPart
-from xpstore_server.core.series import Buckets
 from xpstore_server.rpc.fields import a_json, a_name, a_step, a_time, if_set
 from xpstore_server.store.columns import Integers
 from xpstore_server.store.points import NO_TIME, Points, Values, from_values
@@ -146,21 +146,37 @@ def _mixed(values: Iterable[tuple[str, str]]) -> Iterable[pb.MetricPoint]:
             yield pb.MetricPoint(json_value=text)
 
 
-def packed_buckets(buckets: Buckets) -> pb.PackedBuckets:
-    """A series in buckets."""
-    return pb.PackedBuckets(
-        counts=_bytes(buckets.counts),
-        mins=_bytes(buckets.mins),
-        maxs=_bytes(buckets.maxs),
-        firsts=_bytes(buckets.firsts),
-        lasts=_bytes(buckets.lasts),
-        means=_bytes(buckets.means),
-        first_steps=_bytes(buckets.first_steps),
-        last_steps=_bytes(buckets.last_steps),
-        first_times_us=_bytes(buckets.first_times),
-        last_times_us=_bytes(buckets.last_times),
-        last_ordinal=buckets.last_ordinal,
-    )
+COLUMNS = frozenset(pb.BucketColumn.values()) - {pb.BUCKET_COLUMN_UNSPECIFIED}
+
+
+def packed_buckets(buckets: Buckets, axis: Axis | None, columns: frozenset[int], type_: str) -> pb.PackedBuckets:
+    """A series in buckets.
+
+    Args:
+        columns: which are wanted, of COLUMNS.
+        type_: of values, as numpy has it.
+    """
+    wire = pb.PackedBuckets(last_ordinal=buckets.last_ordinal)
+    if axis is not None:
+        wire.bucket_count, wire.axis_start, wire.axis_width = axis.count, axis.start, axis.width
+    values = {
+        pb.BUCKET_COLUMN_MIN: ("mins", buckets.mins),
+        pb.BUCKET_COLUMN_MAX: ("maxs", buckets.maxs),
+        pb.BUCKET_COLUMN_FIRST: ("firsts", buckets.firsts),
+        pb.BUCKET_COLUMN_LAST: ("lasts", buckets.lasts),
+        pb.BUCKET_COLUMN_MEAN: ("means", buckets.means),
+    }
+    for column in values.keys() & columns:
+        name, numbers = values[column]
+        with np.errstate(over="ignore"):  # what binary32 does not reach is infinity there
+            setattr(wire, name, numbers.astype(type_).tobytes())
+    if pb.BUCKET_COLUMN_COUNT in columns:
+        wire.counts = _bytes(buckets.counts)
+    if pb.BUCKET_COLUMN_STEPS in columns:
+        wire.first_steps, wire.last_steps = _bytes(buckets.first_steps), _bytes(buckets.last_steps)
+    if pb.BUCKET_COLUMN_TIMES in columns:
+        wire.first_times_us, wire.last_times_us = _bytes(buckets.first_times), _bytes(buckets.last_times)
+    return wire
 
 
 def summary_to_wire(row: Row[Any]) -> pb.SeriesSummary:

@@ -7,16 +7,16 @@ from typing import Any
 from sqlalchemy import Row
 
 from xpstore.v1 import model_pb2 as pb
-from xpstore.v1 import model_pb2_grpc
+from xpstore.v1 import model_pb2_grpc, search_pb2
 from xpstore_server.auth import principal
 from xpstore_server.core import limits, model, model_step, module
 from xpstore_server.core.errors import InvalidArgument
-from xpstore_server.core.paging import Key
-from xpstore_server.core.search import query
+from xpstore_server.core.search import fields, groups, query
 from xpstore_server.rpc.fields import a_json_object, a_name, a_step, a_text, a_time, a_uuid, if_set, masked, tags_of
 from xpstore_server.rpc.paging import Pager
 from xpstore_server.rpc.piecewise import removed
 from xpstore_server.rpc.run import STATUS
+from xpstore_server.rpc.search_wire import group_to_wire, row_to_wire, some_columns, summary_to_wire
 from xpstore_server.store import tables
 from xpstore_server.store.database import SEARCH_SECONDS, Database
 from xpstore_server.store.purge import unlink
@@ -71,25 +71,59 @@ class ModelService(model_pb2_grpc.ModelServiceServicer):
         return pb.ListModelsResponse(models=map(to_wire, rows), next_page_token=pager.token(key))
 
     async def SearchModels(self, request: pb.SearchModelsRequest, context: Any) -> pb.SearchModelsResponse:
-        texts = {"filter": request.filter, "order_by": request.order_by}
-        match request.WhichOneof("scope"):
-            case "project_uid":
-                scope = {"project_uid": a_uuid("project_uid", request.project_uid)}
-            case "experiment_id":
-                scope = {"experiment_id": a_uuid("experiment_id", request.experiment_id)}
-            case _:
-                raise InvalidArgument("scope", "", "must be project_uid or experiment_id")
-        pager = Pager("search", scope, texts)
+        texts, scope = {"filter": request.filter, "order_by": request.order_by}, _scope(request)
+        if not 0 <= request.skip <= limits.SKIP:
+            fix = f"must be 0 to {limits.SKIP}"
+            raise InvalidArgument("skip", request.skip, fix, limit="max_skip", expected=limits.SKIP)
+        pager = Pager("search", scope, texts, *request.columns)
         page = pager.page(request.page_size, request.page_token)
 
-        def unit(
-            tx: Transaction,
-        ) -> tuple[list[Row[Any]], Key | None]:  # long filters take time to read
-            return query.find(tx, query.Query.parse(**scope, **texts), page)
+        def unit(tx: Transaction) -> pb.SearchModelsResponse:  # long filters take time to read
+            asked = query.Query.parse(**scope, **texts)
+            answer = pb.SearchModelsResponse(now_us=tx.now_us())
+            if request.columns:
+                fields = some_columns("columns", request.columns, limits.COLUMNS, "max_columns")
+                rows, key = query.find_cells(tx, asked, page, fields, request.skip)
+                answer.rows.extend(row_to_wire(*row) for row in rows)
+            else:
+                models, key = query.find(tx, asked, page, request.skip)
+                answer.models.extend(map(to_wire, models))
+            answer.next_page_token = pager.token(key)
+            if request.with_total:
+                answer.total_count = query.count(tx, asked)
+            return answer
 
         is_heavy = len(request.filter) + len(request.order_by) > LONG_SEARCH
-        rows, key = await self._database.read_async(unit, SEARCH_SECONDS, is_heavy=is_heavy)
-        return pb.SearchModelsResponse(models=map(to_wire, rows), next_page_token=pager.token(key))
+        return await self._database.read_async(unit, SEARCH_SECONDS, is_heavy=is_heavy)
+
+    async def ListFields(self, request: search_pb2.ListFieldsRequest, context: Any) -> search_pb2.ListFieldsResponse:
+        scope = _scope(request)
+        pager = Pager("fields", scope, request.contains)
+        page = pager.page(request.page_size, request.page_token)
+
+        def unit(tx: Transaction) -> search_pb2.ListFieldsResponse:
+            found, key = fields.list_fields(tx, fields.Scope.of(tx, **scope), request.contains, page)
+            return search_pb2.ListFieldsResponse(fields=map(summary_to_wire, found), next_page_token=pager.token(key))
+
+        return await self._database.read_async(unit, SEARCH_SECONDS)
+
+    async def AggregateModels(
+        self, request: search_pb2.AggregateModelsRequest, context: Any
+    ) -> search_pb2.AggregateModelsResponse:
+        scope = _scope(request)
+
+        def unit(tx: Transaction) -> search_pb2.AggregateModelsResponse:
+            asked = query.Query.parse(**scope, filter=request.filter, order_by="")
+            by, told = (
+                some_columns(name, getattr(request, name), limits.ORDER_KEYS, "max_order_fields")
+                for name in ("group_by", "fields")
+            )
+            found = groups.aggregate(tx, asked, by, told)
+            return search_pb2.AggregateModelsResponse(
+                groups=map(group_to_wire, found.largest), group_count=found.groups, model_count=found.models
+            )
+
+        return await self._database.read_async(unit, SEARCH_SECONDS, is_heavy=True)
 
     async def UpdateModel(self, request: pb.UpdateModelRequest, context: Any) -> pb.UpdateModelResponse:
         who = principal()
@@ -195,6 +229,16 @@ def _owner(request: pb.CreateModuleRequest | pb.ListModulesRequest | pb.ClearMod
             return module.Owner(iteration_id=a_uuid("iteration_id", request.iteration_id))
         case _:
             raise InvalidArgument("parent", "", "must be model_id or iteration_id")
+
+
+def _scope(request: Any) -> dict[str, str]:
+    """Where to search."""
+    match request.WhichOneof("scope"):
+        case "project_uid":
+            return {"project_uid": a_uuid("project_uid", request.project_uid)}
+        case "experiment_id":
+            return {"experiment_id": a_uuid("experiment_id", request.experiment_id)}
+    raise InvalidArgument("scope", "", "must be project_uid or experiment_id")
 
 
 def to_wire(row: Row[Any]) -> pb.Model:

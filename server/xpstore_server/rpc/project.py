@@ -1,5 +1,6 @@
 """ProjectService."""
 
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Row
@@ -7,11 +8,11 @@ from sqlalchemy import Row
 from xpstore.v1 import project_pb2 as pb
 from xpstore.v1 import project_pb2_grpc
 from xpstore_server.auth import principal
-from xpstore_server.core import project, tags
+from xpstore_server.core import project, statistics, tags
 from xpstore_server.core.errors import InvalidArgument, renamed
 from xpstore_server.rpc.fields import a_name, a_period, a_tag_text, a_text, a_uuid, if_set, masked
 from xpstore_server.rpc.paging import Pager
-from xpstore_server.store.database import Database
+from xpstore_server.store.database import SEARCH_SECONDS, Database
 from xpstore_server.store.transaction import Transaction
 
 
@@ -48,9 +49,9 @@ class ProjectService(project_pb2_grpc.ProjectServiceServicer):
         return pb.GetProjectResponse(project=to_wire(row))
 
     async def ListProjects(self, request: pb.ListProjectsRequest, context: Any) -> pb.ListProjectsResponse:
-        pager = Pager("projects")
+        pager = Pager("projects", request.deleted)
         page = pager.page(request.page_size, request.page_token)
-        rows, key = await self._database.read_async(lambda tx: project.list_page(tx, page))
+        rows, key = await self._database.read_async(lambda tx: project.list_page(tx, page, is_deleted=request.deleted))
         return pb.ListProjectsResponse(projects=map(to_wire, rows), next_page_token=pager.token(key))
 
     async def UpdateProject(self, request: pb.UpdateProjectRequest, context: Any) -> pb.UpdateProjectResponse:
@@ -89,6 +90,13 @@ class ProjectService(project_pb2_grpc.ProjectServiceServicer):
             )
         return pb.UndeleteProjectResponse(project=to_wire(row))
 
+    async def GetProjectStatistics(
+        self, request: pb.GetProjectStatisticsRequest, context: Any
+    ) -> pb.GetProjectStatisticsResponse:
+        uid = a_uuid("project_uid", request.project_uid)
+        found = await self._database.read_async(lambda tx: statistics.of_project(tx, uid), SEARCH_SECONDS)
+        return pb.GetProjectStatisticsResponse(**asdict(found))
+
 
 def to_wire(row: Row[Any]) -> pb.Project:
     return pb.Project(
@@ -106,4 +114,5 @@ def to_wire(row: Row[Any]) -> pb.Project:
         tags=tags.from_text(row.tags),
         experiment_count=row.experiments,
         model_count=row.models,
+        deleted_at_us=row.deleted_at_us,
     )

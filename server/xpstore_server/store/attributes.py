@@ -3,6 +3,7 @@
 A row's path is `config.lr` or `modules.optimizer.lr`, each part escaped, so that no two values share a path.
 """
 
+import re
 from collections import deque
 from typing import Any
 
@@ -19,6 +20,17 @@ Row = dict[str, Any]
 def path_of(*parts: str) -> str:
     """The path that leads by these names."""
     return ".".join(_as_utf8(part).replace("\\", "\\\\").replace(".", "\\.") for part in parts)
+
+
+def parts_of(path: str) -> list[str]:
+    """The names that a path leads by."""
+    parts = [""]
+    for escaped, dot, text in re.findall(r"\\(.)|(\.)|([^\\.]+)", path, re.DOTALL):
+        if dot:
+            parts.append("")
+        else:
+            parts[-1] += escaped or text
+    return parts
 
 
 def searched(text: str) -> str:

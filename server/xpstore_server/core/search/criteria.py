@@ -1,12 +1,30 @@
 """Filters as SQL: conditions on models. Every value is a bound parameter, every name one of ours."""
 
+import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from operator import ge, gt, le, lt
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Integer, and_, exists, false, func, literal_column, not_, or_, select
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Double,
+    FromClause,
+    Integer,
+    Text,
+    and_,
+    any_,
+    exists,
+    false,
+    func,
+    literal,
+    literal_column,
+    not_,
+    or_,
+    select,
+)
 
 from xpstore_server.core.run_status import SHOWN
 from xpstore_server.core.search.filter import Comparison, Condition, Not, Operator, Several
@@ -23,10 +41,23 @@ _ONE: ColumnElement[int] = literal_column("1", Integer)
 # all else of a comparison.
 _ATTRIBUTE, _SERIES, _RIVAL = attribute.alias(), series.alias(), series.alias()
 
-_newest_status = select(SHOWN).where(run.c.model_id == model.c.id).correlate(model)
-_STATUS = _newest_status.order_by(run.c.started_at_us.desc(), run.c.id.desc()).limit(1).scalar_subquery()
-_COLUMNS: dict[str, ColumnElement[Any]] = {
-    "status": _STATUS,
+
+def _of_newest_run(value: ColumnElement[Any]) -> ColumnElement[Any]:
+    mine = select(value).where(run.c.model_id == model.c.id).correlate(model)
+    return mine.order_by(run.c.started_at_us.desc(), run.c.id.desc()).limit(1).scalar_subquery()
+
+
+# To its end, or to when it was last heard of. The clocks of a run and of the server may differ.
+_duration = (func.coalesce(run.c.ended_at_us, run.c.heartbeat_at_us) - run.c.started_at_us) / literal_column(
+    "1e6", Double
+)
+# What columns of the model and of its newest run give, by the names of filters.
+COLUMNS: dict[str, ColumnElement[Any]] = {
+    "status": _of_newest_run(SHOWN),
+    "duration": _of_newest_run(_duration),
+    "heartbeat_at": _of_newest_run(run.c.heartbeat_at_us),
+    "host": _of_newest_run(func.nullif(run.c.host, "")),
+    "git_commit": _of_newest_run(func.nullif(run.c.git_commit, "")),
     "created_at": model.c.created_at_us,
     "updated_at": model.c.updated_at_us,
     **{name: model.c[name] for name in ("name", "hash", "description", "created_by", "updated_by", "step")},
@@ -104,7 +135,7 @@ class Criteria:
                 test = self._test(model_tag.c.tag, comparison)
                 return self.has(ValueSource(model_tag.c.tag, model_tag), test, is_listed=is_listed)
             case Column(name):
-                return self._test(_COLUMNS[name], comparison)
+                return self._test(COLUMNS[name], comparison)
             case Attribute() as field:
                 sources = self._attributes(field, _ATTRIBUTE)
                 tests = [
@@ -145,6 +176,11 @@ class Criteria:
                 return column.op("GLOB", is_comparison=True)(_as_glob(str(values[0])))
             case "like":
                 return column.like(str(values[0]))
+            case "among" if self._is_sqlite:
+                listed = func.json_each(json.dumps(values, ensure_ascii=False)).table_valued("value")
+                return column.in_(select(listed.c.value))
+            case "among":
+                return column == any_(literal(list(values), ARRAY(Text)))
         ordered: ColumnElement[bool] = _ORDERS[operator](column, values[0])
         return ordered
 
@@ -152,7 +188,7 @@ class Criteria:
         """Where the value of a field may be: one of these has it, if there is any. They may lead a query."""
         match field:
             case Column(name):
-                return (ValueSource(_COLUMNS[name]),)
+                return (ValueSource(COLUMNS[name]),)
             case Attribute():
                 return self._attributes(field, attribute.alias())
             case Measure():

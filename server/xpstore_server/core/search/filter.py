@@ -15,7 +15,8 @@ from xpstore_server.core.errors import InvalidArgument
 from xpstore_server.core.search import operand
 from xpstore_server.core.search.operand import Column, Field, Refused, Value
 
-Operator = Literal["in", "<", "<=", ">", ">=", "like", "exists"]
+# `matches` becomes `among` many values once it is known which there are (`patterns.py`).
+Operator = Literal["in", "<", "<=", ">", ">=", "like", "exists", "matches", "among"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +93,18 @@ def parse_order(text: str) -> tuple[OrderKey, ...]:
     return keys
 
 
-def _parse(start: Literal["filter", "order"], text: str) -> Any:
-    name = "filter" if start == "filter" else "order_by"
+def parse_column(name: str, text: str) -> Field:
+    """Reads a field, for the value that it has in each model. `name` is that of the request's field.
+
+    Raises:
+        InvalidArgument: it is no field.
+    """
+    named: _Named = _parse("column", text, name)
+    return named.field
+
+
+def _parse(start: Literal["filter", "order", "column"], text: str, name: str = "") -> Any:
+    name = name or {"order": "order_by"}.get(start, start)
     if len(text.encode()) > limits.FILTER_BYTES:
         raise InvalidArgument(name, text, f"must have at most {limits.FILTER_BYTES} bytes")
     if "\x00" in text:
@@ -127,6 +138,7 @@ _WORDS = {
     "OPERATOR": "`=`, `!=`, `<`, `<=`, `>`, `>=`",
     "IN": "`in`",
     "LIKE": "`like`",
+    "MATCH": "`~`",
     "IS": "`is`",
     "DOT": "`.`",
     "LSQB": "`[`",
@@ -195,7 +207,11 @@ class _Builder(Transformer[Token, Any]):
     def alike(self, field: "_Named", *rest: Token) -> Comparison:
         return _comparison(field, "like", (rest[-1],), rest[-2], rest[0].type == "NOT")
 
+    def matched(self, field: "_Named", operator: Token, value: Token) -> Comparison:
+        return _comparison(field, "matches", (value,), operator, operator == "!~")
+
     def absent(self, field: "_Named", *rest: Token) -> Condition:
+        _refuse_step(field)
         there = Comparison(field.field, "exists")
         return there if rest[1].type == "NOT" else Not(there, 2)
 
@@ -204,7 +220,11 @@ class _Builder(Transformer[Token, Any]):
             raise Refused(keys[limits.ORDER_KEYS][0].position, f"there are at most {limits.ORDER_KEYS} keys")
         return tuple(key for _, key in keys)
 
+    def column(self, field: "_Named") -> "_Named":
+        return field
+
     def key(self, field: "_Named", direction: Token | None = None) -> tuple["_Named", OrderKey]:
+        _refuse_step(field)
         if field.field == Column("tags"):
             raise Refused(field.position, "models cannot be ordered by `tags`: they may have several")
         return field, OrderKey(field.field, direction is not None and direction.type == "DESC")
@@ -240,7 +260,13 @@ def _deeper(token: Token, part: Condition) -> int:
     return part.depth + 1
 
 
+def _refuse_step(named: _Named) -> None:
+    if isinstance(named.field, operand.Measure) and named.field.is_step:
+        raise Refused(named.position, f"`.{named.field.of}` can be a column, and neither filters nor orders")
+
+
 def _comparison(named: _Named, operator: str, values: tuple[Token, ...], at: Token, is_negated: bool) -> Comparison:
+    _refuse_step(named)
     if is_negated and named.field == Column("tags"):
         raise Refused(operand.place_of(at), "a model may have several tags: write `not` before the whole comparison")
     check: Callable[[Token], Value] = operand.checker(named.field, operator, at)
@@ -251,4 +277,4 @@ def _parser(start: str) -> Lark:
     return Lark.open("filter.lark", rel_to=__file__, start=start, parser="lalr", transformer=_Builder())
 
 
-_PARSERS = {start: _parser(start) for start in ("filter", "order")}
+_PARSERS = {start: _parser(start) for start in ("filter", "order", "column")}

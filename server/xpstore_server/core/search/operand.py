@@ -5,8 +5,9 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
+import re2
 from lark import Token
 
 from xpstore_server.core import limits
@@ -14,11 +15,12 @@ from xpstore_server.store.attributes import path_of, searched
 
 Value = str | int | float | bool
 
-TEXTS = ("name", "hash", "description", "created_by", "updated_by")
-TIMES = ("created_at", "updated_at")
+TEXTS = ("name", "hash", "description", "created_by", "updated_by", "host", "git_commit")
+TIMES = ("created_at", "updated_at", "heartbeat_at")
 STATUSES = ("running", "finished", "failed", "lost")
 DIGITS = 32  # a double has 17
-NAMES = (*TEXTS, *TIMES, "step", "status", "tags")
+EXPRESSION_BYTES = 1 << 20  # of a compiled one
+NAMES = (*TEXTS, *TIMES, "step", "duration", "status", "tags")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,12 @@ class Measure:
 
     name: str
     phase: str | None
-    of: Literal["last", "min", "max"]
+    of: Literal["last", "min", "max", "last_step", "min_step", "max_step"]
+
+    @property
+    def is_step(self) -> bool:
+        """Whether it is the step of a number: that can be shown, and neither filters nor orders."""
+        return self.of.endswith("_step")
 
 
 Field = Column | Attribute | Measure
@@ -95,7 +102,7 @@ def _measure(name: Token, steps: Sequence[Step]) -> Measure:
     if len(steps) < 2:
         raise Refused(place_of(name), example)
     (metric, phase), (of, none), *more = steps
-    if of not in ("last", "min", "max") or none is not None or more:
+    if of not in ("last", "min", "max", "last_step", "min_step", "max_step") or none is not None or more:
         raise Refused(place_of(more[0].part if more else none or of), example)
     return Measure(unquoted(metric), None if phase is None else unquoted(phase), of.value)
 
@@ -110,18 +117,18 @@ def unquoted(token: Token) -> str:
 
 def checker(field: Field, operator: str, at: Token) -> Callable[[Token], Value]:
     """What reads the values that stand beside a field after an operator."""
-    if operator == "like":
+    if operator in ("like", "matches"):
         if not (isinstance(field, Attribute) or (isinstance(field, Column) and field.name in (*TEXTS, "tags"))):
-            raise Refused(place_of(at), "`like` is for texts")
-        return _pattern
+            raise Refused(place_of(at), f"`{at}` is for texts")
+        return _pattern if operator == "like" else _expression
     match field:
         case Attribute():
             return _any if operator == "in" else _ordered
-        case Measure():
+        case Measure() | Column("duration"):
             return lambda token: float(_number(token))
         case Column("step"):
             return lambda token: _step(operator, _number(token))
-        case Column("created_at" | "updated_at"):
+        case Column(name) if name in TIMES:
             return _time
         case Column("tags" | "status") if operator != "in":
             raise Refused(place_of(at), f"`{field.name}` has no order")
@@ -159,6 +166,25 @@ def _pattern(token: Token) -> Value:
     if re.fullmatch(r"(?:[^\\]|\\[%_\\])*", text, re.DOTALL) is None:
         raise Refused(place_of(token), r"a backslash must be followed by `%`, `_` or another one")
     return text
+
+
+def _expression(token: Token) -> Value:
+    try:
+        return str(compiled(unquoted(token)).pattern)
+    except re2.error as error:
+        told = error.args[0].decode("utf-8", "replace") if isinstance(error.args[0], bytes) else error.args[0]
+        raise Refused(place_of(token), f"no regular expression of RE2: {told}") from None
+
+
+def compiled(pattern: str) -> Any:
+    """A regular expression that takes time and memory by what it looks at, whatever it is.
+
+    Raises:
+        re2.error: it is none, or is too large.
+    """
+    options = re2.Options()
+    options.log_errors, options.max_mem = False, EXPRESSION_BYTES
+    return re2.compile(pattern, options)
 
 
 def _ordered(token: Token) -> Value:

@@ -1,18 +1,23 @@
 """Search: the models that a filter holds for, in an order, page by page."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, FromClause, Row, and_, func, literal, not_, or_, select, tuple_
 
 from xpstore_server.core import experiment, limits, model, project
 from xpstore_server.core.paging import BATCH, Key, Page, weigh
+from xpstore_server.core.search import columns, patterns
 from xpstore_server.core.search.criteria import Criteria, ValueSource
 from xpstore_server.core.search.filter import Condition, OrderKey, parse_filter, parse_order
+from xpstore_server.core.search.operand import Field
 from xpstore_server.store import tables
 from xpstore_server.store.limbo import LIMBO
 from xpstore_server.store.transaction import Transaction
+
+T = TypeVar("T")
 
 # Experiments that were deleted and whose models are still there: mostly none.
 _HIDDEN = select(tables.experiment.c.id).where(tables.experiment.c.project_uid == LIMBO)
@@ -36,25 +41,53 @@ class Query:
         return cls(project_uid, experiment_id, parse_filter(filter), parse_order(order_by))
 
 
-def find(tx: Transaction, query: Query, page: Page) -> tuple[list[Row[Any]], Key | None]:
+def find(tx: Transaction, query: Query, page: Page, skip: int = 0) -> tuple[list[Row[Any]], Key | None]:
     """Returns a page of models and the key to go on after, None at the end.
 
-    Keys come first, and whole models for those of a page alone: a sort would carry their configs.
+    Args:
+        skip: how many to pass over before the first page.
     """
+    found, key = _find(tx, query, page, skip, partial(model.get_many, tx), weigh)
+    return [row for _, row in found], key
+
+
+def find_cells(
+    tx: Transaction, query: Query, page: Page, fields: Sequence[Field], skip: int = 0
+) -> tuple[list[tuple[str, columns.Cells]], Key | None]:
+    """Returns ids of a page of models, each with its values of these fields, and the key to go on after."""
+    return _find(tx, query, page, skip, lambda ids: columns.read(tx, fields, ids), columns.weigh)
+
+
+def count(tx: Transaction, query: Query) -> int:
+    """How many models a query finds."""
+    return _Walk(tx, replace(query, order=()), None).count()
+
+
+def _find(
+    tx: Transaction,
+    query: Query,
+    page: Page,
+    skip: int,
+    look_up: Callable[[list[str]], dict[str, T]],
+    weigh: Callable[[T], int],
+) -> tuple[list[tuple[str, T]], Key | None]:
+    """Keys come first, and what is asked for of those of a page alone: a sort would carry their configs."""
     walk = _Walk(tx, query, page.after)
-    rows: list[Row[Any]] = []
+    if skip and page.after is None:
+        walk.pass_over(skip)
+    rows: list[tuple[str, T]] = []
     weight, after, last = 0, page.after, page.after
     while True:
         limit = min(page.size + 1 - len(rows), BATCH)
         keys = walk.keys(after, limit)
-        found = model.get_many(tx, [key[-1] for key in keys])
+        found = look_up([key[-1] for key in keys])
         for key in keys:
             if key[-1] not in found:
                 continue  # deleted since
             weight += weigh(found[key[-1]])
             if rows and (len(rows) == page.size or weight > limits.PAGE_BYTES):
                 return rows, last
-            rows.append(found[key[-1]])
+            rows.append((key[-1], found[key[-1]]))
             last = key
         if len(keys) < limit:
             return rows, None
@@ -94,12 +127,18 @@ class _Range:
     where: tuple[ColumnElement[bool], ...]
     sorts: tuple[_Sort, ...]
 
-    def keys(self, tx: Transaction, after: Key | None, limit: int) -> list[tuple[Any, ...]]:
+    def count(self, tx: Transaction) -> int:
+        """How many models are in it."""
+        return int(tx.execute(select(func.count()).select_from(self.rows).where(*self.where)).scalar_one())
+
+    def keys(self, tx: Transaction, after: Key | None, limit: int, offset: int = 0) -> list[tuple[Any, ...]]:
         columns = [sort.value.label(f"key_{number}") for number, sort in enumerate(self.sorts)]
         query = select(*columns, *_TIE).select_from(self.rows).where(*self.where)
         if after is not None:
             query = query.where(self._after(after))
         query = query.order_by(*(sort.order() for sort in self.sorts), *_TIE).limit(limit)
+        if offset:
+            query = query.offset(offset)
         return [tuple(row) for row in tx.execute(query)]
 
     def _after(self, key: Key) -> ColumnElement[bool]:
@@ -117,11 +156,29 @@ class _Walk:
         self._tx = tx
         self._query = query
         self._project_uid = _project_of(tx, query)
+        self._scope = _scope(self._project_uid, query.experiment_id)
+        self._condition = query.condition and patterns.resolved(
+            tx, query.condition, self._project_uid, self._scope, is_whole=query.experiment_id is None
+        )
         # As it began: by the next page there may be more models.
         are_few = _are_few(tx, query) if after is None else after[:1] == (_ALL_AT_ONCE,)
         criteria = Criteria(self._project_uid, is_sqlite=tx.is_sqlite, are_few=are_few)
         ranges = [self._whole(criteria)] if are_few else self._divide(criteria)
         self._ranges = dict(enumerate(ranges, _ALL_AT_ONCE if are_few else 0))
+        self._offset = 0  # in the first of them
+
+    def count(self) -> int:
+        return sum(range_.count(self._tx) for range_ in self._ranges.values())
+
+    def pass_over(self, count: int) -> None:
+        """Begins behind so many rows."""
+        while self._ranges:
+            here = next(iter(self._ranges.values())).count(self._tx)
+            if count < here:
+                break
+            count -= here
+            del self._ranges[next(iter(self._ranges))]
+        self._offset = count
 
     def keys(self, after: Key | None, limit: int) -> list[Key]:
         """The keys of the next rows: number of the range, values it is ordered by, time of creation, id."""
@@ -130,7 +187,8 @@ class _Walk:
             if after is not None and number < after[0]:
                 continue
             start = after[1:] if after is not None and number == after[0] else None
-            keys += [(number, *key) for key in range_.keys(self._tx, start, limit - len(keys))]
+            offset = self._offset if after is None and number == next(iter(self._ranges)) else 0
+            keys += [(number, *key) for key in range_.keys(self._tx, start, limit - len(keys), offset)]
             if len(keys) == limit:
                 break
         return keys
@@ -155,11 +213,14 @@ class _Walk:
         yield _Range(tables.model, (*self._where(criteria), _has_none(criteria, sources)), tuple(rest))
 
     def _where(self, criteria: Criteria) -> tuple[ColumnElement[bool], ...]:
-        query, model = self._query, tables.model
-        scope: ColumnElement[bool] = (model.c.project_uid == self._project_uid) & model.c.experiment_id.not_in(_HIDDEN)
-        if query.experiment_id is not None:
-            scope = model.c.experiment_id == query.experiment_id
-        return (scope,) if query.condition is None else (scope, criteria.holds(query.condition))
+        return (self._scope,) if self._condition is None else (self._scope, criteria.holds(self._condition))
+
+
+def _scope(project_uid: str, experiment_id: str | None) -> ColumnElement[bool]:
+    """Which models are searched."""
+    if experiment_id is not None:
+        return tables.model.c.experiment_id == experiment_id
+    return (tables.model.c.project_uid == project_uid) & tables.model.c.experiment_id.not_in(_HIDDEN)
 
 
 def _project_of(tx: Transaction, query: Query) -> str:

@@ -18,11 +18,13 @@ from xpstore_server.store.transaction import Transaction
 
 FEW = 1_000
 _alias, _link = tables.artifact_alias, tables.artifact_link
+# The first is said for the sake of its index.
+_DELETED = version.c.deleted_at_us.is_not(None) & (version.c.state == "deleted") & version.c.purged_at_us.is_(None)
 
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Which versions of a project; None means any."""
+    """Which versions of a project; None means any. Deleted ones are those that can still be brought back."""
 
     name: str | None = None
     type: str | None = None
@@ -31,10 +33,11 @@ class Filters:
     step: int | None = None
     version: int | None = None
     alias: str | None = None
+    is_deleted: bool = False
 
 
 def list_versions(tx: Transaction, project_uid: str, filters: Filters, page: Page) -> tuple[list[Row[Any]], Key | None]:
-    """Returns a page of the live versions of a project."""
+    """Returns a page of the live versions of a project, or of those that were deleted."""
     project.get(tx, project_uid=project_uid)
     owner = None
     if filters.name is not None:
@@ -43,8 +46,8 @@ def list_versions(tx: Transaction, project_uid: str, filters: Filters, page: Pag
         if owner is None:
             return [], None
     place, key = (version.c.project_uid, project_uid) if owner is None else (version.c.artifact_id, owner)
-    query = WHOLE.where(version.c.state == "live", *_conditions(filters))
-    few = _few(tx, project_uid, owner, filters)
+    query = WHOLE.where(_DELETED if filters.is_deleted else version.c.state == "live", *_conditions(filters))
+    few = None if filters.is_deleted else _few(tx, project_uid, owner, filters)  # those that are deleted are few
     if few is None:
         query = query.where(place == key)
     else:
