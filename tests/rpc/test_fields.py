@@ -4,10 +4,11 @@ import math
 
 import pytest
 
-from support.search.asking import cells, fields_of, search, value_of
+from support.search.asking import cells, fields_of, scope_of, search, value_of
 from xpstore import errors
 from xpstore.client import Client
 from xpstore.project import Project
+from xpstore.v1 import search_pb2
 
 
 def test_fields_of_configs_modules_and_metrics(project: Project, client: Client) -> None:
@@ -109,3 +110,16 @@ def test_fields_of_what_is_not_there(project: Project, client: Client) -> None:
     project.experiments.delete(experiment.id)
     with pytest.raises(errors.NotFound):
         fields_of(experiment)
+
+
+def test_page_of_fields_with_heavy_values_is_cut(project: Project) -> None:
+    experiment = project.experiment("e")
+    for number in range(12):
+        experiment.models.create(number, config={f"k{place:03}": f"{number:03}" + "ü" * 490 for place in range(250)})
+    for where in (project, experiment):
+        request = search_pb2.ListFieldsRequest(**scope_of(where), page_size=1_000)
+        first = project._client.call(project._client.stubs.models.ListFields, request)
+        assert first.ByteSize() < 4 << 20 and 0 < len(first.fields) < 250 and first.next_page_token
+        assert [one.field for one in fields_of(where, page_size=1_000)] == [
+            f"config.k{place:03}" for place in range(250)
+        ]

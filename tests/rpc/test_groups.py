@@ -103,3 +103,10 @@ def test_what_makes_no_sense_is_refused(asked: dict[str, Any], field: str, exper
     with pytest.raises(errors.InvalidArgument) as caught:
         aggregate(experiment, **asked)
     assert caught.value.metadata["field"] == field
+
+
+def test_groups_of_heavy_values_come_as_far_as_a_message_takes_them(experiment: Experiment) -> None:
+    for number in range(400):
+        experiment.models.create(number, config={f"k{place}": f"{number:03}" + "x" * 990 for place in range(8)})
+    answer = aggregate(experiment, group_by=[f"config.k{place}" for place in range(8)])
+    assert answer.ByteSize() < 2 << 20 and 200 < len(answer.groups) < 400 == answer.group_count

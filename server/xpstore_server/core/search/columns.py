@@ -39,11 +39,11 @@ def read(tx: Transaction, fields: Sequence[Field], ids: Sequence[str]) -> dict[s
 
 def weigh(cells: Iterable[Cell]) -> int:
     """About how many bytes they take in a message."""
-    return sum(4 + len(cell) if isinstance(cell, str) else 12 + _weigh_texts(cell) for cell in cells)
+    return sum(12 + sum(map(_bytes, cell if isinstance(cell, tuple) else (cell,))) for cell in cells)
 
 
-def _weigh_texts(cell: Cell) -> int:
-    return sum(map(len, cell)) if isinstance(cell, tuple) else 0
+def _bytes(cell: Cell) -> int:
+    return 4 + len(cell.encode()) if isinstance(cell, str) else 0
 
 
 def _kinds(tx: Transaction, fields: Sequence[Field], ids: Sequence[str]) -> Iterable[_Values]:

@@ -24,6 +24,7 @@ from xpstore_server.store.columns import Floats, Integers
 from xpstore_server.store.transaction import Transaction
 
 BATCH = 1_000  # models whose values are in memory
+AGGREGATE_BYTES = 50
 WIDE = np.longdouble  # squares of large doubles are none, where the machine has something wider
 _EMPTY = {"_counts": 0.0, "_means": 0.0, "_squares": 0.0, "_mins": math.inf, "_maxs": -math.inf}
 
@@ -71,7 +72,17 @@ def aggregate(tx: Transaction, query: Query, by: Sequence[Field], fields: Sequen
             message = f"The filter holds for more than {most:,} models: narrow it."
             raise ResourceExhausted(message, limit="max_aggregated_models", expected=most)
         gathered.add([tuple(row[: len(by)]) for row in rows], [row[len(by) :] for row in rows])
-    return Groups(list(islice(gathered.groups(), limits.GROUPS)), len(gathered), models)
+    return Groups(list(_fitting(islice(gathered.groups(), limits.GROUPS))), len(gathered), models)
+
+
+def _fitting(groups: Iterator[Group]) -> Iterator[Group]:
+    """As many as a message takes."""
+    weight = 0
+    for group in groups:
+        weight += columns.weigh(group.keys) + AGGREGATE_BYTES * len(group.aggregates)
+        if weight > limits.PAGE_BYTES:
+            return
+        yield group
 
 
 def _batches(tx: Transaction, query: Query, fields: Sequence[Field]) -> Iterator[list[columns.Cells]]:
