@@ -97,17 +97,18 @@ def test_series_share_buckets_that_have_what_falls_into_them(seed: int, models: 
             log(client, model, "x", points[start : start + 500])
         logged.append(points)
     for axis, place in ((STEP, 1), (TIME, 2)):
-        there = sorted(point[place] for points in logged for point in points if point[place] is not None)  # type: ignore[type-var]
+        there = sorted(int(at) for points in logged for point in points if (at := point[place]) is not None)
         middle, late = there[len(there) // 3], there[-1] - (there[-1] - there[0]) // 4 + 1
         for buckets in (1, 7, 300):
-            for start, end in ((None, None), (middle, None), (None, late), (middle, max(late, middle + 1))):  # type: ignore[type-var]
+            windows: list[tuple[int | None, int | None]] = [(None, None), (middle, None), (None, late)]
+            for start, end in (*windows, (middle, max(late, middle + 1))):
                 ends = {name: value for name, value in (("axis_start", start), ("axis_end", end)) if value is not None}
                 answers = read(client, models, buckets, axis=axis, **ends)
                 assert len({(one.buckets.axis_start, one.buckets.axis_width) for one in answers}) <= 1
                 for one in answers:
                     assert one.buckets.bucket_count <= buckets and one.buckets.axis_width >= 1
                     points = logged[[str(model.id) for model in models].index(one.model_id)]
-                    divided(points, one.buckets, axis, start, end)  # type: ignore[arg-type]
+                    divided(points, one.buckets, axis, start, end)
 
 
 def test_chosen_columns_come_and_in_half_the_bytes(models: list[Model], client: Client) -> None:

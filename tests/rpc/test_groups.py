@@ -34,9 +34,15 @@ def told(answer: Any) -> list[tuple[Any, ...]]:
 
 
 def test_groups_are_of_equal_values(experiment: Experiment) -> None:
-    for number, config in enumerate(
-        [{"a": 1, "x": 2}, {"a": 1.0, "x": 4}, {"a": "1", "x": 9}, {"a": True}, {}, {"a": 1}]
-    ):
+    configs: list[dict[str, Any]] = [
+        {"a": 1, "x": 2},
+        {"a": 1.0, "x": 4},
+        {"a": "1", "x": 9},
+        {"a": True},
+        {},
+        {"a": 1},
+    ]
+    for number, config in enumerate(configs):
         experiment.models.create(number, config=config, tags=["t"] * (number % 2))
     answer = aggregate(experiment, group_by=["config.a"], fields=["config.x"])
     none = (0, 0.0, 0.0, 0.0, 0.0)

@@ -7,7 +7,7 @@ from xpstore.project import Project
 from xpstore.v1 import model_pb2, search_pb2
 
 
-def scope_of(parent: Experiment | Project) -> dict[str, str]:
+def scope_of(parent: Experiment | Project) -> dict[str, Any]:
     return {"project_uid": parent.uid} if isinstance(parent, Project) else {"experiment_id": str(parent.id)}
 
 
