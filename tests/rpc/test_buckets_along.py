@@ -93,8 +93,8 @@ def test_series_share_buckets_that_have_what_falls_into_them(seed: int, models: 
             time += draw.choice([0, 1_000, 2_000_000] if draw.random() < 0.98 else [-5_000_000])
             value = draw.choice([draw.uniform(-5, 5), math.nan, math.inf, 3.0])
             points.append((value, None if draw.random() < 0.1 else step, time))
-        for start in range(0, len(points), 500):
-            log(client, model, "x", points[start : start + 500])
+        for first in range(0, len(points), 500):
+            log(client, model, "x", points[first : first + 500])
         logged.append(points)
     for axis, place in ((STEP, 1), (TIME, 2)):
         there = sorted(int(at) for points in logged for point in points if (at := point[place]) is not None)
