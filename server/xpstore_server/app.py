@@ -265,12 +265,10 @@ class App:
         adds: list[AddService] = [add for _, add in services]
         adds.append(partial(health_pb2_grpc.add_HealthServicer_to_server, health_service))
 
-        def open_web(sockets: list[socket.socket]) -> "WebServer":
+        def open_web(sockets: list[socket.socket], most: int) -> "WebServer":
             from xpstore_server.web import opened  # here, as it costs time and most servers need it not
 
-            return opened.open_web(
-                self.settings, interceptor, [*ours, health.SERVICE_NAME], adds, sockets, self.connections // 2
-            )
+            return opened.open_web(self.settings, interceptor, [*ours, health.SERVICE_NAME], adds, sockets, most)
 
         if self.settings.home is not None:
             self.visits = Visits(self.settings, open_web)
@@ -278,7 +276,7 @@ class App:
         if not self.settings.http_listen:
             return server, health_service, None, []
         bound = [bind_http(self.settings, address) for address in self.settings.http_listen]
-        return server, health_service, open_web([one for one, _ in bound]), [where for _, where in bound]
+        return server, health_service, open_web([one for one, _ in bound], connections), [where for _, where in bound]
 
     async def serve(self) -> None:
         """Serves until SIGTERM or SIGINT, or until idle for too long; then drains."""

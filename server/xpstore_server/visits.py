@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 SERVICE, METHOD = "xpstore.embedded.Page", "GetAddress"
 PATH = f"/{SERVICE}/{METHOD}"
 ANY_PORT = "127.0.0.1:0"
+# Connections: a browser opens six. They are beyond those that gRPC may have, of what the server keeps for itself.
+MOST = 64
 
-OpenWeb = Callable[[list[socket.socket]], "WebServer"]
+OpenWeb = Callable[[list[socket.socket], int], "WebServer"]
 
 
 class Visits:
@@ -28,7 +30,7 @@ class Visits:
 
     Args:
         settings: of the server.
-        open_web: what serves HTTP on a socket.
+        open_web: what serves HTTP on sockets, with so many connections at most.
     """
 
     def __init__(self, settings: Settings, open_web: OpenWeb) -> None:
@@ -49,7 +51,7 @@ class Visits:
         async with self._turn:
             if self._web is None:
                 taken, self._address = bind_http(self._settings, ANY_PORT)
-                web = self._open_web([taken])
+                web = self._open_web([taken], MOST)
                 await web.start()
                 self._web = web
         return StringValue(value=f"{self._address}/?token={self._web.ticket(key())}")
