@@ -4,6 +4,7 @@ import logging
 import os
 import threading
 import traceback
+from collections.abc import Iterator
 from datetime import datetime
 from types import TracebackType
 from typing import Any
@@ -11,6 +12,8 @@ from uuid import UUID
 
 from xpstore._machine.ending import ending_error
 from xpstore._machine.environment import capture
+from xpstore._notebook.glance import Glance
+from xpstore._notebook.html import facts, shown
 from xpstore._service.paging import iterate
 from xpstore._session.client import ClientBase
 from xpstore._spool.record import RecordType, Target
@@ -128,6 +131,31 @@ class Run:
 
     def __repr__(self) -> str:
         return f"Run(status={STATUS.get(self._wire.status)!r}, started_at={self.started_at}, id={str(self.id)!r})"
+
+    def _repr_html_(self) -> str:
+        """What it was and how it ended, for notebooks: asks the server, briefly."""
+        return shown(f"Run {self._wire.id}", self._shown())
+
+    def _shown(self) -> Iterator[str]:
+        if not self._wire.HasField("ended_at_us"):
+            request = pb.GetRunRequest(run_id=self._wire.id)
+            self._wire = Glance(self._client).call(self._client.stubs.runs.GetRun, request).run
+        status = STATUS.get(self._wire.status)  # everything else is answered by now
+        ended_at, error = self.ended_at if self._wire.HasField("ended_at_us") else None, self._wire.error
+        pairs = [
+            ("status", status),
+            ("started", self.started_at),
+            ("ended", ended_at),
+            ("took", ended_at - self.started_at if ended_at is not None else None),
+            ("host", self.host),
+            ("user", self.user),
+            ("rank", self.rank or None),
+            ("command", self.command),
+            ("Python", self.python),
+            ("commit", f"{self.git_commit}{', with changes' * self.git_dirty}"),
+            ("error", error.strip().rpartition("\n")[2]),
+        ]
+        yield facts(pairs)
 
 
 class Attempt:
