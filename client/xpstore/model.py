@@ -1,7 +1,7 @@
 """Models: what is trained, known by a hash inside its experiment."""
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import cached_property
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
 from xpstore._identity.nodes import Branch, NodeType
-from xpstore._notebook.glance import Glance
 from xpstore._notebook.html import shown
 from xpstore._search.frame import last_step
 from xpstore._search.model_search import ModelSearch
@@ -256,12 +255,7 @@ class Model(Stamped):
 
     def _repr_html_(self) -> str:
         """What it is and what was logged of it, for notebooks: asks the server, briefly."""
-        return shown(f"Model {self.display_name}", self._shown())
-
-    def _shown(self) -> Iterator[str]:
-        glance = Glance(self._client)
-        self._wire = glance.call(self._client.stubs.models.GetModel, pb.GetModelRequest(model_id=self._wire.id)).model
-        yield from model_parts(glance, self._client, self._wire)
+        return shown(f"Model {self.display_name}", model_parts(self._client, self._wire))
 
 
 class FoundModels(ModelSearch[Model]):

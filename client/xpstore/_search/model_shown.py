@@ -11,6 +11,7 @@ from xpstore._search.frame import flattened
 from xpstore._session.client import ClientBase
 from xpstore._values.json_text import from_json_object
 from xpstore._values.times import to_datetime
+from xpstore.errors import Error
 from xpstore.metric import Metric
 from xpstore.run import STATUS
 from xpstore.series import Buckets, label_of
@@ -22,8 +23,20 @@ MOST_CONFIGS, MOST_SERIES, MOST_ARTIFACTS = 30, 20, 5
 Key = tuple[str, str | None]
 
 
-def model_parts(glance: Glance, client: ClientBase, wire: pb.Model) -> Iterator[str]:
-    """Yields the parts of it, for `shown`: at most three calls."""
+def model_parts(client: ClientBase, known: pb.Model) -> Iterator[str]:
+    """Yields the parts of it, for `shown`: four calls; if the server is away, what is known."""
+    glance = Glance(client)
+    try:
+        wire = glance.call(client.stubs.models.GetModel, pb.GetModelRequest(model_id=known.id)).model
+    except Error:
+        yield from _own(known)
+        raise
+    yield from _own(wire)
+    yield from _series(glance, client, wire.id)
+    yield from _artifacts(glance, client, wire)
+
+
+def _own(wire: pb.Model) -> Iterator[str]:
     yield facts(
         [
             ("hash", wire.hash),
@@ -39,8 +52,6 @@ def model_parts(glance: Glance, client: ClientBase, wire: pb.Model) -> Iterator[
     if config:
         yield facts(list(config.items())[:MOST_CONFIGS])
         yield from _more(len(config) - MOST_CONFIGS, "values of the config")
-    yield from _series(glance, client, wire.id)
-    yield from _artifacts(glance, client, wire)
 
 
 def _series(glance: Glance, client: ClientBase, model_id: str) -> Iterator[str]:
