@@ -111,7 +111,7 @@ class Experiment(Stamped):
 
     def _repr_html_(self) -> str:
         """Its newest models as a table, for notebooks: asks the server, briefly."""
-        return shown(f"Experiment {self.name}", models_table(self.models._query(order_by="created_at desc")))
+        return shown(lambda: f"Experiment {self.name}", models_table(self.models._query(order_by="created_at desc")))
 
 
 class Experiments:

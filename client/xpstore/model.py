@@ -255,7 +255,7 @@ class Model(Stamped):
 
     def _repr_html_(self) -> str:
         """What it is and what was logged of it, for notebooks: asks the server, briefly."""
-        return shown(f"Model {self.display_name}", model_parts(self._client, self._wire))
+        return shown(lambda: f"Model {self.display_name}", model_parts(self._client, self._wire))
 
 
 class FoundModels(ModelSearch[Model]):

@@ -187,7 +187,7 @@ class Project(ProjectBase):
             else:
                 yield from project.project_parts(self._client, self._opened)
 
-        return html.shown(f"Project {self._id}", parts())
+        return html.shown(lambda: f"Project {self._id}", parts())
 
     @property
     def cache(self) -> "Cache":

@@ -134,16 +134,21 @@ class Run:
 
     def _repr_html_(self) -> str:
         """What it was and how it ended, for notebooks: asks the server, briefly."""
-        return shown(f"Run {self._wire.id}", self._shown())
+        return shown(lambda: f"Run {self._wire.id}", self._shown())
 
     def _shown(self) -> Iterator[str]:
-        if not self._wire.HasField("ended_at_us"):
-            request = pb.GetRunRequest(run_id=self._wire.id)
-            self._wire = Glance(self._client).call(self._client.stubs.runs.GetRun, request).run
-        status = STATUS.get(self._wire.status)  # everything else is answered by now
-        ended_at, error = self.ended_at if self._wire.HasField("ended_at_us") else None, self._wire.error
-        pairs = [
-            ("status", status),
+        try:
+            if not self._wire.HasField("ended_at_us"):
+                request = pb.GetRunRequest(run_id=self._wire.id)
+                self._wire = Glance(self._client).call(self._client.stubs.runs.GetRun, request).run
+        finally:  # if the server is away, what is known
+            yield facts(self._facts())
+
+    def _facts(self) -> list[tuple[str, Any]]:
+        wire = self._wire
+        ended_at = to_datetime(wire.ended_at_us) if wire.HasField("ended_at_us") else None
+        return [
+            ("status", STATUS.get(wire.status)),
             ("started", self.started_at),
             ("ended", ended_at),
             ("took", ended_at - self.started_at if ended_at is not None else None),
@@ -152,10 +157,9 @@ class Run:
             ("rank", self.rank or None),
             ("command", self.command),
             ("Python", self.python),
-            ("commit", f"{self.git_commit}{', with changes' * self.git_dirty}"),
-            ("error", error.strip().rpartition("\n")[2]),
+            ("commit", self.git_commit + ", with changes" * self.git_dirty),
+            ("error", wire.error.strip().rpartition("\n")[2]),
         ]
-        yield facts(pairs)
 
 
 class Attempt:

@@ -99,7 +99,7 @@ class Series:
             curve = of_points(label_of(self.name, self.phase), self.steps, self.values, self.times, "step", most=WIDTH)
             yield facts([*_facts(curve), ("times", _times(self.times)), ("", svg(curve))])
 
-        return shown(repr(self), parts())
+        return shown(self.__repr__, parts())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -171,7 +171,7 @@ class Buckets:
             curve = of_buckets(label_of(self.name, self.phase), self, "step")
             yield facts([*_facts(curve), ("points", sum(map(int, self.counts))), ("", svg(curve))])
 
-        return shown(repr(self), parts())
+        return shown(self.__repr__, parts())
 
 
 def _drawn(curve: Curve, name: str, log_scale: bool, ax: "Axes | None") -> "Axes":

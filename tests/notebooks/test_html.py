@@ -183,9 +183,12 @@ def test_server_that_is_away_is_said_in_a_line(
         for one in (project, project.models, model, artifact, found):
             shown = page(one)
             assert "Unavailable: The server at" in shown.text or "DeadlineExceeded: The server" in shown.text
+            assert one is not model or shown.facts["hash"] == "h"  # what is known
         assert page(run).facts["status"] == "finished"
     finally:
         server.restart()
+    assert model.step == 0  # it is there again
+    monkeypatch.undo()
     assert "Unavailable" not in page(model).text
 
 

@@ -3,7 +3,7 @@
 import logging
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import matplotlib
@@ -84,10 +84,10 @@ def test_time_is_an_axis_and_points_without_steps_are_counted(model: Model) -> N
         model.metrics.plot("loss", "other")
     axes: Any = model.metrics.plot("loss", "other", x="time")
     first = model.metrics.list("loss")[0].time
-    start = dates.date2num(first)
+    number: Any = dates.date2num
     line = axes.get_lines()[0]
     assert axes.get_xlabel() == "time (UTC)"
-    assert dates.date2num(line.get_xdata()[0]) == pytest.approx(start, abs=1e-10)
+    assert number(line.get_xdata()[0]) == pytest.approx(number(first), abs=1e-10)
 
 
 def test_first_models_of_a_search_have_a_line_each(experiment: Experiment) -> None:
@@ -111,7 +111,7 @@ def test_what_cannot_be_drawn_is_said(model: Model, experiment: Experiment, capl
     model.metrics.log("loss", -1.0, 1)
     model.metrics.log("loss", 1.0, 2)
     model.metrics.log("note", "text", 1)
-    for draw, words in (
+    faults: list[tuple[Callable[[], Any], str]] = [
         (lambda: model.metrics.plot("loss", "los"), "no numbers of 'los'"),
         (lambda: model.metrics.plot("note"), "no numbers of 'note'"),
         (lambda: model.metrics.plot(), "names are missing"),
@@ -120,12 +120,16 @@ def test_what_cannot_be_drawn_is_said(model: Model, experiment: Experiment, capl
         (lambda: model.metrics.read("nothing").plot(), "no numbers"),
         (lambda: experiment.models.search().plot("los"), "none of the first 1 models found has numbers of 'los'"),
         (lambda: experiment.models.search("step > 9").plot("loss"), "none of the first 0 models"),
-    ):
+    ]
+    for draw, words in faults:
         with pytest.raises(InvalidArgument, match=words):
             draw()
     with caplog.at_level(logging.WARNING, "xpstore"):
         model.metrics.plot("loss", log=True)
     assert "1 of 2 values are not positive" in caplog.text
+    model.metrics.log("loss", 5.0)
+    model.metrics.plot("loss")
+    assert '1 parts without a step are left out: x="time"' in caplog.text
     huge = Series("huge", None, [1, 2], [10**400, 1], [1, 2], 3)
     ((xs, ys),) = lines(huge.plot()).values()
     assert xs == [1, 2] and math.isnan(ys[0]) and ys[1] == 1
@@ -136,7 +140,8 @@ def test_plot_without_matplotlib_says_what_is_missing(model: Model, monkeypatch:
     series = model.metrics.read("loss")
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.delitem(sys.modules, "matplotlib.pyplot")
-    for draw in (series.plot, lambda: model.metrics.plot("loss")):
+    draws: list[Callable[[], Any]] = [series.plot, lambda: model.metrics.plot("loss")]
+    for draw in draws:
         with pytest.raises(ImportError, match="pip install matplotlib"):
             draw()
     assert "<svg" in series._repr_html_()

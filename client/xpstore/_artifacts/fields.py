@@ -140,7 +140,7 @@ class ArtifactFields(Stamped):
 
     def _repr_html_(self) -> str:
         """What it is and its first files, for notebooks: asks the server, briefly."""
-        return shown(f"{type(self).__name__} {self._wire.name}", self._shown())
+        return shown(lambda: f"{type(self).__name__} {self._wire.name}", self._shown())
 
     def _shown(self) -> Iterator[str]:
         wire = self._wire

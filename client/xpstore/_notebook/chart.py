@@ -55,6 +55,8 @@ def draw(curves: Sequence[Curve], *, ylabel: str, log_scale: bool, ax: "Axes | N
         (line,) = ax.plot(xs, curve.means, linestyle=style, marker=marker, label=_plain(curve.label))
         if any(low < high for low, high in zip(curve.lows, curve.highs, strict=True)):
             ax.fill_between(xs, curve.lows, curve.highs, color=line.get_color(), alpha=0.2, linewidth=0)
+        if curve.left_out:
+            log.warning('%s: %d parts without a step are left out: x="time" has them.', curve.label, curve.left_out)
         if log_scale and (lost := sum(low <= 0 for low in curve.lows)):
             log.warning("%s: %d of %d values are not positive: log=True cannot show them.", curve.label, lost, len(xs))
     if log_scale:

@@ -53,6 +53,7 @@ class Curve:
         means: mean of the numbers of each; NaN where there is none.
         lows: smallest of them.
         highs: largest of them.
+        left_out: parts that have no step, beside others that have one.
     """
 
     label: str
@@ -61,6 +62,7 @@ class Curve:
     means: list[float]
     lows: list[float]
     highs: list[float]
+    left_out: int = 0
 
     @property
     def has_numbers(self) -> bool:
@@ -115,12 +117,14 @@ def _placed(
     """Puts parts on an axis. On that of steps those without one are left out, unless none has one."""
     if x not in ("step", "time"):
         raise invalid("x", x, 'must be "step" or "time"')
+    means, lows, highs = columns
     if x == "time":
-        return Curve(label, "time", [time / 1_000_000 for time in times], *columns)
+        return Curve(label, "time", [time / 1_000_000 for time in times], means, lows, highs)
     kept = [at for at, step in enumerate(steps) if step >= 0]
     if not kept:
-        return Curve(label, "point", list(numbers), *columns)
-    return Curve(label, "step", [steps[at] for at in kept], *([column[at] for at in kept] for column in columns))
+        return Curve(label, "point", list(numbers), means, lows, highs)
+    means, lows, highs = ([column[at] for at in kept] for column in columns)
+    return Curve(label, "step", [steps[at] for at in kept], means, lows, highs, len(steps) - len(kept))
 
 
 def one_unit(curves: Sequence[Curve]) -> str:

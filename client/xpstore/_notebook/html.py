@@ -4,7 +4,7 @@ Viewers that take out styles or drawings leave the tables with their numbers.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from html import escape
 from typing import Any
@@ -74,17 +74,18 @@ def line(words: Any) -> str:
     return f"<div>{text(words)}</div>\n"
 
 
-def shown(head: str, parts: Iterable[str]) -> str:
+def shown(head: Callable[[], str], parts: Iterable[str]) -> str:
     """What a notebook shows of an object: its head, and the parts that can be had.
 
     Never raises: what went wrong is said in a line, below what was there before.
 
     Args:
-        head: what it is, in a few words that are known already.
+        head: says what it is, in a few words that are known already.
         parts: HTML, made one by one as it is asked for.
     """
-    made = [f"<div><strong>{text(head)}</strong></div>\n"]
+    made = list[str]()
     try:
+        made.append(f"<div><strong>{text(head())}</strong></div>\n")
         made.extend(parts)
     except Exception as error:  # a cell that shows something must not fail
         words = f"{type(error).__name__}: {error}" if isinstance(error, Error) else f"not shown: {error!r}"

@@ -99,7 +99,7 @@ class Found(Iterator[ModelT], Generic[ModelT]):
 
     def _repr_html_(self) -> str:
         """The first of them as a table, for notebooks: asks the server, briefly."""
-        return shown(repr(self), models_table(self._query))
+        return shown(self.__repr__, models_table(self._query))
 
 
 def _name(wire: pb.Model) -> str | None:

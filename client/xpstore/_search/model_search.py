@@ -156,4 +156,4 @@ class ModelSearch(Generic[ModelT]):
 
     def _repr_html_(self) -> str:
         """The first of them as a table, for notebooks: asks the server, briefly."""
-        return shown(repr(self), models_table(self._query()))
+        return shown(self.__repr__, models_table(self._query()))

@@ -11,7 +11,6 @@ from xpstore._search.frame import flattened
 from xpstore._session.client import ClientBase
 from xpstore._values.json_text import from_json_object
 from xpstore._values.times import to_datetime
-from xpstore.errors import Error
 from xpstore.metric import Metric
 from xpstore.run import STATUS
 from xpstore.series import Buckets, label_of
@@ -25,13 +24,11 @@ Key = tuple[str, str | None]
 
 def model_parts(client: ClientBase, known: pb.Model) -> Iterator[str]:
     """Yields the parts of it, for `shown`: four calls; if the server is away, what is known."""
-    glance = Glance(client)
+    glance, wire = Glance(client), known
     try:
         wire = glance.call(client.stubs.models.GetModel, pb.GetModelRequest(model_id=known.id)).model
-    except Error:
-        yield from _own(known)
-        raise
-    yield from _own(wire)
+    finally:
+        yield from _own(wire)
     yield from _series(glance, client, wire.id)
     yield from _artifacts(glance, client, wire)
 
