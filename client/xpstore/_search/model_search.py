@@ -87,7 +87,8 @@ class ModelSearch(Generic[ModelT]):
 
         Returns:
             A row for each model: its `id`, and the value of each column by its text, None where the model has none.
-            Numbers of configs, modules and metrics are floats: integers beyond 2^53 the nearest.
+            Numbers of configs, modules and metrics are floats: integers beyond 2^53 the nearest. Of their texts it has
+            what is searched, the first 1,000 bytes.
 
         Raises:
             InvalidArgument: `filter`, `order_by` or a column is malformed; the message says at which column of it.

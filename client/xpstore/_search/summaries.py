@@ -96,7 +96,7 @@ class Aggregation:
     """Groups of models.
 
     Attributes:
-        groups: the largest first; of more than 1,000 the first.
+        groups: the largest first: at most 1,000, and as many as fit into a message; `group_count` tells if there are more.
         group_count: how many groups there are.
         model_count: how many models are in all of them.
     """
