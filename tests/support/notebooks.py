@@ -41,7 +41,7 @@ class Notebook:
         """Runs a cell. Returns what it printed; raises what it raised."""
         return "".join(output.text for output in self._outputs(source) if output.get("name") == "stdout").strip()
 
-    def show(self, source: str) -> dict[str, str]:
+    def displayed(self, source: str) -> dict[str, str]:
         """Runs a cell. Returns what it shows, by the types of media."""
         shown: dict[str, str] = {}
         for output in self._outputs(source):

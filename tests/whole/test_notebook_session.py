@@ -82,12 +82,12 @@ def test_tables_and_charts_are_shown(page: Notebook) -> None:
         "for step in range(100): model.metrics.log('loss', 1 / (step + 1), step)"
     )
     name = page.run("print(model.display_name)")
-    shown = page.show("project.models.search('config.lr > 0')")
+    shown = page.displayed("project.models.search('config.lr > 0')")
     assert f">{name}</td>" in shown["text/html"] and "1 model" in shown["text/html"]
     assert shown["text/plain"] == "Found(filter='config.lr > 0')"
-    assert "<polyline" in page.show("model")["text/html"]
-    chart = page.show("model.metrics.plot('loss', log=True)")
+    assert "<polyline" in page.displayed("model")["text/html"]
+    chart = page.displayed("model.metrics.plot('loss', log=True)")
     assert base64.b64decode(chart["image/png"]).startswith(b"\x89PNG")
     assert "Axes" in chart["text/plain"]
     page.run("client.close()")
-    assert "Unavailable: This client is closed." in page.show("model")["text/html"]
+    assert "Unavailable: This client is closed." in page.displayed("model")["text/html"]

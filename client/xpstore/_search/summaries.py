@@ -96,8 +96,8 @@ class Aggregation:
     """Groups of models.
 
     Attributes:
-        groups: the largest first: at most 1,000, and as many as fit into a message; `group_count` tells if there are more.
-        group_count: how many groups there are.
+        groups: the largest first: at most 1,000, and as many as fit into a message.
+        group_count: how many groups there are, also of those that are not in `groups`.
         model_count: how many models are in all of them.
     """
 
