@@ -102,7 +102,7 @@ def models(
     found = Project.get_by_id(project).experiments.read(experiment)
     if found is None:
         raise NotFound(f"There is no experiment {experiment!r} in project {project!r}.")
-    columns = ("hash", "name", "step", "status", "created_at", "id", "last_step")
+    columns = ("hash", "name", "step", "status", "created_at", "id", "last_step", "display_name")
     print_rows(columns, model_rows(found), as_json)
 
 

@@ -4,6 +4,8 @@ import os
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from xpstore._notebook.html import shown
+from xpstore._search.shown import models_table
 from xpstore._service.paging import iterate
 from xpstore._session.client import ClientBase
 from xpstore._session.project import ProjectBase
@@ -106,6 +108,10 @@ class Experiment(Stamped):
 
     def __repr__(self) -> str:
         return f"Experiment(name={self.name!r}, id={str(self.id)!r})"
+
+    def _repr_html_(self) -> str:
+        """Its newest models as a table, for notebooks: asks the server, briefly."""
+        return shown(lambda: f"Experiment {self.name}", models_table(self.models._query(order_by="created_at desc")))
 
 
 class Experiments:

@@ -10,19 +10,25 @@ from typing import TYPE_CHECKING, Any, Literal, Self, overload
 from uuid import UUID
 
 from xpstore import series
+from xpstore._notebook import chart
+from xpstore._notebook.curve import MOST_PARTS, Axis, of_buckets
 from xpstore._service.paging import iterate
 from xpstore._session.client import ClientBase
 from xpstore._spool.record import ARRAYS, HAS_STEP, IS_INT, RecordType, Target
 from xpstore._values.checks import invalid, to_name, to_scalar, to_step
+from xpstore._values.display_names import display_name
 from xpstore._values.ids import sent_id
 from xpstore._values.json_text import to_json, to_keys
 from xpstore._values.numbers import INT64, to_numbers, to_steps
 from xpstore._values.times import to_datetime
 from xpstore.errors import InvalidArgument, NotFound
-from xpstore.series import Buckets, Series, to_value
+from xpstore.series import Buckets, Series, label_of, to_value
 from xpstore.v1 import metric_pb2 as pb
+from xpstore.v1 import model_pb2
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from xpstore._spool.recorder import Recorder
 
 __all__ = ["Metric", "Metrics"]
@@ -271,6 +277,50 @@ class Metrics:
         if found or buckets is not None:
             return found[0] if found else None
         return series.empty(name, phase or None, since)
+
+    def plot(
+        self,
+        *names: str,
+        phase: str | None = None,
+        x: Axis = "step",
+        log: bool = False,
+        ax: "Axes | None" = None,
+    ) -> "Axes":
+        """Draws metrics with matplotlib: a line for each name and phase, of 1,000 buckets at most.
+
+        Args:
+            names: one or several.
+            phase: only points of this phase; "" for those without one; None for all, each phase a line of its own.
+            x: "step" or "time". Of points without any step it is their number, from 1.
+            log: whether y is logarithmic.
+            ax: where to draw; default a figure of its own.
+
+        Raises:
+            ImportError: matplotlib is not installed.
+            InvalidArgument: there are no numbers of a name.
+            NotFound: the model was deleted.
+
+        Example:
+            ```python
+            model.metrics.plot("loss", log=True)
+            ```
+        """
+        chart.check_matplotlib()
+        keys = [pb.SeriesKey(model_id=self._target.model_id, **_sought(name, phase)) for name in dict.fromkeys(names)]
+        if not keys:
+            raise InvalidArgument('names are missing: metrics.plot("loss")')
+        model = self._client.call(
+            self._client.stubs.models.GetModel, model_pb2.GetModelRequest(model_id=self._target.model_id)
+        ).model
+        called = display_name(model.name if model.HasField("name") else None, sent_id(model.id))
+        found = [one for _, one in series.many_buckets(self._client, keys, 0, MOST_PARTS)]
+        labels = [called if len(found) == 1 else f"{called} {label_of(one.name, one.phase)}" for one in found]
+        curves = [of_buckets(label, one, x) for label, one in zip(labels, found, strict=True)]
+        drawn = {one.name for one, curve in zip(found, curves, strict=True) if curve.has_numbers}
+        if missing := [label_of(key.name, phase) for key in keys if key.name not in drawn]:
+            raise InvalidArgument(f"names: {called} has no numbers of {', '.join(map(repr, missing))}")
+        ylabel = ", ".join(key.name for key in keys)
+        return chart.draw([one for one in curves if one.has_numbers], ylabel=ylabel, log_scale=log, ax=ax)
 
     def remove(self, metric: Metric) -> None:
         """Deletes a point. Does nothing when it is gone."""

@@ -1,7 +1,7 @@
 """Models: what is trained, known by a hash inside its experiment."""
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import cached_property
@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
 from xpstore._identity.nodes import Branch, NodeType
+from xpstore._notebook.html import shown
+from xpstore._search.frame import last_step
+from xpstore._search.model_search import ModelSearch
+from xpstore._search.model_shown import model_parts
 from xpstore._service.paging import iterate
 from xpstore._session import current
 from xpstore._session.client import ClientBase
@@ -17,6 +21,7 @@ from xpstore._session.step_reads import reads
 from xpstore._spool.record import Target
 from xpstore._values.checks import MAX_HASH_LENGTH, to_free_text, to_int64, to_name, to_step, to_tags
 from xpstore._values.configs import config_hash, difference
+from xpstore._values.display_names import display_name
 from xpstore._values.ids import new_id, sent_id
 from xpstore._values.json_text import from_json_object, to_json_object
 from xpstore._values.times import to_epoch_us
@@ -25,14 +30,11 @@ from xpstore.iteration import Iterations
 from xpstore.metric import Metrics
 from xpstore.module import Modules
 from xpstore.run import STATUS, Attempt, Run, list_runs
-from xpstore.search import last_step, search, to_frame
 from xpstore.tags import Tags
 from xpstore.v1 import ingest_pb2
 from xpstore.v1 import model_pb2 as pb
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
-
     from xpstore.artifact_links import ModelArtifacts
 
 __all__ = ["FoundModels", "Model", "Models", "Tags", "config_hash", "fingerprint"]
@@ -121,8 +123,13 @@ class Model(Stamped):
 
     @property
     def name(self) -> str | None:
-        """Display name, not unique, as it was when this object last heard from the server."""
+        """The name it was given, not unique, None if none was, as it was when this object last heard of the server."""
         return self._wire.name if self._wire.HasField("name") else None
+
+    @property
+    def display_name(self) -> str:
+        """What it is called: its name, else one made of its id, such as "brisk-fox-17", which is stored nowhere."""
+        return display_name(self.name, self.id)
 
     @property
     def description(self) -> str | None:
@@ -243,60 +250,19 @@ class Model(Stamped):
         return self.id.int
 
     def __repr__(self) -> str:
-        hash_ = self.hash if len(self.hash) <= 40 else f"{self.hash[:37]}..."
-        return f"Model(hash={hash_!r}, name={self.name!r}, id={str(self.id)!r})"
+        hash_, name = (text if len(text) <= 40 else f"{text[:37]}..." for text in (self.hash, self.display_name))
+        return f"Model(display_name={name!r}, hash={hash_!r}, id={str(self.id)!r})"
+
+    def _repr_html_(self) -> str:
+        """What it is and what was logged of it, for notebooks: asks the server, briefly."""
+        return shown(lambda: f"Model {self.display_name}", model_parts(self._client, self._wire))
 
 
-class FoundModels:
+class FoundModels(ModelSearch[Model]):
     """The models of a project or of an experiment, found by what they hold (`docs/search.md` has the language)."""
 
-    def __init__(self, client: ClientBase, *, project_uid: str = "", experiment_id: str = "") -> None:
-        self._client = client
-        self._scope = {"project_uid": project_uid} if project_uid else {"experiment_id": experiment_id}
-
-    def search(self, filter: str = "", *, order_by: str = "", limit: int | None = None) -> Iterator[Model]:
-        """Yields the models that a filter holds for.
-
-        Args:
-            filter: such as `metrics.accuracy.max > 0.9 and not tags = "old"`; empty: all.
-            order_by: fields separated by commas, each with `asc` (the default) or `desc`, such as `metrics.loss.min`.
-                Models that lack a value come last in either direction. Empty: oldest first.
-            limit: the most models to yield.
-
-        Raises:
-            InvalidArgument: `filter` or `order_by` is malformed; the message says at which column.
-            NotFound: the project or experiment was deleted.
-
-        Example:
-            ```python
-            for model in experiment.models.search("config.lr < 0.01", order_by="metrics.loss.last", limit=10):
-                print(model.hash, model.config)
-            ```
-        """
-        for wire in search(self._client, self._scope, filter, order_by, limit):
-            yield Model(self._client, wire)
-
-    def to_pandas(self, filter: str = "", *, order_by: str = "", limit: int | None = None) -> "DataFrame":
-        """Returns a table to compare models by: a row for each that a filter holds for.
-
-        Its columns are `id`, `hash`, `name`, `step`, `last_step`, `status`, `created_at`, `tags`, then `config.*`,
-        `modules.<name>.*` of the newest module of each name, and of each metric `metrics.<name>[<phase>]`, the value
-        logged last, with its `.min` and `.max`. Names that a filter has in quotes have them here too.
-
-        Args:
-            filter: as of `search`.
-            order_by: as of `search`.
-            limit: the most rows.
-
-        Raises:
-            ImportError: pandas is not installed.
-            InvalidArgument: `filter` or `order_by` is malformed; the message says at which column.
-            NotFound: the project or experiment was deleted.
-        """
-        return to_frame(self._client, search(self._client, self._scope, filter, order_by, limit), order_by)
-
-    def __repr__(self) -> str:
-        return "FoundModels({})".format(", ".join(f"{key}={id_!r}" for key, id_ in self._scope.items()))
+    def _made(self, wire: pb.Model) -> Model:
+        return Model(self._client, wire)
 
 
 class Models(FoundModels):
@@ -393,6 +359,3 @@ class Models(FoundModels):
         request = pb.ListModelsRequest(experiment_id=self._experiment_id)
         wires = iterate(self._client, self._client.stubs.models.ListModels, request, "models")
         return [Model(self._client, wire) for wire in wires]
-
-    def __repr__(self) -> str:
-        return f"Models(experiment_id={self._experiment_id!r})"

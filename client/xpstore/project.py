@@ -1,6 +1,6 @@
 """Projects: the directory of a campaign, and all that is reached through it."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, overload
 
@@ -10,13 +10,15 @@ from xpstore._session.blocks import Block
 from xpstore._session.client import ClientBase
 from xpstore._session.project import ProjectBase
 from xpstore._session.project import get_project as current_project
+from xpstore._session.server_version import check_columns
+from xpstore._session.statistics import ProjectStatistics
 from xpstore._values.checks import to_tags
-from xpstore._values.times import to_microseconds, to_timedelta
+from xpstore._values.times import to_datetime, to_microseconds, to_timedelta
 from xpstore.errors import InvalidArgument, NotFound
 from xpstore.v1 import project_pb2 as pb
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from xpstore.artifact_links import ProjectArtifacts
     from xpstore.cache import Cache
@@ -158,6 +160,35 @@ class Project(ProjectBase):
 
         return ProjectArtifacts(self)
 
+    def statistics(self) -> ProjectStatistics:
+        """Returns what the project holds, and what sharing bytes and caching results have saved.
+
+        Raises:
+            NotFound: the project was deleted.
+            Unimplemented: the server is older than this.
+        """
+        request = pb.GetProjectStatisticsRequest(project_uid=self.uid)
+        return ProjectStatistics._from_wire(
+            self._client.call(self._client.stubs.projects.GetProjectStatistics, request)
+        )
+
+    @property
+    def deleted_at(self) -> datetime | None:
+        """When it was deleted, UTC, of one that `get_all_projects(deleted=True)` returned; else None."""
+        return to_datetime(self._wire.deleted_at_us) if self._wire.HasField("deleted_at_us") else None
+
+    def _repr_html_(self) -> str:
+        """What it holds, for notebooks: asks the server, briefly, if it is open."""
+        from xpstore._notebook import html, project  # here, as `import xpstore` need not wait for them
+
+        def parts() -> "Iterator[str]":
+            if self._opened is None:
+                yield html.line("not opened yet")
+            else:
+                yield from project.project_parts(self._client, self._opened)
+
+        return html.shown(lambda: f"Project {self._id}", parts())
+
     @property
     def cache(self) -> "Cache":
         """The project's cache: what was computed, by what and of what."""
@@ -223,12 +254,20 @@ def set_project(project: Project | None) -> Project | None:
     return project
 
 
-def get_all_projects(*, client: ClientBase | None = None) -> list[Project]:
-    """Returns all live projects, oldest first.
+def get_all_projects(*, deleted: bool = False, client: ClientBase | None = None) -> list[Project]:
+    """Returns all projects, oldest first.
+
+    Args:
+        deleted: those that were deleted and that `Project.undelete(project.uid)` still brings back, instead.
+        client: the connection; default that of `init()`.
 
     Raises:
         NotInitialized: `init()` was not called.
+        Unimplemented: the server is older than lists of what is deleted.
     """
     client = client or current.get_client()
-    wires = iterate(client, client.stubs.projects.ListProjects, pb.ListProjectsRequest(), "projects")
+    if deleted:
+        check_columns(client)
+    request = pb.ListProjectsRequest(deleted=deleted)
+    wires = iterate(client, client.stubs.projects.ListProjects, request, "projects")
     return [Project._from_wire(wire, client) for wire in wires]

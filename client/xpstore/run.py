@@ -4,6 +4,7 @@ import logging
 import os
 import threading
 import traceback
+from collections.abc import Iterator
 from datetime import datetime
 from types import TracebackType
 from typing import Any
@@ -11,6 +12,8 @@ from uuid import UUID
 
 from xpstore._machine.ending import ending_error
 from xpstore._machine.environment import capture
+from xpstore._notebook.glance import Glance
+from xpstore._notebook.html import facts, shown
 from xpstore._service.paging import iterate
 from xpstore._session.client import ClientBase
 from xpstore._spool.record import RecordType, Target
@@ -128,6 +131,35 @@ class Run:
 
     def __repr__(self) -> str:
         return f"Run(status={STATUS.get(self._wire.status)!r}, started_at={self.started_at}, id={str(self.id)!r})"
+
+    def _repr_html_(self) -> str:
+        """What it was and how it ended, for notebooks: asks the server, briefly."""
+        return shown(lambda: f"Run {self._wire.id}", self._shown())
+
+    def _shown(self) -> Iterator[str]:
+        try:
+            if not self._wire.HasField("ended_at_us"):
+                request = pb.GetRunRequest(run_id=self._wire.id)
+                self._wire = Glance(self._client).call(self._client.stubs.runs.GetRun, request).run
+        finally:  # if the server is away, what is known
+            yield facts(self._facts())
+
+    def _facts(self) -> list[tuple[str, Any]]:
+        wire = self._wire
+        ended_at = to_datetime(wire.ended_at_us) if wire.HasField("ended_at_us") else None
+        return [
+            ("status", STATUS.get(wire.status)),
+            ("started", self.started_at),
+            ("ended", ended_at),
+            ("took", ended_at - self.started_at if ended_at is not None else None),
+            ("host", self.host),
+            ("user", self.user),
+            ("rank", self.rank or None),
+            ("command", self.command),
+            ("Python", self.python),
+            ("commit", self.git_commit + ", with changes" * self.git_dirty),
+            ("error", wire.error.strip().rpartition("\n")[2]),
+        ]
 
 
 class Attempt:

@@ -7,14 +7,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 from uuid import UUID
 
+from xpstore._notebook import chart
+from xpstore._notebook.curve import Axis, Curve, of_buckets, of_points
+from xpstore._notebook.html import facts, shown
+from xpstore._notebook.svg import WIDTH, svg
 from xpstore._session.client import ClientBase
 from xpstore._values.json_text import from_json
 from xpstore._values.numbers import EXACT, INT64
+from xpstore._values.times import to_datetime
 from xpstore.errors import InvalidArgument
 from xpstore.v1 import metric_pb2 as pb
 
 if TYPE_CHECKING:
     import pandas
+    from matplotlib.axes import Axes
 
 __all__ = ["Buckets", "Series", "read_many"]
 
@@ -66,6 +72,34 @@ class Series:
 
     def __repr__(self) -> str:
         return f"Series(name={self.name!r}, phase={self.phase!r}, {len(self)} points)"
+
+    def plot(
+        self, x: Axis = "step", *, log: bool = False, label: str | None = None, ax: "Axes | None" = None
+    ) -> "Axes":
+        """Draws it with matplotlib: of more than 1,000 points the means of neighbours, in a band of what they have.
+
+        Args:
+            x: "step" or "time". Of points without any step it is their number, from 1.
+            log: whether y is logarithmic.
+            label: what it is called in the legend, such as `model.display_name`; default its name and phase.
+            ax: where to draw; default a figure of its own.
+
+        Raises:
+            ImportError: matplotlib is not installed.
+            InvalidArgument: it has no numbers.
+        """
+        chart.check_matplotlib()
+        label = label_of(self.name, self.phase) if label is None else label
+        return _drawn(of_points(label, self.steps, self.values, self.times, x), self.name, log, ax)
+
+    def _repr_html_(self) -> str:
+        """A line with a few facts, for notebooks."""
+
+        def parts() -> Iterator[str]:
+            curve = of_points(label_of(self.name, self.phase), self.steps, self.values, self.times, "step", most=WIDTH)
+            yield facts([*_facts(curve), ("times", _times(self.times)), ("", svg(curve))])
+
+        return shown(self.__repr__, parts())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,6 +154,48 @@ class Buckets:
 
     def __repr__(self) -> str:
         return f"Buckets(name={self.name!r}, phase={self.phase!r}, {len(self)} buckets)"
+
+    def plot(
+        self, x: Axis = "step", *, log: bool = False, label: str | None = None, ax: "Axes | None" = None
+    ) -> "Axes":
+        """Draws the means with matplotlib, in a band of what each has. Arguments and errors as of `Series.plot`."""
+        chart.check_matplotlib()
+        return _drawn(
+            of_buckets(label_of(self.name, self.phase) if label is None else label, self, x), self.name, log, ax
+        )
+
+    def _repr_html_(self) -> str:
+        """A line with a few facts, for notebooks."""
+
+        def parts() -> Iterator[str]:
+            curve = of_buckets(label_of(self.name, self.phase), self, "step")
+            yield facts([*_facts(curve), ("points", sum(map(int, self.counts))), ("", svg(curve))])
+
+        return shown(self.__repr__, parts())
+
+
+def _drawn(curve: Curve, name: str, log_scale: bool, ax: "Axes | None") -> "Axes":
+    if not curve.has_numbers:
+        raise InvalidArgument(f"{curve.label!r} has no numbers to draw")
+    return chart.draw([curve], ylabel=name, log_scale=log_scale, ax=ax)
+
+
+def _facts(curve: Curve) -> list[tuple[str, Any]]:
+    if not curve.has_numbers:
+        return []
+    spans = list(curve.spans())
+    least, most = (
+        pick(n for span in spans for n in side[span]) for pick, side in ((min, curve.lows), (max, curve.highs))
+    )
+    return [(f"{curve.unit}s", f"{curve.xs[0]:g} to {curve.xs[-1]:g}"), ("smallest", least), ("largest", most)]
+
+
+def _times(times: Any) -> str:
+    return (
+        f"{to_datetime(int(times[0])):%Y-%m-%d %H:%M:%S} to {to_datetime(int(times[-1])):%Y-%m-%d %H:%M:%S} UTC"
+        if len(times)
+        else ""
+    )
 
 
 class HasSeries(Protocol):
@@ -182,8 +258,21 @@ def read_buckets(client: ClientBase, key: pb.SeriesKey, since: int, buckets: int
     """
     if not 1 <= buckets <= 10_000:
         raise InvalidArgument(f"buckets = {buckets}: must be between 1 and 10,000")
-    request = pb.ReadSeriesRequest(keys=[key], since=_a_cursor(since), buckets=buckets)
-    return [Buckets._from_wire(part) for part in _parts(client, request)]
+    return [one for _, one in many_buckets(client, [key], since, buckets)]
+
+
+def many_buckets(
+    client: ClientBase, keys: Sequence[pb.SeriesKey], since: int, buckets: int
+) -> Iterator[tuple[str, Buckets]]:
+    """Yields the id of the model and buckets of each series that has points."""
+    request = pb.ReadSeriesRequest(keys=keys, since=_a_cursor(since), buckets=buckets)
+    for part in _parts(client, request):
+        yield part.model_id, Buckets._from_wire(part)
+
+
+def label_of(name: str, phase: str | None) -> str:
+    """What a series is called."""
+    return name if phase is None else f"{name}[{phase}]"
 
 
 def empty(name: str, phase: str | None, since: int = 0) -> Series:

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from unittest import mock
 
 import nbformat
@@ -39,10 +39,20 @@ class Notebook:
 
     def run(self, source: str) -> str:
         """Runs a cell. Returns what it printed; raises what it raised."""
+        return "".join(output.text for output in self._outputs(source) if output.get("name") == "stdout").strip()
+
+    def displayed(self, source: str) -> dict[str, str]:
+        """Runs a cell. Returns what it shows, by the types of media."""
+        shown: dict[str, str] = {}
+        for output in self._outputs(source):
+            shown |= output.get("data", {})
+        return shown
+
+    def _outputs(self, source: str) -> list[Any]:
         cell = nbformat.v4.new_code_cell(source.strip())  # type: ignore[no-untyped-call]
         self._client.nb.cells.append(cell)
         self._client.execute_cell(cell, len(self._client.nb.cells) - 1)
-        return "".join(output.text for output in cell.outputs if output.get("name") == "stdout").strip()
+        return list(cell.outputs)
 
     def restart(self) -> None:
         """Ends the kernel and begins another one, which has run nothing."""

@@ -60,9 +60,12 @@ def test_models_lists_models(run: Command, project: xpstore.Project) -> None:
     with model.run():
         model.metrics.log("loss", 0.5, 9)
     (row,) = rows(run("models", project.id, "mnist"))
-    assert row[:4] == ["h1", "classifier", "7", "finished"]
+    assert row[:4] == ["h1", "classifier", "7", "finished"] and row[-1] == "classifier"
     (listed,) = json.loads(run("models", project.id, "mnist", "--json").stdout)
     assert (listed["id"], listed["step"], listed["last_step"]) == (str(model.id), 7, 9)
+    bare = project.experiment("bare").model("h2")
+    (row,) = rows(run("models", project.id, "bare"))
+    assert (row[1], row[-1]) == ("", bare.display_name)
 
 
 def test_what_put_saves_get_restores(run: Command, project: xpstore.Project, folder: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The session of a notebook: what one cell sets counts in all others, and a cell may be run again."""
 
+import base64
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,3 +73,21 @@ def test_block_that_is_entered_by_hand_spans_cells(page: Notebook) -> None:
     assert page.run("print(await task)") == "by hand"
     shown = "try: print(xpstore.get_project())\nexcept xpstore.errors.NoProject: print('none')"
     assert page.run(shown) == "none"
+
+
+def test_tables_and_charts_are_shown(page: Notebook) -> None:
+    page.run(SET)
+    page.run(
+        "model = project.experiment('e').model(config={'lr': 0.1})\n"
+        "for step in range(100): model.metrics.log('loss', 1 / (step + 1), step)"
+    )
+    name = page.run("print(model.display_name)")
+    shown = page.displayed("project.models.search('config.lr > 0')")
+    assert f">{name}</td>" in shown["text/html"] and "1 model" in shown["text/html"]
+    assert shown["text/plain"] == "Found(filter='config.lr > 0')"
+    assert "<polyline" in page.displayed("model")["text/html"]
+    chart = page.displayed("model.metrics.plot('loss', log=True)")
+    assert base64.b64decode(chart["image/png"]).startswith(b"\x89PNG")
+    assert "Axes" in chart["text/plain"]
+    page.run("client.close()")
+    assert "Unavailable: This client is closed." in page.displayed("model")["text/html"]

@@ -110,3 +110,6 @@ def test_objects_are_shown_escaped(session: xpstore.Client) -> None:
     for one in things:
         for text in (repr(one), str(one)):
             assert text.replace("\n", "").isprintable(), ascii(text)
+    for one in (*things, experiment.models, project.models.search("step = 1")):
+        if hasattr(one, "_repr_html_"):
+            assert one._repr_html_().replace("\n", "").isprintable(), ascii(one._repr_html_())

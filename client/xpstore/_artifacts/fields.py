@@ -4,6 +4,8 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from xpstore._notebook.glance import Glance
+from xpstore._notebook.html import facts, line, shown, table
 from xpstore._service.paging import iterate
 from xpstore._session.client import ClientBase
 from xpstore._session.stamped import Stamped
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("xpstore")
 
 T = TypeVar("T")
+
+# Files that a notebook shows of a version.
+MOST_FILES = 10
 
 
 class ArtifactFields(Stamped):
@@ -132,3 +137,25 @@ class ArtifactFields(Stamped):
     def metadata(self) -> dict[str, Any]:
         """What was given, and how to load it if it was an object."""
         return from_json_object("metadata", self._wire.metadata_json)
+
+    def _repr_html_(self) -> str:
+        """What it is and its first files, for notebooks: asks the server, briefly."""
+        return shown(lambda: f"{type(self).__name__} {self._wire.name}", self._shown())
+
+    def _shown(self) -> Iterator[str]:
+        wire = self._wire
+        pairs = [
+            ("version", wire.version or "waits in the spool"),
+            ("description", wire.description),
+            ("size", f"{wire.size_bytes:,} bytes in {wire.file_count:,} files"),
+            ("aliases", list(wire.aliases)),
+            ("created", self.created_at),
+            ("digest", self.digest),
+            ("id", wire.id),
+        ]
+        yield facts([*pairs, *((f"metadata.{key}", value) for key, value in self.metadata.items())])
+        request = pb.ListArtifactFilesRequest(version_id=wire.id, page_size=MOST_FILES)
+        files = Glance(self._client).call(self._client.stubs.artifacts.ListArtifactFiles, request).files
+        yield table(("file", "size"), ((file.path, f"{file.size_bytes:,} bytes") for file in files))
+        if wire.file_count > len(files):
+            yield line(f"and {wire.file_count - len(files):,} more files")

@@ -4,12 +4,12 @@ from itertools import islice
 from typing import Any
 
 from xpstore._artifacts.versions import list_versions
+from xpstore._search.frame import last_steps
 from xpstore._service.paging import iterate
 from xpstore.artifact import Artifact
 from xpstore.experiment import Experiment
 from xpstore.project import Project
 from xpstore.run import STATUS
-from xpstore.search import last_steps
 from xpstore.v1 import artifact_pb2 as pb
 
 # Versions whose aliases are told of an artifact.
@@ -42,7 +42,7 @@ def model_rows(experiment: Experiment) -> list[dict[str, Any]]:
     steps = last_steps(experiment._client, [model._wire.id for model in models])
     return [
         {
-            **{column: getattr(model, column) for column in ("hash", "name", "created_at", "id")},
+            **{column: getattr(model, column) for column in ("hash", "name", "display_name", "created_at", "id")},
             "step": model._wire.step,
             "status": STATUS.get(model._wire.status),
             "last_step": steps[model._wire.id],

@@ -212,7 +212,9 @@ class Connection:
             if isinstance(request, Iterator):  # only the caller knows what of it is to be sent again
                 raise BrokenByFork
 
-    def stream(self, method: Callable[..., Any], request: Any) -> Generator[Any, None, None]:
+    def stream(
+        self, method: Callable[..., Any], request: Any, *, timeout_seconds: float = STREAM_SECONDS
+    ) -> Generator[Any, None, None]:
         """Yields the messages of a streaming answer. Not repeated: only the caller knows where to go on.
 
         Raises:
@@ -221,7 +223,7 @@ class Connection:
         metadata, stubs = self.metadata, self.stubs
         with Passage(self) as passage:
             try:
-                call = stubs.own(method)(request, timeout=STREAM_SECONDS, metadata=metadata)
+                call = stubs.own(method)(request, timeout=timeout_seconds, metadata=metadata)
                 try:
                     yield from call
                 finally:

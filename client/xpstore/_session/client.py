@@ -9,7 +9,7 @@ from weakref import WeakValueDictionary
 
 from xpstore._machine.relative import fix_paths
 from xpstore._service import embedded
-from xpstore._service.connection import TIMEOUT_SECONDS, Connection
+from xpstore._service.connection import STREAM_SECONDS, TIMEOUT_SECONDS, Connection
 from xpstore._service.retry import LAST_ATTEMPT_SECONDS, Attempts
 from xpstore._session.order import is_final, is_ordered
 from xpstore._values.ids import new_id
@@ -151,15 +151,17 @@ class ClientBase(Connection):
                     raise
         return super().call(method, request, timeout_seconds=timeout_seconds, answer_seconds=answer_seconds)
 
-    def stream(self, method: Callable[..., Any], request: Any) -> Generator[Any, None, None]:
+    def stream(
+        self, method: Callable[..., Any], request: Any, *, timeout_seconds: float = STREAM_SECONDS
+    ) -> Generator[Any, None, None]:
         """Yields the messages of a streaming answer as `Connection.stream` does, in the order of `call`."""
         if (place := self.offline or self._keeper_of(request)) is not None:
             with self._while_it_waits(request):
                 yield from place.stream(request)
             return
         if is_ordered(request):
-            self._settle(self.timeout_seconds)
-        yield from super().stream(method, request)
+            self._settle(min(self.timeout_seconds, timeout_seconds))
+        yield from super().stream(method, request, timeout_seconds=timeout_seconds)
 
     @contextlib.contextmanager
     def sending(self, method: Any, messages: Iterable[bytes]) -> Iterator[Any]:

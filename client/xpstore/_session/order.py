@@ -17,6 +17,8 @@ ORDERED = frozenset(
         "GetModelRequest",
         "ListModelsRequest",
         "SearchModelsRequest",
+        "ListFieldsRequest",
+        "AggregateModelsRequest",
         "UpdateModelRequest",
         "AdvanceModelRequest",
         "RewindModelRequest",
@@ -52,6 +54,8 @@ ORDERED = frozenset(
         "DeleteExperimentRequest",
         "DeleteProjectRequest",
         "UndeleteProjectRequest",
+        # how many models run, and when one was heard of
+        "GetProjectStatisticsRequest",
         # to an iteration that may be pending
         "LinkArtifactVersionRequest",
     }

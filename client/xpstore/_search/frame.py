@@ -1,7 +1,5 @@
-"""Models found by what they hold, and a table to compare them by."""
+"""A table of pandas to compare models by."""
 
-import contextlib
-import logging
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
@@ -11,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from xpstore._service.paging import iterate
 from xpstore._session.client import ClientBase
-from xpstore._values.checks import invalid
 from xpstore._values.ids import sent_id
 from xpstore._values.json_text import from_json_object
 from xpstore._values.numbers import EXACT
 from xpstore._values.times import to_datetime
-from xpstore.errors import Error, ResourceExhausted
+from xpstore.errors import ResourceExhausted
 from xpstore.metric import Metric
 from xpstore.run import STATUS
 from xpstore.v1 import metric_pb2
@@ -24,8 +21,6 @@ from xpstore.v1 import model_pb2 as pb
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
-
-log = logging.getLogger("xpstore")
 
 # Models asked about at once. With 50 metrics in two phases each the answer has 1 MiB of the 4 that a message may have.
 BATCH = 50
@@ -40,52 +35,6 @@ _PLAIN = re.compile(r"[\w-]+")
 _OVER_PHASES = re.compile(
     r"""(?:^|,)\s*metrics\s*\.\s*("(?:[^"]|"")*"|'(?:[^']|'')*'|[\w-]+)\s*\.\s*(last|min|max)\b"""
 )
-
-
-# Fields of what models need not have; texts are matched so that nothing in them is taken for one.
-_FIELDS = re.compile(
-    r"""("(?:[^"]|"")*"|'(?:[^']|'')*')|\b((?:config|modules|metrics)(?:\s*\.\s*"""
-    r"""(?:"(?:[^"]|"")*"|'(?:[^']|'')*'|[\w-]+)(?:\s*\[[^\]]*\])?)+)"""
-)
-_told: set[tuple[str, ...]] = set()
-
-
-def search(
-    client: ClientBase, scope: dict[str, str], filter: str, order_by: str, limit: int | None
-) -> Iterator[pb.Model]:
-    """Yields what SearchModels finds, page by page."""
-    if limit is not None and limit < 0:
-        raise invalid("limit", limit, "must not be negative")
-    request = pb.SearchModelsRequest(filter=filter, order_by=order_by)
-    for field, id_ in scope.items():
-        setattr(request, field, id_)
-    most = client.limits.max_page_size
-    size = most if limit is None else max(1, min(most, limit))
-    found = False
-    for model in islice(iterate(client, client.stubs.models.SearchModels, request, "models", page_size=size), limit):
-        found = True
-        yield model
-    if not found and limit != 0:
-        with contextlib.suppress(Error):  # it is a hint
-            _tell_unknown(client, scope, filter)
-
-
-def _tell_unknown(client: ClientBase, scope: dict[str, str], filter: str) -> None:
-    """Says once of a field that no model here has a value for it: its name may be misspelled."""
-    for field in dict.fromkeys(field for _, field in _FIELDS.findall(filter) if field):
-        key = (*scope.values(), field)
-        if key in _told or not _has_any(client, scope, ""):
-            continue
-        if not _has_any(client, scope, f"{field} is not null"):
-            _told.add(key)
-            log.warning("No model here has a value of %s: is its name right?", field)
-
-
-def _has_any(client: ClientBase, scope: dict[str, str], filter: str) -> bool:
-    request = pb.SearchModelsRequest(filter=filter, page_size=1)
-    for field, id_ in scope.items():
-        setattr(request, field, id_)
-    return bool(client.call(client.stubs.models.SearchModels, request).models)
 
 
 def to_frame(client: ClientBase, models: Iterator[pb.Model], order_by: str) -> "DataFrame":
@@ -150,16 +99,16 @@ def _own(model: pb.Model) -> Row:
         "status": STATUS.get(model.status),
         "created_at": to_datetime(model.created_at_us),
         "tags": list(model.tags),
-        **_flat("config", from_json_object("a config", model.config_json or "{}")),
+        **flattened("config", from_json_object("a config", model.config_json or "{}")),
     }
 
 
-def _flat(path: str, attributes: dict[str, Any]) -> Row:
+def flattened(path: str, attributes: dict[str, Any]) -> Row:
     """The values of nested dictionaries by their paths; lists, and dictionaries without a value, stay whole."""
     flat: Row = {}
     for key, value in attributes.items():
         inner = f"{path}.{_part(key)}"
-        flat.update(_flat(inner, value) if isinstance(value, dict) and value else {inner: value})
+        flat.update(flattened(inner, value) if isinstance(value, dict) and value else {inner: value})
     return flat
 
 
@@ -175,7 +124,7 @@ def _modules(client: ClientBase, models: list[pb.Model]) -> dict[str, Row]:
     request = pb.ListNewestModulesRequest(model_ids=[model.id for model in models])
     for module in iterate(client, client.stubs.models.ListNewestModules, request, "modules"):
         attributes = from_json_object("attributes", module.attributes_json)
-        rows[module.model_id].update(_flat(f"modules.{_part(module.name)}", attributes))
+        rows[module.model_id].update(flattened(f"modules.{_part(module.name)}", attributes))
     return rows
 
 

@@ -1,0 +1,1 @@
+"""How models are found by what they hold, shown, drawn, counted, grouped and put into tables."""
