@@ -133,6 +133,8 @@ def test_what_cannot_be_drawn_is_said(model: Model, experiment: Experiment, capl
     huge = Series("huge", None, [1, 2], [10**400, 1], [1, 2], 3)
     ((xs, ys),) = lines(huge.plot()).values()
     assert xs == [1, 2] and math.isnan(ys[0]) and ys[1] == 1
+    large = Series("large", None, range(2_000), [1e306] * 2_000, range(2_000), 0)
+    assert lines(large.plot()).popitem()[1][1] == [1e306] * 1_000 and "<polyline" in large._repr_html_()
 
 
 def test_plot_without_matplotlib_says_what_is_missing(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -102,7 +102,9 @@ def of_points(
     start = 0
     for end in ends:
         finite = [number for number in numbers[start:end] if math.isfinite(number)]
-        summary = (math.fsum(finite) / len(finite), min(finite), max(finite)) if finite else (math.nan,) * 3
+        # Divided first: the sum of doubles may be beyond all of them.
+        mean = math.fsum(number / len(finite) for number in finite)
+        summary = (mean, min(finite), max(finite)) if finite else (math.nan,) * 3
         for column, number in zip(columns, summary, strict=True):
             column.append(number)
         start = end

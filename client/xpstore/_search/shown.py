@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from xpstore._notebook.glance import Glance
 from xpstore._notebook.html import line, table
 from xpstore._search.query import Query
-from xpstore._search.values import to_value
+from xpstore._search.values import by_field
 from xpstore._values.display_names import display_name
 from xpstore._values.ids import sent_id
 from xpstore.errors import Unimplemented
@@ -41,7 +41,7 @@ def models_table(query: Query) -> Iterator[str]:
 
 
 def _row(row: search_pb2.ModelRow, columns: list[str]) -> list[object]:
-    name, status, step, created_at, *others = (to_value(*pair) for pair in zip(columns, row.values, strict=True))
+    name, status, step, created_at, *others = by_field(columns, row.values).values()
     return [display_name(name, sent_id(row.model_id)), status, step, *others, created_at]
 
 

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from xpstore._search.query import Query
-from xpstore._search.values import to_value
+from xpstore._search.values import by_field, to_value
 from xpstore._service.paging import iterate
 from xpstore._session.server_version import check_columns
 from xpstore._values.checks import invalid
 from xpstore._values.ids import sent_id
+from xpstore.errors import DataLoss
 from xpstore.v1 import search_pb2
 
 
@@ -111,20 +112,17 @@ def table(query: Query, columns: Sequence[str]) -> list[dict[str, Any]]:
     fields = _fields("columns", columns)
     if not fields:
         raise invalid("columns", columns, 'must name a field, such as ["name", "config.lr"]')
-    return [
-        {
-            "id": sent_id(row.model_id),
-            **{field: to_value(field, value) for field, value in zip(fields, row.values, strict=True)},
-        }
-        for row in query.rows(fields)
-    ]
+    return [{"id": sent_id(row.model_id), **by_field(fields, row.values)} for row in query.rows(fields)]
 
 
 def count(query: Query) -> int:
     """How many models it holds for."""
     check_columns(query.client)
     request = query.request(columns=["step"], page_size=1, with_total=True)
-    return query.client.call(query.client.stubs.models.SearchModels, request).total_count
+    response = query.client.call(query.client.stubs.models.SearchModels, request)
+    if not response.HasField("total_count"):
+        raise DataLoss("The server sent no count of the models.")
+    return response.total_count
 
 
 def list_fields(query: Query, contains: str) -> Iterator[FieldSummary]:
@@ -141,13 +139,19 @@ def aggregate(query: Query, group_by: Sequence[str], fields: Sequence[str]) -> A
     response = query.client.call(query.client.stubs.models.AggregateModels, request)
     groups = [
         ModelGroup(
-            keys={field: to_value(field, value) for field, value in zip(group_by, wire.keys, strict=True)},
+            keys=by_field(group_by, wire.keys),
             model_count=wire.model_count,
-            aggregates=dict(zip(fields, map(Aggregate._from_wire, wire.aggregates), strict=True)),
+            aggregates=_aggregates(fields, wire.aggregates),
         )
         for wire in response.groups
     ]
     return Aggregation(groups, response.group_count, response.model_count)
+
+
+def _aggregates(fields: list[str], wires: Sequence[search_pb2.Aggregate]) -> dict[str, Aggregate]:
+    if len(wires) != len(fields):
+        raise DataLoss(f"The server sent {len(wires)} aggregates where {len(fields)} fields were asked for.")
+    return dict(zip(fields, map(Aggregate._from_wire, wires), strict=True))
 
 
 def _fields(argument: str, given: Sequence[str]) -> list[str]:
