@@ -173,10 +173,14 @@ def _phases(
     tx: Transaction, scope: Scope, contains: str, name: str, after: str | None = None
 ) -> Iterator[tuple[Key, Summary]]:
     """What is known of a metric, phase by phase, behind a phase."""
-    least, most = func.min(series.c.min_number).label("least"), func.max(series.c.max_number).label("most")
-    query = select(series.c.phase, func.count(series.c.last_number).label("numbers"), least, most)
-    query = query.where(*scope.of_values(series), series.c.name == name).group_by(series.c.phase)
-    for row in tx.execute(query.order_by(series.c.phase)).all():
-        field = f"{_text_of('metrics', name)}[{_quoted(row.phase)}]"
-        if (after is None or row.phase.encode() > after.encode()) and contains in field.casefold():
-            yield (_METRICS, name, row.phase), Summary(field, row.numbers, min=row.least, max=row.most)
+    mine = (*scope.of_values(series), series.c.name == name)
+    found = dict[str, list[Any]]()
+    # Apart, as each has an index of its own that has the phases too.
+    for value in (func.count(series.c.last_number), func.min(series.c.min_number), func.max(series.c.max_number)):
+        for row in tx.execute(select(series.c.phase, value.label("value")).where(*mine).group_by(series.c.phase)):
+            found.setdefault(row.phase, []).append(row.value)
+    for phase, values in sorted(found.items(), key=lambda one: one[0].encode()):
+        field = f"{_text_of('metrics', name)}[{_quoted(phase)}]"
+        if (after is None or phase.encode() > after.encode()) and contains in field.casefold() and len(values) == 3:
+            numbers, least, most = values
+            yield (_METRICS, name, phase), Summary(field, numbers, min=least, max=most)

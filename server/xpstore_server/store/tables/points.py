@@ -30,9 +30,9 @@ class Series(SQLModel, table=True):
     small_blocks: int = column(Integer)  # appended since they were put together
     __table_args__ = (
         UniqueConstraint("model_id", "name", "phase"),
-        Index("ix_series_last", "project_uid", "name", "last_number", "model_id"),
-        Index("ix_series_min", "project_uid", "name", "min_number", "model_id"),
-        Index("ix_series_max", "project_uid", "name", "max_number", "model_id"),
+        Index("ix_series_last", "project_uid", "name", "last_number", "model_id", "phase"),
+        Index("ix_series_min", "project_uid", "name", "min_number", "model_id", "phase"),
+        Index("ix_series_max", "project_uid", "name", "max_number", "model_id", "phase"),
         CheckConstraint("last_kind IN ('float', 'int', 'json')", name="last_kind"),
     )
 
