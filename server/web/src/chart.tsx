@@ -1,0 +1,176 @@
+// One chart: a metric of the selected models.
+
+import { useEffect, useRef, useState } from "preact/hooks";
+import uPlot from "uplot";
+import { look } from "./colours";
+import { title, type Metric } from "./fields";
+import { number } from "./figures";
+import { useEvery } from "./hooks";
+import { readLines, smoothed, type Axis, type Lines, type Window } from "./series";
+import { sentence } from "./wire";
+
+const HEIGHT = 210;
+// With more lines bands hide one another.
+const MOST_BANDS = 12;
+
+export interface ChartOptions {
+  axis: Axis;
+  isLog: boolean;
+  smoothing: number;
+  window: Window | null;
+  setWindow: (window: Window | null) => void;
+  isDark: boolean;
+}
+
+interface Props {
+  metric: Metric;
+  models: string[];
+  names: (id: string) => string;
+  isLive: boolean;
+  options: ChartOptions;
+}
+
+// Whether an element was seen: charts far below are not loaded.
+function useSeen(): [(element: HTMLElement | null) => void, boolean] {
+  const [element, setElement] = useState<HTMLElement | null>(null);
+  const [isSeen, setSeen] = useState(false);
+  useEffect(() => {
+    if (!element) return;
+    const observer = new IntersectionObserver((entries) => setSeen(entries.some((one) => one.isIntersecting)), { rootMargin: "150px" });
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, [element]);
+  return [setElement, isSeen];
+}
+
+export function Chart({ metric, models, names, isLive, options }: Props) {
+  const [setCard, isSeen] = useSeen();
+  const plotBox = useRef<HTMLDivElement>(null);
+  const [lines, setLines] = useState<Lines | null>(null);
+  const [error, setError] = useState("");
+  const [readout, setReadout] = useState("");
+  const [round, setRound] = useState(0);
+  const { axis, window } = options;
+  const wanted = JSON.stringify([metric.field, models, axis, window, round]);
+  const loaded = useRef("");
+  useEffect(() => {
+    if (!isSeen || loaded.current === wanted) return;
+    const stop = new AbortController();
+    const buckets = Math.max(50, Math.min(400, Math.round((plotBox.current?.clientWidth ?? 400) / 2)));
+    const load = models.length === 0 ? Promise.resolve({ x: [], lines: [] }) : readLines(metric, models, axis, buckets, window, stop.signal);
+    load.then(
+      (found) => {
+        if (stop.signal.aborted) return;
+        loaded.current = wanted;
+        setLines(found);
+        setError("");
+      },
+      (cause: unknown) => !stop.signal.aborted && setError(sentence(cause)),
+    );
+    return () => stop.abort();
+  }, [wanted, isSeen]);
+  useEvery(5000, () => isLive && isSeen && setRound((before) => before + 1));
+  useEffect(() => {
+    if (!lines || !plotBox.current || lines.lines.length === 0) return;
+    return draw(plotBox.current, lines, options, names, setReadout);
+  }, [lines, options.isLog, options.smoothing, options.isDark]);
+  const drawn = lines?.lines.length ?? 0;
+  const state = error || (!lines ? "Loading…" : drawn === 0 ? "The selected models have no points here." : "");
+  return (
+    <section class="chart" ref={setCard} aria-label={`Chart of ${title(metric)}`} data-lines={lines ? drawn : ""}>
+      <header>
+        <h3>{title(metric)}</h3>
+        <output>{readout}</output>
+      </header>
+      <div class="plot" ref={plotBox} role="img" aria-label={`${title(metric)} of ${drawn} models by ${axis}`} />
+      {state && <p class={error ? "error" : "nothing"}>{state}</p>}
+    </section>
+  );
+}
+
+// Draws lines into a box; what it returns takes them away.
+function draw(box: HTMLElement, found: Lines, options: ChartOptions, names: (id: string) => string, tell: (text: string) => void): () => void {
+  const style = getComputedStyle(box);
+  // A canvas knows no variables of CSS: these are the colours that they came to.
+  const [text, grid] = [style.color, style.borderTopColor];
+  const { isLog, smoothing, axis } = options;
+  const fit = (values: ArrayLike<number | null>): (number | null)[] =>
+    Array.from(values, (value) => (value === null || !Number.isFinite(value) || (isLog && value <= 0) ? null : value));
+  const data: (number | null)[][] = [];
+  const series: uPlot.Series[] = [{}];
+  const bands: uPlot.Band[] = [];
+  const owners: (string | null)[] = [null];
+  const add = (values: (number | null)[], owner: string | null, more: uPlot.Series): void => {
+    data.push(values);
+    owners.push(owner);
+    series.push({ spanGaps: true, points: { show: values.filter((value) => value !== null).length === 1 }, ...more });
+  };
+  for (const line of found.lines) {
+    const { colour, dash } = look(line.modelId);
+    const hasBand = found.lines.length <= MOST_BANDS && smoothing === 0;
+    if (hasBand && line.mins.some((value, at) => value !== line.maxs[at])) {
+      add(fit(line.maxs), null, { stroke: "transparent", width: 0, points: { show: false } });
+      add(fit(line.mins), null, { stroke: "transparent", width: 0, points: { show: false } });
+      bands.push({ series: [series.length - 2, series.length - 1], fill: `${colour}30` });
+    }
+    if (smoothing > 0) add(fit(line.means), null, { stroke: `${colour}48`, width: 1 });
+    const values = smoothing > 0 ? smoothed(line.means, smoothing) : line.means;
+    add(fit(values), line.modelId, { stroke: colour, width: 1.5, dash, label: names(line.modelId) });
+  }
+  let focused = 0;
+  const show = (plot: uPlot): void => {
+    const at = plot.cursor.idx;
+    if (at === null || at === undefined) return tell("");
+    const where = axis === "step" ? `step ${number(Math.round(found.x[at] ?? 0))}` : new Date((found.x[at] ?? 0) * 1000).toLocaleTimeString();
+    const value = owners[focused] ? nearest(data[focused - 1] ?? [], at) : null;
+    tell(value === null ? where : `${names(owners[focused] ?? "")}: ${number(value)} at ${where}`);
+  };
+  const tick = { stroke: text, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1, size: 4 }, font: "11px system-ui" };
+  const plot = new uPlot(
+    {
+      width: box.clientWidth,
+      height: HEIGHT,
+      legend: { show: false },
+      padding: [8, 12, 0, 0],
+      series,
+      bands,
+      scales: { x: { time: axis === "time" }, y: isLog ? { distr: 3 } : {} },
+      axes: [{ ...tick, size: 28 }, { ...tick, size: 56, values: (_, marks) => marks.map((mark) => (mark === null ? "" : number(mark))) }],
+      cursor: {
+        sync: { key: `x ${axis}` },
+        focus: { prox: 24 },
+        drag: { x: true, y: false, setScale: false },
+        points: { size: 6 },
+        bind: { dblclick: () => () => (options.setWindow(null), null) },
+      },
+      focus: { alpha: 0.25 },
+      hooks: {
+        setCursor: [show],
+        setSeries: [(own, at) => ((focused = at ?? 0), show(own))],
+        setSelect: [
+          (own) => {
+            if (own.select.width < 4) return;
+            const [start, end] = [own.posToVal(own.select.left, "x"), own.posToVal(own.select.left + own.select.width, "x")];
+            own.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+            const unit = axis === "step" ? 1 : 1e6;
+            options.setWindow({ start: start * unit, end: Math.max(end * unit, start * unit + 1) });
+          },
+        ],
+      },
+    },
+    [found.x, ...data] as uPlot.AlignedData,
+    box,
+  );
+  const observer = new ResizeObserver(() => plot.setSize({ width: box.clientWidth, height: HEIGHT }));
+  observer.observe(box);
+  return () => {
+    observer.disconnect();
+    plot.destroy();
+  };
+}
+
+// The last value at or before a place.
+function nearest(values: (number | null)[], at: number): number | null {
+  for (let one = at; one >= 0; one -= 1) if (values[one] !== null && values[one] !== undefined) return values[one] ?? null;
+  return null;
+}

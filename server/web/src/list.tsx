@@ -1,0 +1,180 @@
+// The list of models: only the rows on the screen are in the document.
+
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { look } from "./colours";
+import { isNumber, label, metricOf, shown } from "./fields";
+import { age, count } from "./figures";
+import type { Field, Row, Value } from "./messages";
+import { displayName } from "./names";
+import { go, modelPath } from "./place";
+import { OWN, type Rows } from "./rows";
+
+const HEIGHT = 30;
+// Browsers draw nothing below some twenty million pixels.
+const MOST_PIXELS = 10_000_000;
+
+interface Props {
+  rows: Rows;
+  columns: string[];
+  fields: Map<string, Field>;
+  order: string;
+  selected: Set<string>;
+  cursor: number;
+  setCursor: (at: number) => void;
+  toggle: (id: string) => void;
+  sort: (field: string) => void;
+  onWindow: (first: number, last: number) => void;
+}
+
+const width = (field: string): number => Math.min(190, Math.max(84, label(field).length * 7.2 + 30));
+const isTextual = (field: Field | undefined): boolean => Boolean(field && Number(field.textCount ?? 0) > 0);
+
+// Whether it is the best value that any model of the project has.
+function isBest(field: string, value: Value | undefined, fields: Map<string, Field>): boolean {
+  const bounds = fields.get(metricOf(field)?.field ?? "");
+  if (!bounds || value?.number === undefined) return false;
+  return (field.endsWith(".min") && value.number === bounds.min) || (field.endsWith(".max") && value.number === bounds.max);
+}
+
+export function Status({ status, sinceUs }: { status: string | undefined; sinceUs?: number | undefined }) {
+  const text = status ?? "never ran";
+  const since = status === "running" && sinceUs !== undefined ? ` ${age(sinceUs)} ago` : "";
+  const told = since ? `running, last heard of${since}` : text;
+  return (
+    <span class={`status ${status ?? "none"}`} title={told}>
+      {text}
+      {since && <span class="pale">{since}</span>}
+    </span>
+  );
+}
+
+export function List(props: Props) {
+  const { rows, columns, fields, order, selected, cursor } = props;
+  const box = useRef<HTMLDivElement>(null);
+  const [view, setView] = useState({ top: 0, height: 600 });
+  const total = rows.total ?? 0;
+  const visible = Math.max(1, Math.floor((view.height - HEIGHT) / HEIGHT));
+  const pixels = Math.min(total * HEIGHT, MOST_PIXELS);
+  // With more rows than pixels the bar stands for a share of all.
+  const scale = pixels < total * HEIGHT ? (total - visible) / Math.max(1, pixels - visible * HEIGHT) : 1 / HEIGHT;
+  const first = Math.max(0, Math.min(Math.floor(view.top * scale), total - visible));
+  const last = Math.min(total, first + visible + 2) - 1;
+  useEffect(() => props.onWindow(first, Math.max(first, last)), [first, last]);
+  useLayoutEffect(() => {
+    const element = box.current;
+    if (!element) return;
+    const measure = (): void => setView({ top: element.scrollTop, height: element.clientHeight });
+    measure();
+    const observer = new ResizeObserver(measure);
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, []);
+  useEffect(() => {
+    const element = box.current;
+    if (!element || cursor < 0) return;
+    if (cursor < first) element.scrollTop = Math.ceil(cursor / scale);
+    else if (cursor >= first + visible) element.scrollTop = Math.ceil((cursor - visible + 1) / scale);
+  }, [cursor]);
+  const template = `26px var(--name) 118px ${columns.map((field) => `${Math.round(width(field))}px`).join(" ")}`;
+  const wide = `calc(144px + var(--name) + ${columns.reduce((sum, field) => sum + Math.round(width(field)), 0)}px)`;
+  const [sorted, direction] = order.split(/ (?=asc$|desc$)/);
+  const head = (field: string, text: string) => {
+    const isSorted = sorted === field;
+    const sense = direction === "desc" ? "descending" : "ascending";
+    const sign = direction === "desc" ? "▾" : "▴";
+    return (
+      <div
+        key={field}
+        role="columnheader"
+        aria-sort={isSorted ? sense : "none"}
+        class={field === "name" ? "cell name" : fields.get(field) && isTextual(fields.get(field)) ? "cell" : "cell right"}
+      >
+        <button type="button" title={`${field}: sort`} onClick={() => props.sort(field)}>
+          {text}
+          {isSorted && <span aria-hidden="true"> {sign}</span>}
+        </button>
+      </div>
+    );
+  };
+  const line = (at: number) => {
+    const row = rows.row(at);
+    const place = { top: `${HEIGHT + (scale === 1 / HEIGHT ? at * HEIGHT : view.top + (at - first) * HEIGHT)}px` };
+    const grid = { gridTemplateColumns: template, width: wide, ...place };
+    if (!row) return <div key={at} role="row" aria-rowindex={at + 2} class="row waiting" style={grid}><div role="gridcell" class="cell" /></div>;
+    return <Line key={at} {...{ row, at, grid, fields, columns }} isSelected={selected.has(row.modelId)}
+      isCursor={at === cursor} nowUs={rows.nowUs} setCursor={props.setCursor} toggle={props.toggle} />;
+  };
+  return (
+    <div
+      ref={box}
+      class="list"
+      role="grid"
+      tabIndex={0}
+      aria-label="Models"
+      aria-rowcount={total + 1}
+      aria-colcount={columns.length + 3}
+      aria-multiselectable="true"
+      onScroll={(event) => setView({ top: event.currentTarget.scrollTop, height: event.currentTarget.clientHeight })}
+    >
+      <div class="inner" role="presentation" style={{ height: `${pixels + HEIGHT}px`, width: wide }}>
+        <div role="row" aria-rowindex={1} class="row head" style={{ gridTemplateColumns: template, width: wide }}>
+          <div role="columnheader" class="cell"><span class="hidden">In the charts</span></div>
+          {head("name", "model")}
+          {head("status", "status")}
+          {columns.map((field) => head(field, label(field)))}
+        </div>
+        {Array.from({ length: Math.max(0, last - first + 1) }, (_, at) => line(first + at))}
+      </div>
+      {rows.total === 0 && <p class="nothing">No model here. {order && "Change the filter, or log one."}</p>}
+    </div>
+  );
+}
+
+interface LineProps {
+  row: Row;
+  at: number;
+  grid: Record<string, string>;
+  fields: Map<string, Field>;
+  columns: string[];
+  isSelected: boolean;
+  isCursor: boolean;
+  nowUs: number;
+  setCursor: (at: number) => void;
+  toggle: (id: string) => void;
+}
+
+function Line({ row, at, grid, fields, columns, isSelected, isCursor, nowUs, setCursor, toggle }: LineProps) {
+  const id = row.modelId;
+  const [name, status, heartbeat] = row.values;
+  const text = displayName(id, name?.text);
+  const sinceUs = heartbeat?.integer === undefined ? undefined : nowUs - Number(heartbeat.integer);
+  return (
+    <div role="row" aria-rowindex={at + 2} aria-selected={isSelected} class={`row${isCursor ? " cursor" : ""}`} style={grid}
+      onClick={() => setCursor(at)} onDblClick={() => go(modelPath(id))}>
+      <div role="gridcell" class="cell">
+        <input type="checkbox" checked={isSelected} aria-label={`${text} in the charts`} onChange={() => toggle(id)} />
+      </div>
+      <div role="gridcell" class="cell name">
+        <span class="dot" style={{ background: isSelected ? look(id).colour : "transparent", borderColor: look(id).colour }} />
+        <a href={modelPath(id)} title={text}>{text}</a>
+      </div>
+      <div role="gridcell" class="cell"><Status status={status?.text} sinceUs={sinceUs} /></div>
+      {columns.map((field, column) => {
+        const value = row.values[OWN.length + column];
+        const best = isBest(field, value, fields);
+        return (
+          <div key={field} role="gridcell" class={`cell${isNumber(value) ? " right" : ""}${best ? " best" : ""}`}
+            title={best ? `${field}: the best of the project` : shownTitle(value, field)}>
+            {best && <span aria-label="best">★ </span>}
+            {shown(value, field)}
+          </div>
+        );
+      })}
+    </div>
+  );
+}
+
+const shownTitle = (value: Value | undefined, field: string): string =>
+  `${field} = ${value?.number ?? (shown(value, field) || "none")}`;
+
+export const found = (total: number | undefined): string => (total === undefined ? "" : `${count(total)} ${total === 1 ? "model" : "models"}`);

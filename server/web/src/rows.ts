@@ -1,0 +1,69 @@
+// The models that a search finds, of which only those on the screen are loaded.
+
+import { useEffect, useRef, useState } from "preact/hooks";
+import { useEvery, useSettled } from "./hooks";
+import type { Found, Row } from "./messages";
+import { call } from "./wire";
+
+const PIECE = 100;
+// Fields that every row needs, before the columns that are shown.
+export const OWN = ["name", "status", "heartbeat_at"];
+
+export interface Search {
+  projectUid: string;
+  filter: string;
+  order: string;
+  columns: string[];
+}
+
+export interface Rows {
+  total: number | undefined;
+  // The database's clock as it was last asked, microseconds since the epoch.
+  nowUs: number;
+  error: unknown;
+  row: (at: number) => Row | undefined;
+}
+
+const isRunning = (row: Row): boolean => row.values[1]?.text === "running";
+
+// The rows of a search of which those from `first` to `last` are on the screen. They are asked for again every few seconds while
+// one of them runs, else every half minute: there may be new ones.
+export function useRows(search: Search | null, first: number, last: number): Rows {
+  const key = JSON.stringify(search);
+  const pieces = useRef(new Map<number, Row[]>());
+  const shownKey = useRef("");
+  const [state, setState] = useState<{ total?: number; nowUs: number; error?: unknown }>({ nowUs: 0 });
+  const [round, setRound] = useState(0);
+  const loadedRound = useRef(0);
+  const range = useSettled(`${Math.floor(first / PIECE)} ${Math.floor(Math.max(first, last) / PIECE)}`, 60);
+  useEffect(() => {
+    if (!search) return;
+    const stop = new AbortController();
+    const [from = 0, to = 0] = range.split(" ").map(Number);
+    const isNew = shownKey.current !== key;
+    const load = async (piece: number): Promise<void> => {
+      const columns = [...OWN, ...search.columns];
+      const request = { projectUid: search.projectUid, filter: search.filter, orderBy: search.order, columns };
+      const paging = { pageSize: PIECE, skip: piece * PIECE, withTotal: true };
+      const found = await call<Found>("ModelService/SearchModels", { ...request, ...paging }, stop.signal);
+      if (stop.signal.aborted) return;
+      if (shownKey.current !== key) pieces.current.clear();
+      shownKey.current = key;
+      pieces.current.set(piece, found.rows ?? []);
+      setState({ total: Number(found.totalCount ?? 0), nowUs: Number(found.nowUs ?? 0) });
+    };
+    const wanted = Array.from({ length: Math.min(to - from + 1, 3) }, (_, at) => from + at);
+    const lacking = isNew || round !== loadedRound.current ? wanted : wanted.filter((piece) => !pieces.current.has(piece));
+    loadedRound.current = round;
+    Promise.all(lacking.map(load)).catch((error: unknown) => {
+      if (!stop.signal.aborted) setState((before) => ({ ...before, error }));
+    });
+    return () => stop.abort();
+  }, [key, range, round]);
+  const row = (at: number): Row | undefined => pieces.current.get(Math.floor(at / PIECE))?.[at % PIECE];
+  const isLive = Array.from({ length: Math.min(last - first + 1, 200) }, (_, at) => row(first + at)).some(
+    (one) => one !== undefined && isRunning(one),
+  );
+  useEvery(isLive ? 4000 : 30000, () => setRound((before) => before + 1));
+  return { total: state.total, nowUs: state.nowUs, error: state.error, row };
+}

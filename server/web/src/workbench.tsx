@@ -1,0 +1,145 @@
+// The workbench of a project: the list is legend, filter and selection; the charts follow it.
+
+import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { Charts } from "./charts";
+import { Columns } from "./columns";
+import { Compare } from "./compare";
+import { defaultColumns, measure, metricOf } from "./fields";
+import { Filter } from "./filter";
+import { useEvery, useLoaded } from "./hooks";
+import { useKeys } from "./keys";
+import { found, List } from "./list";
+import type { Field, Project } from "./messages";
+import { displayName } from "./names";
+import { change, go, modelPath, usePlace } from "./place";
+import { useRows, type Search } from "./rows";
+import { all, sentence } from "./wire";
+
+const SHOWN_AT_FIRST = 10;
+const MOST_SELECTED = 100;
+
+// What all models of a project have, newest knowledge first at hand while it is asked for again.
+async function listFields(projectUid: string): Promise<Field[]> {
+  const kinds = ["config.", "modules.", "metrics."];
+  const lists = await Promise.all(
+    kinds.map((contains) => all<Field, "fields">("ModelService/ListFields", { projectUid, contains, pageSize: 1000 }, "fields", 2000)),
+  );
+  return lists.flatMap((list, at) => list.found.filter((field) => field.field.startsWith(kinds[at] ?? "")));
+}
+
+export function Workbench({ project, isDark }: { project: Project; isDark: boolean }) {
+  const { query } = usePlace();
+  const fields = useLoaded(() => listFields(project.uid), [project.uid]);
+  const known = useMemo(() => new Map((fields.value ?? []).map((field) => [field.field, field])), [fields.value]);
+  const filter = query.get("q") ?? "";
+  const order = query.get("o") ?? "created_at desc";
+  const chosen = query.get("c");
+  const columns = useMemo(
+    () => (chosen === null ? defaultColumns(fields.value ?? []) : splitList(chosen)),
+    [chosen, fields.value && defaultColumns(fields.value).join()],
+  );
+  const search: Search | null = fields.value ? { projectUid: project.uid, filter, order, columns } : null;
+  const [shownRows, setShownRows] = useState([0, 30]);
+  const rows = useRows(search, shownRows[0] ?? 0, shownRows[1] ?? 0);
+  useEvery(30000, fields.reload);
+  const [cursor, setCursor] = useState(-1);
+  const [isPicking, setPicking] = useState(false);
+  const filterBox = useRef<HTMLInputElement>(null);
+  const names = useRef(new Map<string, string>());
+  const running = useRef(new Map<string, boolean>());
+  for (let at = shownRows[0] ?? 0; at <= (shownRows[1] ?? 0); at += 1) {
+    const row = rows.row(at);
+    if (!row) continue;
+    names.current.set(row.modelId, displayName(row.modelId, row.values[0]?.text));
+    running.current.set(row.modelId, row.values[1]?.text === "running");
+  }
+  const isAutomatic = !query.has("s");
+  const firstIds = Array.from({ length: SHOWN_AT_FIRST }, (_, at) => rows.row(at)?.modelId).filter((id) => id !== undefined);
+  const firstKey = useKept(firstIds.join(","), rows.total !== 0 && firstIds.length === 0);
+  const text = isAutomatic ? firstKey : (query.get("s") ?? "");
+  const selected = useMemo(() => text.split(",").filter((id) => id.length === 36).slice(0, MOST_SELECTED), [text]);
+  const selectedSet = useMemo(() => new Set(selected), [selected]);
+  const toggle = useCallback(
+    (id: string) => {
+      const next = selectedSet.has(id) ? selected.filter((one) => one !== id) : [...selected, id];
+      change({ s: next.join(",") || "-" });
+    },
+    [selected, selectedSet],
+  );
+  const sort = (field: string): void => {
+    const metric = metricOf(field);
+    const descendsFirst = field.endsWith(".max") || (metric !== null && field.endsWith(".last") && measure(metric) === "max");
+    const isAscending = order === field || order === `${field} asc`;
+    const isDescending = order === `${field} desc`;
+    const next = isAscending ? `${field} desc` : isDescending ? field : descendsFirst ? `${field} desc` : field;
+    change({ o: next });
+  };
+  const step = (by: number): void => setCursor((at) => Math.max(0, Math.min((rows.total ?? 1) - 1, at + by)));
+  const underCursor = cursor >= 0 ? rows.row(cursor)?.modelId : undefined;
+  useKeys({
+    "/": () => filterBox.current?.focus(),
+    j: () => step(1),
+    k: () => step(-1),
+    ArrowDown: () => step(1),
+    ArrowUp: () => step(-1),
+    PageDown: () => step(20),
+    PageUp: () => step(-20),
+    Home: () => setCursor(0),
+    End: () => setCursor(Math.max(0, (rows.total ?? 1) - 1)),
+    " ": () => underCursor && toggle(underCursor),
+    Enter: () => underCursor && go(modelPath(underCursor)),
+    c: () => setPicking((before) => !before),
+  });
+  useEffect(() => setCursor(-1), [filter, order]);
+  const pane = query.get("v") ?? "charts";
+  const nameOf = useCallback((id: string) => names.current.get(id) ?? displayName(id), []);
+  const error = rows.error ?? fields.error;
+  const hasFault = (rows.error as { metadata?: Record<string, string> } | undefined)?.metadata?.["field"] === "filter";
+  return (
+    <main class="workbench">
+      <section class="left" aria-label="List of models">
+        <Filter value={filter} error={hasFault ? rows.error : undefined} box={filterBox} fields={fields.value ?? []} />
+        <div class="bar">
+          <span class="total" role="status">{found(rows.total)}</span>
+          <span class="pale">{selected.length} in the charts{isAutomatic && selected.length > 0 && ", the first of the list"}</span>
+          <span class="push" />
+          {!isAutomatic && <button type="button" onClick={() => change({ s: "" })}>First {SHOWN_AT_FIRST}</button>}
+          {selected.length > 0 && <button type="button" onClick={() => change({ s: "-" })}>None</button>}
+          <button type="button" aria-expanded={isPicking} onClick={() => setPicking(!isPicking)}>Columns</button>
+        </div>
+        {isPicking && <Columns fields={fields.value ?? []} columns={columns} close={() => setPicking(false)} />}
+        {error !== undefined && !hasFault && <p class="error" role="alert">{sentence(error)}</p>}
+        <List {...{ rows, columns, order, cursor, setCursor, toggle, sort }} fields={known} selected={selectedSet}
+          onWindow={(first, last) => setShownRows([first, last])} />
+      </section>
+      <section class="panel" aria-label="Charts and comparison">
+        <div class="panes" role="tablist" aria-label="What is shown of the selected models">
+          {["charts", "compare"].map((name) => (
+            <button type="button" role="tab" key={name} aria-selected={pane === name} onClick={() => change({ v: name === "charts" ? "" : name })}>
+              {name === "charts" ? "Charts" : "Compare"}
+            </button>
+          ))}
+        </div>
+        {pane === "charts" ? (
+          <Charts fields={fields.value} models={selected} names={nameOf} isDark={isDark}
+            isLive={selected.some((id) => running.current.get(id))} />
+        ) : (
+          <Compare models={selected} />
+        )}
+      </section>
+    </main>
+  );
+}
+
+// A value that stays what it was while `isUnknown`.
+function useKept(value: string, isUnknown: boolean): string {
+  const kept = useRef(value);
+  if (!isUnknown) kept.current = value;
+  return kept.current;
+}
+
+// Fields in a URL: names may have commas in their quotes.
+export function splitList(text: string): string[] {
+  return text.match(/(?:"(?:[^"]|"")*"|'(?:[^']|'')*'|[^,"'])+/g) ?? [];
+}
+
