@@ -2,7 +2,7 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
-import { look } from "./colours";
+import type { Looks } from "./colours";
 import { title, type Metric } from "./fields";
 import { number } from "./figures";
 import { useEvery } from "./hooks";
@@ -25,6 +25,7 @@ export interface ChartOptions {
 interface Props {
   metric: Metric;
   models: string[];
+  drawn: Looks;
   names: (id: string) => string;
   isLive: boolean;
   options: ChartOptions;
@@ -43,7 +44,7 @@ function useSeen(): [(element: HTMLElement | null) => void, boolean] {
   return [setElement, isSeen];
 }
 
-export function Chart({ metric, models, names, isLive, options }: Props) {
+export function Chart({ metric, models, drawn: looks, names, isLive, options }: Props) {
   const [setCard, isSeen] = useSeen();
   const plotBox = useRef<HTMLDivElement>(null);
   const [lines, setLines] = useState<Lines | null>(null);
@@ -72,7 +73,7 @@ export function Chart({ metric, models, names, isLive, options }: Props) {
   useEvery(5000, () => isLive && isSeen && setRound((before) => before + 1));
   useEffect(() => {
     if (!lines || !plotBox.current || lines.lines.length === 0) return;
-    return draw(plotBox.current, lines, options, names, setReadout);
+    return draw(plotBox.current, lines, options, looks, names, setReadout);
   }, [lines, options.isLog, options.smoothing, options.isDark]);
   const drawn = lines?.lines.length ?? 0;
   const state = error || (!lines ? "Loading…" : drawn === 0 ? "The selected models have no points here." : "");
@@ -89,7 +90,7 @@ export function Chart({ metric, models, names, isLive, options }: Props) {
 }
 
 // Draws lines into a box; what it returns takes them away.
-function draw(box: HTMLElement, found: Lines, options: ChartOptions, names: (id: string) => string, tell: (text: string) => void): () => void {
+function draw(box: HTMLElement, found: Lines, options: ChartOptions, looks: Looks, names: (id: string) => string, tell: (text: string) => void): () => void {
   const style = getComputedStyle(box);
   // A canvas knows no variables of CSS: these are the colours that they came to.
   const [text, grid] = [style.color, style.borderTopColor];
@@ -106,7 +107,9 @@ function draw(box: HTMLElement, found: Lines, options: ChartOptions, names: (id:
     series.push({ spanGaps: true, points: { show: values.filter((value) => value !== null).length === 1 }, ...more });
   };
   for (const line of found.lines) {
-    const { colour, dash } = look(line.modelId);
+    const look = looks.get(line.modelId);
+    if (!look) continue; // it was taken out since
+    const { colour, dash } = look;
     const hasBand = found.lines.length <= MOST_BANDS && smoothing === 0;
     if (hasBand && line.mins.some((value, at) => value !== line.maxs[at])) {
       add(fit(line.maxs), null, { stroke: "transparent", width: 0, points: { show: false } });

@@ -2,7 +2,8 @@
 
 import { useMemo } from "preact/hooks";
 import { Chart } from "./chart";
-import { metricOf, title } from "./fields";
+import type { Looks } from "./colours";
+import { directedFirst, metricOf, title } from "./fields";
 import type { Field } from "./messages";
 import { change, usePlace } from "./place";
 import type { Window } from "./series";
@@ -10,12 +11,13 @@ import type { Window } from "./series";
 interface Props {
   fields: Field[] | undefined;
   models: string[];
+  drawn: Looks;
   names: (id: string) => string;
   isLive: boolean;
   isDark: boolean;
 }
 
-export function Charts({ fields, models, names, isLive, isDark }: Props) {
+export function Charts({ fields, models, drawn, names, isLive, isDark }: Props) {
   const { query } = usePlace();
   const axis = query.get("x") === "time" ? "time" : "step";
   const wanted = (query.get("m") ?? "").toLowerCase().split(",").map((word) => word.trim()).filter(Boolean);
@@ -26,7 +28,7 @@ export function Charts({ fields, models, names, isLive, isDark }: Props) {
     const [start, end] = zoom.split("_").map(Number);
     return start !== undefined && end !== undefined && end > start ? { start, end } : null;
   }, [zoom]);
-  const metrics = (fields ?? []).flatMap((field) => metricOf(field.field) ?? []);
+  const metrics = directedFirst((fields ?? []).flatMap((field) => metricOf(field.field) ?? []));
   const shown = metrics.filter((metric) => wanted.length === 0 || wanted.some((word) => title(metric).toLowerCase().includes(word)));
   const setWindow = (next: Window | null): void => change({ z: next ? `${Math.floor(next.start)}_${Math.ceil(next.end)}` : "" });
   const options = { axis, isLog, smoothing, window, setWindow, isDark } as const;
@@ -45,7 +47,7 @@ export function Charts({ fields, models, names, isLive, isDark }: Props) {
       </div>
       {models.length === 0 && fields && <p class="nothing">Select models in the list to draw them.</p>}
       <div class="charts">
-        {models.length > 0 && shown.map((metric) => <Chart key={metric.field} {...{ metric, models, names, isLive, options }} />)}
+        {models.length > 0 && shown.map((metric) => <Chart key={metric.field} {...{ metric, models, drawn, names, isLive, options }} />)}
       </div>
       {fields && metrics.length === 0 && <p class="nothing">No metric was logged yet.</p>}
       {metrics.length > 0 && shown.length === 0 && <p class="nothing">No metric has this in its name.</p>}

@@ -1,12 +1,13 @@
 // The selected models side by side: only what differs.
 
 import { useState } from "preact/hooks";
-import { look } from "./colours";
+import type { Looks } from "./colours";
 import { number } from "./figures";
 import { useLoaded } from "./hooks";
 import type { Model } from "./messages";
 import { displayName } from "./names";
 import { modelPath } from "./place";
+import { Swatch } from "./swatch";
 import { call, sentence } from "./wire";
 import { flat, listSeries, type Series } from "./values";
 
@@ -54,7 +55,7 @@ function lines({ models, series }: Compared): [string, Cell[]][] {
 
 export const status = (text: string | undefined): string => (text ?? "never ran").replace("RUN_STATUS_", "").toLowerCase();
 
-export function Compare({ models }: { models: string[] }) {
+export function Compare({ models, drawn }: { models: string[]; drawn: Looks }) {
   const [showsAll, setShowsAll] = useState(false);
   const ids = models.slice(0, MOST);
   const loaded = useLoaded((signal) => load(ids, signal), [ids.join()]);
@@ -77,7 +78,7 @@ export function Compare({ models }: { models: string[] }) {
               <th scope="col">what</th>
               {loaded.value.models.map((model) => (
                 <th scope="col" key={model.id}>
-                  <span class="dot" style={{ background: look(model.id).colour }} />
+                  <Swatch look={drawn.get(model.id)} />
                   <a href={modelPath(model.id)}>{displayName(model.id, model.name)}</a>
                 </th>
               ))}

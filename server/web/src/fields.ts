@@ -44,15 +44,17 @@ export const isVaried = (field: Field): boolean => (field.values?.length ?? 0) >
 
 const isRange = (field: Field): boolean => !field.textCount && (field.hasMoreValues ?? false);
 
+// Metrics of which less or more is better first: they say which model is best.
+export const directedFirst = (metrics: Metric[]): Metric[] =>
+  metrics.toSorted((one, other) => Number(measure(one) === "last") - Number(measure(other) === "last"));
+
 // What a list shows before anybody chose: what differs in configs, few values first, then the first metrics.
 export function defaultColumns(fields: Field[]): string[] {
   const configs = fields.filter((field) => field.field.startsWith("config.") && isVaried(field));
   // A seed or a number of its own in every model says least.
   configs.sort((one, other) => Number(isRange(one)) - Number(isRange(other)));
   const metrics = fields.flatMap((field) => metricOf(field.field) ?? []);
-  // Those with a direction first: they say which is best.
-  metrics.sort((one, other) => Number(measure(one) === "last") - Number(measure(other) === "last"));
-  const columns = metrics.slice(0, 3).map((metric) => `${metric.field}.${measure(metric)}`);
+  const columns = directedFirst(metrics).slice(0, 3).map((metric) => `${metric.field}.${measure(metric)}`);
   return [...columns, ...configs.slice(0, 4).map((field) => field.field)];
 }
 
@@ -68,14 +70,4 @@ export function shown(value: Value | undefined, field = ""): string {
   return value.text ?? "";
 }
 
-// A value as it is sorted and compared.
-export const raw = (value: Value | undefined): string => JSON.stringify(value ?? {});
 export const isNumber = (value: Value | undefined): boolean => value?.number !== undefined || value?.integer !== undefined;
-
-// A value as a filter has it; null where a filter cannot.
-export function literal(value: Value): string | null {
-  if (value.number !== undefined) return String(value.number);
-  if (value.integer !== undefined) return value.integer;
-  if (value.truth !== undefined) return String(value.truth);
-  return value.text === undefined ? null : `'${value.text.replaceAll("'", "''")}'`;
-}

@@ -1,15 +1,17 @@
 // The list of models: only the rows on the screen are in the document.
 
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
-import { look } from "./colours";
-import { isNumber, label, metricOf, shown } from "./fields";
+import type { Look, Looks } from "./colours";
+import { isNumber, label, metricOf, shown, title } from "./fields";
 import { age, count } from "./figures";
 import type { Field, Row, Value } from "./messages";
 import { displayName } from "./names";
 import { go, modelPath } from "./place";
 import { OWN, type Rows } from "./rows";
+import { Swatch } from "./swatch";
 
 const HEIGHT = 30;
+const HEAD = 42;
 // Browsers draw nothing below some twenty million pixels.
 const MOST_PIXELS = 10_000_000;
 
@@ -18,7 +20,7 @@ interface Props {
   columns: string[];
   fields: Map<string, Field>;
   order: string;
-  selected: Set<string>;
+  selected: Looks;
   cursor: number;
   setCursor: (at: number) => void;
   toggle: (id: string) => void;
@@ -26,8 +28,14 @@ interface Props {
   onWindow: (first: number, last: number) => void;
 }
 
-const width = (field: string): number => Math.min(190, Math.max(84, label(field).length * 7.2 + 30));
-const isTextual = (field: Field | undefined): boolean => Boolean(field && Number(field.textCount ?? 0) > 0);
+// The head has two lines: what it is, and which of its values.
+function headOf(field: string): [string, string] {
+  const metric = metricOf(field);
+  return metric ? [title(metric), label(field).slice(title(metric).length + 1)] : [label(field), ""];
+}
+
+const width = (field: string): number => Math.min(170, Math.max(72, headOf(field)[0].length * 7.3 + 26));
+const isNumeric = (field: string, known: Field | undefined): boolean => metricOf(field) !== null || Number(known?.numberCount ?? 0) > 0;
 
 // Whether it is the best value that any model of the project has.
 function isBest(field: string, value: Value | undefined, fields: Map<string, Field>): boolean {
@@ -53,7 +61,7 @@ export function List(props: Props) {
   const box = useRef<HTMLDivElement>(null);
   const [view, setView] = useState({ top: 0, height: 600 });
   const total = rows.total ?? 0;
-  const visible = Math.max(1, Math.floor((view.height - HEIGHT) / HEIGHT));
+  const visible = Math.max(1, Math.floor((view.height - HEAD) / HEIGHT));
   const pixels = Math.min(total * HEIGHT, MOST_PIXELS);
   // With more rows than pixels the bar stands for a share of all.
   const scale = pixels < total * HEIGHT ? (total - visible) / Math.max(1, pixels - visible * HEIGHT) : 1 / HEIGHT;
@@ -75,10 +83,10 @@ export function List(props: Props) {
     if (cursor < first) element.scrollTop = Math.ceil(cursor / scale);
     else if (cursor >= first + visible) element.scrollTop = Math.ceil((cursor - visible + 1) / scale);
   }, [cursor]);
-  const template = `26px var(--name) 118px ${columns.map((field) => `${Math.round(width(field))}px`).join(" ")}`;
-  const wide = `calc(144px + var(--name) + ${columns.reduce((sum, field) => sum + Math.round(width(field)), 0)}px)`;
+  const template = `26px var(--name) 136px ${columns.map((field) => `${Math.round(width(field))}px`).join(" ")}`;
+  const wide = `calc(162px + var(--name) + ${columns.reduce((sum, field) => sum + Math.round(width(field)), 0)}px)`;
   const [sorted, direction] = order.split(/ (?=asc$|desc$)/);
-  const head = (field: string, text: string) => {
+  const head = (field: string, [text, more]: [string, string]) => {
     const isSorted = sorted === field;
     const sense = direction === "desc" ? "descending" : "ascending";
     const sign = direction === "desc" ? "▾" : "▴";
@@ -87,21 +95,21 @@ export function List(props: Props) {
         key={field}
         role="columnheader"
         aria-sort={isSorted ? sense : "none"}
-        class={field === "name" ? "cell name" : fields.get(field) && isTextual(fields.get(field)) ? "cell" : "cell right"}
+        class={`cell${field === "name" ? " name" : ""}${isNumeric(field, fields.get(field)) ? " right" : ""}`}
       >
         <button type="button" title={`${field}: sort`} onClick={() => props.sort(field)}>
-          {text}
-          {isSorted && <span aria-hidden="true"> {sign}</span>}
+          <span>{text}{isSorted && !more && <b aria-hidden="true"> {sign}</b>}</span>
+          {more && <span>{more}{isSorted && <b aria-hidden="true"> {sign}</b>}</span>}
         </button>
       </div>
     );
   };
   const line = (at: number) => {
     const row = rows.row(at);
-    const place = { top: `${HEIGHT + (scale === 1 / HEIGHT ? at * HEIGHT : view.top + (at - first) * HEIGHT)}px` };
+    const place = { top: `${HEAD + (scale === 1 / HEIGHT ? at * HEIGHT : view.top + (at - first) * HEIGHT)}px` };
     const grid = { gridTemplateColumns: template, width: wide, ...place };
     if (!row) return <div key={at} role="row" aria-rowindex={at + 2} class="row waiting" style={grid}><div role="gridcell" class="cell" /></div>;
-    return <Line key={at} {...{ row, at, grid, fields, columns }} isSelected={selected.has(row.modelId)}
+    return <Line key={at} {...{ row, at, grid, fields, columns }} look={selected.get(row.modelId)}
       isCursor={at === cursor} nowUs={rows.nowUs} setCursor={props.setCursor} toggle={props.toggle} />;
   };
   return (
@@ -116,12 +124,12 @@ export function List(props: Props) {
       aria-multiselectable="true"
       onScroll={(event) => setView({ top: event.currentTarget.scrollTop, height: event.currentTarget.clientHeight })}
     >
-      <div class="inner" role="presentation" style={{ height: `${pixels + HEIGHT}px`, width: wide }}>
+      <div class="inner" role="presentation" style={{ height: `${pixels + HEAD}px`, width: wide }}>
         <div role="row" aria-rowindex={1} class="row head" style={{ gridTemplateColumns: template, width: wide }}>
           <div role="columnheader" class="cell"><span class="hidden">In the charts</span></div>
-          {head("name", "model")}
-          {head("status", "status")}
-          {columns.map((field) => head(field, label(field)))}
+          {head("name", ["model", ""])}
+          {head("status", ["status", ""])}
+          {columns.map((field) => head(field, headOf(field)))}
         </div>
         {Array.from({ length: Math.max(0, last - first + 1) }, (_, at) => line(first + at))}
       </div>
@@ -136,15 +144,16 @@ interface LineProps {
   grid: Record<string, string>;
   fields: Map<string, Field>;
   columns: string[];
-  isSelected: boolean;
+  look: Look | undefined;
   isCursor: boolean;
   nowUs: number;
   setCursor: (at: number) => void;
   toggle: (id: string) => void;
 }
 
-function Line({ row, at, grid, fields, columns, isSelected, isCursor, nowUs, setCursor, toggle }: LineProps) {
+function Line({ row, at, grid, fields, columns, look, isCursor, nowUs, setCursor, toggle }: LineProps) {
   const id = row.modelId;
+  const isSelected = look !== undefined;
   const [name, status, heartbeat] = row.values;
   const text = displayName(id, name?.text);
   const sinceUs = heartbeat?.integer === undefined ? undefined : nowUs - Number(heartbeat.integer);
@@ -155,7 +164,7 @@ function Line({ row, at, grid, fields, columns, isSelected, isCursor, nowUs, set
         <input type="checkbox" checked={isSelected} aria-label={`${text} in the charts`} onChange={() => toggle(id)} />
       </div>
       <div role="gridcell" class="cell name">
-        <span class="dot" style={{ background: isSelected ? look(id).colour : "transparent", borderColor: look(id).colour }} />
+        <Swatch look={look} />
         <a href={modelPath(id)} title={text}>{text}</a>
       </div>
       <div role="gridcell" class="cell"><Status status={status?.text} sinceUs={sinceUs} /></div>

@@ -2,6 +2,7 @@
 
 import { useCallback, useMemo } from "preact/hooks";
 import { Charts } from "./charts";
+import { looks } from "./colours";
 import { status } from "./compare";
 import { age, bytes, count, duration, number, time } from "./figures";
 import { Files } from "./files";
@@ -51,6 +52,7 @@ export function ModelPage({ id, isDark }: { id: string; isDark: boolean }) {
   const fields = useMemo(() => loaded.value?.series.map(fieldOf), [loaded.value?.series.map((one) => one.title).join("\n")]);
   const names = useCallback(() => (loaded.value ? displayName(id, loaded.value.model.name) : ""), [loaded.value?.model.name, id]);
   const models = useMemo(() => [id], [id]);
+  const drawn = useMemo(() => looks(models), [models]);
   useKeys({ Escape: () => loaded.value && go(projectPath(loaded.value.project.id)) });
   if (!loaded.value) {
     return <main>{loaded.error ? <p class="error" role="alert">{sentence(loaded.error)}</p> : <p class="nothing">Loading…</p>}</main>;
@@ -66,7 +68,7 @@ export function ModelPage({ id, isDark }: { id: string; isDark: boolean }) {
       <Facts model={model} run={runs[0]} />
       <h2>Metrics</h2>
       {series.length === 0 ? <p class="nothing">No metric was logged.</p> : <Metrics series={series} />}
-      {series.length > 0 && <Charts {...{ fields, models, names, isLive, isDark }} />}
+      {series.length > 0 && <Charts {...{ fields, models, drawn, names, isLive, isDark }} />}
       <div class="columns">
         <section>
           <h2>Config</h2>

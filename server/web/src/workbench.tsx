@@ -2,6 +2,7 @@
 
 import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { Charts } from "./charts";
+import { looks } from "./colours";
 import { Columns } from "./columns";
 import { Compare } from "./compare";
 import { defaultColumns, measure, metricOf } from "./fields";
@@ -58,13 +59,13 @@ export function Workbench({ project, isDark }: { project: Project; isDark: boole
   const firstKey = useKept(firstIds.join(","), rows.total !== 0 && firstIds.length === 0);
   const text = isAutomatic ? firstKey : (query.get("s") ?? "");
   const selected = useMemo(() => text.split(",").filter((id) => id.length === 36).slice(0, MOST_SELECTED), [text]);
-  const selectedSet = useMemo(() => new Set(selected), [selected]);
+  const drawn = useMemo(() => looks(selected), [selected]);
   const toggle = useCallback(
     (id: string) => {
-      const next = selectedSet.has(id) ? selected.filter((one) => one !== id) : [...selected, id];
+      const next = drawn.has(id) ? selected.filter((one) => one !== id) : [...selected, id];
       change({ s: next.join(",") || "-" });
     },
-    [selected, selectedSet],
+    [selected, drawn],
   );
   const sort = (field: string): void => {
     const metric = metricOf(field);
@@ -109,7 +110,7 @@ export function Workbench({ project, isDark }: { project: Project; isDark: boole
         </div>
         {isPicking && <Columns fields={fields.value ?? []} columns={columns} close={() => setPicking(false)} />}
         {error !== undefined && !hasFault && <p class="error" role="alert">{sentence(error)}</p>}
-        <List {...{ rows, columns, order, cursor, setCursor, toggle, sort }} fields={known} selected={selectedSet}
+        <List {...{ rows, columns, order, cursor, setCursor, toggle, sort }} fields={known} selected={drawn}
           onWindow={(first, last) => setShownRows([first, last])} />
       </section>
       <section class="panel" aria-label="Charts and comparison">
@@ -121,10 +122,10 @@ export function Workbench({ project, isDark }: { project: Project; isDark: boole
           ))}
         </div>
         {pane === "charts" ? (
-          <Charts fields={fields.value} models={selected} names={nameOf} isDark={isDark}
+          <Charts fields={fields.value} models={selected} drawn={drawn} names={nameOf} isDark={isDark}
             isLive={selected.some((id) => running.current.get(id))} />
         ) : (
-          <Compare models={selected} />
+          <Compare models={selected} drawn={drawn} />
         )}
       </section>
     </main>
