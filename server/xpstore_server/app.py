@@ -174,7 +174,7 @@ class App:
         self.janitor = Janitor(self.database, self.stores.collector, grace(settings), settings.sweep_seconds, SECRETS)
         self.ticker = Ticker(self.stores.room.look, Descriptors(self.connections).look, Trimmer().look)
         self.made_key = self._ensure_admin()
-        self.authenticator = Authenticator(self.database)
+        self.authenticator = Authenticator(self.database, SECRETS)
         self.authenticator.load()
 
     def _ensure_admin(self) -> str | None:

@@ -103,7 +103,7 @@ def test_health_needs_none(stranger: Http) -> None:
 def test_unknown_methods_and_pages_are_told(http: Http) -> None:
     answer = http.call("ProjectService/Nothing", {})
     assert answer.why == (404, "UNIMPLEMENTED", "") and answer.json["code"] == "unimplemented"
-    assert http.ask("GET", "/").why[:2] == (404, "NOT_FOUND")
+    assert http.ask("GET", "/nowhere").why[:2] == (404, "NOT_FOUND")
     assert http.ask("GET", "/xpstore.v1.ProjectService/Nothing").status == 404
 
 

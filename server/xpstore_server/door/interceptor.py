@@ -42,7 +42,7 @@ PARSERS = 2
 # What reads, takes away, or keeps alive what is there: all that goes on while the disk is full.
 NEEDS_NO_ROOM = re.compile(
     r"/grpc\.|.*/(Get|List|Search|Lookup|Read|Find|Explain|Wait|Delete|Undelete|Clear|Unlink|Rewind|Invalidate|Release"
-    r"|Fail|Renew|Heartbeat|Finish)"
+    r"|Fail|Renew|Heartbeat|Finish)|[A-Z]+ /session"
 )
 FAULTS = ("INTERNAL", "DATA_LOSS", "UNAVAILABLE")
 TOLD = ("field", "limit")
@@ -95,10 +95,11 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         handler = await continuation(details)
         if handler is None:
             return self._unknown(path)
-        served = self._served[path] = self._through_gate(self.rules[path], handler)
+        served = self._served[path] = self.guarded(self.rules[path], handler)
         return served
 
-    def _through_gate(self, rule: Rule, handler: Any) -> Any:
+    def guarded(self, rule: Rule, handler: Any) -> Any:
+        """A handler with the door before it."""
         method = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
         is_parsed = not getattr(method, "takes_serialized", False)
         write = bytes if getattr(method, "answers_serialized", False) else handler.response_serializer

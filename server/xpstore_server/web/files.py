@@ -175,7 +175,7 @@ def _head(header: pb.ReadFileHeader, target: Target) -> Headers:
         (b"etag", b'"%b"' % header.digest.hex().encode()),
         (b"accept-ranges", b"bytes"),
         (b"cache-control", kept),
-        (b"vary", b"authorization"),
+        (b"vary", b"authorization, cookie"),
         (b"x-version-id", header.version_id.encode()),
         *SAFE,
     ]

@@ -4,6 +4,7 @@ import socket
 import ssl
 from collections.abc import Callable, Iterable, Sequence
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,10 +12,15 @@ from google.protobuf import descriptor_pool
 
 from xpstore_server.door.interceptor import CallInterceptor
 from xpstore_server.settings import LOOPBACK, Settings
+from xpstore_server.web.assets import Assets
 from xpstore_server.web.codings import Conversion, methods_of
 from xpstore_server.web.exchanges import Calls, Handlers
+from xpstore_server.web.logins import Logins
 from xpstore_server.web.serve import WebServer
 from xpstore_server.web.site import Site
+
+# What is built from `server/web`.
+PAGE = Path(__file__).with_name("page")
 
 
 def open_web(
@@ -39,13 +45,17 @@ def open_web(
     for add in adds:
         add(handlers)
     pool = descriptor_pool.Default()
+    calls = Calls(door, handlers)
+    logins = Logins(door, calls, door.authenticator, settings.http_origins)
     site = Site(
-        Calls(door, handlers),
+        calls,
         methods_of(map(pool.FindServiceByName, names), door.rules),
         Conversion(door.request_bytes),
         origins=settings.http_origins,
         hosts=hosts_of(settings),
         openapi=files("xpstore_server.web").joinpath("openapi.json").read_bytes(),
+        page=Assets(PAGE),
+        logins=logins,
     )
     return WebServer(site, sockets, _tls(settings), connections)
 

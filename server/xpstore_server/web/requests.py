@@ -73,6 +73,7 @@ class Request:
 
     Attributes:
         verb: GET, POST ...
+        scheme: http or https.
         path: as it came, its escapes untouched.
         query: as it came.
         metadata: its headers, as calls of gRPC have them.
@@ -82,6 +83,7 @@ class Request:
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, more: Headers) -> None:
         self.verb: str = scope["method"]
+        self.scheme: str = scope["scheme"]
         self.path: str = scope["raw_path"].decode("ascii", "replace")
         self.query: str = scope["query_string"].decode("ascii", "replace")
         self.metadata = _metadata(scope["headers"])

@@ -9,12 +9,16 @@ from dataclasses import replace
 import grpc
 from google.protobuf.empty_pb2 import Empty
 
+from xpstore_server.auth import SESSION
 from xpstore_server.core import limits
 from xpstore_server.core.errors import InvalidArgument, NotFound, PermissionDenied, ServiceError, Unavailable
-from xpstore_server.web import connect, grpc_web
+from xpstore_server.web import assets, connect, grpc_web, logins
+from xpstore_server.web.assets import Assets
 from xpstore_server.web.codings import Conversion, Method, deflate
+from xpstore_server.web.cookies import SHOWN, check_origin, token_of
 from xpstore_server.web.exchanges import Calls, Exchange, accepts_gzip
 from xpstore_server.web.files import Files
+from xpstore_server.web.logins import Logins
 from xpstore_server.web.outcomes import Headers, failed
 from xpstore_server.web.requests import JSON, Receive, Request, Scope, Send
 
@@ -45,6 +49,8 @@ class Site:
         origins: pages of these may call from browsers.
         hosts: names that requests may be for; None where any will do.
         openapi: the description, as JSON.
+        page: its files; None where none is served.
+        logins: begins sessions for it; None where there are none.
     """
 
     def __init__(
@@ -56,11 +62,15 @@ class Site:
         origins: Collection[str] = (),
         hosts: Collection[str] | None = None,
         openapi: bytes = b"{}",
+        page: Assets | None = None,
+        logins: Logins | None = None,
     ) -> None:
         self._calls = calls
         self._methods = methods
         self._conversion = conversion
         self._files = Files(calls)
+        self._page = page
+        self._logins = logins
         self._origins = frozenset(origins)
         self._hosts = hosts
         self._openapi, self._openapi_gzip = openapi, deflate(openapi)
@@ -107,12 +117,35 @@ class Site:
             await self._preflight(request)
         elif request.path == OPENAPI:
             await self._describe(request)
+        elif self._logins is not None and request.path == logins.PATH:
+            await self._logins.serve(request)
+        elif self._page is not None and (assets.is_view(request.path) or request.path.startswith(assets.FOLDER)):
+            await self._show(request, self._page)
         elif request.path.startswith(("/files/", "/versions/")):
+            self._act(request)
+            if SESSION in dict(request.metadata) and request.header("sec-fetch-dest") not in SHOWN:
+                raise PermissionDenied("What somebody saved is no part of the page: it is shown, or read by the page.")
             await self._files.serve(request)
         elif RPC.fullmatch(request.path):
+            self._act(request)
             await self._call(request)
         else:
             raise NotFound("page", request.path)
+
+    async def _show(self, request: Request, page: Assets) -> None:
+        if self._logins is not None and request.verb == "GET" and request.path == "/" and "token=" in request.query:
+            await self._logins.redeem(request)
+        else:
+            await page.serve(request)
+
+    def _act(self, request: Request) -> None:
+        """Has a request without a key act by its session, if it comes from this server's own page."""
+        if self._logins is None or request.header("authorization"):
+            return
+        token = token_of(request)
+        if token is not None:
+            check_origin(request, self._origins)
+            request.metadata = (*request.metadata, (SESSION, token))
 
     def _check_host(self, host: str) -> None:
         """A name that leads here by somebody else's doing is none of ours: a page of theirs would be of our origin."""

@@ -6,6 +6,7 @@ from functools import partial
 from xpstore_server.core import cache, lease, verification
 from xpstore_server.core.garbage.reachability import Needs
 from xpstore_server.core.garbage.repack import Repack
+from xpstore_server.core.roles import session
 from xpstore_server.store.blobs.store import BlobStore
 from xpstore_server.store.chunks import ChunkStore
 from xpstore_server.store.database import Database
@@ -73,11 +74,11 @@ class GarbageCollector:
         return grace if isinstance(grace, Ends) else grace.ends(self._database.read(lambda tx: tx.now_us()))
 
     def _forget(self, ends: Ends, is_stopped: IsStopped) -> None:
-        """Removes old leases and verifications of the cache, and entries past their time by the undo window."""
-        leases, reports = partial(lease.forget, now_us=ends.now_us), partial(verification.forget, now_us=ends.now_us)
+        """Removes old leases and verifications of the cache, entries past their time by the undo window; sessions."""
+        old = [partial(one.forget, now_us=ends.now_us) for one in (lease, verification, session)]
         # An entry may be past its time in a minute from now: no undo window does not make it go before.
         entries = partial(cache.forget, end_us=min(ends.undo_us, ends.now_us))
-        for some in (leases, reports, entries):
+        for some in (*old, entries):
             while not is_stopped() and self._database.write(some):
                 pass
 

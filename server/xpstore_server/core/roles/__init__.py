@@ -1,1 +1,1 @@
-"""What callers may do, and where."""
+"""What callers may do, and where; and the sessions by which browsers call."""

@@ -31,6 +31,7 @@ from xpstore_server.store.tables.tracking import (
     project_total,
     run,
     server_secret,
+    session,
     step_advance,
 )
 
@@ -66,6 +67,7 @@ __all__ = [
     "run",
     "series",
     "server_secret",
+    "session",
     "step_advance",
     "upload",
     "upload_part",

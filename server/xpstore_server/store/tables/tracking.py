@@ -1,4 +1,4 @@
-"""Projects and what is tracked in them: experiments, models, iterations, modules, runs. And the keys of callers."""
+"""Projects and what is tracked in them: experiments, models, iterations, modules, runs; callers' keys and sessions."""
 
 from sqlalchemy import BigInteger, Boolean, CheckConstraint, Double, Index, Integer, LargeBinary, UniqueConstraint, text
 from sqlmodel import SQLModel
@@ -13,6 +13,17 @@ class ApiKey(SQLModel, table=True):
     hash: bytes = column(LargeBinary, unique=True)  # SHA-256 of the key: it has 256 random bits
     created_at_us: int = column(BigInteger)
     revoked_at_us: int | None = column(BigInteger, null=True)
+
+
+class Session(SQLModel, table=True):
+    """What a browser is logged in by (`core/roles/session.py`)."""
+
+    __tablename__ = "session"
+    hash: bytes = column(LargeBinary, primary_key=True)  # SHA-256 of its token
+    key_hash: bytes = column(LargeBinary)  # of the API key that it acts as
+    created_at_us: int = column(BigInteger)
+    ends_at_us: int = column(BigInteger, index=True)
+    __table_args__ = (Index("ix_session_key_hash", "key_hash", "created_at_us"),)
 
 
 class ServerSecret(SQLModel, table=True):
@@ -206,6 +217,7 @@ class Run(SQLModel, table=True):
 
 
 api_key = table(ApiKey)
+session = table(Session)
 server_secret = table(ServerSecret)
 project = table(Project)
 project_total = table(ProjectTotal)
