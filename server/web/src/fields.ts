@@ -54,8 +54,8 @@ export function defaultColumns(fields: Field[]): string[] {
   // A seed or a number of its own in every model says least.
   configs.sort((one, other) => Number(isRange(one)) - Number(isRange(other)));
   const metrics = fields.flatMap((field) => metricOf(field.field) ?? []);
-  const columns = directedFirst(metrics).slice(0, 3).map((metric) => `${metric.field}.${measure(metric)}`);
-  return [...columns, ...configs.slice(0, 4).map((field) => field.field)];
+  const columns = directedFirst(metrics).map((metric) => `${metric.field}.${measure(metric)}`);
+  return [...columns.slice(0, 2), ...configs.slice(0, 5).map((field) => field.field), ...columns.slice(2, 4)];
 }
 
 export const isTime = (field: string): boolean => /^(created_at|updated_at|heartbeat_at)$/.test(field);

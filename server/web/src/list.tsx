@@ -2,7 +2,7 @@
 
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Look, Looks } from "./colours";
-import { isNumber, label, metricOf, shown, title } from "./fields";
+import { isNumber, label, metricOf, shown } from "./fields";
 import { age, count } from "./figures";
 import type { Field, Row, Value } from "./messages";
 import { displayName } from "./names";
@@ -28,13 +28,16 @@ interface Props {
   onWindow: (first: number, last: number) => void;
 }
 
-// The head has two lines: what it is, and which of its values.
+// The head has two lines: what it is, and of a metric its phase and which of its values.
 function headOf(field: string): [string, string] {
   const metric = metricOf(field);
-  return metric ? [title(metric), label(field).slice(title(metric).length + 1)] : [label(field), ""];
+  return metric ? [metric.name, label(field).slice(metric.name.length + 1)] : [label(field), ""];
 }
 
-const width = (field: string): number => Math.min(170, Math.max(72, headOf(field)[0].length * 7.3 + 26));
+const width = (field: string): number => {
+  const [text, more] = headOf(field);
+  return Math.min(170, Math.max(70, text.length * 7.2 + 28, more.length * 6.6 + 26));
+};
 const isNumeric = (field: string, known: Field | undefined): boolean => metricOf(field) !== null || Number(known?.numberCount ?? 0) > 0;
 
 // Whether it is the best value that any model of the project has.
@@ -50,7 +53,7 @@ export function Status({ status, sinceUs }: { status: string | undefined; sinceU
   const told = since ? `running, last heard of${since}` : text;
   return (
     <span class={`status ${status ?? "none"}`} title={told}>
-      {text}
+      <span class="word">{text}</span>
       {since && <span class="pale">{since}</span>}
     </span>
   );
@@ -83,8 +86,8 @@ export function List(props: Props) {
     if (cursor < first) element.scrollTop = Math.ceil(cursor / scale);
     else if (cursor >= first + visible) element.scrollTop = Math.ceil((cursor - visible + 1) / scale);
   }, [cursor]);
-  const template = `26px var(--name) 136px ${columns.map((field) => `${Math.round(width(field))}px`).join(" ")}`;
-  const wide = `calc(162px + var(--name) + ${columns.reduce((sum, field) => sum + Math.round(width(field)), 0)}px)`;
+  const template = `26px var(--name) var(--status) ${columns.map((field) => `${Math.round(width(field))}px`).join(" ")}`;
+  const wide = `calc(34px + var(--name) + var(--status) + ${columns.reduce((sum, field) => sum + Math.round(width(field)), 0)}px)`;
   const [sorted, direction] = order.split(/ (?=asc$|desc$)/);
   const head = (field: string, [text, more]: [string, string]) => {
     const isSorted = sorted === field;

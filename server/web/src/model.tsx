@@ -66,10 +66,12 @@ export function ModelPage({ id, isDark }: { id: string; isDark: boolean }) {
       {loaded.error !== undefined && <p class="error" role="alert">{sentence(loaded.error)}</p>}
       {model.description && <p>{model.description}</p>}
       <Facts model={model} run={runs[0]} />
-      <h2>Metrics</h2>
-      {series.length === 0 ? <p class="nothing">No metric was logged.</p> : <Metrics series={series} />}
-      {series.length > 0 && <Charts {...{ fields, models, drawn, names, isLive, isDark }} />}
-      <div class="columns">
+      {runs[0]?.error && <pre class="traceback" tabIndex={0} aria-label="Error of the newest run">{runs[0].error}</pre>}
+      <div class="parts">
+        <section>
+          <h2>Metrics</h2>
+          {series.length === 0 ? <p class="nothing">No metric was logged.</p> : <Metrics series={series} />}
+        </section>
         <section>
           <h2>Config</h2>
           <Pairs pairs={config} none="Without a config." />
@@ -94,9 +96,11 @@ export function ModelPage({ id, isDark }: { id: string; isDark: boolean }) {
           ))}
         </section>
       </div>
+      {series.length > 0 && <h2>Charts</h2>}
+      {series.length > 0 && <Charts {...{ fields, models, drawn, names, isLive, isDark }} />}
       <h2>Runs</h2>
       {runs.length === 0 && <p class="nothing">It never ran.</p>}
-      {runs.map((run) => <RunOf key={run.id} run={run} />)}
+      {runs.map((run, at) => <RunOf key={run.id} run={run} isTold={at === 0} />)}
     </main>
   );
 }
@@ -134,7 +138,7 @@ function Facts({ model, run }: { model: Model; run: Run | undefined }) {
 function Metrics({ series }: { series: Series[] }) {
   return (
     <div class="wide" tabIndex={0} role="region" aria-label="Metrics">
-      <table>
+      <table class="numbers">
         <thead>
           <tr>{["metric", "last", "at step", "min", "max", "points"].map((name) => <th key={name} scope="col">{name}</th>)}</tr>
         </thead>
@@ -166,13 +170,14 @@ function Pairs({ pairs, none }: { pairs: [string, string][]; none: string }) {
   );
 }
 
-function RunOf({ run }: { run: Run }) {
+// The error of the newest stands further up.
+function RunOf({ run, isTold }: { run: Run; isTold: boolean }) {
   const rank = run.environment?.rank ? `, rank ${run.environment.rank}` : "";
   const end = run.endedAtUs === undefined ? `last heard of ${age(sinceUs(run.heartbeatAtUs))} ago` : `until ${time(run.endedAtUs)}`;
   return (
     <section class="run">
       <Status status={status(run.status)} /> <span class="pale">from {time(run.startedAtUs)} {end}{rank}</span>
-      {run.error && <pre class="traceback" tabIndex={0}>{run.error}</pre>}
+      {run.error && !isTold && <pre class="traceback" tabIndex={0}>{run.error}</pre>}
     </section>
   );
 }

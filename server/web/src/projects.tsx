@@ -37,7 +37,7 @@ export function Projects() {
       {value?.found.length === 0 && <p class="nothing">There is no project yet. Log one: <code>xpstore.init(...)</code></p>}
       {value && value.found.length > 0 && (
         <div class="wide" tabIndex={0} role="region" aria-label="Projects">
-          <table class="projects">
+          <table class="numbers">
             <thead>
               <tr>{["project", "models", "running", "last change", "stored", "saved by sharing", "saved by the cache"].map((name) => <th key={name} scope="col">{name}</th>)}</tr>
             </thead>
