@@ -1,6 +1,6 @@
 // One chart: a metric of the selected models.
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
 import type { Looks } from "./colours";
 import { title, type Metric } from "./fields";
@@ -71,10 +71,21 @@ export function Chart({ metric, models, drawn: looks, names, isLive, options }: 
     return () => stop.abort();
   }, [wanted, isSeen]);
   useEvery(5000, () => isLive && isSeen && setRound((before) => before + 1));
+  const latestNames = useRef(names);
+  latestNames.current = names;
+  const drawing = useMemo(() => (lines ? drawingOf(lines, options, looks) : null), [lines, looks, options.isLog, options.smoothing]);
+  const plot = useRef<uPlot | null>(null);
+  const shape = drawing && drawing.owners.length > 1 ? JSON.stringify([drawing.shape, options.isLog, options.axis, options.isDark]) : "";
   useEffect(() => {
-    if (!lines || !plotBox.current || lines.lines.length === 0) return;
-    return draw(plotBox.current, lines, options, looks, names, setReadout);
-  }, [lines, options.isLog, options.smoothing, options.isDark]);
+    if (!drawing || shape === "" || !plotBox.current) return;
+    const made = draw(plotBox.current, drawing, options, (id) => latestNames.current(id), setReadout);
+    plot.current = made.plot;
+    return () => ((plot.current = null), made.end());
+  }, [shape]);
+  // New points in the same lines: what one looks at stays as it is.
+  useEffect(() => {
+    if (drawing && plot.current && plot.current.data !== drawing.data) plot.current.setData(drawing.data);
+  }, [drawing]);
   const drawn = lines?.lines.length ?? 0;
   const state = error || (!lines ? "Loading…" : drawn === 0 ? "The selected models have no points here." : "");
   return (
@@ -89,12 +100,18 @@ export function Chart({ metric, models, drawn: looks, names, isLive, options }: 
   );
 }
 
-// Draws lines into a box; what it returns takes them away.
-function draw(box: HTMLElement, found: Lines, options: ChartOptions, looks: Looks, names: (id: string) => string, tell: (text: string) => void): () => void {
-  const style = getComputedStyle(box);
-  // A canvas knows no variables of CSS: these are the colours that they came to.
-  const [text, grid] = [style.color, style.borderTopColor];
-  const { isLog, smoothing, axis } = options;
+interface Drawing {
+  data: uPlot.AlignedData;
+  series: uPlot.Series[];
+  bands: uPlot.Band[];
+  // Whose line each series is; null of x and of what only belongs to a line.
+  owners: (string | null)[];
+  // What is not data: as long as it is equal, a plot can go on with new data.
+  shape: string;
+}
+
+// What a plot is made of: for each model a band, a pale line of what smoothing hides, and the line.
+function drawingOf(found: Lines, { isLog, smoothing }: ChartOptions, looks: Looks): Drawing {
   const fit = (values: ArrayLike<number | null>): (number | null)[] =>
     Array.from(values, (value) => (value === null || !Number.isFinite(value) || (isLog && value <= 0) ? null : value));
   const data: (number | null)[][] = [];
@@ -111,21 +128,37 @@ function draw(box: HTMLElement, found: Lines, options: ChartOptions, looks: Look
     if (!look) continue; // it was taken out since
     const { colour, dash } = look;
     const hasBand = found.lines.length <= MOST_BANDS && smoothing === 0;
-    if (hasBand && line.mins.some((value, at) => value !== line.maxs[at])) {
+    if (hasBand && line.mins.some((value, at) => value !== line.maxs[at] && !Number.isNaN(value))) {
       add(fit(line.maxs), null, { stroke: "transparent", width: 0, points: { show: false } });
       add(fit(line.mins), null, { stroke: "transparent", width: 0, points: { show: false } });
       bands.push({ series: [series.length - 2, series.length - 1], fill: `${colour}30` });
     }
-    if (smoothing > 0) add(fit(line.means), null, { stroke: `${colour}48`, width: 1 });
-    const values = smoothing > 0 ? smoothed(line.means, smoothing) : line.means;
-    add(fit(values), line.modelId, { stroke: colour, width: 1.5, dash, label: names(line.modelId) });
+    if (smoothing > 0) add(fit(line.means), null, { stroke: `${colour}48`, width: 1, points: { show: false } });
+    const values = fit(line.means);
+    add(smoothing > 0 ? smoothed(values, smoothing) : values, line.modelId, { stroke: colour, width: 1.5, dash });
   }
+  return { data: [found.x, ...data] as uPlot.AlignedData, series, bands, owners, shape: JSON.stringify([series, owners]) };
+}
+
+// Draws into a box.
+function draw(
+  box: HTMLElement,
+  { data, series, bands, owners }: Drawing,
+  options: ChartOptions,
+  names: (id: string) => string,
+  tell: (text: string) => void,
+): { plot: uPlot; end: () => void } {
+  const style = getComputedStyle(box);
+  // A canvas knows no variables of CSS: these are the colours that they came to.
+  const [text, grid] = [style.color, style.borderTopColor];
+  const { isLog, axis } = options;
   let focused = 0;
   const show = (plot: uPlot): void => {
     const at = plot.cursor.idx;
     if (at === null || at === undefined) return tell("");
-    const where = axis === "step" ? `step ${number(Math.round(found.x[at] ?? 0))}` : new Date((found.x[at] ?? 0) * 1000).toLocaleTimeString();
-    const value = owners[focused] ? nearest(data[focused - 1] ?? [], at) : null;
+    const x = plot.data[0][at] ?? 0;
+    const where = axis === "step" ? `step ${number(Math.round(x))}` : new Date(x * 1000).toLocaleTimeString();
+    const value = owners[focused] ? nearest(plot.data[focused] ?? [], at) : null;
     tell(value === null ? where : `${names(owners[focused] ?? "")}: ${number(value)} at ${where}`);
   };
   const tick = { stroke: text, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1, size: 4 }, font: "11px system-ui" };
@@ -161,19 +194,20 @@ function draw(box: HTMLElement, found: Lines, options: ChartOptions, looks: Look
         ],
       },
     },
-    [found.x, ...data] as uPlot.AlignedData,
+    data,
     box,
   );
   const observer = new ResizeObserver(() => plot.setSize({ width: box.clientWidth, height: HEIGHT }));
   observer.observe(box);
-  return () => {
+  const end = (): void => {
     observer.disconnect();
     plot.destroy();
   };
+  return { plot, end };
 }
 
 // The last value at or before a place.
-function nearest(values: (number | null)[], at: number): number | null {
+function nearest(values: ArrayLike<number | null | undefined>, at: number): number | null {
   for (let one = at; one >= 0; one -= 1) if (values[one] !== null && values[one] !== undefined) return values[one] ?? null;
   return null;
 }

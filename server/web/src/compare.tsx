@@ -8,7 +8,7 @@ import type { Model } from "./messages";
 import { displayName } from "./names";
 import { modelPath } from "./place";
 import { Swatch } from "./swatch";
-import { call, sentence } from "./wire";
+import { call, CallError, sentence } from "./wire";
 import { flat, listSeries, type Series } from "./values";
 
 const MOST = 20;
@@ -19,9 +19,16 @@ interface Compared {
 }
 
 async function load(ids: string[], signal: AbortSignal): Promise<Compared> {
-  const ask = (modelId: string) => call<{ model: Model }>("ModelService/GetModel", { modelId }, signal);
-  const [answers, series] = await Promise.all([Promise.all(ids.map(ask)), listSeries(ids)]);
-  return { models: answers.map((answer) => answer.model), series };
+  const ask = async (modelId: string): Promise<Model | null> => {
+    try {
+      return (await call<{ model: Model }>("ModelService/GetModel", { modelId }, signal)).model;
+    } catch (error) {
+      if (error instanceof CallError && error.code === "not_found") return null;
+      throw error;
+    }
+  };
+  const [models, series] = await Promise.all([Promise.all(ids.map(ask)), listSeries(ids)]);
+  return { models: models.filter((model) => model !== null), series };
 }
 
 // A cell: what is shown, and what is compared: two numbers may look alike with four digits.
@@ -62,13 +69,14 @@ export function Compare({ models, drawn }: { models: string[]; drawn: Looks }) {
   if (ids.length < 2) return <p class="nothing">Select two models or more in the list.</p>;
   if (loaded.error) return <p class="error" role="alert">{sentence(loaded.error)}</p>;
   if (!loaded.value) return <p class="nothing">Loading…</p>;
+  const goneCount = ids.length - loaded.value.models.length;
   const every = lines(loaded.value);
   const differing = every.filter(([, values]) => new Set(values.map((value) => value.exact)).size > 1);
   const shown = showsAll ? every : differing;
   return (
     <>
       <div class="bar options">
-        <span>{differing.length} of {every.length} values differ{models.length > MOST && `; the first ${MOST} of ${models.length} models`}</span>
+        <span>{differing.length} of {every.length} values differ{models.length > MOST && `; the first ${MOST} of ${models.length} models`}{goneCount > 0 && `; ${goneCount} of the models are gone`}</span>
         <label><input type="checkbox" checked={showsAll} onChange={() => setShowsAll(!showsAll)} /> show what is equal too</label>
       </div>
       <div class="wide" tabIndex={0} role="region" aria-label="Comparison">

@@ -7,7 +7,7 @@ import { age, count } from "./figures";
 import type { Field, Row, Value } from "./messages";
 import { displayName } from "./names";
 import { go, modelPath } from "./place";
-import { OWN, type Rows } from "./rows";
+import type { Rows } from "./rows";
 import { Swatch } from "./swatch";
 
 const HEIGHT = 30;
@@ -36,7 +36,7 @@ function headOf(field: string): [string, string] {
 
 const width = (field: string): number => {
   const [text, more] = headOf(field);
-  return Math.min(170, Math.max(70, text.length * 7.2 + 28, more.length * 6.6 + 26));
+  return Math.min(170, Math.max(78, text.length * 7.2 + 28, more.length * 6.6 + 26));
 };
 const isNumeric = (field: string, known: Field | undefined): boolean => metricOf(field) !== null || Number(known?.numberCount ?? 0) > 0;
 
@@ -113,12 +113,13 @@ export function List(props: Props) {
     const grid = { gridTemplateColumns: template, width: wide, ...place };
     if (!row) return <div key={at} role="row" aria-rowindex={at + 2} class="row waiting" style={grid}><div role="gridcell" class="cell" /></div>;
     return <Line key={at} {...{ row, at, grid, fields, columns }} look={selected.get(row.modelId)}
-      isCursor={at === cursor} nowUs={rows.nowUs} setCursor={props.setCursor} toggle={props.toggle} />;
+      isCursor={at === cursor} nowUs={rows.nowUs} setCursor={props.setCursor} toggle={props.toggle} valueOf={rows.value} />;
   };
   return (
     <div
       ref={box}
-      class="list"
+      class={rows.isOld ? "list old" : "list"}
+      aria-busy={rows.isOld}
       role="grid"
       tabIndex={0}
       aria-label="Models"
@@ -152,9 +153,10 @@ interface LineProps {
   nowUs: number;
   setCursor: (at: number) => void;
   toggle: (id: string) => void;
+  valueOf: Rows["value"];
 }
 
-function Line({ row, at, grid, fields, columns, look, isCursor, nowUs, setCursor, toggle }: LineProps) {
+function Line({ row, at, grid, fields, columns, look, isCursor, nowUs, setCursor, toggle, valueOf }: LineProps) {
   const id = row.modelId;
   const isSelected = look !== undefined;
   const [name, status, heartbeat] = row.values;
@@ -171,8 +173,8 @@ function Line({ row, at, grid, fields, columns, look, isCursor, nowUs, setCursor
         <a href={modelPath(id)} title={text}>{text}</a>
       </div>
       <div role="gridcell" class="cell"><Status status={status?.text} sinceUs={sinceUs} /></div>
-      {columns.map((field, column) => {
-        const value = row.values[OWN.length + column];
+      {columns.map((field) => {
+        const value = valueOf(row, field);
         const best = isBest(field, value, fields);
         return (
           <div key={field} role="gridcell" class={`cell${isNumber(value) ? " right" : ""}${best ? " best" : ""}`}

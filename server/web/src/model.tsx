@@ -11,7 +11,7 @@ import { useKeys } from "./keys";
 import { Status } from "./list";
 import type { Field, Model, ModelModule, Project, Run, Version } from "./messages";
 import { displayName } from "./names";
-import { go, projectPath } from "./place";
+import { back, projectPath } from "./place";
 import { all, call, sentence } from "./wire";
 import { flat, listSeries, type Series } from "./values";
 
@@ -53,7 +53,7 @@ export function ModelPage({ id, isDark }: { id: string; isDark: boolean }) {
   const names = useCallback(() => (loaded.value ? displayName(id, loaded.value.model.name) : ""), [loaded.value?.model.name, id]);
   const models = useMemo(() => [id], [id]);
   const drawn = useMemo(() => looks(models), [models]);
-  useKeys({ Escape: () => loaded.value && go(projectPath(loaded.value.project.id)) });
+  useKeys({ Escape: () => loaded.value && back(projectPath(loaded.value.project.id)) });
   if (!loaded.value) {
     return <main>{loaded.error ? <p class="error" role="alert">{sentence(loaded.error)}</p> : <p class="nothing">Loading…</p>}</main>;
   }

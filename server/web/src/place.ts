@@ -2,15 +2,23 @@
 
 import { useEffect, useState } from "preact/hooks";
 
+// An entry of the history that one came to from another view.
+const INSIDE = { isInside: true };
 const listeners = new Set<() => void>();
 const tell = (): void => listeners.forEach((listener) => listener());
 addEventListener("popstate", tell);
 
 // Goes to a path with its query.
 export function go(to: string): void {
-  history.pushState(null, "", to);
+  history.pushState(INSIDE, "", to);
   tell();
   scrollTo(0, 0);
+}
+
+// Goes back to where one came from in the page, else to a path.
+export function back(to: string): void {
+  if ((history.state as typeof INSIDE | null)?.isInside) history.back();
+  else go(to);
 }
 
 // Changes some of the query; what is empty is left out. A step back goes to before it only if `isStep`.
@@ -22,8 +30,8 @@ export function change(values: Record<string, string>, isStep = false): void {
   }
   const text = query.toString();
   const to = location.pathname + (text && `?${text}`);
-  if (isStep) history.pushState(null, "", to);
-  else history.replaceState(null, "", to);
+  if (isStep) history.pushState(INSIDE, "", to);
+  else history.replaceState(history.state, "", to);
   tell();
 }
 
@@ -32,8 +40,16 @@ export interface Place {
   query: URLSearchParams;
 }
 
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
 function read(): Place {
-  const path = location.pathname.split("/").filter(Boolean).map(decodeURIComponent);
+  const path = location.pathname.split("/").filter(Boolean).map(decoded);
   return { path, query: new URLSearchParams(location.search) };
 }
 

@@ -2,7 +2,7 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { useEvery, useSettled } from "./hooks";
-import type { Found, Row } from "./messages";
+import type { Found, Row, Value } from "./messages";
 import { call } from "./wire";
 
 const PIECE = 100;
@@ -21,7 +21,16 @@ export interface Rows {
   // The database's clock as it was last asked, microseconds since the epoch.
   nowUs: number;
   error: unknown;
+  // Whether the rows are still those of another search.
+  isOld: boolean;
   row: (at: number) => Row | undefined;
+  // What a row has in a column; nothing where it was not asked for yet.
+  value: (row: Row, field: string) => Value | undefined;
+}
+
+interface Piece {
+  rows: Row[];
+  round: number;
 }
 
 const isRunning = (row: Row): boolean => row.values[1]?.text === "running";
@@ -30,40 +39,36 @@ const isRunning = (row: Row): boolean => row.values[1]?.text === "running";
 // one of them runs, else every half minute: there may be new ones.
 export function useRows(search: Search | null, first: number, last: number): Rows {
   const key = JSON.stringify(search);
-  const pieces = useRef(new Map<number, Row[]>());
-  const shownKey = useRef("");
+  const held = useRef({ key: "", columns: [] as string[], pieces: new Map<number, Piece>() });
   const [state, setState] = useState<{ total?: number; nowUs: number; error?: unknown }>({ nowUs: 0 });
   const [round, setRound] = useState(0);
-  const loadedRound = useRef(0);
   const range = useSettled(`${Math.floor(first / PIECE)} ${Math.floor(Math.max(first, last) / PIECE)}`, 60);
   useEffect(() => {
     if (!search) return;
     const stop = new AbortController();
     const [from = 0, to = 0] = range.split(" ").map(Number);
-    const isNew = shownKey.current !== key;
     const load = async (piece: number): Promise<void> => {
       const columns = [...OWN, ...search.columns];
       const request = { projectUid: search.projectUid, filter: search.filter, orderBy: search.order, columns };
       const paging = { pageSize: PIECE, skip: piece * PIECE, withTotal: true };
       const found = await call<Found>("ModelService/SearchModels", { ...request, ...paging }, stop.signal);
       if (stop.signal.aborted) return;
-      if (shownKey.current !== key) pieces.current.clear();
-      shownKey.current = key;
-      pieces.current.set(piece, found.rows ?? []);
+      if (held.current.key !== key) held.current = { key, columns, pieces: new Map() };
+      held.current.pieces.set(piece, { rows: found.rows ?? [], round });
       setState({ total: Number(found.totalCount ?? 0), nowUs: Number(found.nowUs ?? 0) });
     };
     const wanted = Array.from({ length: Math.min(to - from + 1, 3) }, (_, at) => from + at);
-    const lacking = isNew || round !== loadedRound.current ? wanted : wanted.filter((piece) => !pieces.current.has(piece));
-    loadedRound.current = round;
-    Promise.all(lacking.map(load)).catch((error: unknown) => {
+    const isKnown = (piece: number): boolean => held.current.key === key && held.current.pieces.get(piece)?.round === round;
+    Promise.all(wanted.filter((piece) => !isKnown(piece)).map(load)).catch((error: unknown) => {
       if (!stop.signal.aborted) setState((before) => ({ ...before, error }));
     });
     return () => stop.abort();
   }, [key, range, round]);
-  const row = (at: number): Row | undefined => pieces.current.get(Math.floor(at / PIECE))?.[at % PIECE];
+  const row = (at: number): Row | undefined => held.current.pieces.get(Math.floor(at / PIECE))?.rows[at % PIECE];
+  const value = (of: Row, field: string): Value | undefined => of.values[held.current.columns.indexOf(field)];
   const isLive = Array.from({ length: Math.min(last - first + 1, 200) }, (_, at) => row(first + at)).some(
     (one) => one !== undefined && isRunning(one),
   );
   useEvery(isLive ? 4000 : 30000, () => setRound((before) => before + 1));
-  return { total: state.total, nowUs: state.nowUs, error: state.error, row };
+  return { total: state.total, nowUs: state.nowUs, error: state.error, isOld: held.current.key !== key, row, value };
 }

@@ -84,11 +84,11 @@ export async function readLines(
 }
 
 // An exponential mean with its start corrected, as far as `weight`: 0 none, 0.99 most.
-export function smoothed(values: ArrayLike<number>, weight: number): (number | null)[] {
+export function smoothed(values: (number | null)[], weight: number): (number | null)[] {
   let mean = 0;
   let share = 0;
-  return Array.from(values, (value) => {
-    if (!Number.isFinite(value)) return null;
+  return values.map((value) => {
+    if (value === null) return null;
     mean = mean * weight + value * (1 - weight);
     share = share * weight + (1 - weight);
     return mean / share;

@@ -9,29 +9,30 @@ import { defaultColumns, measure, metricOf } from "./fields";
 import { Filter } from "./filter";
 import { useEvery, useLoaded } from "./hooks";
 import { useKeys } from "./keys";
+import { useKnown } from "./known";
 import { found, List } from "./list";
 import type { Field, Project } from "./messages";
-import { displayName } from "./names";
 import { change, go, modelPath, usePlace } from "./place";
 import { useRows, type Search } from "./rows";
 import { all, sentence } from "./wire";
 
 const SHOWN_AT_FIRST = 10;
 const MOST_SELECTED = 100;
+// Of configs, modules and metrics each.
+const MOST_FIELDS = 2000;
 
-// What all models of a project have, newest knowledge first at hand while it is asked for again.
+// What the models of a project have in configs, modules and metrics.
 async function listFields(projectUid: string): Promise<Field[]> {
   const kinds = ["config.", "modules.", "metrics."];
-  const lists = await Promise.all(
-    kinds.map((contains) => all<Field, "fields">("ModelService/ListFields", { projectUid, contains, pageSize: 1000 }, "fields", 2000)),
-  );
+  const ask = (contains: string) => all<Field, "fields">("ModelService/ListFields", { projectUid, contains, pageSize: 1000 }, "fields", MOST_FIELDS);
+  const lists = await Promise.all(kinds.map(ask));
   return lists.flatMap((list, at) => list.found.filter((field) => field.field.startsWith(kinds[at] ?? "")));
 }
 
 export function Workbench({ project, isDark }: { project: Project; isDark: boolean }) {
   const { query } = usePlace();
   const fields = useLoaded(() => listFields(project.uid), [project.uid]);
-  const known = useMemo(() => new Map((fields.value ?? []).map((field) => [field.field, field])), [fields.value]);
+  const byName = useMemo(() => new Map((fields.value ?? []).map((field) => [field.field, field])), [fields.value]);
   const filter = query.get("q") ?? "";
   const order = query.get("o") ?? "created_at desc";
   const chosen = query.get("c");
@@ -46,26 +47,21 @@ export function Workbench({ project, isDark }: { project: Project; isDark: boole
   const [cursor, setCursor] = useState(-1);
   const [isPicking, setPicking] = useState(false);
   const filterBox = useRef<HTMLInputElement>(null);
-  const names = useRef(new Map<string, string>());
-  const running = useRef(new Map<string, boolean>());
-  for (let at = shownRows[0] ?? 0; at <= (shownRows[1] ?? 0); at += 1) {
-    const row = rows.row(at);
-    if (!row) continue;
-    names.current.set(row.modelId, displayName(row.modelId, row.values[0]?.text));
-    running.current.set(row.modelId, row.values[1]?.text === "running");
-  }
   const isAutomatic = !query.has("s");
   const firstIds = Array.from({ length: SHOWN_AT_FIRST }, (_, at) => rows.row(at)?.modelId).filter((id) => id !== undefined);
   const firstKey = useKept(firstIds.join(","), rows.total !== 0 && firstIds.length === 0);
   const text = isAutomatic ? firstKey : (query.get("s") ?? "");
-  const selected = useMemo(() => text.split(",").filter((id) => id.length === 36).slice(0, MOST_SELECTED), [text]);
+  const chosenIds = useMemo(() => [...new Set(text.split(",").filter((id) => id.length === 36))], [text]);
+  const selected = useMemo(() => chosenIds.slice(0, MOST_SELECTED), [chosenIds]);
   const drawn = useMemo(() => looks(selected), [selected]);
+  const onScreen = Array.from({ length: (shownRows[1] ?? 0) - (shownRows[0] ?? 0) + 1 }, (_, at) => rows.row((shownRows[0] ?? 0) + at));
+  const known = useKnown(selected, onScreen);
   const toggle = useCallback(
     (id: string) => {
-      const next = drawn.has(id) ? selected.filter((one) => one !== id) : [...selected, id];
+      const next = drawn.has(id) ? chosenIds.filter((one) => one !== id) : [...chosenIds, id];
       change({ s: next.join(",") || "-" });
     },
-    [selected, drawn],
+    [chosenIds, drawn],
   );
   const sort = (field: string): void => {
     const metric = metricOf(field);
@@ -93,16 +89,17 @@ export function Workbench({ project, isDark }: { project: Project; isDark: boole
   });
   useEffect(() => setCursor(-1), [filter, order]);
   const pane = query.get("v") ?? "charts";
-  const nameOf = useCallback((id: string) => names.current.get(id) ?? displayName(id), []);
+  const nameOf = (id: string): string => known(id).name;
   const error = rows.error ?? fields.error;
   const hasFault = (rows.error as { metadata?: Record<string, string> } | undefined)?.metadata?.["field"] === "filter";
   return (
     <main class="workbench">
+      <h1 class="hidden">Models of {project.id}</h1>
       <section class="left" aria-label="List of models">
         <Filter value={filter} error={hasFault ? rows.error : undefined} box={filterBox} fields={fields.value ?? []} />
         <div class="bar">
           <span class="total" role="status">{found(rows.total)}</span>
-          <span class="pale">{selected.length} in the charts{isAutomatic && selected.length > 0 && ", the first of the list"}</span>
+          <span class="pale">{selected.length} in the charts{isAutomatic && selected.length > 0 && ", the first of the list"}{chosenIds.length > MOST_SELECTED && ` of ${chosenIds.length}`}</span>
           <span class="push" />
           {!isAutomatic && <button type="button" onClick={() => change({ s: "" })}>First {SHOWN_AT_FIRST}</button>}
           {selected.length > 0 && <button type="button" onClick={() => change({ s: "-" })}>None</button>}
@@ -110,10 +107,11 @@ export function Workbench({ project, isDark }: { project: Project; isDark: boole
         </div>
         {isPicking && <Columns fields={fields.value ?? []} columns={columns} close={() => setPicking(false)} />}
         {error !== undefined && !hasFault && <p class="error" role="alert">{sentence(error)}</p>}
-        <List {...{ rows, columns, order, cursor, setCursor, toggle, sort }} fields={known} selected={drawn}
+        <List {...{ rows, columns, order, cursor, setCursor, toggle, sort }} fields={byName} selected={drawn}
           onWindow={(first, last) => setShownRows([first, last])} />
       </section>
       <section class="panel" aria-label="Charts and comparison">
+        <h2 class="hidden">Selected models</h2>
         <div class="panes" role="tablist" aria-label="What is shown of the selected models">
           {["charts", "compare"].map((name) => (
             <button type="button" role="tab" key={name} aria-selected={pane === name} onClick={() => change({ v: name === "charts" ? "" : name })}>
@@ -123,7 +121,7 @@ export function Workbench({ project, isDark }: { project: Project; isDark: boole
         </div>
         {pane === "charts" ? (
           <Charts fields={fields.value} models={selected} drawn={drawn} names={nameOf} isDark={isDark}
-            isLive={selected.some((id) => running.current.get(id))} />
+            isLive={selected.some((id) => known(id).isRunning)} />
         ) : (
           <Compare models={selected} drawn={drawn} />
         )}
