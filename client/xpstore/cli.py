@@ -172,6 +172,26 @@ def rm(
     _print_deleted({"project": found.id, "name": artifact.name, "version": version}, as_json)
 
 
+@app.command("open")
+def open_page(
+    what: Annotated[
+        str | None, typer.Argument(metavar="PROJECT|MODEL", help="A project's id, or a model's; default the start.")
+    ] = None,
+    page_url: Annotated[
+        str | None,
+        typer.Option(envvar="XPSTORE_PAGE_URL", help="Where a service that is not the embedded one has its page."),
+    ] = None,
+    browser: Annotated[bool, typer.Option(help="Open it in a browser.")] = True,
+) -> None:
+    """Open the page in a browser, and print its address; the embedded service is started."""
+    from xpstore._cli.page import address_of, show  # here, as few commands need it
+
+    address = address_of(what, page_url)
+    print_text(address)
+    if browser:
+        show(address)
+
+
 @app.command()
 def sync(as_json: AsJSON = False, discard: Discard = False) -> None:
     """Send what was logged or saved offline, or left in the spool by programs that are gone."""

@@ -5,9 +5,11 @@ import contextlib
 import gc
 import logging
 import signal
+import socket
 import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,7 +44,7 @@ from xpstore_server.core.roles.acting import Owners
 from xpstore_server.door.bounds import KEYS_AT_ONCE, Activity
 from xpstore_server.door.interceptor import CallInterceptor
 from xpstore_server.door.refusals import Refusals
-from xpstore_server.door.rules import Rule, rules_of, same_as
+from xpstore_server.door.rules import UNKNOWN, Rule, rules_of, same_as
 from xpstore_server.health import HealthService, Ticker
 from xpstore_server.janitor import Janitor
 from xpstore_server.lag import Lag
@@ -79,6 +81,7 @@ from xpstore_server.store.database import Database
 from xpstore_server.store.engines import sqlite_file
 from xpstore_server.store.room import Room
 from xpstore_server.store.sweep import Grace
+from xpstore_server.visits import PATH, Visits
 
 if TYPE_CHECKING:
     from xpstore_server.web.serve import WebServer  # for types alone: `_web` says why
@@ -173,6 +176,7 @@ class App:
         SECRETS.refresh(self.database)
         self.janitor = Janitor(self.database, self.stores.collector, grace(settings), settings.sweep_seconds, SECRETS)
         self.ticker = Ticker(self.stores.room.look, Descriptors(self.connections).look, Trimmer().look)
+        self.visits: Visits | None = None
         self.made_key = self._ensure_admin()
         self.authenticator = Authenticator(self.database, SECRETS)
         self.authenticator.load()
@@ -241,7 +245,7 @@ class App:
             self.authenticator,
             self.activity,
             self.stores.room,
-            _rules([*ours, health.SERVICE_NAME]),
+            _rules([*ours, health.SERVICE_NAME]) | {PATH: replace(UNKNOWN, method=PATH)},
             Refusals(self.settings.networks),
             enter,
         )
@@ -260,19 +264,19 @@ class App:
         reflection.add(server, names)
         adds: list[AddService] = [add for _, add in services]
         adds.append(partial(health_pb2_grpc.add_HealthServicer_to_server, health_service))
-        return server, health_service, *self._web(interceptor, [*ours, health.SERVICE_NAME], adds, connections)
 
-    def _web(
-        self, interceptor: CallInterceptor, names: list[str], adds: list[AddService], connections: int
-    ) -> "tuple[WebServer | None, list[str]]":
-        """The same services over HTTP, and where; nothing where the settings say so."""
+        def open_web(sockets: list[socket.socket], most: int) -> "WebServer":
+            from xpstore_server.web import opened  # here, as it costs time and most servers need it not
+
+            return opened.open_web(self.settings, interceptor, [*ours, health.SERVICE_NAME], adds, sockets, most)
+
+        if self.settings.home is not None:
+            self.visits = Visits(self.settings, open_web)
+            server.add_generic_rpc_handlers((self.visits.handler(),))
         if not self.settings.http_listen:
-            return None, []
-        from xpstore_server.web.opened import open_web  # here, as it costs time and most servers need it not
-
+            return server, health_service, None, []
         bound = [bind_http(self.settings, address) for address in self.settings.http_listen]
-        sockets = [one for one, _ in bound]
-        return open_web(self.settings, interceptor, names, adds, sockets, connections), [where for _, where in bound]
+        return server, health_service, open_web([one for one, _ in bound], connections), [where for _, where in bound]
 
     async def serve(self) -> None:
         """Serves until SIGTERM or SIGINT, or until idle for too long; then drains."""
@@ -306,6 +310,8 @@ class App:
         ends = [server.stop(self.settings.drain_seconds)]
         if web is not None:
             ends.append(web.stop(self.settings.drain_seconds))
+        if self.visits is not None:
+            ends.append(self.visits.stop(self.settings.drain_seconds))
         await asyncio.gather(*ends)
         await self.hits.flush()
         lag.stop()

@@ -14,6 +14,7 @@ OF_CLIENTS = (
     "CACHE_STRICT",
     "CACHE_VERIFY",
     "HOME",
+    "PAGE_URL",
     "PROJECT",
     "RECORD",
     "SPOOL",

@@ -11,6 +11,7 @@ from support.backends import Backend
 from support.raw import digest_of
 from support.stores import HOUR_US, Store, fresh
 from xpstore_server.core import artifact, publish
+from xpstore_server.core.roles import session
 from xpstore_server.store import tables
 from xpstore_server.store.errors import BlobDamaged, BlobMissing, MissingChunks
 from xpstore_server.store.sweep import Grace
@@ -39,6 +40,16 @@ def test_pack_that_nothing_needs_is_removed(store: Store) -> None:
     assert list(store.chunks.read(store.pool, [digest_of(*needed)])) == needed
     assert len(store.blobs.keys) == store.count(tables.pack)
     assert store.database.read(lambda tx: artifact.get(tx, version)).version == 1
+
+
+def test_sessions_that_ended_are_removed(store: Store) -> None:
+    for _ in range(2):
+        store.database.write(lambda tx: session.begin(tx, b"key", session.new_token(b"secret")))
+    store.gc()
+    assert store.count(tables.session) == 2
+    store.age(tables.session, "ends_at_us", 12 * HOUR_US)
+    store.gc()
+    assert store.count(tables.session) == 0
 
 
 @pytest.mark.store

@@ -39,7 +39,9 @@ def visitor(page_server: WebServer) -> Http:
     return Http(page_server.http_port)
 
 
-@pytest.mark.parametrize("path", ["/", "/?q=1", "/login", "/p/mnist", "/p/a%20b/artifacts?x=step", "/m/0123/files"])
+@pytest.mark.parametrize(
+    "path", ["/", "/?q=a.token=1", "/login", "/p/mnist", "/p/a%20b/artifacts?x=step", "/m/0123/files"]
+)
 def test_views_are_the_index(path: str, visitor: Http) -> None:
     answer = visitor.ask("GET", path)
     assert (answer.status, answer.body) == (200, INDEX)

@@ -57,7 +57,7 @@ def open_web(
         page=Assets(PAGE),
         logins=logins,
     )
-    return WebServer(site, sockets, _tls(settings), connections)
+    return WebServer(site, sockets, _tls(settings), connections, logins.ticket)
 
 
 def hosts_of(settings: Settings) -> frozenset[str] | None:

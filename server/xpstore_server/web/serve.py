@@ -4,7 +4,7 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import h11
@@ -107,11 +107,18 @@ class WebServer:
         sockets: bound, not yet listening.
         tls: certificate and key; None for plain HTTP.
         connections: at most at once; those beyond are closed.
+        ticket: makes what `/?token=` begins a session of the key with this hash by.
     """
 
     def __init__(
-        self, site: Site, sockets: Sequence[socket.socket], tls: ssl.SSLContext | None, connections: int
+        self,
+        site: Site,
+        sockets: Sequence[socket.socket],
+        tls: ssl.SSLContext | None,
+        connections: int,
+        ticket: Callable[[bytes], str] = lambda of_key: "",
     ) -> None:
+        self.ticket = ticket
         self._sockets = sockets
         self._tls = tls
         self._connections = connections

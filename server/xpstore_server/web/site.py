@@ -5,6 +5,7 @@ import logging
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from urllib.parse import parse_qs
 
 import grpc
 from google.protobuf.empty_pb2 import Empty
@@ -133,7 +134,8 @@ class Site:
             raise NotFound("page", request.path)
 
     async def _show(self, request: Request, page: Assets) -> None:
-        if self._logins is not None and request.verb == "GET" and request.path == "/" and "token=" in request.query:
+        is_start = request.verb == "GET" and request.path == "/"
+        if self._logins is not None and is_start and "token" in parse_qs(request.query, keep_blank_values=True):
             await self._logins.redeem(request)
         else:
             await page.serve(request)
