@@ -82,7 +82,9 @@ def _tell_unknown(client: ClientBase, scope: dict[str, str], filter: str) -> Non
 
 
 def _has_any(client: ClientBase, scope: dict[str, str], filter: str) -> bool:
-    request = pb.SearchModelsRequest(filter=filter, page_size=1, **scope)
+    request = pb.SearchModelsRequest(filter=filter, page_size=1)
+    for field, id_ in scope.items():
+        setattr(request, field, id_)
     return bool(client.call(client.stubs.models.SearchModels, request).models)
 
 

@@ -7,8 +7,8 @@ import threading
 from collections.abc import Callable
 from functools import partial
 
-from xpstore_server.core.compaction import EndedSeries
 from xpstore_server.core.garbage.collector import GarbageCollector
+from xpstore_server.core.metrics.compaction import EndedSeries
 from xpstore_server.store import limbo
 from xpstore_server.store.clock import SECOND_US, clock_of, steady_us
 from xpstore_server.store.database import Database

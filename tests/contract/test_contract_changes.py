@@ -57,7 +57,20 @@ def test_all_that_is_new_or_gone_is_named(new: FileDescriptorSet) -> None:
 def test_what_is_named_is_there(new: FileDescriptorSet) -> None:
     known = {**names(OLD), **names(new)}
     parts = {part for name in known for part in name.split(".")}
-    words = {"ErrorInfo", "field", "request", "limit", "expected", "idempotency_level", "id", "access.proto"}
+    words = {
+        "host",
+        "git_commit",
+        "duration",
+        "heartbeat_at",
+        "ErrorInfo",
+        "field",
+        "request",
+        "limit",
+        "expected",
+        "idempotency_level",
+        "id",
+        "access.proto",
+    }
     files = {"fingerprint.md", "cache_completion.fingerprint"}
     assert [name for name in NAMED if name not in {*known, *parts, *words, *files}] == []
 

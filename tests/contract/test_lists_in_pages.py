@@ -35,6 +35,12 @@ BOUNDED = {
     "Experiment.tags": "by `max_tags`",
     "Project.tags": "by `max_tags`",
     "Artifact.latest": "one",
+    "AggregateModelsResponse.groups": "by `max_groups`, and by bytes",
+    "ModelGroup.keys": "by the fields of the request",
+    "ModelGroup.aggregates": "by the fields of the request",
+    "ModelRow.values": "by the columns of the request",
+    "FieldSummary.values": "by `max_field_values`",
+    "TextList.texts": "by `max_listed`",
 }
 
 

@@ -65,7 +65,8 @@ def lists(client: Client, project: Project) -> dict[str, tuple[bytes, Callable[[
     client.flush()
     ids = {"experiment_id": str(experiment.id), "model_id": str(models[0].id)}
     stubs = client.stubs
-    scope, texts = {"experiment_id": ids["experiment_id"]}, {"filter": "step = 0", "order_by": "hash"}
+    scope: dict[str, Any] = {"experiment_id": ids["experiment_id"]}
+    texts: dict[str, Any] = {"filter": "step = 0", "order_by": "hash"}
 
     def identity(*parts: Any) -> bytes:
         return json.dumps([*parts, False]).encode()

@@ -15,10 +15,11 @@ from support.garbage import large, read
 from support.operation.many_models import many_models
 from support.stores import NOW, Store, check_exact, fresh
 from xpstore_server import commands
-from xpstore_server.core import artifact, compaction, experiment, metric, model, model_step, project
-from xpstore_server.core.compaction import EndedSeries
+from xpstore_server.core import artifact, experiment, model, model_step, project
 from xpstore_server.core.errors import NotFound
 from xpstore_server.core.lease import Sightings
+from xpstore_server.core.metrics import compaction, metric
+from xpstore_server.core.metrics.compaction import EndedSeries
 from xpstore_server.store import limbo, purge, tables
 from xpstore_server.store.clock import SECOND_US, Clock
 from xpstore_server.store.packs import PACK_BYTES

@@ -10,8 +10,9 @@ from sqlalchemy import insert, select
 from support.garbage import lacks, large, large_put, pinned, read
 from support.raw import KIB
 from support.stores import HOUR_US, NOW, Store, check_exact, contents, fresh
-from xpstore_server.core import artifact, metric, project
+from xpstore_server.core import artifact, project
 from xpstore_server.core.errors import NotFound
+from xpstore_server.core.metrics import metric
 from xpstore_server.store import purge, tables
 from xpstore_server.store import repack_candidates as candidates
 from xpstore_server.store.packs import PACK_BYTES

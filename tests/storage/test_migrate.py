@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Table, create_engine, select, text
 
 from support.backends import Backend
 from support.services import Postgres
-from xpstore_server.core import metric
+from xpstore_server.core.metrics import metric
 from xpstore_server.core.paging import Page
 from xpstore_server.store import migrate, schema, tables
 from xpstore_server.store.database import Database

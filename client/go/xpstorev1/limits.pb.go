@@ -239,7 +239,7 @@ type Limits struct {
 	MaxWriteUs int64 `protobuf:"varint,60,opt,name=max_write_us,json=maxWriteUs,proto3" json:"max_write_us,omitempty"`
 	// Most digits of an integer in a JSON text (4,300): Python reads no more.
 	MaxJsonDigits int32 `protobuf:"varint,61,opt,name=max_json_digits,json=maxJsonDigits,proto3" json:"max_json_digits,omitempty"`
-	// Most columns of one search, and fields of one aggregation (100).
+	// Most columns of one search (100).
 	MaxColumns int32 `protobuf:"varint,62,opt,name=max_columns,json=maxColumns,proto3" json:"max_columns,omitempty"`
 	// Most models that a search passes over for `skip` (1,000,000).
 	MaxSkip int64 `protobuf:"varint,63,opt,name=max_skip,json=maxSkip,proto3" json:"max_skip,omitempty"`

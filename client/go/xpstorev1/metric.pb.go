@@ -1278,9 +1278,10 @@ type ReadSeriesRequest struct {
 	// other; those in which a series has no point have count 0.
 	Axis BucketAxis `protobuf:"varint,4,opt,name=axis,proto3,enum=xpstore.v1.BucketAxis" json:"axis,omitempty"`
 	// The first step, or the first time in microseconds since the epoch, UTC, that is read; unset: where the earliest series of the
-	// request begins. Needs `axis`.
+	// request begins, and what went back behind that counts in the first bucket. Needs `axis`.
 	AxisStart *int64 `protobuf:"varint,5,opt,name=axis_start,json=axisStart,proto3,oneof" json:"axis_start,omitempty"`
-	// The first step or time that is no longer read; unset: behind where the last series of the request ends. Needs `axis`.
+	// The first step or time that is no longer read; unset: behind where the last series of the request ends, and what is
+	// logged meanwhile counts in the last bucket. Needs `axis`.
 	AxisEnd *int64 `protobuf:"varint,6,opt,name=axis_end,json=axisEnd,proto3,oneof" json:"axis_end,omitempty"`
 	// Which columns of buckets are answered; none: all.
 	Columns []BucketColumn `protobuf:"varint,7,rep,packed,name=columns,proto3,enum=xpstore.v1.BucketColumn" json:"columns,omitempty"`

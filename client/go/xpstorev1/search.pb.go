@@ -560,7 +560,7 @@ type AggregateModelsRequest struct {
 	// Fields whose values make a group, at most `max_order_fields`; none: all models are one group. A model with several tags is in the
 	// group of all of them.
 	GroupBy []string `protobuf:"bytes,4,rep,name=group_by,json=groupBy,proto3" json:"group_by,omitempty"`
-	// Fields whose numbers are told of each group, at most `max_columns`.
+	// Fields whose numbers are told of each group, at most `max_order_fields`.
 	Fields        []string `protobuf:"bytes,5,rep,name=fields,proto3" json:"fields,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -663,7 +663,7 @@ func (*AggregateModelsRequest_ExperimentId) isAggregateModelsRequest_Scope() {}
 // Response of AggregateModels.
 type AggregateModelsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The largest first, and of equals in the order of their values; at most `max_groups`.
+	// The largest first, and of equals in the order of their values; at most `max_groups`, and as many as fit into a message.
 	Groups []*ModelGroup `protobuf:"bytes,1,rep,name=groups,proto3" json:"groups,omitempty"`
 	// How many groups there are.
 	GroupCount int64 `protobuf:"varint,2,opt,name=group_count,json=groupCount,proto3" json:"group_count,omitempty"`

@@ -4,7 +4,7 @@ from xpstore.format import tree
 
 MIB = 1 << 20
 
-CONTRACT_VERSION = "1.0"
+CONTRACT_VERSION = "1.1"
 IDS = 1_000  # in one list of a request
 MESSAGE_BYTES = 4 * MIB
 PING_INTERVAL_US = 10 * 1_000_000  # clients of ours ping every 30 s

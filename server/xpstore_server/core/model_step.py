@@ -5,8 +5,9 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, select
 
-from xpstore_server.core import iteration, limits, metric, model, revision
+from xpstore_server.core import iteration, limits, model, revision
 from xpstore_server.core.errors import AlreadyExists, InvalidArgument
+from xpstore_server.core.metrics import metric
 from xpstore_server.store import tables
 from xpstore_server.store.tables import step_advance
 from xpstore_server.store.transaction import Transaction

@@ -190,7 +190,8 @@ class ArtifactService(artifact_pb2_grpc.ArtifactServiceServicer):
         uid = a_uuid("project_uid", request.project_uid)
         optional = [name for name in Filters.__slots__ if name != "is_deleted"]
         given = {name: getattr(request, name) for name in optional if request.HasField(name)}
-        given["is_deleted"] = request.deleted
+        if request.deleted:
+            given["is_deleted"] = True
         checks = {"name": a_name, "type": a_type, "model_id": a_uuid, "iteration_id": a_uuid, "alias": a_name}
         for name in checks.keys() & given.keys():
             given[name] = checks[name](name, given[name])

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Iterable
 
-from xpstore_server.core import compaction
+from xpstore_server.core.metrics import compaction
 from xpstore_server.store.database import Database
 
 log = logging.getLogger("xpstore")

@@ -16,7 +16,7 @@ from xpstore_server.core.ingesting import ingest
 from xpstore_server.core.ingesting.pieces import pieces
 from xpstore_server.core.ingesting.records import Apply, Event, ModelRecords, Piece
 from xpstore_server.core.ingesting.writers import Method, Writer
-from xpstore_server.core.metric import SeriesPart
+from xpstore_server.core.metrics.metric import SeriesPart
 from xpstore_server.core.module import NewModule
 from xpstore_server.rpc.blocks import Compactor
 from xpstore_server.rpc.fields import a_json_object, a_name, a_step, a_uuid, if_set, tags_of

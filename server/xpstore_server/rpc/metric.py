@@ -8,11 +8,12 @@ from typing import Any
 from xpstore.v1 import metric_pb2 as pb
 from xpstore.v1 import metric_pb2_grpc
 from xpstore_server.auth import principal
-from xpstore_server.core import buckets, limits, metric, series, summaries
+from xpstore_server.core import limits
 from xpstore_server.core.errors import InvalidArgument
 from xpstore_server.core.ingesting import ingest
 from xpstore_server.core.ingesting.pieces import pieces
 from xpstore_server.core.ingesting.records import ModelRecords, Piece
+from xpstore_server.core.metrics import buckets, metric, series, summaries
 from xpstore_server.rpc.blocks import Compactor
 from xpstore_server.rpc.fields import a_name, a_uuid, if_set
 from xpstore_server.rpc.metric_wire import COLUMNS, packed_buckets, packed_points, parts_of, summary_to_wire, to_wire

@@ -49,7 +49,7 @@ class ProjectService(project_pb2_grpc.ProjectServiceServicer):
         return pb.GetProjectResponse(project=to_wire(row))
 
     async def ListProjects(self, request: pb.ListProjectsRequest, context: Any) -> pb.ListProjectsResponse:
-        pager = Pager("projects", request.deleted)
+        pager = Pager("projects", *["deleted"] * request.deleted)  # else as servers before this knew it
         page = pager.page(request.page_size, request.page_token)
         rows, key = await self._database.read_async(lambda tx: project.list_page(tx, page, is_deleted=request.deleted))
         return pb.ListProjectsResponse(projects=map(to_wire, rows), next_page_token=pager.token(key))

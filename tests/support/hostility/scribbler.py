@@ -15,7 +15,7 @@ from support.raw import tree_digest
 
 ID = "11111111-1111-4111-8111-111111111111"
 # What would not be read if it were any text.
-ELSE = {"contract_version": "1.0", "server_version": "0", "next_page_token": "", "type": "directory"}
+ELSE = {"contract_version": "1.1", "server_version": "0", "next_page_token": "", "type": "directory"}
 NUMBERS = {"max_page_size": 1_000, "max_digests": 1_000, "max_chunk_bytes": 1 << 20, "size_bytes": 0, "file_count": 0}
 
 

@@ -30,6 +30,10 @@ class Known:
     points: list[tuple[str, str | None, Any]] = field(default_factory=list)  # name, phase, value
 
 
+def _escaped(sign: str) -> str:
+    return f"\\{sign}" if sign.isascii() and not sign.isalnum() and not sign.isspace() else sign
+
+
 Holds = Callable[[Known], bool]
 
 
@@ -159,7 +163,7 @@ class Writer:
             text = f"{operand.text} {self._word('is not null')}"
             return text, lambda known: operand.of(known) is not None
         if operand.kind in ("text", "any", "tags") and self._chance.random() < 0.25:
-            return self._like(operand)
+            return self._chance.choice((self._like, self._matched))(operand)
         return self._beside_values(operand)
 
     def _like(self, operand: Operand) -> tuple[str, Holds]:
@@ -170,6 +174,23 @@ class Writer:
         pattern = "".join("\\\\" if sign == "\\" else sign for sign in signs)
         text = f"{operand.text} {self._word('not like' if is_not else 'like')} {self._quoted(pattern)}"
         return text, lambda known: some(operand.of(known), lambda value: matches(value, pattern) != is_not)
+
+    def _matched(self, operand: Operand) -> tuple[str, Holds]:
+        """Expressions that mean the same to Python and to RE2."""
+        is_not = operand.kind != "tags" and self._chance.random() < 0.3
+        sample = self._value(operand, str)
+        begin = self._chance.randint(0, len(sample))
+        signs = [
+            self._chance.choice((_escaped(sign), _escaped(sign), ".", ".*", f"[{_escaped(sign)}x]")) for sign in sample
+        ]
+        pattern = self._chance.choice(("", "^", "(?i)")) + "".join(signs[begin : begin + self._chance.randint(0, 6)])
+        text = f"{operand.text} {'!~' if is_not else '~'} {self._quoted(pattern)}"
+        is_there = re.compile(pattern).search
+
+        def holds(value: Any) -> bool:
+            return (isinstance(value, str) and is_there(value) is not None) != is_not
+
+        return text, lambda known: some(operand.of(known), holds)
 
     def _beside_values(self, operand: Operand) -> tuple[str, Holds]:
         operators = {"tags": ["=", "in"], "status": ["=", "!=", "in", "not in"]}

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from xpstore_server.core import metric, model, module, project
+from xpstore_server.core import model, module, project
 from xpstore_server.core.errors import NotFound, ServiceError, Stale
 from xpstore_server.core.ingesting import writers
 from xpstore_server.core.ingesting.records import Apply, ModelRecords, Piece
 from xpstore_server.core.ingesting.writers import Method, Writer
-from xpstore_server.core.metric import SeriesPart
+from xpstore_server.core.metrics import metric
+from xpstore_server.core.metrics.metric import SeriesPart
 from xpstore_server.core.module import NewModule
 from xpstore_server.store.transaction import Transaction
 

@@ -14,7 +14,7 @@ import numpy as np
 from xpstore_server.core import limits
 from xpstore_server.core.errors import InvalidArgument
 from xpstore_server.core.ingesting.records import Event, ModelRecords, Piece
-from xpstore_server.core.metric import SeriesPart
+from xpstore_server.core.metrics.metric import SeriesPart
 from xpstore_server.store.columns import Integers
 
 # Work of one transaction: some ten milliseconds of SQLite's only writer.

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from xpstore_server.core.metric import SeriesPart
+from xpstore_server.core.metrics.metric import SeriesPart
 from xpstore_server.core.module import NewModule
 from xpstore_server.store.transaction import Transaction
 

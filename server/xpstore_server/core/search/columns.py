@@ -20,7 +20,8 @@ Cell = float | str | bool | int | tuple[str, ...] | None
 Cells = list[Cell]
 _Values = dict[Field, dict[str, Cell]]
 
-IDS = 200  # models whose values are read at once
+CELLS = 16_000  # read at once: texts among them have up to 1,000 bytes
+IDS = 200  # series whose blocks are looked for at once
 BLOCKS = 16  # each may have 16,384 points
 _TAGS = Column("tags")
 
@@ -28,22 +29,22 @@ _TAGS = Column("tags")
 def read(tx: Transaction, fields: Sequence[Field], ids: Sequence[str]) -> dict[str, Cells]:
     """Returns a value for each field of each of these models that is there, by its id."""
     found = dict[str, Cells]()
-    for some in batches(ids, IDS):
+    for some in batches(ids, max(CELLS // max(len(fields), 1), 1)):
         by_field: _Values = {}
         for values in _kinds(tx, fields, some):
             by_field.update(values)
-        there = tx.execute(select(model.c.id).where(model.c.id.in_(some))).scalars()
-        found |= {id_: [by_field[field].get(id_) for field in fields] for id_ in there}
+        there = set(tx.execute(select(model.c.id).where(model.c.id.in_(some))).scalars())
+        found |= {id_: [by_field[field].get(id_) for field in fields] for id_ in some if id_ in there}
     return found
 
 
 def weigh(cells: Iterable[Cell]) -> int:
     """About how many bytes they take in a message."""
-    return sum(4 + len(cell) if isinstance(cell, str) else 12 + _weigh_texts(cell) for cell in cells)
+    return sum(12 + sum(map(_bytes, cell if isinstance(cell, tuple) else (cell,))) for cell in cells)
 
 
-def _weigh_texts(cell: Cell) -> int:
-    return sum(map(len, cell)) if isinstance(cell, tuple) else 0
+def _bytes(cell: Cell) -> int:
+    return 4 + len(cell.encode()) if isinstance(cell, str) else 0
 
 
 def _kinds(tx: Transaction, fields: Sequence[Field], ids: Sequence[str]) -> Iterable[_Values]:
@@ -88,7 +89,8 @@ def _measures(tx: Transaction, fields: Sequence[Measure], ids: Sequence[str]) ->
         return {}
     phases = defaultdict[tuple[str, str], list[Row[Any]]](list)
     names = sorted({field.name for field in fields})
-    for row in tx.execute(select(series).where(series.c.model_id.in_(ids), series.c.name.in_(names))):
+    wanted = [series.c[name] for name in ("model_id", "name", "phase", *sorted(_kept(fields)))]
+    for row in tx.execute(select(*wanted).where(series.c.model_id.in_(ids), series.c.name.in_(names))):
         phases[row.model_id, row.name].append(row)
     spoken = {field: _speaking(phases, field, ids) for field in fields}
     found: _Values = {}
@@ -98,6 +100,17 @@ def _measures(tx: Transaction, fields: Sequence[Measure], ids: Sequence[str]) ->
         else:
             name = field.of if field.of == "last_step" else f"{field.of}_number"
             found[field] = {id_: row._mapping[name] for id_, row in rows.items()}
+    return found
+
+
+def _kept(fields: Sequence[Measure]) -> set[str]:
+    """What is read of series: an id costs as much as all numbers, as it is made a UUID."""
+    found = set[str]()
+    for field in fields:
+        if field.of.startswith("last"):
+            found |= {"last_ordinal", "last_step" if field.is_step else "last_number"}
+        else:
+            found |= {f"{field.of[:3]}_number", *(["id"] if field.is_step else [])}
     return found
 
 

@@ -141,7 +141,7 @@ class Criteria:
                 tests = [
                     self._test(each.column, typed) for each in sources if (typed := _of_type(each.column, comparison))
                 ]
-                return self.has(sources[0], or_(*tests))
+                return self.has(sources[0], or_(false(), *tests))
             case Measure() as field:
                 source = self._measured(field, _SERIES)
                 may_be_any = field.phase is None and not comparison.is_negated

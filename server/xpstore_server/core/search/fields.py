@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, func, select
 
 from xpstore_server.core import experiment, limits, project
 from xpstore_server.core.paging import Key, Page
-from xpstore_server.core.search.columns import Cell
+from xpstore_server.core.search.columns import Cell, weigh
 from xpstore_server.store.attributes import parts_of
 from xpstore_server.store.tables import attribute, model, series
 from xpstore_server.store.transaction import Transaction
@@ -63,9 +63,10 @@ class Summary:
 def list_fields(tx: Transaction, scope: Scope, contains: str, page: Page) -> tuple[list[Summary], Key | None]:
     """Returns a page of fields whose text has this in it, in capitals or not, and the key to go on after."""
     found: list[Summary] = []
-    last: Key | None = None
+    weight, last = 0, page.after
     for key, summary in _all(tx, scope, contains.casefold(), page.after):
-        if len(found) == page.size:
+        weight += len(summary.field.encode()) + weigh(summary.values)
+        if found and (len(found) == page.size or weight > limits.PAGE_BYTES):
             return found, last
         found.append(summary)
         last = key

@@ -5,6 +5,7 @@ several types.
 """
 
 import math
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -21,9 +22,12 @@ from xpstore_server.core.search.columns import Cell
 from xpstore_server.core.search.operand import Field
 from xpstore_server.core.search.query import Query, find_cells
 from xpstore_server.store.columns import Floats, Integers
+from xpstore_server.store.database import SEARCH_SECONDS
+from xpstore_server.store.errors import StoreTooLong
 from xpstore_server.store.transaction import Transaction
 
 BATCH = 1_000  # models whose values are in memory
+AGGREGATE_BYTES = 50
 WIDE = np.longdouble  # squares of large doubles are none, where the machine has something wider
 _EMPTY = {"_counts": 0.0, "_means": 0.0, "_squares": 0.0, "_mins": math.inf, "_maxs": -math.inf}
 
@@ -64,14 +68,27 @@ def aggregate(tx: Transaction, query: Query, by: Sequence[Field], fields: Sequen
         ResourceExhausted: there are too many.
     """
     gathered, models = _Gathered(len(fields)), 0
+    ends_at = time.thread_time() + SEARCH_SECONDS  # what it works: each statement has a bound of its own
     for rows in _batches(tx, query, (*by, *fields)):
         models += len(rows)
+        if time.thread_time() > ends_at:
+            raise StoreTooLong(f"Groups of more than {models:,} models take too long. Narrow the filter.")
         if models > limits.AGGREGATED_MODELS:
             most = limits.AGGREGATED_MODELS
             message = f"The filter holds for more than {most:,} models: narrow it."
             raise ResourceExhausted(message, limit="max_aggregated_models", expected=most)
         gathered.add([tuple(row[: len(by)]) for row in rows], [row[len(by) :] for row in rows])
-    return Groups(list(islice(gathered.groups(), limits.GROUPS)), len(gathered), models)
+    return Groups(list(_fitting(islice(gathered.groups(), limits.GROUPS))), len(gathered), models)
+
+
+def _fitting(groups: Iterator[Group]) -> Iterator[Group]:
+    """As many as a message takes."""
+    weight = 0
+    for group in groups:
+        weight += columns.weigh(group.keys) + AGGREGATE_BYTES * len(group.aggregates)
+        if weight > limits.PAGE_BYTES:
+            return
+        yield group
 
 
 def _batches(tx: Transaction, query: Query, fields: Sequence[Field]) -> Iterator[list[columns.Cells]]:

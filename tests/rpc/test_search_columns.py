@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 
+from support.search.asking import cells, search
 from xpstore import errors
 from xpstore._values.ids import new_id
 from xpstore.client import Client
 from xpstore.experiment import Experiment
 from xpstore.project import Project
-from xpstore.v1 import model_pb2 as pb
 from xpstore.v1 import run_pb2
-
 
 COMMIT = "c0ffee" * 6 + "c0ff"
 
@@ -22,23 +21,6 @@ COMMIT = "c0ffee" * 6 + "c0ff"
 @pytest.fixture
 def experiment(project: Project) -> Experiment:
     return project.experiment("e")
-
-
-def search(experiment: Experiment, *columns: str, **asked: Any) -> pb.SearchModelsResponse:
-    client = experiment._client
-    if "project_uid" not in asked:
-        asked["experiment_id"] = str(experiment.id)
-    return client.call(client.stubs.models.SearchModels, pb.SearchModelsRequest(columns=columns, **asked))
-
-
-def value_of(value: Any) -> Any:
-    kind = value.WhichOneof("value")
-    return list(value.texts.texts) if kind == "texts" else getattr(value, kind) if kind else None
-
-
-def cells(answer: pb.SearchModelsResponse) -> list[list[Any]]:
-    assert not answer.models
-    return [[value_of(value) for value in row.values] for row in answer.rows]
 
 
 def test_columns_are_values_of_fields(experiment: Experiment, client: Client) -> None:
@@ -94,7 +76,7 @@ def test_step_of_an_extremum_is_found_among_many_blocks(experiment: Experiment, 
     assert cells(search(experiment, "metrics.x.min", "metrics.x.min_step")) == [[1.0, numbers.index(1)]]
 
 
-def test_what_its_newest_run_says_is_a_field(experiment: Experiment, client: Client) -> None:
+def test_what_its_newest_run_says_is_a_field(experiment: Experiment, project: Project, client: Client) -> None:
     models = [experiment.models.create(hash_) for hash_ in ("never", "old", "new")]
     started = 1_700_000_000_000_000
     for model, host, seconds in ((models[1], "alpha", 90), (models[2], "beta", 10)):
@@ -120,7 +102,7 @@ def test_what_its_newest_run_says_is_a_field(experiment: Experiment, client: Cli
     assert hashes("", "duration") == ["new", "old", "never"] == hashes("", "host desc")
     assert hashes("git_commit like 'c0%' and heartbeat_at > '2020-01-01'") == ["old", "new"]
     assert hashes("host is null") == ["never"] == hashes("heartbeat_at is null")
-    assert cells(search(experiment, "host", "duration", project_uid=experiment.project_uid))[1:] == [
+    assert cells(search(project, "host", "duration"))[1:] == [
         ["alpha", 90.0],
         ["beta", 10.0],
     ]
@@ -137,13 +119,12 @@ def test_jump_is_where_pages_would_come(scope: str, order: str, project: Project
             model.metrics.log("m", number % 3)
     client.flush(60)
     asked: dict[str, Any] = {"order_by": order, "page_size": 7, "with_total": True, "filter": "hash != '3'"}
-    if scope == "project":
-        asked["project_uid"] = project.uid
+    where = project if scope == "project" else experiment
 
     def rows_from(skip: int) -> list[Any]:
         token, found = "", list[Any]()
         while True:
-            answer = search(experiment, "hash", **asked, skip=skip, page_token=token)
+            answer = search(where, "hash", **asked, skip=skip, page_token=token)
             assert answer.total_count == 24
             found += cells(answer)
             if not (token := answer.next_page_token):
@@ -153,7 +134,7 @@ def test_jump_is_where_pages_would_come(scope: str, order: str, project: Project
     assert len(everything) == 24
     for skip in (1, 6, 7, 8, 15, 23, 24, 25, 1_000_000):
         assert rows_from(skip) == everything[skip:], skip
-    models = search(experiment, **asked, skip=5).models
+    models = search(where, **asked, skip=5).models
     assert [[model.hash] for model in models] == everything[5:12]
     assert not search(experiment, filter="hash = '1'").HasField("total_count")
 

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from sqlalchemy import bindparam, func, select
 
-from xpstore_server.core.series import read
+from xpstore_server.core.metrics.series import read
 from xpstore_server.store.columns import Floats, Integers, Mask
 from xpstore_server.store.database import Database
 from xpstore_server.store.points import NO_STEP, NO_TIME, Points, from_row

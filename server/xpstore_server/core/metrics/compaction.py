@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Row, bindparam, func, select
 
 from xpstore_server.core import limits, model
-from xpstore_server.core.metric import block_row, delete_blocks
+from xpstore_server.core.metrics.metric import block_row, delete_blocks
 from xpstore_server.store.database import Database
 from xpstore_server.store.ids import NIL, new_id
 from xpstore_server.store.points import BLOCK_POINTS, BLOCK_SPAN, from_row, join

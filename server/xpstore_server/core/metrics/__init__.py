@@ -1,0 +1,1 @@
+"""Metrics: points appended, read back whole or in buckets, and put together."""
