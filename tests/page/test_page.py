@@ -1,12 +1,26 @@
 """What somebody does on the page: log in, find models, see how they went, open one."""
 
+import uuid
 from urllib.parse import parse_qs, quote, urlparse
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request, expect
 
-from support.web.page_data import CONTENT, FILE, ITS_NAME, LARGE, LARGE_MODELS, MODELS, NAMED, SEED, SMALL
+from support.web.http import Http
+from support.web.page_data import (
+    CONTENT,
+    FILE,
+    ITS_NAME,
+    LARGE,
+    LARGE_MODELS,
+    MODELS,
+    NAMED,
+    SEED,
+    SMALL,
+    ask,
+    make_experiment,
+)
 from support.web.server import WebServer
 
 WORKBENCH = f"/p/{quote(SMALL)}"
@@ -149,6 +163,27 @@ def test_zoom_is_that_of_all_charts_and_of_the_url(page: Page) -> None:
     assert query(page, "z") == []
 
 
+def test_what_runs_is_followed(page: Page, server: WebServer) -> None:
+    """A run that ends and a point that is logged are seen without a touch."""
+    http, model, run = Http(server.http_port, server.api_key), str(uuid.uuid4()), str(uuid.uuid4())
+    experiment = make_experiment(http, "followed")
+    ask(http, "ModelService/CreateModel", experimentId=experiment, modelId=model, hash="h", name="the only one")
+    ask(http, "RunService/CreateRun", modelId=model, runId=run)
+
+    def log(number: int) -> None:
+        point = {"name": "loss", "floatValue": 1 / (1 + number), "step": number}
+        ask(http, "MetricService/LogMetrics", modelId=model, writerId=run, firstPoint=number, points=[point])
+
+    log(0)
+    open_list(page, "/p/followed")
+    expect(page.locator(f"{ROWS} .status")).to_contain_text("running")
+    expect(column(page, "metrics.loss")).to_have_text("★ 1")
+    log(1)
+    expect(column(page, "metrics.loss")).to_contain_text("0.5")
+    ask(http, "RunService/FinishRun", runId=run, status="RUN_STATUS_FINISHED")
+    expect(page.locator(f"{ROWS} .status")).to_have_text("finished")
+
+
 def test_ten_thousand_models_are_loaded_where_one_looks(page: Page) -> None:
     searches: list[Request] = []
     page.on("request", lambda one: searches.append(one) if one.url.endswith("/SearchModels") else None)
@@ -191,7 +226,7 @@ def test_what_is_not_there_is_a_sentence(page: Page) -> None:
     expect(page.get_by_role("alert")).to_contain_text("UUID")
 
 
-@pytest.mark.parametrize("view", [*VIEWS, f"/m/{NAMED}"])
+@pytest.mark.parametrize("view", [WORKBENCH, f"{WORKBENCH}?v=compare", f"/m/{NAMED}"])
 def test_nothing_is_wider_than_a_telephone(page: Page, view: str) -> None:
     page.set_viewport_size({"width": 400, "height": 800})
     page.goto(view)

@@ -171,7 +171,7 @@ function draw(
       series,
       bands,
       scales: { x: { time: axis === "time" }, y: isLog ? { distr: 3 } : {} },
-      axes: [{ ...tick, size: 28 }, { ...tick, size: 56, values: (_, marks) => marks.map((mark) => (mark === null ? "" : number(mark))) }],
+      axes: [{ ...tick, size: 28 }, { ...tick, grid: { ...tick.grid, filter: isLog ? fewLines : (_, marks) => marks }, size: 56, values: (_, marks) => marks.map((mark) => (mark === null ? "" : number(mark))) }],
       cursor: {
         sync: { key: `x ${axis}` },
         focus: { prox: 24 },
@@ -205,6 +205,10 @@ function draw(
   };
   return { plot, end };
 }
+
+// On a logarithmic axis lines at 1, 2 and 5 of each power of ten: at all nine they would be a hatching.
+const fewLines = (_: uPlot, marks: number[]): (number | null)[] =>
+  marks.map((mark) => (mark !== null && /^[125](\.0*)?e/.test(mark.toExponential(6)) ? mark : null));
 
 // The last value at or before a place.
 function nearest(values: ArrayLike<number | null | undefined>, at: number): number | null {

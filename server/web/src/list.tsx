@@ -44,7 +44,9 @@ const isNumeric = (field: string, known: Field | undefined): boolean => metricOf
 function isBest(field: string, value: Value | undefined, fields: Map<string, Field>): boolean {
   const bounds = fields.get(metricOf(field)?.field ?? "");
   if (!bounds || value?.number === undefined) return false;
-  return (field.endsWith(".min") && value.number === bounds.min) || (field.endsWith(".max") && value.number === bounds.max);
+  // Beyond what is known of the fields: logged since.
+  const isLeast = field.endsWith(".min") && value.number <= (bounds.min ?? -Infinity);
+  return isLeast || (field.endsWith(".max") && value.number >= (bounds.max ?? Infinity));
 }
 
 export function Status({ status, sinceUs }: { status: string | undefined; sinceUs?: number | undefined }) {

@@ -26,6 +26,8 @@ export interface Rows {
   row: (at: number) => Row | undefined;
   // What a row has in a column; nothing where it was not asked for yet.
   value: (row: Row, field: string) => Value | undefined;
+  // Whether one of those on the screen runs.
+  isLive: boolean;
 }
 
 interface Piece {
@@ -69,6 +71,6 @@ export function useRows(search: Search | null, first: number, last: number): Row
   const isLive = Array.from({ length: Math.min(last - first + 1, 200) }, (_, at) => row(first + at)).some(
     (one) => one !== undefined && isRunning(one),
   );
-  useEvery(isLive ? 4000 : 30000, () => setRound((before) => before + 1));
-  return { total: state.total, nowUs: state.nowUs, error: state.error, isOld: held.current.key !== key, row, value };
+  useEvery(isLive ? 3000 : 30000, () => setRound((before) => before + 1));
+  return { total: state.total, nowUs: state.nowUs, error: state.error, isOld: held.current.key !== key, row, value, isLive };
 }

@@ -43,7 +43,7 @@ export function Workbench({ project, isDark }: { project: Project; isDark: boole
   const search: Search | null = fields.value ? { projectUid: project.uid, filter, order, columns } : null;
   const [shownRows, setShownRows] = useState([0, 30]);
   const rows = useRows(search, shownRows[0] ?? 0, shownRows[1] ?? 0);
-  useEvery(30000, fields.reload);
+  useEvery(rows.isLive ? 10000 : 30000, fields.reload);
   const [cursor, setCursor] = useState(-1);
   const [isPicking, setPicking] = useState(false);
   const filterBox = useRef<HTMLInputElement>(null);

@@ -4,6 +4,7 @@ import random
 import uuid
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from bench.models import rows_of_models
 
@@ -44,9 +45,21 @@ def fill_small(client: Client, http: Http, files: Path) -> None:
     ask(http, "ModelService/CreateModel", experimentId=str(experiment.id), **named)
 
 
-def ask(http: Http, method: str, **request: str) -> None:
+def ask(http: Http, method: str, **request: Any) -> Any:
     answer = http.call(method, request)
     assert answer.status == 200, answer.body
+    return answer.json
+
+
+def make_experiment(http: Http, project_id: str) -> str:
+    """The id of an experiment in a new project."""
+    made = ask(
+        http, "ProjectService/CreateProject", projectId=project_id, name=project_id, creationId=str(uuid.uuid4())
+    )
+    experiment = str(uuid.uuid4())
+    uid = made["project"]["uid"]
+    ask(http, "ExperimentService/CreateExperiment", projectUid=uid, experimentId=experiment, name="first")
+    return experiment
 
 
 def fill_large(client: Client, database_url: str) -> None:
