@@ -18,6 +18,9 @@ const MEASURE = /\.(last|min|max|last_step|min_step|max_step)$/;
 const unquoted = (text: string): string =>
   text.startsWith('"') || text.startsWith("'") ? text.slice(1, -1).replaceAll(text.charAt(0).repeat(2), text.charAt(0)) : text;
 
+// A name as a field has it.
+export const quoted = (text: string): string => (/^[A-Za-z0-9_-]+$/.test(text) ? text : `"${text.replaceAll('"', '""')}"`);
+
 // The metric that a field names; null for other fields.
 export function metricOf(field: string): Metric | null {
   const bare = field.replace(MEASURE, "");

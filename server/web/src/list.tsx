@@ -40,13 +40,11 @@ const width = (field: string): number => {
 };
 const isNumeric = (field: string, known: Field | undefined): boolean => metricOf(field) !== null || Number(known?.numberCount ?? 0) > 0;
 
-// Whether it is the best value that any model of the project has.
-function isBest(field: string, value: Value | undefined, fields: Map<string, Field>): boolean {
-  const bounds = fields.get(metricOf(field)?.field ?? "");
-  if (!bounds || value?.number === undefined) return false;
-  // Beyond what is known of the fields: logged since.
-  const isLeast = field.endsWith(".min") && value.number <= (bounds.min ?? -Infinity);
-  return isLeast || (field.endsWith(".max") && value.number >= (bounds.max ?? Infinity));
+// The best value that any model of the project has in a column: what fields say, or what was logged since and is seen.
+function bestOf(field: string, known: Field | undefined, seen: (Value | undefined)[]): number | undefined {
+  const numbers = seen.flatMap((value) => value?.number ?? []);
+  if (field.endsWith(".min") && known?.min !== undefined) return Math.min(known.min, ...numbers);
+  return field.endsWith(".max") && known?.max !== undefined ? Math.max(known.max, ...numbers) : undefined;
 }
 
 export function Status({ status, sinceUs }: { status: string | undefined; sinceUs?: number | undefined }) {
@@ -109,12 +107,14 @@ export function List(props: Props) {
       </div>
     );
   };
+  const seen = Array.from({ length: Math.max(0, last - first + 1) }, (_, at) => rows.row(first + at));
+  const bests = columns.map((field) => bestOf(field, fields.get(metricOf(field)?.field ?? ""), seen.map((row) => row && rows.value(row, field))));
   const line = (at: number) => {
     const row = rows.row(at);
     const place = { top: `${HEAD + (scale === 1 / HEIGHT ? at * HEIGHT : view.top + (at - first) * HEIGHT)}px` };
     const grid = { gridTemplateColumns: template, width: wide, ...place };
     if (!row) return <div key={at} role="row" aria-rowindex={at + 2} class="row waiting" style={grid}><div role="gridcell" class="cell" /></div>;
-    return <Line key={at} {...{ row, at, grid, fields, columns }} look={selected.get(row.modelId)}
+    return <Line key={at} {...{ row, at, grid, bests, columns }} look={selected.get(row.modelId)}
       isCursor={at === cursor} nowUs={rows.nowUs} setCursor={props.setCursor} toggle={props.toggle} valueOf={rows.value} />;
   };
   return (
@@ -148,7 +148,7 @@ interface LineProps {
   row: Row;
   at: number;
   grid: Record<string, string>;
-  fields: Map<string, Field>;
+  bests: (number | undefined)[];
   columns: string[];
   look: Look | undefined;
   isCursor: boolean;
@@ -158,7 +158,7 @@ interface LineProps {
   valueOf: Rows["value"];
 }
 
-function Line({ row, at, grid, fields, columns, look, isCursor, nowUs, setCursor, toggle, valueOf }: LineProps) {
+function Line({ row, at, grid, bests, columns, look, isCursor, nowUs, setCursor, toggle, valueOf }: LineProps) {
   const id = row.modelId;
   const isSelected = look !== undefined;
   const [name, status, heartbeat] = row.values;
@@ -175,9 +175,9 @@ function Line({ row, at, grid, fields, columns, look, isCursor, nowUs, setCursor
         <a href={modelPath(id)} title={text}>{text}</a>
       </div>
       <div role="gridcell" class="cell"><Status status={status?.text} sinceUs={sinceUs} /></div>
-      {columns.map((field) => {
+      {columns.map((field, column) => {
         const value = valueOf(row, field);
-        const best = isBest(field, value, fields);
+        const best = value?.number !== undefined && value.number === bests[column];
         return (
           <div key={field} role="gridcell" class={`cell${isNumber(value) ? " right" : ""}${best ? " best" : ""}`}
             title={best ? `${field}: the best of the project` : shownTitle(value, field)}>

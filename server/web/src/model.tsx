@@ -5,6 +5,7 @@ import { Charts } from "./charts";
 import { looks } from "./colours";
 import { status } from "./compare";
 import { age, bytes, count, duration, number, time } from "./figures";
+import { quoted } from "./fields";
 import { Files } from "./files";
 import { useEvery, useLoaded } from "./hooks";
 import { useKeys } from "./keys";
@@ -41,9 +42,7 @@ async function load(modelId: string): Promise<Whole> {
   };
 }
 
-// A metric as ListFields has it.
-const quoted = (text: string): string => (/^[A-Za-z0-9_-]+$/.test(text) ? text : `"${text.replaceAll('"', '""')}"`);
-const fieldOf = (one: Series): Field => ({ field: `metrics.${quoted(one.name)}[${one.phase ? quoted(one.phase) : '""'}]` });
+const fieldOf = (one: Series): Field => ({ field: `metrics.${quoted(one.name)}[${quoted(one.phase)}]` });
 
 export function ModelPage({ id, isDark }: { id: string; isDark: boolean }) {
   const loaded = useLoaded(() => load(id), [id]);

@@ -7,55 +7,44 @@ import { Columns } from "./columns";
 import { Compare } from "./compare";
 import { defaultColumns, measure, metricOf } from "./fields";
 import { Filter } from "./filter";
-import { useEvery, useLoaded } from "./hooks";
+import { useFields } from "./known-fields";
 import { useKeys } from "./keys";
 import { useKnown } from "./known";
 import { found, List } from "./list";
-import type { Field, Project } from "./messages";
+import type { Project } from "./messages";
 import { change, go, modelPath, usePlace } from "./place";
 import { useRows, type Search } from "./rows";
-import { all, sentence } from "./wire";
+import { sentence } from "./wire";
 
 const SHOWN_AT_FIRST = 10;
 const MOST_SELECTED = 100;
-// Of configs, modules and metrics each.
-const MOST_FIELDS = 2000;
-
-// What the models of a project have in configs, modules and metrics.
-async function listFields(projectUid: string): Promise<Field[]> {
-  const kinds = ["config.", "modules.", "metrics."];
-  const ask = (contains: string) => all<Field, "fields">("ModelService/ListFields", { projectUid, contains, pageSize: 1000 }, "fields", MOST_FIELDS);
-  const lists = await Promise.all(kinds.map(ask));
-  return lists.flatMap((list, at) => list.found.filter((field) => field.field.startsWith(kinds[at] ?? "")));
-}
 
 export function Workbench({ project, isDark }: { project: Project; isDark: boolean }) {
   const { query } = usePlace();
-  const fields = useLoaded(() => listFields(project.uid), [project.uid]);
-  const byName = useMemo(() => new Map((fields.value ?? []).map((field) => [field.field, field])), [fields.value]);
+  const [isLive, setLive] = useState(false);
+  const { fields, sampled, error: fieldsError } = useFields(project.uid, isLive);
+  const byName = useMemo(() => new Map((fields ?? []).map((field) => [field.field, field])), [fields]);
   const filter = query.get("q") ?? "";
   const order = query.get("o") ?? "created_at desc";
   const chosen = query.get("c");
-  const columns = useMemo(
-    () => (chosen === null ? defaultColumns(fields.value ?? []) : splitList(chosen)),
-    [chosen, fields.value && defaultColumns(fields.value).join()],
-  );
-  const search: Search | null = fields.value ? { projectUid: project.uid, filter, order, columns } : null;
+  const columns = useMemo(() => (chosen === null ? defaultColumns(sampled ?? []) : splitList(chosen)), [chosen, sampled]);
+  const search: Search | null = sampled || chosen !== null ? { projectUid: project.uid, filter, order, columns } : null;
   const [shownRows, setShownRows] = useState([0, 30]);
   const rows = useRows(search, shownRows[0] ?? 0, shownRows[1] ?? 0);
-  useEvery(rows.isLive ? 10000 : 30000, fields.reload);
+  useEffect(() => setLive(rows.isLive), [rows.isLive]);
   const [cursor, setCursor] = useState(-1);
   const [isPicking, setPicking] = useState(false);
   const filterBox = useRef<HTMLInputElement>(null);
   const isAutomatic = !query.has("s");
-  const firstIds = Array.from({ length: SHOWN_AT_FIRST }, (_, at) => rows.row(at)?.modelId).filter((id) => id !== undefined);
+  const first = Array.from({ length: SHOWN_AT_FIRST }, (_, at) => rows.row(at));
+  const firstIds = first.flatMap((row) => row?.modelId ?? []);
   const firstKey = useKept(firstIds.join(","), rows.total !== 0 && firstIds.length === 0);
   const text = isAutomatic ? firstKey : (query.get("s") ?? "");
   const chosenIds = useMemo(() => [...new Set(text.split(",").filter((id) => id.length === 36))], [text]);
   const selected = useMemo(() => chosenIds.slice(0, MOST_SELECTED), [chosenIds]);
   const drawn = useMemo(() => looks(selected), [selected]);
   const onScreen = Array.from({ length: (shownRows[1] ?? 0) - (shownRows[0] ?? 0) + 1 }, (_, at) => rows.row((shownRows[0] ?? 0) + at));
-  const known = useKnown(selected, onScreen);
+  const known = useKnown(selected, [...first, ...onScreen]);
   const toggle = useCallback(
     (id: string) => {
       const next = drawn.has(id) ? chosenIds.filter((one) => one !== id) : [...chosenIds, id];
@@ -90,13 +79,13 @@ export function Workbench({ project, isDark }: { project: Project; isDark: boole
   useEffect(() => setCursor(-1), [filter, order]);
   const pane = query.get("v") ?? "charts";
   const nameOf = (id: string): string => known(id).name;
-  const error = rows.error ?? fields.error;
+  const error = rows.error ?? fieldsError;
   const hasFault = (rows.error as { metadata?: Record<string, string> } | undefined)?.metadata?.["field"] === "filter";
   return (
     <main class="workbench">
       <h1 class="hidden">Models of {project.id}</h1>
       <section class="left" aria-label="List of models">
-        <Filter value={filter} error={hasFault ? rows.error : undefined} box={filterBox} fields={fields.value ?? []} />
+        <Filter value={filter} error={hasFault ? rows.error : undefined} box={filterBox} fields={fields ?? []} />
         <div class="bar">
           <span class="total" role="status">{found(rows.total)}</span>
           <span class="pale">{selected.length} in the charts{isAutomatic && selected.length > 0 && ", the first of the list"}{chosenIds.length > MOST_SELECTED && ` of ${chosenIds.length}`}</span>
@@ -105,7 +94,7 @@ export function Workbench({ project, isDark }: { project: Project; isDark: boole
           {selected.length > 0 && <button type="button" onClick={() => change({ s: "-" })}>None</button>}
           <button type="button" aria-expanded={isPicking} onClick={() => setPicking(!isPicking)}>Columns</button>
         </div>
-        {isPicking && <Columns fields={fields.value ?? []} columns={columns} close={() => setPicking(false)} />}
+        {isPicking && <Columns fields={fields ?? []} columns={columns} close={() => setPicking(false)} />}
         {error !== undefined && !hasFault && <p class="error" role="alert">{sentence(error)}</p>}
         <List {...{ rows, columns, order, cursor, setCursor, toggle, sort }} fields={byName} selected={drawn}
           onWindow={(first, last) => setShownRows([first, last])} />
@@ -120,7 +109,7 @@ export function Workbench({ project, isDark }: { project: Project; isDark: boole
           ))}
         </div>
         {pane === "charts" ? (
-          <Charts fields={fields.value} models={selected} drawn={drawn} names={nameOf} isDark={isDark}
+          <Charts fields={fields} models={selected} drawn={drawn} names={nameOf} isDark={isDark}
             isLive={selected.some((id) => known(id).isRunning)} />
         ) : (
           <Compare models={selected} drawn={drawn} />
