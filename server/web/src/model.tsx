@@ -1,6 +1,6 @@
 // One model: how it went, what it was made of, where its files are.
 
-import { useCallback, useMemo } from "preact/hooks";
+import { useCallback, useEffect, useMemo } from "preact/hooks";
 import { Charts } from "./charts";
 import { looks } from "./colours";
 import { status } from "./compare";
@@ -48,8 +48,11 @@ export function ModelPage({ id, isDark }: { id: string; isDark: boolean }) {
   const loaded = useLoaded(() => load(id), [id]);
   const isLive = loaded.value?.runs[0]?.status === "RUN_STATUS_RUNNING";
   useEvery(isLive ? 5000 : 30000, loaded.reload);
-  const fields = useMemo(() => loaded.value?.series.map(fieldOf), [loaded.value?.series.map((one) => one.title).join("\n")]);
   const names = useCallback(() => (loaded.value ? displayName(id, loaded.value.model.name) : ""), [loaded.value?.model.name, id]);
+  useEffect(() => {
+    if (loaded.value) document.title = `${names()} · xpstore`;
+  }, [loaded.value?.model.name, id]);
+  const fields = useMemo(() => loaded.value?.series.map(fieldOf), [loaded.value?.series.map((one) => one.title).join("\n")]);
   const models = useMemo(() => [id], [id]);
   const drawn = useMemo(() => looks(models), [models]);
   useKeys({ Escape: () => loaded.value && back(projectPath(loaded.value.project.id)) });
