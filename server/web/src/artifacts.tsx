@@ -1,5 +1,6 @@
 // The artifacts of a project: names, versions, aliases, sizes, files.
 
+import { Fragment } from "preact";
 import { useState } from "preact/hooks";
 import { bytes, count, time } from "./figures";
 import { Files } from "./files";
@@ -21,17 +22,17 @@ export function Artifacts({ project }: { project: Project }) {
       <h1>Artifacts</h1>
       {loaded.error !== undefined && <p class="error" role="alert">{sentence(loaded.error)}</p>}
       {loaded.value?.found.length === 0 && <p class="nothing">This project has no artifacts.</p>}
-      {loaded.value?.found.map((artifact) => <Versions key={artifact.id} artifact={artifact} project={project} />)}
+      {loaded.value?.found.map((artifact, _, { length }) => <Versions key={artifact.id} {...{ artifact, project }} isFirstOpen={length === 1} />)}
       {loaded.value?.hasMore && <p class="pale">The first {MOST} artifacts.</p>}
     </main>
   );
 }
 
-function Versions({ artifact, project }: { artifact: Artifact; project: Project }) {
-  const [isOpen, setOpen] = useState(false);
+function Versions({ artifact, project, isFirstOpen }: { artifact: Artifact; project: Project; isFirstOpen: boolean }) {
+  const [isOpen, setOpen] = useState(isFirstOpen);
   const { latest } = artifact;
   return (
-    <details onToggle={(event) => setOpen(event.currentTarget.open)}>
+    <details open={isOpen} onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary>
         <b>{artifact.name}</b> <span class="pale">{artifact.type}</span> newest v{latest?.version} <span class="pale">{bytes(latest?.sizeBytes)}, {time(latest?.createdAtUs)}</span>
       </summary>
@@ -56,8 +57,8 @@ function VersionTable({ artifact, project }: { artifact: Artifact; project: Proj
         </thead>
         <tbody>
           {loaded.value.found.map((version) => (
-            <>
-              <tr key={version.id}>
+            <Fragment key={version.id}>
+              <tr>
                 <th scope="row">v{version.version}</th>
                 <td>{(version.aliases ?? []).map((alias) => <span key={alias} class="tag">{alias}</span>)}</td>
                 <td class="right">{bytes(version.sizeBytes)}</td>
@@ -68,7 +69,7 @@ function VersionTable({ artifact, project }: { artifact: Artifact; project: Proj
                 <td>{(version.links ?? []).slice(0, 3).map((link) => <a key={link.modelId} href={modelPath(link.modelId)}>{displayName(link.modelId)} </a>)}</td>
               </tr>
               {open === version.id && <tr><td colSpan={6}><Files version={version} /></td></tr>}
-            </>
+            </Fragment>
           ))}
         </tbody>
       </table>

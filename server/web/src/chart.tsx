@@ -4,7 +4,7 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
 import type { Looks } from "./colours";
 import { title, type Metric } from "./fields";
-import { number } from "./figures";
+import { number, time, timeMark } from "./figures";
 import { useEvery } from "./hooks";
 import { readLines, smoothed, type Axis, type Lines, type Window } from "./series";
 import { sentence } from "./wire";
@@ -58,7 +58,8 @@ export function Chart({ metric, models, drawn: looks, names, isLive, options }: 
     if (!isSeen || loaded.current === wanted) return;
     const stop = new AbortController();
     const buckets = Math.max(50, Math.min(400, Math.round((plotBox.current?.clientWidth ?? 400) / 2)));
-    const load = models.length === 0 ? Promise.resolve({ x: [], lines: [] }) : readLines(metric, models, axis, buckets, window, stop.signal);
+    const hasBands = models.length <= MOST_BANDS;
+    const load = models.length === 0 ? Promise.resolve({ x: [], lines: [] }) : readLines(metric, models, { axis, buckets, window, hasBands }, stop.signal);
     load.then(
       (found) => {
         if (stop.signal.aborted) return;
@@ -157,7 +158,7 @@ function draw(
     const at = plot.cursor.idx;
     if (at === null || at === undefined) return tell("");
     const x = plot.data[0][at] ?? 0;
-    const where = axis === "step" ? `step ${number(Math.round(x))}` : new Date(x * 1000).toLocaleTimeString();
+    const where = axis === "step" ? `step ${number(Math.round(x))}` : `${time(x * 1e6).slice(0, 10)} ${timeMark(x, 1)}`;
     const value = owners[focused] ? nearest(plot.data[focused] ?? [], at) : null;
     tell(value === null ? where : `${names(owners[focused] ?? "")}: ${number(value)} at ${where}`);
   };
@@ -171,7 +172,7 @@ function draw(
       series,
       bands,
       scales: { x: { time: axis === "time" }, y: isLog ? { distr: 3 } : {} },
-      axes: [{ ...tick, size: 28 }, { ...tick, grid: { ...tick.grid, filter: isLog ? fewLines : (_, marks) => marks }, size: 56, values: (_, marks) => marks.map((mark) => (mark === null ? "" : number(mark))) }],
+      axes: [{ ...tick, size: 28, ...(axis === "time" && { values: timeMarks }) }, { ...tick, grid: { ...tick.grid, filter: isLog ? fewLines : (_, marks) => marks }, size: 56, values: (_, marks) => marks.map((mark) => (mark === null ? "" : number(mark))) }],
       cursor: {
         sync: { key: `x ${axis}` },
         focus: { prox: 24 },
@@ -205,6 +206,8 @@ function draw(
   };
   return { plot, end };
 }
+
+const timeMarks = (_: uPlot, marks: number[], __: number, ___: number, apart: number): string[] => marks.map((mark) => timeMark(mark, apart));
 
 // On a logarithmic axis lines at 1, 2 and 5 of each power of ten: at all nine they would be a hatching.
 const fewLines = (_: uPlot, marks: number[]): (number | null)[] =>

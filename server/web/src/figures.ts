@@ -44,11 +44,19 @@ export function age(us: number): string {
   return `${Math.round(seconds / 86400)} d`;
 }
 
+const two = (value: number): string => String(value).padStart(2, "0");
+
 // A time of microseconds since the epoch, in the reader's zone.
 export function time(us: number | string | undefined): string {
   if (us === undefined) return "";
   const at = new Date(Number(us) / 1000);
-  const two = (value: number): string => String(value).padStart(2, "0");
   const day = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
   return `${day} ${two(at.getHours())}:${two(at.getMinutes())}`;
+}
+
+// The mark of a time axis, of seconds since the epoch, whose marks are so many seconds apart.
+export function timeMark(seconds: number, apart: number): string {
+  const whole = time(seconds * 1e6);
+  if (apart >= 86400) return whole.slice(5, 10);
+  return whole.slice(11) + (apart < 60 ? `:${two(new Date(seconds * 1000).getSeconds())}` : "");
 }

@@ -43,6 +43,14 @@ function numbers(base64: string | undefined): Float32Array {
   return Float32Array.from({ length: data.length / 4 }, (_, at) => view.getFloat32(at * 4, true));
 }
 
+export interface Wanted {
+  axis: Axis;
+  buckets: number;
+  window: Window | null;
+  // Whether the smallest and largest of each bucket are drawn.
+  hasBands: boolean;
+}
+
 export interface Window {
   start: number;
   end: number;
@@ -52,16 +60,14 @@ export interface Window {
 export async function readLines(
   metric: Metric,
   models: string[],
-  axis: Axis,
-  buckets: number,
-  window: Window | null,
+  { axis, buckets, window, hasBands }: Wanted,
   signal: AbortSignal,
 ): Promise<Lines> {
   const request = {
     keys: models.map((modelId) => ({ modelId, name: metric.name, phase: metric.phase })),
     buckets,
     axis: axis === "step" ? "BUCKET_AXIS_STEP" : "BUCKET_AXIS_TIME",
-    columns: ["BUCKET_COLUMN_MEAN", "BUCKET_COLUMN_MIN", "BUCKET_COLUMN_MAX"],
+    columns: ["BUCKET_COLUMN_MEAN", ...(hasBands ? ["BUCKET_COLUMN_MIN", "BUCKET_COLUMN_MAX"] : [])],
     binary32: true,
     ...(window && { axisStart: String(Math.floor(window.start)), axisEnd: String(Math.ceil(window.end)) }),
   };
