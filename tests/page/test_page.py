@@ -265,3 +265,25 @@ def test_every_view_is_for_everybody_and_asks_this_server_alone(
     page.get_by_role("button", name="colours").click()
     assert page.evaluate(back) == colours.popitem()[1]
     context.close()
+
+
+def test_deleted_version_is_brought_back(page: Page, server: WebServer) -> None:
+    http = Http(server.http_port, server.api_key)
+    make_experiment(http, "files")
+    assert http.ask("PUT", "/files/files/notes/notes.txt", b"first").status == 201
+    assert http.ask("PUT", "/files/files/notes/notes.txt", b"second one").status == 201
+    version = ask(http, "ArtifactService/GetArtifactVersion", artifactName={"projectId": "files", "name": "notes"})
+    ask(http, "ArtifactService/DeleteArtifactVersion", versionId=version["version"]["id"])
+    page.goto("/p/files/artifacts")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    page.get_by_role("link", name="Trash").click()
+    page.get_by_role("button", name="Bring back notes v2").click()
+    expect(page.get_by_role("status")).to_have_text("notes v2 is back.")
+    expect(page.get_by_text("No deleted version can be brought back.")).to_be_visible()
+    page.get_by_role("link", name="Artifacts").click()
+    row = page.get_by_role("row", name="v2")
+    expect(row).to_contain_text("10 B")
+    row.get_by_role("button", name="1 file").click()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="notes.txt").click()
+    assert download.value.path().read_bytes() == b"second one"

@@ -2,8 +2,8 @@
 
 import { Fragment } from "preact";
 import { useState } from "preact/hooks";
-import { bytes, count, time } from "./figures";
-import { Files } from "./files";
+import { bytes, time } from "./figures";
+import { Files, files } from "./files";
 import { useLoaded } from "./hooks";
 import type { Artifact, Project, Version } from "./messages";
 import { displayName } from "./names";
@@ -63,7 +63,7 @@ function VersionTable({ artifact, project }: { artifact: Artifact; project: Proj
                 <td>{(version.aliases ?? []).map((alias) => <span key={alias} class="tag">{alias}</span>)}</td>
                 <td class="right">{bytes(version.sizeBytes)}</td>
                 <td class="right">
-                  <button type="button" aria-expanded={open === version.id} onClick={() => setOpen(open === version.id ? "" : version.id)}>{count(version.fileCount)} files</button>
+                  <button type="button" aria-expanded={open === version.id} onClick={() => setOpen(open === version.id ? "" : version.id)}>{files(version)}</button>
                 </td>
                 <td>{time(version.createdAtUs)} <span class="pale">{version.createdBy}</span></td>
                 <td>{(version.links ?? []).slice(0, 3).map((link) => <a key={link.modelId} href={modelPath(link.modelId)}>{displayName(link.modelId)} </a>)}</td>

@@ -1,11 +1,14 @@
 // The files of a version, each a link to its bytes.
 
-import { bytes } from "./figures";
+import { bytes, count } from "./figures";
 import { useLoaded } from "./hooks";
 import type { ArtifactFile, Version } from "./messages";
 import { all, sentence } from "./wire";
 
 const MOST = 1000;
+
+// How many it has.
+export const files = (version: Version): string => `${count(version.fileCount)} ${version.fileCount === "1" ? "file" : "files"}`;
 
 const address = (version: Version, path: string): string =>
   `/versions/${version.id}/files/${path.split("/").map(encodeURIComponent).join("/")}`;

@@ -6,7 +6,7 @@ import { looks } from "./colours";
 import { status } from "./compare";
 import { age, bytes, count, duration, number, time } from "./figures";
 import { quoted } from "./fields";
-import { Files } from "./files";
+import { Files, files } from "./files";
 import { useEvery, useLoaded } from "./hooks";
 import { useKeys } from "./keys";
 import { Status } from "./list";
@@ -91,7 +91,7 @@ export function ModelPage({ id, isDark }: { id: string; isDark: boolean }) {
             <details key={version.id} open={versions.length === 1}>
               <summary>
                 {version.name} <b>v{version.version}</b> {(version.aliases ?? []).map((alias) => <span key={alias} class="tag">{alias}</span>)}{" "}
-                <span class="pale">{version.type}, {bytes(version.sizeBytes)}, {count(version.fileCount)} files</span>
+                <span class="pale">{version.type}, {bytes(version.sizeBytes)}, {files(version)}</span>
               </summary>
               <Files version={version} />
             </details>
