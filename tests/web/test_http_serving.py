@@ -107,6 +107,10 @@ def test_tls_by_the_same_files_and_a_socket_of_this_machine(tmp_path: Path) -> N
         trusting = ssl.create_default_context(cafile=str(chain))
         with urllib.request.urlopen(request, context=trusting, timeout=30) as response:
             assert json.load(response)["limits"]["contractVersion"].startswith("1.")
+        sent = json.dumps({"key": headers["Authorization"].removeprefix("Bearer ")}).encode()
+        said_by_page = {"Content-Type": JSON, "Origin": f"https://localhost:{port}"}
+        logged_in = Http(port, authority=chain).ask("POST", "/session", sent, said_by_page)
+        assert logged_in.status == 204 and logged_in.headers["set-cookie"].endswith("; Secure")
         with pytest.raises(ssl.SSLError), socket.create_connection(("127.0.0.1", port)) as plain:
             ssl.create_default_context().wrap_socket(plain, server_hostname="localhost")
         assert process.stdout is not None

@@ -74,6 +74,8 @@ def test_command_starts_what_is_needed_and_its_address_logs_in_once(home: Home) 
     browser, status, location = visit(where)
     assert (status, location) == (303, "/") and browser.cookies
     assert browser.ask("GET", "/session").json["name"] == "admin"
+    rebound = {"Host": f"evil.example:{browser.port}"}
+    assert browser.ask("GET", "/session", headers=rebound).status == 421
     again, status, location = visit(where)
     assert (status, location, again.cookies) == (303, "/", {}), "it was used"
     assert again.ask("GET", "/session").status == 401

@@ -157,9 +157,11 @@ function draw(
   const show = (plot: uPlot): void => {
     const at = plot.cursor.idx;
     if (at === null || at === undefined) return tell("");
-    const x = plot.data[0][at] ?? 0;
+    // A line may have its nearest point in another bucket.
+    const own = owners[focused] ? (plot.cursor.idxs?.[focused] ?? null) : null;
+    const x = plot.data[0][own ?? at] ?? 0;
     const where = axis === "step" ? `step ${number(Math.round(x))}` : `${time(x * 1e6).slice(0, 10)} ${timeMark(x, 1)}`;
-    const value = owners[focused] ? nearest(plot.data[focused] ?? [], at) : null;
+    const value = own === null ? null : (plot.data[focused]?.[own] ?? null);
     tell(value === null ? where : `${names(owners[focused] ?? "")}: ${number(value)} at ${where}`);
   };
   const tick = { stroke: text, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1, size: 4 }, font: "11px system-ui" };
@@ -174,7 +176,8 @@ function draw(
       scales: { x: { time: axis === "time" }, y: isLog ? { distr: 3 } : {} },
       axes: [{ ...tick, size: 28, ...(axis === "time" && { values: timeMarks }) }, { ...tick, grid: { ...tick.grid, filter: isLog ? fewLines : (_, marks) => marks }, size: 56, values: (_, marks) => marks.map((mark) => (mark === null ? "" : number(mark))) }],
       cursor: {
-        sync: { key: `x ${axis}` },
+        sync: { key: `x ${axis}`, scales: ["x", null] },
+        hover: { prox: 24, skip: [undefined, null] },
         focus: { prox: 24 },
         drag: { x: true, y: false, setScale: false },
         points: { size: 6 },
@@ -212,9 +215,3 @@ const timeMarks = (_: uPlot, marks: number[], __: number, ___: number, apart: nu
 // On a logarithmic axis lines at 1, 2 and 5 of each power of ten: at all nine they would be a hatching.
 const fewLines = (_: uPlot, marks: number[]): (number | null)[] =>
   marks.map((mark) => (mark !== null && /^[125](\.0*)?e/.test(mark.toExponential(6)) ? mark : null));
-
-// The last value at or before a place.
-function nearest(values: ArrayLike<number | null | undefined>, at: number): number | null {
-  for (let one = at; one >= 0; one -= 1) if (values[one] !== null && values[one] !== undefined) return values[one] ?? null;
-  return null;
-}

@@ -36,7 +36,7 @@ function headOf(field: string): [string, string] {
 
 const width = (field: string): number => {
   const [text, more] = headOf(field);
-  return Math.min(170, Math.max(78, text.length * 7.2 + 28, more.length * 6.6 + 26));
+  return Math.min(170, Math.max(more ? 104 : 78, text.length * 7.2 + 28, more.length * 6.6 + 26));
 };
 const isNumeric = (field: string, known: Field | undefined): boolean => metricOf(field) !== null || Number(known?.numberCount ?? 0) > 0;
 
