@@ -59,7 +59,7 @@ export function Chart({ metric, models, drawn: looks, names, isLive, options }: 
     const stop = new AbortController();
     const buckets = Math.max(50, Math.min(400, Math.round((plotBox.current?.clientWidth ?? 400) / 2)));
     const hasBands = models.length <= MOST_BANDS;
-    const load = models.length === 0 ? Promise.resolve({ x: [], lines: [] }) : readLines(metric, models, { axis, buckets, window, hasBands }, stop.signal);
+    const load = models.length === 0 ? Promise.resolve({ x: [], width: 1, lines: [] }) : readLines(metric, models, { axis, buckets, window, hasBands }, stop.signal);
     load.then(
       (found) => {
         if (stop.signal.aborted) return;
@@ -103,6 +103,7 @@ export function Chart({ metric, models, drawn: looks, names, isLive, options }: 
 
 interface Drawing {
   data: uPlot.AlignedData;
+  width: number;
   series: uPlot.Series[];
   bands: uPlot.Band[];
   // Whose line each series is; null of x and of what only belongs to a line.
@@ -138,13 +139,13 @@ function drawingOf(found: Lines, { isLog, smoothing }: ChartOptions, looks: Look
     const values = fit(line.means);
     add(smoothing > 0 ? smoothed(values, smoothing) : values, line.modelId, { stroke: colour, width: 1.5, dash });
   }
-  return { data: [found.x, ...data] as uPlot.AlignedData, series, bands, owners, shape: JSON.stringify([series, owners]) };
+  return { data: [found.x, ...data] as uPlot.AlignedData, width: found.width, series, bands, owners, shape: JSON.stringify([found.width, series, owners]) };
 }
 
 // Draws into a box.
 function draw(
   box: HTMLElement,
-  { data, series, bands, owners }: Drawing,
+  { data, width, series, bands, owners }: Drawing,
   options: ChartOptions,
   names: (id: string) => string,
   tell: (text: string) => void,
@@ -160,7 +161,7 @@ function draw(
     // A line may have its nearest point in another bucket.
     const own = owners[focused] ? (plot.cursor.idxs?.[focused] ?? null) : null;
     const x = plot.data[0][own ?? at] ?? 0;
-    const where = axis === "step" ? `step ${number(Math.round(x))}` : `${time(x * 1e6).slice(0, 10)} ${timeMark(x, 1)}`;
+    const where = axis === "step" ? stepsOf(x, width) : `${time(x * 1e6).slice(0, 10)} ${timeMark(x, 1)}`;
     const value = own === null ? null : (plot.data[focused]?.[own] ?? null);
     tell(value === null ? where : `${names(owners[focused] ?? "")}: ${number(value)} at ${where}`);
   };
@@ -176,9 +177,11 @@ function draw(
       scales: { x: { time: axis === "time" }, y: isLog ? { distr: 3 } : {} },
       axes: [{ ...tick, size: 28, ...(axis === "time" && { values: timeMarks }) }, { ...tick, grid: { ...tick.grid, filter: isLog ? fewLines : (_, marks) => marks }, size: 56, values: (_, marks) => marks.map((mark) => (mark === null ? "" : number(mark))) }],
       cursor: {
-        sync: { key: `x ${axis}`, scales: ["x", null] },
+        sync: { key: `x ${axis}` },
+        y: false,
         hover: { prox: 24, skip: [undefined, null] },
-        focus: { prox: 24 },
+        // Lines alone, and not the edges of bands.
+        focus: { prox: 24, dist: (_, at, __, value, pointer) => (owners[at] ? value - pointer : Infinity) },
         drag: { x: true, y: false, setScale: false },
         points: { size: 6 },
         bind: { dblclick: () => () => (options.setWindow(null), null) },
@@ -208,6 +211,12 @@ function draw(
     plot.destroy();
   };
   return { plot, end };
+}
+
+// The steps of a bucket, by its middle.
+function stepsOf(middle: number, width: number): string {
+  const start = middle - (width - 1) / 2;
+  return width > 1 ? `steps ${start} to ${start + width - 1}` : `step ${start}`;
 }
 
 const timeMarks = (_: uPlot, marks: number[], __: number, ___: number, apart: number): string[] => marks.map((mark) => timeMark(mark, apart));

@@ -36,7 +36,7 @@ function headOf(field: string): [string, string] {
 
 const width = (field: string): number => {
   const [text, more] = headOf(field);
-  return Math.min(170, Math.max(more ? 104 : 78, text.length * 7.2 + 28, more.length * 6.6 + 26));
+  return Math.min(170, Math.max(more ? 98 : 68, text.length * 7.2 + 24, more.length * 6.6 + 22));
 };
 const isNumeric = (field: string, known: Field | undefined): boolean => metricOf(field) !== null || Number(known?.numberCount ?? 0) > 0;
 
@@ -181,7 +181,7 @@ function Line({ row, at, grid, bests, columns, look, isCursor, nowUs, setCursor,
         return (
           <div key={field} role="gridcell" class={`cell${isNumber(value) ? " right" : ""}${best ? " best" : ""}`}
             title={best ? `${field}: the best of the project` : shownTitle(value, field)}>
-            {best && <span aria-label="best">★ </span>}
+            {best && <span class="star" role="img" aria-label="best">★</span>}
             {shown(value, field)}
           </div>
         );

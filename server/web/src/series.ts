@@ -16,6 +16,8 @@ export interface Line {
 export interface Lines {
   // The middles of the buckets: steps, or seconds since the epoch.
   x: number[];
+  // How many steps, or microseconds, a bucket has.
+  width: number;
   lines: Line[];
 }
 
@@ -72,13 +74,14 @@ export async function readLines(
     ...(window && { axisStart: String(Math.floor(window.start)), axisEnd: String(Math.ceil(window.end)) }),
   };
   return inTurn(signal, async () => {
-    const found: Lines = { x: [], lines: [] };
+    const found: Lines = { x: [], width: 1, lines: [] };
     for await (const message of stream<Buckets>("MetricService/ReadSeries", request, signal)) {
       const part = message.buckets;
       if (!part) continue;
       if (found.x.length === 0) {
         const start = Number(part.axisStart ?? 0);
         const width = Number(part.axisWidth ?? 1);
+        found.width = width;
         const middle = (at: number): number => start + at * width + (width - 1) / 2;
         found.x = Array.from({ length: part.bucketCount ?? 0 }, (_, at) => (axis === "step" ? middle(at) : middle(at) / 1e6));
       }
