@@ -216,7 +216,7 @@ function draw(
 // The steps of a bucket, by its middle.
 function stepsOf(middle: number, width: number): string {
   const start = middle - (width - 1) / 2;
-  return width > 1 ? `steps ${start} to ${start + width - 1}` : `step ${start}`;
+  return width > 1 ? `steps ${start}–${start + width - 1}` : `step ${start}`;
 }
 
 const timeMarks = (_: uPlot, marks: number[], __: number, ___: number, apart: number): string[] => marks.map((mark) => timeMark(mark, apart));
