@@ -13,7 +13,7 @@ SLOW := storms storage whole caching/test_cache_storm.py caching/test_cache_wait
 	handles/test_search_oracle.py identity/faults identity/test_programs.py spool/test_spool_processes.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve format check test odd pythons gen style lint figure type bench minio mutate chaos fuzz sdk conformance wild
+.PHONY: help demo serve format check test odd pythons page gen style lint figure type bench minio mutate chaos fuzz sdk conformance wild
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -41,6 +41,9 @@ odd: .venv/.dev  ## run all tests in folders with odd names, under LC_ALL=C and 
 pythons:  ## run the tests of identity and cache with Python 3.11, 3.12 and 3.13, and name those that are not there
 	@scripts/pythons
 
+page:  ## build the page of server/web into the server (needs Node 20)
+	@server/web/build
+
 gen: .venv/.dev  ## generate client/xpstore/v1 from proto/
 	$(GEN)
 
@@ -60,6 +63,7 @@ lint: style  ## check style, layers, circles, contract and generated code
 	$(BIN)/buf breaking --against tests/contracts/1.0.binpb
 	$(BIN)/buf breaking --against proto/xpstore.binpb
 	$(GEN) --check
+	@if command -v npm >/dev/null; then server/web/build --check; else echo "the page is not rebuilt: there is no npm"; fi
 
 type: .venv/.dev  ## check types
 	$(BIN)/mypy client/xpstore $(dir $(wildcard client/compat/*/*/__init__.py)) server/xpstore_server tests bench examples scripts scripts/house

@@ -1,0 +1,76 @@
+// Fields as a filter has them, and their values.
+
+import { number, duration, time } from "./figures";
+import type { Field, Value } from "./messages";
+
+export interface Metric {
+  // As ListFields has it: metrics.loss[test].
+  field: string;
+  name: string;
+  // "" for points without one.
+  phase: string;
+}
+
+const NAME = String.raw`"(?:[^"]|"")*"|'(?:[^']|'')*'|[^\s".'\[\]]+`;
+const METRIC = new RegExp(`^metrics\\.(${NAME})(?:\\[(${NAME})\\])?$`);
+const MEASURE = /\.(last|min|max|last_step|min_step|max_step)$/;
+
+const unquoted = (text: string): string =>
+  text.startsWith('"') || text.startsWith("'") ? text.slice(1, -1).replaceAll(text.charAt(0).repeat(2), text.charAt(0)) : text;
+
+// A name as a field has it.
+export const quoted = (text: string): string => (/^[A-Za-z0-9_-]+$/.test(text) ? text : `"${text.replaceAll('"', '""')}"`);
+
+// The metric that a field names; null for other fields.
+export function metricOf(field: string): Metric | null {
+  const bare = field.replace(MEASURE, "");
+  const found = METRIC.exec(bare);
+  return found?.[1] ? { field: bare, name: unquoted(found[1]), phase: unquoted(found[2] ?? "") } : null;
+}
+
+// A field as the head of a column: config.net.depth is net.depth, metrics.loss[test].min is loss [test] min.
+export function label(field: string): string {
+  const metric = metricOf(field);
+  if (metric) return [title(metric), MEASURE.exec(field)?.[1]?.replace("_", " ")].filter(Boolean).join(" ");
+  return field.replace(/^config\./, "");
+}
+
+export const title = (metric: Metric): string => metric.name + (metric.phase && ` [${metric.phase}]`);
+
+// Which of a metric's values is the one to compare by, as far as its name tells.
+export function measure(metric: Metric): "min" | "max" | "last" {
+  if (/loss|err|mae|mse|rmse|perplexity|ppl/i.test(metric.name)) return "min";
+  return /acc|auc|f1|score|iou|bleu|rouge|r2|reward|precision|recall|map/i.test(metric.name) ? "max" : "last";
+}
+
+export const isVaried = (field: Field): boolean => (field.values?.length ?? 0) > 1 || Boolean(field.hasMoreValues);
+
+const isRange = (field: Field): boolean => !field.textCount && (field.hasMoreValues ?? false);
+
+// Metrics of which less or more is better first: they say which model is best.
+export const directedFirst = (metrics: Metric[]): Metric[] =>
+  metrics.toSorted((one, other) => Number(measure(one) === "last") - Number(measure(other) === "last"));
+
+// What a list shows before anybody chose: what differs in configs, few values first, then the first metrics.
+export function defaultColumns(fields: Field[]): string[] {
+  const configs = fields.filter((field) => field.field.startsWith("config.") && isVaried(field));
+  // A seed or a number of its own in every model says least.
+  configs.sort((one, other) => Number(isRange(one)) - Number(isRange(other)));
+  const metrics = fields.flatMap((field) => metricOf(field.field) ?? []);
+  const columns = directedFirst(metrics).map((metric) => `${metric.field}.${measure(metric)}`);
+  return [...columns.slice(0, 2), ...configs.slice(0, 5).map((field) => field.field), ...columns.slice(2, 4)];
+}
+
+export const isTime = (field: string): boolean => /^(created_at|updated_at|heartbeat_at)$/.test(field);
+
+// A value as it is shown.
+export function shown(value: Value | undefined, field = ""): string {
+  if (!value) return "";
+  if (value.number !== undefined) return field === "duration" ? duration(value.number) : number(Number(value.number));
+  if (value.integer !== undefined) return isTime(field) ? time(value.integer) : value.integer;
+  if (value.truth !== undefined) return String(value.truth);
+  if (value.texts) return (value.texts.texts ?? []).join(", ");
+  return value.text ?? "";
+}
+
+export const isNumber = (value: Value | undefined): boolean => value?.number !== undefined || value?.integer !== undefined;

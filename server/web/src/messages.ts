@@ -1,0 +1,148 @@
+// Messages of the contract as JSON has them: what the page reads of them.
+
+export interface Project {
+  id: string;
+  uid: string;
+  name?: string;
+  description?: string;
+  deletedAtUs?: string;
+}
+
+export interface Statistics {
+  modelCount?: string;
+  runningModelCount?: string;
+  artifactCount?: string;
+  versionBytes?: string;
+  storedBytes?: string;
+  cacheEntryCount?: string;
+  cacheHits?: string;
+  cacheSavedUs?: string;
+  activeAtUs?: string;
+}
+
+export interface Value {
+  number?: number;
+  text?: string;
+  truth?: boolean;
+  integer?: string;
+  texts?: { texts?: string[] };
+}
+
+export interface Row {
+  modelId: string;
+  values: Value[];
+}
+
+export interface Found {
+  rows?: Row[];
+  totalCount?: string;
+  nowUs?: string;
+}
+
+export interface Field {
+  field: string;
+  numberCount?: string;
+  textCount?: string;
+  truthCount?: string;
+  min?: number;
+  max?: number;
+  values?: Value[];
+  hasMoreValues?: boolean;
+}
+
+export interface Model {
+  id: string;
+  experimentId: string;
+  projectUid: string;
+  hash: string;
+  name?: string;
+  description?: string;
+  step?: string;
+  configJson?: string;
+  tags?: string[];
+  status?: string;
+  createdAtUs?: string;
+  createdBy?: string;
+}
+
+export interface Run {
+  id: string;
+  status?: string;
+  startedAtUs: string;
+  endedAtUs?: string;
+  heartbeatAtUs: string;
+  environment?: {
+    rank?: number;
+    host?: string;
+    user?: string;
+    command?: string;
+    python?: string;
+    gitCommit?: string;
+    gitDirty?: boolean;
+  };
+  error?: string;
+}
+
+export interface ModelModule {
+  id: string;
+  name: string;
+  attributesJson?: string;
+}
+
+export interface Version {
+  id: string;
+  artifactId: string;
+  name: string;
+  type: string;
+  version: string;
+  sizeBytes?: string;
+  fileCount?: string;
+  aliases?: string[];
+  createdAtUs?: string;
+  createdBy?: string;
+  deletedAtUs?: string;
+  links?: { modelId: string; step?: string }[];
+}
+
+export interface Artifact {
+  id: string;
+  name: string;
+  type: string;
+  latest?: Version;
+}
+
+export interface ArtifactFile {
+  path: string;
+  type?: string;
+  sizeBytes?: string;
+}
+
+export interface CacheEntry {
+  fingerprint: string;
+  version?: Version & { process?: { name: string } };
+  completedAtUs?: string;
+  durationUs?: string;
+  hits?: string;
+  expiresAtUs?: string;
+}
+
+export interface CacheStatistics {
+  entryCount?: string;
+  hits?: string;
+  savedUs?: string;
+  sizeBytes?: string;
+}
+
+export interface Buckets {
+  modelId: string;
+  name: string;
+  phase?: string;
+  buckets?: {
+    mins?: string;
+    maxs?: string;
+    means?: string;
+    bucketCount?: number;
+    axisStart?: string;
+    axisWidth?: string;
+  };
+}

@@ -1,0 +1,185 @@
+// One model: how it went, what it was made of, where its files are.
+
+import { useCallback, useEffect, useMemo } from "preact/hooks";
+import { Charts } from "./charts";
+import { looks } from "./colours";
+import { status } from "./compare";
+import { age, bytes, count, duration, number, time } from "./figures";
+import { quoted } from "./fields";
+import { Files, files } from "./files";
+import { useEvery, useLoaded } from "./hooks";
+import { useKeys } from "./keys";
+import { Status } from "./list";
+import type { Field, Model, ModelModule, Project, Run, Version } from "./messages";
+import { displayName } from "./names";
+import { back, projectPath } from "./place";
+import { all, call, sentence } from "./wire";
+import { flat, listSeries, type Series } from "./values";
+
+interface Whole {
+  model: Model;
+  project: Project;
+  experiment: string;
+  runs: Run[];
+  modules: ModelModule[];
+  series: Series[];
+  versions: Version[];
+}
+
+async function load(modelId: string): Promise<Whole> {
+  const { model } = await call<{ model: Model }>("ModelService/GetModel", { modelId });
+  const [{ project }, { experiment }, runs, modules, series, versions] = await Promise.all([
+    call<{ project: Project }>("ProjectService/GetProject", { projectUid: model.projectUid }),
+    call<{ experiment: { name: string } }>("ExperimentService/GetExperiment", { experimentId: model.experimentId }),
+    all<Run, "runs">("RunService/ListRuns", { modelId }, "runs"),
+    all<ModelModule, "modules">("ModelService/ListModules", { modelId }, "modules"),
+    listSeries([modelId]),
+    all<Version, "versions">("ArtifactService/ListArtifactVersions", { projectUid: model.projectUid, modelId, descending: true }, "versions"),
+  ]);
+  return {
+    model, project, experiment: experiment.name, runs: runs.found.reverse(), modules: modules.found,
+    series: series.get(modelId) ?? [], versions: versions.found,
+  };
+}
+
+const fieldOf = (one: Series): Field => ({ field: `metrics.${quoted(one.name)}[${quoted(one.phase)}]` });
+
+export function ModelPage({ id, isDark }: { id: string; isDark: boolean }) {
+  const loaded = useLoaded(() => load(id), [id]);
+  const isLive = loaded.value?.runs[0]?.status === "RUN_STATUS_RUNNING";
+  useEvery(isLive ? 5000 : 30000, loaded.reload);
+  const names = useCallback(() => (loaded.value ? displayName(id, loaded.value.model.name) : ""), [loaded.value?.model.name, id]);
+  useEffect(() => {
+    if (loaded.value) document.title = `${names()} · xpstore`;
+  }, [loaded.value?.model.name, id]);
+  const fields = useMemo(() => loaded.value?.series.map(fieldOf), [loaded.value?.series.map((one) => one.title).join("\n")]);
+  const models = useMemo(() => [id], [id]);
+  const drawn = useMemo(() => looks(models), [models]);
+  useKeys({ Escape: () => loaded.value && back(projectPath(loaded.value.project.id)) });
+  if (!loaded.value) {
+    return <main>{loaded.error ? <p class="error" role="alert">{sentence(loaded.error)}</p> : <p class="nothing">Loading…</p>}</main>;
+  }
+  const { model, project, experiment, runs, modules, series, versions } = loaded.value;
+  const config = flat(model.configJson);
+  return (
+    <main class="model">
+      <nav aria-label="Where this model is"><a href={projectPath(project.id)}>{project.id}</a> / {experiment}</nav>
+      <h1>{displayName(model.id, model.name)} <Newest run={runs[0]} /></h1>
+      {loaded.error !== undefined && <p class="error" role="alert">{sentence(loaded.error)}</p>}
+      {model.description && <p>{model.description}</p>}
+      <Facts model={model} run={runs[0]} />
+      {runs[0]?.error && <pre class="traceback" tabIndex={0} aria-label="Error of the newest run">{runs[0].error}</pre>}
+      <div class="parts">
+        <section>
+          <h2>Metrics</h2>
+          {series.length === 0 ? <p class="nothing">No metric was logged.</p> : <Metrics series={series} />}
+        </section>
+        <section>
+          <h2>Config</h2>
+          <Pairs pairs={config} none="Without a config." />
+          {modules.map((module) => (
+            <section key={module.id}>
+              <h3>Module {module.name}</h3>
+              <Pairs pairs={flat(module.attributesJson)} none="Without attributes." />
+            </section>
+          ))}
+        </section>
+        <section>
+          <h2>Files</h2>
+          {versions.length === 0 && <p class="nothing">No artifact is linked to this model.</p>}
+          {versions.map((version) => (
+            <details key={version.id} open={versions.length === 1}>
+              <summary>
+                {version.name} <b>v{version.version}</b> {(version.aliases ?? []).map((alias) => <span key={alias} class="tag">{alias}</span>)}{" "}
+                <span class="pale">{version.type}, {bytes(version.sizeBytes)}, {files(version)}</span>
+              </summary>
+              <Files version={version} />
+            </details>
+          ))}
+        </section>
+      </div>
+      {series.length > 0 && <h2>Charts</h2>}
+      {series.length > 0 && <Charts {...{ fields, models, drawn, names, isLive, isDark }} />}
+      <h2>Runs</h2>
+      {runs.length === 0 && <p class="nothing">It never ran.</p>}
+      {runs.map((run, at) => <RunOf key={run.id} run={run} isTold={at === 0} />)}
+    </main>
+  );
+}
+
+const sinceUs = (us: string): number => Date.now() * 1000 - Number(us);
+
+function Newest({ run }: { run: Run | undefined }) {
+  return <Status status={run && status(run.status)} sinceUs={run && sinceUs(run.heartbeatAtUs)} />;
+}
+
+function Facts({ model, run }: { model: Model; run: Run | undefined }) {
+  const environment = run?.environment;
+  const end = Number(run?.endedAtUs ?? run?.heartbeatAtUs ?? 0);
+  const commit = environment?.gitCommit && environment.gitCommit.slice(0, 12) + (environment.gitDirty ? ", with changes" : "");
+  const facts: [string, string | undefined][] = [
+    ["created", `${time(model.createdAtUs)} by ${model.createdBy ?? ""}`],
+    ["step", count(model.step)],
+    ["duration", run && duration((end - Number(run.startedAtUs)) / 1e6)],
+    ["host", environment?.host],
+    ["user", environment?.user],
+    ["commit", commit],
+    ["command", environment?.command],
+    ["Python", environment?.python],
+    ["tags", (model.tags ?? []).join(", ")],
+    ["id", model.id],
+    ["hash", model.hash],
+  ];
+  return (
+    <dl class="facts">
+      {facts.filter(([, value]) => value).map(([name, value]) => <div key={name}><dt>{name}</dt><dd>{value}</dd></div>)}
+    </dl>
+  );
+}
+
+function Metrics({ series }: { series: Series[] }) {
+  return (
+    <div class="wide" tabIndex={0} role="region" aria-label="Metrics">
+      <table class="numbers">
+        <thead>
+          <tr>{["metric", "last", "at step", "min", "max", "points"].map((name) => <th key={name} scope="col">{name}</th>)}</tr>
+        </thead>
+        <tbody>
+          {series.map((one) => (
+            <tr key={one.title}>
+              <th scope="row">{one.title}</th>
+              <td class="right" title={one.exactLast}>{one.last}</td>
+              <td class="right">{one.lastStep}</td>
+              <td class="right" title={String(one.min ?? "")}>{one.min === undefined ? "" : number(one.min)}</td>
+              <td class="right" title={String(one.max ?? "")}>{one.max === undefined ? "" : number(one.max)}</td>
+              <td class="right">{count(one.count)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function Pairs({ pairs, none }: { pairs: [string, string][]; none: string }) {
+  if (pairs.length === 0) return <p class="nothing">{none}</p>;
+  return (
+    <table>
+      <tbody>
+        {pairs.map(([path, value]) => <tr key={path}><th scope="row">{path}</th><td>{value}</td></tr>)}
+      </tbody>
+    </table>
+  );
+}
+
+// The error of the newest stands further up.
+function RunOf({ run, isTold }: { run: Run; isTold: boolean }) {
+  const rank = run.environment?.rank ? `, rank ${run.environment.rank}` : "";
+  const end = run.endedAtUs === undefined ? `last heard of ${age(sinceUs(run.heartbeatAtUs))} ago` : `until ${time(run.endedAtUs)}`;
+  return (
+    <section class="run">
+      <Status status={status(run.status)} /> <span class="pale">from {time(run.startedAtUs)} {end}{rank}</span>
+      {run.error && !isTold && <pre class="traceback" tabIndex={0}>{run.error}</pre>}
+    </section>
+  );
+}
