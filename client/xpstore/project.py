@@ -10,8 +10,6 @@ from xpstore._session.blocks import Block
 from xpstore._session.client import ClientBase
 from xpstore._session.project import ProjectBase
 from xpstore._session.project import get_project as current_project
-from xpstore._session.server_version import check_columns
-from xpstore._session.statistics import ProjectStatistics
 from xpstore._values.checks import to_tags
 from xpstore._values.times import to_datetime, to_microseconds, to_timedelta
 from xpstore.errors import InvalidArgument, NotFound
@@ -20,6 +18,7 @@ from xpstore.v1 import project_pb2 as pb
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from xpstore._session.statistics import ProjectStatistics
     from xpstore.artifact_links import ProjectArtifacts
     from xpstore.cache import Cache
     from xpstore.experiment import Experiment, Experiments
@@ -160,13 +159,15 @@ class Project(ProjectBase):
 
         return ProjectArtifacts(self)
 
-    def statistics(self) -> ProjectStatistics:
+    def statistics(self) -> "ProjectStatistics":
         """Returns what the project holds, and what sharing bytes and caching results have saved.
 
         Raises:
             NotFound: the project was deleted.
             Unimplemented: the server is older than this.
         """
+        from xpstore._session.statistics import ProjectStatistics  # here, as `import xpstore` need not wait for it
+
         request = pb.GetProjectStatisticsRequest(project_uid=self.uid)
         return ProjectStatistics._from_wire(
             self._client.call(self._client.stubs.projects.GetProjectStatistics, request)
@@ -267,6 +268,8 @@ def get_all_projects(*, deleted: bool = False, client: ClientBase | None = None)
     """
     client = client or current.get_client()
     if deleted:
+        from xpstore._session.server_version import check_columns  # here, as `import xpstore` need not wait for it
+
         check_columns(client)
     request = pb.ListProjectsRequest(deleted=deleted)
     wires = iterate(client, client.stubs.projects.ListProjects, request, "projects")
