@@ -120,6 +120,7 @@ class Fuzz:
         self._process = psutil.Process(server.pid)
         self._log = server.log.open("rb")
         self._log.seek(0, 2)
+        self._rest = b""
         self._parse = {method.path: method.response for method in METHODS}
         self.outcome = Outcome(seed)
 
@@ -268,7 +269,8 @@ class Fuzz:
 
     def _read_log(self) -> None:
         """Looks for what a server must not say."""
-        for line in self._log.readlines():
+        *lines, self._rest = (self._rest + self._log.read()).split(b"\n")  # the last one is perhaps still written
+        for line in lines:
             text = line.decode(errors="replace")
             if not text.startswith("{"):
                 self.outcome.faults.append(f"log: {text[:400]}")
