@@ -24,7 +24,7 @@ CONNECT_JSON, CONNECT_PROTO = "application/connect+json", "application/connect+p
 
 def test_json_has_integers_of_64_bits_as_text(http: Http) -> None:
     limits = http.call("LimitsService/GetLimits", {}).json["limits"]
-    assert (limits["contractVersion"], limits["maxPoints"], limits["maxStreamBytes"]) == ("1.0", 10_000, "268435456")
+    assert (limits["contractVersion"], limits["maxPoints"], limits["maxStreamBytes"]) == ("1.1", 10_000, "268435456")
 
 
 def test_bytes_are_what_grpc_sends(http: Http) -> None:
