@@ -61,6 +61,7 @@ def test_blocks_are_the_cells_of_a_notebook(home: Home, tmp_path: Path) -> None:
 
 
 def test_lines_of_the_command_line_work_after_it(home: Home, tmp_path: Path) -> None:
+    environment = {**home.environment, "BROWSER": "true"}  # a program that takes an address and is content
     with home, home.serving():
         (tmp_path / "page.py").write_text(BLOCKS[0])
         for line in ["python page.py", *re.findall(r"`(xpstore [^`]+)`", README.partition("## Compute once")[0])]:
@@ -68,7 +69,7 @@ def test_lines_of_the_command_line_work_after_it(home: Home, tmp_path: Path) -> 
                 "xpstore ", f"{sys.executable} -m xpstore.cli ", 1
             )
             done = subprocess.run(
-                command, shell=True, cwd=tmp_path, env=home.environment, capture_output=True, text=True, timeout=60
+                command, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
             )
             assert (done.returncode, done.stderr) == (0, ""), line
         assert (tmp_path / "notes" / "README.md").read_text() == README
