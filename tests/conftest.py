@@ -33,6 +33,13 @@ def pytest_xdist_auto_num_workers() -> int:
     return max(len(os.sched_getaffinity(0)) * 3 // 2, 2)
 
 
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Says for `.ci/run` how all tests ended: 1 where some failed and all were run."""
+    cache = getattr(session.config, "cache", None)
+    if cache is not None and not hasattr(session.config, "workerinput"):
+        cache.set("xpstore/exit", int(exitstatus))
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--backend", choices=BACKENDS, help="run tests that need a backend on this one alone")
 
