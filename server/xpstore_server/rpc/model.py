@@ -80,6 +80,8 @@ class ModelService(model_pb2_grpc.ModelServiceServicer):
 
         def unit(tx: Transaction) -> pb.SearchModelsResponse:  # long filters take time to read
             asked = query.Query.parse(**scope, **texts)
+            if request.with_total:
+                asked = query.resolved(tx, asked)
             answer = pb.SearchModelsResponse(now_us=tx.now_us())
             if request.columns:
                 fields = some_columns("columns", request.columns, limits.COLUMNS, "max_columns")

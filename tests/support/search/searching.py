@@ -3,6 +3,7 @@
 import os
 from typing import Any
 
+from support.search.asking import scope_of
 from xpstore.client import Client
 from xpstore.experiment import Experiment
 from xpstore.project import Project
@@ -16,5 +17,4 @@ def hashes(parent: Experiment | Project, filter: str = "", order_by: str = "", l
 
 
 def page_of(client: Client, parent: Experiment | Project, **fields: Any) -> pb.SearchModelsResponse:
-    scope = {"project_uid": parent.uid} if isinstance(parent, Project) else {"experiment_id": str(parent.id)}
-    return client.call(client.stubs.models.SearchModels, pb.SearchModelsRequest(**{**scope, **fields}))
+    return client.call(client.stubs.models.SearchModels, pb.SearchModelsRequest(**{**scope_of(parent), **fields}))

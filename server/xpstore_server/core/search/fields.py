@@ -10,9 +10,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, func, select
 
-from xpstore_server.core import experiment, limits, project
+from xpstore_server.core import limits
 from xpstore_server.core.paging import Key, Page
 from xpstore_server.core.search.columns import Cell, weigh
+from xpstore_server.core.search.query import project_of
 from xpstore_server.store.attributes import parts_of
 from xpstore_server.store.tables import attribute, model, series
 from xpstore_server.store.transaction import Transaction
@@ -34,9 +35,7 @@ class Scope:
     @classmethod
     def of(cls, tx: Transaction, *, project_uid: str = "", experiment_id: str | None = None) -> "Scope":
         """Makes sure that it is there."""
-        if experiment_id is not None:
-            return cls(str(experiment.get(tx, experiment_id).project_uid), experiment_id)
-        return cls(str(project.get(tx, project_uid=project_uid).uid))
+        return cls(project_of(tx, project_uid, experiment_id), experiment_id)
 
     def of_values(self, table: Any) -> tuple[ColumnElement[bool], ...]:
         """Which rows of a table of values are meant."""

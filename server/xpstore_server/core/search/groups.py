@@ -20,7 +20,7 @@ from xpstore_server.core.paging import Key, Page
 from xpstore_server.core.search import columns
 from xpstore_server.core.search.columns import Cell
 from xpstore_server.core.search.operand import Field
-from xpstore_server.core.search.query import Query, find_cells
+from xpstore_server.core.search.query import Query, find_cells, resolved
 from xpstore_server.store.columns import Floats, Integers
 from xpstore_server.store.database import SEARCH_SECONDS
 from xpstore_server.store.errors import StoreTooLong
@@ -67,6 +67,7 @@ def aggregate(tx: Transaction, query: Query, by: Sequence[Field], fields: Sequen
     Raises:
         ResourceExhausted: there are too many.
     """
+    query = resolved(tx, query)
     gathered, models = _Gathered(len(fields)), 0
     ends_at = time.thread_time() + SEARCH_SECONDS  # what it works: each statement has a bound of its own
     for rows in _batches(tx, query, (*by, *fields)):

@@ -17,6 +17,16 @@ from xpstore_server.store.tables import attribute, model, model_tag
 from xpstore_server.store.transaction import Transaction
 
 
+def are_in(condition: Condition) -> bool:
+    """Whether a condition has any."""
+    match condition:
+        case Not(part):
+            return are_in(part)
+        case Several(_, parts):
+            return any(map(are_in, parts))
+    return isinstance(condition, Comparison) and condition.operator == "matches"
+
+
 def resolved(
     tx: Transaction, condition: Condition, project_uid: str, scope: ColumnElement[bool], *, is_whole: bool
 ) -> Condition:

@@ -58,6 +58,15 @@ def find_cells(
     return _find(tx, query, page, skip, lambda ids: columns.read(tx, fields, ids), columns.weigh)
 
 
+def resolved(tx: Transaction, query: Query) -> Query:
+    """The same with `~` as the values that match now: so they are looked at once by who searches several times."""
+    if query.condition is None or not patterns.are_in(query.condition):
+        return query
+    uid = project_of(tx, query.project_uid, query.experiment_id)
+    scope, is_whole = _scope(uid, query.experiment_id), query.experiment_id is None
+    return replace(query, condition=patterns.resolved(tx, query.condition, uid, scope, is_whole=is_whole))
+
+
 def count(tx: Transaction, query: Query) -> int:
     """How many models a query finds."""
     return _Walk(tx, replace(query, order=()), None).count()
@@ -154,12 +163,9 @@ class _Walk:
 
     def __init__(self, tx: Transaction, query: Query, after: Key | None) -> None:
         self._tx = tx
-        self._query = query
-        self._project_uid = _project_of(tx, query)
+        self._query = query = resolved(tx, query)
+        self._project_uid = project_of(tx, query.project_uid, query.experiment_id)
         self._scope = _scope(self._project_uid, query.experiment_id)
-        self._condition = query.condition and patterns.resolved(
-            tx, query.condition, self._project_uid, self._scope, is_whole=query.experiment_id is None
-        )
         # As it began: by the next page there may be more models.
         are_few = _are_few(tx, query) if after is None else after[:1] == (_ALL_AT_ONCE,)
         criteria = Criteria(self._project_uid, is_sqlite=tx.is_sqlite, are_few=are_few)
@@ -213,7 +219,8 @@ class _Walk:
         yield _Range(tables.model, (*self._where(criteria), _has_none(criteria, sources)), tuple(rest))
 
     def _where(self, criteria: Criteria) -> tuple[ColumnElement[bool], ...]:
-        return (self._scope,) if self._condition is None else (self._scope, criteria.holds(self._condition))
+        condition = self._query.condition
+        return (self._scope,) if condition is None else (self._scope, criteria.holds(condition))
 
 
 def _scope(project_uid: str, experiment_id: str | None) -> ColumnElement[bool]:
@@ -223,11 +230,11 @@ def _scope(project_uid: str, experiment_id: str | None) -> ColumnElement[bool]:
     return (tables.model.c.project_uid == project_uid) & tables.model.c.experiment_id.not_in(_HIDDEN)
 
 
-def _project_of(tx: Transaction, query: Query) -> str:
-    """The live project that is searched."""
-    if query.experiment_id is not None:
-        return str(experiment.get(tx, query.experiment_id).project_uid)
-    return str(project.get(tx, project_uid=query.project_uid).uid)
+def project_of(tx: Transaction, project_uid: str, experiment_id: str | None) -> str:
+    """The live project that is searched, or has the experiment that is."""
+    if experiment_id is not None:
+        return str(experiment.get(tx, experiment_id).project_uid)
+    return str(project.get(tx, project_uid=project_uid).uid)
 
 
 def _are_few(tx: Transaction, query: Query) -> bool:
