@@ -40,6 +40,7 @@ named = tables.artifact
 State = Literal["hit", "absent", "expired", "deleted"]
 
 BATCH = 1_000
+INT64_MAX = (1 << 63) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +205,11 @@ def invalidate(
 
 
 IS_OUTDATED = entry.c.fingerprint_format < limits.FINGERPRINT_FORMAT
+
+
+def saved_us(found: Row[Any]) -> int:
+    """What `statistics` says was saved, as a message takes it: it is summed in floating point."""
+    return min(int(found.saved_us), INT64_MAX)
 
 
 def statistics(tx: Transaction, project_uid: str) -> Row[Any]:

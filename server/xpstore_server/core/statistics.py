@@ -9,8 +9,6 @@ from xpstore_server.core.search import query
 from xpstore_server.store.tables import artifact_version, model, pack, run
 from xpstore_server.store.transaction import Transaction
 
-INT64_MAX = (1 << 63) - 1
-
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
@@ -56,6 +54,6 @@ def of_project(tx: Transaction, uid: str) -> Statistics:
         stored_bytes=tx.execute(stored).scalar_one(),
         cache_entry_count=cached.entries,
         cache_hits=cached.hits,
-        cache_saved_us=min(int(cached.saved_us), INT64_MAX),
+        cache_saved_us=cache.saved_us(cached),
         active_at_us=max((time for time in times if time is not None), default=None),
     )

@@ -37,7 +37,6 @@ from xpstore_server.store.transaction import Transaction
 
 # Of three heartbeats two may be late before somebody takes over.
 HEARTBEATS = 2.5
-INT64_MAX = (1 << 63) - 1
 
 
 class CacheService(cache_pb2_grpc.CacheServiceServicer):
@@ -188,7 +187,7 @@ class CacheService(cache_pb2_grpc.CacheServiceServicer):
         return pb.GetCacheStatisticsResponse(
             entry_count=row.entries,
             hits=row.hits,
-            saved_us=min(int(row.saved_us), INT64_MAX),
+            saved_us=cache.saved_us(row),
             size_bytes=row.size_bytes,
             outdated_count=row.outdated,
             outdated_size_bytes=row.outdated_size_bytes,

@@ -68,6 +68,11 @@ def part_of(header: str) -> Part | None:
     return part if part.offset < part.end <= part.total else None
 
 
+def etag_of(digest: bytes) -> str:
+    """The etag of a file, with its quotes."""
+    return f'"{digest.hex()}"'
+
+
 def names(header: str, etag: str, *, is_weak: bool) -> bool:
     """Whether a list of etags has this one.
 

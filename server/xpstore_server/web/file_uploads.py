@@ -18,7 +18,7 @@ from xpstore.format.messages import varint
 from xpstore.v1 import artifact_pb2 as pb
 from xpstore.v1 import project_pb2
 from xpstore_server.core.errors import Conflict, InvalidArgument
-from xpstore_server.web.conditions import Part, names, part_of
+from xpstore_server.web.conditions import Part, etag_of, names, part_of
 from xpstore_server.web.outcomes import Headers, Outcome, failed
 from xpstore_server.web.requests import JSON, Request
 from xpstore_server.web.targets import Target
@@ -105,7 +105,7 @@ class FileUploads:
             ask = pb.ReadFileRequest(version_id=id_, path=target.path, length=0)
             file = await self._if_found(request, READ_FILE, ask)
             if file is not None:
-                etag = f'"{pb.ReadFileResponse.FromString(file).header.digest.hex()}"'
+                etag = etag_of(pb.ReadFileResponse.FromString(file).header.digest)
         wanted, unwanted = map(request.header, CONDITIONS)
         if wanted and not (etag and names(wanted, etag, is_weak=False)):
             field, value = CONDITIONS[0], wanted

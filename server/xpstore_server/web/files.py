@@ -8,7 +8,7 @@ from mimetypes import MimeTypes
 from xpstore.format.messages import fields
 from xpstore.v1 import artifact_pb2 as pb
 from xpstore_server.core.errors import Conflict, InvalidArgument, ServiceError
-from xpstore_server.web.conditions import Range, names, range_of
+from xpstore_server.web.conditions import Range, etag_of, names, range_of
 from xpstore_server.web.context import Context
 from xpstore_server.web.exchanges import Calls
 from xpstore_server.web.file_uploads import READ_FILE, FileUploads
@@ -113,7 +113,7 @@ class Files:
 
     async def _decide(self, request: Request, target: Target, header: pb.ReadFileHeader) -> Range | None:
         """What is to be sent of a file; None where the request is answered without any of it."""
-        etag = f'"{header.digest.hex()}"'
+        etag = etag_of(header.digest)
         head = _head(header, target)
         failure: ServiceError
         if (wanted := request.header("if-match")) and not names(wanted, etag, is_weak=False):
@@ -172,7 +172,7 @@ def _head(header: pb.ReadFileHeader, target: Target) -> Headers:
     kept = b"private, max-age=31536000, immutable" if target.is_fixed else b"private, no-cache"
     return [
         (b"content-type", kind.encode()),
-        (b"etag", b'"%b"' % header.digest.hex().encode()),
+        (b"etag", etag_of(header.digest).encode()),
         (b"accept-ranges", b"bytes"),
         (b"cache-control", kept),
         (b"vary", b"authorization, cookie"),
