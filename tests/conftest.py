@@ -28,6 +28,7 @@ BACKENDS = ["sqlite-disk", "postgres-s3", "postgres-minio"]
 FIRST = ("storms", "whole", "identity", "operation", "caching")
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """Half as many again as there are processors: tests wait for a third of their time."""
     return max(len(os.sched_getaffinity(0)) * 3 // 2, 2)

@@ -21,6 +21,8 @@ MIB = 1 << 20
 MESSAGES = 50
 CALLERS = 10
 GROWTH = 64 * MIB
+# Of each connection to an open method one message of 4 MiB is read at a time, and gRPC has it three times.
+READ = 3 * 4 * MIB * CALLERS
 # Empty messages in a repeated field of each: two bytes on the wire, an object of 68 in memory.
 HEAVY = {
     "/xpstore.v1.IngestService/Ingest": b"\x2a\x00",
@@ -59,6 +61,13 @@ class Peak:
         return self.most - self.before
 
 
+def wait_until_given_back(server: Server, peak: Peak) -> None:
+    deadline = time.monotonic() + 60
+    while server.rss_bytes() - peak.before > 32 * MIB:
+        assert time.monotonic() < deadline, "it is not given back"
+        time.sleep(0.5)
+
+
 def heavy(piece: bytes) -> bytes:
     return piece * (4 * MIB // len(piece))
 
@@ -81,12 +90,9 @@ def test_fifty_large_messages_of_a_stranger_are_not_taken(path: str, server: Ser
     print(f"{path}: {peak.growth / MIB:.0f} MiB")
     is_open = path.startswith(HEALTH)
     assert is_open or found == {grpc.StatusCode.UNAUTHENTICATED}
-    # Of a check a message is read, and gRPC has it three times: 14 to 26 MiB were seen, and more on a crowded machine.
-    assert peak.growth <= (2 * GROWTH if is_open else GROWTH)
-    deadline = time.monotonic() + 60
-    while server.rss_bytes() - peak.before > 32 * MIB:
-        assert time.monotonic() < deadline, "it is not given back"
-        time.sleep(0.5)
+    # 36 to 47 MiB were seen of an open method, and most of the bound on a crowded machine, where messages wait longer.
+    assert peak.growth <= GROWTH + (READ if is_open else 0)
+    wait_until_given_back(server, peak)
 
 
 def test_large_messages_again_and_again_leave_nothing_behind(server: Server) -> None:
@@ -96,7 +102,8 @@ def test_large_messages_again_and_again_leave_nothing_behind(server: Server) -> 
         for _ in range(6):
             answers(server, path, heavy(HEAVY[path]))
     print(f"six times: {peak.growth / MIB:.0f} MiB")
-    assert peak.growth <= 2 * GROWTH
+    assert peak.growth <= GROWTH + READ, "six times take no more than once"
+    wait_until_given_back(server, peak)
 
 
 @pytest.mark.parametrize("path", [path for path in HEAVY if not path.startswith(HEALTH)])

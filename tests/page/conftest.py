@@ -36,7 +36,8 @@ def origin(server: WebServer) -> str:
     return f"http://127.0.0.1:{server.http_port}"
 
 
-@pytest.fixture(scope="session")
+# Playwright's loop stays the running one of its thread until it ends, and no other test of the worker could have its own.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     path = needs("chromium")
     with sync_playwright() as playwright:
@@ -45,7 +46,7 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def signed_in(chromium: Browser, server: WebServer, origin: str) -> Iterator[BrowserContext]:
     """A browser that has logged in."""
     context = chromium.new_context(base_url=origin, viewport={"width": 1440, "height": 900}, color_scheme="light")
