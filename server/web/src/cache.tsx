@@ -1,9 +1,9 @@
 // The cache of a project: what it saved, and its entries.
 
-import { bytes, count, duration, time } from "./figures";
-import { useLoaded } from "./hooks";
-import type { CacheEntry, CacheStatistics, Project } from "./messages";
-import { all, call, sentence } from "./wire";
+import { bytes, count, duration, time } from "./common/figures";
+import { useLoaded } from "./common/hooks";
+import type { CacheEntry, CacheStatistics, Project } from "./common/messages";
+import { all, call, sentence } from "./common/wire";
 
 const MOST = 500;
 

@@ -1,7 +1,7 @@
 // The form that takes an API key once.
 
 import { useState } from "preact/hooks";
-import { sentence, signIn } from "./wire";
+import { sentence, signIn } from "./common/wire";
 
 export function Login({ onDone }: { onDone: () => void }) {
   const [key, setKey] = useState("");

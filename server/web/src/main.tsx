@@ -4,19 +4,19 @@ import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import "uplot/dist/uPlot.min.css";
 import "./page.css";
-import { Artifacts, Trash } from "./artifacts";
+import { Artifacts, Trash } from "./artifacts/artifacts";
 import { Cache } from "./cache";
 import { Help } from "./help";
-import { useLoaded } from "./hooks";
-import { useKeys } from "./keys";
+import { useLoaded } from "./common/hooks";
+import { useKeys } from "./common/keys";
 import { Login } from "./login";
 import { ModelPage } from "./model";
-import type { Project } from "./messages";
-import { follow, go, projectPath, usePlace } from "./place";
+import type { Project } from "./common/messages";
+import { follow, go, projectPath, usePlace } from "./common/place";
 import { Projects } from "./projects";
-import { useTheme } from "./theme";
-import { call, sentence, session, signOut, whenSignedOut, type Session } from "./wire";
-import { Workbench } from "./workbench";
+import { useTheme } from "./common/theme";
+import { call, sentence, session, signOut, whenSignedOut, type Session } from "./common/wire";
+import { Workbench } from "./workbench/workbench";
 
 const ROOMS = [["", "Models"], ["/artifacts", "Artifacts"], ["/cache", "Cache"], ["/trash", "Trash"]] as const;
 

@@ -1,20 +1,20 @@
 // One model: how it went, what it was made of, where its files are.
 
 import { useCallback, useEffect, useMemo } from "preact/hooks";
-import { Charts } from "./charts";
-import { looks } from "./colours";
-import { status } from "./compare";
-import { age, bytes, count, duration, number, time } from "./figures";
-import { quoted } from "./fields";
-import { Files, files } from "./files";
-import { useEvery, useLoaded } from "./hooks";
-import { useKeys } from "./keys";
-import { Status } from "./list";
-import type { Field, Model, ModelModule, Project, Run, Version } from "./messages";
-import { displayName } from "./names";
-import { back, projectPath } from "./place";
-import { all, call, sentence } from "./wire";
-import { flat, listSeries, type Series } from "./values";
+import { Charts } from "./workbench/charts";
+import { looks } from "./common/colours";
+import { status } from "./workbench/compare";
+import { age, bytes, count, duration, number, time } from "./common/figures";
+import { quoted } from "./workbench/fields";
+import { Files, files } from "./artifacts/files";
+import { useEvery, useLoaded } from "./common/hooks";
+import { useKeys } from "./common/keys";
+import { Status } from "./workbench/list";
+import type { Field, Model, ModelModule, Project, Run, Version } from "./common/messages";
+import { displayName } from "./common/names";
+import { back, projectPath } from "./common/place";
+import { all, call, sentence } from "./common/wire";
+import { flat, listSeries, type Series } from "./common/values";
 
 interface Whole {
   model: Model;

@@ -1,10 +1,10 @@
 // All projects: what each holds, what runs, what sharing and the cache save.
 
-import { age, bytes, count, duration, time } from "./figures";
-import { useEvery, useLoaded } from "./hooks";
-import type { Project, Statistics } from "./messages";
-import { projectPath } from "./place";
-import { all, call, sentence } from "./wire";
+import { age, bytes, count, duration, time } from "./common/figures";
+import { useEvery, useLoaded } from "./common/hooks";
+import type { Project, Statistics } from "./common/messages";
+import { projectPath } from "./common/place";
+import { all, call, sentence } from "./common/wire";
 
 function Figures({ project }: { project: Project }) {
   const loaded = useLoaded(() => call<Statistics>("ProjectService/GetProjectStatistics", { projectUid: project.uid }), [project.uid]);

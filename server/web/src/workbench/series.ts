@@ -1,8 +1,8 @@
 // Lines of charts: series in buckets along one axis, as many of them as a chart has pixels for.
 
 import type { Metric } from "./fields";
-import type { Buckets } from "./messages";
-import { stream } from "./wire";
+import type { Buckets } from "../common/messages";
+import { stream } from "../common/wire";
 
 export type Axis = "step" | "time";
 

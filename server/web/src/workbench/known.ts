@@ -1,9 +1,9 @@
 // What is known of models by their ids: those of the list, and those that only the URL names.
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { Model, Row } from "./messages";
-import { displayName } from "./names";
-import { call } from "./wire";
+import type { Model, Row } from "../common/messages";
+import { displayName } from "../common/names";
+import { call } from "../common/wire";
 
 interface Known {
   name: string;

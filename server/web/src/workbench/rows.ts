@@ -1,9 +1,9 @@
 // The models that a search finds, of which only those on the screen are loaded.
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import { useEvery, useSettled } from "./hooks";
-import type { Found, Row, Value } from "./messages";
-import { call } from "./wire";
+import { useEvery, useSettled } from "../common/hooks";
+import type { Found, Row, Value } from "../common/messages";
+import { call } from "../common/wire";
 
 const PIECE = 100;
 // Fields that every row needs, before the columns that are shown.

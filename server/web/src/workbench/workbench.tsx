@@ -2,19 +2,19 @@
 
 import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { Charts } from "./charts";
-import { looks } from "./colours";
+import { looks } from "../common/colours";
 import { Columns } from "./columns";
 import { Compare } from "./compare";
 import { defaultColumns, measure, metricOf } from "./fields";
 import { Filter } from "./filter";
 import { useFields } from "./known-fields";
-import { useKeys } from "./keys";
+import { useKeys } from "../common/keys";
 import { useKnown } from "./known";
 import { found, List } from "./list";
-import type { Project } from "./messages";
-import { change, go, modelPath, usePlace } from "./place";
+import type { Project } from "../common/messages";
+import { change, go, modelPath, usePlace } from "../common/place";
 import { useRows, type Search } from "./rows";
-import { sentence } from "./wire";
+import { sentence } from "../common/wire";
 
 const SHOWN_AT_FIRST = 10;
 const MOST_SELECTED = 100;

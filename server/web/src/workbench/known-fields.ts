@@ -2,10 +2,10 @@
 
 import { useRef } from "preact/hooks";
 import { quoted } from "./fields";
-import { useEvery, useLoaded } from "./hooks";
-import type { Field, Model, Value } from "./messages";
-import { listSeries } from "./values";
-import { all, call } from "./wire";
+import { useEvery, useLoaded } from "../common/hooks";
+import type { Field, Model, Value } from "../common/messages";
+import { listSeries } from "../common/values";
+import { all, call } from "../common/wire";
 
 const MOST_FIELDS = 5000;
 const SAMPLED_MODELS = 30;

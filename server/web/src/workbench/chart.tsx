@@ -2,12 +2,12 @@
 
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
-import type { Looks } from "./colours";
+import type { Looks } from "../common/colours";
 import { title, type Metric } from "./fields";
-import { number, time, timeMark } from "./figures";
-import { useEvery } from "./hooks";
+import { number, time, timeMark } from "../common/figures";
+import { useEvery } from "../common/hooks";
 import { readLines, smoothed, type Axis, type Lines, type Window } from "./series";
-import { sentence } from "./wire";
+import { sentence } from "../common/wire";
 
 const HEIGHT = 210;
 // With more lines bands hide one another.

@@ -2,10 +2,10 @@
 
 import { useMemo } from "preact/hooks";
 import { Chart } from "./chart";
-import type { Looks } from "./colours";
+import type { Looks } from "../common/colours";
 import { directedFirst, metricOf, title } from "./fields";
-import type { Field } from "./messages";
-import { change, usePlace } from "./place";
+import type { Field } from "../common/messages";
+import { change, usePlace } from "../common/place";
 import type { Window } from "./series";
 
 interface Props {

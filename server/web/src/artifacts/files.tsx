@@ -1,9 +1,9 @@
 // The files of a version, each a link to its bytes.
 
-import { bytes, count } from "./figures";
-import { useLoaded } from "./hooks";
-import type { ArtifactFile, Version } from "./messages";
-import { all, sentence } from "./wire";
+import { bytes, count } from "../common/figures";
+import { useLoaded } from "../common/hooks";
+import type { ArtifactFile, Version } from "../common/messages";
+import { all, sentence } from "../common/wire";
 
 const MOST = 1000;
 

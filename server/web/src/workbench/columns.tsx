@@ -2,9 +2,9 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { isVaried, label, metricOf, shown } from "./fields";
-import { number } from "./figures";
-import type { Field } from "./messages";
-import { change } from "./place";
+import { number } from "../common/figures";
+import type { Field } from "../common/messages";
+import { change } from "../common/place";
 
 const ALWAYS = ["step", "duration", "created_at", "created_by", "host", "git_commit", "tags", "description"];
 const MEASURES = ["last", "min", "max", "min_step", "max_step"];

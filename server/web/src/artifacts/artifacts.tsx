@@ -2,13 +2,13 @@
 
 import { Fragment } from "preact";
 import { useState } from "preact/hooks";
-import { bytes, time } from "./figures";
+import { bytes, time } from "../common/figures";
 import { Files, files } from "./files";
-import { useLoaded } from "./hooks";
-import type { Artifact, Project, Version } from "./messages";
-import { displayName } from "./names";
-import { modelPath } from "./place";
-import { all, call, sentence } from "./wire";
+import { useLoaded } from "../common/hooks";
+import type { Artifact, Project, Version } from "../common/messages";
+import { displayName } from "../common/names";
+import { modelPath } from "../common/place";
+import { all, call, sentence } from "../common/wire";
 
 const MOST = 500;
 

@@ -1,7 +1,7 @@
 // Fields as a filter has them, and their values.
 
-import { number, duration, time } from "./figures";
-import type { Field, Value } from "./messages";
+import { number, duration, time } from "../common/figures";
+import type { Field, Value } from "../common/messages";
 
 export interface Metric {
   // As ListFields has it: metrics.loss[test].

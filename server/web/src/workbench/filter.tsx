@@ -3,9 +3,9 @@
 import type { RefObject } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { metricOf } from "./fields";
-import type { Field } from "./messages";
-import { change } from "./place";
-import { sentence } from "./wire";
+import type { Field } from "../common/messages";
+import { change } from "../common/place";
+import { sentence } from "../common/wire";
 
 interface Props {
   value: string;

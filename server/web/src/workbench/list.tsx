@@ -1,14 +1,14 @@
 // The list of models: only the rows on the screen are in the document.
 
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
-import type { Look, Looks } from "./colours";
+import type { Look, Looks } from "../common/colours";
 import { isNumber, label, metricOf, shown } from "./fields";
-import { age, count } from "./figures";
-import type { Field, Row, Value } from "./messages";
-import { displayName } from "./names";
-import { go, modelPath } from "./place";
+import { age, count } from "../common/figures";
+import type { Field, Row, Value } from "../common/messages";
+import { displayName } from "../common/names";
+import { go, modelPath } from "../common/place";
 import type { Rows } from "./rows";
-import { Swatch } from "./swatch";
+import { Swatch } from "../common/swatch";
 
 const HEIGHT = 30;
 const HEAD = 42;

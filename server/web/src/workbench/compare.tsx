@@ -1,15 +1,15 @@
 // The selected models side by side: only what differs.
 
 import { useState } from "preact/hooks";
-import type { Looks } from "./colours";
-import { number } from "./figures";
-import { useLoaded } from "./hooks";
-import type { Model } from "./messages";
-import { displayName } from "./names";
-import { modelPath } from "./place";
-import { Swatch } from "./swatch";
-import { call, CallError, sentence } from "./wire";
-import { flat, listSeries, type Series } from "./values";
+import type { Looks } from "../common/colours";
+import { number } from "../common/figures";
+import { useLoaded } from "../common/hooks";
+import type { Model } from "../common/messages";
+import { displayName } from "../common/names";
+import { modelPath } from "../common/place";
+import { Swatch } from "../common/swatch";
+import { call, CallError, sentence } from "../common/wire";
+import { flat, listSeries, type Series } from "../common/values";
 
 const MOST = 20;
 
