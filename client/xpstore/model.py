@@ -35,6 +35,7 @@ from xpstore.v1 import ingest_pb2
 from xpstore.v1 import model_pb2 as pb
 
 if TYPE_CHECKING:
+    from xpstore._notebook.frame import Frame
     from xpstore.artifact_links import ModelArtifacts
 
 __all__ = ["FoundModels", "Model", "Models", "Tags", "config_hash", "fingerprint"]
@@ -238,6 +239,12 @@ class Model(Stamped):
         from xpstore.artifact_links import ModelArtifacts  # here, as many programs only log
 
         return ModelArtifacts(self._client, self._wire.project_uid, model_id=self._wire.id)
+
+    def page(self, height: int = 700) -> "Frame":
+        """The page of the model, shown below a cell of a notebook on this machine, so many pixels high."""
+        from xpstore._notebook.frame import Frame  # here, as only notebooks show it
+
+        return Frame(self._client, "m", str(self.id), height)
 
     def _fingerprint_node(self) -> Branch:
         """To the cache a model is its hash."""
