@@ -35,6 +35,7 @@ from xpstore.v1 import ingest_pb2
 from xpstore.v1 import model_pb2 as pb
 
 if TYPE_CHECKING:
+    from xpstore._notebook.frame import Frame
     from xpstore.artifact_links import ModelArtifacts
 
 __all__ = ["FoundModels", "Model", "Models", "Tags", "config_hash", "fingerprint"]
@@ -255,6 +256,12 @@ class Model(Stamped):
     def delete(self) -> None:
         """Deletes the model with all below it; its artifacts stay. Does nothing when it is gone."""
         self._client.call(self._client.stubs.models.DeleteModel, pb.DeleteModelRequest(model_id=self._wire.id))
+
+    def page(self, height: int = 700) -> "Frame":
+        """The page of the model, shown below a cell of a notebook on this machine, so many pixels high."""
+        from xpstore._notebook.frame import Frame  # here, as only notebooks show it
+
+        return Frame(self._client, "m", str(self.id), height)
 
     def _fingerprint_node(self) -> Branch:
         """To the cache a model is its hash."""
