@@ -127,6 +127,19 @@ class Run:
         """Whether tracked files of that work tree had changes."""
         return self._wire.environment.git_dirty
 
+    @property
+    def git_diff(self) -> str:
+        """Those changes as a patch with secrets masked, of a long one the first 262,144 characters: its end says so."""
+        if not self._wire.environment.git_diff and self.git_dirty:  # lists come without
+            request = pb.GetRunRequest(run_id=self._wire.id)
+            self._wire = self._client.call(self._client.stubs.runs.GetRun, request).run
+        return self._wire.environment.git_diff
+
+    @property
+    def job(self) -> dict[str, str]:
+        """What launcher or cluster said of the job, such as `slurm_job_id`."""
+        return dict(self._wire.environment.job)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Run) and self.id == other.id
 

@@ -141,6 +141,12 @@ def test_rank_comes_from_the_launcher(
         assert attempt.rank == rank
 
 
+def listed(model: Model) -> list[pb.Run]:
+    model._client.flush()
+    request = pb.ListRunsRequest(model_id=str(model.id))
+    return list(model._client.call(model._client.stubs.runs.ListRuns, request).runs)
+
+
 @pytest.mark.client
 def test_commit_of_the_work_tree_is_captured(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = needs("git")
@@ -165,6 +171,30 @@ def test_commit_of_the_work_tree_is_captured(model: Model, tmp_path: Path, monke
     Path("train.py").write_text("2\n")
     with model.run() as dirty:
         assert (dirty.git_commit, dirty.git_dirty) == (clean.git_commit, True)
+    assert clean.git_diff == "" and dirty.git_diff.endswith("@@ -1 +1 @@\n-1\n+2\n")
+    assert model.runs[-1].git_diff == dirty.git_diff == git("diff") + "\n"
+    assert [run.environment.git_diff for run in listed(model)] == ["", "", "", ""], "a list goes without"
+
+    Path("train.py").write_text("token = 'sesame-open'\n" + "x = 1\n" * 100_000)
+    with model.run() as long:
+        pass
+    assert len(long.git_diff) <= 256 << 10 and "sesame" not in long.git_diff and "+token = '***'\n" in long.git_diff
+    assert long.git_diff.endswith("\n+x = 1\n... and more, which is not recorded\n")
+    monkeypatch.setenv("XPSTORE_RECORD_DIFF", "0")
+    with model.run() as unsaid:
+        pass
+    assert (unsaid.git_dirty, unsaid.git_diff) == (True, "")
+
+
+@pytest.mark.client
+def test_job_is_what_the_cluster_says(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLURM_JOB_ID", "4711")
+    monkeypatch.setenv("SLURM_CLUSTER_NAME", "a" * 300)
+    with model.run() as attempt:
+        pass
+    (found,) = model.runs
+    assert found.job == attempt.job and found.job["slurm_job_id"] == "4711"
+    assert len(found.job["slurm_cluster_name"]) == 256
 
 
 @pytest.mark.client

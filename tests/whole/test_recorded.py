@@ -11,7 +11,7 @@ import pytest
 import xpstore
 from support.services import Server
 from xpstore._machine.environment import capture
-from xpstore._machine.masking import masked
+from xpstore._machine.masking import masked, masked_text
 from xpstore.errors import InvalidArgument
 
 pytestmark = pytest.mark.client
@@ -127,6 +127,22 @@ def test_names_stay() -> None:
         "u:1",
         "postgresql://me:***@h/d",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        (f'password = "{SECRET}"', 'password = "***"'),
+        (f"  'api_key': '{SECRET}',", "  'api_key': '***',"),
+        (f"connect(url='postgresql://u:{SECRET}@h/d')", "connect(url='postgresql://u:***@h/d')"),
+        (f"+hub = 'hf_{SECRET}'", "+hub = '***'"),
+        ("x = 'of-the-environment'", "x = '***'"),
+        ("sort(key=len, tokens=tokens)", "sort(key=len, tokens=tokens)"),
+        ("-lr = 0.1\n+lr = 0.2\n", "-lr = 0.1\n+lr = 0.2\n"),
+    ],
+)
+def test_patch_is_kept_without_its_secrets(text: str, kept: str) -> None:
+    assert masked_text(text, {"DB_PASSWORD": "of-the-environment", "HOME": "tokens=tokens"}) == kept
 
 
 def test_secrets_of_the_environment_are_masked_wherever_they_stand() -> None:

@@ -251,8 +251,10 @@ type Limits struct {
 	MaxFieldValues int32 `protobuf:"varint,66,opt,name=max_field_values,json=maxFieldValues,proto3" json:"max_field_values,omitempty"`
 	// Most different values of a field that `~` in a filter looks at (20,000).
 	MaxPatternValues int32 `protobuf:"varint,67,opt,name=max_pattern_values,json=maxPatternValues,proto3" json:"max_pattern_values,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// Longest patch of a run, in characters (262,144).
+	MaxDiffLength int32 `protobuf:"varint,68,opt,name=max_diff_length,json=maxDiffLength,proto3" json:"max_diff_length,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Limits) Reset() {
@@ -754,6 +756,13 @@ func (x *Limits) GetMaxPatternValues() int32 {
 	return 0
 }
 
+func (x *Limits) GetMaxDiffLength() int32 {
+	if x != nil {
+		return x.MaxDiffLength
+	}
+	return 0
+}
+
 // Parameters of the content-defined cut FastCDC (2020), see docs/protocol.md.
 type Chunking struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -836,7 +845,7 @@ const file_xpstore_v1_limits_proto_rawDesc = "" +
 	"xpstore.v1\x1a\x17xpstore/v1/access.proto\"\x12\n" +
 	"\x10GetLimitsRequest\"?\n" +
 	"\x11GetLimitsResponse\x12*\n" +
-	"\x06limits\x18\x01 \x01(\v2\x12.xpstore.v1.LimitsR\x06limits\"\xbc\x14\n" +
+	"\x06limits\x18\x01 \x01(\v2\x12.xpstore.v1.LimitsR\x06limits\"\xe4\x14\n" +
 	"\x06Limits\x12%\n" +
 	"\x0eserver_version\x18\x01 \x01(\tR\rserverVersion\x12*\n" +
 	"\x11max_message_bytes\x18\x02 \x01(\x03R\x0fmaxMessageBytes\x12&\n" +
@@ -918,7 +927,8 @@ const file_xpstore_v1_limits_proto_rawDesc = "" +
 	"\n" +
 	"max_groups\x18A \x01(\x05R\tmaxGroups\x12(\n" +
 	"\x10max_field_values\x18B \x01(\x05R\x0emaxFieldValues\x12,\n" +
-	"\x12max_pattern_values\x18C \x01(\x05R\x10maxPatternValues\"\xaa\x01\n" +
+	"\x12max_pattern_values\x18C \x01(\x05R\x10maxPatternValues\x12&\n" +
+	"\x0fmax_diff_length\x18D \x01(\x05R\rmaxDiffLength\"\xaa\x01\n" +
 	"\bChunking\x12$\n" +
 	"\x0emin_size_bytes\x18\x01 \x01(\x05R\fminSizeBytes\x12,\n" +
 	"\x12average_size_bytes\x18\x02 \x01(\x05R\x10averageSizeBytes\x12$\n" +

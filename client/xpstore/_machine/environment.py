@@ -14,14 +14,41 @@ import shlex
 import socket
 import subprocess
 import sys
+import threading
 
-from xpstore._machine.masking import masked
+from xpstore._machine.masking import masked, masked_text
 from xpstore._machine.settings import setting
 from xpstore._values.checks import to_text
 from xpstore.v1 import run_pb2 as pb
 
 GIT_TIMEOUT_SECONDS = 2.0
+# As the server takes it.
+DIFF_LENGTH = 256 << 10
 RANK_VARIABLES = ("RANK", "LOCAL_RANK", "SLURM_PROCID")
+# What launchers, clusters and services of this field say of a job to its processes.
+JOB_VARIABLES = (
+    "SLURM_JOB_ID",
+    "SLURM_JOB_NAME",
+    "SLURM_CLUSTER_NAME",
+    "SLURM_ARRAY_JOB_ID",
+    "SLURM_ARRAY_TASK_ID",
+    "PBS_JOBID",
+    "PBS_JOBNAME",
+    "LSB_JOBID",
+    "LSB_JOBNAME",
+    "JOB_ID",
+    "WORLD_SIZE",
+    "TORCHELASTIC_RUN_ID",
+    "RAY_JOB_ID",
+    "TRAINING_JOB_NAME",
+    "AWS_BATCH_JOB_ID",
+    "CLOUD_ML_JOB_ID",
+    "AZUREML_RUN_ID",
+    "GITHUB_RUN_ID",
+    "CI_JOB_ID",
+    "BUILD_TAG",
+)
+JOB_LENGTH = 256
 
 
 def capture(max_text_length: int) -> pb.RunEnvironment:
@@ -33,6 +60,7 @@ def capture(max_text_length: int) -> pb.RunEnvironment:
     if not setting("XPSTORE_RECORD", 1):
         return pb.RunEnvironment(rank=_rank(), packages_json="{}")
     commit, is_dirty = _git()
+    has_diff = is_dirty and setting("XPSTORE_RECORD_DIFF", 1)
     return pb.RunEnvironment(
         rank=_rank(),
         host=to_text(socket.gethostname(), max_text_length),
@@ -42,6 +70,8 @@ def capture(max_text_length: int) -> pb.RunEnvironment:
         packages_json=_packages_json(),
         git_commit=commit,
         git_dirty=is_dirty,
+        git_diff=_diff() if has_diff else "",
+        job=_job(),
     )
 
 
@@ -89,3 +119,38 @@ def _git() -> tuple[str, bool]:
     commits = [line.removeprefix("# branch.oid ") for line in lines if line.startswith("# branch.oid ")]
     commit = commits[0] if commits and commits[0] != "(initial)" else ""
     return commit, bool(commit) and any(not line.startswith("#") for line in lines)
+
+
+def _diff() -> str:
+    """The changes of tracked files as a patch, with secrets masked; of a long one the first lines."""
+    command = ["git", "diff", "--no-color", "--no-ext-diff", "--no-textconv", "HEAD"]
+    # So much is read, however much there is: a character has at most 4 bytes.
+    limit = 4 * DIFF_LENGTH
+    try:
+        with subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
+        ) as git:
+            ends = threading.Timer(GIT_TIMEOUT_SECONDS, git.kill)
+            ends.start()
+            assert git.stdout is not None
+            data = git.stdout.read(limit)
+            if git.stdout.read(1):
+                git.kill()
+            is_whole = git.wait() == 0
+            ends.cancel()
+    except OSError:
+        return ""
+    text = masked_text(data.decode(errors="replace").replace("\x00", "\\x00"))
+    if is_whole and len(text) <= DIFF_LENGTH:
+        return text
+    told = "... and more, which is not recorded\n"
+    return text[: DIFF_LENGTH - len(told)].rpartition("\n")[0] + f"\n{told}"
+
+
+def _job() -> dict[str, str]:
+    found = {name.lower(): os.environ.get(name, "") for name in JOB_VARIABLES}
+    return {name: to_text(value, JOB_LENGTH) for name, value in found.items() if value}

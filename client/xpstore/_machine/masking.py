@@ -41,6 +41,11 @@ _PAIR = re.compile(
     r"""(?P<value>\\?"(?:[^"\\]|\\.)*"|\\?'(?:[^'\\]|\\.)*'|\[[^\]]{0,9999}\]|\{[^{}]{0,9999}\}|[^\s&;,"'})\]]+)""",
     re.DOTALL,
 )
+# A text in quotes in code, and its name.
+_QUOTED = re.compile(
+    r"""(?<![A-Za-z_])(?P<name>[A-Za-z_][\w.-]{0,255})(?P<sign>["'\]]?\s*(?::=|=|:)\s*)"""
+    r"""(?P<value>"(?:[^"\\\n]|\\.)+"|'(?:[^'\\\n]|\\.)+')"""
+)
 _HEADER = re.compile(r"(?<![A-Za-z])(?P<name>[A-Za-z][\w-]{0,255})(?P<sign>\s*:(?!//)\s*)(?P<value>[^\r\n\"']+)")
 _SCHEME = re.compile(r"\b(bearer|basic)(\s+)[^\s\"']+", re.IGNORECASE)
 # Up to the last @: an @ in a password may not be encoded. A port is followed by a path, whose @ is another.
@@ -65,8 +70,26 @@ def masked(words: Sequence[str], environment: Mapping[str, str] = os.environ) ->
         words: as the program was given them.
         environment: values of its variables that are secret by their name are masked wherever they stand.
     """
-    known = [value for name, value in environment.items() if len(value) >= LEAST_SECRET and _is_secret(name, value)]
+    known = _secrets(environment)
     return [_without(word, known) for word in _after_names(words)]
+
+
+def masked_text(text: str, environment: Mapping[str, str] = os.environ) -> str:
+    """A text such as a patch without the secrets in it that can be told from code.
+
+    Those are values of secret variables, passwords in URLs, keys that tell themselves, and texts in quotes whose name
+    is that of a secret. `sort(key=length)` stays.
+    """
+    for secret in _secrets(environment):
+        text = text.replace(secret, MASK)
+    text = _USERINFO.sub(lambda one: MASK if one[3] is not None else f"{one[1]}:{MASK}", text)
+    text = _SCHEME.sub(rf"\1\2{MASK}", text)
+    text = _QUOTED.sub(lambda one: _masked_value(one) if _is_secret(one["name"], "") else one[0], text)
+    return _KNOWN.sub(MASK, text)
+
+
+def _secrets(environment: Mapping[str, str]) -> list[str]:
+    return [value for name, value in environment.items() if len(value) >= LEAST_SECRET and _is_secret(name, value)]
 
 
 def _after_names(words: Sequence[str]) -> Iterator[str]:

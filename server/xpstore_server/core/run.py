@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, bindparam, select
+from sqlalchemy import Row, bindparam, literal, select
 
 from xpstore_server.core import experiment, limits, model
 from xpstore_server.core.errors import AlreadyExists, InvalidArgument, NotFound
@@ -13,7 +13,9 @@ from xpstore_server.store import tables
 from xpstore_server.store.tables import run
 from xpstore_server.store.transaction import Transaction
 
-_LIVE = select(run, SHOWN.label("status")).where(model.is_live(run.c.model_id))
+# A list goes without patches.
+_listed = [column for column in run.c if column is not run.c.git_diff]
+_LIVE = select(*_listed, literal("").label("git_diff"), SHOWN.label("status")).where(model.is_live(run.c.model_id))
 _owner = tables.model
 _BY_ID = (
     select(run, SHOWN.label("status"), _owner.c.project_uid)

@@ -61,6 +61,7 @@ class LimitsService(limits_pb2_grpc.LimitsServiceServicer):
                 max_process_parts=limits.PROCESS_PARTS,
                 max_process_bytes=limits.PROCESS_BYTES,
                 max_error_length=limits.ERROR_LENGTH,
+                max_diff_length=limits.DIFF_LENGTH,
                 max_holder_length=limits.HOLDER_LENGTH,
                 min_ping_interval_us=limits.PING_INTERVAL_US,
                 chunk_kept_us=limits.CHUNK_KEPT_US,

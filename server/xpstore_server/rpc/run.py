@@ -1,13 +1,15 @@
 """RunService."""
 
+import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Row
 
 from xpstore.v1 import run_pb2 as pb
 from xpstore.v1 import run_pb2_grpc
-from xpstore_server.core import run
+from xpstore_server.core import limits, run
 from xpstore_server.core.errors import InvalidArgument
 from xpstore_server.rpc.fields import a_json_object, a_text, a_time, a_uuid, if_set
 from xpstore_server.rpc.paging import Pager
@@ -81,7 +83,19 @@ def _environment(wire: pb.RunEnvironment) -> dict[str, Any]:
         "packages_json": a_json_object("environment.packages_json", wire.packages_json),
         "git_commit": wire.git_commit,
         "git_dirty": int(wire.git_dirty),
+        "git_diff": a_text("environment.git_diff", wire.git_diff, limits.DIFF_LENGTH),
+        "job_json": _job(wire.job),
     }
+
+
+def _job(job: Mapping[str, str]) -> str:
+    if len(job) > limits.JOB_NAMES:
+        raise InvalidArgument("environment.job", len(job), f"must have at most {limits.JOB_NAMES} names")
+    for text in (*job, *job.values()):
+        a_text("environment.job", text, limits.JOB_LENGTH)
+    if "" in job:
+        raise InvalidArgument("environment.job", "", "must not have an empty name")
+    return json.dumps(dict(sorted(job.items())))
 
 
 def to_wire(row: Row[Any]) -> pb.Run:
@@ -101,6 +115,8 @@ def to_wire(row: Row[Any]) -> pb.Run:
             packages_json=row.packages_json,
             git_commit=row.git_commit,
             git_dirty=bool(row.git_dirty),
+            git_diff=row.git_diff,
+            job=json.loads(row.job_json),
         ),
         error=row.error,
     )

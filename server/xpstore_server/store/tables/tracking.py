@@ -236,6 +236,8 @@ class Run(SQLModel, table=True):
     git_commit: str = column(TEXT)
     git_dirty: int = column(Integer)
     error: str = column(TEXT)
+    job_json: str = column(TEXT, server_default=text("'{}'"))
+    git_diff: str = column(TEXT, server_default=text("''"))
     __table_args__ = (
         Index("ix_run_started", "model_id", "started_at_us", "id"),
         CheckConstraint("ended_status IN ('finished', 'failed')", name="ended_status"),
