@@ -205,6 +205,8 @@ def put(request: Any, field: str, value: Any) -> None:
     elif isinstance(value, list):
         request.ClearField(name)
         getattr(request, name).extend(value)
+    elif isinstance(value, dict):
+        getattr(request, name).update(value)
     else:
         setattr(request, name, value)
 
