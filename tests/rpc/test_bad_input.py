@@ -143,7 +143,7 @@ BAD: dict[str, dict[str, list[Any]]] = {
         "environment.packages_json": BAD_OBJECT,
         "environment.git_commit": ["abc", "g" * 40, "A" * 40, "a" * 65],
         "environment.git_diff": ["x" * ((256 << 10) + 1), "a\x00"],
-        "environment.job": [{"": "a"}, {"a": "x" * 257}, {"a\x00": "b"}, {str(n): "" for n in range(101)}],
+        "environment.job": [{"": "a"}, {"a": "x" * 257}, {"a\x00": "b"}, {str(n): "" for n in range(51)}],
     },
     "runs.GetRun": {"run_id": BAD_ID},
     "runs.ListRuns": {"model_id": BAD_ID, "page_size": BAD_SIZE, "page_token": BAD_TOKEN},

@@ -109,7 +109,7 @@ type RunEnvironment struct {
 	// The changes as a patch (`git diff`), at most `max_diff_length` characters; the client cuts longer ones and says so in the last line.
 	// Empty in lists: GetRun has it.
 	GitDiff string `protobuf:"bytes,9,opt,name=git_diff,json=gitDiff,proto3" json:"git_diff,omitempty"`
-	// What launcher or cluster say of the job: names such as `slurm_job_id` and values, each at most 256 characters, at most 100.
+	// What launcher or cluster say of the job: names such as `slurm_job_id` and values, each at most 256 characters, at most 50.
 	Job           map[string]string `protobuf:"bytes,10,rep,name=job,proto3" json:"job,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

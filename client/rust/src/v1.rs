@@ -5839,7 +5839,7 @@ pub struct RunEnvironment {
     /// Empty in lists: GetRun has it.
     #[prost(string, tag = "9")]
     pub git_diff: ::prost::alloc::string::String,
-    /// What launcher or cluster say of the job: names such as `slurm_job_id` and values, each at most 256 characters, at most 100.
+    /// What launcher or cluster say of the job: names such as `slurm_job_id` and values, each at most 256 characters, at most 50.
     #[prost(map = "string, string", tag = "10")]
     pub job: ::std::collections::HashMap<
         ::prost::alloc::string::String,
