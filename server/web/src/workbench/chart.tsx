@@ -114,8 +114,15 @@ interface Drawing {
 
 // What a plot is made of: for each model a band, a pale line of what smoothing hides, and the line.
 function drawingOf(found: Lines, { isLog, smoothing }: ChartOptions, looks: Looks): Drawing {
-  const fit = (values: ArrayLike<number | null>): (number | null)[] =>
-    Array.from(values, (value) => (value === null || !Number.isFinite(value) || (isLog && value <= 0) ? null : value));
+  const least = isLog ? Number.MIN_VALUE : -Number.MAX_VALUE;
+  const fit = (values: Float32Array): (number | null)[] => {
+    const found: (number | null)[] = new Array(values.length).fill(null);
+    for (let at = 0; at < values.length; at += 1) {
+      const value = values[at] ?? NaN;
+      if (value >= least && value <= Number.MAX_VALUE) found[at] = value;
+    }
+    return found;
+  };
   const data: (number | null)[][] = [];
   const series: uPlot.Series[] = [{}];
   const bands: uPlot.Band[] = [];
@@ -204,7 +211,8 @@ function draw(
     data,
     box,
   );
-  const observer = new ResizeObserver(() => plot.setSize({ width: box.clientWidth, height: HEIGHT }));
+  // It tells the first size too, at which all is drawn: setting it would draw all again.
+  const observer = new ResizeObserver(() => box.clientWidth !== plot.width && plot.setSize({ width: box.clientWidth, height: HEIGHT }));
   observer.observe(box);
   const end = (): void => {
     observer.disconnect();
