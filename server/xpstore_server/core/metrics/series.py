@@ -9,7 +9,7 @@ from sqlalchemy import Row, bindparam, case, select
 
 from xpstore_server.core import model
 from xpstore_server.store.database import Database
-from xpstore_server.store.points import Points, from_row, join
+from xpstore_server.store.points import Points, from_rows
 from xpstore_server.store.tables import block, series
 from xpstore_server.store.transaction import Transaction
 
@@ -120,7 +120,7 @@ def _whole(tx: Transaction, some: Sequence[Row[Any]], after: int) -> dict[str, l
     for one in some:
         blocks = mine[one.id]
         if not any(row.kind == "json" for row in blocks):
-            points = _behind(join([from_row(row) for row in blocks]), after) if blocks else None
+            points = _behind(from_rows(blocks), after) if blocks else None
             whole[one.id] = [] if points is None else list(_light(points))
     return whole
 
@@ -129,7 +129,7 @@ def read(database: Database, series_id: str, since: int) -> Iterator[Points]:
     """Yields the points of a series after an ordinal, in order, in parts that fit a message."""
     after = since
     while rows := database.read(partial(_next, series_id=series_id, after=after)):
-        points = _behind(join([from_row(row) for row in rows]), after)
+        points = _behind(from_rows(rows), after)
         yield from _light(points)
         after = int(points.ordinals[-1])
 
