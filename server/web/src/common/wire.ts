@@ -98,12 +98,13 @@ export async function all<T, K extends string>(
   request: object,
   field: K,
   most = 1000,
+  signal?: AbortSignal,
 ): Promise<{ found: T[]; hasMore: boolean }> {
   const found: T[] = [];
   let pageToken = "";
   do {
     type Page = Partial<Record<K, T[]>> & { nextPageToken?: string };
-    const page: Page = await call<Page>(method, { ...request, ...(pageToken && { pageToken }) });
+    const page: Page = await call<Page>(method, { ...request, ...(pageToken && { pageToken }) }, signal);
     found.push(...(page[field] ?? []));
     pageToken = page.nextPageToken ?? "";
   } while (pageToken && found.length < most);

@@ -9,9 +9,9 @@ const words = new TextDecoder();
 const REQUEST = { keys: 1, buckets: 3, axis: 4, axisStart: 5, axisEnd: 6, columns: 7, binary32: 8 };
 const KEY = { modelId: 1, name: 2, phase: 3 };
 const RESPONSE = { modelId: 1, buckets: 5 };
-const BUCKETS = { mins: 2, maxs: 3, means: 6, bucketCount: 12, axisStart: 13, axisWidth: 14 };
+const BUCKETS = { counts: 1, mins: 2, maxs: 3, means: 6, lastOrdinal: 11, bucketCount: 12, axisStart: 13, axisWidth: 14 };
 export const AXES = { step: 1, time: 2 };
-export const COLUMNS = { min: 2, max: 3, mean: 6 };
+export const COLUMNS = { count: 1, min: 2, max: 3, mean: 6 };
 const BYTES = 2;
 
 // Whole numbers that are not negative, up to 2^53.
@@ -76,6 +76,10 @@ const floats = (bytes: Uint8Array<ArrayBuffer>): Float32Array => new Float32Arra
 
 export interface SeriesBuckets {
   modelId: string;
+  ordinal: number;
+  // Points, and buckets up to the last that has one, where counts were asked for.
+  count: number;
+  reach: number;
   means: Float32Array;
   mins: Float32Array;
   maxs: Float32Array;
@@ -87,7 +91,7 @@ export interface SeriesBuckets {
 // A ReadSeriesResponse.
 export function unpacked(data: Uint8Array<ArrayBuffer>): SeriesBuckets {
   const none = new Float32Array();
-  const found: SeriesBuckets = { modelId: "", means: none, mins: none, maxs: none, bucketCount: 0, axisStart: 0, axisWidth: 1 };
+  const found: SeriesBuckets = { modelId: "", ordinal: 0, count: 0, reach: 0, means: none, mins: none, maxs: none, bucketCount: 0, axisStart: 0, axisWidth: 1 };
   for (const [outer, , content] of fields(data)) {
     if (outer === RESPONSE.modelId) found.modelId = words.decode(content);
     if (outer !== RESPONSE.buckets) continue;
@@ -95,6 +99,12 @@ export function unpacked(data: Uint8Array<ArrayBuffer>): SeriesBuckets {
       if (inner === BUCKETS.means) found.means = floats(bytes);
       else if (inner === BUCKETS.mins) found.mins = floats(bytes);
       else if (inner === BUCKETS.maxs) found.maxs = floats(bytes);
+      else if (inner === BUCKETS.counts) {
+        const counts = new BigInt64Array(bytes.slice().buffer);
+        found.count = counts.reduce((sum, one) => sum + Number(one), 0);
+        found.reach = counts.findLastIndex((one) => one > 0n) + 1;
+      }
+      else if (inner === BUCKETS.lastOrdinal) found.ordinal = value;
       else if (inner === BUCKETS.bucketCount) found.bucketCount = value;
       else if (inner === BUCKETS.axisStart) found.axisStart = value;
       else if (inner === BUCKETS.axisWidth) found.axisWidth = value;

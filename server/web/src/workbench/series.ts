@@ -8,6 +8,11 @@ export type Axis = "step" | "time";
 
 export interface Line {
   modelId: string;
+  // Of the last point, among all of its model.
+  ordinal: number;
+  // Points, and buckets up to the last that has one, where counts were wanted.
+  count: number;
+  reach: number;
   means: Float32Array;
   mins: Float32Array;
   maxs: Float32Array;
@@ -16,6 +21,8 @@ export interface Line {
 export interface Lines {
   // The middles of the buckets: steps, or seconds since the epoch.
   x: number[];
+  // Where the first bucket begins: a step, or microseconds since the epoch.
+  start: number;
   // How many steps, or microseconds, a bucket has.
   width: number;
   lines: Line[];
@@ -44,6 +51,7 @@ export interface Wanted {
   window: Window | null;
   // Whether the smallest and largest of each bucket are drawn.
   hasBands: boolean;
+  hasCounts?: boolean;
 }
 
 export interface Window {
@@ -55,27 +63,28 @@ export interface Window {
 export async function readLines(
   metric: Metric,
   models: string[],
-  { axis, buckets, window, hasBands }: Wanted,
+  { axis, buckets, window, hasBands, hasCounts = false }: Wanted,
   signal: AbortSignal,
 ): Promise<Lines> {
+  if (models.length === 0) return { x: [], start: 0, width: 1, lines: [] };
   const request = packed({
     models,
     metric,
     buckets,
     axis: AXES[axis],
-    columns: [COLUMNS.mean, ...(hasBands ? [COLUMNS.min, COLUMNS.max] : [])],
+    columns: [COLUMNS.mean, ...(hasBands ? [COLUMNS.min, COLUMNS.max] : []), ...(hasCounts ? [COLUMNS.count] : [])],
     ...(window && { axisStart: Math.floor(window.start), axisEnd: Math.ceil(window.end) }),
   });
   return inTurn(signal, async () => {
-    const found: Lines = { x: [], width: 1, lines: [] };
+    const found: Lines = { x: [], start: 0, width: 1, lines: [] };
     for await (const message of stream("MetricService/ReadSeries", request, signal)) {
-      const { modelId, means, mins, maxs, bucketCount, axisStart, axisWidth } = unpacked(message);
+      const { bucketCount, axisStart, axisWidth, ...line } = unpacked(message);
       if (found.x.length === 0) {
-        found.width = axisWidth;
+        [found.start, found.width] = [axisStart, axisWidth];
         const unit = axis === "step" ? 1 : 1e6;
         for (let at = 0; at < bucketCount; at += 1) found.x.push((axisStart + at * axisWidth + (axisWidth - 1) / 2) / unit);
       }
-      found.lines.push({ modelId, means, mins, maxs });
+      found.lines.push(line);
     }
     return found;
   });
