@@ -1,7 +1,7 @@
 """Runs all benchmarks, or those named; `--help` names them.
 
-`--quick`, or BENCH=quick in the environment, runs `transfer` once on small files, and `search`, `deletion` and `growth`
-with few models, to see that they work: their figures mean nothing.
+`--quick`, or BENCH=quick in the environment, runs `transfer` once on small files, and `search`, `deletion`, `growth`
+and `page` with few models, to see that they work: their figures mean nothing.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from typing import Any
 
 from bench import cache, deletion, growth, logging, machine, metadata, metrics, search, start, upkeep
 from bench.figure import Figure, table
+from bench.page.measure import measure as measure_page
 from bench.picture import draw
 from bench.transfer.contest import measure as measure_transfer
 from bench.transfer.workload import FULL, QUICK, STORES
@@ -49,6 +50,7 @@ def main() -> None:
         "growth": partial(growth.measure, sizes=(10, 100)) if is_quick else growth.measure,
         "upkeep": partial(upkeep.measure, updates=3_000) if is_quick else upkeep.measure,
         "deletion": partial(deletion.measure, models=1_000) if is_quick else deletion.measure,
+        "page": partial(measure_page, notes=notes, is_quick=is_quick),
         "transfer": partial(measure_transfer, plan=plan, notes=notes),
     }
     unknown = set(options.names) - set(benchmarks)
@@ -56,7 +58,7 @@ def main() -> None:
         raise SystemExit(f"no benchmark named {', '.join(sorted(unknown))}: there are {', '.join(benchmarks)}")
     for name in options.names or list(benchmarks):
         with tempfile.TemporaryDirectory(prefix="xpstore-bench-", ignore_cleanup_errors=True) as folder:
-            figures = benchmarks[name](Path(folder))
+            figures = benchmarks[name](options.keep if options.keep and name == "page" else Path(folder))
         lines = [name, table(figures), *(f"{who}: {note}" for who, note in notes.items())]
         print("\n".join(lines), end="\n\n", flush=True)
         if output is not None:
@@ -72,12 +74,14 @@ def _options() -> argparse.Namespace:
         "names",
         nargs="*",
         metavar="NAME",
-        help="start, metadata, metrics, logging, search, cache, growth, upkeep, deletion, transfer; default all",
+        help="start, metadata, metrics, logging, search, cache, growth, upkeep, deletion, page, transfer; default all",
     )
     parser.add_argument("--quick", action="store_true", help="small files, once, without MLflow and MinIO")
     parser.add_argument(
         "--output", type=Path, help="folder of results.json and results.png; default bench, if not quick"
     )
+    kept = "folder of the server of `page`, 5 GB: filled if it is empty, and left for the next run"
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help=kept)
     transfer = parser.add_argument_group("only of transfer")
     transfer.add_argument("--stores", nargs="+", choices=STORES, default=STORES, help="default all")
     transfer.add_argument("--steps", nargs="+", default=[""], metavar="PREFIX", help="as in the progress; default all")

@@ -22,6 +22,7 @@ from support.web.page_data import (
     make_experiment,
 )
 from support.web.server import WebServer
+from xpstore.v1 import metric_pb2
 
 WORKBENCH = f"/p/{quote(SMALL)}"
 LOSS = "metrics.loss[train].min"
@@ -155,9 +156,12 @@ def test_zoom_is_that_of_all_charts_and_of_the_url(page: Page) -> None:
     page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 50)
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] * 0.9, box["y"] + 50, steps=4)
-    with page.expect_request(lambda one: "axisStart" in (one.post_data or "") and '"loss"' in (one.post_data or "")):
+    with page.expect_request(lambda one: "ReadSeries" in one.url) as asked:
         page.mouse.up()
     start, end = map(int, query(page, "z")[0].split("_"))
+    request = metric_pb2.ReadSeriesRequest.FromString((asked.value.post_data_buffer or b"")[5:])
+    assert (request.axis_start, request.axis_end) == (start, end) and request.axis == metric_pb2.BUCKET_AXIS_STEP
+    assert {key.name for key in request.keys} <= {"loss", "accuracy"} and len(request.keys) == 10
     assert 18 <= start <= 27 and 40 <= end <= 48
     page.get_by_role("button", name="Whole axis").click()
     assert query(page, "z") == []

@@ -1,7 +1,7 @@
 // The page: who is signed in, and which view the path names.
 
 import { render } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useState } from "preact/hooks";
 import "uplot/dist/uPlot.min.css";
 import "./page.css";
 import { Artifacts, Trash } from "./artifacts/artifacts";
@@ -18,6 +18,21 @@ import { useTheme } from "./common/theme";
 import { call, sentence, session, signOut, whenSignedOut, type Session } from "./common/wire";
 import { Workbench } from "./workbench/workbench";
 
+const getProject = (projectId: string): Promise<{ project: Project }> => call("ProjectService/GetProject", { projectId });
+
+// The project of the first view, asked for while it is asked who is signed in: for its first taker, if that went well.
+const early = new Map<string, Promise<{ project: Project }>>();
+function begin(id: string): void {
+  const begun = getProject(id);
+  early.set(id, begun);
+  begun.catch(() => early.delete(id));
+}
+function project(id: string): Promise<{ project: Project }> {
+  const begun = early.get(id);
+  early.delete(id);
+  return begun ?? getProject(id);
+}
+
 const ROOMS = [["", "Models"], ["/artifacts", "Artifacts"], ["/cache", "Cache"], ["/trash", "Trash"]] as const;
 
 function Page() {
@@ -30,9 +45,11 @@ function Page() {
   const ask = (): void => {
     session().then((found) => (setWho(found), setError("")), (cause: unknown) => setError(sentence(cause)));
   };
-  useEffect(() => {
+  // Before anything is painted: effects wait for that.
+  useLayoutEffect(() => {
     whenSignedOut(() => setWho(null));
     ask();
+    if (path[0] === "p" && path[1] !== undefined) begin(path[1]);
   }, []);
   useKeys({ "?": () => setHelps(true) });
   const [kind, id, room] = path;
@@ -76,13 +93,13 @@ function Rooms({ id, room }: { id: string; room: string }) {
 }
 
 function ProjectPage({ id, room, isDark }: { id: string; room: string; isDark: boolean }) {
-  const loaded = useLoaded(() => call<{ project: Project }>("ProjectService/GetProject", { projectId: id }), [id]);
-  const project = loaded.value?.project;
-  if (!project) return <main>{loaded.error ? <p class="error" role="alert">{sentence(loaded.error)}</p> : <p class="nothing">Loading…</p>}</main>;
-  if (room === "artifacts") return <Artifacts project={project} />;
-  if (room === "cache") return <Cache project={project} />;
-  if (room === "trash") return <Trash project={project} />;
-  return <Workbench project={project} isDark={isDark} />;
+  const loaded = useLoaded(() => project(id), [id]);
+  const found = loaded.value?.project;
+  if (!found) return <main>{loaded.error ? <p class="error" role="alert">{sentence(loaded.error)}</p> : <p class="nothing">Loading…</p>}</main>;
+  if (room === "artifacts") return <Artifacts project={found} />;
+  if (room === "cache") return <Cache project={found} />;
+  if (room === "trash") return <Trash project={found} />;
+  return <Workbench project={found} isDark={isDark} />;
 }
 
 const root = document.getElementById("page");

@@ -1,9 +1,11 @@
 """MetricService."""
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
+
+from sqlalchemy import Row
 
 from xpstore.v1 import metric_pb2 as pb
 from xpstore.v1 import metric_pb2_grpc
@@ -25,6 +27,7 @@ from xpstore_server.store.transaction import Transaction
 FEW_POINTS = 10
 FEW_BYTES = 16 << 10  # JSON takes time to read
 AS_MANY_AS_FIT = 1 << 30
+BYTES_AT_ONCE = 256 << 10  # of answers that wait to be sent
 
 
 class MetricService(metric_pb2_grpc.MetricServiceServicer):
@@ -105,37 +108,31 @@ class MetricService(metric_pb2_grpc.MetricServiceServicer):
         for name in ("axis", "axis_start", "axis_end", "columns", "binary32"):
             if not request.buckets and (request.HasField(name) if name.startswith("axis_") else getattr(request, name)):
                 raise InvalidArgument(name, "", "needs `buckets`")
-        parts = self._divided(keys, _asked(request)) if request.buckets else self._parts(keys, request.since)
-        while (part := await self._database.call_async(next, parts, None)) is not None:
-            yield part
-
-    def _found(self, keys: list[series.SeriesKey]) -> Iterator[tuple[str, dict[str, Any]]]:
-        """The series of all keys, each with what is said of it."""
-        for key in keys:
-            for row in self._database.read(partial(series.find, key=key)):
-                yield row.id, {"model_id": row.model_id, "name": row.name, "phase": row.phase or None}
+        answers = self._divided(keys, _asked(request)) if request.buckets else self._parts(keys, request.since)
+        # Some for each turn of a thread: of short series each is ready sooner than a thread begins.
+        while some := await self._database.call_async(_next_few, answers):
+            for answer in some:
+                yield answer
 
     def _parts(self, keys: list[series.SeriesKey], since: int) -> Iterator[pb.ReadSeriesResponse]:
-        for id_, head in self._found(keys):
-            for points in series.read(self._database, id_, since - 1):
-                yield pb.ReadSeriesResponse(**head, points=packed_points(points))
+        found = self._database.read(partial(series.find, keys=keys))
+        for together in series.read_many(self._database, found, since - 1):
+            for place, points in together:
+                yield pb.ReadSeriesResponse(**_head(found[place]), points=packed_points(points))
 
     def _divided(self, keys: list[series.SeriesKey], asked: "_Asked") -> Iterator[pb.ReadSeriesResponse]:
-        every: Iterable[tuple[str, dict[str, Any]]] = self._found(keys)
+        found = self._database.read(partial(series.find, keys=keys))
         axis = None
-        if asked.of is not None:
-            every = list(every)
-            ids = [id_ for id_, _ in every]
-            axis = buckets.axis(self._database, ids, asked.of, asked.count, asked.start, asked.end)
+        if asked.of is None:
+            divided = buckets.neighbours(self._database, found, asked.since - 1, asked.count)
+        else:
+            axis = buckets.axis(self._database, found, asked.of, asked.count, asked.start, asked.end)
             if axis is None:
                 return
-        for id_, head in every:
-            if axis is not None:
-                found = buckets.along(self._database, id_, asked.since - 1, axis)
-            else:
-                found = buckets.buckets(self._database, id_, asked.since - 1, asked.count)
-            if found is not None:
-                yield pb.ReadSeriesResponse(**head, buckets=packed_buckets(found, axis, asked.columns, asked.type))
+            divided = buckets.along(self._database, found, asked.since - 1, axis)
+        for place, one in divided:
+            wire = packed_buckets(one, axis, asked.columns, asked.type)
+            yield pb.ReadSeriesResponse(**_head(found[place]), buckets=wire)
 
     async def DeleteMetric(self, request: pb.DeleteMetricRequest, context: Any) -> pb.DeleteMetricResponse:
         key = {"model_id": a_uuid("model_id", request.model_id), "metric_id": a_uuid("metric_id", request.metric_id)}
@@ -154,6 +151,20 @@ def _pieces(request: pb.LogMetricsRequest, model_id: str) -> Sequence[Piece]:
         fix = f"must have at most {limits.SERIES} names with their phases: send several"
         raise InvalidArgument("points", len(parts), fix, limit="max_series", expected=limits.SERIES)
     return pieces(len(request.points), [ModelRecords(model_id, parts)])
+
+
+def _head(row: Row[Any]) -> dict[str, Any]:
+    return {"model_id": row.model_id, "name": row.name, "phase": row.phase or None}
+
+
+def _next_few(answers: Iterator[pb.ReadSeriesResponse]) -> list[pb.ReadSeriesResponse]:
+    some, size = list[pb.ReadSeriesResponse](), 0
+    for answer in answers:
+        some.append(answer)
+        size += answer.ByteSize()
+        if size >= BYTES_AT_ONCE:
+            break
+    return some
 
 
 def _at_most(field: str, count: int) -> None:

@@ -13,6 +13,7 @@ from xpstore_server.store.columns import (
     Integers,
     Mask,
     Mixed,
+    decode_each,
     decode_floats,
     decode_integers,
     decode_mixed,
@@ -133,6 +134,20 @@ def from_row(row: Row[Any]) -> Points:
     else:
         values = decode_mixed(row.data)
     return Points(ordinals, row.kind, values, steps, has_step, times)
+
+
+def from_rows(rows: Sequence[Row[Any]]) -> Points:
+    """Reads the columns of blocks of one series, in their order."""
+    kinds = {row.kind for row in rows}
+    if len(rows) == 1 or len(kinds) > 1 or "json" in kinds:
+        return join([from_row(row) for row in rows])
+    counts = [row.points for row in rows]
+    ordinals, _ = decode_each([row.ordinals for row in rows], counts)
+    steps, has_step = decode_each([row.steps for row in rows], counts)
+    times, _ = decode_each([row.times for row in rows], counts)
+    data, kind = [row.data for row in rows], rows[0].kind
+    values = decode_floats(b"".join(data), len(ordinals)) if kind == "float" else decode_each(data, counts)[0]
+    return Points(ordinals, kind, values, steps, has_step, times)
 
 
 def from_values(values: Mixed, steps: Sequence[int | None], times: Sequence[int]) -> Points:

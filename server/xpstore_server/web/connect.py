@@ -1,5 +1,6 @@
 """The Connect protocol: single messages are plain bodies, streams have envelopes (connectrpc.com/docs/protocol)."""
 
+import asyncio
 import base64
 import binascii
 import json
@@ -16,6 +17,7 @@ from xpstore_server.web.outcomes import Headers, Outcome
 from xpstore_server.web.requests import Request, as_headers, metadata_text
 
 END_OF_STREAM = 2
+SENT_BYTES = 64 << 10
 UNARY = {"application/json": True, "application/proto": False}
 STREAM = {"application/connect+json": True, "application/connect+proto": False}
 ENCODINGS = {"json": True, "proto": False}
@@ -116,6 +118,9 @@ class ConnectStream(Exchange):
         super().__init__(request, method, conversion, is_json=is_json, seconds=seconds)
         self._may_compress = accepts_gzip(request.header("connect-accept-encoding"))
         self._envelopes = Envelopes(request.body, method.max_bytes)
+        self._waiting = bytearray()
+        self._sending = asyncio.Lock()
+        self._soon: asyncio.Task[None] | None = None
 
     async def read(self) -> bytes | None:
         return await self._enveloped(self._envelopes, self._request.header("connect-content-encoding"))
@@ -133,8 +138,19 @@ class ConnectStream(Exchange):
         data, is_packed = await self._conversion.write(
             self._method, message, is_json=self._is_json, may_compress=self._may_compress
         )
-        await self._start()
-        await self._request.send(envelope(COMPRESSED if is_packed else 0, data))
+        self._waiting += envelope(COMPRESSED if is_packed else 0, data)
+        # Sent when the handler waits for something: each of hundreds would take longer than it took to make it.
+        if len(self._waiting) >= SENT_BYTES:
+            await self._send()
+        elif self._soon is None or self._soon.done():
+            self._soon = asyncio.ensure_future(self._send())
+
+    async def _send(self) -> None:
+        async with self._sending:  # what came first goes first, however slow the caller reads
+            if self._waiting:
+                data, self._waiting = bytes(self._waiting), bytearray()
+                await self._start()
+                await self._request.send(data)
 
     async def end(self, outcome: Outcome) -> None:
         outcome = self._said(outcome)
@@ -144,5 +160,8 @@ class ConnectStream(Exchange):
             metadata.setdefault(name, []).append(metadata_text(value))
         if metadata:
             last["metadata"] = metadata
-        await self._start()
-        await self._request.finish(envelope(END_OF_STREAM, json.dumps(last, ensure_ascii=False).encode()))
+        async with self._sending:
+            await self._start()
+            end = envelope(END_OF_STREAM, json.dumps(last, ensure_ascii=False).encode())
+            await self._request.finish(bytes(self._waiting) + end)
+            self._waiting.clear()

@@ -132,17 +132,3 @@ export interface CacheStatistics {
   savedUs?: string;
   sizeBytes?: string;
 }
-
-export interface Buckets {
-  modelId: string;
-  name: string;
-  phase?: string;
-  buckets?: {
-    mins?: string;
-    maxs?: string;
-    means?: string;
-    bucketCount?: number;
-    axisStart?: string;
-    axisWidth?: string;
-  };
-}

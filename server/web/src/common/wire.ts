@@ -55,15 +55,14 @@ export async function call<T>(method: string, request: object, signal?: AbortSig
   return (await answer.json()) as T;
 }
 
-// Calls a method that answers with a stream, and gives each message.
-export async function* stream<T>(method: string, request: object, signal?: AbortSignal): AsyncGenerator<T> {
-  const body = new TextEncoder().encode(JSON.stringify(request));
-  const envelope = new Uint8Array(5 + body.length);
-  new DataView(envelope.buffer).setUint32(1, body.length);
-  envelope.set(body, 5);
+// Calls a method that answers with a stream by a packed message, and gives each packed message of the answer.
+export async function* stream(method: string, request: Uint8Array<ArrayBuffer>, signal?: AbortSignal): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  const envelope = new Uint8Array(5 + request.length);
+  new DataView(envelope.buffer).setUint32(1, request.length);
+  envelope.set(request, 5);
   const answer = await ask(`/xpstore.v1.${method}`, {
     method: "POST",
-    headers: { "Content-Type": "application/connect+json", "Connect-Protocol-Version": "1" },
+    headers: { "Content-Type": "application/connect+proto", "Connect-Protocol-Version": "1" },
     body: envelope,
     ...(signal && { signal }),
   });
@@ -74,15 +73,15 @@ export async function* stream<T>(method: string, request: object, signal?: Abort
     while (held.length >= 5) {
       const size = new DataView(held.buffer, held.byteOffset).getUint32(1);
       if (held.length < 5 + size) break;
-      const message: unknown = JSON.parse(new TextDecoder().decode(held.subarray(5, 5 + size)));
+      const message = held.subarray(5, 5 + size);
       const isEnd = ((held[0] ?? 0) & 2) !== 0;
       held = held.subarray(5 + size);
       if (isEnd) {
-        const { error } = message as { error?: WireError };
+        const { error } = JSON.parse(new TextDecoder().decode(message)) as { error?: WireError };
         if (error) throw failure(error, answer.status);
         return;
       }
-      yield message as T;
+      yield message;
     }
     const { done, value } = await reader.read();
     if (done) throw new CallError("unavailable", "The answer broke off. The page asks again.");
@@ -99,12 +98,13 @@ export async function all<T, K extends string>(
   request: object,
   field: K,
   most = 1000,
+  signal?: AbortSignal,
 ): Promise<{ found: T[]; hasMore: boolean }> {
   const found: T[] = [];
   let pageToken = "";
   do {
     type Page = Partial<Record<K, T[]>> & { nextPageToken?: string };
-    const page: Page = await call<Page>(method, { ...request, ...(pageToken && { pageToken }) });
+    const page: Page = await call<Page>(method, { ...request, ...(pageToken && { pageToken }) }, signal);
     found.push(...(page[field] ?? []));
     pageToken = page.nextPageToken ?? "";
   } while (pageToken && found.length < most);

@@ -6,12 +6,16 @@ import type { Looks } from "../common/colours";
 import { title, type Metric } from "./fields";
 import { number, time, timeMark } from "../common/figures";
 import { useEvery } from "../common/hooks";
-import { readLines, smoothed, type Axis, type Lines, type Window } from "./series";
+import { Followed } from "./followed";
+import { smoothed, type Axis, type Lines, type Window } from "./series";
 import { sentence } from "../common/wire";
 
 const HEIGHT = 210;
 // With more lines bands hide one another.
 const MOST_BANDS = 12;
+const EVERY_MS = 5000;
+// What takes the server long is asked for again after so many times of that.
+const PATIENCE = 50;
 
 export interface ChartOptions {
   axis: Axis;
@@ -52,15 +56,22 @@ export function Chart({ metric, models, drawn: looks, names, isLive, options }: 
   const [readout, setReadout] = useState("");
   const [round, setRound] = useState(0);
   const { axis, window } = options;
-  const wanted = JSON.stringify([metric.field, models, axis, window, round]);
+  const shown = JSON.stringify([metric.field, models, axis, window]);
+  const wanted = `${shown} ${round}`;
   const loaded = useRef("");
+  const followed = useRef<{ shown: string; lines: Followed } | null>(null);
+  const nextAt = useRef(0);
   useEffect(() => {
     if (!isSeen || loaded.current === wanted) return;
     const stop = new AbortController();
-    const buckets = Math.max(50, Math.min(400, Math.round((plotBox.current?.clientWidth ?? 400) / 2)));
-    const hasBands = models.length <= MOST_BANDS;
-    const load = models.length === 0 ? Promise.resolve({ x: [], width: 1, lines: [] }) : readLines(metric, models, { axis, buckets, window, hasBands }, stop.signal);
-    load.then(
+    if (followed.current?.shown !== shown) {
+      const buckets = Math.max(50, Math.min(400, Math.round((plotBox.current?.clientWidth ?? 400) / 2)));
+      const hasBands = models.length <= MOST_BANDS;
+      followed.current = { shown, lines: new Followed(metric, models, { axis, buckets, window, hasBands }) };
+    }
+    const began = Date.now();
+    nextAt.current = Infinity;
+    followed.current.lines.read(stop.signal).then(
       (found) => {
         if (stop.signal.aborted) return;
         loaded.current = wanted;
@@ -68,10 +79,20 @@ export function Chart({ metric, models, drawn: looks, names, isLive, options }: 
         setError("");
       },
       (cause: unknown) => !stop.signal.aborted && setError(sentence(cause)),
-    );
-    return () => stop.abort();
+    ).finally(() => !stop.signal.aborted && (nextAt.current = Date.now() + PATIENCE * (Date.now() - began) - EVERY_MS));
+    return () => {
+      stop.abort();
+      nextAt.current = 0;
+    };
   }, [wanted, isSeen]);
-  useEvery(5000, () => isLive && isSeen && setRound((before) => before + 1));
+  const goOn = (): void => setRound((before) => before + 1);
+  useEvery(EVERY_MS, () => isLive && isSeen && Date.now() >= nextAt.current && goOn());
+  // What was logged between the last look and the end.
+  const wasLive = useRef(isLive);
+  useEffect(() => {
+    if (wasLive.current && !isLive) goOn();
+    wasLive.current = isLive;
+  }, [isLive]);
   const latestNames = useRef(names);
   latestNames.current = names;
   const drawing = useMemo(() => (lines ? drawingOf(lines, options, looks) : null), [lines, looks, options.isLog, options.smoothing]);
@@ -114,8 +135,15 @@ interface Drawing {
 
 // What a plot is made of: for each model a band, a pale line of what smoothing hides, and the line.
 function drawingOf(found: Lines, { isLog, smoothing }: ChartOptions, looks: Looks): Drawing {
-  const fit = (values: ArrayLike<number | null>): (number | null)[] =>
-    Array.from(values, (value) => (value === null || !Number.isFinite(value) || (isLog && value <= 0) ? null : value));
+  const least = isLog ? Number.MIN_VALUE : -Number.MAX_VALUE;
+  const fit = (values: Float32Array): (number | null)[] => {
+    const found: (number | null)[] = new Array(values.length).fill(null);
+    for (let at = 0; at < values.length; at += 1) {
+      const value = values[at] ?? NaN;
+      if (value >= least && value <= Number.MAX_VALUE) found[at] = value;
+    }
+    return found;
+  };
   const data: (number | null)[][] = [];
   const series: uPlot.Series[] = [{}];
   const bands: uPlot.Band[] = [];
@@ -204,7 +232,8 @@ function draw(
     data,
     box,
   );
-  const observer = new ResizeObserver(() => plot.setSize({ width: box.clientWidth, height: HEIGHT }));
+  // It tells the first size too, at which all is drawn: setting it would draw all again.
+  const observer = new ResizeObserver(() => box.clientWidth !== plot.width && plot.setSize({ width: box.clientWidth, height: HEIGHT }));
   observer.observe(box);
   const end = (): void => {
     observer.disconnect();

@@ -5,7 +5,9 @@ import { useEvery, useSettled } from "../common/hooks";
 import type { Found, Row, Value } from "../common/messages";
 import { call } from "../common/wire";
 
-const PIECE = 100;
+const PIECE = 50;
+// That a screen can show.
+const MOST_PIECES = 6;
 // Fields that every row needs, before the columns that are shown.
 export const OWN = ["name", "status", "heartbeat_at"];
 
@@ -59,7 +61,7 @@ export function useRows(search: Search | null, first: number, last: number): Row
       held.current.pieces.set(piece, { rows: found.rows ?? [], round });
       setState({ total: Number(found.totalCount ?? 0), nowUs: Number(found.nowUs ?? 0) });
     };
-    const wanted = Array.from({ length: Math.min(to - from + 1, 3) }, (_, at) => from + at);
+    const wanted = Array.from({ length: Math.min(to - from + 1, MOST_PIECES) }, (_, at) => from + at);
     const isKnown = (piece: number): boolean => held.current.key === key && held.current.pieces.get(piece)?.round === round;
     Promise.all(wanted.filter((piece) => !isKnown(piece)).map(load)).catch((error: unknown) => {
       if (!stop.signal.aborted) setState((before) => ({ ...before, error }));

@@ -1,13 +1,18 @@
 // Lines of charts: series in buckets along one axis, as many of them as a chart has pixels for.
 
 import type { Metric } from "./fields";
-import type { Buckets } from "../common/messages";
+import { AXES, COLUMNS, packed, unpacked } from "./packed";
 import { stream } from "../common/wire";
 
 export type Axis = "step" | "time";
 
 export interface Line {
   modelId: string;
+  // Of the last point, among all of its model.
+  ordinal: number;
+  // Points, and buckets up to the last that has one, where counts were wanted.
+  count: number;
+  reach: number;
   means: Float32Array;
   mins: Float32Array;
   maxs: Float32Array;
@@ -16,6 +21,8 @@ export interface Line {
 export interface Lines {
   // The middles of the buckets: steps, or seconds since the epoch.
   x: number[];
+  // Where the first bucket begins: a step, or microseconds since the epoch.
+  start: number;
   // How many steps, or microseconds, a bucket has.
   width: number;
   lines: Line[];
@@ -38,19 +45,13 @@ async function inTurn<T>(signal: AbortSignal, act: () => Promise<T>): Promise<T>
   }
 }
 
-function numbers(base64: string | undefined): Float32Array {
-  const raw = atob(base64 ?? "");
-  const data = Uint8Array.from(raw, (sign) => sign.charCodeAt(0));
-  const view = new DataView(data.buffer);
-  return Float32Array.from({ length: data.length / 4 }, (_, at) => view.getFloat32(at * 4, true));
-}
-
 export interface Wanted {
   axis: Axis;
   buckets: number;
   window: Window | null;
   // Whether the smallest and largest of each bucket are drawn.
   hasBands: boolean;
+  hasCounts?: boolean;
 }
 
 export interface Window {
@@ -62,31 +63,28 @@ export interface Window {
 export async function readLines(
   metric: Metric,
   models: string[],
-  { axis, buckets, window, hasBands }: Wanted,
+  { axis, buckets, window, hasBands, hasCounts = false }: Wanted,
   signal: AbortSignal,
 ): Promise<Lines> {
-  const request = {
-    keys: models.map((modelId) => ({ modelId, name: metric.name, phase: metric.phase })),
+  if (models.length === 0) return { x: [], start: 0, width: 1, lines: [] };
+  const request = packed({
+    models,
+    metric,
     buckets,
-    axis: axis === "step" ? "BUCKET_AXIS_STEP" : "BUCKET_AXIS_TIME",
-    columns: ["BUCKET_COLUMN_MEAN", ...(hasBands ? ["BUCKET_COLUMN_MIN", "BUCKET_COLUMN_MAX"] : [])],
-    binary32: true,
-    ...(window && { axisStart: String(Math.floor(window.start)), axisEnd: String(Math.ceil(window.end)) }),
-  };
+    axis: AXES[axis],
+    columns: [COLUMNS.mean, ...(hasBands ? [COLUMNS.min, COLUMNS.max] : []), ...(hasCounts ? [COLUMNS.count] : [])],
+    ...(window && { axisStart: Math.floor(window.start), axisEnd: Math.ceil(window.end) }),
+  });
   return inTurn(signal, async () => {
-    const found: Lines = { x: [], width: 1, lines: [] };
-    for await (const message of stream<Buckets>("MetricService/ReadSeries", request, signal)) {
-      const part = message.buckets;
-      if (!part) continue;
+    const found: Lines = { x: [], start: 0, width: 1, lines: [] };
+    for await (const message of stream("MetricService/ReadSeries", request, signal)) {
+      const { bucketCount, axisStart, axisWidth, ...line } = unpacked(message);
       if (found.x.length === 0) {
-        const start = Number(part.axisStart ?? 0);
-        const width = Number(part.axisWidth ?? 1);
-        found.width = width;
-        const middle = (at: number): number => start + at * width + (width - 1) / 2;
-        found.x = Array.from({ length: part.bucketCount ?? 0 }, (_, at) => (axis === "step" ? middle(at) : middle(at) / 1e6));
+        [found.start, found.width] = [axisStart, axisWidth];
+        const unit = axis === "step" ? 1 : 1e6;
+        for (let at = 0; at < bucketCount; at += 1) found.x.push((axisStart + at * axisWidth + (axisWidth - 1) / 2) / unit);
       }
-      const [means, mins, maxs] = [numbers(part.means), numbers(part.mins), numbers(part.maxs)];
-      found.lines.push({ modelId: message.modelId, means, mins, maxs });
+      found.lines.push(line);
     }
     return found;
   });

@@ -1,31 +1,56 @@
 """Buckets of series: neighbouring points taken together, as many in each, or along an axis that series share."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import BindParameter, Row, Select, bindparam, func, select
 
-from xpstore_server.core.metrics.series import read
-from xpstore_server.store.columns import Floats, Integers, Mask
+from xpstore_server.core.metrics.series import Parts, read_many
+from xpstore_server.store.batches import batches
+from xpstore_server.store.columns import Floats, Integers, Mask, decode_integers
 from xpstore_server.store.database import Database
-from xpstore_server.store.points import NO_STEP, NO_TIME, Points, from_row
-from xpstore_server.store.tables import block, series
+from xpstore_server.store.points import NO_STEP, NO_TIME, Points
+from xpstore_server.store.tables import block
 from xpstore_server.store.transaction import Transaction
 
 AxisOf = Literal["step", "time"]
+T = TypeVar("T")
 
-_COUNT_WHOLE = select(func.sum(block.c.points)).where(
-    block.c.series_id == bindparam("key"), block.c.first_ordinal > bindparam("after")
+# Buckets that are filled at once, of several series: 6 MiB.
+BUCKETS_TOGETHER = 1 << 16
+# Series of one statement.
+SERIES_OF_ONE = 512
+_KEYS: BindParameter[str] = bindparam("keys", expanding=True)
+_COUNT_WHOLE = (
+    select(block.c.series_id, func.sum(block.c.points).label("points"))
+    .where(block.c.series_id.in_(_KEYS), block.c.first_ordinal > bindparam("after"))
+    .group_by(block.c.series_id)
 )
-_CUT_IN_TWO = select(block).where(
-    block.c.series_id == bindparam("key"),
-    block.c.first_ordinal <= bindparam("after"),
-    block.c.last_ordinal > bindparam("after"),
+_CUT_IN_TWO = select(block.c.series_id, block.c.points, block.c.ordinals).where(
+    block.c.series_id.in_(_KEYS), block.c.first_ordinal <= bindparam("after"), block.c.last_ordinal > bindparam("after")
 )
+
+
+def _heads(of: AxisOf) -> Select[Any]:
+    """The first block of each series that is on an axis, and the furthest step of all."""
+    mine = select(block.c.series_id, func.min(block.c.first_ordinal).label("first_ordinal"))
+    mine = mine.add_columns(func.max(block.c.max_step).label("furthest"))
+    mine = mine.where(block.c.series_id.in_(_KEYS)).group_by(block.c.series_id)
+    if of == "step":
+        mine = mine.where(block.c.max_step.is_not(None))
+    first = mine.subquery()
+    at = (block.c.series_id == first.c.series_id) & (block.c.first_ordinal == first.c.first_ordinal)
+    column = block.c.steps if of == "step" else block.c.times
+    return select(block.c.series_id, block.c.points, column.label("column"), first.c.furthest).join(first, at)
+
+
+_HEADS: dict[AxisOf, Select[Any]] = {"step": _heads("step"), "time": _heads("time")}
 
 
 @dataclass(slots=True, eq=False)
@@ -45,28 +70,43 @@ class Buckets:
     last_ordinal: int
 
 
-def buckets(database: Database, series_id: str, since: int, count: int) -> Buckets | None:
-    """Divides the points of a series after an ordinal into at most `count` buckets as equal as can be.
+def neighbours(database: Database, found: Sequence[Row[Any]], since: int, count: int) -> Iterator[tuple[int, Buckets]]:
+    """Divides the points after an ordinal of each series into at most `count` buckets as equal as can be.
 
-    Returns None if there are no points. Memory does not grow with the series.
+    Yields the place of each series that has points, in their order. Memory does not grow with a series.
     """
-    total = database.read(lambda tx: _count_after(tx, series_id, since))
-    if not total:
-        return None
-    gathered = _Neighbours(total, min(count, total))
-    for points in read(database, series_id, since):
-        if gathered.is_full:
-            break  # logged since they were counted
-        gathered.add(points)
-    return gathered.result()
+    totals = _each(database, _totals, found, since=since)
+    parts = ((place, points) for together in read_many(database, found, since) for place, points in together)
+    for place, mine in groupby(parts, itemgetter(0)):
+        total = totals.get(found[place].id)
+        if not total:
+            continue  # its first point was logged since
+        gathered = _Neighbours(total, min(count, total))
+        for _, points in mine:
+            if gathered.is_full:
+                break  # logged since they were counted
+            gathered.add(points)
+        yield place, gathered.result()
 
 
-def _count_after(tx: Transaction, series_id: str, since: int) -> int:
-    values = {"key": series_id, "after": since}
-    total = int(tx.execute(_COUNT_WHOLE, values).scalar() or 0)
-    for row in tx.execute(_CUT_IN_TWO, values):
-        total += int((from_row(row).ordinals > since).sum())
-    return total
+def _each(
+    database: Database, unit: Callable[..., dict[str, T]], found: Sequence[Row[Any]], **more: Any
+) -> dict[str, T]:
+    """What a unit finds of many series, asked for some at a time."""
+    every: dict[str, T] = {}
+    for some in batches(list({row.id for row in found}), SERIES_OF_ONE):
+        every |= database.read(partial(unit, ids=list(some), **more))
+    return every
+
+
+def _totals(tx: Transaction, ids: list[str], since: int) -> dict[str, int]:
+    """How many points each series has after an ordinal."""
+    values = {"keys": ids, "after": since}
+    totals = {row.series_id: int(row.points) for row in tx.execute(_COUNT_WHOLE, values)}
+    for row in tx.execute(_CUT_IN_TWO, values) if since >= 0 else ():
+        ordinals, _ = decode_integers(row.ordinals, row.points)
+        totals[row.series_id] = totals.get(row.series_id, 0) + int((ordinals > since).sum())
+    return totals
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +149,7 @@ class Axis:
 
 
 def axis(
-    database: Database, series_ids: Sequence[str], of: AxisOf, count: int, start: int | None, end: int | None
+    database: Database, found: Sequence[Row[Any]], of: AxisOf, count: int, start: int | None, end: int | None
 ) -> Axis | None:
     """An axis for some series; None if they have nothing to put on it.
 
@@ -119,8 +159,9 @@ def axis(
     """
     first, behind = start, end
     if first is None or behind is None:
-        asked = (database.read(partial(_reach, series_id=id_, of=of)) for id_ in series_ids)
-        reaches = [one for one in asked if one is not None]
+        last = {row.id: row.last_time_us for row in found} if of == "time" else {}
+        heads = _each(database, _reaches, found, of=of).items()
+        reaches = [(min(at, last.get(id_, at)), max(to, last.get(id_, to))) for id_, (at, to) in heads]
         if not reaches:
             return None
         first = min(one[0] for one in reaches) if first is None else first
@@ -131,36 +172,47 @@ def axis(
     return Axis(of, first, width, -(-(behind - first) // width), start is None, end)
 
 
-def _reach(tx: Transaction, series_id: str, of: AxisOf) -> tuple[int, int] | None:
-    """Where a series begins on an axis, and its furthest point."""
-    mine = block.c.series_id == series_id
-    blocks = select(block).where(mine).order_by(block.c.first_ordinal).limit(1)
-    if of == "time":
-        head = tx.execute(blocks).first()
-        last = tx.execute(select(series.c.last_time_us).where(series.c.id == series_id)).scalar()
-        if head is None or last is None:
-            return None
-        first = int(from_row(head).times[0])
-        return min(first, last), max(first, last)
-    head = tx.execute(blocks.where(block.c.max_step.is_not(None))).first()
-    if head is None:
-        return None
-    points = from_row(head)
-    steps = points.steps if points.has_step is None else points.steps[points.has_step]
-    return int(steps[0]), int(tx.execute(select(func.max(block.c.max_step)).where(mine)).scalar_one())
+def _reaches(tx: Transaction, ids: list[str], of: AxisOf) -> dict[str, tuple[int, int]]:
+    """Where each series that is on an axis begins, and its furthest step; of times the first alone."""
+    found = {}
+    for row in tx.execute(_HEADS[of], {"keys": ids}):
+        values, is_there = decode_integers(row.column, row.points)
+        values = values if is_there is None else values[is_there]
+        found[row.series_id] = int(values[0]), int(values[0] if of == "time" else row.furthest)
+    return found
 
 
-def along(database: Database, series_id: str, since: int, axis: Axis) -> Buckets | None:
-    """Divides the points of a series after an ordinal along an axis; None if there are none on it."""
-    gathered = _Along(axis)
-    for points in read(database, series_id, since):
-        gathered.add(points)
-    found = gathered.result()
-    return found if found.counts.any() else None
+def along(database: Database, found: Sequence[Row[Any]], since: int, axis: Axis) -> Iterator[tuple[int, Buckets]]:
+    """Divides the points after an ordinal of each series along an axis.
+
+    Yields the place of each series that has a point on it, in their order.
+    """
+    most = min(len(found), max(1, BUCKETS_TOGETHER // axis.count))
+    places, gathered = list[int](), _Along(axis, most)
+    for together in read_many(database, found, since):
+        parts: Parts = []
+        for place, points in together:
+            if place not in places[-1:]:
+                if len(places) == most:
+                    gathered.add(parts)
+                    yield from gathered.results(places)
+                    places, parts, gathered = [], [], _Along(axis, most)
+                places.append(place)
+            parts.append((len(places) - 1, points))
+        gathered.add(parts)
+    yield from gathered.results(places)
 
 
 # Numbers so large are summed apart and smaller: their sum may be no number, where their mean is one.
 LARGE, SCALE = 1e290, 2.0**64
+
+
+class _Columns(NamedTuple):
+    """What buckets are made of: numbers, steps and times of points."""
+
+    numbers: Floats
+    steps: Integers
+    times: Integers
 
 
 class _Gathered:
@@ -173,23 +225,20 @@ class _Gathered:
         self._large = np.zeros(count)
         self._firsts, self._lasts = np.full(count, math.nan), np.full(count, math.nan)
         self._steps, self._times = np.full((2, count), NO_STEP), np.full((2, count), NO_TIME)
-        self._last_ordinal = 0
 
-    def _add(self, here: slice | Integers, points: Points, starts: Integers) -> None:
+    def _add(self, here: slice | Integers, points: _Columns, starts: Integers) -> None:
         """Adds points of some buckets, each once in `here`; `starts` has where those of each begin."""
-        numbers = points.numbers()
-        self._add_numbers(here, numbers, starts)
-        ends = np.append(starts[1:], len(points)) - 1
+        self._add_numbers(here, points.numbers, starts)
+        ends = np.append(starts[1:], len(points.numbers)) - 1
         begins = self._counts[here] == 0
         for at, first, last in (
-            (numbers, self._firsts, self._lasts),
-            (points.filled_steps(), self._steps[0], self._steps[1]),
+            (points.numbers, self._firsts, self._lasts),
+            (points.steps, self._steps[0], self._steps[1]),
             (points.times, self._times[0], self._times[1]),
         ):
             first[here] = np.where(begins, at[starts], first[here])
             last[here] = at[ends]
         self._counts[here] += ends - starts + 1
-        self._last_ordinal = max(self._last_ordinal, int(points.ordinals.max()))
 
     def _add_numbers(self, here: slice | Integers, numbers: Floats, starts: Integers) -> None:
         is_finite = np.isfinite(numbers)
@@ -207,23 +256,28 @@ class _Gathered:
         self._sums[here] += np.add.reduceat(summed, starts)
         self._finite[here] += ones
 
-    def result(self) -> Buckets:
+    def _results(self, ordinals: Sequence[int]) -> Iterator[Buckets]:
+        """The buckets of series that lie one behind the other, as many each, with the last ordinal of each."""
         some = self._finite > 0
         counts = np.maximum(self._finite, 1)
         means = np.where(some, self._sums / counts + self._large / counts * SCALE, math.nan)
-        return Buckets(
-            counts=self._counts,
-            mins=np.where(some, self._mins, math.nan),
-            maxs=np.where(some, self._maxs, math.nan),
-            firsts=self._firsts,
-            lasts=self._lasts,
-            means=means,
-            first_steps=self._steps[0],
-            last_steps=self._steps[1],
-            first_times=self._times[0],
-            last_times=self._times[1],
-            last_ordinal=self._last_ordinal,
-        )
+        mins, maxs = np.where(some, self._mins, math.nan), np.where(some, self._maxs, math.nan)
+        size = len(counts) // len(ordinals)
+        for number, last_ordinal in enumerate(ordinals):
+            here = slice(number * size, (number + 1) * size)
+            yield Buckets(
+                counts=self._counts[here],
+                mins=mins[here],
+                maxs=maxs[here],
+                firsts=self._firsts[here],
+                lasts=self._lasts[here],
+                means=means[here],
+                first_steps=self._steps[0, here],
+                last_steps=self._steps[1, here],
+                first_times=self._times[0, here],
+                last_times=self._times[1, here],
+                last_ordinal=last_ordinal,
+            )
 
 
 class _Neighbours(_Gathered):
@@ -232,7 +286,7 @@ class _Neighbours(_Gathered):
     def __init__(self, total: int, count: int) -> None:
         super().__init__(count)
         self._edges = np.arange(count + 1, dtype=np.int64) * total // count
-        self._seen = 0
+        self._seen = self._last_ordinal = 0
 
     @property
     def is_full(self) -> bool:
@@ -246,26 +300,46 @@ class _Neighbours(_Gathered):
             int(np.searchsorted(self._edges, self._seen, "right")) - 1,
             int(np.searchsorted(self._edges, self._seen + len(points), "left")),
         )
-        self._add(here, points, np.maximum(self._edges[:-1][here] - self._seen, 0))
+        columns = _Columns(points.numbers(), points.filled_steps(), points.times)
+        self._add(here, columns, np.maximum(self._edges[:-1][here] - self._seen, 0))
         self._seen += len(points)
+        self._last_ordinal = int(points.ordinals[-1])
+
+    def result(self) -> Buckets:
+        (found,) = self._results([self._last_ordinal])
+        return found
 
 
 class _Along(_Gathered):
-    """Buckets along an axis."""
+    """Buckets of several series along an axis."""
 
-    def __init__(self, axis: "Axis") -> None:
-        super().__init__(axis.count)
+    def __init__(self, axis: Axis, most: int) -> None:
+        super().__init__(axis.count * most)
         self._axis = axis
+        self._ordinals = [0] * most
 
-    def add(self, points: Points) -> None:
-        axis = self._axis
-        at, is_in = axis.places(points), axis.admits(points)
-        if not is_in.all():
-            points, at = points.where(is_in), at[is_in]
-        if not len(points):
+    def add(self, parts: Parts) -> None:
+        """Adds points of series, each with the number of its series here."""
+        axis, columns, places = self._axis, list[_Columns](), list[Integers]()
+        for number, whole in parts:
+            is_in = axis.admits(whole)
+            points = whole if is_in.all() else whole.where(is_in)
+            if len(points):
+                self._ordinals[number] = int(points.ordinals[-1])
+                columns.append(_Columns(points.numbers(), points.filled_steps(), points.times))
+                places.append(axis.places(points) + number * axis.count)
+        if not columns:
             return
+        at = np.concatenate(places)
+        numbers, steps, times = (np.concatenate(column) for column in zip(*columns, strict=True))
         if (at[1:] < at[:-1]).any():  # steps, and clocks, may go back
             order = np.argsort(at, kind="stable")
-            points, at = points.where(order), at[order]
+            at, numbers, steps, times = at[order], numbers[order], steps[order], times[order]
         starts = np.append(0, np.flatnonzero(at[1:] != at[:-1]) + 1)
-        self._add(at[starts], points, starts)
+        self._add(at[starts], _Columns(numbers, steps, times), starts)
+
+    def results(self, places: Sequence[int]) -> Iterator[tuple[int, Buckets]]:
+        """The buckets of the first series, with the place of each; not of those without any point."""
+        for place, found in zip(places, self._results(self._ordinals), strict=False):
+            if found.counts.any():
+                yield place, found
