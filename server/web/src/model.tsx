@@ -54,7 +54,7 @@ export function ModelPage({ id, isDark }: { id: string; isDark: boolean }) {
   }, [loaded.value?.model.name, id]);
   const fields = useMemo(() => loaded.value?.series.map(fieldOf), [loaded.value?.series.map((one) => one.title).join("\n")]);
   const models = useMemo(() => [id], [id]);
-  const drawn = useMemo(() => looks(models), [models]);
+  const drawn = useMemo(() => looks(models, isDark), [models, isDark]);
   useKeys({ Escape: () => loaded.value && back(projectPath(loaded.value.project.id)) });
   if (!loaded.value) {
     return <main>{loaded.error ? <p class="error" role="alert">{sentence(loaded.error)}</p> : <p class="nothing">Loading…</p>}</main>;

@@ -29,6 +29,8 @@ interface Props {
   names: (id: string) => string;
   isLive: boolean;
   options: ChartOptions;
+  // Makes the lines of models those of groups.
+  merge?: ((found: Lines) => Lines) | undefined;
 }
 
 // Whether an element was seen: charts far below are not loaded.
@@ -44,7 +46,7 @@ function useSeen(): [(element: HTMLElement | null) => void, boolean] {
   return [setElement, isSeen];
 }
 
-export function Chart({ metric, models, drawn: looks, names, isLive, options }: Props) {
+export function Chart({ metric, models, drawn: looks, names, isLive, options, merge }: Props) {
   const [setCard, isSeen] = useSeen();
   const plotBox = useRef<HTMLDivElement>(null);
   const [lines, setLines] = useState<Lines | null>(null);
@@ -64,7 +66,7 @@ export function Chart({ metric, models, drawn: looks, names, isLive, options }: 
       (found) => {
         if (stop.signal.aborted) return;
         loaded.current = wanted;
-        setLines(found);
+        setLines(merge ? merge(found) : found);
         setError("");
       },
       (cause: unknown) => !stop.signal.aborted && setError(sentence(cause)),
@@ -95,7 +97,7 @@ export function Chart({ metric, models, drawn: looks, names, isLive, options }: 
         <h3>{title(metric)}</h3>
         <output>{readout}</output>
       </header>
-      <div class="plot" ref={plotBox} role="img" aria-label={`${title(metric)} of ${drawn} models by ${axis}`} />
+      <div class="plot" ref={plotBox} role="img" aria-label={`${title(metric)} of ${drawn} ${merge ? "groups" : "models"} by ${axis}`} />
       {state && <p class={error ? "error" : "nothing"}>{state}</p>}
     </section>
   );

@@ -1,17 +1,20 @@
 // The workbench of a project: the list is legend, filter and selection; the charts follow it.
 
 import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { Charts } from "./charts";
 import { looks } from "../common/colours";
+import { ChoiceButton } from "../common/chooser";
 import { Columns } from "./columns";
-import { Compare } from "./compare";
-import { defaultColumns, measure, metricOf } from "./fields";
+import { count } from "../common/figures";
+import { GroupList } from "./groups/group-list";
+import { drawnGroups, useGroups, useMembers } from "./groups/groups";
+import { defaultColumns, label, measure, metricOf, offers, splitList } from "./fields";
 import { Filter } from "./filter";
 import { useFields } from "./known-fields";
 import { useKeys } from "../common/keys";
 import { useKnown } from "./known";
 import { found, List } from "./list";
 import type { Project } from "../common/messages";
+import { Panel, useColouring } from "./panel";
 import { change, go, modelPath, usePlace } from "../common/place";
 import { useRows, type Search } from "./rows";
 import { sentence } from "../common/wire";
@@ -42,16 +45,34 @@ export function Workbench({ project, isDark }: { project: Project; isDark: boole
   const text = isAutomatic ? firstKey : (query.get("s") ?? "");
   const chosenIds = useMemo(() => [...new Set(text.split(",").filter((id) => id.length === 36))], [text]);
   const selected = useMemo(() => chosenIds.slice(0, MOST_SELECTED), [chosenIds]);
-  const drawn = useMemo(() => looks(selected), [selected]);
+  const own = useMemo(() => looks(selected, isDark), [selected, isDark]);
   const onScreen = Array.from({ length: (shownRows[1] ?? 0) - (shownRows[0] ?? 0) + 1 }, (_, at) => rows.row((shownRows[0] ?? 0) + at));
   const known = useKnown(selected, [...first, ...onScreen]);
   const toggle = useCallback(
     (id: string) => {
-      const next = drawn.has(id) ? chosenIds.filter((one) => one !== id) : [...chosenIds, id];
+      const next = own.has(id) ? chosenIds.filter((one) => one !== id) : [...chosenIds, id];
       change({ s: next.join(",") || "-" });
     },
-    [chosenIds, drawn],
+    [chosenIds, own],
   );
+  const source = useMemo(() => ({ projectUid: project.uid, filter, order }), [project.uid, filter, order]);
+  const bench = { source, fields, drawn: own, toggle, isLive: rows.isLive, isDark };
+  const colouring = useColouring(bench, query.get("k") ?? "");
+  const { drawn } = colouring;
+  const g = query.get("g") ?? "";
+  const grouping = useGroups(source, g, columns, byName, rows.isLive);
+  const chosenGroups = query.get("gs");
+  const groups = useMemo(
+    () => (g ? drawnGroups(grouping.grouping, chosenGroups === null ? null : splitList(chosenGroups)) : []),
+    [g, grouping.grouping, chosenGroups],
+  );
+  const members = useMembers(source, groups, isDark);
+  const group = (field: string): void => change({ g: field, gs: "" });
+  const toggleGroup = (clause: string): void => {
+    const now = groups.map((one) => one.clause);
+    const next = now.includes(clause) ? now.filter((one) => one !== clause) : [...now, clause];
+    change({ gs: next.join(",") || "-" });
+  };
   const sort = (field: string): void => {
     const metric = metricOf(field);
     const descendsFirst = field.endsWith(".max") || (metric !== null && field.endsWith(".last") && measure(metric) === "max");
@@ -77,9 +98,9 @@ export function Workbench({ project, isDark }: { project: Project; isDark: boole
     c: () => setPicking((before) => !before),
   });
   useEffect(() => setCursor(-1), [filter, order]);
-  const pane = query.get("v") ?? "charts";
   const nameOf = (id: string): string => known(id).name;
-  const error = rows.error ?? fieldsError;
+  const error = rows.error ?? (g ? grouping.error ?? members.error : undefined) ?? fieldsError;
+  const groupChoices = useMemo(() => [{ value: "", text: "none" }, ...offers(fields ?? [], false)], [fields]);
   const hasFault = (rows.error as { metadata?: Record<string, string> } | undefined)?.metadata?.["field"] === "filter";
   return (
     <main class="workbench">
@@ -88,33 +109,21 @@ export function Workbench({ project, isDark }: { project: Project; isDark: boole
         <Filter value={filter} error={hasFault ? rows.error : undefined} box={filterBox} fields={fields ?? []} />
         <div class="bar">
           <span class="total" role="status">{found(rows.total)}</span>
-          <span class="pale">{selected.length} in the charts{isAutomatic && selected.length > 0 && ", the first of the list"}{chosenIds.length > MOST_SELECTED && ` of ${chosenIds.length}`}</span>
+          {g ? <span class="pale">{groups.length} of {count(grouping.grouping?.total)} groups in the charts</span> : <span class="pale">{selected.length} in the charts{isAutomatic && selected.length > 0 && ", the first of the list"}{chosenIds.length > MOST_SELECTED && ` of ${chosenIds.length}`}</span>}
           <span class="push" />
-          {!isAutomatic && <button type="button" onClick={() => change({ s: "" })}>First {SHOWN_AT_FIRST}</button>}
-          {selected.length > 0 && <button type="button" onClick={() => change({ s: "-" })}>None</button>}
+          {!g && !isAutomatic && <button type="button" onClick={() => change({ s: "" })}>First {SHOWN_AT_FIRST}</button>}
+          {!g && selected.length > 0 && <button type="button" onClick={() => change({ s: "-" })}>None</button>}
+          <ChoiceButton label="group" text={g && label(g)} choices={groupChoices} choose={group} />
           <button type="button" aria-expanded={isPicking} onClick={() => setPicking(!isPicking)}>Columns</button>
         </div>
         {isPicking && <Columns fields={fields ?? []} columns={columns} close={() => setPicking(false)} />}
         {error !== undefined && !hasFault && <p class="error" role="alert">{sentence(error)}</p>}
-        <List {...{ rows, columns, order, cursor, setCursor, toggle, sort }} fields={byName} selected={drawn}
-          onWindow={(first, last) => setShownRows([first, last])} />
+        {g ? (
+          grouping.grouping && <GroupList {...{ source, sort }} grouping={grouping.grouping} isOld={grouping.isOld} drawn={members.looks} toggle={toggleGroup} />
+        ) : <List {...{ rows, columns, order, cursor, setCursor, toggle, sort }} fields={byName} selected={drawn}
+          onWindow={(first, last) => setShownRows([first, last])} />}
       </section>
-      <section class="panel" aria-label="Charts and comparison">
-        <h2 class="hidden">Selected models</h2>
-        <div class="panes" role="tablist" aria-label="What is shown of the selected models">
-          {["charts", "compare"].map((name) => (
-            <button type="button" role="tab" key={name} aria-selected={pane === name} onClick={() => change({ v: name === "charts" ? "" : name })}>
-              {name === "charts" ? "Charts" : "Compare"}
-            </button>
-          ))}
-        </div>
-        {pane === "charts" ? (
-          <Charts fields={fields} models={selected} drawn={drawn} names={nameOf} isDark={isDark}
-            isLive={selected.some((id) => known(id).isRunning)} />
-        ) : (
-          <Compare models={selected} drawn={drawn} />
-        )}
-      </section>
+      <Panel {...{ bench, colouring, selected }} grouped={g ? { groups, members } : null} shown={selected} names={nameOf} isRunning={selected.some((id) => known(id).isRunning)} />
     </main>
   );
 }
@@ -125,9 +134,3 @@ function useKept(value: string, isUnknown: boolean): string {
   if (!isUnknown) kept.current = value;
   return kept.current;
 }
-
-// Fields in a URL: names may have commas in their quotes.
-export function splitList(text: string): string[] {
-  return text.match(/(?:"(?:[^"]|"")*"|'(?:[^']|'')*'|[^,"'])+/g) ?? [];
-}
-
