@@ -7,6 +7,7 @@ import type { Looks } from "../common/colours";
 import { directedFirst, metricOf, title } from "./fields";
 import type { Field } from "../common/messages";
 import { change, usePlace } from "../common/place";
+import { Pins } from "./pins";
 import type { Lines, Window } from "./series";
 
 interface Props {
@@ -51,6 +52,7 @@ export function Charts({ fields, models, drawn, names, isLive, isDark, merge, ch
         {window && <button type="button" onClick={() => setWindow(null)}>Whole axis</button>}
       </div>
       {models.length === 0 && fields && <p class="nothing">Select models in the list to draw them.</p>}
+      <Pins drawn={drawn} names={names} />
       <div class="charts">
         {models.length > 0 && shown.map((metric) => <Chart key={metric.field} {...{ metric, models, drawn, names, isLive, options, merge }} />)}
       </div>

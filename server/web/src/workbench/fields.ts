@@ -32,7 +32,8 @@ export function metricOf(field: string): Metric | null {
 export function label(field: string): string {
   const metric = metricOf(field);
   if (metric) return [title(metric), MEASURE.exec(field)?.[1]?.replace("_", " ")].filter(Boolean).join(" ");
-  return field.replace(/^config\./, "");
+  // Quotes tell of dots that part nothing; others are only needed in a filter.
+  return field.replace(/^config\./, "").replace(/"(?:[^"]|"")*"/g, (part) => (part.includes(".") ? part : unquoted(part)));
 }
 
 export const title = (metric: Metric): string => metric.name + (metric.phase && ` [${metric.phase}]`);

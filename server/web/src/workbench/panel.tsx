@@ -12,7 +12,8 @@ import { change, usePlace } from "../common/place";
 import { Swatch } from "../common/swatch";
 import { sentence } from "../common/wire";
 import { grouped as mergeOf } from "./groups/group-lines";
-import type { Group, Members } from "./groups/groups";
+import type { Group } from "./groups/groups";
+import type { Grouped } from "./grouped";
 import type { Bench } from "./plots/bench";
 import { Legend } from "./plots/legend";
 import { painterOf, type Painter } from "./plots/painter";
@@ -38,12 +39,6 @@ export function useColouring({ source, drawn, isLive, isDark }: Bench, field: st
     const painter = painterOf(field, [...drawn.keys()].map((id) => own.get(id) ?? null), isDark);
     return { painter, drawn: new Map([...drawn.keys()].map((id) => [id, plain(painter.colour(own.get(id) ?? null))])), error };
   }, [points, field, drawn, isDark, error]);
-}
-
-// What charts draw instead of models.
-export interface Grouped {
-  groups: Group[];
-  members: Members;
 }
 
 interface Props {
@@ -78,7 +73,7 @@ export function Panel({ bench, grouped, colouring, shown, selected, names, isRun
       ) : pane === "parallel" ? (
         <Parallel {...bench} drawn={colouring.drawn} />
       ) : grouped ? (
-        <GroupCharts {...grouped} {...{ fields, isDark, isRunning }} />
+        <GroupCharts groups={grouped.groups} members={grouped.members} {...{ fields, isDark, isRunning }} />
       ) : (
         <>
           {colouring.painter && <Legend painter={colouring.painter} isDark={isDark} none="no value, or not found by the filter" />}
@@ -93,7 +88,7 @@ export function Panel({ bench, grouped, colouring, shown, selected, names, isRun
 }
 
 // The lines of groups: their legend says of how many models each is the mean.
-function GroupCharts({ groups, members: { members, looks, error }, fields, isDark, isRunning }: Grouped & Pick<Bench, "fields" | "isDark"> & { isRunning: boolean }) {
+function GroupCharts({ groups, members: { members, looks, error }, fields, isDark, isRunning }: Pick<Grouped, "groups" | "members"> & Pick<Bench, "fields" | "isDark"> & { isRunning: boolean }) {
   const models = useMemo(() => [...members.values()].flat(), [members]);
   const merge = useMemo(() => mergeOf(members), [members]);
   const told = (group: Group): string => {
