@@ -229,6 +229,17 @@ def test_hidden_line_is_drawn_no_more(page: Page, sweep: str) -> None:
     expect(chart).to_have_attribute("data-lines", "10")
 
 
+def test_values_at_a_point_are_kept_as_a_table(page: Page, sweep: str) -> None:
+    open_view(page, f"{sweep}?q={quote(f'{PATH} >= 10')}")
+    plot = page.get_by_role("region", name="Chart of loss").locator(".u-over")
+    plot.hover(position={"x": 2, "y": 40})
+    press(page, "p")
+    pin = page.get_by_role("region", name="loss at step 0")
+    expect(pin.get_by_role("row")).to_have_text(["m112.3", "m102.2"])
+    pin.get_by_role("button", name="Take away").click()
+    expect(pin).to_have_count(0)
+
+
 def test_view_is_kept_under_a_name_and_its_link_opens_it(page: Page, signed_in: BrowserContext, sweep: str) -> None:
     signed_in.grant_permissions(["clipboard-read", "clipboard-write"])
     open_view(page, f"{sweep}?v=scatter&q={quote('config.lr < 1')}&s=-")

@@ -70,17 +70,19 @@ interface ChoiceProps {
   text: string;
   choices: Choice[];
   choose: (value: string) => void;
+  // What the dialog asks, if not to choose the label.
+  title?: string;
 }
 
 // A button that says what is chosen and opens the dialog.
-export function ChoiceButton({ label, text, choices, choose }: ChoiceProps) {
+export function ChoiceButton({ label, text, choices, choose, title = `Choose ${label}` }: ChoiceProps) {
   const [isOpen, setOpen] = useState(false);
   return (
     <>
-      <button type="button" class="choice" aria-haspopup="dialog" title={text} onClick={() => setOpen(true)}>
+      <button type="button" class="choice" aria-haspopup="dialog" title={text || title} onClick={() => setOpen(true)}>
         {text ? <><span class="pale">{label} </span><span class="value">{text}</span></> : label}
       </button>
-      {isOpen && <Chooser title={`Choose ${label}`} choices={choices} choose={choose} close={() => setOpen(false)} />}
+      {isOpen && <Chooser title={title} choices={choices} choose={choose} close={() => setOpen(false)} />}
     </>
   );
 }

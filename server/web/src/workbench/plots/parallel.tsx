@@ -93,7 +93,7 @@ export function Parallel({ source, fields, drawn, toggle, isLive, isDark }: Benc
   return (
     <>
       <div class="bar options">
-        <ChoiceButton label="axis" text="Add" choices={choices.filter((choice) => !axes.includes(choice.value))} choose={(field) => put([field, ...axes].slice(0, MOST_AXES))} />
+        <ChoiceButton label="Add axis" title="Add an axis" text="" choices={choices.filter((choice) => !axes.includes(choice.value))} choose={(field) => put([field, ...axes].slice(0, MOST_AXES))} />
         <button type="button" aria-pressed={edited !== ""} onClick={() => setEdited(edited ? "" : (axes[0] ?? ""))}>Edit axes</button>
         {isBrushed && <button type="button" onClick={() => change({ q: joined(read?.rest ?? []) }, true)}>Whole axes</button>}
       </div>

@@ -196,7 +196,7 @@ function frame(context: CanvasRenderingContext2D, ink: Ink, { x, y }: { x: Scale
   context.strokeStyle = ink.line;
   context.fillStyle = ink.text;
   context.beginPath();
-  const columns = x.marks(Math.max(2, Math.floor((right - EDGE.left) / 75)));
+  const columns = x.marks(Math.max(2, Math.floor((right - EDGE.left) / 60)));
   const each = (right - EDGE.left) / Math.max(1, columns.length);
   for (const mark of columns) {
     const left = Math.round(EDGE.left + mark.at * (right - EDGE.left)) + 0.5;
