@@ -4,9 +4,9 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
 import type { Looks } from "../common/colours";
 import { title, type Metric } from "./fields";
+import { pointAt } from "./pins";
 import { number, time, timeMark } from "../common/figures";
 import { useEvery } from "../common/hooks";
-import { pointAt } from "./pins";
 import { readLines, smoothed, type Axis, type Lines, type Window } from "./series";
 import { sentence } from "../common/wire";
 

@@ -73,7 +73,7 @@ export function Panel({ bench, grouped, colouring, shown, selected, names, isRun
       ) : pane === "parallel" ? (
         <Parallel {...bench} drawn={colouring.drawn} />
       ) : grouped ? (
-        <GroupCharts groups={grouped.groups} members={grouped.members} {...{ fields, isDark, isRunning }} />
+        <GroupCharts groups={grouped.groups} members={grouped.members} isWaiting={!grouped.loaded.grouping && grouped.loaded.error === undefined} {...{ fields, isDark, isRunning }} />
       ) : (
         <>
           {colouring.painter && <Legend painter={colouring.painter} isDark={isDark} none="no value, or not found by the filter" />}
@@ -87,8 +87,14 @@ export function Panel({ bench, grouped, colouring, shown, selected, names, isRun
   );
 }
 
+interface GroupChartsProps extends Pick<Grouped, "groups" | "members">, Pick<Bench, "fields" | "isDark"> {
+  isRunning: boolean;
+  // Whether the groups are not known yet.
+  isWaiting: boolean;
+}
+
 // The lines of groups: their legend says of how many models each is the mean.
-function GroupCharts({ groups, members: { members, looks, error }, fields, isDark, isRunning }: Pick<Grouped, "groups" | "members"> & Pick<Bench, "fields" | "isDark"> & { isRunning: boolean }) {
+function GroupCharts({ groups, members: { members, looks, error }, fields, isDark, isRunning, isWaiting }: GroupChartsProps) {
   const models = useMemo(() => [...members.values()].flat(), [members]);
   const merge = useMemo(() => mergeOf(members), [members]);
   const told = (group: Group): string => {
@@ -110,7 +116,8 @@ function GroupCharts({ groups, members: { members, looks, error }, fields, isDar
         {isCut && members.size > 0 && " Of larger groups the first models in the list's order are drawn, 100 lines in all."}
       </p>
       {error !== undefined && <p class="error" role="alert">{sentence(error)}</p>}
-      <Charts key={models.join()} fields={fields} models={models} drawn={looks} names={names} isDark={isDark} isLive={isRunning} merge={merge} />
+      {models.length > 0 && <Charts key={models.join()} fields={fields} models={models} drawn={looks} names={names} isDark={isDark} isLive={isRunning} merge={merge} />}
+      {models.length === 0 && error === undefined && <p class="nothing">{groups.length > 0 || isWaiting ? "Loading…" : "Choose groups in the list to draw them."}</p>}
     </>
   );
 }

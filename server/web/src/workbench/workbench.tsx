@@ -146,7 +146,7 @@ export function Workbench({ project, isDark }: { project: Project; isDark: boole
           <span class="total" role="status">{found(rows.total)}</span>
           <span class="pale">
             {grouped
-              ? `${grouped.groups.length} of ${count(grouped.loaded.grouping?.total)} groups in the charts`
+              ? grouped.loaded.grouping && `${grouped.groups.length} of ${count(grouped.loaded.grouping.total)} groups in the charts`
               : `${shown.length} in the charts${selection.isAutomatic && shown.length > 0 ? ", the first of the list" : ""}${selection.count > selected.length ? ` of ${selection.count}` : ""}${hidden.size > 0 ? `, ${hidden.size} hidden` : ""}`}
           </span>
           <span class="push" />
@@ -163,9 +163,12 @@ export function Workbench({ project, isDark }: { project: Project; isDark: boole
         {opened === "views" && <Views project={project} close={close} say={setTold} />}
         {error !== undefined && !hasFault && <p class="error" role="alert">{sentence(error)}</p>}
         {grouped ? (
-          grouped.loaded.grouping && (
-            <GroupList {...{ source, sort }} grouping={grouped.loaded.grouping} isOld={grouped.loaded.isOld} drawn={grouped.members.looks} toggle={grouped.toggle} />
-          )
+          <>
+            {grouped.loaded.grouping && (
+              <GroupList {...{ source, sort }} grouping={grouped.loaded.grouping} isOld={grouped.loaded.isOld} drawn={grouped.members.looks} toggle={grouped.toggle} />
+            )}
+            {!grouped.loaded.grouping && error === undefined && <p class="nothing">Loading…</p>}
+          </>
         ) : (
           <>
             <List {...{ rows, columns, order, toggle, sort }} fields={byName} selected={inList} cursor={cursor.at} column={cursor.column} setCursor={moves.set}

@@ -16,7 +16,7 @@ function filled(values: Float32Array): Float32Array {
   return whole;
 }
 
-function meanOf(group: string, lines: Line[], length: number): Line {
+function meanOf(group: string, first: Line, lines: Line[], length: number): Line {
   const [means, mins, maxs] = [new Float32Array(length), new Float32Array(length), new Float32Array(length)];
   const every = lines.map((line) => filled(line.means));
   for (let at = 0; at < length; at += 1) {
@@ -33,7 +33,7 @@ function meanOf(group: string, lines: Line[], length: number): Line {
     mins[at] = count ? min : NaN;
     maxs[at] = count ? max : NaN;
   }
-  return { modelId: group, means, mins, maxs };
+  return { ...first, modelId: group, means, mins, maxs };
 }
 
 // Lines of models become those of their groups, which `members` has with the ids of their models.
@@ -41,7 +41,8 @@ export const grouped = (members: ReadonlyMap<string, string[]>) => (found: Lines
   const byModel = new Map(found.lines.map((line) => [line.modelId, line]));
   const lines = [...members].flatMap(([group, ids]) => {
     const own = ids.flatMap((id) => byModel.get(id) ?? []);
-    return own.length > 0 ? [meanOf(group, own, found.x.length)] : [];
+    const [first] = own;
+    return first ? [meanOf(group, first, own, found.x.length)] : [];
   });
   return { ...found, lines };
 };

@@ -9,7 +9,7 @@ import { count, number } from "../../common/figures";
 import { useLoaded } from "../../common/hooks";
 import type { Found, Row } from "../../common/messages";
 import { displayName } from "../../common/names";
-import { change, modelPath } from "../../common/place";
+import { change, modelPath, useLeft } from "../../common/place";
 import { Swatch } from "../../common/swatch";
 import { call, sentence } from "../../common/wire";
 import type { Source } from "../plots/points";
@@ -29,7 +29,8 @@ interface Props {
 }
 
 export function GroupList({ source, grouping, isOld, drawn, toggle, sort }: Props) {
-  const [opened, setOpened] = useState<string[]>([]);
+  const left = useLeft<string[]>("groups", (): string[] => opened);
+  const [opened, setOpened]: [string[], (next: string[]) => void] = useState<string[]>(left ?? []);
   const [most, setMost] = useState(MOST_SHOWN);
   const { field, columns, groups, total } = grouping;
   const [sorted, direction] = source.order.split(/ (?=asc$|desc$)/);

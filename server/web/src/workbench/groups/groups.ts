@@ -1,6 +1,6 @@
 // Models with the same value in a field, as the server groups them, and which of them charts draw.
 
-import { useMemo } from "preact/hooks";
+import { useMemo, useRef } from "preact/hooks";
 import { isJust } from "../cells";
 import { withClause } from "../clauses";
 import { isTime, metricOf, shown } from "../fields";
@@ -8,7 +8,7 @@ import { looksOf, type Looks } from "../../common/colours";
 import { useEvery, useLoaded } from "../../common/hooks";
 import type { Field, Found, Groups, ModelGroup } from "../../common/messages";
 import { call } from "../../common/wire";
-import type { Source } from "../plots/points";
+import { PATIENCE, type Source } from "../plots/points";
 
 const MOST_FIELDS = 8; // of `max_order_fields`
 const MOST_LINES = 100;
@@ -75,8 +75,14 @@ export interface LoadedGroups {
 export function useGroups(source: Source, field: string, columns: string[], fields: Map<string, Field>, isLive: boolean): LoadedGroups {
   const told = columns.filter((column) => column !== field && isAggregated(column, fields.get(column))).slice(0, MOST_FIELDS);
   const key = JSON.stringify([source.projectUid, source.filter, field, told]);
-  const loaded = useLoaded(async (signal) => ({ key, grouping: field ? await load(source, field, told, signal) : undefined }), [key]);
-  useEvery(isLive ? 10000 : 30000, () => field && loaded.reload());
+  const tookMs = useRef(0);
+  const loaded = useLoaded(async (signal) => {
+    const began = performance.now();
+    const grouping = field ? await load(source, field, told, signal) : undefined;
+    tookMs.current = performance.now() - began;
+    return { key, grouping };
+  }, [key]);
+  useEvery(Math.max(isLive ? 5000 : 30000, tookMs.current * PATIENCE), () => field && loaded.reload());
   const grouping = loaded.value?.grouping;
   const ordered = useMemo(() => grouping && { ...grouping, groups: inOrder(grouping, source.order) }, [grouping, source.order]);
   return { grouping: ordered, isOld: loaded.value?.key !== key, error: loaded.error };

@@ -1,5 +1,6 @@
 // The models that a filter finds, with values of some fields: what plots draw.
 
+import { useRef } from "preact/hooks";
 import { cellOf, type Cell } from "../cells";
 import { useEvery, useLoaded } from "../../common/hooks";
 import type { Found, Row } from "../../common/messages";
@@ -8,6 +9,8 @@ import { call } from "../../common/wire";
 
 export const MOST_POINTS = 5000;
 const PAGE = 1000;
+// Thousands of models take the server some tenths of a second: they are asked for again after so many times of that.
+export const PATIENCE = 50;
 
 export interface Source {
   projectUid: string;
@@ -54,8 +57,13 @@ export interface LoadedPoints {
 export function usePoints(source: Source, fields: string[], isLive: boolean): LoadedPoints {
   const wanted = [...new Set(fields)];
   const key = JSON.stringify([source, wanted]);
-  const loaded = useLoaded(async (signal) => ({ key, points: wanted.length ? await load(source, wanted, signal) : undefined }), [key]);
-  // Thousands of models take the server some tenths of a second.
-  useEvery(isLive ? 15000 : 30000, () => wanted.length > 0 && loaded.reload());
+  const tookMs = useRef(0);
+  const loaded = useLoaded(async (signal) => {
+    const began = performance.now();
+    const points = wanted.length ? await load(source, wanted, signal) : undefined;
+    tookMs.current = performance.now() - began;
+    return { key, points };
+  }, [key]);
+  useEvery(Math.max(isLive ? 5000 : 30000, tookMs.current * PATIENCE), () => wanted.length > 0 && loaded.reload());
   return { points: loaded.value?.points, isOld: loaded.value?.key !== key, error: loaded.error };
 }
