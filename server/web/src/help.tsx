@@ -3,11 +3,21 @@
 import { useEffect, useRef } from "preact/hooks";
 
 const KEYS: [string, string][] = [
+  ["Ctrl K", "go to a project, a model or an artifact"],
   ["/", "write a filter"],
-  ["j, k", "next and previous model"],
+  ["j, k", "next and previous model or group"],
+  ["← →", "choose a cell of the model"],
+  ["f", "only models with the value of this cell"],
+  ["s", "order by this column"],
+  ["g", "group by this column, or end the groups"],
   ["space", "put the model into the charts, or out of them"],
+  ["x", "hide its line, or show it again"],
   ["enter", "open the model"],
+  ["[, ]", "on a model: the one before and after it in the list"],
+  ["p", "in a chart: keep the values at this point as a table"],
   ["c", "choose columns"],
+  ["v", "views"],
+  ["y", "copy the link to what is shown"],
   ["Home, End", "first and last model"],
   ["Esc", "on a model: back to the list"],
   ["?", "this list"],

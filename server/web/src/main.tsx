@@ -6,6 +6,7 @@ import "uplot/dist/uPlot.min.css";
 import "./page.css";
 import { Artifacts, Trash } from "./artifacts/artifacts";
 import { Cache } from "./cache";
+import { GoTo } from "./goto";
 import { Help } from "./help";
 import { useLoaded } from "./common/hooks";
 import { useKeys } from "./common/keys";
@@ -76,6 +77,7 @@ function Page() {
       ) : (
         <Projects />
       )}
+      <GoTo project={kind === "p" ? id : undefined} />
       {helps && <Help close={() => setHelps(false)} />}
     </div>
   );

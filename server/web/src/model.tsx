@@ -12,7 +12,8 @@ import { useKeys } from "./common/keys";
 import { Status } from "./workbench/list";
 import type { Field, Model, ModelModule, Project, Run, Version } from "./common/messages";
 import { displayName } from "./common/names";
-import { back, projectPath } from "./common/place";
+import { back, modelPath, projectPath, swap } from "./common/place";
+import { useNeighbours } from "./workbench/neighbours";
 import { all, call, sentence } from "./common/wire";
 import { flat, listSeries, type Series } from "./common/values";
 
@@ -54,8 +55,13 @@ export function ModelPage({ id, isDark }: { id: string; isDark: boolean }) {
   }, [loaded.value?.model.name, id]);
   const fields = useMemo(() => loaded.value?.series.map(fieldOf), [loaded.value?.series.map((one) => one.title).join("\n")]);
   const models = useMemo(() => [id], [id]);
-  const drawn = useMemo(() => looks(models), [models]);
-  useKeys({ Escape: () => loaded.value && back(projectPath(loaded.value.project.id)) });
+  const drawn = useMemo(() => looks(models, isDark), [models, isDark]);
+  const neighbours = useNeighbours(id);
+  const beside = (by: -1 | 1): void => {
+    const other = by < 0 ? neighbours?.previous : neighbours?.next;
+    if (neighbours && other) swap(modelPath(other), neighbours.came(by));
+  };
+  useKeys({ "[": () => beside(-1), "]": () => beside(1), Escape: () => loaded.value && back(projectPath(loaded.value.project.id)) });
   if (!loaded.value) {
     return <main>{loaded.error ? <p class="error" role="alert">{sentence(loaded.error)}</p> : <p class="nothing">Loading…</p>}</main>;
   }
@@ -63,7 +69,15 @@ export function ModelPage({ id, isDark }: { id: string; isDark: boolean }) {
   const config = flat(model.configJson);
   return (
     <main class="model">
-      <nav aria-label="Where this model is"><a href={projectPath(project.id)}>{project.id}</a> / {experiment}</nav>
+      <nav class="bar" aria-label="Where this model is">
+        <span><a href={projectPath(project.id)}>{project.id}</a> / {experiment}</span>
+        {neighbours && (
+          <>
+            <button type="button" title="[" disabled={!neighbours.previous} onClick={() => beside(-1)}>← Previous</button>
+            <button type="button" title="]" disabled={!neighbours.next} onClick={() => beside(1)}>Next →</button>
+          </>
+        )}
+      </nav>
       <h1>{displayName(model.id, model.name)} <Newest run={runs[0]} /></h1>
       {loaded.error !== undefined && <p class="error" role="alert">{sentence(loaded.error)}</p>}
       {model.description && <p>{model.description}</p>}

@@ -50,6 +50,18 @@ export interface Field {
   hasMoreValues?: boolean;
 }
 
+export interface ModelGroup {
+  keys?: Value[];
+  modelCount?: string;
+  aggregates?: { count?: string; min?: number; max?: number; mean?: number; deviation?: number }[];
+}
+
+export interface Groups {
+  groups?: ModelGroup[];
+  groupCount?: string;
+  modelCount?: string;
+}
+
 export interface Model {
   id: string;
   experimentId: string;

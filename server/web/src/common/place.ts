@@ -8,16 +8,63 @@ const listeners = new Set<() => void>();
 const tell = (): void => listeners.forEach((listener) => listener());
 addEventListener("popstate", tell);
 
+interface Entry {
+  isInside?: boolean;
+  // What views left for when somebody comes back, by their names.
+  left?: Record<string, unknown>;
+  // What the view before hands over.
+  handed?: unknown;
+}
+
+const entry = (): Entry => (history.state ?? {}) as Entry;
+const leavers = new Map<string, () => unknown>();
+
+function leave(): void {
+  if (leavers.size === 0) return;
+  const left = Object.fromEntries([...leavers].map(([name, read]) => [name, read()]));
+  history.replaceState({ ...entry(), left }, "");
+}
+
+addEventListener("pagehide", leave);
+let soon = 0;
+// A step back of the browser tells nobody before it is done.
+addEventListener("scroll", () => (clearTimeout(soon), (soon = setTimeout(leave, 250))), true);
+
+// Leaves something in the entry of the history when the view is left; and what was left there before.
+export function useLeft<T>(name: string, read: () => T): T | undefined {
+  const [found] = useState(() => entry().left?.[name] as T | undefined);
+  useEffect(() => {
+    leavers.set(name, read);
+    return () => void (leavers.get(name) === read && leavers.delete(name));
+  });
+  return found;
+}
+
+// What the view handed over that one came from.
+export const handed = (): unknown => entry().handed;
+let handing: (() => unknown) | null = null;
+// Says what the next view is handed.
+export const hand = (what: (() => unknown) | null): void => void (handing = what);
+
 // Goes to a path with its query.
 export function go(to: string): void {
-  history.pushState(INSIDE, "", to);
+  clearTimeout(soon);
+  leave();
+  history.pushState({ ...INSIDE, handed: handing?.() }, "", to);
+  tell();
+  scrollTo(0, 0);
+}
+
+// Goes to another of the same kind: a step back goes to where one came from.
+export function swap(to: string, next: unknown): void {
+  history.replaceState({ ...entry(), left: {}, handed: next }, "", to);
   tell();
   scrollTo(0, 0);
 }
 
 // Goes back to where one came from in the page, else to a path.
 export function back(to: string): void {
-  if ((history.state as typeof INSIDE | null)?.isInside) history.back();
+  if (entry().isInside) history.back();
   else go(to);
 }
 

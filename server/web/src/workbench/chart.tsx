@@ -4,6 +4,7 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
 import type { Looks } from "../common/colours";
 import { title, type Metric } from "./fields";
+import { pointAt } from "./pins";
 import { number, time, timeMark } from "../common/figures";
 import { useEvery } from "../common/hooks";
 import { Followed } from "./followed";
@@ -33,6 +34,8 @@ interface Props {
   names: (id: string) => string;
   isLive: boolean;
   options: ChartOptions;
+  // Makes the lines of models those of groups.
+  merge?: ((found: Lines) => Lines) | undefined;
 }
 
 // Whether an element was seen: charts far below are not loaded.
@@ -48,7 +51,7 @@ function useSeen(): [(element: HTMLElement | null) => void, boolean] {
   return [setElement, isSeen];
 }
 
-export function Chart({ metric, models, drawn: looks, names, isLive, options }: Props) {
+export function Chart({ metric, models, drawn: looks, names, isLive, options, merge }: Props) {
   const [setCard, isSeen] = useSeen();
   const plotBox = useRef<HTMLDivElement>(null);
   const [lines, setLines] = useState<Lines | null>(null);
@@ -75,7 +78,7 @@ export function Chart({ metric, models, drawn: looks, names, isLive, options }: 
       (found) => {
         if (stop.signal.aborted) return;
         loaded.current = wanted;
-        setLines(found);
+        setLines(merge ? merge(found) : found);
         setError("");
       },
       (cause: unknown) => !stop.signal.aborted && setError(sentence(cause)),
@@ -100,7 +103,7 @@ export function Chart({ metric, models, drawn: looks, names, isLive, options }: 
   const shape = drawing && drawing.owners.length > 1 ? JSON.stringify([drawing.shape, options.isLog, options.axis, options.isDark]) : "";
   useEffect(() => {
     if (!drawing || shape === "" || !plotBox.current) return;
-    const made = draw(plotBox.current, drawing, options, (id) => latestNames.current(id), setReadout);
+    const made = draw(plotBox.current, drawing, options, (id) => latestNames.current(id), setReadout, title(metric));
     plot.current = made.plot;
     return () => ((plot.current = null), made.end());
   }, [shape]);
@@ -116,7 +119,7 @@ export function Chart({ metric, models, drawn: looks, names, isLive, options }: 
         <h3>{title(metric)}</h3>
         <output>{readout}</output>
       </header>
-      <div class="plot" ref={plotBox} role="img" aria-label={`${title(metric)} of ${drawn} models by ${axis}`} />
+      <div class="plot" ref={plotBox} role="img" aria-label={`${title(metric)} of ${drawn} ${merge ? "groups" : "models"} by ${axis}`} />
       {state && <p class={error ? "error" : "nothing"}>{state}</p>}
     </section>
   );
@@ -177,19 +180,24 @@ function draw(
   options: ChartOptions,
   names: (id: string) => string,
   tell: (text: string) => void,
+  name: string,
 ): { plot: uPlot; end: () => void } {
   const style = getComputedStyle(box);
   // A canvas knows no variables of CSS: these are the colours that they came to.
   const [text, grid] = [style.color, style.borderTopColor];
   const { isLog, axis } = options;
   let focused = 0;
+  const whereIs = (x: number): string => (axis === "step" ? stepsOf(x, width) : `${time(x * 1e6).slice(0, 10)} ${timeMark(x, 1)}`);
   const show = (plot: uPlot): void => {
     const at = plot.cursor.idx;
-    if (at === null || at === undefined) return tell("");
+    if (at === null || at === undefined) return (pointAt(plot, null), tell(""));
+    const there = plot.data[0][at] ?? 0;
+    // Other charts follow the pointer too.
+    if (box.matches(":hover")) pointAt(plot, () => ({ title: name, where: whereIs(there), values: owners.flatMap((owner, line) => pointsOf(plot, owner, line)) }));
     // A line may have its nearest point in another bucket.
     const own = owners[focused] ? (plot.cursor.idxs?.[focused] ?? null) : null;
     const x = plot.data[0][own ?? at] ?? 0;
-    const where = axis === "step" ? stepsOf(x, width) : `${time(x * 1e6).slice(0, 10)} ${timeMark(x, 1)}`;
+    const where = whereIs(x);
     const value = own === null ? null : (plot.data[focused]?.[own] ?? null);
     tell(value === null ? where : `${names(owners[focused] ?? "")}: ${number(value)} at ${where}`);
   };
@@ -240,6 +248,13 @@ function draw(
     plot.destroy();
   };
   return { plot, end };
+}
+
+// The value of a line at the pointer, or at the nearest of its points.
+function pointsOf(plot: uPlot, owner: string | null, line: number): [string, number][] {
+  const at = plot.cursor.idxs?.[line];
+  const value = owner === null || at === null || at === undefined ? null : plot.data[line]?.[at];
+  return value === null || value === undefined ? [] : [[owner as string, value]];
 }
 
 // The steps of a bucket, by its middle.

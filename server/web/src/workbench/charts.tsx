@@ -1,12 +1,14 @@
 // The charts of the selected models, one for each metric.
 
+import type { ComponentChildren } from "preact";
 import { useMemo } from "preact/hooks";
 import { Chart } from "./chart";
 import type { Looks } from "../common/colours";
 import { directedFirst, metricOf, title } from "./fields";
 import type { Field } from "../common/messages";
 import { change, usePlace } from "../common/place";
-import type { Window } from "./series";
+import { Pins } from "./pins";
+import type { Lines, Window } from "./series";
 
 interface Props {
   fields: Field[] | undefined;
@@ -15,9 +17,12 @@ interface Props {
   names: (id: string) => string;
   isLive: boolean;
   isDark: boolean;
+  merge?: ((found: Lines) => Lines) | undefined;
+  // Behind the other options.
+  children?: ComponentChildren;
 }
 
-export function Charts({ fields, models, drawn, names, isLive, isDark }: Props) {
+export function Charts({ fields, models, drawn, names, isLive, isDark, merge, children }: Props) {
   const { query } = usePlace();
   const axis = query.get("x") === "time" ? "time" : "step";
   const wanted = (query.get("m") ?? "").toLowerCase().split(",").map((word) => word.trim()).filter(Boolean);
@@ -43,11 +48,13 @@ export function Charts({ fields, models, drawn, names, isLive, isDark }: Props) 
         <label><input type="checkbox" checked={isLog} onChange={() => change({ l: isLog ? "" : "1" })} /> log y</label>
         <label>smooth <input type="range" min="0" max="0.99" step="0.01" value={smoothing}
           onInput={(event) => change({ w: Number(event.currentTarget.value) ? event.currentTarget.value : "" })} /></label>
+        {children}
         {window && <button type="button" onClick={() => setWindow(null)}>Whole axis</button>}
       </div>
       {models.length === 0 && fields && <p class="nothing">Select models in the list to draw them.</p>}
+      <Pins drawn={drawn} names={names} />
       <div class="charts">
-        {models.length > 0 && shown.map((metric) => <Chart key={metric.field} {...{ metric, models, drawn, names, isLive, options }} />)}
+        {models.length > 0 && shown.map((metric) => <Chart key={metric.field} {...{ metric, models, drawn, names, isLive, options, merge }} />)}
       </div>
       {fields && metrics.length === 0 && <p class="nothing">No metric was logged yet.</p>}
       {metrics.length > 0 && shown.length === 0 && <p class="nothing">No metric has this in its name.</p>}

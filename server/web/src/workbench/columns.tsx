@@ -1,13 +1,12 @@
 // Which columns the list has.
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import { isVaried, label, metricOf, shown } from "./fields";
+import { isVaried, label, MEASURES, metricOf, shown } from "./fields";
 import { number } from "../common/figures";
 import type { Field } from "../common/messages";
 import { change } from "../common/place";
 
 const ALWAYS = ["step", "duration", "created_at", "created_by", "host", "git_commit", "tags", "description"];
-const MEASURES = ["last", "min", "max", "min_step", "max_step"];
 const MOST_SHOWN = 200;
 
 function told(field: Field | undefined): string {

@@ -32,7 +32,8 @@ export function metricOf(field: string): Metric | null {
 export function label(field: string): string {
   const metric = metricOf(field);
   if (metric) return [title(metric), MEASURE.exec(field)?.[1]?.replace("_", " ")].filter(Boolean).join(" ");
-  return field.replace(/^config\./, "");
+  // Quotes tell of dots that part nothing; others are only needed in a filter.
+  return field.replace(/^config\./, "").replace(/"(?:[^"]|"")*"/g, (part) => (part.includes(".") ? part : unquoted(part)));
 }
 
 export const title = (metric: Metric): string => metric.name + (metric.phase && ` [${metric.phase}]`);
@@ -45,7 +46,8 @@ export function measure(metric: Metric): "min" | "max" | "last" {
 
 export const isVaried = (field: Field): boolean => (field.values?.length ?? 0) > 1 || Boolean(field.hasMoreValues);
 
-const isRange = (field: Field): boolean => !field.textCount && (field.hasMoreValues ?? false);
+// A number of its own in most models.
+export const isRange = (field: Field): boolean => !field.textCount && (field.hasMoreValues ?? false);
 
 // Metrics of which less or more is better first: they say which model is best.
 export const directedFirst = (metrics: Metric[]): Metric[] =>
@@ -74,3 +76,19 @@ export function shown(value: Value | undefined, field = ""): string {
 }
 
 export const isNumber = (value: Value | undefined): boolean => value?.number !== undefined || value?.integer !== undefined;
+
+export const MEASURES = ["last", "min", "max", "min_step", "max_step"];
+const PLAIN = ["step", "duration", "created_at", "status", "created_by", "host", "git_commit"];
+
+// What may be an axis or a colour: each field with its label. Steps of metrics can be shown, and do not filter.
+export function offers(fields: Field[], withSteps: boolean): { value: string; text: string; note?: string }[] {
+  const measures = MEASURES.filter((one) => withSteps || !one.endsWith("_step"));
+  const every = fields.flatMap((field) => (metricOf(field.field) ? measures.map((one) => `${field.field}.${one}`) : [field.field]));
+  return [...every, ...PLAIN].map((field) => ({ value: field, text: label(field), note: field.split(/[.[]/, 1)[0] ?? "" }));
+}
+
+// Fields in a URL: names may have commas in their quotes.
+export function splitList(text: string): string[] {
+  return text.match(/(?:"(?:[^"]|"")*"|'(?:[^']|'')*'|[^,"'])+/g) ?? [];
+}
+

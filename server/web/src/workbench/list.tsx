@@ -22,7 +22,9 @@ interface Props {
   order: string;
   selected: Looks;
   cursor: number;
-  setCursor: (at: number) => void;
+  // Which cell of the row under the cursor is meant: 0 the name, 1 the status, then the columns; -1 for none.
+  column: number;
+  setCursor: (at: number, column?: number) => void;
   toggle: (id: string) => void;
   sort: (field: string) => void;
   onWindow: (first: number, last: number) => void;
@@ -36,7 +38,7 @@ function headOf(field: string): [string, string] {
 
 const width = (field: string): number => {
   const [text, more] = headOf(field);
-  return Math.min(170, Math.max(more ? 98 : 68, text.length * 7.2 + 24, more.length * 6.6 + 22));
+  return Math.min(170, Math.max(more ? 106 : 68, text.length * 7.2 + 24, more.length * 6.6 + 22));
 };
 const isNumeric = (field: string, known: Field | undefined): boolean => metricOf(field) !== null || Number(known?.numberCount ?? 0) > 0;
 
@@ -60,7 +62,7 @@ export function Status({ status, sinceUs }: { status: string | undefined; sinceU
 }
 
 export function List(props: Props) {
-  const { rows, columns, fields, order, selected, cursor } = props;
+  const { rows, columns, fields, order, selected, cursor, column } = props;
   const box = useRef<HTMLDivElement>(null);
   const [view, setView] = useState({ top: 0, height: 600 });
   const total = rows.total ?? 0;
@@ -86,6 +88,7 @@ export function List(props: Props) {
     if (cursor < first) element.scrollTop = Math.ceil(cursor / scale);
     else if (cursor >= first + visible) element.scrollTop = Math.ceil((cursor - visible + 1) / scale);
   }, [cursor]);
+  useEffect(() => box.current?.querySelector(".at")?.scrollIntoView({ block: "nearest", inline: "nearest" }), [column]);
   const template = `26px var(--name) var(--status) ${columns.map((field) => `${Math.round(width(field))}px`).join(" ")}`;
   const wide = `calc(34px + var(--name) + var(--status) + ${columns.reduce((sum, field) => sum + Math.round(width(field)), 0)}px)`;
   const [sorted, direction] = order.split(/ (?=asc$|desc$)/);
@@ -115,7 +118,7 @@ export function List(props: Props) {
     const grid = { gridTemplateColumns: template, width: wide, ...place };
     if (!row) return <div key={at} role="row" aria-rowindex={at + 2} class="row waiting" style={grid}><div role="gridcell" class="cell" /></div>;
     return <Line key={at} {...{ row, at, grid, bests, columns }} look={selected.get(row.modelId)}
-      isCursor={at === cursor} nowUs={rows.nowUs} setCursor={props.setCursor} toggle={props.toggle} valueOf={rows.value} />;
+      isCursor={at === cursor} cell={at === cursor ? column : -1} nowUs={rows.nowUs} setCursor={props.setCursor} toggle={props.toggle} valueOf={rows.value} />;
   };
   return (
     <div
@@ -128,6 +131,7 @@ export function List(props: Props) {
       aria-rowcount={total + 1}
       aria-colcount={columns.length + 3}
       aria-multiselectable="true"
+      aria-activedescendant={cursor >= first && cursor <= last && rows.row(cursor) ? `at-${cursor}-${Math.max(0, column)}` : undefined}
       onScroll={(event) => setView({ top: event.currentTarget.scrollTop, height: event.currentTarget.clientHeight })}
     >
       <div class="inner" role="presentation" style={{ height: `${pixels + HEAD}px`, width: wide }}>
@@ -152,34 +156,36 @@ interface LineProps {
   columns: string[];
   look: Look | undefined;
   isCursor: boolean;
+  cell: number;
   nowUs: number;
-  setCursor: (at: number) => void;
+  setCursor: (at: number, column?: number) => void;
   toggle: (id: string) => void;
   valueOf: Rows["value"];
 }
 
-function Line({ row, at, grid, bests, columns, look, isCursor, nowUs, setCursor, toggle, valueOf }: LineProps) {
+function Line({ row, at, grid, bests, columns, look, isCursor, cell, nowUs, setCursor, toggle, valueOf }: LineProps) {
   const id = row.modelId;
   const isSelected = look !== undefined;
   const [name, status, heartbeat] = row.values;
   const text = displayName(id, name?.text);
   const sinceUs = heartbeat?.integer === undefined ? undefined : nowUs - Number(heartbeat.integer);
+  const mark = (column: number) => ({ role: "gridcell" as const, id: isCursor ? `at-${at}-${column}` : undefined });
   return (
     <div role="row" aria-rowindex={at + 2} aria-selected={isSelected} class={`row${isCursor ? " cursor" : ""}`} style={grid}
-      onClick={() => setCursor(at)} onDblClick={() => go(modelPath(id))}>
+      onClick={(event) => setCursor(at, cellOf(event))} onDblClick={() => go(modelPath(id))}>
       <div role="gridcell" class="cell">
         <input type="checkbox" checked={isSelected} aria-label={`${text} in the charts`} onChange={() => toggle(id)} />
       </div>
-      <div role="gridcell" class="cell name">
+      <div {...mark(0)} class={`cell name${cell === 0 ? " at" : ""}`}>
         <Swatch look={look} />
         <a href={modelPath(id)} title={text}>{text}</a>
       </div>
-      <div role="gridcell" class="cell"><Status status={status?.text} sinceUs={sinceUs} /></div>
+      <div {...mark(1)} class={cell === 1 ? "cell at" : "cell"}><Status status={status?.text} sinceUs={sinceUs} /></div>
       {columns.map((field, column) => {
         const value = valueOf(row, field);
         const best = value?.number !== undefined && value.number === bests[column];
         return (
-          <div key={field} role="gridcell" class={`cell${isNumber(value) ? " right" : ""}${best ? " best" : ""}`}
+          <div key={field} {...mark(column + 2)} class={`cell${isNumber(value) ? " right" : ""}${best ? " best" : ""}${cell === column + 2 ? " at" : ""}`}
             title={best ? `${field}: the best of the project` : shownTitle(value, field)}>
             {best && <span class="star" role="img" aria-label="best">★</span>}
             {shown(value, field)}
@@ -188,6 +194,13 @@ function Line({ row, at, grid, bests, columns, look, isCursor, nowUs, setCursor,
       })}
     </div>
   );
+}
+
+// Which cell a click is on; the box before the name is none.
+function cellOf(event: MouseEvent): number | undefined {
+  const cell = (event.target as Element).closest("[role=gridcell]");
+  const at = cell ? [...(cell.parentElement?.children ?? [])].indexOf(cell) - 1 : -1;
+  return at < 0 ? undefined : at;
 }
 
 const shownTitle = (value: Value | undefined, field: string): string =>
