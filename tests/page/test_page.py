@@ -25,7 +25,12 @@ from support.web.server import WebServer
 
 WORKBENCH = f"/p/{quote(SMALL)}"
 LOSS = "metrics.loss[train].min"
-VIEWS = ["/", WORKBENCH, f"{WORKBENCH}?v=compare", *(f"{WORKBENCH}/{room}" for room in ("artifacts", "cache", "trash"))]
+VIEWS = [
+    "/",
+    WORKBENCH,
+    f"{WORKBENCH}?v=compare",
+    *(f"{WORKBENCH}/{room}" for room in ("artifacts", "cache", "storage", "trash")),
+]
 ROWS = "[role=row][aria-selected]"
 # How many pixels of the first canvas have a colour: grids and texts are grey.
 COLOURED = """canvas => {
@@ -209,8 +214,10 @@ def test_one_model_says_how_it_went_and_where_its_files_are(page: Page) -> None:
     page.locator(f"{ROWS} .name a").click()
     expect(page.get_by_text("best", exact=True)).to_be_visible()
     with page.expect_download() as download:
-        page.get_by_role("link", name=FILE).click()
+        page.get_by_role("link", name=f"Download {FILE}").click()
     assert download.value.path().read_text() == CONTENT
+    page.get_by_role("link", name=FILE, exact=True).click()
+    expect(page.get_by_label("Text of the file")).to_have_text(CONTENT)
 
 
 def test_name_is_made_of_the_id_and_numbers_are_exact(page: Page) -> None:
@@ -283,7 +290,7 @@ def test_deleted_version_is_brought_back(page: Page, server: WebServer) -> None:
     page.get_by_role("link", name="Artifacts").click()
     row = page.get_by_role("row", name="v2")
     expect(row).to_contain_text("10 B")
-    row.get_by_role("button", name="1 file").click()
+    row.get_by_role("link", name="v2").click()
     with page.expect_download() as download:
-        page.get_by_role("link", name="notes.txt").click()
+        page.get_by_role("link", name="Download", exact=True).click()
     assert download.value.path().read_bytes() == b"second one"

@@ -4,8 +4,10 @@ import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import "uplot/dist/uPlot.min.css";
 import "./page.css";
-import { Artifacts, Trash } from "./artifacts/artifacts";
-import { Cache } from "./cache";
+import { Artifacts } from "./artifacts/artifacts";
+import { Storage } from "./artifacts/storage";
+import { VersionPage, type Wanted } from "./artifacts/version";
+import { Cache } from "./cache/cache";
 import { Help } from "./help";
 import { useLoaded } from "./common/hooks";
 import { useKeys } from "./common/keys";
@@ -15,13 +17,14 @@ import type { Project } from "./common/messages";
 import { follow, go, projectPath, usePlace } from "./common/place";
 import { Projects } from "./projects";
 import { useTheme } from "./common/theme";
+import { Trash } from "./trash";
 import { call, sentence, session, signOut, whenSignedOut, type Session } from "./common/wire";
 import { Workbench } from "./workbench/workbench";
 
-const ROOMS = [["", "Models"], ["/artifacts", "Artifacts"], ["/cache", "Cache"], ["/trash", "Trash"]] as const;
+const ROOMS = [["", "Models"], ["/artifacts", "Artifacts"], ["/cache", "Cache"], ["/storage", "Storage"], ["/trash", "Trash"]] as const;
 
 function Page() {
-  const { path } = usePlace();
+  const { path, query } = usePlace();
   const { isDark, turn } = useTheme();
   // undefined: not known yet.
   const [who, setWho] = useState<Session | null | undefined>(undefined);
@@ -35,7 +38,8 @@ function Page() {
     ask();
   }, []);
   useKeys({ "?": () => setHelps(true) });
-  const [kind, id, room] = path;
+  const [kind, id, room, ...rest] = path;
+  const versionId = query.get("id") ?? undefined;
   useEffect(() => {
     document.title = [kind === "p" ? id : undefined, "xpstore"].filter(Boolean).join(" · ");
   }, [kind, id]);
@@ -53,7 +57,7 @@ function Page() {
         <button type="button" onClick={leave} title={`Signed in as ${who.name}`}>Sign out</button>
       </header>
       {kind === "p" && id !== undefined ? (
-        <ProjectPage key={id} id={id} room={room ?? ""} isDark={isDark} />
+        <ProjectPage key={id} id={id} room={room ?? ""} wanted={{ id: versionId, name: rest[0], selector: rest[1] }} isDark={isDark} />
       ) : kind === "m" && id !== undefined ? (
         <ModelPage key={id} id={id} isDark={isDark} />
       ) : (
@@ -75,12 +79,14 @@ function Rooms({ id, room }: { id: string; room: string }) {
   );
 }
 
-function ProjectPage({ id, room, isDark }: { id: string; room: string; isDark: boolean }) {
+function ProjectPage({ id, room, wanted, isDark }: { id: string; room: string; wanted: Wanted; isDark: boolean }) {
   const loaded = useLoaded(() => call<{ project: Project }>("ProjectService/GetProject", { projectId: id }), [id]);
   const project = loaded.value?.project;
   if (!project) return <main>{loaded.error ? <p class="error" role="alert">{sentence(loaded.error)}</p> : <p class="nothing">Loading…</p>}</main>;
+  if (room === "artifacts" && (wanted.id ?? wanted.name) !== undefined) return <VersionPage project={project} wanted={wanted} />;
   if (room === "artifacts") return <Artifacts project={project} />;
   if (room === "cache") return <Cache project={project} />;
+  if (room === "storage") return <Storage project={project} />;
   if (room === "trash") return <Trash project={project} />;
   return <Workbench project={project} isDark={isDark} />;
 }
