@@ -9,15 +9,18 @@ from xpstore._search.shown import models_table
 from xpstore._service.paging import iterate
 from xpstore._session.client import ClientBase
 from xpstore._session.project import ProjectBase
+from xpstore._session.server_version import check_columns
 from xpstore._session.stamped import Stamped
 from xpstore._values.checks import to_free_text, to_name, to_tags
 from xpstore._values.ids import new_id, sent_id
+from xpstore._values.times import to_datetime
 from xpstore.errors import NotFound
 from xpstore.model import Model, Models, config_hash
 from xpstore.v1 import experiment_pb2 as pb
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from datetime import datetime
 
 __all__ = ["Experiment", "Experiments"]
 
@@ -64,6 +67,11 @@ class Experiment(Stamped):
     def model_count(self) -> int:
         """How many models it had when this object was read."""
         return self._wire.model_count
+
+    @property
+    def deleted_at(self) -> "datetime | None":
+        """When it was deleted, UTC, of one that `experiments.deleted()` returned; else None."""
+        return to_datetime(self._wire.deleted_at_us) if self._wire.HasField("deleted_at_us") else None
 
     @property
     def models(self) -> Models:
@@ -200,15 +208,47 @@ class Experiments:
             return
 
     def delete(self, id: UUID | str) -> None:
-        """Deletes the experiment of this id with all its models; their artifacts stay. None there: does nothing."""
+        """Deletes the experiment of this id with all its models; their artifacts stay. None there: does nothing.
+
+        `undelete` brings it back.
+        """
         request = pb.DeleteExperimentRequest(experiment_id=str(id))
         self._client.call(self._client.stubs.experiments.DeleteExperiment, request)
 
-    def list(self) -> list[Experiment]:
-        """Returns all experiments of the project, oldest first."""
-        request = pb.ListExperimentsRequest(project_uid=self._project.uid)
+    def undelete(self, id: UUID | str | Experiment) -> Experiment:
+        """Brings a deleted experiment back with the models that it had, until it is purged, and returns it.
+
+        One that is there stays as it is.
+
+        Raises:
+            AlreadyExists: its name has been taken by another experiment of the project since.
+            NotFound: there is no such experiment, or it was purged.
+            Unimplemented: the server is older than this.
+        """
+        request = pb.UndeleteExperimentRequest(experiment_id=str(id.id if isinstance(id, Experiment) else id))
+        response = self._client.call(self._client.stubs.experiments.UndeleteExperiment, request)
+        return Experiment(self._client, response.experiment)
+
+    def deleted(self) -> "list[Experiment]":
+        """Returns the experiments that were deleted and that `undelete(experiment)` still brings back.
+
+        Each is as it was then, oldest deletion (`experiment.deleted_at`) first.
+
+        Raises:
+            Unavailable: the client is offline.
+            Unimplemented: the server is older than lists of what is deleted.
+        """
+        check_columns(self._client)
+        return self._list(deleted=True)
+
+    def _list(self, *, deleted: bool = False) -> "list[Experiment]":
+        request = pb.ListExperimentsRequest(project_uid=self._project.uid, deleted=deleted)
         method = self._client.stubs.experiments.ListExperiments
         return [Experiment(self._client, wire) for wire in iterate(self._client, method, request, "experiments")]
+
+    def list(self) -> list[Experiment]:
+        """Returns all experiments of the project, oldest first."""
+        return self._list()
 
     def __repr__(self) -> str:
         return f"Experiments({self._project!r})"

@@ -16,6 +16,7 @@ from xpstore._search.model_shown import model_parts
 from xpstore._service.paging import iterate
 from xpstore._session import current
 from xpstore._session.client import ClientBase
+from xpstore._session.server_version import check_columns
 from xpstore._session.stamped import Stamped
 from xpstore._session.step_reads import reads
 from xpstore._spool.record import Target
@@ -24,7 +25,7 @@ from xpstore._values.configs import config_hash, difference
 from xpstore._values.display_names import display_name
 from xpstore._values.ids import new_id, sent_id
 from xpstore._values.json_text import from_json_object, to_json_object
-from xpstore._values.times import to_epoch_us
+from xpstore._values.times import to_datetime, to_epoch_us
 from xpstore.errors import NotFound
 from xpstore.iteration import Iterations
 from xpstore.metric import Metrics
@@ -115,6 +116,11 @@ class Model(Stamped):
     def project_uid(self) -> str:
         """The `uid` of its project."""
         return self._wire.project_uid
+
+    @property
+    def deleted_at(self) -> datetime | None:
+        """When it was deleted, UTC, of one that `models.deleted()` returned; else None."""
+        return to_datetime(self._wire.deleted_at_us) if self._wire.HasField("deleted_at_us") else None
 
     @property
     def hash(self) -> str:
@@ -264,6 +270,23 @@ class FoundModels(ModelSearch[Model]):
     def _made(self, wire: pb.Model) -> Model:
         return Model(self._client, wire)
 
+    def deleted(self) -> "list[Model]":
+        """Returns the models that were deleted and that `experiment.models.undelete(model)` still brings back.
+
+        Each is as it was then, oldest deletion (`deleted_at`) first. Those that were deleted with their experiment come
+        back with it: `project.experiments.deleted()` has that.
+
+        Raises:
+            NotFound: the project or experiment was deleted.
+            Unavailable: the client is offline.
+            Unimplemented: the server is older than lists of what is deleted.
+        """
+        check_columns(self._client)
+        scope: dict[str, Any] = self._scope
+        request = pb.ListModelsRequest(deleted=True, **scope)
+        wires = iterate(self._client, self._client.stubs.models.ListModels, request, "models")
+        return [Model(self._client, wire) for wire in wires]
+
 
 class Models(FoundModels):
     """The models of an experiment."""
@@ -351,8 +374,24 @@ class Models(FoundModels):
             return
 
     def delete(self, id: UUID | str) -> None:
-        """Deletes the model of this id with all below it; its artifacts stay. Does nothing when there is none."""
+        """Deletes the model of this id with all below it; its artifacts stay. Does nothing when there is none.
+
+        `undelete` brings it back.
+        """
         self._client.call(self._client.stubs.models.DeleteModel, pb.DeleteModelRequest(model_id=str(id)))
+
+    def undelete(self, id: UUID | str | Model) -> Model:
+        """Brings a deleted model back with all it had, until it is purged, and returns it; one that is there stays.
+
+        What was logged of it while it was deleted was dropped. Its links to artifacts that are still there are back.
+
+        Raises:
+            AlreadyExists: its hash has been taken by another model of the experiment since.
+            NotFound: there is no such model, it was purged, or its experiment is deleted: bring that back first.
+            Unimplemented: the server is older than this.
+        """
+        request = pb.UndeleteModelRequest(model_id=str(id.id if isinstance(id, Model) else id))
+        return Model(self._client, self._client.call(self._client.stubs.models.UndeleteModel, request).model)
 
     def list(self) -> list[Model]:
         """Returns all models of the experiment, oldest first."""

@@ -202,8 +202,8 @@ class App:
         outlet = Outlet(self.chunks, self.read_pool, ReadAhead())
         artifact = ArtifactService(intake, outlet, Files(self.database, self.chunks, CODEC), self.waiting)
         cache = CacheService(self.database, self.waiting, self.hits, self.leases)
-        model = ModelService(self.database, self.janitor.tidy)
-        experiment, iteration = ExperimentService(self.database, self.janitor.tidy), IterationService(self.database)
+        model = ModelService(self.database)
+        experiment, iteration = ExperimentService(self.database), IterationService(self.database)
         metric, ingest = MetricService(self.database, compactor), IngestService(self.database, compactor)
         # partial, so that mypy compares each servicer with the function that adds it.
         services: list[tuple[str, AddService]] = [

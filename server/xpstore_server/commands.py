@@ -129,6 +129,8 @@ def _swept(swept: Swept) -> dict[str, object]:
     return {
         "purged versions": swept.purged_versions,
         "purged projects": swept.purged_projects,
+        "purged experiments": swept.purged_experiments,
+        "purged models": swept.purged_models,
         "condemned packs": swept.condemned_packs,
         "repacked packs": swept.repacked_packs,
         "written again": readable(swept.written_bytes),

@@ -45,26 +45,16 @@ class Janitor(threading.Thread):
         self._collector = collector
         self._grace = grace
         self._interval_us = int(interval_seconds * SECOND_US)
-        self._wake = threading.Event()
         self._stopped = threading.Event()
-        self._is_untidy = threading.Event()
         self._has_skipped = self._has_warned = False
         self._thorough_us: int | None = None
         self._ended = EndedSeries(database)
         self._secrets = secrets
 
-    def tidy(self) -> None:
-        """Says that something was deleted whose rows should go soon."""
-        self._is_untidy.set()
-        self._wake.set()
-
     def run(self) -> None:
         look_us = steady_us()
         turn_us = look_us + min(self._interval_us, FIRST_US)
         while not self._stopped.is_set():
-            if self._is_untidy.is_set():
-                self._is_untidy.clear()
-                self._do("rows of what was deleted", lambda: self._collector.tidy(self._stopped.is_set))
             if steady_us() >= look_us:
                 self._do("the clock", self._look)
                 if self._secrets is not None:
@@ -73,9 +63,7 @@ class Janitor(threading.Thread):
             if self._interval_us and steady_us() >= turn_us:
                 turn_us = steady_us() + self._turn()
             until_us = min(look_us, turn_us) if self._interval_us else look_us
-            self._wake.wait(max(until_us - steady_us(), 0) / SECOND_US)
-            if not self._stopped.is_set():
-                self._wake.clear()
+            self._stopped.wait(max(until_us - steady_us(), 0) / SECOND_US)
 
     def _look(self) -> None:
         """Looks at the clock, so that a jump is seen, and notes how late it is when it can be believed."""
@@ -132,6 +120,5 @@ class Janitor(threading.Thread):
     def stop(self) -> None:
         """Returns when it does nothing any more: within one batch."""
         self._stopped.set()
-        self._wake.set()
         if self.is_alive():
             self.join()

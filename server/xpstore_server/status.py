@@ -14,7 +14,7 @@ from xpstore_server.settings import Settings, StartError
 from xpstore_server.store.blobs.opened import bucket_folder
 from xpstore_server.store.database import Database
 from xpstore_server.store.engines import parse_url, sqlite_file
-from xpstore_server.store.limbo import LIMBO
+from xpstore_server.store.limbo import HIDDEN_EXPERIMENTS
 from xpstore_server.store.room import measure
 from xpstore_server.store.tables import artifact_version, model, pack, project
 from xpstore_server.store.transaction import Transaction
@@ -93,7 +93,7 @@ def _count(tx: Transaction) -> Counts:
     stored = tx.execute(select(func.coalesce(func.sum(pack.c.size_bytes), 0))).scalar_one()
     return Counts(
         number(project, project.c.deleted_at_us.is_(None)),
-        number(model, model.c.experiment_id != LIMBO),
+        number(model, model.c.experiment_id.not_in(HIDDEN_EXPERIMENTS)),
         number(artifact_version, artifact_version.c.state == "live"),
         number(pack),
         int(stored),

@@ -18,8 +18,9 @@ from support.growth.rows import EXPERIMENT, MODEL, PROJECT, uuid
 from xpstore import errors
 from xpstore.v1 import experiment_pb2, model_pb2, project_pb2
 from xpstore_server.store import tables
-from xpstore_server.store.limbo import LIMBO
-from xpstore_server.store.purge import purge_limbo
+from xpstore_server.store.limbo import HIDDEN
+from xpstore_server.store.purge import purge
+from xpstore_server.store.sweep import Ends, Swept
 
 STEPS, SEED = 120, 5
 BOTH = pytest.mark.parametrize("kind", ["experiment", "project"])
@@ -143,7 +144,7 @@ def assert_counted(grown: Grown) -> None:
         rows = tx.execute(live.where(experiment.c.project_uid == uuid(PROJECT))).all()
         mine = tx.execute(select(experiment.c.id).where(experiment.c.project_uid == uuid(PROJECT))).scalars().all()
         of = {id_: sum(row.experiment_id == id_ for row in rows) for id_ in mine}
-        limbo = select(func.count()).where(tables.experiment_total.c.experiment_id == LIMBO)
+        limbo = select(func.count()).where(tables.experiment_total.c.experiment_id.in_(HIDDEN))
         return of, {"experiments": len(mine), "models": len(rows)}, tx.execute(limbo).scalar()
 
     of_experiments, of_project, in_limbo = grown.database.read(count)
@@ -167,19 +168,27 @@ def _change(grown: Grown, chance: random.Random) -> None:
         ("Experiment.CreateExperiment", _new_experiment(grown, chance)),
         ("Model.CreateModel", _new_model(grown, experiment, chance)),
         ("Model.DeleteModel", model_pb2.DeleteModelRequest(model_id=model)),
+        ("Model.UndeleteModel", model_pb2.UndeleteModelRequest(model_id=model)),
         ("Experiment.DeleteExperiment", experiment_pb2.DeleteExperimentRequest(experiment_id=experiment)),
+        ("Experiment.UndeleteExperiment", experiment_pb2.UndeleteExperimentRequest(experiment_id=experiment)),
         ("Project.DeleteProject", project_pb2.DeleteProjectRequest(project_uid=uuid(PROJECT))),
         ("Project.UndeleteProject", project_pb2.UndeleteProjectRequest(project_uid=uuid(PROJECT))),
     ]
-    request = chance.choices(requests, (3, 6, 3, 0.5, 0.3, 0))[0]
+    request = chance.choices(requests, (3, 6, 3, 2, 0.6, 0.5, 0.3, 0))[0]
     try:
         grown.call(lambda _: request)
         if request[0] == "Project.DeleteProject":
             grown.call(lambda _: requests[-1])
     except Exception as error:
         assert getattr(error, "reason", "") in ("NOT_FOUND", "ALREADY_EXISTS"), error
-    if chance.random() < 0.1:
-        purge_limbo(grown.database)
+    if chance.random() < 0.05:
+        _purge(grown)
+
+
+def _purge(grown: Grown) -> None:
+    """As if the undo window of all that is deleted now were over."""
+    now = grown.database.read(lambda tx: tx.now_us())
+    purge(grown.database, Ends(now, 0, 0, 0, now), Swept())
 
 
 def _new_experiment(grown: Grown, chance: random.Random) -> experiment_pb2.CreateExperimentRequest:
@@ -202,7 +211,7 @@ def test_counts_are_right_whatever_happens(grown: Grown) -> None:
         _change(grown, chance)
         if step % 10 == 0:
             assert_counted(grown)
-    purge_limbo(grown.database)
+    _purge(grown)
     assert_counted(grown)
 
 

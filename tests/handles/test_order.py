@@ -4,6 +4,7 @@ import contextlib
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
@@ -85,6 +86,7 @@ METHODS: dict[str, dict[str, bool]] = {
         "ListExperiments": NO,
         "UpdateExperiment": NO,
         "DeleteExperiment": YES,
+        "UndeleteExperiment": YES,
     },
     "ingest": {"Ingest": NO, "IngestStream": NO},  # the records themselves
     "iterations": {
@@ -117,6 +119,7 @@ METHODS: dict[str, dict[str, bool]] = {
         "RewindModel": YES,
         "UpdateModelTags": YES,
         "DeleteModel": YES,
+        "UndeleteModel": YES,
         "CreateModule": YES,
         "ListModules": YES,
         "ListNewestModules": YES,
@@ -161,7 +164,7 @@ def test_table_has_every_method_of_the_contract() -> None:
         for service in file.DESCRIPTOR.services_by_name.values()
         for method in service.methods
     }
-    assert contract == set(EVERY) and len(EVERY) == 86
+    assert contract == set(EVERY) and len(EVERY) == 88
 
 
 @pytest.mark.parametrize(("stub", "method"), EVERY)
@@ -242,6 +245,7 @@ def requests(world: World) -> dict[str, Any]:
     return {
         "LinkArtifactVersion": artifact_pb2.LinkArtifactVersionRequest(version_id=world.version, link=link),
         "DeleteExperiment": experiment_pb2.DeleteExperimentRequest(experiment_id=str(world.experiment.id)),
+        "UndeleteExperiment": experiment_pb2.UndeleteExperimentRequest(experiment_id=str(world.experiment.id)),
         "CreateIteration": iteration_pb2.CreateIterationRequest(model_id=model, iteration_id=new_id(), step=6),
         "GetIteration": iteration_pb2.GetIterationRequest(iteration_id=iteration),
         "ListIterations": iteration_pb2.ListIterationsRequest(model_id=model),
@@ -265,6 +269,7 @@ def requests(world: World) -> dict[str, Any]:
         "RewindModel": model_pb2.RewindModelRequest(model_id=model, step=2),
         "UpdateModelTags": model_pb2.UpdateModelTagsRequest(model_id=model, remove=["second"], add=["third"]),
         "DeleteModel": model_pb2.DeleteModelRequest(model_id=model),
+        "UndeleteModel": model_pb2.UndeleteModelRequest(model_id=model),
         "CreateModule": model_pb2.CreateModuleRequest(model_id=model, module_id=new_id(), name="third"),
         "ListModules": model_pb2.ListModulesRequest(model_id=model),
         "ListNewestModules": model_pb2.ListNewestModulesRequest(model_ids=[model]),
@@ -323,8 +328,13 @@ def state_of(world: World) -> Any:
 def test_call_finds_what_was_logged_before_it(stub: str, method: str, make: Callable[[], World]) -> None:
     def world() -> World:
         made = make()
-        if method == "UndeleteProject":  # what is logged of a deleted model is dropped, whenever it is sent
-            made.project.delete()
+        deletions: dict[str, Callable[[], None]] = {
+            "UndeleteProject": made.project.delete,
+            "UndeleteExperiment": partial(made.project.experiments.delete, made.experiment.id),
+            "UndeleteModel": partial(made.experiment.models.delete, made.model.id),
+        }
+        if method in deletions:  # what is logged of a deleted model is dropped, whenever it is sent
+            deletions[method]()
             made.model.metrics.log("late", 1.0)
         return made
 

@@ -270,7 +270,7 @@ def test_experiment_is_gone_at_once_and_its_rows_go_a_few_at_a_time(
     other = many_of_another_name(store)
     one = select(tables.model.c.id).where(tables.model.c.experiment_id == id_).limit(1)
     some_model = str(store.database.read(lambda tx: tx.execute(one).scalar_one()))
-    deletion = steps_of(store, lambda: store.database.write(lambda tx: experiment.delete(tx, id_)))
+    deletion = steps_of(store, lambda: store.database.write(lambda tx: experiment.delete(tx, "me", id_)))
     assert deletion < 50  # hundreds of steps, whatever hangs on it
     for gone in (lambda tx: experiment.get(tx, id_), lambda tx: model.get(tx, some_model)):
         with pytest.raises(NotFound):
@@ -293,12 +293,12 @@ def test_experiment_is_gone_at_once_and_its_rows_go_a_few_at_a_time(
 
     monkeypatch.setattr(purge.Pace, "take", counted)
     answers = [False] * 8
-    store.collector.tidy(lambda: answers.pop() if answers else True)  # a crash: the next one goes on
+    store.collector.collect(NOW, is_stopped=lambda: answers.pop() if answers else True)  # a crash: the next goes on
     assert 0 < sum(map(store.count, (tables.model, tables.model_tag, tables.series))) - 3 < 3 * 5_000
-    store.collector.tidy()
-    assert sum(taken) == 3 * 5_000 and max(taken) <= purge.BATCH
+    store.collector.collect(NOW)
+    assert sum(taken) == 1 + 3 * 5_000 and max(taken) <= purge.BATCH
     rows = (store.count(tables.model), store.count(tables.series), store.count(tables.model_tag))
-    assert rows == (1, 1, 1) and store.count(tables.experiment) == 3  # limbo's, the other, the new one
+    assert rows == (1, 1, 1) and store.count(tables.experiment) == 4  # limbo's two, the other, the new one
     assert store.database.read(lambda tx: experiment.get(tx, other)).id == other
 
 

@@ -46,6 +46,7 @@ BAD: dict[str, dict[str, list[Any]]] = {
     "experiments.ListExperiments": {"project_uid": BAD_ID, "page_size": BAD_SIZE, "page_token": BAD_TOKEN},
     "experiments.UpdateExperiment": {"experiment_id": BAD_ID, "name": BAD_NAME, "update_mask": BAD_PATHS},
     "experiments.DeleteExperiment": {"experiment_id": BAD_ID},
+    "experiments.UndeleteExperiment": {"experiment_id": BAD_ID},
     "models.CreateModel": {
         "experiment_id": BAD_ID,
         "model_id": BAD_ID,
@@ -59,6 +60,7 @@ BAD: dict[str, dict[str, list[Any]]] = {
     "models.GetModel": {"model_id": BAD_ID},
     "models.GetModel/hash": {"model_hash.experiment_id": BAD_ID, "model_hash.hash": BAD_HASH},
     "models.ListModels": {"experiment_id": BAD_ID, "page_size": BAD_SIZE, "page_token": BAD_TOKEN},
+    "models.ListModels/project": {"project_uid": BAD_ID[1:], "page_size": BAD_SIZE, "page_token": BAD_TOKEN},
     "models.SearchModels": {
         "experiment_id": BAD_ID,
         "filter": ["step", "name = 'a\x00'", "x" * 20_000],
@@ -87,6 +89,7 @@ BAD: dict[str, dict[str, list[Any]]] = {
         "remove": [["x"] * 1_001, ["b"]],
     },
     "models.DeleteModel": {"model_id": BAD_ID},
+    "models.UndeleteModel": {"model_id": BAD_ID},
     "models.CreateModule": {
         "model_id": BAD_ID,
         "iteration_id": BAD_ID,

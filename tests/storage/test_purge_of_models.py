@@ -3,7 +3,7 @@
 from sqlalchemy import insert, select
 
 from support.operation.many_models import many_models
-from support.stores import Store
+from support.stores import NOW, Store
 from xpstore_server.core import experiment
 from xpstore_server.store import tables
 
@@ -14,7 +14,7 @@ def test_model_whose_id_comes_back_while_the_old_one_goes_stays(store: Store) ->
     old = select(tables.model).where(tables.model.c.experiment_id == id_)
     row = store.database.read(lambda tx: tx.execute(old).one())
     again = {**row._mapping, "experiment_id": kept}
-    store.database.write(lambda tx: experiment.delete(tx, id_))
+    store.database.write(lambda tx: experiment.delete(tx, "me", id_))
     is_back = list[bool]()
 
     def look() -> bool:
@@ -24,7 +24,7 @@ def test_model_whose_id_comes_back_while_the_old_one_goes_stays(store: Store) ->
             is_back.append(True)
         return False
 
-    store.collector.tidy(look)
+    store.collector.collect(NOW, is_stopped=look)
     assert is_back == [True]
     mine = select(tables.model.c.experiment_id).where(tables.model.c.id == row.id)
     assert store.database.read(lambda tx: tx.execute(mine).scalar()) == kept

@@ -22,6 +22,7 @@ from xpstore_server.store.blobs.opened import open_blobs
 from xpstore_server.store.blobs.store import BlobStore, Buffer
 from xpstore_server.store.chunks import NONE, ChunkStore, EncodedChunk
 from xpstore_server.store.database import Database
+from xpstore_server.store.limbo import HIDDEN
 from xpstore_server.store.packs import decode_footer, footer_size
 from xpstore_server.store.sweep import Ends, Grace, Swept, condemn, give_up, remove_trash
 from xpstore_server.store.transaction import Transaction
@@ -73,7 +74,8 @@ class Store:
     def __init__(self, backend: Backend) -> None:
         self.database = Database(backend.database_url)
         migrate.upgrade(self.database)
-        self.database.write(lambda tx: tx.execute(tables.project.delete()).rowcount)
+        fresh = tables.project.delete().where(tables.project.c.uid.not_in(HIDDEN))
+        self.database.write(lambda tx: tx.execute(fresh).rowcount)
         self.blobs = WatchedBlobs(open_blobs(backend.blob_url, 4))
         self.chunks = ChunkStore(self.database, self.blobs)
         self.publisher = Publisher(self.database, self.chunks, CODEC)

@@ -51,7 +51,9 @@ type Experiment struct {
 	// Tags in the order they were given, at most `max_tags`; together at most `max_tag_bytes`.
 	Tags []string `protobuf:"bytes,10,rep,name=tags,proto3" json:"tags,omitempty"`
 	// How many models it has.
-	ModelCount    int64 `protobuf:"varint,11,opt,name=model_count,json=modelCount,proto3" json:"model_count,omitempty"`
+	ModelCount int64 `protobuf:"varint,11,opt,name=model_count,json=modelCount,proto3" json:"model_count,omitempty"`
+	// When it was deleted, microseconds since the epoch, UTC; unset for one that is there.
+	DeletedAtUs   *int64 `protobuf:"varint,12,opt,name=deleted_at_us,json=deletedAtUs,proto3,oneof" json:"deleted_at_us,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -159,6 +161,13 @@ func (x *Experiment) GetTags() []string {
 func (x *Experiment) GetModelCount() int64 {
 	if x != nil {
 		return x.ModelCount
+	}
+	return 0
+}
+
+func (x *Experiment) GetDeletedAtUs() int64 {
+	if x != nil && x.DeletedAtUs != nil {
+		return *x.DeletedAtUs
 	}
 	return 0
 }
@@ -505,7 +514,9 @@ type ListExperimentsRequest struct {
 	// Most experiments to return; 0 means the default of GetLimits.
 	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// `next_page_token` of the page before; empty for the first.
-	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	PageToken string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Those that were deleted and can still be brought back, instead of those that are there: as they were then.
+	Deleted       bool `protobuf:"varint,4,opt,name=deleted,proto3" json:"deleted,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -559,6 +570,13 @@ func (x *ListExperimentsRequest) GetPageToken() string {
 		return x.PageToken
 	}
 	return ""
+}
+
+func (x *ListExperimentsRequest) GetDeleted() bool {
+	if x != nil {
+		return x.Deleted
+	}
+	return false
 }
 
 // Response of ListExperiments.
@@ -845,12 +863,104 @@ func (x *DeleteExperimentResponse) GetDeleted() bool {
 	return false
 }
 
+// Request of UndeleteExperiment.
+type UndeleteExperimentRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Which experiment.
+	ExperimentId  string `protobuf:"bytes,1,opt,name=experiment_id,json=experimentId,proto3" json:"experiment_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UndeleteExperimentRequest) Reset() {
+	*x = UndeleteExperimentRequest{}
+	mi := &file_xpstore_v1_experiment_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UndeleteExperimentRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UndeleteExperimentRequest) ProtoMessage() {}
+
+func (x *UndeleteExperimentRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_xpstore_v1_experiment_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UndeleteExperimentRequest.ProtoReflect.Descriptor instead.
+func (*UndeleteExperimentRequest) Descriptor() ([]byte, []int) {
+	return file_xpstore_v1_experiment_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *UndeleteExperimentRequest) GetExperimentId() string {
+	if x != nil {
+		return x.ExperimentId
+	}
+	return ""
+}
+
+// Response of UndeleteExperiment.
+type UndeleteExperimentResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The experiment, there again.
+	Experiment    *Experiment `protobuf:"bytes,1,opt,name=experiment,proto3" json:"experiment,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UndeleteExperimentResponse) Reset() {
+	*x = UndeleteExperimentResponse{}
+	mi := &file_xpstore_v1_experiment_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UndeleteExperimentResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UndeleteExperimentResponse) ProtoMessage() {}
+
+func (x *UndeleteExperimentResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_xpstore_v1_experiment_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UndeleteExperimentResponse.ProtoReflect.Descriptor instead.
+func (*UndeleteExperimentResponse) Descriptor() ([]byte, []int) {
+	return file_xpstore_v1_experiment_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *UndeleteExperimentResponse) GetExperiment() *Experiment {
+	if x != nil {
+		return x.Experiment
+	}
+	return nil
+}
+
 var File_xpstore_v1_experiment_proto protoreflect.FileDescriptor
 
 const file_xpstore_v1_experiment_proto_rawDesc = "" +
 	"\n" +
 	"\x1bxpstore/v1/experiment.proto\x12\n" +
-	"xpstore.v1\x1a google/protobuf/field_mask.proto\x1a\x17xpstore/v1/access.proto\"\xc2\x02\n" +
+	"xpstore.v1\x1a google/protobuf/field_mask.proto\x1a\x17xpstore/v1/access.proto\"\xfd\x02\n" +
 	"\n" +
 	"Experiment\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1f\n" +
@@ -868,7 +978,9 @@ const file_xpstore_v1_experiment_proto_rawDesc = "" +
 	"\x04tags\x18\n" +
 	" \x03(\tR\x04tags\x12\x1f\n" +
 	"\vmodel_count\x18\v \x01(\x03R\n" +
-	"modelCount\"\xd0\x01\n" +
+	"modelCount\x12'\n" +
+	"\rdeleted_at_us\x18\f \x01(\x03H\x00R\vdeletedAtUs\x88\x01\x01B\x10\n" +
+	"\x0e_deleted_at_us\"\xd0\x01\n" +
 	"\x17CreateExperimentRequest\x12\x1f\n" +
 	"\vproject_uid\x18\x01 \x01(\tR\n" +
 	"projectUid\x12#\n" +
@@ -893,13 +1005,14 @@ const file_xpstore_v1_experiment_proto_rawDesc = "" +
 	"\x15GetExperimentResponse\x126\n" +
 	"\n" +
 	"experiment\x18\x01 \x01(\v2\x16.xpstore.v1.ExperimentR\n" +
-	"experiment\"u\n" +
+	"experiment\"\x8f\x01\n" +
 	"\x16ListExperimentsRequest\x12\x1f\n" +
 	"\vproject_uid\x18\x01 \x01(\tR\n" +
 	"projectUid\x12\x1b\n" +
 	"\tpage_size\x18\x02 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\x03 \x01(\tR\tpageToken\"{\n" +
+	"page_token\x18\x03 \x01(\tR\tpageToken\x12\x18\n" +
+	"\adeleted\x18\x04 \x01(\bR\adeleted\"{\n" +
 	"\x17ListExperimentsResponse\x128\n" +
 	"\vexperiments\x18\x01 \x03(\v2\x16.xpstore.v1.ExperimentR\vexperiments\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xd9\x01\n" +
@@ -918,13 +1031,20 @@ const file_xpstore_v1_experiment_proto_rawDesc = "" +
 	"\x17DeleteExperimentRequest\x12#\n" +
 	"\rexperiment_id\x18\x01 \x01(\tR\fexperimentId\"4\n" +
 	"\x18DeleteExperimentResponse\x12\x18\n" +
-	"\adeleted\x18\x01 \x01(\bR\adeleted2\x81\x05\n" +
+	"\adeleted\x18\x01 \x01(\bR\adeleted\"@\n" +
+	"\x19UndeleteExperimentRequest\x12#\n" +
+	"\rexperiment_id\x18\x01 \x01(\tR\fexperimentId\"T\n" +
+	"\x1aUndeleteExperimentResponse\x126\n" +
+	"\n" +
+	"experiment\x18\x01 \x01(\v2\x16.xpstore.v1.ExperimentR\n" +
+	"experiment2\xff\x05\n" +
 	"\x11ExperimentService\x12u\n" +
 	"\x10CreateExperiment\x12#.xpstore.v1.CreateExperimentRequest\x1a$.xpstore.v1.CreateExperimentResponse\"\x16\xc2\xe1\x18\x12\b\x02\x12\vproject_uid\x18\xd0\x0f\x12\x8d\x01\n" +
 	"\rGetExperiment\x12 .xpstore.v1.GetExperimentRequest\x1a!.xpstore.v1.GetExperimentResponse\"7\xc2\xe1\x180\b\x01\x12\rexperiment_id\x12\x1bexperiment_name.project_uid\x18d\x90\x02\x01\x12t\n" +
 	"\x0fListExperiments\x12\".xpstore.v1.ListExperimentsRequest\x1a#.xpstore.v1.ListExperimentsResponse\"\x18\xc2\xe1\x18\x11\b\x01\x12\vproject_uid\x18d\x90\x02\x01\x12w\n" +
 	"\x10UpdateExperiment\x12#.xpstore.v1.UpdateExperimentRequest\x1a$.xpstore.v1.UpdateExperimentResponse\"\x18\xc2\xe1\x18\x14\b\x02\x12\rexperiment_id\x18\xd0\x0f\x12v\n" +
-	"\x10DeleteExperiment\x12#.xpstore.v1.DeleteExperimentRequest\x1a$.xpstore.v1.DeleteExperimentResponse\"\x17\xc2\xe1\x18\x13\b\x02\x12\rexperiment_id\x18dB~\n" +
+	"\x10DeleteExperiment\x12#.xpstore.v1.DeleteExperimentRequest\x1a$.xpstore.v1.DeleteExperimentResponse\"\x17\xc2\xe1\x18\x13\b\x02\x12\rexperiment_id\x18d\x12|\n" +
+	"\x12UndeleteExperiment\x12%.xpstore.v1.UndeleteExperimentRequest\x1a&.xpstore.v1.UndeleteExperimentResponse\"\x17\xc2\xe1\x18\x13\b\x02\x12\rexperiment_id\x18dB~\n" +
 	"\x14io.github.xpstore.v1B\x0fExperimentProtoP\x01Z8github.com/xpstore/xpstore/client/go/xpstorev1;xpstorev1\xaa\x02\n" +
 	"Xpstore.V1\xea\x02\vXpstore::V1b\x06proto3"
 
@@ -940,44 +1060,49 @@ func file_xpstore_v1_experiment_proto_rawDescGZIP() []byte {
 	return file_xpstore_v1_experiment_proto_rawDescData
 }
 
-var file_xpstore_v1_experiment_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_xpstore_v1_experiment_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_xpstore_v1_experiment_proto_goTypes = []any{
-	(*Experiment)(nil),               // 0: xpstore.v1.Experiment
-	(*CreateExperimentRequest)(nil),  // 1: xpstore.v1.CreateExperimentRequest
-	(*CreateExperimentResponse)(nil), // 2: xpstore.v1.CreateExperimentResponse
-	(*ExperimentName)(nil),           // 3: xpstore.v1.ExperimentName
-	(*GetExperimentRequest)(nil),     // 4: xpstore.v1.GetExperimentRequest
-	(*GetExperimentResponse)(nil),    // 5: xpstore.v1.GetExperimentResponse
-	(*ListExperimentsRequest)(nil),   // 6: xpstore.v1.ListExperimentsRequest
-	(*ListExperimentsResponse)(nil),  // 7: xpstore.v1.ListExperimentsResponse
-	(*UpdateExperimentRequest)(nil),  // 8: xpstore.v1.UpdateExperimentRequest
-	(*UpdateExperimentResponse)(nil), // 9: xpstore.v1.UpdateExperimentResponse
-	(*DeleteExperimentRequest)(nil),  // 10: xpstore.v1.DeleteExperimentRequest
-	(*DeleteExperimentResponse)(nil), // 11: xpstore.v1.DeleteExperimentResponse
-	(*fieldmaskpb.FieldMask)(nil),    // 12: google.protobuf.FieldMask
+	(*Experiment)(nil),                 // 0: xpstore.v1.Experiment
+	(*CreateExperimentRequest)(nil),    // 1: xpstore.v1.CreateExperimentRequest
+	(*CreateExperimentResponse)(nil),   // 2: xpstore.v1.CreateExperimentResponse
+	(*ExperimentName)(nil),             // 3: xpstore.v1.ExperimentName
+	(*GetExperimentRequest)(nil),       // 4: xpstore.v1.GetExperimentRequest
+	(*GetExperimentResponse)(nil),      // 5: xpstore.v1.GetExperimentResponse
+	(*ListExperimentsRequest)(nil),     // 6: xpstore.v1.ListExperimentsRequest
+	(*ListExperimentsResponse)(nil),    // 7: xpstore.v1.ListExperimentsResponse
+	(*UpdateExperimentRequest)(nil),    // 8: xpstore.v1.UpdateExperimentRequest
+	(*UpdateExperimentResponse)(nil),   // 9: xpstore.v1.UpdateExperimentResponse
+	(*DeleteExperimentRequest)(nil),    // 10: xpstore.v1.DeleteExperimentRequest
+	(*DeleteExperimentResponse)(nil),   // 11: xpstore.v1.DeleteExperimentResponse
+	(*UndeleteExperimentRequest)(nil),  // 12: xpstore.v1.UndeleteExperimentRequest
+	(*UndeleteExperimentResponse)(nil), // 13: xpstore.v1.UndeleteExperimentResponse
+	(*fieldmaskpb.FieldMask)(nil),      // 14: google.protobuf.FieldMask
 }
 var file_xpstore_v1_experiment_proto_depIdxs = []int32{
 	0,  // 0: xpstore.v1.CreateExperimentResponse.experiment:type_name -> xpstore.v1.Experiment
 	3,  // 1: xpstore.v1.GetExperimentRequest.experiment_name:type_name -> xpstore.v1.ExperimentName
 	0,  // 2: xpstore.v1.GetExperimentResponse.experiment:type_name -> xpstore.v1.Experiment
 	0,  // 3: xpstore.v1.ListExperimentsResponse.experiments:type_name -> xpstore.v1.Experiment
-	12, // 4: xpstore.v1.UpdateExperimentRequest.update_mask:type_name -> google.protobuf.FieldMask
+	14, // 4: xpstore.v1.UpdateExperimentRequest.update_mask:type_name -> google.protobuf.FieldMask
 	0,  // 5: xpstore.v1.UpdateExperimentResponse.experiment:type_name -> xpstore.v1.Experiment
-	1,  // 6: xpstore.v1.ExperimentService.CreateExperiment:input_type -> xpstore.v1.CreateExperimentRequest
-	4,  // 7: xpstore.v1.ExperimentService.GetExperiment:input_type -> xpstore.v1.GetExperimentRequest
-	6,  // 8: xpstore.v1.ExperimentService.ListExperiments:input_type -> xpstore.v1.ListExperimentsRequest
-	8,  // 9: xpstore.v1.ExperimentService.UpdateExperiment:input_type -> xpstore.v1.UpdateExperimentRequest
-	10, // 10: xpstore.v1.ExperimentService.DeleteExperiment:input_type -> xpstore.v1.DeleteExperimentRequest
-	2,  // 11: xpstore.v1.ExperimentService.CreateExperiment:output_type -> xpstore.v1.CreateExperimentResponse
-	5,  // 12: xpstore.v1.ExperimentService.GetExperiment:output_type -> xpstore.v1.GetExperimentResponse
-	7,  // 13: xpstore.v1.ExperimentService.ListExperiments:output_type -> xpstore.v1.ListExperimentsResponse
-	9,  // 14: xpstore.v1.ExperimentService.UpdateExperiment:output_type -> xpstore.v1.UpdateExperimentResponse
-	11, // 15: xpstore.v1.ExperimentService.DeleteExperiment:output_type -> xpstore.v1.DeleteExperimentResponse
-	11, // [11:16] is the sub-list for method output_type
-	6,  // [6:11] is the sub-list for method input_type
-	6,  // [6:6] is the sub-list for extension type_name
-	6,  // [6:6] is the sub-list for extension extendee
-	0,  // [0:6] is the sub-list for field type_name
+	0,  // 6: xpstore.v1.UndeleteExperimentResponse.experiment:type_name -> xpstore.v1.Experiment
+	1,  // 7: xpstore.v1.ExperimentService.CreateExperiment:input_type -> xpstore.v1.CreateExperimentRequest
+	4,  // 8: xpstore.v1.ExperimentService.GetExperiment:input_type -> xpstore.v1.GetExperimentRequest
+	6,  // 9: xpstore.v1.ExperimentService.ListExperiments:input_type -> xpstore.v1.ListExperimentsRequest
+	8,  // 10: xpstore.v1.ExperimentService.UpdateExperiment:input_type -> xpstore.v1.UpdateExperimentRequest
+	10, // 11: xpstore.v1.ExperimentService.DeleteExperiment:input_type -> xpstore.v1.DeleteExperimentRequest
+	12, // 12: xpstore.v1.ExperimentService.UndeleteExperiment:input_type -> xpstore.v1.UndeleteExperimentRequest
+	2,  // 13: xpstore.v1.ExperimentService.CreateExperiment:output_type -> xpstore.v1.CreateExperimentResponse
+	5,  // 14: xpstore.v1.ExperimentService.GetExperiment:output_type -> xpstore.v1.GetExperimentResponse
+	7,  // 15: xpstore.v1.ExperimentService.ListExperiments:output_type -> xpstore.v1.ListExperimentsResponse
+	9,  // 16: xpstore.v1.ExperimentService.UpdateExperiment:output_type -> xpstore.v1.UpdateExperimentResponse
+	11, // 17: xpstore.v1.ExperimentService.DeleteExperiment:output_type -> xpstore.v1.DeleteExperimentResponse
+	13, // 18: xpstore.v1.ExperimentService.UndeleteExperiment:output_type -> xpstore.v1.UndeleteExperimentResponse
+	13, // [13:19] is the sub-list for method output_type
+	7,  // [7:13] is the sub-list for method input_type
+	7,  // [7:7] is the sub-list for extension type_name
+	7,  // [7:7] is the sub-list for extension extendee
+	0,  // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_xpstore_v1_experiment_proto_init() }
@@ -986,6 +1111,7 @@ func file_xpstore_v1_experiment_proto_init() {
 		return
 	}
 	file_xpstore_v1_access_proto_init()
+	file_xpstore_v1_experiment_proto_msgTypes[0].OneofWrappers = []any{}
 	file_xpstore_v1_experiment_proto_msgTypes[4].OneofWrappers = []any{
 		(*GetExperimentRequest_ExperimentId)(nil),
 		(*GetExperimentRequest_ExperimentName)(nil),
@@ -996,7 +1122,7 @@ func file_xpstore_v1_experiment_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_xpstore_v1_experiment_proto_rawDesc), len(file_xpstore_v1_experiment_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   12,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -24,11 +24,12 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	ExperimentService_CreateExperiment_FullMethodName = "/xpstore.v1.ExperimentService/CreateExperiment"
-	ExperimentService_GetExperiment_FullMethodName    = "/xpstore.v1.ExperimentService/GetExperiment"
-	ExperimentService_ListExperiments_FullMethodName  = "/xpstore.v1.ExperimentService/ListExperiments"
-	ExperimentService_UpdateExperiment_FullMethodName = "/xpstore.v1.ExperimentService/UpdateExperiment"
-	ExperimentService_DeleteExperiment_FullMethodName = "/xpstore.v1.ExperimentService/DeleteExperiment"
+	ExperimentService_CreateExperiment_FullMethodName   = "/xpstore.v1.ExperimentService/CreateExperiment"
+	ExperimentService_GetExperiment_FullMethodName      = "/xpstore.v1.ExperimentService/GetExperiment"
+	ExperimentService_ListExperiments_FullMethodName    = "/xpstore.v1.ExperimentService/ListExperiments"
+	ExperimentService_UpdateExperiment_FullMethodName   = "/xpstore.v1.ExperimentService/UpdateExperiment"
+	ExperimentService_DeleteExperiment_FullMethodName   = "/xpstore.v1.ExperimentService/DeleteExperiment"
+	ExperimentService_UndeleteExperiment_FullMethodName = "/xpstore.v1.ExperimentService/UndeleteExperiment"
 )
 
 // ExperimentServiceClient is the client API for ExperimentService service.
@@ -53,7 +54,7 @@ type ExperimentServiceClient interface {
 	//   - INVALID_ARGUMENT: no key is given, or the id is not a UUID.
 	//   - NOT_FOUND: there is no such experiment.
 	GetExperiment(ctx context.Context, in *GetExperimentRequest, opts ...grpc.CallOption) (*GetExperimentResponse, error)
-	// Lists the experiments of a project, oldest first.
+	// Lists the experiments of a project, oldest first; deleted ones in the order in which they were deleted.
 	//
 	// Errors:
 	//   - INVALID_ARGUMENT: `page_size` is negative, or `page_token` is not one of this list.
@@ -69,12 +70,21 @@ type ExperimentServiceClient interface {
 	//   - ALREADY_EXISTS: the name is taken in the project.
 	//   - CONFLICT: `etag` is given and is not the present one.
 	UpdateExperiment(ctx context.Context, in *UpdateExperimentRequest, opts ...grpc.CallOption) (*UpdateExperimentResponse, error)
-	// Deletes an experiment with all its models, and unlinks (does not delete) their artifacts. Deleting what does not
-	// exist changes nothing and succeeds.
+	// Deletes an experiment with all its models, and unlinks (does not delete) their artifacts. It can be brought back for `undo_kept_us`.
+	// Deleting what does not exist changes nothing and succeeds.
 	//
 	// Errors:
 	//   - INVALID_ARGUMENT: `experiment_id` is not a UUID.
 	DeleteExperiment(ctx context.Context, in *DeleteExperimentRequest, opts ...grpc.CallOption) (*DeleteExperimentResponse, error)
+	// Brings a deleted experiment back, with the models that it had when it was deleted.
+	//
+	// Repeat safely: one that is there stays as it is.
+	//
+	// Errors:
+	//   - INVALID_ARGUMENT: `experiment_id` is not a UUID.
+	//   - NOT_FOUND: there is no such experiment, or it was purged.
+	//   - ALREADY_EXISTS: its name has been taken by another experiment since; `value` is the id of that one.
+	UndeleteExperiment(ctx context.Context, in *UndeleteExperimentRequest, opts ...grpc.CallOption) (*UndeleteExperimentResponse, error)
 }
 
 type experimentServiceClient struct {
@@ -135,6 +145,16 @@ func (c *experimentServiceClient) DeleteExperiment(ctx context.Context, in *Dele
 	return out, nil
 }
 
+func (c *experimentServiceClient) UndeleteExperiment(ctx context.Context, in *UndeleteExperimentRequest, opts ...grpc.CallOption) (*UndeleteExperimentResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UndeleteExperimentResponse)
+	err := c.cc.Invoke(ctx, ExperimentService_UndeleteExperiment_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ExperimentServiceServer is the server API for ExperimentService service.
 // All implementations must embed UnimplementedExperimentServiceServer
 // for forward compatibility.
@@ -157,7 +177,7 @@ type ExperimentServiceServer interface {
 	//   - INVALID_ARGUMENT: no key is given, or the id is not a UUID.
 	//   - NOT_FOUND: there is no such experiment.
 	GetExperiment(context.Context, *GetExperimentRequest) (*GetExperimentResponse, error)
-	// Lists the experiments of a project, oldest first.
+	// Lists the experiments of a project, oldest first; deleted ones in the order in which they were deleted.
 	//
 	// Errors:
 	//   - INVALID_ARGUMENT: `page_size` is negative, or `page_token` is not one of this list.
@@ -173,12 +193,21 @@ type ExperimentServiceServer interface {
 	//   - ALREADY_EXISTS: the name is taken in the project.
 	//   - CONFLICT: `etag` is given and is not the present one.
 	UpdateExperiment(context.Context, *UpdateExperimentRequest) (*UpdateExperimentResponse, error)
-	// Deletes an experiment with all its models, and unlinks (does not delete) their artifacts. Deleting what does not
-	// exist changes nothing and succeeds.
+	// Deletes an experiment with all its models, and unlinks (does not delete) their artifacts. It can be brought back for `undo_kept_us`.
+	// Deleting what does not exist changes nothing and succeeds.
 	//
 	// Errors:
 	//   - INVALID_ARGUMENT: `experiment_id` is not a UUID.
 	DeleteExperiment(context.Context, *DeleteExperimentRequest) (*DeleteExperimentResponse, error)
+	// Brings a deleted experiment back, with the models that it had when it was deleted.
+	//
+	// Repeat safely: one that is there stays as it is.
+	//
+	// Errors:
+	//   - INVALID_ARGUMENT: `experiment_id` is not a UUID.
+	//   - NOT_FOUND: there is no such experiment, or it was purged.
+	//   - ALREADY_EXISTS: its name has been taken by another experiment since; `value` is the id of that one.
+	UndeleteExperiment(context.Context, *UndeleteExperimentRequest) (*UndeleteExperimentResponse, error)
 	mustEmbedUnimplementedExperimentServiceServer()
 }
 
@@ -203,6 +232,9 @@ func (UnimplementedExperimentServiceServer) UpdateExperiment(context.Context, *U
 }
 func (UnimplementedExperimentServiceServer) DeleteExperiment(context.Context, *DeleteExperimentRequest) (*DeleteExperimentResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DeleteExperiment not implemented")
+}
+func (UnimplementedExperimentServiceServer) UndeleteExperiment(context.Context, *UndeleteExperimentRequest) (*UndeleteExperimentResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method UndeleteExperiment not implemented")
 }
 func (UnimplementedExperimentServiceServer) mustEmbedUnimplementedExperimentServiceServer() {}
 func (UnimplementedExperimentServiceServer) testEmbeddedByValue()                           {}
@@ -315,6 +347,24 @@ func _ExperimentService_DeleteExperiment_Handler(srv interface{}, ctx context.Co
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ExperimentService_UndeleteExperiment_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UndeleteExperimentRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ExperimentServiceServer).UndeleteExperiment(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ExperimentService_UndeleteExperiment_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ExperimentServiceServer).UndeleteExperiment(ctx, req.(*UndeleteExperimentRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // ExperimentService_ServiceDesc is the grpc.ServiceDesc for ExperimentService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -341,6 +391,10 @@ var ExperimentService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "DeleteExperiment",
 			Handler:    _ExperimentService_DeleteExperiment_Handler,
+		},
+		{
+			MethodName: "UndeleteExperiment",
+			Handler:    _ExperimentService_UndeleteExperiment_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -61,7 +61,9 @@ type Model struct {
 	// Changes with every update.
 	Etag string `protobuf:"bytes,15,opt,name=etag,proto3" json:"etag,omitempty"`
 	// How many tags it has. If more than are in `tags`, those are the first.
-	TagCount      int64 `protobuf:"varint,16,opt,name=tag_count,json=tagCount,proto3" json:"tag_count,omitempty"`
+	TagCount int64 `protobuf:"varint,16,opt,name=tag_count,json=tagCount,proto3" json:"tag_count,omitempty"`
+	// When it was deleted, microseconds since the epoch, UTC; unset for one that is there.
+	DeletedAtUs   *int64 `protobuf:"varint,17,opt,name=deleted_at_us,json=deletedAtUs,proto3,oneof" json:"deleted_at_us,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -204,6 +206,13 @@ func (x *Model) GetEtag() string {
 func (x *Model) GetTagCount() int64 {
 	if x != nil {
 		return x.TagCount
+	}
+	return 0
+}
+
+func (x *Model) GetDeletedAtUs() int64 {
+	if x != nil && x.DeletedAtUs != nil {
+		return *x.DeletedAtUs
 	}
 	return 0
 }
@@ -669,7 +678,12 @@ type ListModelsRequest struct {
 	// Most models to return; 0 means the default of GetLimits.
 	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// `next_page_token` of the page before; empty for the first.
-	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	PageToken string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Those that were deleted one by one and can still be brought back, instead of those that are there: as they were when they were deleted.
+	// Of a project also those whose experiment was deleted after them, which must come back first.
+	Deleted bool `protobuf:"varint,4,opt,name=deleted,proto3" json:"deleted,omitempty"`
+	// The project, to list the models of all its experiments, instead of `experiment_id`.
+	ProjectUid    string `protobuf:"bytes,5,opt,name=project_uid,json=projectUid,proto3" json:"project_uid,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -721,6 +735,20 @@ func (x *ListModelsRequest) GetPageSize() int32 {
 func (x *ListModelsRequest) GetPageToken() string {
 	if x != nil {
 		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListModelsRequest) GetDeleted() bool {
+	if x != nil {
+		return x.Deleted
+	}
+	return false
+}
+
+func (x *ListModelsRequest) GetProjectUid() string {
+	if x != nil {
+		return x.ProjectUid
 	}
 	return ""
 }
@@ -1582,6 +1610,98 @@ func (x *DeleteModelResponse) GetDeleted() bool {
 	return false
 }
 
+// Request of UndeleteModel.
+type UndeleteModelRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Which model.
+	ModelId       string `protobuf:"bytes,1,opt,name=model_id,json=modelId,proto3" json:"model_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UndeleteModelRequest) Reset() {
+	*x = UndeleteModelRequest{}
+	mi := &file_xpstore_v1_model_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UndeleteModelRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UndeleteModelRequest) ProtoMessage() {}
+
+func (x *UndeleteModelRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_xpstore_v1_model_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UndeleteModelRequest.ProtoReflect.Descriptor instead.
+func (*UndeleteModelRequest) Descriptor() ([]byte, []int) {
+	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *UndeleteModelRequest) GetModelId() string {
+	if x != nil {
+		return x.ModelId
+	}
+	return ""
+}
+
+// Response of UndeleteModel.
+type UndeleteModelResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The model, there again.
+	Model         *Model `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UndeleteModelResponse) Reset() {
+	*x = UndeleteModelResponse{}
+	mi := &file_xpstore_v1_model_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UndeleteModelResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UndeleteModelResponse) ProtoMessage() {}
+
+func (x *UndeleteModelResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_xpstore_v1_model_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UndeleteModelResponse.ProtoReflect.Descriptor instead.
+func (*UndeleteModelResponse) Descriptor() ([]byte, []int) {
+	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *UndeleteModelResponse) GetModel() *Model {
+	if x != nil {
+		return x.Model
+	}
+	return nil
+}
+
 // Request of CreateModule.
 type CreateModuleRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1604,7 +1724,7 @@ type CreateModuleRequest struct {
 
 func (x *CreateModuleRequest) Reset() {
 	*x = CreateModuleRequest{}
-	mi := &file_xpstore_v1_model_proto_msgTypes[21]
+	mi := &file_xpstore_v1_model_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1616,7 +1736,7 @@ func (x *CreateModuleRequest) String() string {
 func (*CreateModuleRequest) ProtoMessage() {}
 
 func (x *CreateModuleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xpstore_v1_model_proto_msgTypes[21]
+	mi := &file_xpstore_v1_model_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1629,7 +1749,7 @@ func (x *CreateModuleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateModuleRequest.ProtoReflect.Descriptor instead.
 func (*CreateModuleRequest) Descriptor() ([]byte, []int) {
-	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{21}
+	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *CreateModuleRequest) GetParent() isCreateModuleRequest_Parent {
@@ -1707,7 +1827,7 @@ type CreateModuleResponse struct {
 
 func (x *CreateModuleResponse) Reset() {
 	*x = CreateModuleResponse{}
-	mi := &file_xpstore_v1_model_proto_msgTypes[22]
+	mi := &file_xpstore_v1_model_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1719,7 +1839,7 @@ func (x *CreateModuleResponse) String() string {
 func (*CreateModuleResponse) ProtoMessage() {}
 
 func (x *CreateModuleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xpstore_v1_model_proto_msgTypes[22]
+	mi := &file_xpstore_v1_model_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1732,7 +1852,7 @@ func (x *CreateModuleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateModuleResponse.ProtoReflect.Descriptor instead.
 func (*CreateModuleResponse) Descriptor() ([]byte, []int) {
-	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{22}
+	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *CreateModuleResponse) GetModule() *ModelModule {
@@ -1762,7 +1882,7 @@ type ListModulesRequest struct {
 
 func (x *ListModulesRequest) Reset() {
 	*x = ListModulesRequest{}
-	mi := &file_xpstore_v1_model_proto_msgTypes[23]
+	mi := &file_xpstore_v1_model_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1774,7 +1894,7 @@ func (x *ListModulesRequest) String() string {
 func (*ListModulesRequest) ProtoMessage() {}
 
 func (x *ListModulesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xpstore_v1_model_proto_msgTypes[23]
+	mi := &file_xpstore_v1_model_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1787,7 +1907,7 @@ func (x *ListModulesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListModulesRequest.ProtoReflect.Descriptor instead.
 func (*ListModulesRequest) Descriptor() ([]byte, []int) {
-	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{23}
+	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ListModulesRequest) GetParent() isListModulesRequest_Parent {
@@ -1860,7 +1980,7 @@ type ListModulesResponse struct {
 
 func (x *ListModulesResponse) Reset() {
 	*x = ListModulesResponse{}
-	mi := &file_xpstore_v1_model_proto_msgTypes[24]
+	mi := &file_xpstore_v1_model_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1872,7 +1992,7 @@ func (x *ListModulesResponse) String() string {
 func (*ListModulesResponse) ProtoMessage() {}
 
 func (x *ListModulesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xpstore_v1_model_proto_msgTypes[24]
+	mi := &file_xpstore_v1_model_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1885,7 +2005,7 @@ func (x *ListModulesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListModulesResponse.ProtoReflect.Descriptor instead.
 func (*ListModulesResponse) Descriptor() ([]byte, []int) {
-	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{24}
+	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ListModulesResponse) GetModules() []*ModelModule {
@@ -1917,7 +2037,7 @@ type ListNewestModulesRequest struct {
 
 func (x *ListNewestModulesRequest) Reset() {
 	*x = ListNewestModulesRequest{}
-	mi := &file_xpstore_v1_model_proto_msgTypes[25]
+	mi := &file_xpstore_v1_model_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1929,7 +2049,7 @@ func (x *ListNewestModulesRequest) String() string {
 func (*ListNewestModulesRequest) ProtoMessage() {}
 
 func (x *ListNewestModulesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xpstore_v1_model_proto_msgTypes[25]
+	mi := &file_xpstore_v1_model_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1942,7 +2062,7 @@ func (x *ListNewestModulesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListNewestModulesRequest.ProtoReflect.Descriptor instead.
 func (*ListNewestModulesRequest) Descriptor() ([]byte, []int) {
-	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{25}
+	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ListNewestModulesRequest) GetModelIds() []string {
@@ -1979,7 +2099,7 @@ type ListNewestModulesResponse struct {
 
 func (x *ListNewestModulesResponse) Reset() {
 	*x = ListNewestModulesResponse{}
-	mi := &file_xpstore_v1_model_proto_msgTypes[26]
+	mi := &file_xpstore_v1_model_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1991,7 +2111,7 @@ func (x *ListNewestModulesResponse) String() string {
 func (*ListNewestModulesResponse) ProtoMessage() {}
 
 func (x *ListNewestModulesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xpstore_v1_model_proto_msgTypes[26]
+	mi := &file_xpstore_v1_model_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2004,7 +2124,7 @@ func (x *ListNewestModulesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListNewestModulesResponse.ProtoReflect.Descriptor instead.
 func (*ListNewestModulesResponse) Descriptor() ([]byte, []int) {
-	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{26}
+	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ListNewestModulesResponse) GetModules() []*ModelModule {
@@ -2032,7 +2152,7 @@ type DeleteModuleRequest struct {
 
 func (x *DeleteModuleRequest) Reset() {
 	*x = DeleteModuleRequest{}
-	mi := &file_xpstore_v1_model_proto_msgTypes[27]
+	mi := &file_xpstore_v1_model_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2044,7 +2164,7 @@ func (x *DeleteModuleRequest) String() string {
 func (*DeleteModuleRequest) ProtoMessage() {}
 
 func (x *DeleteModuleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xpstore_v1_model_proto_msgTypes[27]
+	mi := &file_xpstore_v1_model_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2057,7 +2177,7 @@ func (x *DeleteModuleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteModuleRequest.ProtoReflect.Descriptor instead.
 func (*DeleteModuleRequest) Descriptor() ([]byte, []int) {
-	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{27}
+	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *DeleteModuleRequest) GetModuleId() string {
@@ -2078,7 +2198,7 @@ type DeleteModuleResponse struct {
 
 func (x *DeleteModuleResponse) Reset() {
 	*x = DeleteModuleResponse{}
-	mi := &file_xpstore_v1_model_proto_msgTypes[28]
+	mi := &file_xpstore_v1_model_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2090,7 +2210,7 @@ func (x *DeleteModuleResponse) String() string {
 func (*DeleteModuleResponse) ProtoMessage() {}
 
 func (x *DeleteModuleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xpstore_v1_model_proto_msgTypes[28]
+	mi := &file_xpstore_v1_model_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2103,7 +2223,7 @@ func (x *DeleteModuleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteModuleResponse.ProtoReflect.Descriptor instead.
 func (*DeleteModuleResponse) Descriptor() ([]byte, []int) {
-	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{28}
+	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *DeleteModuleResponse) GetDeleted() bool {
@@ -2129,7 +2249,7 @@ type ClearModulesRequest struct {
 
 func (x *ClearModulesRequest) Reset() {
 	*x = ClearModulesRequest{}
-	mi := &file_xpstore_v1_model_proto_msgTypes[29]
+	mi := &file_xpstore_v1_model_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2141,7 +2261,7 @@ func (x *ClearModulesRequest) String() string {
 func (*ClearModulesRequest) ProtoMessage() {}
 
 func (x *ClearModulesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xpstore_v1_model_proto_msgTypes[29]
+	mi := &file_xpstore_v1_model_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2154,7 +2274,7 @@ func (x *ClearModulesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClearModulesRequest.ProtoReflect.Descriptor instead.
 func (*ClearModulesRequest) Descriptor() ([]byte, []int) {
-	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{29}
+	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ClearModulesRequest) GetParent() isClearModulesRequest_Parent {
@@ -2211,7 +2331,7 @@ type ClearModulesResponse struct {
 
 func (x *ClearModulesResponse) Reset() {
 	*x = ClearModulesResponse{}
-	mi := &file_xpstore_v1_model_proto_msgTypes[30]
+	mi := &file_xpstore_v1_model_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2223,7 +2343,7 @@ func (x *ClearModulesResponse) String() string {
 func (*ClearModulesResponse) ProtoMessage() {}
 
 func (x *ClearModulesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xpstore_v1_model_proto_msgTypes[30]
+	mi := &file_xpstore_v1_model_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2236,7 +2356,7 @@ func (x *ClearModulesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClearModulesResponse.ProtoReflect.Descriptor instead.
 func (*ClearModulesResponse) Descriptor() ([]byte, []int) {
-	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{30}
+	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ClearModulesResponse) GetDeletedCount() int64 {
@@ -2251,7 +2371,7 @@ var File_xpstore_v1_model_proto protoreflect.FileDescriptor
 const file_xpstore_v1_model_proto_rawDesc = "" +
 	"\n" +
 	"\x16xpstore/v1/model.proto\x12\n" +
-	"xpstore.v1\x1a google/protobuf/field_mask.proto\x1a\x17xpstore/v1/access.proto\x1a\x14xpstore/v1/run.proto\x1a\x17xpstore/v1/search.proto\"\xf9\x03\n" +
+	"xpstore.v1\x1a google/protobuf/field_mask.proto\x1a\x17xpstore/v1/access.proto\x1a\x14xpstore/v1/run.proto\x1a\x17xpstore/v1/search.proto\"\xb4\x04\n" +
 	"\x05Model\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12#\n" +
 	"\rexperiment_id\x18\x02 \x01(\tR\fexperimentId\x12\x1f\n" +
@@ -2273,9 +2393,11 @@ const file_xpstore_v1_model_proto_rawDesc = "" +
 	"\n" +
 	"updated_by\x18\x0e \x01(\tR\tupdatedBy\x12\x12\n" +
 	"\x04etag\x18\x0f \x01(\tR\x04etag\x12\x1b\n" +
-	"\ttag_count\x18\x10 \x01(\x03R\btagCountB\a\n" +
+	"\ttag_count\x18\x10 \x01(\x03R\btagCount\x12'\n" +
+	"\rdeleted_at_us\x18\x11 \x01(\x03H\x02R\vdeletedAtUs\x88\x01\x01B\a\n" +
 	"\x05_nameB\x0e\n" +
-	"\f_description\"\xd2\x01\n" +
+	"\f_descriptionB\x10\n" +
+	"\x0e_deleted_at_us\"\xd2\x01\n" +
 	"\vModelModule\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x19\n" +
 	"\bmodel_id\x18\x02 \x01(\tR\amodelId\x12&\n" +
@@ -2310,12 +2432,15 @@ const file_xpstore_v1_model_proto_rawDesc = "" +
 	"model_hash\x18\x02 \x01(\v2\x15.xpstore.v1.ModelHashH\x00R\tmodelHashB\x05\n" +
 	"\x03key\";\n" +
 	"\x10GetModelResponse\x12'\n" +
-	"\x05model\x18\x01 \x01(\v2\x11.xpstore.v1.ModelR\x05model\"t\n" +
+	"\x05model\x18\x01 \x01(\v2\x11.xpstore.v1.ModelR\x05model\"\xaf\x01\n" +
 	"\x11ListModelsRequest\x12#\n" +
 	"\rexperiment_id\x18\x01 \x01(\tR\fexperimentId\x12\x1b\n" +
 	"\tpage_size\x18\x02 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\x03 \x01(\tR\tpageToken\"g\n" +
+	"page_token\x18\x03 \x01(\tR\tpageToken\x12\x18\n" +
+	"\adeleted\x18\x04 \x01(\bR\adeleted\x12\x1f\n" +
+	"\vproject_uid\x18\x05 \x01(\tR\n" +
+	"projectUid\"g\n" +
 	"\x12ListModelsResponse\x12)\n" +
 	"\x06models\x18\x01 \x03(\v2\x11.xpstore.v1.ModelR\x06models\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xa4\x02\n" +
@@ -2376,7 +2501,11 @@ const file_xpstore_v1_model_proto_rawDesc = "" +
 	"\x12DeleteModelRequest\x12\x19\n" +
 	"\bmodel_id\x18\x01 \x01(\tR\amodelId\"/\n" +
 	"\x13DeleteModelResponse\x12\x18\n" +
-	"\adeleted\x18\x01 \x01(\bR\adeleted\"\xbb\x01\n" +
+	"\adeleted\x18\x01 \x01(\bR\adeleted\"1\n" +
+	"\x14UndeleteModelRequest\x12\x19\n" +
+	"\bmodel_id\x18\x01 \x01(\tR\amodelId\"@\n" +
+	"\x15UndeleteModelResponse\x12'\n" +
+	"\x05model\x18\x01 \x01(\v2\x11.xpstore.v1.ModelR\x05model\"\xbb\x01\n" +
 	"\x13CreateModuleRequest\x12\x1b\n" +
 	"\bmodel_id\x18\x01 \x01(\tH\x00R\amodelId\x12#\n" +
 	"\fiteration_id\x18\x02 \x01(\tH\x00R\viterationId\x12\x1b\n" +
@@ -2413,12 +2542,12 @@ const file_xpstore_v1_model_proto_rawDesc = "" +
 	"\fiteration_id\x18\x02 \x01(\tH\x00R\viterationIdB\b\n" +
 	"\x06parent\";\n" +
 	"\x14ClearModulesResponse\x12#\n" +
-	"\rdeleted_count\x18\x01 \x01(\x03R\fdeletedCount2\x99\x0e\n" +
+	"\rdeleted_count\x18\x01 \x01(\x03R\fdeletedCount2\x90\x0f\n" +
 	"\fModelService\x12h\n" +
 	"\vCreateModel\x12\x1e.xpstore.v1.CreateModelRequest\x1a\x1f.xpstore.v1.CreateModelResponse\"\x18\xc2\xe1\x18\x14\b\x02\x12\rexperiment_id\x18\xd0\x0f\x12v\n" +
-	"\bGetModel\x12\x1b.xpstore.v1.GetModelRequest\x1a\x1c.xpstore.v1.GetModelResponse\"/\xc2\xe1\x18(\b\x01\x12\bmodel_id\x12\x18model_hash.experiment_id\x18d\x90\x02\x01\x12g\n" +
+	"\bGetModel\x12\x1b.xpstore.v1.GetModelRequest\x1a\x1c.xpstore.v1.GetModelResponse\"/\xc2\xe1\x18(\b\x01\x12\bmodel_id\x12\x18model_hash.experiment_id\x18d\x90\x02\x01\x12t\n" +
 	"\n" +
-	"ListModels\x12\x1d.xpstore.v1.ListModelsRequest\x1a\x1e.xpstore.v1.ListModelsResponse\"\x1a\xc2\xe1\x18\x13\b\x01\x12\rexperiment_id\x18d\x90\x02\x01\x12{\n" +
+	"ListModels\x12\x1d.xpstore.v1.ListModelsRequest\x1a\x1e.xpstore.v1.ListModelsResponse\"'\xc2\xe1\x18 \b\x01\x12\rexperiment_id\x12\vproject_uid\x18d\x90\x02\x01\x12{\n" +
 	"\fSearchModels\x12\x1f.xpstore.v1.SearchModelsRequest\x1a .xpstore.v1.SearchModelsResponse\"(\xc2\xe1\x18!\b\x01\x12\vproject_uid\x12\rexperiment_id\x18\xc8\x01\x90\x02\x01\x12t\n" +
 	"\n" +
 	"ListFields\x12\x1d.xpstore.v1.ListFieldsRequest\x1a\x1e.xpstore.v1.ListFieldsResponse\"'\xc2\xe1\x18 \b\x01\x12\vproject_uid\x12\rexperiment_id\x18d\x90\x02\x01\x12\x84\x01\n" +
@@ -2427,7 +2556,8 @@ const file_xpstore_v1_model_proto_rawDesc = "" +
 	"\fAdvanceModel\x12\x1f.xpstore.v1.AdvanceModelRequest\x1a .xpstore.v1.AdvanceModelResponse\"\x12\xc2\xe1\x18\x0e\b\x02\x12\bmodel_id\x18d\x12b\n" +
 	"\vRewindModel\x12\x1e.xpstore.v1.RewindModelRequest\x1a\x1f.xpstore.v1.RewindModelResponse\"\x12\xc2\xe1\x18\x0e\b\x02\x12\bmodel_id\x18d\x12o\n" +
 	"\x0fUpdateModelTags\x12\".xpstore.v1.UpdateModelTagsRequest\x1a#.xpstore.v1.UpdateModelTagsResponse\"\x13\xc2\xe1\x18\x0f\b\x02\x12\bmodel_id\x18\x88'\x12b\n" +
-	"\vDeleteModel\x12\x1e.xpstore.v1.DeleteModelRequest\x1a\x1f.xpstore.v1.DeleteModelResponse\"\x12\xc2\xe1\x18\x0e\b\x02\x12\bmodel_id\x18d\x12s\n" +
+	"\vDeleteModel\x12\x1e.xpstore.v1.DeleteModelRequest\x1a\x1f.xpstore.v1.DeleteModelResponse\"\x12\xc2\xe1\x18\x0e\b\x02\x12\bmodel_id\x18d\x12h\n" +
+	"\rUndeleteModel\x12 .xpstore.v1.UndeleteModelRequest\x1a!.xpstore.v1.UndeleteModelResponse\"\x12\xc2\xe1\x18\x0e\b\x02\x12\bmodel_id\x18d\x12s\n" +
 	"\fCreateModule\x12\x1f.xpstore.v1.CreateModuleRequest\x1a .xpstore.v1.CreateModuleResponse\" \xc2\xe1\x18\x1c\b\x02\x12\bmodel_id\x12\fiteration_id\x18d\x12s\n" +
 	"\vListModules\x12\x1e.xpstore.v1.ListModulesRequest\x1a\x1f.xpstore.v1.ListModulesResponse\"#\xc2\xe1\x18\x1c\b\x01\x12\bmodel_id\x12\fiteration_id\x18d\x90\x02\x01\x12y\n" +
 	"\x11ListNewestModules\x12$.xpstore.v1.ListNewestModulesRequest\x1a%.xpstore.v1.ListNewestModulesResponse\"\x17\xc2\xe1\x18\x10\b\x01\x12\tmodel_ids\x18\xd0\x0f\x90\x02\x01\x12f\n" +
@@ -2449,7 +2579,7 @@ func file_xpstore_v1_model_proto_rawDescGZIP() []byte {
 	return file_xpstore_v1_model_proto_rawDescData
 }
 
-var file_xpstore_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
+var file_xpstore_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
 var file_xpstore_v1_model_proto_goTypes = []any{
 	(*Model)(nil),                     // 0: xpstore.v1.Model
 	(*ModelModule)(nil),               // 1: xpstore.v1.ModelModule
@@ -2472,75 +2602,80 @@ var file_xpstore_v1_model_proto_goTypes = []any{
 	(*UpdateModelTagsResponse)(nil),   // 18: xpstore.v1.UpdateModelTagsResponse
 	(*DeleteModelRequest)(nil),        // 19: xpstore.v1.DeleteModelRequest
 	(*DeleteModelResponse)(nil),       // 20: xpstore.v1.DeleteModelResponse
-	(*CreateModuleRequest)(nil),       // 21: xpstore.v1.CreateModuleRequest
-	(*CreateModuleResponse)(nil),      // 22: xpstore.v1.CreateModuleResponse
-	(*ListModulesRequest)(nil),        // 23: xpstore.v1.ListModulesRequest
-	(*ListModulesResponse)(nil),       // 24: xpstore.v1.ListModulesResponse
-	(*ListNewestModulesRequest)(nil),  // 25: xpstore.v1.ListNewestModulesRequest
-	(*ListNewestModulesResponse)(nil), // 26: xpstore.v1.ListNewestModulesResponse
-	(*DeleteModuleRequest)(nil),       // 27: xpstore.v1.DeleteModuleRequest
-	(*DeleteModuleResponse)(nil),      // 28: xpstore.v1.DeleteModuleResponse
-	(*ClearModulesRequest)(nil),       // 29: xpstore.v1.ClearModulesRequest
-	(*ClearModulesResponse)(nil),      // 30: xpstore.v1.ClearModulesResponse
-	(RunStatus)(0),                    // 31: xpstore.v1.RunStatus
-	(*ModelRow)(nil),                  // 32: xpstore.v1.ModelRow
-	(*fieldmaskpb.FieldMask)(nil),     // 33: google.protobuf.FieldMask
-	(*ListFieldsRequest)(nil),         // 34: xpstore.v1.ListFieldsRequest
-	(*AggregateModelsRequest)(nil),    // 35: xpstore.v1.AggregateModelsRequest
-	(*ListFieldsResponse)(nil),        // 36: xpstore.v1.ListFieldsResponse
-	(*AggregateModelsResponse)(nil),   // 37: xpstore.v1.AggregateModelsResponse
+	(*UndeleteModelRequest)(nil),      // 21: xpstore.v1.UndeleteModelRequest
+	(*UndeleteModelResponse)(nil),     // 22: xpstore.v1.UndeleteModelResponse
+	(*CreateModuleRequest)(nil),       // 23: xpstore.v1.CreateModuleRequest
+	(*CreateModuleResponse)(nil),      // 24: xpstore.v1.CreateModuleResponse
+	(*ListModulesRequest)(nil),        // 25: xpstore.v1.ListModulesRequest
+	(*ListModulesResponse)(nil),       // 26: xpstore.v1.ListModulesResponse
+	(*ListNewestModulesRequest)(nil),  // 27: xpstore.v1.ListNewestModulesRequest
+	(*ListNewestModulesResponse)(nil), // 28: xpstore.v1.ListNewestModulesResponse
+	(*DeleteModuleRequest)(nil),       // 29: xpstore.v1.DeleteModuleRequest
+	(*DeleteModuleResponse)(nil),      // 30: xpstore.v1.DeleteModuleResponse
+	(*ClearModulesRequest)(nil),       // 31: xpstore.v1.ClearModulesRequest
+	(*ClearModulesResponse)(nil),      // 32: xpstore.v1.ClearModulesResponse
+	(RunStatus)(0),                    // 33: xpstore.v1.RunStatus
+	(*ModelRow)(nil),                  // 34: xpstore.v1.ModelRow
+	(*fieldmaskpb.FieldMask)(nil),     // 35: google.protobuf.FieldMask
+	(*ListFieldsRequest)(nil),         // 36: xpstore.v1.ListFieldsRequest
+	(*AggregateModelsRequest)(nil),    // 37: xpstore.v1.AggregateModelsRequest
+	(*ListFieldsResponse)(nil),        // 38: xpstore.v1.ListFieldsResponse
+	(*AggregateModelsResponse)(nil),   // 39: xpstore.v1.AggregateModelsResponse
 }
 var file_xpstore_v1_model_proto_depIdxs = []int32{
-	31, // 0: xpstore.v1.Model.status:type_name -> xpstore.v1.RunStatus
+	33, // 0: xpstore.v1.Model.status:type_name -> xpstore.v1.RunStatus
 	0,  // 1: xpstore.v1.CreateModelResponse.model:type_name -> xpstore.v1.Model
 	4,  // 2: xpstore.v1.GetModelRequest.model_hash:type_name -> xpstore.v1.ModelHash
 	0,  // 3: xpstore.v1.GetModelResponse.model:type_name -> xpstore.v1.Model
 	0,  // 4: xpstore.v1.ListModelsResponse.models:type_name -> xpstore.v1.Model
 	0,  // 5: xpstore.v1.SearchModelsResponse.models:type_name -> xpstore.v1.Model
-	32, // 6: xpstore.v1.SearchModelsResponse.rows:type_name -> xpstore.v1.ModelRow
-	33, // 7: xpstore.v1.UpdateModelRequest.update_mask:type_name -> google.protobuf.FieldMask
+	34, // 6: xpstore.v1.SearchModelsResponse.rows:type_name -> xpstore.v1.ModelRow
+	35, // 7: xpstore.v1.UpdateModelRequest.update_mask:type_name -> google.protobuf.FieldMask
 	0,  // 8: xpstore.v1.UpdateModelResponse.model:type_name -> xpstore.v1.Model
 	0,  // 9: xpstore.v1.RewindModelResponse.model:type_name -> xpstore.v1.Model
-	1,  // 10: xpstore.v1.CreateModuleResponse.module:type_name -> xpstore.v1.ModelModule
-	1,  // 11: xpstore.v1.ListModulesResponse.modules:type_name -> xpstore.v1.ModelModule
-	1,  // 12: xpstore.v1.ListNewestModulesResponse.modules:type_name -> xpstore.v1.ModelModule
-	2,  // 13: xpstore.v1.ModelService.CreateModel:input_type -> xpstore.v1.CreateModelRequest
-	5,  // 14: xpstore.v1.ModelService.GetModel:input_type -> xpstore.v1.GetModelRequest
-	7,  // 15: xpstore.v1.ModelService.ListModels:input_type -> xpstore.v1.ListModelsRequest
-	9,  // 16: xpstore.v1.ModelService.SearchModels:input_type -> xpstore.v1.SearchModelsRequest
-	34, // 17: xpstore.v1.ModelService.ListFields:input_type -> xpstore.v1.ListFieldsRequest
-	35, // 18: xpstore.v1.ModelService.AggregateModels:input_type -> xpstore.v1.AggregateModelsRequest
-	11, // 19: xpstore.v1.ModelService.UpdateModel:input_type -> xpstore.v1.UpdateModelRequest
-	13, // 20: xpstore.v1.ModelService.AdvanceModel:input_type -> xpstore.v1.AdvanceModelRequest
-	15, // 21: xpstore.v1.ModelService.RewindModel:input_type -> xpstore.v1.RewindModelRequest
-	17, // 22: xpstore.v1.ModelService.UpdateModelTags:input_type -> xpstore.v1.UpdateModelTagsRequest
-	19, // 23: xpstore.v1.ModelService.DeleteModel:input_type -> xpstore.v1.DeleteModelRequest
-	21, // 24: xpstore.v1.ModelService.CreateModule:input_type -> xpstore.v1.CreateModuleRequest
-	23, // 25: xpstore.v1.ModelService.ListModules:input_type -> xpstore.v1.ListModulesRequest
-	25, // 26: xpstore.v1.ModelService.ListNewestModules:input_type -> xpstore.v1.ListNewestModulesRequest
-	27, // 27: xpstore.v1.ModelService.DeleteModule:input_type -> xpstore.v1.DeleteModuleRequest
-	29, // 28: xpstore.v1.ModelService.ClearModules:input_type -> xpstore.v1.ClearModulesRequest
-	3,  // 29: xpstore.v1.ModelService.CreateModel:output_type -> xpstore.v1.CreateModelResponse
-	6,  // 30: xpstore.v1.ModelService.GetModel:output_type -> xpstore.v1.GetModelResponse
-	8,  // 31: xpstore.v1.ModelService.ListModels:output_type -> xpstore.v1.ListModelsResponse
-	10, // 32: xpstore.v1.ModelService.SearchModels:output_type -> xpstore.v1.SearchModelsResponse
-	36, // 33: xpstore.v1.ModelService.ListFields:output_type -> xpstore.v1.ListFieldsResponse
-	37, // 34: xpstore.v1.ModelService.AggregateModels:output_type -> xpstore.v1.AggregateModelsResponse
-	12, // 35: xpstore.v1.ModelService.UpdateModel:output_type -> xpstore.v1.UpdateModelResponse
-	14, // 36: xpstore.v1.ModelService.AdvanceModel:output_type -> xpstore.v1.AdvanceModelResponse
-	16, // 37: xpstore.v1.ModelService.RewindModel:output_type -> xpstore.v1.RewindModelResponse
-	18, // 38: xpstore.v1.ModelService.UpdateModelTags:output_type -> xpstore.v1.UpdateModelTagsResponse
-	20, // 39: xpstore.v1.ModelService.DeleteModel:output_type -> xpstore.v1.DeleteModelResponse
-	22, // 40: xpstore.v1.ModelService.CreateModule:output_type -> xpstore.v1.CreateModuleResponse
-	24, // 41: xpstore.v1.ModelService.ListModules:output_type -> xpstore.v1.ListModulesResponse
-	26, // 42: xpstore.v1.ModelService.ListNewestModules:output_type -> xpstore.v1.ListNewestModulesResponse
-	28, // 43: xpstore.v1.ModelService.DeleteModule:output_type -> xpstore.v1.DeleteModuleResponse
-	30, // 44: xpstore.v1.ModelService.ClearModules:output_type -> xpstore.v1.ClearModulesResponse
-	29, // [29:45] is the sub-list for method output_type
-	13, // [13:29] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	0,  // 10: xpstore.v1.UndeleteModelResponse.model:type_name -> xpstore.v1.Model
+	1,  // 11: xpstore.v1.CreateModuleResponse.module:type_name -> xpstore.v1.ModelModule
+	1,  // 12: xpstore.v1.ListModulesResponse.modules:type_name -> xpstore.v1.ModelModule
+	1,  // 13: xpstore.v1.ListNewestModulesResponse.modules:type_name -> xpstore.v1.ModelModule
+	2,  // 14: xpstore.v1.ModelService.CreateModel:input_type -> xpstore.v1.CreateModelRequest
+	5,  // 15: xpstore.v1.ModelService.GetModel:input_type -> xpstore.v1.GetModelRequest
+	7,  // 16: xpstore.v1.ModelService.ListModels:input_type -> xpstore.v1.ListModelsRequest
+	9,  // 17: xpstore.v1.ModelService.SearchModels:input_type -> xpstore.v1.SearchModelsRequest
+	36, // 18: xpstore.v1.ModelService.ListFields:input_type -> xpstore.v1.ListFieldsRequest
+	37, // 19: xpstore.v1.ModelService.AggregateModels:input_type -> xpstore.v1.AggregateModelsRequest
+	11, // 20: xpstore.v1.ModelService.UpdateModel:input_type -> xpstore.v1.UpdateModelRequest
+	13, // 21: xpstore.v1.ModelService.AdvanceModel:input_type -> xpstore.v1.AdvanceModelRequest
+	15, // 22: xpstore.v1.ModelService.RewindModel:input_type -> xpstore.v1.RewindModelRequest
+	17, // 23: xpstore.v1.ModelService.UpdateModelTags:input_type -> xpstore.v1.UpdateModelTagsRequest
+	19, // 24: xpstore.v1.ModelService.DeleteModel:input_type -> xpstore.v1.DeleteModelRequest
+	21, // 25: xpstore.v1.ModelService.UndeleteModel:input_type -> xpstore.v1.UndeleteModelRequest
+	23, // 26: xpstore.v1.ModelService.CreateModule:input_type -> xpstore.v1.CreateModuleRequest
+	25, // 27: xpstore.v1.ModelService.ListModules:input_type -> xpstore.v1.ListModulesRequest
+	27, // 28: xpstore.v1.ModelService.ListNewestModules:input_type -> xpstore.v1.ListNewestModulesRequest
+	29, // 29: xpstore.v1.ModelService.DeleteModule:input_type -> xpstore.v1.DeleteModuleRequest
+	31, // 30: xpstore.v1.ModelService.ClearModules:input_type -> xpstore.v1.ClearModulesRequest
+	3,  // 31: xpstore.v1.ModelService.CreateModel:output_type -> xpstore.v1.CreateModelResponse
+	6,  // 32: xpstore.v1.ModelService.GetModel:output_type -> xpstore.v1.GetModelResponse
+	8,  // 33: xpstore.v1.ModelService.ListModels:output_type -> xpstore.v1.ListModelsResponse
+	10, // 34: xpstore.v1.ModelService.SearchModels:output_type -> xpstore.v1.SearchModelsResponse
+	38, // 35: xpstore.v1.ModelService.ListFields:output_type -> xpstore.v1.ListFieldsResponse
+	39, // 36: xpstore.v1.ModelService.AggregateModels:output_type -> xpstore.v1.AggregateModelsResponse
+	12, // 37: xpstore.v1.ModelService.UpdateModel:output_type -> xpstore.v1.UpdateModelResponse
+	14, // 38: xpstore.v1.ModelService.AdvanceModel:output_type -> xpstore.v1.AdvanceModelResponse
+	16, // 39: xpstore.v1.ModelService.RewindModel:output_type -> xpstore.v1.RewindModelResponse
+	18, // 40: xpstore.v1.ModelService.UpdateModelTags:output_type -> xpstore.v1.UpdateModelTagsResponse
+	20, // 41: xpstore.v1.ModelService.DeleteModel:output_type -> xpstore.v1.DeleteModelResponse
+	22, // 42: xpstore.v1.ModelService.UndeleteModel:output_type -> xpstore.v1.UndeleteModelResponse
+	24, // 43: xpstore.v1.ModelService.CreateModule:output_type -> xpstore.v1.CreateModuleResponse
+	26, // 44: xpstore.v1.ModelService.ListModules:output_type -> xpstore.v1.ListModulesResponse
+	28, // 45: xpstore.v1.ModelService.ListNewestModules:output_type -> xpstore.v1.ListNewestModulesResponse
+	30, // 46: xpstore.v1.ModelService.DeleteModule:output_type -> xpstore.v1.DeleteModuleResponse
+	32, // 47: xpstore.v1.ModelService.ClearModules:output_type -> xpstore.v1.ClearModulesResponse
+	31, // [31:48] is the sub-list for method output_type
+	14, // [14:31] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_xpstore_v1_model_proto_init() }
@@ -2564,15 +2699,15 @@ func file_xpstore_v1_model_proto_init() {
 	}
 	file_xpstore_v1_model_proto_msgTypes[10].OneofWrappers = []any{}
 	file_xpstore_v1_model_proto_msgTypes[11].OneofWrappers = []any{}
-	file_xpstore_v1_model_proto_msgTypes[21].OneofWrappers = []any{
+	file_xpstore_v1_model_proto_msgTypes[23].OneofWrappers = []any{
 		(*CreateModuleRequest_ModelId)(nil),
 		(*CreateModuleRequest_IterationId)(nil),
 	}
-	file_xpstore_v1_model_proto_msgTypes[23].OneofWrappers = []any{
+	file_xpstore_v1_model_proto_msgTypes[25].OneofWrappers = []any{
 		(*ListModulesRequest_ModelId)(nil),
 		(*ListModulesRequest_IterationId)(nil),
 	}
-	file_xpstore_v1_model_proto_msgTypes[29].OneofWrappers = []any{
+	file_xpstore_v1_model_proto_msgTypes[31].OneofWrappers = []any{
 		(*ClearModulesRequest_ModelId)(nil),
 		(*ClearModulesRequest_IterationId)(nil),
 	}
@@ -2582,7 +2717,7 @@ func file_xpstore_v1_model_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_xpstore_v1_model_proto_rawDesc), len(file_xpstore_v1_model_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   31,
+			NumMessages:   33,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -35,6 +35,7 @@ const (
 	ModelService_RewindModel_FullMethodName       = "/xpstore.v1.ModelService/RewindModel"
 	ModelService_UpdateModelTags_FullMethodName   = "/xpstore.v1.ModelService/UpdateModelTags"
 	ModelService_DeleteModel_FullMethodName       = "/xpstore.v1.ModelService/DeleteModel"
+	ModelService_UndeleteModel_FullMethodName     = "/xpstore.v1.ModelService/UndeleteModel"
 	ModelService_CreateModule_FullMethodName      = "/xpstore.v1.ModelService/CreateModule"
 	ModelService_ListModules_FullMethodName       = "/xpstore.v1.ModelService/ListModules"
 	ModelService_ListNewestModules_FullMethodName = "/xpstore.v1.ModelService/ListNewestModules"
@@ -65,11 +66,12 @@ type ModelServiceClient interface {
 	//   - INVALID_ARGUMENT: no key is given, or the id is not a UUID.
 	//   - NOT_FOUND: there is no such model.
 	GetModel(ctx context.Context, in *GetModelRequest, opts ...grpc.CallOption) (*GetModelResponse, error)
-	// Lists the models of an experiment, oldest first.
+	// Lists the models of an experiment, or of all experiments of a project, oldest first; deleted ones in the order in which they were deleted.
 	//
 	// Errors:
-	//   - INVALID_ARGUMENT: `page_size` is negative, or `page_token` is not one of this list.
-	//   - NOT_FOUND: there is no such experiment.
+	//   - INVALID_ARGUMENT: neither or both of `experiment_id` and `project_uid` are given, `page_size` is negative, or `page_token` is not
+	//     one of this list.
+	//   - NOT_FOUND: there is no such experiment or project.
 	ListModels(ctx context.Context, in *ListModelsRequest, opts ...grpc.CallOption) (*ListModelsResponse, error)
 	// Returns the models of a project or of an experiment that a filter holds for, in an order.
 	//
@@ -132,12 +134,22 @@ type ModelServiceClient interface {
 	//   - INVALID_ARGUMENT: a tag is empty, too long or has control characters, or is in both lists.
 	//   - NOT_FOUND: there is no such model.
 	UpdateModelTags(ctx context.Context, in *UpdateModelTagsRequest, opts ...grpc.CallOption) (*UpdateModelTagsResponse, error)
-	// Deletes a model with its metrics, modules, iterations and runs, and unlinks (does not delete) its artifacts.
-	// Deleting what does not exist changes nothing and succeeds.
+	// Deletes a model with its metrics, modules, iterations and runs, and unlinks (does not delete) its artifacts. It can be brought back for
+	// `undo_kept_us`. Deleting what does not exist changes nothing and succeeds.
 	//
 	// Errors:
 	//   - INVALID_ARGUMENT: `model_id` is not a UUID.
 	DeleteModel(ctx context.Context, in *DeleteModelRequest, opts ...grpc.CallOption) (*DeleteModelResponse, error)
+	// Brings a deleted model back, with all it had and its links to artifacts that are still there. What was recorded while it was deleted was
+	// dropped. A run that goes on is heard of again at its next heartbeat.
+	//
+	// Repeat safely: one that is there stays as it is.
+	//
+	// Errors:
+	//   - INVALID_ARGUMENT: `model_id` is not a UUID.
+	//   - NOT_FOUND: there is no such model, it was purged, or its experiment is deleted: bring that back first.
+	//   - ALREADY_EXISTS: its hash has been taken by another model of its experiment since; `value` is the id of that one.
+	UndeleteModel(ctx context.Context, in *UndeleteModelRequest, opts ...grpc.CallOption) (*UndeleteModelResponse, error)
 	// Records a module of a model or of an iteration. Names are not unique: the newest of a name counts.
 	//
 	// Repeat safely: the same `module_id` with the same content is answered again; with another: ALREADY_EXISTS.
@@ -292,6 +304,16 @@ func (c *modelServiceClient) DeleteModel(ctx context.Context, in *DeleteModelReq
 	return out, nil
 }
 
+func (c *modelServiceClient) UndeleteModel(ctx context.Context, in *UndeleteModelRequest, opts ...grpc.CallOption) (*UndeleteModelResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UndeleteModelResponse)
+	err := c.cc.Invoke(ctx, ModelService_UndeleteModel_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *modelServiceClient) CreateModule(ctx context.Context, in *CreateModuleRequest, opts ...grpc.CallOption) (*CreateModuleResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(CreateModuleResponse)
@@ -365,11 +387,12 @@ type ModelServiceServer interface {
 	//   - INVALID_ARGUMENT: no key is given, or the id is not a UUID.
 	//   - NOT_FOUND: there is no such model.
 	GetModel(context.Context, *GetModelRequest) (*GetModelResponse, error)
-	// Lists the models of an experiment, oldest first.
+	// Lists the models of an experiment, or of all experiments of a project, oldest first; deleted ones in the order in which they were deleted.
 	//
 	// Errors:
-	//   - INVALID_ARGUMENT: `page_size` is negative, or `page_token` is not one of this list.
-	//   - NOT_FOUND: there is no such experiment.
+	//   - INVALID_ARGUMENT: neither or both of `experiment_id` and `project_uid` are given, `page_size` is negative, or `page_token` is not
+	//     one of this list.
+	//   - NOT_FOUND: there is no such experiment or project.
 	ListModels(context.Context, *ListModelsRequest) (*ListModelsResponse, error)
 	// Returns the models of a project or of an experiment that a filter holds for, in an order.
 	//
@@ -432,12 +455,22 @@ type ModelServiceServer interface {
 	//   - INVALID_ARGUMENT: a tag is empty, too long or has control characters, or is in both lists.
 	//   - NOT_FOUND: there is no such model.
 	UpdateModelTags(context.Context, *UpdateModelTagsRequest) (*UpdateModelTagsResponse, error)
-	// Deletes a model with its metrics, modules, iterations and runs, and unlinks (does not delete) its artifacts.
-	// Deleting what does not exist changes nothing and succeeds.
+	// Deletes a model with its metrics, modules, iterations and runs, and unlinks (does not delete) its artifacts. It can be brought back for
+	// `undo_kept_us`. Deleting what does not exist changes nothing and succeeds.
 	//
 	// Errors:
 	//   - INVALID_ARGUMENT: `model_id` is not a UUID.
 	DeleteModel(context.Context, *DeleteModelRequest) (*DeleteModelResponse, error)
+	// Brings a deleted model back, with all it had and its links to artifacts that are still there. What was recorded while it was deleted was
+	// dropped. A run that goes on is heard of again at its next heartbeat.
+	//
+	// Repeat safely: one that is there stays as it is.
+	//
+	// Errors:
+	//   - INVALID_ARGUMENT: `model_id` is not a UUID.
+	//   - NOT_FOUND: there is no such model, it was purged, or its experiment is deleted: bring that back first.
+	//   - ALREADY_EXISTS: its hash has been taken by another model of its experiment since; `value` is the id of that one.
+	UndeleteModel(context.Context, *UndeleteModelRequest) (*UndeleteModelResponse, error)
 	// Records a module of a model or of an iteration. Names are not unique: the newest of a name counts.
 	//
 	// Repeat safely: the same `module_id` with the same content is answered again; with another: ALREADY_EXISTS.
@@ -514,6 +547,9 @@ func (UnimplementedModelServiceServer) UpdateModelTags(context.Context, *UpdateM
 }
 func (UnimplementedModelServiceServer) DeleteModel(context.Context, *DeleteModelRequest) (*DeleteModelResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DeleteModel not implemented")
+}
+func (UnimplementedModelServiceServer) UndeleteModel(context.Context, *UndeleteModelRequest) (*UndeleteModelResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method UndeleteModel not implemented")
 }
 func (UnimplementedModelServiceServer) CreateModule(context.Context, *CreateModuleRequest) (*CreateModuleResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method CreateModule not implemented")
@@ -749,6 +785,24 @@ func _ModelService_DeleteModel_Handler(srv interface{}, ctx context.Context, dec
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ModelService_UndeleteModel_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UndeleteModelRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ModelServiceServer).UndeleteModel(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ModelService_UndeleteModel_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ModelServiceServer).UndeleteModel(ctx, req.(*UndeleteModelRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _ModelService_CreateModule_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(CreateModuleRequest)
 	if err := dec(in); err != nil {
@@ -889,6 +943,10 @@ var ModelService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "DeleteModel",
 			Handler:    _ModelService_DeleteModel_Handler,
+		},
+		{
+			MethodName: "UndeleteModel",
+			Handler:    _ModelService_UndeleteModel_Handler,
 		},
 		{
 			MethodName: "CreateModule",

@@ -6,8 +6,8 @@ at once. The requests are named, not the methods: each method has one of its own
 
 from typing import Any
 
-# Reads of a model and of what is logged of it; what adds, removes, moves or counts there; and what brings back a
-# project that records could reach again. Creating a model is not among them: a new one has nothing pending, of one
+# Reads of a model and of what is logged of it; what adds, removes, moves or counts there; and what brings back what
+# records could reach again. Creating a model is not among them: a new one has nothing pending, of one
 # that is there a handle asks again, and many models would wait for the records of each. Neither are batches of records,
 # which the sender keeps in order, nor projects and experiments by name, chunks, leases and heartbeats: no record
 # changes them.
@@ -24,6 +24,7 @@ ORDERED = frozenset(
         "RewindModelRequest",
         "UpdateModelTagsRequest",
         "DeleteModelRequest",
+        "UndeleteModelRequest",
         # modules
         "CreateModuleRequest",
         "ListModulesRequest",
@@ -52,6 +53,7 @@ ORDERED = frozenset(
         "ListRunsRequest",
         # what goes or comes back with all that is below it
         "DeleteExperimentRequest",
+        "UndeleteExperimentRequest",
         "DeleteProjectRequest",
         "UndeleteProjectRequest",
         # how many models run, and when one was heard of
@@ -60,8 +62,8 @@ ORDERED = frozenset(
         "LinkArtifactVersionRequest",
     }
 )
-# Deletions that cannot be undone: what is pending goes with what it is of, whether it came before or comes after. So
-# they need not wait where the server has no room for it, and make some.
+# Deletions of what records name: where the server has no room for what is pending they need not wait for it. It is
+# dropped then, as what comes after a deletion is, and told.
 FINAL = frozenset({"DeleteModelRequest", "DeleteExperimentRequest"})
 
 

@@ -26,7 +26,7 @@ from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mas
 from xpstore.v1 import access_pb2 as xpstore_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bxpstore/v1/experiment.proto\x12\nxpstore.v1\x1a google/protobuf/field_mask.proto\x1a\x17xpstore/v1/access.proto\"\xc2\x02\n\nExperiment\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x1f\n\x0bproject_uid\x18\x02 \x01(\tR\nprojectUid\x12\x12\n\x04name\x18\x03 \x01(\tR\x04name\x12\"\n\rcreated_at_us\x18\x04 \x01(\x03R\x0b\x63reatedAtUs\x12\x1d\n\ncreated_by\x18\x05 \x01(\tR\tcreatedBy\x12\"\n\rupdated_at_us\x18\x06 \x01(\x03R\x0bupdatedAtUs\x12\x1d\n\nupdated_by\x18\x07 \x01(\tR\tupdatedBy\x12\x12\n\x04\x65tag\x18\x08 \x01(\tR\x04\x65tag\x12 \n\x0b\x64\x65scription\x18\t \x01(\tR\x0b\x64\x65scription\x12\x12\n\x04tags\x18\n \x03(\tR\x04tags\x12\x1f\n\x0bmodel_count\x18\x0b \x01(\x03R\nmodelCount\"\xd0\x01\n\x17\x43reateExperimentRequest\x12\x1f\n\x0bproject_uid\x18\x01 \x01(\tR\nprojectUid\x12#\n\rexperiment_id\x18\x02 \x01(\tR\x0c\x65xperimentId\x12\x12\n\x04name\x18\x03 \x01(\tR\x04name\x12%\n\x0e\x61llow_existing\x18\x04 \x01(\x08R\rallowExisting\x12 \n\x0b\x64\x65scription\x18\x05 \x01(\tR\x0b\x64\x65scription\x12\x12\n\x04tags\x18\x06 \x03(\tR\x04tags\"l\n\x18\x43reateExperimentResponse\x12\x36\n\nexperiment\x18\x01 \x01(\x0b\x32\x16.xpstore.v1.ExperimentR\nexperiment\x12\x18\n\x07\x63reated\x18\x02 \x01(\x08R\x07\x63reated\"E\n\x0e\x45xperimentName\x12\x1f\n\x0bproject_uid\x18\x01 \x01(\tR\nprojectUid\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\"\x8b\x01\n\x14GetExperimentRequest\x12%\n\rexperiment_id\x18\x01 \x01(\tH\x00R\x0c\x65xperimentId\x12\x45\n\x0f\x65xperiment_name\x18\x02 \x01(\x0b\x32\x1a.xpstore.v1.ExperimentNameH\x00R\x0e\x65xperimentNameB\x05\n\x03key\"O\n\x15GetExperimentResponse\x12\x36\n\nexperiment\x18\x01 \x01(\x0b\x32\x16.xpstore.v1.ExperimentR\nexperiment\"u\n\x16ListExperimentsRequest\x12\x1f\n\x0bproject_uid\x18\x01 \x01(\tR\nprojectUid\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\"{\n\x17ListExperimentsResponse\x12\x38\n\x0b\x65xperiments\x18\x01 \x03(\x0b\x32\x16.xpstore.v1.ExperimentR\x0b\x65xperiments\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xd9\x01\n\x17UpdateExperimentRequest\x12#\n\rexperiment_id\x18\x01 \x01(\tR\x0c\x65xperimentId\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12;\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskR\nupdateMask\x12\x12\n\x04\x65tag\x18\x04 \x01(\tR\x04\x65tag\x12 \n\x0b\x64\x65scription\x18\x05 \x01(\tR\x0b\x64\x65scription\x12\x12\n\x04tags\x18\x06 \x03(\tR\x04tags\"R\n\x18UpdateExperimentResponse\x12\x36\n\nexperiment\x18\x01 \x01(\x0b\x32\x16.xpstore.v1.ExperimentR\nexperiment\">\n\x17\x44\x65leteExperimentRequest\x12#\n\rexperiment_id\x18\x01 \x01(\tR\x0c\x65xperimentId\"4\n\x18\x44\x65leteExperimentResponse\x12\x18\n\x07\x64\x65leted\x18\x01 \x01(\x08R\x07\x64\x65leted2\x81\x05\n\x11\x45xperimentService\x12u\n\x10\x43reateExperiment\x12#.xpstore.v1.CreateExperimentRequest\x1a$.xpstore.v1.CreateExperimentResponse\"\x16\xc2\xe1\x18\x12\x08\x02\x12\x0bproject_uid\x18\xd0\x0f\x12\x8d\x01\n\rGetExperiment\x12 .xpstore.v1.GetExperimentRequest\x1a!.xpstore.v1.GetExperimentResponse\"7\x90\x02\x01\xc2\xe1\x18\x30\x08\x01\x12\rexperiment_id\x12\x1b\x65xperiment_name.project_uid\x18\x64\x12t\n\x0fListExperiments\x12\".xpstore.v1.ListExperimentsRequest\x1a#.xpstore.v1.ListExperimentsResponse\"\x18\x90\x02\x01\xc2\xe1\x18\x11\x08\x01\x12\x0bproject_uid\x18\x64\x12w\n\x10UpdateExperiment\x12#.xpstore.v1.UpdateExperimentRequest\x1a$.xpstore.v1.UpdateExperimentResponse\"\x18\xc2\xe1\x18\x14\x08\x02\x12\rexperiment_id\x18\xd0\x0f\x12v\n\x10\x44\x65leteExperiment\x12#.xpstore.v1.DeleteExperimentRequest\x1a$.xpstore.v1.DeleteExperimentResponse\"\x17\xc2\xe1\x18\x13\x08\x02\x12\rexperiment_id\x18\x64\x42~\n\x14io.github.xpstore.v1B\x0f\x45xperimentProtoP\x01Z8github.com/xpstore/xpstore/client/go/xpstorev1;xpstorev1\xaa\x02\nXpstore.V1\xea\x02\x0bXpstore::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bxpstore/v1/experiment.proto\x12\nxpstore.v1\x1a google/protobuf/field_mask.proto\x1a\x17xpstore/v1/access.proto\"\xfd\x02\n\nExperiment\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x1f\n\x0bproject_uid\x18\x02 \x01(\tR\nprojectUid\x12\x12\n\x04name\x18\x03 \x01(\tR\x04name\x12\"\n\rcreated_at_us\x18\x04 \x01(\x03R\x0b\x63reatedAtUs\x12\x1d\n\ncreated_by\x18\x05 \x01(\tR\tcreatedBy\x12\"\n\rupdated_at_us\x18\x06 \x01(\x03R\x0bupdatedAtUs\x12\x1d\n\nupdated_by\x18\x07 \x01(\tR\tupdatedBy\x12\x12\n\x04\x65tag\x18\x08 \x01(\tR\x04\x65tag\x12 \n\x0b\x64\x65scription\x18\t \x01(\tR\x0b\x64\x65scription\x12\x12\n\x04tags\x18\n \x03(\tR\x04tags\x12\x1f\n\x0bmodel_count\x18\x0b \x01(\x03R\nmodelCount\x12\'\n\rdeleted_at_us\x18\x0c \x01(\x03H\x00R\x0b\x64\x65letedAtUs\x88\x01\x01\x42\x10\n\x0e_deleted_at_us\"\xd0\x01\n\x17\x43reateExperimentRequest\x12\x1f\n\x0bproject_uid\x18\x01 \x01(\tR\nprojectUid\x12#\n\rexperiment_id\x18\x02 \x01(\tR\x0c\x65xperimentId\x12\x12\n\x04name\x18\x03 \x01(\tR\x04name\x12%\n\x0e\x61llow_existing\x18\x04 \x01(\x08R\rallowExisting\x12 \n\x0b\x64\x65scription\x18\x05 \x01(\tR\x0b\x64\x65scription\x12\x12\n\x04tags\x18\x06 \x03(\tR\x04tags\"l\n\x18\x43reateExperimentResponse\x12\x36\n\nexperiment\x18\x01 \x01(\x0b\x32\x16.xpstore.v1.ExperimentR\nexperiment\x12\x18\n\x07\x63reated\x18\x02 \x01(\x08R\x07\x63reated\"E\n\x0e\x45xperimentName\x12\x1f\n\x0bproject_uid\x18\x01 \x01(\tR\nprojectUid\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\"\x8b\x01\n\x14GetExperimentRequest\x12%\n\rexperiment_id\x18\x01 \x01(\tH\x00R\x0c\x65xperimentId\x12\x45\n\x0f\x65xperiment_name\x18\x02 \x01(\x0b\x32\x1a.xpstore.v1.ExperimentNameH\x00R\x0e\x65xperimentNameB\x05\n\x03key\"O\n\x15GetExperimentResponse\x12\x36\n\nexperiment\x18\x01 \x01(\x0b\x32\x16.xpstore.v1.ExperimentR\nexperiment\"\x8f\x01\n\x16ListExperimentsRequest\x12\x1f\n\x0bproject_uid\x18\x01 \x01(\tR\nprojectUid\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\x12\x18\n\x07\x64\x65leted\x18\x04 \x01(\x08R\x07\x64\x65leted\"{\n\x17ListExperimentsResponse\x12\x38\n\x0b\x65xperiments\x18\x01 \x03(\x0b\x32\x16.xpstore.v1.ExperimentR\x0b\x65xperiments\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xd9\x01\n\x17UpdateExperimentRequest\x12#\n\rexperiment_id\x18\x01 \x01(\tR\x0c\x65xperimentId\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12;\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskR\nupdateMask\x12\x12\n\x04\x65tag\x18\x04 \x01(\tR\x04\x65tag\x12 \n\x0b\x64\x65scription\x18\x05 \x01(\tR\x0b\x64\x65scription\x12\x12\n\x04tags\x18\x06 \x03(\tR\x04tags\"R\n\x18UpdateExperimentResponse\x12\x36\n\nexperiment\x18\x01 \x01(\x0b\x32\x16.xpstore.v1.ExperimentR\nexperiment\">\n\x17\x44\x65leteExperimentRequest\x12#\n\rexperiment_id\x18\x01 \x01(\tR\x0c\x65xperimentId\"4\n\x18\x44\x65leteExperimentResponse\x12\x18\n\x07\x64\x65leted\x18\x01 \x01(\x08R\x07\x64\x65leted\"@\n\x19UndeleteExperimentRequest\x12#\n\rexperiment_id\x18\x01 \x01(\tR\x0c\x65xperimentId\"T\n\x1aUndeleteExperimentResponse\x12\x36\n\nexperiment\x18\x01 \x01(\x0b\x32\x16.xpstore.v1.ExperimentR\nexperiment2\xff\x05\n\x11\x45xperimentService\x12u\n\x10\x43reateExperiment\x12#.xpstore.v1.CreateExperimentRequest\x1a$.xpstore.v1.CreateExperimentResponse\"\x16\xc2\xe1\x18\x12\x08\x02\x12\x0bproject_uid\x18\xd0\x0f\x12\x8d\x01\n\rGetExperiment\x12 .xpstore.v1.GetExperimentRequest\x1a!.xpstore.v1.GetExperimentResponse\"7\x90\x02\x01\xc2\xe1\x18\x30\x08\x01\x12\rexperiment_id\x12\x1b\x65xperiment_name.project_uid\x18\x64\x12t\n\x0fListExperiments\x12\".xpstore.v1.ListExperimentsRequest\x1a#.xpstore.v1.ListExperimentsResponse\"\x18\x90\x02\x01\xc2\xe1\x18\x11\x08\x01\x12\x0bproject_uid\x18\x64\x12w\n\x10UpdateExperiment\x12#.xpstore.v1.UpdateExperimentRequest\x1a$.xpstore.v1.UpdateExperimentResponse\"\x18\xc2\xe1\x18\x14\x08\x02\x12\rexperiment_id\x18\xd0\x0f\x12v\n\x10\x44\x65leteExperiment\x12#.xpstore.v1.DeleteExperimentRequest\x1a$.xpstore.v1.DeleteExperimentResponse\"\x17\xc2\xe1\x18\x13\x08\x02\x12\rexperiment_id\x18\x64\x12|\n\x12UndeleteExperiment\x12%.xpstore.v1.UndeleteExperimentRequest\x1a&.xpstore.v1.UndeleteExperimentResponse\"\x17\xc2\xe1\x18\x13\x08\x02\x12\rexperiment_id\x18\x64\x42~\n\x14io.github.xpstore.v1B\x0f\x45xperimentProtoP\x01Z8github.com/xpstore/xpstore/client/go/xpstorev1;xpstorev1\xaa\x02\nXpstore.V1\xea\x02\x0bXpstore::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,30 +44,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXPERIMENTSERVICE'].methods_by_name['UpdateExperiment']._serialized_options = b'\302\341\030\024\010\002\022\rexperiment_id\030\320\017'
   _globals['_EXPERIMENTSERVICE'].methods_by_name['DeleteExperiment']._loaded_options = None
   _globals['_EXPERIMENTSERVICE'].methods_by_name['DeleteExperiment']._serialized_options = b'\302\341\030\023\010\002\022\rexperiment_id\030d'
+  _globals['_EXPERIMENTSERVICE'].methods_by_name['UndeleteExperiment']._loaded_options = None
+  _globals['_EXPERIMENTSERVICE'].methods_by_name['UndeleteExperiment']._serialized_options = b'\302\341\030\023\010\002\022\rexperiment_id\030d'
   _globals['_EXPERIMENT']._serialized_start=103
-  _globals['_EXPERIMENT']._serialized_end=425
-  _globals['_CREATEEXPERIMENTREQUEST']._serialized_start=428
-  _globals['_CREATEEXPERIMENTREQUEST']._serialized_end=636
-  _globals['_CREATEEXPERIMENTRESPONSE']._serialized_start=638
-  _globals['_CREATEEXPERIMENTRESPONSE']._serialized_end=746
-  _globals['_EXPERIMENTNAME']._serialized_start=748
-  _globals['_EXPERIMENTNAME']._serialized_end=817
-  _globals['_GETEXPERIMENTREQUEST']._serialized_start=820
-  _globals['_GETEXPERIMENTREQUEST']._serialized_end=959
-  _globals['_GETEXPERIMENTRESPONSE']._serialized_start=961
-  _globals['_GETEXPERIMENTRESPONSE']._serialized_end=1040
-  _globals['_LISTEXPERIMENTSREQUEST']._serialized_start=1042
-  _globals['_LISTEXPERIMENTSREQUEST']._serialized_end=1159
-  _globals['_LISTEXPERIMENTSRESPONSE']._serialized_start=1161
-  _globals['_LISTEXPERIMENTSRESPONSE']._serialized_end=1284
-  _globals['_UPDATEEXPERIMENTREQUEST']._serialized_start=1287
-  _globals['_UPDATEEXPERIMENTREQUEST']._serialized_end=1504
-  _globals['_UPDATEEXPERIMENTRESPONSE']._serialized_start=1506
-  _globals['_UPDATEEXPERIMENTRESPONSE']._serialized_end=1588
-  _globals['_DELETEEXPERIMENTREQUEST']._serialized_start=1590
-  _globals['_DELETEEXPERIMENTREQUEST']._serialized_end=1652
-  _globals['_DELETEEXPERIMENTRESPONSE']._serialized_start=1654
-  _globals['_DELETEEXPERIMENTRESPONSE']._serialized_end=1706
-  _globals['_EXPERIMENTSERVICE']._serialized_start=1709
-  _globals['_EXPERIMENTSERVICE']._serialized_end=2350
+  _globals['_EXPERIMENT']._serialized_end=484
+  _globals['_CREATEEXPERIMENTREQUEST']._serialized_start=487
+  _globals['_CREATEEXPERIMENTREQUEST']._serialized_end=695
+  _globals['_CREATEEXPERIMENTRESPONSE']._serialized_start=697
+  _globals['_CREATEEXPERIMENTRESPONSE']._serialized_end=805
+  _globals['_EXPERIMENTNAME']._serialized_start=807
+  _globals['_EXPERIMENTNAME']._serialized_end=876
+  _globals['_GETEXPERIMENTREQUEST']._serialized_start=879
+  _globals['_GETEXPERIMENTREQUEST']._serialized_end=1018
+  _globals['_GETEXPERIMENTRESPONSE']._serialized_start=1020
+  _globals['_GETEXPERIMENTRESPONSE']._serialized_end=1099
+  _globals['_LISTEXPERIMENTSREQUEST']._serialized_start=1102
+  _globals['_LISTEXPERIMENTSREQUEST']._serialized_end=1245
+  _globals['_LISTEXPERIMENTSRESPONSE']._serialized_start=1247
+  _globals['_LISTEXPERIMENTSRESPONSE']._serialized_end=1370
+  _globals['_UPDATEEXPERIMENTREQUEST']._serialized_start=1373
+  _globals['_UPDATEEXPERIMENTREQUEST']._serialized_end=1590
+  _globals['_UPDATEEXPERIMENTRESPONSE']._serialized_start=1592
+  _globals['_UPDATEEXPERIMENTRESPONSE']._serialized_end=1674
+  _globals['_DELETEEXPERIMENTREQUEST']._serialized_start=1676
+  _globals['_DELETEEXPERIMENTREQUEST']._serialized_end=1738
+  _globals['_DELETEEXPERIMENTRESPONSE']._serialized_start=1740
+  _globals['_DELETEEXPERIMENTRESPONSE']._serialized_end=1792
+  _globals['_UNDELETEEXPERIMENTREQUEST']._serialized_start=1794
+  _globals['_UNDELETEEXPERIMENTREQUEST']._serialized_end=1858
+  _globals['_UNDELETEEXPERIMENTRESPONSE']._serialized_start=1860
+  _globals['_UNDELETEEXPERIMENTRESPONSE']._serialized_end=1944
+  _globals['_EXPERIMENTSERVICE']._serialized_start=1947
+  _globals['_EXPERIMENTSERVICE']._serialized_end=2714
 # @@protoc_insertion_point(module_scope)

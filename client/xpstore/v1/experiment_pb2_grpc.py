@@ -60,6 +60,11 @@ class ExperimentServiceStub(object):
                 request_serializer=xpstore_dot_v1_dot_experiment__pb2.DeleteExperimentRequest.SerializeToString,
                 response_deserializer=xpstore_dot_v1_dot_experiment__pb2.DeleteExperimentResponse.FromString,
                 _registered_method=True)
+        self.UndeleteExperiment = channel.unary_unary(
+                '/xpstore.v1.ExperimentService/UndeleteExperiment',
+                request_serializer=xpstore_dot_v1_dot_experiment__pb2.UndeleteExperimentRequest.SerializeToString,
+                response_deserializer=xpstore_dot_v1_dot_experiment__pb2.UndeleteExperimentResponse.FromString,
+                _registered_method=True)
 
 
 class ExperimentServiceServicer(object):
@@ -93,7 +98,7 @@ class ExperimentServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListExperiments(self, request, context):
-        """Lists the experiments of a project, oldest first.
+        """Lists the experiments of a project, oldest first; deleted ones in the order in which they were deleted.
 
         Errors:
         - INVALID_ARGUMENT: `page_size` is negative, or `page_token` is not one of this list.
@@ -119,11 +124,25 @@ class ExperimentServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DeleteExperiment(self, request, context):
-        """Deletes an experiment with all its models, and unlinks (does not delete) their artifacts. Deleting what does not
-        exist changes nothing and succeeds.
+        """Deletes an experiment with all its models, and unlinks (does not delete) their artifacts. It can be brought back for `undo_kept_us`.
+        Deleting what does not exist changes nothing and succeeds.
 
         Errors:
         - INVALID_ARGUMENT: `experiment_id` is not a UUID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UndeleteExperiment(self, request, context):
+        """Brings a deleted experiment back, with the models that it had when it was deleted.
+
+        Repeat safely: one that is there stays as it is.
+
+        Errors:
+        - INVALID_ARGUMENT: `experiment_id` is not a UUID.
+        - NOT_FOUND: there is no such experiment, or it was purged.
+        - ALREADY_EXISTS: its name has been taken by another experiment since; `value` is the id of that one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -156,6 +175,11 @@ def add_ExperimentServiceServicer_to_server(servicer, server):
                     servicer.DeleteExperiment,
                     request_deserializer=xpstore_dot_v1_dot_experiment__pb2.DeleteExperimentRequest.FromString,
                     response_serializer=xpstore_dot_v1_dot_experiment__pb2.DeleteExperimentResponse.SerializeToString,
+            ),
+            'UndeleteExperiment': grpc.unary_unary_rpc_method_handler(
+                    servicer.UndeleteExperiment,
+                    request_deserializer=xpstore_dot_v1_dot_experiment__pb2.UndeleteExperimentRequest.FromString,
+                    response_serializer=xpstore_dot_v1_dot_experiment__pb2.UndeleteExperimentResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -294,6 +318,33 @@ class ExperimentService(object):
             '/xpstore.v1.ExperimentService/DeleteExperiment',
             xpstore_dot_v1_dot_experiment__pb2.DeleteExperimentRequest.SerializeToString,
             xpstore_dot_v1_dot_experiment__pb2.DeleteExperimentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UndeleteExperiment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xpstore.v1.ExperimentService/UndeleteExperiment',
+            xpstore_dot_v1_dot_experiment__pb2.UndeleteExperimentRequest.SerializeToString,
+            xpstore_dot_v1_dot_experiment__pb2.UndeleteExperimentResponse.FromString,
             options,
             channel_credentials,
             insecure,

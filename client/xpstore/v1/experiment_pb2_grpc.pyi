@@ -55,7 +55,7 @@ class ExperimentServiceStub:
         xpstore.v1.experiment_pb2.ListExperimentsRequest,
         xpstore.v1.experiment_pb2.ListExperimentsResponse,
     ]
-    """Lists the experiments of a project, oldest first.
+    """Lists the experiments of a project, oldest first; deleted ones in the order in which they were deleted.
 
     Errors:
       - INVALID_ARGUMENT: `page_size` is negative, or `page_token` is not one of this list.
@@ -81,11 +81,25 @@ class ExperimentServiceStub:
         xpstore.v1.experiment_pb2.DeleteExperimentRequest,
         xpstore.v1.experiment_pb2.DeleteExperimentResponse,
     ]
-    """Deletes an experiment with all its models, and unlinks (does not delete) their artifacts. Deleting what does not
-    exist changes nothing and succeeds.
+    """Deletes an experiment with all its models, and unlinks (does not delete) their artifacts. It can be brought back for `undo_kept_us`.
+    Deleting what does not exist changes nothing and succeeds.
 
     Errors:
       - INVALID_ARGUMENT: `experiment_id` is not a UUID.
+    """
+
+    UndeleteExperiment: grpc.UnaryUnaryMultiCallable[
+        xpstore.v1.experiment_pb2.UndeleteExperimentRequest,
+        xpstore.v1.experiment_pb2.UndeleteExperimentResponse,
+    ]
+    """Brings a deleted experiment back, with the models that it had when it was deleted.
+
+    Repeat safely: one that is there stays as it is.
+
+    Errors:
+      - INVALID_ARGUMENT: `experiment_id` is not a UUID.
+      - NOT_FOUND: there is no such experiment, or it was purged.
+      - ALREADY_EXISTS: its name has been taken by another experiment since; `value` is the id of that one.
     """
 
 class ExperimentServiceAsyncStub:
@@ -121,7 +135,7 @@ class ExperimentServiceAsyncStub:
         xpstore.v1.experiment_pb2.ListExperimentsRequest,
         xpstore.v1.experiment_pb2.ListExperimentsResponse,
     ]
-    """Lists the experiments of a project, oldest first.
+    """Lists the experiments of a project, oldest first; deleted ones in the order in which they were deleted.
 
     Errors:
       - INVALID_ARGUMENT: `page_size` is negative, or `page_token` is not one of this list.
@@ -147,11 +161,25 @@ class ExperimentServiceAsyncStub:
         xpstore.v1.experiment_pb2.DeleteExperimentRequest,
         xpstore.v1.experiment_pb2.DeleteExperimentResponse,
     ]
-    """Deletes an experiment with all its models, and unlinks (does not delete) their artifacts. Deleting what does not
-    exist changes nothing and succeeds.
+    """Deletes an experiment with all its models, and unlinks (does not delete) their artifacts. It can be brought back for `undo_kept_us`.
+    Deleting what does not exist changes nothing and succeeds.
 
     Errors:
       - INVALID_ARGUMENT: `experiment_id` is not a UUID.
+    """
+
+    UndeleteExperiment: grpc.aio.UnaryUnaryMultiCallable[
+        xpstore.v1.experiment_pb2.UndeleteExperimentRequest,
+        xpstore.v1.experiment_pb2.UndeleteExperimentResponse,
+    ]
+    """Brings a deleted experiment back, with the models that it had when it was deleted.
+
+    Repeat safely: one that is there stays as it is.
+
+    Errors:
+      - INVALID_ARGUMENT: `experiment_id` is not a UUID.
+      - NOT_FOUND: there is no such experiment, or it was purged.
+      - ALREADY_EXISTS: its name has been taken by another experiment since; `value` is the id of that one.
     """
 
 class ExperimentServiceServicer(metaclass=abc.ABCMeta):
@@ -193,7 +221,7 @@ class ExperimentServiceServicer(metaclass=abc.ABCMeta):
         request: xpstore.v1.experiment_pb2.ListExperimentsRequest,
         context: _ServicerContext,
     ) -> typing.Union[xpstore.v1.experiment_pb2.ListExperimentsResponse, collections.abc.Awaitable[xpstore.v1.experiment_pb2.ListExperimentsResponse]]:
-        """Lists the experiments of a project, oldest first.
+        """Lists the experiments of a project, oldest first; deleted ones in the order in which they were deleted.
 
         Errors:
           - INVALID_ARGUMENT: `page_size` is negative, or `page_token` is not one of this list.
@@ -223,11 +251,27 @@ class ExperimentServiceServicer(metaclass=abc.ABCMeta):
         request: xpstore.v1.experiment_pb2.DeleteExperimentRequest,
         context: _ServicerContext,
     ) -> typing.Union[xpstore.v1.experiment_pb2.DeleteExperimentResponse, collections.abc.Awaitable[xpstore.v1.experiment_pb2.DeleteExperimentResponse]]:
-        """Deletes an experiment with all its models, and unlinks (does not delete) their artifacts. Deleting what does not
-        exist changes nothing and succeeds.
+        """Deletes an experiment with all its models, and unlinks (does not delete) their artifacts. It can be brought back for `undo_kept_us`.
+        Deleting what does not exist changes nothing and succeeds.
 
         Errors:
           - INVALID_ARGUMENT: `experiment_id` is not a UUID.
+        """
+
+    @abc.abstractmethod
+    def UndeleteExperiment(
+        self,
+        request: xpstore.v1.experiment_pb2.UndeleteExperimentRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[xpstore.v1.experiment_pb2.UndeleteExperimentResponse, collections.abc.Awaitable[xpstore.v1.experiment_pb2.UndeleteExperimentResponse]]:
+        """Brings a deleted experiment back, with the models that it had when it was deleted.
+
+        Repeat safely: one that is there stays as it is.
+
+        Errors:
+          - INVALID_ARGUMENT: `experiment_id` is not a UUID.
+          - NOT_FOUND: there is no such experiment, or it was purged.
+          - ALREADY_EXISTS: its name has been taken by another experiment since; `value` is the id of that one.
         """
 
 def add_ExperimentServiceServicer_to_server(servicer: ExperimentServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -10,7 +10,7 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Model(_message.Message):
-    __slots__ = ("id", "experiment_id", "project_uid", "hash", "name", "description", "step", "config_json", "tags", "status", "created_at_us", "created_by", "updated_at_us", "updated_by", "etag", "tag_count")
+    __slots__ = ("id", "experiment_id", "project_uid", "hash", "name", "description", "step", "config_json", "tags", "status", "created_at_us", "created_by", "updated_at_us", "updated_by", "etag", "tag_count", "deleted_at_us")
     ID_FIELD_NUMBER: _ClassVar[int]
     EXPERIMENT_ID_FIELD_NUMBER: _ClassVar[int]
     PROJECT_UID_FIELD_NUMBER: _ClassVar[int]
@@ -27,6 +27,7 @@ class Model(_message.Message):
     UPDATED_BY_FIELD_NUMBER: _ClassVar[int]
     ETAG_FIELD_NUMBER: _ClassVar[int]
     TAG_COUNT_FIELD_NUMBER: _ClassVar[int]
+    DELETED_AT_US_FIELD_NUMBER: _ClassVar[int]
     id: str
     experiment_id: str
     project_uid: str
@@ -43,7 +44,8 @@ class Model(_message.Message):
     updated_by: str
     etag: str
     tag_count: int
-    def __init__(self, id: _Optional[str] = ..., experiment_id: _Optional[str] = ..., project_uid: _Optional[str] = ..., hash: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., step: _Optional[int] = ..., config_json: _Optional[str] = ..., tags: _Optional[_Iterable[str]] = ..., status: _Optional[_Union[_run_pb2.RunStatus, str]] = ..., created_at_us: _Optional[int] = ..., created_by: _Optional[str] = ..., updated_at_us: _Optional[int] = ..., updated_by: _Optional[str] = ..., etag: _Optional[str] = ..., tag_count: _Optional[int] = ...) -> None: ...
+    deleted_at_us: int
+    def __init__(self, id: _Optional[str] = ..., experiment_id: _Optional[str] = ..., project_uid: _Optional[str] = ..., hash: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., step: _Optional[int] = ..., config_json: _Optional[str] = ..., tags: _Optional[_Iterable[str]] = ..., status: _Optional[_Union[_run_pb2.RunStatus, str]] = ..., created_at_us: _Optional[int] = ..., created_by: _Optional[str] = ..., updated_at_us: _Optional[int] = ..., updated_by: _Optional[str] = ..., etag: _Optional[str] = ..., tag_count: _Optional[int] = ..., deleted_at_us: _Optional[int] = ...) -> None: ...
 
 class ModelModule(_message.Message):
     __slots__ = ("id", "model_id", "iteration_id", "name", "attributes_json", "created_at_us")
@@ -114,14 +116,18 @@ class GetModelResponse(_message.Message):
     def __init__(self, model: _Optional[_Union[Model, _Mapping]] = ...) -> None: ...
 
 class ListModelsRequest(_message.Message):
-    __slots__ = ("experiment_id", "page_size", "page_token")
+    __slots__ = ("experiment_id", "page_size", "page_token", "deleted", "project_uid")
     EXPERIMENT_ID_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    DELETED_FIELD_NUMBER: _ClassVar[int]
+    PROJECT_UID_FIELD_NUMBER: _ClassVar[int]
     experiment_id: str
     page_size: int
     page_token: str
-    def __init__(self, experiment_id: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    deleted: bool
+    project_uid: str
+    def __init__(self, experiment_id: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., deleted: bool = ..., project_uid: _Optional[str] = ...) -> None: ...
 
 class ListModelsResponse(_message.Message):
     __slots__ = ("models", "next_page_token")
@@ -250,6 +256,18 @@ class DeleteModelResponse(_message.Message):
     DELETED_FIELD_NUMBER: _ClassVar[int]
     deleted: bool
     def __init__(self, deleted: bool = ...) -> None: ...
+
+class UndeleteModelRequest(_message.Message):
+    __slots__ = ("model_id",)
+    MODEL_ID_FIELD_NUMBER: _ClassVar[int]
+    model_id: str
+    def __init__(self, model_id: _Optional[str] = ...) -> None: ...
+
+class UndeleteModelResponse(_message.Message):
+    __slots__ = ("model",)
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    model: Model
+    def __init__(self, model: _Optional[_Union[Model, _Mapping]] = ...) -> None: ...
 
 class CreateModuleRequest(_message.Message):
     __slots__ = ("model_id", "iteration_id", "module_id", "name", "attributes_json")

@@ -91,6 +91,11 @@ class ModelServiceStub(object):
                 request_serializer=xpstore_dot_v1_dot_model__pb2.DeleteModelRequest.SerializeToString,
                 response_deserializer=xpstore_dot_v1_dot_model__pb2.DeleteModelResponse.FromString,
                 _registered_method=True)
+        self.UndeleteModel = channel.unary_unary(
+                '/xpstore.v1.ModelService/UndeleteModel',
+                request_serializer=xpstore_dot_v1_dot_model__pb2.UndeleteModelRequest.SerializeToString,
+                response_deserializer=xpstore_dot_v1_dot_model__pb2.UndeleteModelResponse.FromString,
+                _registered_method=True)
         self.CreateModule = channel.unary_unary(
                 '/xpstore.v1.ModelService/CreateModule',
                 request_serializer=xpstore_dot_v1_dot_model__pb2.CreateModuleRequest.SerializeToString,
@@ -150,11 +155,12 @@ class ModelServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListModels(self, request, context):
-        """Lists the models of an experiment, oldest first.
+        """Lists the models of an experiment, or of all experiments of a project, oldest first; deleted ones in the order in which they were deleted.
 
         Errors:
-        - INVALID_ARGUMENT: `page_size` is negative, or `page_token` is not one of this list.
-        - NOT_FOUND: there is no such experiment.
+        - INVALID_ARGUMENT: neither or both of `experiment_id` and `project_uid` are given, `page_size` is negative, or `page_token` is not
+        one of this list.
+        - NOT_FOUND: there is no such experiment or project.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -257,11 +263,26 @@ class ModelServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DeleteModel(self, request, context):
-        """Deletes a model with its metrics, modules, iterations and runs, and unlinks (does not delete) its artifacts.
-        Deleting what does not exist changes nothing and succeeds.
+        """Deletes a model with its metrics, modules, iterations and runs, and unlinks (does not delete) its artifacts. It can be brought back for
+        `undo_kept_us`. Deleting what does not exist changes nothing and succeeds.
 
         Errors:
         - INVALID_ARGUMENT: `model_id` is not a UUID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UndeleteModel(self, request, context):
+        """Brings a deleted model back, with all it had and its links to artifacts that are still there. What was recorded while it was deleted was
+        dropped. A run that goes on is heard of again at its next heartbeat.
+
+        Repeat safely: one that is there stays as it is.
+
+        Errors:
+        - INVALID_ARGUMENT: `model_id` is not a UUID.
+        - NOT_FOUND: there is no such model, it was purged, or its experiment is deleted: bring that back first.
+        - ALREADY_EXISTS: its hash has been taken by another model of its experiment since; `value` is the id of that one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -383,6 +404,11 @@ def add_ModelServiceServicer_to_server(servicer, server):
                     servicer.DeleteModel,
                     request_deserializer=xpstore_dot_v1_dot_model__pb2.DeleteModelRequest.FromString,
                     response_serializer=xpstore_dot_v1_dot_model__pb2.DeleteModelResponse.SerializeToString,
+            ),
+            'UndeleteModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.UndeleteModel,
+                    request_deserializer=xpstore_dot_v1_dot_model__pb2.UndeleteModelRequest.FromString,
+                    response_serializer=xpstore_dot_v1_dot_model__pb2.UndeleteModelResponse.SerializeToString,
             ),
             'CreateModule': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateModule,
@@ -708,6 +734,33 @@ class ModelService(object):
             '/xpstore.v1.ModelService/DeleteModel',
             xpstore_dot_v1_dot_model__pb2.DeleteModelRequest.SerializeToString,
             xpstore_dot_v1_dot_model__pb2.DeleteModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UndeleteModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xpstore.v1.ModelService/UndeleteModel',
+            xpstore_dot_v1_dot_model__pb2.UndeleteModelRequest.SerializeToString,
+            xpstore_dot_v1_dot_model__pb2.UndeleteModelResponse.FromString,
             options,
             channel_credentials,
             insecure,

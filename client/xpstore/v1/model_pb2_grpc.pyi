@@ -57,11 +57,12 @@ class ModelServiceStub:
         xpstore.v1.model_pb2.ListModelsRequest,
         xpstore.v1.model_pb2.ListModelsResponse,
     ]
-    """Lists the models of an experiment, oldest first.
+    """Lists the models of an experiment, or of all experiments of a project, oldest first; deleted ones in the order in which they were deleted.
 
     Errors:
-      - INVALID_ARGUMENT: `page_size` is negative, or `page_token` is not one of this list.
-      - NOT_FOUND: there is no such experiment.
+      - INVALID_ARGUMENT: neither or both of `experiment_id` and `project_uid` are given, `page_size` is negative, or `page_token` is not
+        one of this list.
+      - NOT_FOUND: there is no such experiment or project.
     """
 
     SearchModels: grpc.UnaryUnaryMultiCallable[
@@ -164,11 +165,26 @@ class ModelServiceStub:
         xpstore.v1.model_pb2.DeleteModelRequest,
         xpstore.v1.model_pb2.DeleteModelResponse,
     ]
-    """Deletes a model with its metrics, modules, iterations and runs, and unlinks (does not delete) its artifacts.
-    Deleting what does not exist changes nothing and succeeds.
+    """Deletes a model with its metrics, modules, iterations and runs, and unlinks (does not delete) its artifacts. It can be brought back for
+    `undo_kept_us`. Deleting what does not exist changes nothing and succeeds.
 
     Errors:
       - INVALID_ARGUMENT: `model_id` is not a UUID.
+    """
+
+    UndeleteModel: grpc.UnaryUnaryMultiCallable[
+        xpstore.v1.model_pb2.UndeleteModelRequest,
+        xpstore.v1.model_pb2.UndeleteModelResponse,
+    ]
+    """Brings a deleted model back, with all it had and its links to artifacts that are still there. What was recorded while it was deleted was
+    dropped. A run that goes on is heard of again at its next heartbeat.
+
+    Repeat safely: one that is there stays as it is.
+
+    Errors:
+      - INVALID_ARGUMENT: `model_id` is not a UUID.
+      - NOT_FOUND: there is no such model, it was purged, or its experiment is deleted: bring that back first.
+      - ALREADY_EXISTS: its hash has been taken by another model of its experiment since; `value` is the id of that one.
     """
 
     CreateModule: grpc.UnaryUnaryMultiCallable[
@@ -264,11 +280,12 @@ class ModelServiceAsyncStub:
         xpstore.v1.model_pb2.ListModelsRequest,
         xpstore.v1.model_pb2.ListModelsResponse,
     ]
-    """Lists the models of an experiment, oldest first.
+    """Lists the models of an experiment, or of all experiments of a project, oldest first; deleted ones in the order in which they were deleted.
 
     Errors:
-      - INVALID_ARGUMENT: `page_size` is negative, or `page_token` is not one of this list.
-      - NOT_FOUND: there is no such experiment.
+      - INVALID_ARGUMENT: neither or both of `experiment_id` and `project_uid` are given, `page_size` is negative, or `page_token` is not
+        one of this list.
+      - NOT_FOUND: there is no such experiment or project.
     """
 
     SearchModels: grpc.aio.UnaryUnaryMultiCallable[
@@ -371,11 +388,26 @@ class ModelServiceAsyncStub:
         xpstore.v1.model_pb2.DeleteModelRequest,
         xpstore.v1.model_pb2.DeleteModelResponse,
     ]
-    """Deletes a model with its metrics, modules, iterations and runs, and unlinks (does not delete) its artifacts.
-    Deleting what does not exist changes nothing and succeeds.
+    """Deletes a model with its metrics, modules, iterations and runs, and unlinks (does not delete) its artifacts. It can be brought back for
+    `undo_kept_us`. Deleting what does not exist changes nothing and succeeds.
 
     Errors:
       - INVALID_ARGUMENT: `model_id` is not a UUID.
+    """
+
+    UndeleteModel: grpc.aio.UnaryUnaryMultiCallable[
+        xpstore.v1.model_pb2.UndeleteModelRequest,
+        xpstore.v1.model_pb2.UndeleteModelResponse,
+    ]
+    """Brings a deleted model back, with all it had and its links to artifacts that are still there. What was recorded while it was deleted was
+    dropped. A run that goes on is heard of again at its next heartbeat.
+
+    Repeat safely: one that is there stays as it is.
+
+    Errors:
+      - INVALID_ARGUMENT: `model_id` is not a UUID.
+      - NOT_FOUND: there is no such model, it was purged, or its experiment is deleted: bring that back first.
+      - ALREADY_EXISTS: its hash has been taken by another model of its experiment since; `value` is the id of that one.
     """
 
     CreateModule: grpc.aio.UnaryUnaryMultiCallable[
@@ -477,11 +509,12 @@ class ModelServiceServicer(metaclass=abc.ABCMeta):
         request: xpstore.v1.model_pb2.ListModelsRequest,
         context: _ServicerContext,
     ) -> typing.Union[xpstore.v1.model_pb2.ListModelsResponse, collections.abc.Awaitable[xpstore.v1.model_pb2.ListModelsResponse]]:
-        """Lists the models of an experiment, oldest first.
+        """Lists the models of an experiment, or of all experiments of a project, oldest first; deleted ones in the order in which they were deleted.
 
         Errors:
-          - INVALID_ARGUMENT: `page_size` is negative, or `page_token` is not one of this list.
-          - NOT_FOUND: there is no such experiment.
+          - INVALID_ARGUMENT: neither or both of `experiment_id` and `project_uid` are given, `page_size` is negative, or `page_token` is not
+            one of this list.
+          - NOT_FOUND: there is no such experiment or project.
         """
 
     @abc.abstractmethod
@@ -600,11 +633,28 @@ class ModelServiceServicer(metaclass=abc.ABCMeta):
         request: xpstore.v1.model_pb2.DeleteModelRequest,
         context: _ServicerContext,
     ) -> typing.Union[xpstore.v1.model_pb2.DeleteModelResponse, collections.abc.Awaitable[xpstore.v1.model_pb2.DeleteModelResponse]]:
-        """Deletes a model with its metrics, modules, iterations and runs, and unlinks (does not delete) its artifacts.
-        Deleting what does not exist changes nothing and succeeds.
+        """Deletes a model with its metrics, modules, iterations and runs, and unlinks (does not delete) its artifacts. It can be brought back for
+        `undo_kept_us`. Deleting what does not exist changes nothing and succeeds.
 
         Errors:
           - INVALID_ARGUMENT: `model_id` is not a UUID.
+        """
+
+    @abc.abstractmethod
+    def UndeleteModel(
+        self,
+        request: xpstore.v1.model_pb2.UndeleteModelRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[xpstore.v1.model_pb2.UndeleteModelResponse, collections.abc.Awaitable[xpstore.v1.model_pb2.UndeleteModelResponse]]:
+        """Brings a deleted model back, with all it had and its links to artifacts that are still there. What was recorded while it was deleted was
+        dropped. A run that goes on is heard of again at its next heartbeat.
+
+        Repeat safely: one that is there stays as it is.
+
+        Errors:
+          - INVALID_ARGUMENT: `model_id` is not a UUID.
+          - NOT_FOUND: there is no such model, it was purged, or its experiment is deleted: bring that back first.
+          - ALREADY_EXISTS: its hash has been taken by another model of its experiment since; `value` is the id of that one.
         """
 
     @abc.abstractmethod

@@ -11,6 +11,7 @@ from xpstore_server.core import project, revision
 from xpstore_server.core.errors import AlreadyExists, Conflict, InvalidArgument, NotFound
 from xpstore_server.core.paging import Key, Page, fetch, first
 from xpstore_server.core.versions import attach
+from xpstore_server.core.versions.details import LINK_IS_SEEN
 from xpstore_server.store import tables
 from xpstore_server.store.batches import batches
 from xpstore_server.store.ids import new_id
@@ -262,7 +263,7 @@ def unlink(tx: Transaction, version_id: str, model_id: str, iteration_id: str | 
     if not _is_there(tx, version_id):
         return 0
     table = tables.artifact_link
-    gone = delete(table).where(table.c.version_id == version_id, table.c.model_id == model_id)
+    gone = delete(table).where(table.c.version_id == version_id, table.c.model_id == model_id, LINK_IS_SEEN)
     if iteration_id is not None:
         gone = gone.where(table.c.iteration_id == iteration_id)
     return tx.execute(gone).rowcount

@@ -4,6 +4,7 @@ ServiceError
  ├── InvalidArgument       a field is malformed
  ├── NotFound              what is named does not exist
  ├── AlreadyExists         a name, hash or id is taken
+ │    └── Taken            by what `value` names
  ├── Conflict              the request contradicts the present state
  ├── Unauthenticated       no API key, or an unknown one
  ├── PermissionDenied      the key may not do this
@@ -66,8 +67,8 @@ def renamed(path_of: Callable[[str], str]) -> Iterator[None]:
 class NotFound(ServiceError):
     reason = "NOT_FOUND"
 
-    def __init__(self, resource: str, value: Any) -> None:
-        super().__init__(f"There is no {resource} {shown(value)!r}.", resource=resource, value=value)
+    def __init__(self, resource: str, value: Any, hint: str = "") -> None:
+        super().__init__(f"There is no {resource} {shown(value)!r}. {hint}".rstrip(), resource=resource, value=value)
 
 
 class AlreadyExists(ServiceError):
@@ -77,6 +78,14 @@ class AlreadyExists(ServiceError):
         article = "an" if resource[0] in "aeioA" else "a"
         message = f"There is already {article} {resource} with {field} {shown(value)!r}. {hint}".rstrip()
         super().__init__(message, resource=resource, field=field, value=value)
+
+
+class Taken(AlreadyExists):
+    """What is brought back had a name or hash that another one, of id `by`, has taken since."""
+
+    def __init__(self, resource: str, field: str, value: Any, by: str) -> None:
+        super().__init__(resource, field, value, f"Its id is {by}. Delete that one first.")
+        self.metadata |= {"field": f"{resource}_id", "value": by}
 
 
 class Conflict(ServiceError):

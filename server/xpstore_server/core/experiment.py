@@ -6,10 +6,10 @@ from sqlalchemy import BigInteger, ColumnElement, Row, bindparam, cast, exists, 
 from sqlalchemy.exc import IntegrityError
 
 from xpstore_server.core import project, revision
-from xpstore_server.core.errors import AlreadyExists, NotFound
+from xpstore_server.core.errors import AlreadyExists, NotFound, Taken
 from xpstore_server.core.paging import Key, Page, fetch
 from xpstore_server.store import limbo, tables
-from xpstore_server.store.tables import experiment, experiment_total
+from xpstore_server.store.tables import deleted_experiment, experiment, experiment_total
 from xpstore_server.store.transaction import Transaction
 
 _sum = select(func.sum(experiment_total.c.models)).where(experiment_total.c.experiment_id == experiment.c.id)
@@ -23,8 +23,17 @@ _LIVE = select(experiment).where(project.is_live(experiment.c.project_uid))
 # FOR KEY SHARE, as foreign keys take it: others may change the experiment meanwhile.
 _HOLD = _LIVE.where(experiment.c.id == bindparam("key")).with_for_update(of=experiment, read=True, key_share=True)
 _BY_NAME = _BY_ANY_NAME.where(project.is_live(experiment.c.project_uid))
-_HIDE = experiment.update().where(experiment.c.id == bindparam("key"), project.is_live(experiment.c.project_uid))
-_HIDE = _HIDE.values(project_uid=limbo.LIMBO, name=experiment.c.id)
+_LOCK = _LIVE.where(experiment.c.id == bindparam("key")).with_for_update(of=experiment)
+_MOVE = experiment.update().where(experiment.c.id == bindparam("key"))
+# As they were, with when they were deleted.
+_were = [deleted_experiment.c[c.name] if c.name in ("project_uid", "name") else c for c in experiment.c]
+_DELETED = select(
+    *_were, _models.label("models"), deleted_experiment.c.deleted_at_us, deleted_experiment.c.experiment_id
+)
+_DELETED = _DELETED.join(deleted_experiment, deleted_experiment.c.experiment_id == experiment.c.id)
+_this = deleted_experiment.c.experiment_id == bindparam("key")
+_NOTE = select(deleted_experiment).where(_this, project.is_live(deleted_experiment.c.project_uid))
+_TAKE = deleted_experiment.delete().where(_this).returning(deleted_experiment)
 
 
 def is_live(id_: ColumnElement[Any]) -> ColumnElement[bool]:
@@ -93,9 +102,20 @@ def get_by_name(tx: Transaction, *, project_uid: str, name: str) -> Row[Any]:
     return row
 
 
-def list_page(tx: Transaction, project_uid: str, page: Page) -> tuple[list[Row[Any]], Key | None]:
-    """Returns a page of the experiments of a project, oldest first."""
+def list_page(
+    tx: Transaction, project_uid: str, page: Page, *, is_deleted: bool = False
+) -> tuple[list[Row[Any]], Key | None]:
+    """Returns a page of the experiments of a project, oldest first.
+
+    Args:
+        is_deleted: those that were deleted and can be brought back, instead of live ones, as they were deleted.
+    """
     project.get(tx, project_uid=project_uid)
+    if is_deleted:
+        note = deleted_experiment.c
+        return fetch(
+            tx, _DELETED.where(note.project_uid == project_uid), [note.deleted_at_us, note.experiment_id], page
+        )
     below = _WHOLE.where(experiment.c.project_uid == project_uid)
     return fetch(tx, below, [experiment.c.created_at_us, experiment.c.id], page)
 
@@ -111,9 +131,38 @@ def change(tx: Transaction, principal: str, *, experiment_id: str, changes: dict
     return get(tx, experiment_id)
 
 
-def delete(tx: Transaction, experiment_id: str) -> bool:
-    """Hides an experiment with all below it, until the purge removes the rows. Returns whether this call did it."""
-    if tx.first(_BY_ID, {"key": experiment_id}) is None:
+def delete(tx: Transaction, principal: str, experiment_id: str) -> bool:
+    """Hides an experiment with all below it, until its undo window is over. Returns whether this call did it."""
+    row = tx.first(_LOCK, {"key": experiment_id})
+    if row is None:
         return False
-    limbo.make(tx)
-    return tx.execute(_HIDE, {"key": experiment_id}).rowcount == 1
+    now = tx.now_us()
+    was = {"experiment_id": row.id, "project_uid": row.project_uid, "name": row.name}
+    tx.insert(deleted_experiment, {**was, "deleted_at_us": now})
+    place = {"project_uid": limbo.KEPT, "name": row.id}
+    tx.execute(_MOVE, {"key": row.id, **place, "updated_at_us": now, "updated_by": principal})
+    return True
+
+
+def undelete(tx: Transaction, principal: str, experiment_id: str) -> Row[Any]:
+    """Brings a deleted experiment back, unless it has been purged or its name has been taken since."""
+    note = note_of_deleted(tx, experiment_id)
+    note = note and tx.execute(_TAKE, {"key": experiment_id}).first()
+    if note is None:  # it is there, or gone; or another call, or a purge, was first
+        return get(tx, experiment_id)
+    row = tx.execute(_BY_ANY_ID, {"key": experiment_id}).one()
+    was = {"project_uid": note.project_uid, "name": note.name}
+    while True:
+        try:
+            with tx.savepoint():
+                revision.change(tx, experiment, row, was, principal)
+            return get(tx, experiment_id)
+        except IntegrityError:
+            if other := tx.execute(_BY_ANY_NAME, {"parent": note.project_uid, "key": note.name}).first():
+                raise Taken("experiment", "name", note.name, other.id) from None
+            project.get(tx, project_uid=note.project_uid)  # if that is there, the other was deleted in between
+
+
+def note_of_deleted(tx: Transaction, experiment_id: str) -> Row[Any] | None:
+    """What is noted of an experiment that can be brought back, in a live project."""
+    return tx.first(_NOTE, {"key": experiment_id})

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, bindparam, exists, func, select
+from sqlalchemy.exc import IntegrityError
 
-from xpstore_server.core import attribute, experiment, limits, revision
-from xpstore_server.core.errors import AlreadyExists, InvalidArgument, NotFound
+from xpstore_server.core import attribute, experiment, limits, project, revision
+from xpstore_server.core.errors import AlreadyExists, InvalidArgument, NotFound, Taken
 from xpstore_server.core.paging import Key, Page, fetch, first
-from xpstore_server.core.run_status import SHOWN
+from xpstore_server.core.run_status import SHOWN, shown_at
 from xpstore_server.store import limbo
 from xpstore_server.store.batches import batches
-from xpstore_server.store.tables import model, model_tag, run
+from xpstore_server.store.tables import deleted_model, model, model_tag, run
 from xpstore_server.store.transaction import Transaction
 
 TAG_SEPARATOR = "\n"  # no tag has control characters
@@ -33,7 +34,20 @@ class NewModel:
     created_at_us: int | None = None  # of one that is brought from elsewhere; None: now
 
 
-def _whole() -> Select[Any]:
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which models are listed: those of an experiment or, without one, of a project.
+
+    Attributes:
+        is_deleted: those that were deleted by themselves and can be brought back, instead of live ones.
+    """
+
+    experiment_id: str | None = None
+    project_uid: str | None = None
+    is_deleted: bool = False
+
+
+def _whole(status: ColumnElement[Any], row: Iterable[ColumnElement[Any]] = model.c) -> Select[Any]:
     """Models with `tags`, separated and no more than one may have, `tag_count`, and `status`: all in one query."""
     of_it = model_tag.c.model_id == model.c.id
     in_order = select(model_tag.c.tag).where(of_it).order_by(model_tag.c.position).limit(_MOST_TAGS)
@@ -42,11 +56,11 @@ def _whole() -> Select[Any]:
     tags = select(func.aggregate_strings(mine.c.tag, TAG_SEPARATOR)).scalar_subquery()
     newest = select(run.c.id).where(run.c.model_id == model.c.id).correlate(model)
     newest = newest.order_by(run.c.started_at_us.desc(), run.c.id.desc()).limit(first(1))
-    columns = (model, func.coalesce(tags, "").label("tags"), count.label("tag_count"), SHOWN.label("status"))
+    columns = (*row, func.coalesce(tags, "").label("tags"), count.label("tag_count"), status.label("status"))
     return select(*columns).select_from(model).outerjoin(run, run.c.id == newest.scalar_subquery())
 
 
-_ANY = _whole()
+_ANY = _whole(SHOWN)
 _BY_ANY_ID = _ANY.where(model.c.id == bindparam("key"))
 _IS_LIVE = experiment.is_live(model.c.experiment_id)
 _LIVE = _ANY.where(_IS_LIVE)
@@ -64,9 +78,19 @@ _LOCK_ALL = (
     .order_by(model.c.id)
     .with_for_update(of=model, key_share=True)
 )
-_HIDE = model.update().where(model.c.id == bindparam("key"), _IS_LIVE)
-# Also its project: that is purged without it.
-_HIDE = _HIDE.values(experiment_id=limbo.LIMBO, project_uid=limbo.LIMBO, hash=model.c.id)
+_LOCK_WHOLE = select(model).where(model.c.id == bindparam("key"), _IS_LIVE).with_for_update(of=model)
+# Also to another project: its own is purged without it.
+_MOVE = model.update().where(model.c.id == bindparam("key"))
+# As they were, with when they were deleted: the status too, as nobody could hear of a run since.
+_were = [deleted_model.c[c.name] if c.name in ("experiment_id", "project_uid", "hash") else c for c in model.c]
+_when = (deleted_model.c.deleted_at_us, deleted_model.c.model_id)
+_DELETED = _whole(shown_at(deleted_model.c.deleted_at_us), [*_were, *_when])
+_DELETED = _DELETED.join(deleted_model, deleted_model.c.model_id == model.c.id)
+_NOTE = select(deleted_model).where(
+    deleted_model.c.model_id == bindparam("key"), project.is_live(deleted_model.c.project_uid)
+)
+_TAKE = deleted_model.delete().where(deleted_model.c.model_id == bindparam("key")).returning(deleted_model)
+_EXPERIMENT = select(model.c.experiment_id).where(model.c.id == bindparam("key"))
 
 _TAGS = select(model_tag.c.tag).where(model_tag.c.model_id == bindparam("key")).order_by(model_tag.c.position)
 _TAGS = _TAGS.limit(_MOST_TAGS)
@@ -182,11 +206,15 @@ def lock_all(tx: Transaction, project_uid: str, model_ids: Iterable[str]) -> set
     return found
 
 
-def list_page(tx: Transaction, experiment_id: str, page: Page) -> tuple[list[Row[Any]], Key | None]:
-    """Returns a page of the models of an experiment, oldest first."""
-    experiment.get(tx, experiment_id)
-    below = _LIVE.where(model.c.experiment_id == experiment_id)
-    return fetch(tx, below, [model.c.created_at_us, model.c.id], page)
+def list_page(tx: Transaction, place: Place, page: Page) -> tuple[list[Row[Any]], Key | None]:
+    """Returns a page of the models of an experiment or project, oldest first; of deleted ones as they were deleted."""
+    if place.experiment_id is None:
+        of, key = "project_uid", project.get(tx, project_uid=place.project_uid).uid
+    else:
+        of, key = "experiment_id", experiment.get(tx, place.experiment_id).id
+    if place.is_deleted:
+        return fetch(tx, _DELETED.where(deleted_model.c[of] == key), _when, page)
+    return fetch(tx, _LIVE.where(model.c[of] == key), [model.c.created_at_us, model.c.id], page)
 
 
 def get_many(tx: Transaction, ids: Sequence[str]) -> dict[str, Row[Any]]:
@@ -226,9 +254,43 @@ def _insert_tags(tx: Transaction, model_id: str, tags: Iterable[str], first_posi
     return tx.insert_ignore(model_tag, *rows)
 
 
-def delete(tx: Transaction, model_id: str) -> bool:
-    """Hides a model with all below it, until the purge removes the rows. Returns whether this call did it."""
-    if not is_there(tx, model_id):
+def delete(tx: Transaction, principal: str, model_id: str) -> bool:
+    """Hides a model with all below it, until its undo window is over. Returns whether this call did it."""
+    row = tx.first(_LOCK_WHOLE, {"key": model_id})
+    if row is None:
         return False
-    limbo.make(tx)
-    return tx.execute(_HIDE, {"key": model_id}).rowcount == 1
+    try:
+        experiment.hold(tx, row.experiment_id)
+    except NotFound:
+        return False  # it was deleted at the same moment, with all its models
+    now = tx.now_us()
+    was = {name: row._mapping[name] for name in ("experiment_id", "project_uid", "hash")}
+    tx.insert(deleted_model, {"model_id": row.id, **was, "deleted_at_us": now})
+    place = {"experiment_id": limbo.KEPT, "project_uid": limbo.KEPT, "hash": row.id}
+    tx.execute(_MOVE, {"key": row.id, **place, "updated_at_us": now, "updated_by": principal})
+    return True
+
+
+def undelete(tx: Transaction, principal: str, model_id: str) -> Row[Any]:
+    """Brings a deleted model back, unless it has been purged or its hash has been taken since."""
+    note = tx.first(_NOTE, {"key": model_id})
+    experiment_id = tx.execute(_EXPERIMENT, {"key": model_id}).scalar() if note is None else note.experiment_id
+    if experiment_id is not None and experiment.note_of_deleted(tx, experiment_id) is not None:
+        raise NotFound("experiment", experiment_id, "It was deleted: bring it back first.")
+    if note is None:
+        return get(tx, model_id)
+    experiment.hold(tx, note.experiment_id)
+    note = tx.execute(_TAKE, {"key": model_id}).first()
+    if note is None:  # another call, or a purge, was first
+        return get(tx, model_id)
+    row = tx.execute(_BY_ANY_ID, {"key": model_id}).one()
+    was = {name: note._mapping[name] for name in ("experiment_id", "project_uid", "hash")}
+    while True:
+        try:
+            with tx.savepoint():
+                revision.change(tx, model, row, was, principal)
+            return get(tx, model_id)
+        except IntegrityError:
+            other = tx.execute(_BY_ANY_HASH, {"parent": note.experiment_id, "key": note.hash}).first()
+            if other is not None:  # else it was deleted in between, and the place is free
+                raise Taken("model", "hash", note.hash, other.id) from None

@@ -6,6 +6,7 @@ from sqlalchemy import BigInteger, cast, distinct, func, select
 
 from xpstore_server.core import cache, project
 from xpstore_server.core.search import query
+from xpstore_server.store.limbo import HIDDEN_EXPERIMENTS
 from xpstore_server.store.tables import artifact_version, model, pack, run
 from xpstore_server.store.transaction import Transaction
 
@@ -41,9 +42,10 @@ def of_project(tx: Transaction, uid: str) -> Statistics:
     stored = select(cast(func.coalesce(func.sum(pack.c.size_bytes), 0), BigInteger)).where(pack.c.pool == uid)
     cached = cache.statistics(tx, uid)
     running = query.Query.parse(project_uid=uid, filter="status = 'running'", order_by="")
-    changed = select(func.max(model.c.updated_at_us)).where(model.c.project_uid == uid)
+    there = (model.c.project_uid == uid, model.c.experiment_id.not_in(HIDDEN_EXPERIMENTS))
+    changed = select(func.max(model.c.updated_at_us))
     heard = select(func.max(run.c.heartbeat_at_us)).join(model, model.c.id == run.c.model_id)
-    times = [tx.execute(one).scalar() for one in (changed, heard.where(model.c.project_uid == uid))]
+    times = [tx.execute(one.where(*there)).scalar() for one in (changed, heard)]
     return Statistics(
         experiment_count=known.experiments,
         model_count=known.models,

@@ -55,7 +55,7 @@ class Resolver:
             return
         for path in rule.project:
             *_, field = names = _split(path)
-            if named := list(_named(request, names)):
+            if named := list(filter(None, _named(request, names))):
                 fence.set(await self._fence(who, needed, field, named))
                 return
         if fence.get() is None:  # of a stream it may have been said before

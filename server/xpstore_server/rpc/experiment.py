@@ -13,14 +13,11 @@ from xpstore_server.core.errors import InvalidArgument
 from xpstore_server.rpc.fields import a_name, a_tag_text, a_text, a_uuid, masked
 from xpstore_server.rpc.paging import Pager
 from xpstore_server.store.database import Database
-from xpstore_server.store.purge import unlink
-from xpstore_server.store.tables import model
 
 
 class ExperimentService(experiment_pb2_grpc.ExperimentServiceServicer):
-    def __init__(self, database: Database, tidy: Callable[[], None]) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._tidy = tidy
 
     async def CreateExperiment(self, request: pb.CreateExperimentRequest, context: Any) -> pb.CreateExperimentResponse:
         who = principal()
@@ -53,9 +50,11 @@ class ExperimentService(experiment_pb2_grpc.ExperimentServiceServicer):
 
     async def ListExperiments(self, request: pb.ListExperimentsRequest, context: Any) -> pb.ListExperimentsResponse:
         uid = a_uuid("project_uid", request.project_uid)
-        pager = Pager("experiments", uid)
+        pager = Pager("experiments", uid, *["deleted"] * request.deleted)  # else as servers before this knew it
         page = pager.page(request.page_size, request.page_token)
-        rows, key = await self._database.read_async(lambda tx: experiment.list_page(tx, uid, page))
+        rows, key = await self._database.read_async(
+            lambda tx: experiment.list_page(tx, uid, page, is_deleted=request.deleted)
+        )
         return pb.ListExperimentsResponse(experiments=map(to_wire, rows), next_page_token=pager.token(key))
 
     async def UpdateExperiment(self, request: pb.UpdateExperimentRequest, context: Any) -> pb.UpdateExperimentResponse:
@@ -73,12 +72,18 @@ class ExperimentService(experiment_pb2_grpc.ExperimentServiceServicer):
         return pb.UpdateExperimentResponse(experiment=to_wire(row))
 
     async def DeleteExperiment(self, request: pb.DeleteExperimentRequest, context: Any) -> pb.DeleteExperimentResponse:
+        who = principal()
         id_ = a_uuid("experiment_id", request.experiment_id)
-        deleted = await self._database.write_async(lambda tx: experiment.delete(tx, id_))
-        if deleted:
-            await self._database.call_async(unlink, self._database, model.c.experiment_id == id_)
-            self._tidy()
+        deleted = await self._database.write_async(lambda tx: experiment.delete(tx, who, id_))
         return pb.DeleteExperimentResponse(deleted=deleted)
+
+    async def UndeleteExperiment(
+        self, request: pb.UndeleteExperimentRequest, context: Any
+    ) -> pb.UndeleteExperimentResponse:
+        who = principal()
+        id_ = a_uuid("experiment_id", request.experiment_id)
+        row = await self._database.write_async(lambda tx: experiment.undelete(tx, who, id_))
+        return pb.UndeleteExperimentResponse(experiment=to_wire(row))
 
 
 def to_wire(row: Row[Any]) -> pb.Experiment:
@@ -94,4 +99,5 @@ def to_wire(row: Row[Any]) -> pb.Experiment:
         description=row.description,
         tags=tags.from_text(row.tags),
         model_count=row.models,
+        deleted_at_us=row._mapping.get("deleted_at_us"),
     )

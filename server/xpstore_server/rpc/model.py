@@ -1,6 +1,5 @@
 """ModelService: models and modules."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -17,9 +16,7 @@ from xpstore_server.rpc.paging import Pager
 from xpstore_server.rpc.piecewise import removed
 from xpstore_server.rpc.run import STATUS
 from xpstore_server.rpc.search_wire import group_to_wire, row_to_wire, some_columns, summary_to_wire
-from xpstore_server.store import tables
 from xpstore_server.store.database import SEARCH_SECONDS, Database
-from xpstore_server.store.purge import unlink
 from xpstore_server.store.transaction import Transaction
 
 # A longer filter and order takes tens of milliseconds to be made a query of.
@@ -27,9 +24,8 @@ LONG_SEARCH = 500
 
 
 class ModelService(model_pb2_grpc.ModelServiceServicer):
-    def __init__(self, database: Database, tidy: Callable[[], None]) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._tidy = tidy
 
     async def CreateModel(self, request: pb.CreateModelRequest, context: Any) -> pb.CreateModelResponse:
         who = principal()
@@ -64,10 +60,12 @@ class ModelService(model_pb2_grpc.ModelServiceServicer):
         return pb.GetModelResponse(model=to_wire(row))
 
     async def ListModels(self, request: pb.ListModelsRequest, context: Any) -> pb.ListModelsResponse:
-        experiment_id = a_uuid("experiment_id", request.experiment_id)
-        pager = Pager("models", experiment_id)
+        place = _place(request)
+        # Of live models of an experiment as servers before this knew it.
+        named = ["project", place.project_uid] if place.experiment_id is None else [place.experiment_id]
+        pager = Pager("models", *named, *["deleted"] * place.is_deleted)
         page = pager.page(request.page_size, request.page_token)
-        rows, key = await self._database.read_async(lambda tx: model.list_page(tx, experiment_id, page))
+        rows, key = await self._database.read_async(lambda tx: model.list_page(tx, place, page))
         return pb.ListModelsResponse(models=map(to_wire, rows), next_page_token=pager.token(key))
 
     async def SearchModels(self, request: pb.SearchModelsRequest, context: Any) -> pb.SearchModelsResponse:
@@ -173,12 +171,16 @@ class ModelService(model_pb2_grpc.ModelServiceServicer):
         return pb.UpdateModelTagsResponse(tags=tags)
 
     async def DeleteModel(self, request: pb.DeleteModelRequest, context: Any) -> pb.DeleteModelResponse:
+        who = principal()
         id_ = a_uuid("model_id", request.model_id)
-        deleted = await self._database.write_async(lambda tx: model.delete(tx, id_))
-        if deleted:
-            await self._database.call_async(unlink, self._database, tables.model.c.id == id_)
-            self._tidy()
+        deleted = await self._database.write_async(lambda tx: model.delete(tx, who, id_))
         return pb.DeleteModelResponse(deleted=deleted)
+
+    async def UndeleteModel(self, request: pb.UndeleteModelRequest, context: Any) -> pb.UndeleteModelResponse:
+        who = principal()
+        id_ = a_uuid("model_id", request.model_id)
+        row = await self._database.write_async(lambda tx: model.undelete(tx, who, id_))
+        return pb.UndeleteModelResponse(model=to_wire(row))
 
     async def CreateModule(self, request: pb.CreateModuleRequest, context: Any) -> pb.CreateModuleResponse:
         owner = _owner(request)
@@ -233,6 +235,15 @@ def _owner(request: pb.CreateModuleRequest | pb.ListModulesRequest | pb.ClearMod
             raise InvalidArgument("parent", "", "must be model_id or iteration_id")
 
 
+def _place(request: pb.ListModelsRequest) -> model.Place:
+    """What to list."""
+    if not request.project_uid:
+        return model.Place(a_uuid("experiment_id", request.experiment_id), is_deleted=request.deleted)
+    if request.experiment_id:
+        raise InvalidArgument("project_uid", request.project_uid, "must not be set where experiment_id is")
+    return model.Place(project_uid=a_uuid("project_uid", request.project_uid), is_deleted=request.deleted)
+
+
 def _scope(request: Any) -> dict[str, str]:
     """Where to search."""
     match request.WhichOneof("scope"):
@@ -261,6 +272,7 @@ def to_wire(row: Row[Any]) -> pb.Model:
         updated_at_us=row.updated_at_us,
         updated_by=row.updated_by,
         etag=str(row.revision),
+        deleted_at_us=row._mapping.get("deleted_at_us"),
     )
 
 

@@ -1,7 +1,9 @@
-"""Limbo: where experiments and models are until their rows are purged, a few at a time.
+"""Limbo: where experiments and models are from their deletion on, until their rows are purged, a few at a time.
 
-It is a project that nobody sees, with one experiment. A delete moves one row there: it is gone for every caller at once
-and its name is free, however much hangs on it. Its `updated_at_us` says how late it was when a server looked last.
+It is two projects that nobody sees, each with one experiment; migration 0013 makes them. A delete moves one row to
+`KEPT` and notes where it was (`deleted_experiment`, `deleted_model`): it is gone for every caller at once and its name
+is free, however much hangs on it. That note decides: who takes it moves the row, an undelete back to where it was, a
+purge to `LIMBO`, from where nothing returns. `updated_at_us` of LIMBO says how late it was when a server looked last.
 """
 
 import logging
@@ -10,30 +12,22 @@ from sqlalchemy import select, update
 
 from xpstore_server.store.clock import SECOND_US
 from xpstore_server.store.database import Database
-from xpstore_server.store.ids import NIL
+from xpstore_server.store.ids import MAX, NIL
 from xpstore_server.store.tables import experiment, project
 from xpstore_server.store.transaction import Transaction
 
 log = logging.getLogger("xpstore")
 
-LIMBO = NIL  # its uid, and the id of its experiment
+# Their uids, and the ids of their experiments.
+LIMBO, KEPT = NIL, MAX
+HIDDEN = (LIMBO, KEPT)
+# Those of experiments whose models nobody sees.
+HIDDEN_EXPERIMENTS = select(experiment.c.id).where(experiment.c.project_uid.in_(HIDDEN))
 _SEEN = select(project.c.updated_at_us).where(project.c.uid == LIMBO)
-
-
-def make(tx: Transaction) -> None:
-    """Makes sure that it is there."""
-    if tx.execute(_SEEN).first() is not None:
-        return
-    times = {"created_at_us": 0, "created_by": "", "updated_at_us": 0, "updated_by": "", "revision": 1}
-    hidden = {"deleted_at_us": 0, "purged_at_us": 0}
-    row = {"uid": LIMBO, "id": "", "name": "", "description": "", "creation_id": LIMBO, **hidden, **times}
-    tx.insert_ignore(project, row)
-    tx.insert_ignore(experiment, {"id": LIMBO, "project_uid": LIMBO, "name": LIMBO, **times})
 
 
 def see(tx: Transaction, now_us: int) -> None:
     """Notes how late it is."""
-    make(tx)
     tx.execute(update(project).where(project.c.uid == LIMBO).values(updated_at_us=now_us))
 
 

@@ -4,10 +4,18 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Table, and_, exists, func, or_, select
 
-from xpstore_server.store.limbo import LIMBO
-from xpstore_server.store.purge import due_projects, due_versions, is_purged
+from xpstore_server.store.limbo import HIDDEN
+from xpstore_server.store.purge import due_projects, due_versions, is_due, is_purged
 from xpstore_server.store.sweep import Ends, Swept, is_trash
-from xpstore_server.store.tables import artifact_pack, artifact_version, pack, pack_pending, project
+from xpstore_server.store.tables import (
+    artifact_pack,
+    artifact_version,
+    deleted_experiment,
+    deleted_model,
+    pack,
+    pack_pending,
+    project,
+)
 from xpstore_server.store.transaction import Transaction
 
 version = artifact_version
@@ -15,10 +23,14 @@ version = artifact_version
 
 def preview(tx: Transaction, ends: Ends) -> Swept:
     """Counts what is due; as freed also what would become trash, and go a while later."""
-    is_due = or_(due_versions(ends), is_purged(version))
-    versions = select(func.count()).select_from(version).where(is_due, ~_in_dying_project(ends))
+    is_gone = or_(due_versions(ends), is_purged(version))
+    versions = select(func.count()).select_from(version).where(is_gone, ~_in_dying_project(version, ends))
     is_dying = or_(due_projects(ends), is_purged(project))
-    projects = select(func.count()).select_from(project).where(is_dying, project.c.uid != LIMBO)
+    projects = select(func.count()).select_from(project).where(is_dying, project.c.uid.not_in(HIDDEN))
+    experiments, models = (
+        select(func.count()).select_from(notes).where(is_due(notes, ends), ~_in_dying_project(notes, ends))
+        for notes in (deleted_experiment, deleted_model)
+    )
     is_old = pack.c.touched_at_us <= ends.condemn_us
     condemned = _sum(tx, pack, [is_old, ~has_edge(~dying_versions(ends))])
     given_up = and_(pack_pending.c.state == "writing", pack_pending.c.created_at_us <= ends.abandon_us)
@@ -26,6 +38,8 @@ def preview(tx: Transaction, ends: Ends) -> Swept:
     return Swept(
         purged_versions=tx.execute(versions).scalar_one(),
         purged_projects=tx.execute(projects).scalar_one(),
+        purged_experiments=tx.execute(experiments).scalar_one(),
+        purged_models=tx.execute(models).scalar_one(),
         condemned_packs=condemned[0],
         removed_objects=condemned[0] + trash[0],
         freed_bytes=condemned[1] + trash[1],
@@ -35,7 +49,7 @@ def preview(tx: Transaction, ends: Ends) -> Swept:
 def dying_versions(ends: Ends) -> ColumnElement[bool]:
     """Which versions would be gone."""
     is_abandoned = and_(version.c.state == "committing", version.c.created_at_us <= ends.abandon_us)
-    return or_(due_versions(ends), is_purged(version), is_abandoned, _in_dying_project(ends))
+    return or_(due_versions(ends), is_purged(version), is_abandoned, _in_dying_project(version, ends))
 
 
 def has_edge(of: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -44,9 +58,9 @@ def has_edge(of: ColumnElement[bool]) -> ColumnElement[bool]:
     return exists(edges.where(artifact_pack.c.pack_id == pack.c.id, of).correlate(pack))
 
 
-def _in_dying_project(ends: Ends) -> ColumnElement[bool]:
+def _in_dying_project(table: Table, ends: Ends) -> ColumnElement[bool]:
     is_dying = or_(due_projects(ends), is_purged(project))
-    return exists().where(project.c.uid == version.c.project_uid, is_dying)
+    return exists().where(project.c.uid == table.c.project_uid, is_dying)
 
 
 def _sum(tx: Transaction, table: Table, which: list[ColumnElement[bool]]) -> tuple[int, int]:

@@ -11,12 +11,13 @@ from functools import cache, partial
 from sqlalchemy import ColumnElement, Select, Table, bindparam, delete, exists, select, tuple_, update
 
 from xpstore_server.store.database import Database
-from xpstore_server.store.limbo import LIMBO
+from xpstore_server.store.limbo import HIDDEN, KEPT, LIMBO
 from xpstore_server.store.sweep import Ends, IsStopped, Swept, suspect
 from xpstore_server.store.tables import (
-    artifact_link,
     artifact_pack,
     artifact_version,
+    deleted_experiment,
+    deleted_model,
     experiment,
     metadata,
     model,
@@ -62,34 +63,32 @@ class Pace:
 
 
 def purge(database: Database, ends: Ends, swept: Swept, is_stopped: IsStopped = lambda: False) -> None:
-    """Purges versions and projects. Any number may run at the same time."""
+    """Purges projects, experiments, models and versions. Any number may run at the same time."""
     database.write(lambda tx: _mark_projects(tx, ends))
-    gone = select(project.c.uid).where(is_purged(project), project.c.uid != LIMBO)
+    gone = select(project.c.uid).where(is_purged(project), project.c.uid.not_in(HIDDEN))
     for uid in database.read(lambda tx: tx.execute(gone).scalars().all()):
         swept.purged_projects += _purge_project(database, uid, is_stopped)
+    swept.purged_models += _give_up(database, deleted_model, is_due(deleted_model, ends), is_stopped)
+    swept.purged_experiments += _give_up(database, deleted_experiment, is_due(deleted_experiment, ends), is_stopped)
+    purge_limbo(database, is_stopped)
     _repeat(database, lambda tx: _mark_versions(tx, ends), is_stopped)
     _repeat(database, _let_go, is_stopped)
     swept.purged_versions += _repeat_paced(database, _delete_versions, is_stopped)
 
 
 def purge_limbo(database: Database, is_stopped: IsStopped = lambda: False) -> None:
-    """Removes the rows of experiments and models that were deleted. Any number may run at the same time."""
-    _purge_models(database, model.c.experiment_id == LIMBO, is_stopped)
+    """Removes the rows of experiments and models that cannot come back. Any number may run at the same time."""
     left = select(experiment.c.id).where(experiment.c.project_uid == LIMBO, experiment.c.id != LIMBO)
     for id_ in database.read(lambda tx: tx.execute(left).scalars().all()):
-        _purge_models(database, model.c.experiment_id == id_, is_stopped)
+        _give_up(database, deleted_model, deleted_model.c.experiment_id == id_, is_stopped)
+        # Once its row is gone an id may come back as that of another.
+        is_left = (experiment.c.id == id_) & (experiment.c.project_uid == LIMBO)
+        _purge_models(database, (model.c.experiment_id == id_) & exists().where(is_left), is_stopped)
         if is_stopped():
             return
-        gone = delete(experiment).where(experiment.c.id == id_)
+        gone = delete(experiment).where(is_left)
         database.write(lambda tx, gone=gone: tx.execute(gone).rowcount)  # type: ignore[misc]
-
-
-def unlink(database: Database, which: ColumnElement[bool]) -> None:
-    """Unlinks the artifacts of models, which are hidden: of what hangs on these, artifacts alone can still show it."""
-    links = select(artifact_link.c.id).join(model, model.c.id == artifact_link.c.model_id).where(which).limit(BATCH)
-    while ids := database.read(lambda tx: tx.execute(links).scalars().all()):
-        gone = delete(artifact_link).where(artifact_link.c.id.in_(ids))
-        database.write(lambda tx, gone=gone: tx.execute(gone).rowcount)  # type: ignore[misc]
+    _purge_models(database, model.c.experiment_id == LIMBO, is_stopped)
 
 
 def is_purged(table: Table) -> ColumnElement[bool]:
@@ -99,7 +98,7 @@ def is_purged(table: Table) -> ColumnElement[bool]:
 
 def due_projects(ends: Ends) -> ColumnElement[bool]:
     """Projects whose undo window is over."""
-    return (project.c.deleted_at_us <= ends.undo_us) & (project.c.uid != LIMBO)
+    return (project.c.deleted_at_us <= ends.undo_us) & project.c.uid.not_in(HIDDEN)
 
 
 def due_versions(ends: Ends) -> ColumnElement[bool]:
@@ -107,16 +106,43 @@ def due_versions(ends: Ends) -> ColumnElement[bool]:
     return (version.c.deleted_at_us <= ends.undo_us) & (version.c.state == "deleted")
 
 
+def is_due(notes: Table, ends: Ends) -> ColumnElement[bool]:
+    """Notes of deleted experiments or models whose undo window is over."""
+    return notes.c.deleted_at_us <= ends.undo_us
+
+
+def _give_up(database: Database, notes: Table, which: ColumnElement[bool], is_stopped: IsStopped) -> int:
+    """Ends the undo window of experiments or models: the note of where one was goes, and its row to limbo."""
+    (key,) = notes.primary_key.columns
+    some = select(key).where(which)
+    if notes is deleted_model:
+        move = update(model).where(model.c.experiment_id == KEPT).values(experiment_id=LIMBO, project_uid=LIMBO)
+        moved = model.c.id
+    else:
+        move = update(experiment).where(experiment.c.project_uid == KEPT).values(project_uid=LIMBO)
+        moved = experiment.c.id
+
+    def give_up_some(tx: Transaction, limit: int) -> int:
+        # An undelete takes the note too: what it has locked stays to it.
+        ids = tx.execute(some.limit(limit).with_for_update(skip_locked=True)).scalars().all()
+        if ids:
+            tx.execute(delete(notes).where(key.in_(ids)))
+            tx.execute(move.where(moved.in_(ids)))
+        return len(ids)
+
+    return _repeat_paced(database, give_up_some, is_stopped)
+
+
 def _mark_projects(tx: Transaction, ends: Ends) -> int:
-    is_due = (due_projects(ends), project.c.purged_at_us.is_(None))
-    return tx.execute(update(project).where(*is_due).values(purged_at_us=tx.now_us())).rowcount
+    are_due = (due_projects(ends), project.c.purged_at_us.is_(None))
+    return tx.execute(update(project).where(*are_due).values(purged_at_us=tx.now_us())).rowcount
 
 
 def _mark_versions(tx: Transaction, ends: Ends) -> int:
-    is_due = (due_versions(ends), version.c.purged_at_us.is_(None))
-    some = select(version.c.id).where(*is_due).limit(BATCH)
+    are_due = (due_versions(ends), version.c.purged_at_us.is_(None))
+    some = select(version.c.id).where(*are_due).limit(BATCH)
     # The conditions again: an undelete may come between the look and the lock, and PostgreSQL checks them anew.
-    marked = update(version).where(version.c.id.in_(some), *is_due).values(purged_at_us=tx.now_us())
+    marked = update(version).where(version.c.id.in_(some), *are_due).values(purged_at_us=tx.now_us())
     return tx.execute(marked).rowcount
 
 
@@ -139,6 +165,8 @@ def _delete_versions(tx: Transaction, limit: int) -> int:
 
 def _purge_project(database: Database, uid: str, is_stopped: IsStopped) -> int:
     """Deletes a project's rows, those first that point to others. Its packs have no edges then, and are condemned."""
+    for notes in (deleted_model, deleted_experiment):
+        _give_up(database, notes, notes.c.project_uid == uid, is_stopped)
     _purge_models(database, model.c.project_uid == uid, is_stopped)
     # Their edges go without a mark of their own.
     unmarked = select(pack.c.id).where(pack.c.pool == uid, pack.c.suspect_at_us.is_(None)).limit(BATCH)

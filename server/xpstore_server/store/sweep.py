@@ -64,7 +64,7 @@ class Grace:
     condemn_us: int = 25 * HOUR_US
     remove_us: int = HOUR_US  # since it was condemned: readers that resolved it before finish
     abandon_us: int = HOUR_US  # since a pack or a version was begun and not finished
-    undo_us: int = 7 * 24 * HOUR_US  # since a version or project was deleted
+    undo_us: int = 7 * 24 * HOUR_US  # since something was deleted
 
     def ends(self, now_us: int, agreed_us: int = AGREED_US) -> Ends:
         """Where graces end now.
@@ -93,6 +93,8 @@ class Swept:
 
     purged_versions: int = 0
     purged_projects: int = 0
+    purged_experiments: int = 0  # deleted by themselves, as are these models
+    purged_models: int = 0
     condemned_packs: int = 0
     repacked_packs: int = 0
     written_bytes: int = 0  # of packs that took over what was left of repacked ones

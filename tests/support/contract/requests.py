@@ -41,6 +41,8 @@ SPECIAL: dict[str, Any] = {
 }
 # Messages that a request is sound without.
 LEFT_OUT = ("cache_completion", "manifest", "process", "environment", "points", "series", "chunks", "update_mask")
+# What is said instead of another field, which older contracts had alone.
+INSTEAD = {"ListModels.project_uid": "experiment_id"}
 # Ids that the caller makes, so that whose they are does not matter: ALREADY_EXISTS tells that they are taken.
 MADE = {
     "CreateProject.creation_id",
@@ -93,6 +95,8 @@ def request_of(method: Method, ids: Mapping[str, str], path: str, value: str) ->
 def _fill(message: Any, method: str, ids: Mapping[str, str], above: str, path: str, value: str) -> None:
     for field in _chosen(message.DESCRIPTOR, above, path):
         here = f"{above}{field.name}"
+        if here != path and (f"{method}.{here}" in INSTEAD or INSTEAD.get(f"{method}.{path}") == here):
+            continue
         if field.message_type is not None:
             _fill_message(message, field, method, ids, here, path, value)
             continue

@@ -47,6 +47,9 @@ REQUESTS: dict[str, Callable[[Ids], Any]] = {
         experiment_id=ids.experiment, name="new", update_mask={"paths": ["name"]}
     ),
     "experiments.DeleteExperiment": lambda ids: experiment_pb2.DeleteExperimentRequest(experiment_id=ids.experiment),
+    "experiments.UndeleteExperiment": lambda ids: experiment_pb2.UndeleteExperimentRequest(
+        experiment_id=ids.experiment
+    ),
     "models.CreateModel": lambda ids: model_pb2.CreateModelRequest(
         experiment_id=ids.experiment, model_id=new_id(), hash="new", tags=["a"]
     ),
@@ -55,6 +58,7 @@ REQUESTS: dict[str, Callable[[Ids], Any]] = {
         model_hash={"experiment_id": ids.experiment, "hash": "h"}
     ),
     "models.ListModels": lambda ids: model_pb2.ListModelsRequest(experiment_id=ids.experiment),
+    "models.ListModels/project": lambda ids: model_pb2.ListModelsRequest(project_uid=ids.project),
     "models.SearchModels": lambda ids: model_pb2.SearchModelsRequest(experiment_id=ids.experiment),
     "models.SearchModels/project": lambda ids: model_pb2.SearchModelsRequest(project_uid=ids.project),
     "models.UpdateModel": lambda ids: model_pb2.UpdateModelRequest(
@@ -64,6 +68,7 @@ REQUESTS: dict[str, Callable[[Ids], Any]] = {
     "models.RewindModel": lambda ids: model_pb2.RewindModelRequest(model_id=ids.model, step=1),
     "models.UpdateModelTags": lambda ids: model_pb2.UpdateModelTagsRequest(model_id=ids.model, add=["b"], remove=["a"]),
     "models.DeleteModel": lambda ids: model_pb2.DeleteModelRequest(model_id=ids.model),
+    "models.UndeleteModel": lambda ids: model_pb2.UndeleteModelRequest(model_id=ids.model),
     "models.CreateModule": lambda ids: model_pb2.CreateModuleRequest(
         model_id=ids.model, module_id=new_id(), name="new"
     ),

@@ -12,7 +12,7 @@ from xpstore_server.store.chunks import ChunkStore
 from xpstore_server.store.database import Database
 from xpstore_server.store.errors import StoreFull
 from xpstore_server.store.preview import dying_versions, has_edge, preview
-from xpstore_server.store.purge import purge, purge_limbo
+from xpstore_server.store.purge import purge
 from xpstore_server.store.repack_candidates import Candidates
 from xpstore_server.store.rewrite import Rewriter
 from xpstore_server.store.sweep import Ends, Grace, IsStopped, Swept, condemn, give_up, remove_trash
@@ -44,7 +44,6 @@ class GarbageCollector:
             marked: look for needless packs among the suspect ones only (`sweep.condemn`).
         """
         swept, ends = Swept(), self._ends(grace)
-        self.tidy(is_stopped)
         purge(self._database, ends, swept, is_stopped)
         give_up(self._database, ends)
         self._forget(ends, is_stopped)
@@ -65,10 +64,6 @@ class GarbageCollector:
             log.warning("packs are not written again: %s", error)
             return False
         return True
-
-    def tidy(self, is_stopped: IsStopped = lambda: False) -> None:
-        """Removes the rows of experiments and models that were deleted. No time decides about these."""
-        purge_limbo(self._database, is_stopped)
 
     def _ends(self, grace: Grace | Ends) -> Ends:
         return grace if isinstance(grace, Ends) else grace.ends(self._database.read(lambda tx: tx.now_us()))

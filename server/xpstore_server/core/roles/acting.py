@@ -9,7 +9,7 @@ from enum import IntEnum
 from functools import partial
 from sys import intern
 
-from sqlalchemy import Select, Table, bindparam, select
+from sqlalchemy import Select, Table, bindparam, func, select
 
 from xpstore_server.core.access import ADMIN
 from xpstore_server.core.errors import PermissionDenied
@@ -48,10 +48,17 @@ def _in(table: Table) -> Select[tuple[str]]:
     return select(table.c.project_uid).where(table.c.id == bindparam("key"))
 
 
+def _kept(table: Table, notes: Table) -> Select[tuple[str]]:
+    """Of what is deleted its note says it."""
+    (key,) = notes.primary_key.columns
+    was = select(notes.c.project_uid).where(key == bindparam("key")).scalar_subquery()
+    return select(func.coalesce(was, table.c.project_uid)).where(table.c.id == bindparam("key"))
+
+
 # Of what is deleted too: it may be brought back.
 _OWNER = {
-    "experiment_id": _in(tables.experiment),
-    "model_id": _in(tables.model),
+    "experiment_id": _kept(tables.experiment, tables.deleted_experiment),
+    "model_id": _kept(tables.model, tables.deleted_model),
     "iteration_id": _below(tables.iteration),
     "run_id": _below(tables.run),
     "module_id": _below(tables.module),

@@ -15,9 +15,11 @@ from xpstore_server.core.paging import Key, Page
 from xpstore_server.core.search.columns import Cell, weigh
 from xpstore_server.core.search.query import project_of
 from xpstore_server.store.attributes import parts_of
-from xpstore_server.store.tables import attribute, model, series
+from xpstore_server.store.limbo import HIDDEN_EXPERIMENTS
+from xpstore_server.store.tables import attribute, deleted_experiment, deleted_model, model, series
 from xpstore_server.store.transaction import Transaction
 
+_NOTES = (deleted_experiment, deleted_model)
 _TYPES = ("number", "text", "truth")
 _BARE = re.compile(r"[\w-]+")
 _ATTRIBUTES, _METRICS = 0, 1  # in keys of pages
@@ -27,21 +29,32 @@ BATCH = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Whose fields: of a project, or of one experiment of it."""
+    """Whose fields: of a project, or of one experiment of it.
+
+    Attributes:
+        has_deleted: whether the project has experiments or models that wait to be purged; theirs are left out.
+    """
 
     project_uid: str
     experiment_id: str | None = None
+    has_deleted: bool = False
 
     @classmethod
     def of(cls, tx: Transaction, *, project_uid: str = "", experiment_id: str | None = None) -> "Scope":
         """Makes sure that it is there."""
-        return cls(project_of(tx, project_uid, experiment_id), experiment_id)
+        uid = project_of(tx, project_uid, experiment_id)
+        some = [select(notes.c.deleted_at_us).where(notes.c.project_uid == uid).limit(1) for notes in _NOTES]
+        return cls(uid, experiment_id, any(tx.execute(one).first() for one in some))
 
     def of_values(self, table: Any) -> tuple[ColumnElement[bool], ...]:
         """Which rows of a table of values are meant."""
         mine: ColumnElement[bool] = table.c.project_uid == self.project_uid
         if self.experiment_id is None:
-            return (mine,)
+            if not self.has_deleted:
+                return (mine,)
+            # As a value: the databases would make a join of `exists`, and not skip in the index.
+            owner = select(model.c.experiment_id).where(model.c.id == table.c.model_id).correlate(table)
+            return (mine, owner.scalar_subquery().not_in(HIDDEN_EXPERIMENTS))
         return (mine, table.c.model_id.in_(select(model.c.id).where(model.c.experiment_id == self.experiment_id)))
 
 

@@ -14,13 +14,11 @@ from xpstore_server.core.search.criteria import Criteria, ValueSource
 from xpstore_server.core.search.filter import Condition, OrderKey, parse_filter, parse_order
 from xpstore_server.core.search.operand import Field
 from xpstore_server.store import tables
-from xpstore_server.store.limbo import LIMBO
+from xpstore_server.store.limbo import HIDDEN_EXPERIMENTS
 from xpstore_server.store.transaction import Transaction
 
 T = TypeVar("T")
 
-# Experiments that were deleted and whose models are still there: mostly none.
-_HIDDEN = select(tables.experiment.c.id).where(tables.experiment.c.project_uid == LIMBO)
 _TIE = (tables.model.c.created_at_us, tables.model.c.id)  # oldest first
 FEW = 1_000  # models of an experiment that are looked at one by one: indexes of values are of whole projects
 _ALL_AT_ONCE = -1  # in place of the number of a range
@@ -227,7 +225,7 @@ def _scope(project_uid: str, experiment_id: str | None) -> ColumnElement[bool]:
     """Which models are searched."""
     if experiment_id is not None:
         return tables.model.c.experiment_id == experiment_id
-    return (tables.model.c.project_uid == project_uid) & tables.model.c.experiment_id.not_in(_HIDDEN)
+    return (tables.model.c.project_uid == project_uid) & tables.model.c.experiment_id.not_in(HIDDEN_EXPERIMENTS)
 
 
 def project_of(tx: Transaction, project_uid: str, experiment_id: str | None) -> str:

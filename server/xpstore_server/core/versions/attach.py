@@ -100,7 +100,8 @@ def point_alias(tx: Transaction, artifact_id: str, alias: str, version_id: str) 
 
 def _refuse_full(tx: Transaction, kind: Kind, field: str, version_id: str, cure: str) -> None:
     if kind.count(tx, version_id, kind.bound) == kind.bound:
-        message = f"{field}: version {version_id} has {kind.bound} already, and may have no more. {cure}"
+        counted = ", with those of deleted models" if kind is LINKS else ""
+        message = f"{field}: version {version_id} has {kind.bound} already{counted}, and may have no more. {cure}"
         raise ResourceExhausted(message, field=field, limit=kind.bound, version_id=version_id)
 
 

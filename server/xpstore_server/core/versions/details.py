@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, Table, func, select
+from sqlalchemy import ColumnElement, Row, Select, Table, func, select, true
 
 from xpstore_server.core import limits
 from xpstore_server.core.paging import first
-from xpstore_server.store import tables
+from xpstore_server.store import limbo, tables
 from xpstore_server.store.batches import batches
 from xpstore_server.store.transaction import Transaction
 
@@ -29,29 +29,39 @@ class Kind:
         of: the column with the version's id.
         order: what its rows are ordered by; an index has them so.
         bound: how many a version may have.
+        seen: which of its rows are shown.
     """
 
     table: Table
     of: ColumnElement[str]
     order: tuple[ColumnElement[Any], ...]
     bound: int
+    seen: ColumnElement[bool]
 
     def rows(self, version_ids: Sequence[str], limit: int) -> Select[Any]:
         """The first rows of these versions, in order."""
-        mine = select(self.table).where(self.of.in_(version_ids))
+        mine = select(self.table).where(self.of.in_(version_ids), self.seen)
         return mine.order_by(self.of, *self.order).limit(first(limit))
 
-    def count(self, tx: Transaction, version_id: str, limit: int | None = None) -> int:
-        """How many a version has; if there are more than `limit`, that."""
-        some = select(self.of).where(self.of == version_id)
-        some = some if limit is None else some.limit(first(limit))
+    def count(self, tx: Transaction, version_id: str, limit: int) -> int:
+        """How many a version has, with those that are not shown; if there are more than `limit`, that."""
+        return self._count(tx, select(self.of).where(self.of == version_id).limit(first(limit)))
+
+    def count_seen(self, tx: Transaction, version_id: str) -> int:
+        """How many of a version are shown."""
+        return self._count(tx, select(self.of).where(self.of == version_id, self.seen))
+
+    def _count(self, tx: Transaction, some: Select[Any]) -> int:
         return int(tx.execute(select(func.count()).select_from(some.subquery())).scalar_one())
 
 
 _alias, _link, _lineage = tables.artifact_alias, tables.artifact_link, tables.artifact_lineage
-ALIASES = Kind(_alias, _alias.c.version_id, (_alias.c.alias,), limits.ALIASES)
-LINKS = Kind(_link, _link.c.version_id, (_link.c.created_at_us, _link.c.id), limits.LINKS)
-USED = Kind(_lineage, _lineage.c.version_id, (_lineage.c.used_version_id,), limits.USED_VERSIONS)
+# Links to a model that is deleted wait with it. As a value, as PostgreSQL would make a join of `exists`.
+_owner = select(tables.model.c.experiment_id).where(tables.model.c.id == _link.c.model_id).correlate(_link)
+LINK_IS_SEEN = _owner.scalar_subquery().not_in(limbo.HIDDEN_EXPERIMENTS)
+ALIASES = Kind(_alias, _alias.c.version_id, (_alias.c.alias,), limits.ALIASES, true())
+LINKS = Kind(_link, _link.c.version_id, (_link.c.created_at_us, _link.c.id), limits.LINKS, LINK_IS_SEEN)
+USED = Kind(_lineage, _lineage.c.version_id, (_lineage.c.used_version_id,), limits.USED_VERSIONS, true())
 KINDS = (ALIASES, LINKS, USED)
 
 
@@ -94,7 +104,7 @@ def _details(tx: Transaction, ids: Sequence[str]) -> Iterator[Details]:
 
 def _of_one(tx: Transaction, kind: Kind, version_id: str) -> Some:
     some = _some(tx.execute(kind.rows([version_id], limits.FIRST + 1)).all())
-    return some if some.count <= limits.FIRST else Some(some.rows, kind.count(tx, version_id))
+    return some if some.count <= limits.FIRST else Some(some.rows, kind.count_seen(tx, version_id))
 
 
 def _by_version(tx: Transaction, kind: Kind, ids: Sequence[str]) -> dict[str, list[Row[Any]]] | None:

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Row, Select, func, select
 from xpstore_server.core import project
 from xpstore_server.core.artifact import NEWEST, WHOLE, named, version
 from xpstore_server.core.paging import Key, Page, fetch, first
+from xpstore_server.core.versions.details import LINK_IS_SEEN
 from xpstore_server.store import tables
 from xpstore_server.store.transaction import Transaction
 
@@ -71,7 +72,7 @@ def _conditions(filters: Filters) -> Iterator[ColumnElement[bool]]:
         if getattr(filters, column) is not None
     ]
     if linked:
-        yield _has(select(_link.c.id).where(_link.c.version_id == version.c.id, *linked))
+        yield _has(select(_link.c.id).where(_link.c.version_id == version.c.id, *linked, LINK_IS_SEEN))
 
 
 def _newest(artifact_id: ColumnElement[Any]) -> Select[Any]:

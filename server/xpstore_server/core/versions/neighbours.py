@@ -7,6 +7,7 @@ from sqlalchemy import Row, select
 from xpstore_server.core import artifact
 from xpstore_server.core.artifact import named, version
 from xpstore_server.core.paging import Key, Page, fetch
+from xpstore_server.core.versions.details import LINK_IS_SEEN
 from xpstore_server.store import tables
 from xpstore_server.store.transaction import Transaction
 
@@ -24,7 +25,8 @@ def list_aliases(tx: Transaction, artifact_id: str, page: Page) -> tuple[list[Ro
 def list_links(tx: Transaction, version_id: str, page: Page) -> tuple[list[Row[Any]], Key | None]:
     """Returns a page of the links of a version, oldest first."""
     artifact.ensure_live(tx, version_id)
-    return fetch(tx, select(_link).where(_link.c.version_id == version_id), [_link.c.created_at_us, _link.c.id], page)
+    mine = select(_link).where(_link.c.version_id == version_id, LINK_IS_SEEN)
+    return fetch(tx, mine, [_link.c.created_at_us, _link.c.id], page)
 
 
 def list_lineage(

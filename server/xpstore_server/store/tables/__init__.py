@@ -21,6 +21,8 @@ from xpstore_server.store.tables.points import block, series, writer
 from xpstore_server.store.tables.tracking import (
     api_key,
     attribute,
+    deleted_experiment,
+    deleted_model,
     experiment,
     experiment_total,
     iteration,
@@ -53,6 +55,8 @@ __all__ = [
     "cache_total",
     "cache_verification",
     "chunk",
+    "deleted_experiment",
+    "deleted_model",
     "experiment",
     "experiment_total",
     "iteration",

@@ -123,6 +123,32 @@ class Model(SQLModel, table=True):
     )
 
 
+class DeletedExperiment(SQLModel, table=True):
+    """A deleted experiment that can be brought back, and where it was (`store/limbo.py`). Goes with the undo window."""
+
+    __tablename__ = "deleted_experiment"
+    experiment_id: str = reference("experiment.id", primary_key=True)
+    project_uid: str = column(UUID)
+    name: str = column(TEXT)
+    deleted_at_us: int = column(BigInteger, index=True)
+    __table_args__ = (Index("ix_deleted_experiment_project", "project_uid", "deleted_at_us", "experiment_id"),)
+
+
+class DeletedModel(SQLModel, table=True):
+    """A model that was deleted by itself, likewise. No reference takes it along: its model would stay for ever."""
+
+    __tablename__ = "deleted_model"
+    model_id: str = reference("model.id", primary_key=True)
+    experiment_id: str = column(UUID)
+    project_uid: str = column(UUID)
+    hash: str = column(TEXT)
+    deleted_at_us: int = column(BigInteger, index=True)
+    __table_args__ = (
+        Index("ix_deleted_model_experiment", "experiment_id", "deleted_at_us", "model_id"),
+        Index("ix_deleted_model_project", "project_uid", "deleted_at_us", "model_id"),
+    )
+
+
 class ModelTag(SQLModel, table=True):
     __tablename__ = "model_tag"
     model_id: str = reference("model.id", primary_key=True)
@@ -224,6 +250,8 @@ project_total = table(ProjectTotal)
 experiment = table(Experiment)
 experiment_total = table(ExperimentTotal)
 model = table(Model)
+deleted_experiment = table(DeletedExperiment)
+deleted_model = table(DeletedModel)
 model_tag = table(ModelTag)
 step_advance = table(StepAdvance)
 iteration = table(Iteration)
