@@ -14,7 +14,18 @@ from playwright.sync_api import Browser, BrowserContext, Dialog, Locator, Page, 
 
 from support.web.http import Http
 from support.web.page_data import ask
-from support.web.page_files import MARKUP, NEW, ODD, OLD, ROOM, TAKEN, THROWN
+from support.web.page_files import (
+    GONE,
+    GONE_EXPERIMENT,
+    MARKUP,
+    NEW,
+    ODD,
+    OLD,
+    ROOM,
+    TAKEN,
+    TAKEN_MODEL,
+    THROWN,
+)
 from support.web.server import WebServer
 
 ROOT = f"/p/{quote(ROOM)}"
@@ -50,7 +61,7 @@ def texts(table: Locator) -> list[list[str]]:
 def test_version_says_what_it_is_and_how_to_get_it(page: Page, server: WebServer, tmp_path: Path) -> None:
     """The lines are run as they stand, with a name that is odd in every way."""
     page.goto(f"{ROOT}/artifacts")
-    page.get_by_role("link", name=f"{ODD} v2, the newest").click()
+    page.get_by_role("link", name=ODD).click()
     expect(page.get_by_role("heading", level=1)).to_have_text(f"{ODD} v2")
     expect(page.locator(".tag")).to_have_text("best")
     expect(page.get_by_role("region", name="Metadata")).to_contain_text("lr0.2")
@@ -179,6 +190,7 @@ def test_what_differs_between_versions(page: Page) -> None:
     expect(page.get_by_text("1 of the added have the bytes of a removed one")).to_be_visible()
     differing.get_by_role("link", name="log.txt").click()
     lines = page.get_by_label("Lines that differ")
+    expect(lines.locator(".removed")).to_have_count(1)
     assert lines.locator(".removed").all_inner_texts() == ["2- line 1"]
     assert lines.locator(".added").all_inner_texts() == ["2+ line one", "41+ the end"]
     assert lines.locator("div").count() == 1 + 2 + 3 + 1 + 3 + 1
@@ -247,11 +259,28 @@ def test_deleted_projects_come_back_unless_their_id_is_taken(page: Page) -> None
     assert deleted < until
 
 
+def test_deleted_models_and_experiments_come_back_unless_their_place_is_taken(page: Page) -> None:
+    page.goto(f"{ROOT}/trash")
+    page.get_by_role("button", name=f"Bring back {TAKEN_MODEL}").click()
+    expect(page.get_by_role("alert")).to_contain_text(f"{TAKEN_MODEL} cannot be brought back: ")
+    page.get_by_role("button", name=f"Bring back {GONE}").click()
+    expect(page.get_by_text(f"{GONE} is back.")).to_be_visible()
+    expect(page.get_by_role("region", name="Models").locator("tbody tr")).to_have_count(1)
+    page.get_by_role("button", name=f"Bring back {GONE_EXPERIMENT}").click()
+    expect(page.get_by_text("No deleted experiment can be brought back.")).to_be_visible()
+    page.get_by_role("button", name=f"Bring back {TAKEN_MODEL}").click()
+    page.get_by_role("alert").get_by_role("link", name="See the other").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("the other")
+    page.goto(ROOT)
+    expect(page.get_by_role("grid")).to_contain_text(GONE)
+
+
 VIEWS = [
     *(f"{KINDS}?f={name}" for name in ("settings.json", "zstd.parquet")),
     CHANGES,
     LINEAGE,
     f"{ROOT}/storage",
+    f"{ROOT}/trash",
 ]
 
 

@@ -96,9 +96,10 @@ export function ModelPage({ id, isDark }: { id: string; isDark: boolean }) {
           {versions.map((version) => (
             <details key={version.id} open={versions.length === 1}>
               <summary>
-                {version.name} <a href={versionPath(project.id, version)} aria-label={`${version.name} v${version.version}`}><b>v{version.version}</b></a> {(version.aliases ?? []).map((alias) => <span key={alias} class="tag">{alias}</span>)}{" "}
+                {version.name} <b>v{version.version}</b> {(version.aliases ?? []).map((alias) => <span key={alias} class="tag">{alias}</span>)}{" "}
                 <span class="pale">{version.type}, {bytes(version.sizeBytes)}, {files(version)}</span>
               </summary>
+              <a href={versionPath(project.id, version)}>All of {version.name} v{version.version}</a>
               <Files version={version} show={(path) => versionPath(project.id, version, { f: path })} />
             </details>
           ))}

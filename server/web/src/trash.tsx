@@ -3,9 +3,11 @@
 import { useState } from "preact/hooks";
 import { bytes, time } from "./common/figures";
 import { useLoaded, type Loaded } from "./common/hooks";
-import type { Limits, Project, Version } from "./common/messages";
+import type { Experiment, Limits, Model, Project, Version } from "./common/messages";
+import { displayName } from "./common/names";
+import { modelPath } from "./common/place";
 import { Told } from "./common/told";
-import { all, call, sentence } from "./common/wire";
+import { all, call, CallError, sentence } from "./common/wire";
 
 const MOST = 500;
 
@@ -42,19 +44,24 @@ interface Kind {
   loaded: Loaded<Gone>;
   // Brings one back; throws why not.
   undo: (id: string) => Promise<unknown>;
+  // Where the one is that has taken its place.
+  taken?: (id: string) => string;
 }
 
-export function DeletedOf({ title, what, none, loaded, undo }: Kind) {
+export function DeletedOf({ title, what, none, loaded, undo, taken }: Kind) {
   const [told, setTold] = useState("");
   const [error, setError] = useState("");
+  const [other, setOther] = useState("");
   const bring = async (one: Deleted): Promise<void> => {
     setTold("");
     setError("");
+    setOther("");
     try {
       await undo(one.id);
       setTold(`${one.name} is back.`);
     } catch (cause) {
       setError(`${one.name} cannot be brought back: ${sentence(cause)}`);
+      if (taken && cause instanceof CallError && cause.code === "already_exists" && cause.metadata["value"]) setOther(taken(cause.metadata["value"]));
     }
     loaded.reload();
   };
@@ -63,7 +70,7 @@ export function DeletedOf({ title, what, none, loaded, undo }: Kind) {
     <section>
       <h2>{title}</h2>
       <p role="status">{told}</p>
-      {error && <p class="error" role="alert">{error}</p>}
+      {error && <p class="error" role="alert">{error}{other && <> <a href={other}>See the other</a></>}</p>}
       {!gone && <Told loaded={loaded} />}
       {gone?.found.length === 0 && <p class="nothing">{none}</p>}
       {gone && gone.found.length > 0 && (
@@ -95,12 +102,24 @@ const versionOf = (version: Version): Deleted => ({
   id: version.id, name: `${version.name} v${version.version}`, detail: bytes(version.sizeBytes), deletedAtUs: version.deletedAtUs,
 });
 
+const modelOf = (model: Model): Deleted => ({
+  id: model.id, name: displayName(model.id, model.name), detail: model.hash, deletedAtUs: model.deletedAtUs,
+});
+
+const experimentOf = (experiment: Experiment): Deleted => ({
+  id: experiment.id, name: experiment.name, detail: "with its models", deletedAtUs: experiment.deletedAtUs,
+});
+
 export function Trash({ project }: { project: Project }) {
-  const request = { projectUid: project.uid, descending: true };
-  const versions = useDeleted<Version, "versions">("ArtifactService/ListArtifactVersions", request, "versions", versionOf);
+  const projectUid = project.uid;
+  const versions = useDeleted<Version, "versions">("ArtifactService/ListArtifactVersions", { projectUid, descending: true }, "versions", versionOf);
+  const models = useDeleted<Model, "models">("ModelService/ListModels", { projectUid }, "models", modelOf);
+  const experiments = useDeleted<Experiment, "experiments">("ExperimentService/ListExperiments", { projectUid }, "experiments", experimentOf);
   return (
     <main>
       <h1>Trash</h1>
+      <DeletedOf title="Models" what="model" none="No deleted model can be brought back." loaded={models} taken={modelPath} undo={(modelId) => call("ModelService/UndeleteModel", { modelId })} />
+      <DeletedOf title="Experiments" what="experiment" none="No deleted experiment can be brought back." loaded={experiments} undo={(experimentId) => call("ExperimentService/UndeleteExperiment", { experimentId })} />
       <DeletedOf title="Versions of artifacts" what="version" none="No deleted version can be brought back." loaded={versions} undo={(versionId) => call("ArtifactService/UndeleteArtifactVersion", { versionId })} />
     </main>
   );

@@ -10,13 +10,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from xpstore import Client
+from xpstore import Client, Project
 from xpstore.artifact import DatasetArtifact, DirectoryArtifact
 
 ROOM = "files & more"
 MANY = 3_000
 # Deleted; of the second the id was taken by another since.
 THROWN, TAKEN = "thrown away", "taken"
+# Deleted models, and an experiment.
+GONE, TAKEN_MODEL, GONE_EXPERIMENT = "gone model", "taken model", "gone experiment"
 ODD = 'odd /name\'s "<script>alert(1)</script>" ünï@3'
 MARKUP = "<script>document.title = 'owned'</script><b>bold</b>"
 SVG = """<svg xmlns="http://www.w3.org/2000/svg" width="40" height="30">
@@ -74,6 +76,17 @@ def _write(folder: Path) -> None:
     (folder / "no.parquet").write_bytes(b"PAR1 and nothing else PAR1")
 
 
+def fill_trash(project: Project) -> None:
+    """Deletes two models, of which one has its place taken since, and an experiment with its model."""
+    experiment = project.experiment("trash")
+    for name in (GONE, TAKEN_MODEL):
+        experiment.models.delete(experiment.models.create(name, name=name).id)
+    experiment.models.create(TAKEN_MODEL, name="the other")
+    gone = project.experiment(GONE_EXPERIMENT)
+    gone.models.create("m")
+    project.experiments.delete(gone.id)
+
+
 def fill_files(client: Client, folder: Path) -> None:
     """A project with artifacts: `kinds`, one of many files, two versions that differ, and what was made of what."""
     project = client.project(ROOM).open()
@@ -102,6 +115,7 @@ def fill_files(client: Client, folder: Path) -> None:
     DirectoryArtifact.save(texts / "same.txt", "report", project=project, used=[made])
     for size in (1, 2, 1):
         project.cache.get_or_compute("tokenize", {"size": size}, lambda: ["a", "b"])
+    fill_trash(project)
     for name in (THROWN, TAKEN):
         client.project(name).open().delete()
     client.project(TAKEN).open()

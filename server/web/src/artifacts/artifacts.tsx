@@ -32,7 +32,16 @@ export function Artifacts({ project }: { project: Project }) {
           <span class="pale" role="status">{count(shown.length)} of {count(found.length)}{loaded.value?.hasMore && ": the first of them"}</span>
         </p>
       )}
-      {shown.map((artifact) => <Versions key={artifact.id} {...{ artifact, project }} isFirstOpen={found.length === 1} />)}
+      {shown.length > 0 && (
+        <div class="wide" tabIndex={0} role="region" aria-label="Artifacts">
+          <table class="numbers">
+            <thead>
+              <tr>{["artifact", "type", "newest", "size", "saved", ""].map((name) => <th key={name} scope="col">{name || <span class="hidden">all versions</span>}</th>)}</tr>
+            </thead>
+            <tbody>{shown.map((artifact) => <Versions key={artifact.id} {...{ artifact, project }} isFirstOpen={found.length === 1} />)}</tbody>
+          </table>
+        </div>
+      )}
       {loaded.value?.hasMore && <p class="pale">The first {MOST} artifacts.</p>}
     </main>
   );
@@ -42,12 +51,17 @@ function Versions({ artifact, project, isFirstOpen }: { artifact: Artifact; proj
   const [isOpen, setOpen] = useState(isFirstOpen);
   const { latest } = artifact;
   return (
-    <details open={isOpen} onToggle={(event) => setOpen(event.currentTarget.open)}>
-      <summary>
-        <b>{artifact.name}</b> <span class="pale">{artifact.type}</span> newest {latest && <a href={versionPath(project.id, latest)} aria-label={`${artifact.name} v${latest.version}, the newest`}>v{latest.version}</a>} <span class="pale">{bytes(latest?.sizeBytes)}, {time(latest?.createdAtUs)}</span>
-      </summary>
-      {isOpen && <VersionTable artifact={artifact} project={project} />}
-    </details>
+    <>
+      <tr>
+        <th scope="row">{latest ? <a href={versionPath(project.id, latest)}>{artifact.name}</a> : artifact.name}</th>
+        <td class="right">{artifact.type}</td>
+        <td class="right">v{latest?.version}</td>
+        <td class="right">{bytes(latest?.sizeBytes)}</td>
+        <td class="right">{time(latest?.createdAtUs)}</td>
+        <td><button type="button" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>All versions<span class="hidden"> of {artifact.name}</span></button></td>
+      </tr>
+      {isOpen && <tr><td colSpan={6}><VersionTable artifact={artifact} project={project} /></td></tr>}
+    </>
   );
 }
 

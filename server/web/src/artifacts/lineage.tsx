@@ -1,5 +1,6 @@
 // The graph of lineage: lines drawn behind links, and the same as a list.
 
+import { useEffect, useRef } from "preact/hooks";
 import { useLoaded } from "../common/hooks";
 import { count } from "../common/figures";
 import type { Project } from "../common/messages";
@@ -18,6 +19,12 @@ export function Lineage({ project, start }: { project: Project; start: Start }) 
   const id = "version" in start ? start.version.id : start.modelId;
   const versions = "version" in start ? "" : start.versions.map((version) => version.id).join();
   const loaded = useLoaded(() => graphOf(project, start), [id, versions]);
+  const region = useRef<HTMLDivElement>(null);
+  // What it is about is in view, where the graph is wider than that.
+  useEffect(() => {
+    const node = region.current?.querySelector<HTMLElement>("[aria-current]");
+    if (node && region.current) region.current.scrollLeft = node.offsetLeft - (region.current.clientWidth - node.offsetWidth) / 2;
+  }, [loaded.value]);
   if (!loaded.value) return <Told loaded={loaded} />;
   const { nodes, edges, isCut } = loaded.value;
   if (edges.length === 0) return <p class="nothing">Nothing is known of what it was made from, and nothing was made of it.</p>;
@@ -29,7 +36,7 @@ export function Lineage({ project, start }: { project: Project; start: Start }) 
   return (
     <section aria-label="Lineage">
       <p class="pale">What it was made from is on the left, what was made of it on the right.{isCut && ` More is not drawn: at most ${count(MOST_NODES)} versions and models.`}</p>
-      <div class="wide" tabIndex={0} role="region" aria-label="Graph of lineage">
+      <div ref={region} class="wide" tabIndex={0} role="region" aria-label="Graph of lineage">
         <div class="graph" style={{ width: `${width}px`, height: `${height}px` }}>
           <svg width={width} height={height} aria-hidden="true">
             <marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path class="tip" d="M0 0 8 4 0 8z" /></marker>

@@ -64,6 +64,13 @@ export interface Model {
   status?: string;
   createdAtUs?: string;
   createdBy?: string;
+  deletedAtUs?: string;
+}
+
+export interface Experiment {
+  id: string;
+  name: string;
+  deletedAtUs?: string;
 }
 
 export interface Run {
