@@ -179,11 +179,12 @@ def test_what_differs_between_versions(page: Page) -> None:
     page.goto(f"{ODD_PATH}/2?v=changes")
     about = page.get_by_role("region", name="What is said of both")
     expect(about.get_by_role("row", name="metadata lr")).to_contain_text("metadata lr0.10.2")
-    expect(page.get_by_role("status")).to_have_text("2 added, 1 removed, 1 changed, 1 the same.")
+    expect(page.get_by_role("status")).to_have_text("2 added, 1 removed, 2 changed, 1 the same.")
     differing = page.get_by_role("region", name="Files that differ")
     assert texts(differing) == [
         ["removed", "gone.txt", "5 B", ""],
         ["changed", "log.txt", f"{len(OLD)} B", f"{len(NEW)} B"],
+        ["changed", "run.sh", "2 B", "2 B"],
         ["added", "\uffee moved.txt", "", "5 B"],
         ["added", '\U0001f600 "new" <b>.txt', "", "3 B"],
     ]
@@ -197,6 +198,8 @@ def test_what_differs_between_versions(page: Page) -> None:
     assert parse_qs(urlparse(page.url).query) == {"v": ["changes"], "from": ["1"], "f": ["log.txt"]}
     page.reload()
     expect(lines.locator(".added")).to_have_count(2)
+    differing.get_by_role("link", name="run.sh").click()
+    expect(page.get_by_text("what changed is whether it can be executed")).to_be_visible()
     page.goto(f"{KINDS}?v=changes")
     expect(page.get_by_text("It is the only version of kinds.")).to_be_visible()
 
@@ -211,7 +214,7 @@ def test_lineage_leads_from_what_was_used_to_what_was_made(page: Page) -> None:
     model = next(title for title in left if title and " v" not in title)
     assert left[f"{ODD} v1"] < left["data v1"] < left["result v1"] < left["report v1"]
     assert left[f"{ODD} v2"] < left["result v1"] and left[model] < left["result v1"]
-    assert graph.locator("svg > path").count() == 5
+    assert graph.locator("svg > path").count() == 6  # two share their last part
     page.get_by_text("As a list").click()
     assert f"model {model} → result v1" in page.locator("details li").all_inner_texts()
     graph.get_by_role("link", name=model).click()

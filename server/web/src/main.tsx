@@ -83,7 +83,7 @@ function ProjectPage({ id, room, wanted, isDark }: { id: string; room: string; w
   const loaded = useLoaded(() => call<{ project: Project }>("ProjectService/GetProject", { projectId: id }), [id]);
   const project = loaded.value?.project;
   if (!project) return <main>{loaded.error ? <p class="error" role="alert">{sentence(loaded.error)}</p> : <p class="nothing">Loading…</p>}</main>;
-  if (room === "artifacts" && (wanted.id ?? wanted.name) !== undefined) return <VersionPage project={project} wanted={wanted} />;
+  if (room === "artifacts" && (wanted.id ?? wanted.name) !== undefined) return <VersionPage key={`${wanted.id} ${wanted.name}/${wanted.selector}`} project={project} wanted={wanted} />;
   if (room === "artifacts") return <Artifacts project={project} />;
   if (room === "cache") return <Cache project={project} />;
   if (room === "storage") return <Storage project={project} />;

@@ -103,7 +103,7 @@ const versionOf = (version: Version): Deleted => ({
 });
 
 const modelOf = (model: Model): Deleted => ({
-  id: model.id, name: displayName(model.id, model.name), detail: model.hash, deletedAtUs: model.deletedAtUs,
+  id: model.id, name: displayName(model.id, model.name), detail: `hash ${model.hash}`, deletedAtUs: model.deletedAtUs,
 });
 
 const experimentOf = (experiment: Experiment): Deleted => ({
@@ -136,7 +136,7 @@ export function DeletedProjects({ onBack }: { onBack: () => void }) {
     await call("ProjectService/UndeleteProject", { projectUid });
     onBack();
   };
-  // Whoever may not see them, or has none, need not be told so; once something was brought back, it stays to say so.
+  // Nothing is said of none; once something was brought back, it stays to say so.
   const [isShown, setShown] = useState(false);
   if (!isShown && (loaded.value?.found.length ?? 0) > 0) setShown(true);
   if (!isShown && loaded.error === undefined) return null;

@@ -150,6 +150,7 @@ function Row({ project, before, after, one, isChosen }: Sides & { one: Change; i
 
 function TextChange({ before, after, one, path }: Omit<Sides, "project"> & { one: Change | undefined; path: string }) {
   const loaded = useLoaded(async (signal) => {
+    if (one?.before?.digest === one?.after?.digest) return "The bytes are the same: what changed is whether it can be executed.";
     const texts = await Promise.all(([[before, one?.before], [after, one?.after]] as const).map(async ([version, file]) => {
       const sizeBytes = Number(file?.sizeBytes ?? 0);
       if (sizeBytes > MOST_TEXT) return `${path} has ${bytes(sizeBytes)}: lines are compared up to ${bytes(MOST_TEXT)}.`;
@@ -178,7 +179,7 @@ function Lines({ lines }: { lines: (Line | null)[] }) {
     <pre class="lines" tabIndex={0} aria-label="Lines that differ">
       {lines.map((line, at) => (line === null ? <div key={at} class="pale">⋯</div> : (
         <div key={at} class={NAMES[line.sign]}>
-          <span class="place">{line.sign === "+" ? "" : line.before}</span><span class="place">{line.sign === "-" ? "" : line.after}</span>{line.sign} {line.text}
+          <span class="place">{line.sign === "+" ? "" : line.before}</span><span class="place">{line.sign === "-" ? "" : line.after}</span>{line.sign} {line.text.replace(/\r$/, "␍")}
         </div>
       )))}
     </pre>

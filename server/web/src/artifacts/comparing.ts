@@ -40,7 +40,7 @@ export function isBefore(one: string, other: string): boolean {
   return (one.codePointAt(start) ?? 0) < (other.codePointAt(start) ?? 0);
 }
 
-const isSame = (one: ArtifactFile, other: ArtifactFile): boolean => one.digest === other.digest && one.type === other.type;
+const isSame = (one: ArtifactFile, other: ArtifactFile): boolean => one.digest === other.digest && one.type === other.type && one.executable === other.executable;
 
 // Ends after `most` files of either, or so many changes.
 export async function compare(beforeId: string, afterId: string, signal: AbortSignal, most: number, mostChanges: number): Promise<Comparison> {

@@ -10,10 +10,12 @@ import "./lineage.css";
 
 const [WIDTH, HEIGHT, GAP_X, GAP_Y, EDGE] = [176, 44, 56, 12, 8];
 
-interface Box extends Node {
+interface Place {
   x: number;
   y: number;
 }
+
+interface Box extends Node, Place {}
 
 export function Lineage({ project, start }: { project: Project; start: Start }) {
   const id = "version" in start ? start.version.id : start.modelId;
@@ -28,11 +30,7 @@ export function Lineage({ project, start }: { project: Project; start: Start }) 
   if (!loaded.value) return <Told loaded={loaded} />;
   const { nodes, edges, isCut } = loaded.value;
   if (edges.length === 0) return <p class="nothing">Nothing is known of what it was made from, and nothing was made of it.</p>;
-  const { boxes, width, height } = placed(loaded.value);
-  const lines = edges.flatMap(([from, to]) => {
-    const [left, right] = [boxes.get(from), boxes.get(to)];
-    return left && right ? [curve(left, right)] : [];
-  });
+  const { boxes, lines, width, height } = placed(loaded.value);
   return (
     <section aria-label="Lineage">
       <p class="pale">What it was made from is on the left, what was made of it on the right.{isCut && ` More is not drawn: at most ${count(MOST_NODES)} versions and models.`}</p>
@@ -40,7 +38,7 @@ export function Lineage({ project, start }: { project: Project; start: Start }) 
         <div class="graph" style={{ width: `${width}px`, height: `${height}px` }}>
           <svg width={width} height={height} aria-hidden="true">
             <marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path class="tip" d="M0 0 8 4 0 8z" /></marker>
-            {lines.map((path) => <path key={path} d={path} marker-end="url(#arrow)" />)}
+            {lines.map((path) => <path key={path} d={path} marker-end={path.endsWith(" ") ? undefined : "url(#arrow)"} />)}
           </svg>
           {[...boxes.values()].map((box) => (
             <a key={box.id} class={`node ${box.kind}`} href={box.href} title={box.title} aria-current={box.id === id ? "true" : undefined} style={{ left: `${box.x}px`, top: `${box.y}px` }}>
@@ -63,32 +61,55 @@ function Named({ node }: { node: Node | undefined }) {
   return node ? <a href={node.href}>{node.kind === "model" && "model "}{node.title}</a> : null;
 }
 
-function curve(left: Box, right: Box): string {
+function curve(left: Place, right: Place): string {
   const [x, y] = [left.x + WIDTH, left.y + HEIGHT / 2];
   const [toX, toY] = [right.x, right.y + HEIGHT / 2];
-  const bend = Math.max(24, (toX - x) / 2);
+  const bend = (toX - x) / 2;
   return `M${x} ${y} C${x + bend} ${y} ${toX - bend} ${toY} ${toX} ${toY}`;
 }
 
-// Columns of boxes; in each they stand in the order of the mean height of their neighbours in those before.
-function placed({ nodes, edges }: Graph): { boxes: Map<string, Box>; width: number; height: number } {
-  const layers = new Map<number, Node[]>();
-  for (const node of nodes.values()) layers.set(node.layer, [...(layers.get(node.layer) ?? []), node]);
-  const order = [...layers.keys()].sort((one, other) => one - other);
-  const tallest = Math.max(...[...layers.values()].map((column) => column.length));
-  const height = tallest * (HEIGHT + GAP_Y) - GAP_Y + 2 * EDGE;
-  const boxes = new Map<string, Box>();
+interface Placed {
+  boxes: Map<string, Box>;
+  lines: string[];
+  width: number;
+  height: number;
+}
+
+// Columns of boxes; in each they stand in the order of the mean height of their neighbours in those before. A line that leads past a
+// column has a place of its own there, one for all that lead to the same box, so that it seems to lead to nothing else.
+function placed({ nodes, edges }: Graph): Placed {
+  const order = [...new Set([...nodes.values()].map((node) => node.layer))].sort((one, other) => one - other);
+  const columns: Set<string>[] = order.map(() => new Set());
+  const at = (id: string): number => order.indexOf(nodes.get(id)?.layer ?? 0);
+  for (const id of nodes.keys()) columns[at(id)]?.add(id);
+  const parts = new Map<string, [from: string, to: string]>();
+  for (const [from, to] of edges) {
+    let last = from;
+    for (let column = at(from) + 1; column <= at(to); column += 1) {
+      const next = column === at(to) ? to : `${to} ${column}`;
+      columns[column]?.add(next);
+      parts.set(`${last} > ${next}`, [last, next]);
+      last = next;
+    }
+  }
   const near = new Map<string, string[]>();
-  for (const [from, to] of edges) near.set(to, [...(near.get(to) ?? []), from]);
-  order.forEach((layer, column) => {
-    const own = layers.get(layer) ?? [];
-    const mean = (node: Node): number => {
-      const heights = (near.get(node.id) ?? []).flatMap((id) => boxes.get(id)?.y ?? []);
+  for (const [from, to] of parts.values()) near.set(to, [...(near.get(to) ?? []), from]);
+  const height = Math.max(...columns.map((column) => column.size)) * (HEIGHT + GAP_Y) - GAP_Y + 2 * EDGE;
+  const places = new Map<string, Place>();
+  columns.forEach((own, column) => {
+    const mean = (id: string): number => {
+      const heights = (near.get(id) ?? []).flatMap((one) => places.get(one)?.y ?? []);
       return heights.length > 0 ? heights.reduce((sum, one) => sum + one, 0) / heights.length : height / 2;
     };
-    const sorted = own.map((node) => [mean(node), node] as const).sort(([one], [other]) => one - other);
-    const top = (height - own.length * (HEIGHT + GAP_Y) + GAP_Y) / 2;
-    sorted.forEach(([, node], at) => boxes.set(node.id, { ...node, x: EDGE + column * (WIDTH + GAP_X), y: top + at * (HEIGHT + GAP_Y) }));
+    const sorted = [...own].map((id) => [mean(id), id] as const).sort(([one], [other]) => one - other);
+    const top = (height - own.size * (HEIGHT + GAP_Y) + GAP_Y) / 2;
+    sorted.forEach(([, id], row) => places.set(id, { x: EDGE + column * (WIDTH + GAP_X), y: top + row * (HEIGHT + GAP_Y) }));
   });
-  return { boxes, width: order.length * (WIDTH + GAP_X) - GAP_X + 2 * EDGE, height };
+  const boxes = new Map([...nodes].map(([id, node]): [string, Box] => [id, { ...node, ...(places.get(id) ?? { x: 0, y: 0 }) }]));
+  const lines = [...parts.values()].map(([from, to]) => {
+    const [left, right] = [places.get(from) ?? { x: 0, y: 0 }, places.get(to) ?? { x: 0, y: 0 }];
+    // Past a column it goes on straight, without the head of an arrow.
+    return curve(left, right) + (nodes.has(to) ? "" : ` h${WIDTH} `);
+  });
+  return { boxes, lines, width: order.length * (WIDTH + GAP_X) - GAP_X + 2 * EDGE, height };
 }

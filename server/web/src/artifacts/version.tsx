@@ -25,6 +25,7 @@ interface Whole {
   version: Version;
   // Of its artifact, newest first.
   others: Version[];
+  hasMore: boolean;
 }
 
 // By its id, or by the name of its artifact with a number or alias; by the name alone, the newest.
@@ -39,8 +40,8 @@ async function load(project: Project, { id, name, selector = "latest" }: Wanted)
   const source = id !== undefined ? { versionId: id } : { artifactName: { projectId: project.id, name, ...chosen } };
   const { version } = await call<{ version: Version }>("ArtifactService/GetArtifactVersion", source);
   const request = { projectUid: project.uid, name: version.name, descending: true, pageSize: MOST };
-  const { found } = await all<Version, "versions">("ArtifactService/ListArtifactVersions", request, "versions", MOST);
-  return { version, others: found.some((one) => one.id === version.id) ? found : [...found, version] };
+  const { found, hasMore } = await all<Version, "versions">("ArtifactService/ListArtifactVersions", request, "versions", MOST);
+  return { version, others: found.some((one) => one.id === version.id) ? found : [...found, version], hasMore };
 }
 
 export function VersionPage({ project, wanted }: { project: Project; wanted: Wanted }) {
@@ -51,9 +52,10 @@ export function VersionPage({ project, wanted }: { project: Project; wanted: Wan
     if (version) document.title = `${version.name} v${version.version} · ${project.id} · xpstore`;
   }, [version?.id]);
   if (!loaded.value || !version) return <main><h1>{wanted.name ?? "Artifact"}</h1><Told loaded={loaded} /></main>;
-  const { others } = loaded.value;
+  const { others, hasMore } = loaded.value;
   const view = query.get("v") ?? "";
-  const at = (to: Version | undefined): string => (to ? versionPath(project.id, to, view ? { v: view } : {}) : "");
+  const chosen = query.get("f") ?? "";
+  const at = (to: Version | undefined): string => (to ? versionPath(project.id, to, view ? { v: view } : chosen ? { f: chosen } : {}) : "");
   return (
     <main class="version">
       <nav aria-label="Where this version is"><a href={projectPath(project.id)}>{project.id}</a> / <a href={projectPath(project.id, "/artifacts")}>artifacts</a></nav>
@@ -66,6 +68,7 @@ export function VersionPage({ project, wanted }: { project: Project; wanted: Wan
           <select value={version.id} onChange={(event) => go(at(others.find((one) => one.id === event.currentTarget.value)))}>
             {others.map((one) => <option key={one.id} value={one.id}>v{one.version}{(one.aliases ?? []).map((alias) => `, ${alias}`)}</option>)}
           </select>
+          {hasMore && <span class="pale"> the newest {MOST}</span>}
         </label>
       </div>
       {version.description && <p class="words">{version.description}</p>}
@@ -81,7 +84,7 @@ export function VersionPage({ project, wanted }: { project: Project; wanted: Wan
       </nav>
       {view === "changes" ? <Changes {...{ project, version, others }} />
         : view === "lineage" ? <Lineage {...{ project }} start={{ version }} />
-        : <Explorer {...{ project, version }} chosen={query.get("f") ?? ""} />}
+        : <Explorer {...{ project, version }} chosen={chosen} />}
     </main>
   );
 }

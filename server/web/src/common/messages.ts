@@ -149,6 +149,7 @@ export interface ArtifactFile {
   path: string;
   type?: string;
   sizeBytes?: string;
+  executable?: boolean;
   digest?: string;
 }
 

@@ -102,7 +102,7 @@ function showJson(text: string, head: Uint8Array, sizeBytes: number): VNode {
 }
 
 function showTable(text: string, isCut: boolean, { path, sizeBytes }: Source): VNode {
-  const [names = [], ...rows] = rowsOf(text, path.toLowerCase().endsWith(".tsv") ? "\t" : ",", isCut, ROWS + 1);
+  const [names = [], ...rows] = rowsOf(text.replace(/^\ufeff/, ""), path.toLowerCase().endsWith(".tsv") ? "\t" : ",", isCut, ROWS + 1);
   if (names.length === 0) return showText(new TextEncoder().encode(text), sizeBytes);
   const isMore = isCut || rows.length === ROWS;
   const wide = names.length > COLUMNS ? `, the first ${COLUMNS} of ${names.length} columns` : "";

@@ -31,11 +31,11 @@ export async function read(source: Source, start: number, end: number): Promise<
   return bytes;
 }
 
-// The text of bytes; null if they are no UTF-8 text. A character that is cut at their end is left out.
+// The text of bytes, a byte order mark with it; null if they are no UTF-8 text. A character that is cut at their end is left out.
 export function textOf(bytes: Uint8Array, isCut: boolean): string | null {
   if (bytes.includes(0)) return null;
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes, { stream: isCut });
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes, { stream: isCut });
   } catch {
     return null;
   }
