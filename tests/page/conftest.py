@@ -9,6 +9,7 @@ from support.backends import Backend, sqlite_url
 from support.needs import needs
 from support.web.http import Http
 from support.web.page_data import fill_large, fill_small
+from support.web.page_files import fill_files
 from support.web.server import WebServer
 from xpstore import Client
 
@@ -27,6 +28,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebServer]:
         client = Client(server.api_key, server.address)
         fill_small(client, Http(server.http_port, server.api_key), folder / "files")
         fill_large(client, url)
+        fill_files(client, folder / "kinds")
         client.close()
         yield server
 
@@ -55,7 +57,7 @@ def signed_in(chromium: Browser, server: WebServer, origin: str) -> Iterator[Bro
     page.goto("/")
     page.get_by_label("API key").fill(server.api_key)
     page.get_by_role("button", name="Sign in").click()
-    page.get_by_role("heading", name="Projects").wait_for()
+    page.get_by_role("heading", name="Projects", exact=True).wait_for()
     page.close()
     yield context
     context.close()

@@ -26,7 +26,12 @@ from xpstore.v1 import metric_pb2
 
 WORKBENCH = f"/p/{quote(SMALL)}"
 LOSS = "metrics.loss[train].min"
-VIEWS = ["/", WORKBENCH, f"{WORKBENCH}?v=compare", *(f"{WORKBENCH}/{room}" for room in ("artifacts", "cache", "trash"))]
+VIEWS = [
+    "/",
+    WORKBENCH,
+    f"{WORKBENCH}?v=compare",
+    *(f"{WORKBENCH}/{room}" for room in ("artifacts", "cache", "storage", "trash")),
+]
 ROWS = "[role=row][aria-selected]"
 # How many pixels of the first canvas have a colour: grids and texts are grey.
 COLOURED = """canvas => {
@@ -213,14 +218,16 @@ def test_one_model_says_how_it_went_and_where_its_files_are(page: Page) -> None:
     page.locator(f"{ROWS} .name a").click()
     expect(page.get_by_text("best", exact=True)).to_be_visible()
     with page.expect_download() as download:
-        page.get_by_role("link", name=FILE).click()
+        page.get_by_role("link", name=f"Download {FILE}").click()
     assert download.value.path().read_text() == CONTENT
+    page.get_by_role("link", name=FILE, exact=True).click()
+    expect(page.get_by_label("Text of the file")).to_have_text(CONTENT)
 
 
 def test_name_is_made_of_the_id_and_numbers_are_exact(page: Page) -> None:
     page.goto(f"/m/{NAMED}")
     expect(page.get_by_role("heading", level=1)).to_contain_text(f"{ITS_NAME} never ran")
-    expect(page.get_by_role("row", name="seed")).to_contain_text(str(SEED))
+    expect(page.get_by_role("row", name=f"seed {SEED}", exact=True)).to_be_visible()
 
 
 def test_what_is_not_there_is_a_sentence(page: Page) -> None:
@@ -279,15 +286,16 @@ def test_deleted_version_is_brought_back(page: Page, server: WebServer) -> None:
     version = ask(http, "ArtifactService/GetArtifactVersion", artifactName={"projectId": "files", "name": "notes"})
     ask(http, "ArtifactService/DeleteArtifactVersion", versionId=version["version"]["id"])
     page.goto("/p/files/artifacts")
-    expect(page.locator("tbody tr")).to_have_count(1)
+    versions = page.get_by_role("region", name="Versions of notes").locator("tbody tr")
+    expect(versions).to_have_count(1)
     page.get_by_role("link", name="Trash").click()
     page.get_by_role("button", name="Bring back notes v2").click()
-    expect(page.get_by_role("status")).to_have_text("notes v2 is back.")
+    expect(page.get_by_text("notes v2 is back.")).to_be_visible()
     expect(page.get_by_text("No deleted version can be brought back.")).to_be_visible()
     page.get_by_role("link", name="Artifacts").click()
-    row = page.get_by_role("row", name="v2")
+    row = versions.filter(has_text="v2")
     expect(row).to_contain_text("10 B")
-    row.get_by_role("button", name="1 file").click()
+    row.get_by_role("link", name="v2").click()
     with page.expect_download() as download:
-        page.get_by_role("link", name="notes.txt").click()
+        page.get_by_role("link", name="Download", exact=True).click()
     assert download.value.path().read_bytes() == b"second one"

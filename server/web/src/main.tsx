@@ -4,8 +4,10 @@ import { render } from "preact";
 import { useEffect, useLayoutEffect, useState } from "preact/hooks";
 import "uplot/dist/uPlot.min.css";
 import "./page.css";
-import { Artifacts, Trash } from "./artifacts/artifacts";
-import { Cache } from "./cache";
+import { Artifacts } from "./artifacts/artifacts";
+import { Storage } from "./artifacts/storage";
+import { VersionPage, type Wanted } from "./artifacts/version";
+import { Cache } from "./cache/cache";
 import { GoTo } from "./goto";
 import { Help } from "./help";
 import { useLoaded } from "./common/hooks";
@@ -16,6 +18,7 @@ import type { Project } from "./common/messages";
 import { follow, go, projectPath, usePlace } from "./common/place";
 import { Projects } from "./projects";
 import { useTheme } from "./common/theme";
+import { Trash } from "./trash";
 import { call, sentence, session, signOut, whenSignedOut, type Session } from "./common/wire";
 import { Workbench } from "./workbench/workbench";
 
@@ -34,10 +37,10 @@ function project(id: string): Promise<{ project: Project }> {
   return begun ?? getProject(id);
 }
 
-const ROOMS = [["", "Models"], ["/artifacts", "Artifacts"], ["/cache", "Cache"], ["/trash", "Trash"]] as const;
+const ROOMS = [["", "Models"], ["/artifacts", "Artifacts"], ["/cache", "Cache"], ["/storage", "Storage"], ["/trash", "Trash"]] as const;
 
 function Page() {
-  const { path } = usePlace();
+  const { path, query } = usePlace();
   const { isDark, turn } = useTheme();
   // undefined: not known yet.
   const [who, setWho] = useState<Session | null | undefined>(undefined);
@@ -53,7 +56,8 @@ function Page() {
     if (path[0] === "p" && path[1] !== undefined) begin(path[1]);
   }, []);
   useKeys({ "?": () => setHelps(true) });
-  const [kind, id, room] = path;
+  const [kind, id, room, ...rest] = path;
+  const versionId = query.get("id") ?? undefined;
   useEffect(() => {
     document.title = [kind === "p" ? id : undefined, "xpstore"].filter(Boolean).join(" · ");
   }, [kind, id]);
@@ -71,7 +75,7 @@ function Page() {
         <button type="button" onClick={leave} title={`Signed in as ${who.name}`}>Sign out</button>
       </header>
       {kind === "p" && id !== undefined ? (
-        <ProjectPage key={id} id={id} room={room ?? ""} isDark={isDark} />
+        <ProjectPage key={id} id={id} room={room ?? ""} wanted={{ id: versionId, name: rest[0], selector: rest[1] }} isDark={isDark} />
       ) : kind === "m" && id !== undefined ? (
         <ModelPage key={id} id={id} isDark={isDark} />
       ) : (
@@ -94,12 +98,14 @@ function Rooms({ id, room }: { id: string; room: string }) {
   );
 }
 
-function ProjectPage({ id, room, isDark }: { id: string; room: string; isDark: boolean }) {
+function ProjectPage({ id, room, wanted, isDark }: { id: string; room: string; wanted: Wanted; isDark: boolean }) {
   const loaded = useLoaded(() => project(id), [id]);
   const found = loaded.value?.project;
   if (!found) return <main>{loaded.error ? <p class="error" role="alert">{sentence(loaded.error)}</p> : <p class="nothing">Loading…</p>}</main>;
+  if (room === "artifacts" && (wanted.id ?? wanted.name) !== undefined) return <VersionPage key={`${wanted.id} ${wanted.name}/${wanted.selector}`} project={found} wanted={wanted} />;
   if (room === "artifacts") return <Artifacts project={found} />;
   if (room === "cache") return <Cache project={found} />;
+  if (room === "storage") return <Storage project={found} />;
   if (room === "trash") return <Trash project={found} />;
   return <Workbench project={found} isDark={isDark} />;
 }

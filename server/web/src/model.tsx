@@ -4,14 +4,19 @@ import { useCallback, useEffect, useMemo } from "preact/hooks";
 import { Charts } from "./workbench/charts";
 import { looks } from "./common/colours";
 import { status } from "./workbench/compare";
+import { Copied } from "./common/copied";
 import { age, bytes, count, duration, number, time } from "./common/figures";
 import { quoted } from "./workbench/fields";
 import { Files, files } from "./artifacts/files";
+import { Lineage } from "./artifacts/lineage";
+import { versionPath } from "./artifacts/addresses";
 import { useEvery, useLoaded } from "./common/hooks";
+import { Neighbours } from "./neighbours";
 import { useKeys } from "./common/keys";
 import { Status } from "./workbench/list";
 import type { Field, Model, ModelModule, Project, Run, Version } from "./common/messages";
 import { displayName } from "./common/names";
+import { Pairs } from "./common/pairs";
 import { back, modelPath, projectPath, swap } from "./common/place";
 import { useNeighbours } from "./workbench/neighbours";
 import { all, call, sentence } from "./common/wire";
@@ -82,6 +87,7 @@ export function ModelPage({ id, isDark }: { id: string; isDark: boolean }) {
       {loaded.error !== undefined && <p class="error" role="alert">{sentence(loaded.error)}</p>}
       {model.description && <p>{model.description}</p>}
       <Facts model={model} run={runs[0]} />
+      <Repeat run={runs[0]} />
       {runs[0]?.error && <pre class="traceback" tabIndex={0} aria-label="Error of the newest run">{runs[0].error}</pre>}
       <div class="parts">
         <section>
@@ -107,11 +113,15 @@ export function ModelPage({ id, isDark }: { id: string; isDark: boolean }) {
                 {version.name} <b>v{version.version}</b> {(version.aliases ?? []).map((alias) => <span key={alias} class="tag">{alias}</span>)}{" "}
                 <span class="pale">{version.type}, {bytes(version.sizeBytes)}, {files(version)}</span>
               </summary>
-              <Files version={version} />
+              <a href={versionPath(project.id, version)}>All of {version.name} v{version.version}</a>
+              <Files version={version} show={(path) => versionPath(project.id, version, { f: path })} />
             </details>
           ))}
         </section>
       </div>
+      <Neighbours model={model} />
+      {versions.length > 0 && <h2>Lineage</h2>}
+      {versions.length > 0 && <Lineage project={project} start={{ modelId: model.id, name: model.name, versions }} />}
       {series.length > 0 && <h2>Charts</h2>}
       {series.length > 0 && <Charts {...{ fields, models, drawn, names, isLive, isDark }} />}
       <h2>Runs</h2>
@@ -138,7 +148,6 @@ function Facts({ model, run }: { model: Model; run: Run | undefined }) {
     ["host", environment?.host],
     ["user", environment?.user],
     ["commit", commit],
-    ["command", environment?.command],
     ["Python", environment?.python],
     ["tags", (model.tags ?? []).join(", ")],
     ["id", model.id],
@@ -148,6 +157,18 @@ function Facts({ model, run }: { model: Model; run: Run | undefined }) {
     <dl class="facts">
       {facts.filter(([, value]) => value).map(([name, value]) => <div key={name}><dt>{name}</dt><dd>{value}</dd></div>)}
     </dl>
+  );
+}
+
+// What starts it again.
+function Repeat({ run }: { run: Run | undefined }) {
+  const { command, gitCommit, gitDirty } = run?.environment ?? {};
+  if (!command) return null;
+  return (
+    <>
+      <Copied label="Command to repeat it" text={(gitCommit ? `git checkout ${gitCommit}\n` : "") + command} />
+      {gitDirty && <p class="pale">Files had changes that are not in this commit.</p>}
+    </>
   );
 }
 
@@ -172,17 +193,6 @@ function Metrics({ series }: { series: Series[] }) {
         </tbody>
       </table>
     </div>
-  );
-}
-
-function Pairs({ pairs, none }: { pairs: [string, string][]; none: string }) {
-  if (pairs.length === 0) return <p class="nothing">{none}</p>;
-  return (
-    <table>
-      <tbody>
-        {pairs.map(([path, value]) => <tr key={path}><th scope="row">{path}</th><td>{value}</td></tr>)}
-      </tbody>
-    </table>
   );
 }
 

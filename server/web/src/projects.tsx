@@ -4,6 +4,7 @@ import { age, bytes, count, duration, time } from "./common/figures";
 import { useEvery, useLoaded } from "./common/hooks";
 import type { Project, Statistics } from "./common/messages";
 import { projectPath } from "./common/place";
+import { DeletedProjects } from "./trash";
 import { all, call, sentence } from "./common/wire";
 
 function Figures({ project }: { project: Project }) {
@@ -56,6 +57,7 @@ export function Projects() {
         </div>
       )}
       {value?.hasMore && <p class="pale">The first {value.found.length} projects.</p>}
+      <DeletedProjects onBack={loaded.reload} />
     </main>
   );
 }

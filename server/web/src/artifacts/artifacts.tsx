@@ -1,28 +1,47 @@
-// The artifacts of a project: names, versions, aliases, sizes, files.
+// The artifacts of a project: names, versions, aliases, sizes.
 
-import { Fragment } from "preact";
 import { useState } from "preact/hooks";
-import { bytes, time } from "../common/figures";
-import { Files, files } from "./files";
+import { bytes, count, time } from "../common/figures";
 import { useLoaded } from "../common/hooks";
 import type { Artifact, Project, Version } from "../common/messages";
 import { displayName } from "../common/names";
 import { modelPath } from "../common/place";
-import { all, call, sentence } from "../common/wire";
+import { Told } from "../common/told";
+import { all } from "../common/wire";
+import { versionPath } from "./addresses";
+import { files } from "./files";
 
 const MOST = 500;
 
 export function Artifacts({ project }: { project: Project }) {
+  const [sought, setSought] = useState("");
   const loaded = useLoaded(
     () => all<Artifact, "artifacts">("ArtifactService/ListArtifacts", { projectUid: project.uid, pageSize: MOST }, "artifacts", MOST),
     [project.uid],
   );
+  const found = loaded.value?.found ?? [];
+  const shown = found.filter((one) => `${one.name} ${one.type}`.toLowerCase().includes(sought.toLowerCase()));
   return (
     <main>
       <h1>Artifacts</h1>
-      {loaded.error !== undefined && <p class="error" role="alert">{sentence(loaded.error)}</p>}
-      {loaded.value?.found.length === 0 && <p class="nothing">This project has no artifacts.</p>}
-      {loaded.value?.found.map((artifact, _, { length }) => <Versions key={artifact.id} {...{ artifact, project }} isFirstOpen={length === 1} />)}
+      {!loaded.value && <Told loaded={loaded} />}
+      {loaded.value && found.length === 0 && <p class="nothing">This project has no artifacts.</p>}
+      {found.length > 10 && (
+        <p class="bar">
+          <input type="search" aria-label="Search names and types" placeholder="name or type" value={sought} onInput={(event) => setSought(event.currentTarget.value)} />
+          <span class="pale" role="status">{count(shown.length)} of {count(found.length)}{loaded.value?.hasMore && ": the first of them"}</span>
+        </p>
+      )}
+      {shown.length > 0 && (
+        <div class="wide" tabIndex={0} role="region" aria-label="Artifacts">
+          <table class="numbers">
+            <thead>
+              <tr>{["artifact", "type", "newest", "size", "saved", ""].map((name) => <th key={name} scope="col">{name || <span class="hidden">all versions</span>}</th>)}</tr>
+            </thead>
+            <tbody>{shown.map((artifact) => <Versions key={artifact.id} {...{ artifact, project }} isFirstOpen={found.length === 1} />)}</tbody>
+          </table>
+        </div>
+      )}
       {loaded.value?.hasMore && <p class="pale">The first {MOST} artifacts.</p>}
     </main>
   );
@@ -32,94 +51,46 @@ function Versions({ artifact, project, isFirstOpen }: { artifact: Artifact; proj
   const [isOpen, setOpen] = useState(isFirstOpen);
   const { latest } = artifact;
   return (
-    <details open={isOpen} onToggle={(event) => setOpen(event.currentTarget.open)}>
-      <summary>
-        <b>{artifact.name}</b> <span class="pale">{artifact.type}</span> newest v{latest?.version} <span class="pale">{bytes(latest?.sizeBytes)}, {time(latest?.createdAtUs)}</span>
-      </summary>
-      {isOpen && <VersionTable artifact={artifact} project={project} />}
-    </details>
+    <>
+      <tr>
+        <th scope="row">{latest ? <a href={versionPath(project.id, latest)}>{artifact.name}</a> : artifact.name}</th>
+        <td class="right">{artifact.type}</td>
+        <td class="right">v{latest?.version}</td>
+        <td class="right">{bytes(latest?.sizeBytes)}</td>
+        <td class="right">{time(latest?.createdAtUs)}</td>
+        <td><button type="button" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>All versions<span class="hidden"> of {artifact.name}</span></button></td>
+      </tr>
+      {isOpen && <tr><td colSpan={6}><VersionTable artifact={artifact} project={project} /></td></tr>}
+    </>
   );
 }
 
 function VersionTable({ artifact, project }: { artifact: Artifact; project: Project }) {
-  const [open, setOpen] = useState("");
   const loaded = useLoaded(() => {
     const request = { projectUid: project.uid, name: artifact.name, descending: true, pageSize: MOST };
     return all<Version, "versions">("ArtifactService/ListArtifactVersions", request, "versions", MOST);
   }, [artifact.id]);
-  if (loaded.error) return <p class="error" role="alert">{sentence(loaded.error)}</p>;
-  if (!loaded.value) return <p class="nothing">Loading…</p>;
+  if (!loaded.value) return <Told loaded={loaded} />;
   return (
     <div class="wide" tabIndex={0} role="region" aria-label={`Versions of ${artifact.name}`}>
       <table>
         <thead>
-          <tr>{["version", "aliases", "size", "files", "created", "models"].map((name) => <th key={name} scope="col">{name}</th>)}</tr>
+          <tr>{["version", "aliases", "size", "files", "saved", "models"].map((name) => <th key={name} scope="col">{name}</th>)}</tr>
         </thead>
         <tbody>
           {loaded.value.found.map((version) => (
-            <Fragment key={version.id}>
-              <tr>
-                <th scope="row">v{version.version}</th>
-                <td>{(version.aliases ?? []).map((alias) => <span key={alias} class="tag">{alias}</span>)}</td>
-                <td class="right">{bytes(version.sizeBytes)}</td>
-                <td class="right">
-                  <button type="button" aria-expanded={open === version.id} onClick={() => setOpen(open === version.id ? "" : version.id)}>{files(version)}</button>
-                </td>
-                <td>{time(version.createdAtUs)} <span class="pale">{version.createdBy}</span></td>
-                <td>{(version.links ?? []).slice(0, 3).map((link) => <a key={link.modelId} href={modelPath(link.modelId)}>{displayName(link.modelId)} </a>)}</td>
-              </tr>
-              {open === version.id && <tr><td colSpan={6}><Files version={version} /></td></tr>}
-            </Fragment>
+            <tr key={version.id}>
+              <th scope="row"><a href={versionPath(project.id, version)}>v{version.version}<span class="hidden"> of {artifact.name}</span></a></th>
+              <td>{(version.aliases ?? []).map((alias) => <span key={alias} class="tag">{alias}</span>)}</td>
+              <td class="right">{bytes(version.sizeBytes)}</td>
+              <td class="right">{files(version)}</td>
+              <td>{time(version.createdAtUs)} <span class="pale">{version.createdBy}</span></td>
+              <td>{[...new Set((version.links ?? []).map((link) => link.modelId))].slice(0, 3).map((id) => <a key={id} href={modelPath(id)}>{displayName(id)} </a>)}</td>
+            </tr>
           ))}
         </tbody>
       </table>
       {loaded.value.hasMore && <p class="pale">The newest {MOST} versions.</p>}
     </div>
-  );
-}
-
-// What was deleted and can still be brought back.
-export function Trash({ project }: { project: Project }) {
-  const [told, setTold] = useState("");
-  const loaded = useLoaded(() => {
-    const request = { projectUid: project.uid, deleted: true, descending: true, pageSize: MOST };
-    return all<Version, "versions">("ArtifactService/ListArtifactVersions", request, "versions", MOST);
-  }, [project.uid]);
-  const undo = async (version: Version): Promise<void> => {
-    try {
-      await call("ArtifactService/UndeleteArtifactVersion", { versionId: version.id });
-      setTold(`${version.name} v${version.version} is back.`);
-    } catch (error) {
-      setTold(sentence(error));
-    }
-    loaded.reload();
-  };
-  return (
-    <main>
-      <h1>Trash</h1>
-      <p role="status">{told}</p>
-      {loaded.error !== undefined && <p class="error" role="alert">{sentence(loaded.error)}</p>}
-      {loaded.value?.found.length === 0 && <p class="nothing">No deleted version can be brought back.</p>}
-      {loaded.value && loaded.value.found.length > 0 && (
-        <div class="wide" tabIndex={0} role="region" aria-label="Deleted versions">
-          <table>
-            <thead>
-              <tr>{["artifact", "version", "size", "deleted", ""].map((name) => <th key={name} scope="col">{name || <span class="hidden">undo</span>}</th>)}</tr>
-            </thead>
-            <tbody>
-              {loaded.value.found.map((version) => (
-                <tr key={version.id}>
-                  <th scope="row">{version.name}</th>
-                  <td>v{version.version}</td>
-                  <td class="right">{bytes(version.sizeBytes)}</td>
-                  <td>{time(version.deletedAtUs)}</td>
-                  <td><button type="button" onClick={() => void undo(version)}>Bring back<span class="hidden"> {version.name} v{version.version}</span></button></td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
-      )}
-    </main>
   );
 }

@@ -12,6 +12,7 @@ export interface Statistics {
   modelCount?: string;
   runningModelCount?: string;
   artifactCount?: string;
+  versionCount?: string;
   versionBytes?: string;
   storedBytes?: string;
   cacheEntryCount?: string;
@@ -75,6 +76,13 @@ export interface Model {
   status?: string;
   createdAtUs?: string;
   createdBy?: string;
+  deletedAtUs?: string;
+}
+
+export interface Experiment {
+  id: string;
+  name: string;
+  deletedAtUs?: string;
 }
 
 export interface Run {
@@ -114,6 +122,32 @@ export interface Version {
   createdBy?: string;
   deletedAtUs?: string;
   links?: { modelId: string; step?: string }[];
+  linkCount?: string;
+  digest?: string;
+  fingerprint?: string;
+  description?: string;
+  metadataJson?: string;
+  usedVersionCount?: string;
+  process?: { name: string; parts?: ProcessPart[] };
+}
+
+export interface ProcessPart {
+  kind?: string;
+  name: string;
+  fingerprint?: string;
+  text?: string;
+}
+
+// A version as its neighbours in lineage show it.
+export interface VersionRef {
+  versionId: string;
+  name: string;
+  type: string;
+  version: string;
+}
+
+export interface Limits {
+  limits: { undoKeptUs: string };
 }
 
 export interface Artifact {
@@ -127,11 +161,13 @@ export interface ArtifactFile {
   path: string;
   type?: string;
   sizeBytes?: string;
+  executable?: boolean;
+  digest?: string;
 }
 
 export interface CacheEntry {
   fingerprint: string;
-  version?: Version & { process?: { name: string } };
+  version?: Version;
   completedAtUs?: string;
   durationUs?: string;
   hits?: string;
