@@ -16,7 +16,7 @@ interface Props {
 export const isOnlyShown = (field: string): boolean => /\.(last|min|max)_step$/.test(field);
 
 export function CellBar({ field, value, filterBy, sortBy, groupBy }: Props) {
-  if (field === undefined) return <div class="cellbar pale"><span>Choose a cell with a click or the arrow keys: <kbd>f</kbd> filters by it, <kbd>s</kbd> sorts, <kbd>g</kbd> groups.</span></div>;
+  if (field === undefined) return <div class="cellbar hint pale"><span>Choose a cell with a click or the arrow keys: <kbd>f</kbd> filters by it, <kbd>s</kbd> sorts, <kbd>g</kbd> groups.</span></div>;
   if (isOnlyShown(field)) return <div class="cellbar pale"><code>{field}</code> A step neither filters nor orders.</div>;
   return (
     <div class="cellbar" role="group" aria-label="The chosen cell">

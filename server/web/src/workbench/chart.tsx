@@ -112,7 +112,7 @@ export function Chart({ metric, models, drawn: looks, names, isLive, options, me
     if (drawing && plot.current && plot.current.data !== drawing.data) plot.current.setData(drawing.data);
   }, [drawing]);
   const drawn = lines?.lines.length ?? 0;
-  const state = error || (!lines ? "Loading…" : drawn === 0 ? "The selected models have no points here." : "");
+  const state = error || (!lines ? (isSeen ? "Loading…" : "") : drawn === 0 ? "The selected models have no points here." : "");
   return (
     <section class="chart" ref={setCard} aria-label={`Chart of ${title(metric)}`} data-lines={lines ? drawn : ""}>
       <header>

@@ -73,9 +73,11 @@ export function Workbench({ project, isDark }: { project: Project; isDark: boole
   }, [source]);
   const hasRows = grouped ? grouped.loaded.grouping !== undefined : Boolean(rows.total);
   // Where one was before one opened a model.
+  const isBack = useRef(left !== undefined);
   useEffect(() => {
     const list = listBox.current?.querySelector<HTMLElement>(".list");
-    if (!left || !hasRows || !list) return;
+    if (!left || !isBack.current || !hasRows || !list) return;
+    isBack.current = false;
     list.scrollTop = left.top;
     list.focus({ preventScroll: true });
     scrollTo(0, left.scroll);
