@@ -1,5 +1,6 @@
 """The client of xpstore, the experiment and artifact store."""
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from xpstore._machine.log_text import escape_log
@@ -8,12 +9,26 @@ from xpstore.errors import Error
 from xpstore.project import Project, get_all_projects, get_project, set_project
 
 if TYPE_CHECKING:
+    from xpstore.artifact import (
+        Artifact,
+        DatasetArtifact,
+        DirectoryArtifact,
+        ExplanationArtifact,
+        TrainedModelArtifact,
+    )
     from xpstore.cached_function import cached
+    from xpstore.model import Model
 
 __all__ = [
+    "Artifact",
     "Client",
+    "DatasetArtifact",
+    "DirectoryArtifact",
     "Error",
+    "ExplanationArtifact",
+    "Model",
     "Project",
+    "TrainedModelArtifact",
     "cached",
     "get_all_projects",
     "get_project",
@@ -22,14 +37,26 @@ __all__ = [
 ]
 __version__ = "0.1.0"
 
+# Loaded at their first use: `import xpstore` need not wait for what a program may never ask for.
+_LATER = {
+    "Artifact": "xpstore.artifact",
+    "DatasetArtifact": "xpstore.artifact",
+    "DirectoryArtifact": "xpstore.artifact",
+    "ExplanationArtifact": "xpstore.artifact",
+    "Model": "xpstore.model",
+    "TrainedModelArtifact": "xpstore.artifact",
+    "cached": "xpstore.cached_function",
+}
+
 escape_log()
 
 
 def __getattr__(name: str) -> Any:
-    """`cached` is loaded at its first use: most programs compute nothing twice."""
-    if name != "cached":
+    if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from xpstore.cached_function import cached  # here, as `import xpstore` need not wait for it
+    found = globals()[name] = getattr(importlib.import_module(_LATER[name]), name)
+    return found
 
-    globals()[name] = cached
-    return cached
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -13,7 +13,7 @@ from xpstore._artifacts.versions import found, get_model, get_named_version, get
 from xpstore._files.scan import Source, scan
 from xpstore._identity.nodes import NodeType, seal
 from xpstore._results.copies import LocalCopies
-from xpstore._results.formats import FORMATS, Format, format_of, readable
+from xpstore._results.formats import format_of, readable
 from xpstore._session.client import ClientBase
 from xpstore._session.current import get_client
 from xpstore._session.project import ProjectBase, get_project
@@ -326,29 +326,28 @@ class DirectoryArtifact(Artifact):
 class _ObjectArtifact(Artifact):
     """Takes objects too."""
 
+    _file_names: ClassVar[dict[str, str]] = {}  # of formats whose file has another name here
+
     @classmethod
     def _sources(cls, source: Any) -> tuple[Iterable[Source], dict[str, Any]]:
         if isinstance(source, (str, bytes)) or hasattr(source, "__fspath__"):
             return scan(source), {}
-        format_ = cls._format(source)
+        format_ = format_of(source)
         file = io.BytesIO()
         format_.write(source, file)
         data = file.getvalue()
-        return [Source(format_.file_name, data, len(data))], {"format": format_.name}
-
-    @classmethod
-    def _format(cls, source: Any) -> Format:
-        return format_of(source)
+        name = cls._file_names.get(format_.name, format_.file_name)
+        return [Source(name, data, len(data))], {"format": format_.name}
 
 
 class TrainedModelArtifact(_ObjectArtifact):
-    """A trained model: files, or a scikit-learn estimator, a torch module or a state dict."""
+    """A trained model: files, a scikit-learn estimator, a torch module or state dict, or what a dataset may be."""
 
     type_ = "trained_model"
 
 
 class DatasetArtifact(_ObjectArtifact):
-    """Data: files, a numpy array, a pandas DataFrame or a pyarrow Table."""
+    """Data: files, a numpy array, a pandas DataFrame, a pyarrow Table, a JSON object or list, a figure or an image."""
 
     type_ = "dataset"
 
@@ -357,10 +356,7 @@ class ExplanationArtifact(_ObjectArtifact):
     """An explanation of a model: files with a `results.json` among them, or a JSON object or list."""
 
     type_ = "explanation"
-
-    @classmethod
-    def _format(cls, source: Any) -> Format:
-        return FORMATS["json"] if isinstance(source, (dict, list)) else format_of(source)
+    _file_names: ClassVar[dict[str, str]] = {"json": "results.json"}
 
     @property
     def results(self) -> Any:

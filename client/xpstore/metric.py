@@ -197,6 +197,16 @@ class Metrics:
         payload = point.SerializeToString()
         self._recorder.spool.of_series(RecordType.VALUE, self._target, name, phase, 0, payload)
 
+    def names(self) -> "list[str]":
+        """Returns the names of what was measured, in alphabetical order, each once whatever phases it has.
+
+        Raises:
+            NotFound: the model was deleted.
+        """
+        request = pb.ListSeriesRequest(model_ids=[self._target.model_id])
+        found = iterate(self._client, self._client.stubs.metrics.ListSeries, request, "series")
+        return list(dict.fromkeys(one.name for one in found))
+
     def last(self, name: str, phase: str | None = None) -> Metric | None:
         """Returns the point of this name that was logged last, None if there is none.
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
@@ -36,6 +36,7 @@ from xpstore.v1 import ingest_pb2
 from xpstore.v1 import model_pb2 as pb
 
 if TYPE_CHECKING:
+    from xpstore._notebook.frame import Frame
     from xpstore.artifact_links import ModelArtifacts
 
 __all__ = ["FoundModels", "Model", "Models", "Tags", "config_hash", "fingerprint"]
@@ -132,6 +133,10 @@ class Model(Stamped):
         """The name it was given, not unique, None if none was, as it was when this object last heard of the server."""
         return self._wire.name if self._wire.HasField("name") else None
 
+    @name.setter
+    def name(self, name: str | None) -> None:
+        self._update(name=to_name("name", name) if name is not None else None)
+
     @property
     def display_name(self) -> str:
         """What it is called: its name, else one made of its id, such as "brisk-fox-17", which is stored nowhere."""
@@ -141,6 +146,15 @@ class Model(Stamped):
     def description(self) -> str | None:
         """Free text, None if none was given."""
         return self._wire.description if self._wire.HasField("description") else None
+
+    @description.setter
+    def description(self, description: str | None) -> None:
+        self._update(description=to_free_text("description", description) if description is not None else None)
+
+    def _update(self, **fields: Any) -> None:
+        request = pb.UpdateModelRequest(model_id=self._wire.id, **fields)
+        request.update_mask.paths.extend(fields)
+        self._wire = self._client.call(self._client.stubs.models.UpdateModel, request).model
 
     @property
     def config(self) -> dict[str, Any]:
@@ -244,6 +258,16 @@ class Model(Stamped):
         from xpstore.artifact_links import ModelArtifacts  # here, as many programs only log
 
         return ModelArtifacts(self._client, self._wire.project_uid, model_id=self._wire.id)
+
+    def delete(self) -> None:
+        """Deletes the model with all below it; its artifacts stay. Does nothing when it is gone."""
+        self._client.call(self._client.stubs.models.DeleteModel, pb.DeleteModelRequest(model_id=self._wire.id))
+
+    def page(self, height: int = 700) -> "Frame":
+        """The page of the model, shown below a cell of a notebook on this machine, so many pixels high."""
+        from xpstore._notebook.frame import Frame  # here, as only notebooks show it
+
+        return Frame(self._client, "m", str(self.id), height)
 
     def _fingerprint_node(self) -> Branch:
         """To the cache a model is its hash."""
@@ -363,15 +387,9 @@ class Models(FoundModels):
     def update(self, hash: Any, name: str | None) -> None:
         """Gives the model of this hash another display name, or none. Does nothing when there is no such model."""
         model = self.read(hash)
-        if model is None:
-            return
-        name = to_name("name", name) if name is not None else None
-        request = pb.UpdateModelRequest(model_id=str(model.id), name=name)
-        request.update_mask.paths.append("name")
-        try:
-            self._client.call(self._client.stubs.models.UpdateModel, request)
-        except NotFound:
-            return
+        if model is not None:
+            with suppress(NotFound):
+                model.name = name
 
     def delete(self, id: UUID | str) -> None:
         """Deletes the model of this id with all below it; its artifacts stay. Does nothing when there is none.

@@ -18,6 +18,7 @@ from xpstore.v1 import project_pb2 as pb
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from xpstore._notebook.frame import Frame
     from xpstore._session.statistics import ProjectStatistics
     from xpstore.artifact_links import ProjectArtifacts
     from xpstore.cache import Cache
@@ -189,6 +190,17 @@ class Project(ProjectBase):
                 yield from project.project_parts(self._client, self._opened)
 
         return html.shown(lambda: f"Project {self._id}", parts())
+
+    def page(self, height: int = 700) -> "Frame":
+        """The page of the project, shown below a cell of a notebook on this machine; see `docs/notebooks.md`.
+
+        Args:
+            height: in pixels.
+        """
+        from xpstore._notebook.frame import Frame  # here, as only notebooks show it
+
+        self.open()
+        return Frame(self._client, "p", self.id, height)
 
     @property
     def cache(self) -> "Cache":

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from xpstore._machine.ending import ending_error
 from xpstore._machine.environment import capture
+from xpstore._machine.settings import setting
 from xpstore._notebook.glance import Glance
 from xpstore._notebook.html import facts, shown
 from xpstore._service.paging import iterate
@@ -29,6 +30,9 @@ __all__ = ["Run"]
 log = logging.getLogger("xpstore")
 
 HEARTBEAT_SECONDS = 30.0
+# How often a run logs what its machine is busy with. A reading takes a millisecond.
+USAGE_SECONDS = 10.0
+USAGE_PHASE = "system"
 HEARTBEAT_TIMEOUT_SECONDS = 10.0
 _NO_HEARTBEAT = 'The heartbeat of run %s fails: it shows as "lost" after five minutes without one. %s'
 STATUS: dict[int, str] = {
@@ -185,6 +189,9 @@ class Attempt:
         self._run = Run(self._client, _running(request))
         self._pid = os.getpid()
         self._ended = threading.Event()
+        if seconds := setting("XPSTORE_SYSTEM_METRICS", USAGE_SECONDS) * bool(setting("XPSTORE_RECORD", 1)):
+            args = (seconds, environment.rank)
+            threading.Thread(target=self._watch, args=args, name="xpstore-usage", daemon=True).start()
         if self._client.offline is None:
             threading.Thread(target=self._beat, name="xpstore-heartbeat", daemon=True).start()
         return self._run
@@ -224,6 +231,20 @@ class Attempt:
         except Error as failure:
             # The training is done, or has an error of its own to tell.
             log.warning("The end of %r was not recorded: %s", self._run, failure)
+
+    def _watch(self, seconds: float, rank: int) -> None:
+        """Logs what the machine is busy with, of each rank under names of its own."""
+        try:
+            from xpstore._machine.usage import Usage  # here: runs that are over sooner need not wait for it
+
+            usage = Usage()
+            while not self._ended.wait(seconds):
+                for name, value in usage.read().items():
+                    name = f"{name}_rank_{rank}" if rank else name
+                    self._client.recorder.point(self._target, name, USAGE_PHASE, value, None)
+        except Exception as error:  # whatever it is, training goes on
+            if not self._ended.is_set():
+                log.warning("Run %s records no more of what its machine is busy with: %s", self._run.id, error)
 
     def _beat(self) -> None:
         is_away = False

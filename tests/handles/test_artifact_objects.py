@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import PIL.Image as Image
 import pyarrow as pa
 import pytest
+from matplotlib.figure import Figure
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -126,6 +128,33 @@ def test_explanation_of_json_gives_its_results(results: Any, project: xpstore.Pr
     assert [file.path for file in saved.files()] == ["results.json"]
 
 
+@pytest.mark.parametrize("kind", [TrainedModelArtifact, DatasetArtifact])
+@pytest.mark.client
+def test_dictionary_is_saved_as_json(kind: type[Artifact], project: xpstore.Project) -> None:
+    weights = {"bias": [0.5, 1], "names": {"ü": None}}
+    saved = kind.save(weights, "weights")
+    assert ([file.path for file in saved.files()], saved.metadata) == (["data.json"], {"format": "json"})
+    assert saved.load() == weights
+
+
+@pytest.mark.client
+def test_image_is_saved_as_png(project: xpstore.Project) -> None:
+    image = Image.fromarray(np.arange(12, dtype=np.uint8).reshape(2, 2, 3))
+    saved = DatasetArtifact.save(image, "image")
+    assert ([file.path for file in saved.files()], saved.metadata) == (["picture.png"], {"format": "png"})
+    loaded = saved.load()
+    assert (loaded.mode, loaded.tobytes()) == ("RGB", image.tobytes())
+
+
+@pytest.mark.client
+def test_figure_is_saved_as_png_of_its_size(project: xpstore.Project) -> None:
+    figure = Figure(figsize=(3, 2), dpi=50)
+    figure.subplots().plot([1, 2, 4])
+    first = TrainedModelArtifact.save(figure, "curve")
+    assert first.load().size == (150, 100)
+    assert TrainedModelArtifact.save(figure, "curve").id == first.id
+
+
 @pytest.mark.client
 def test_explanation_takes_numbers_of_numpy(project: xpstore.Project) -> None:
     assert ExplanationArtifact.save({"a": np.float32(0.5), "b": np.int64(3)}, "why").results == {"a": 0.5, "b": 3}
@@ -173,11 +202,11 @@ class Callback:
     ("kind", "value"),
     [
         (TrainedModelArtifact, Callback()),
-        (TrainedModelArtifact, {"a": 1}),
-        (TrainedModelArtifact, {}),
+        (TrainedModelArtifact, {"a": Callback()}),
+        (TrainedModelArtifact, Image.new("CMYK", (2, 2))),
         (TrainedModelArtifact, None),
         (TrainedModelArtifact, LogisticRegression),
-        (DatasetArtifact, [1, 2]),
+        (DatasetArtifact, [float("nan")]),
         (DatasetArtifact, np.array([Callback()])),
         (DatasetArtifact, pd.DataFrame({"x": [Callback()]})),
         (ExplanationArtifact, {"a": float("nan")}),

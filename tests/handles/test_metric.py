@@ -31,6 +31,13 @@ def send(client: Client, model: Model, writer_id: str, first: int, numbers: Sequ
     return client.call(client.stubs.metrics.LogMetrics, request)
 
 
+def test_names_are_told_once_each(model: Model) -> None:
+    assert model.metrics.names() == []
+    for name, phase in (("loss", "train"), ("loss", "test"), ("accuracy", None)):
+        model.metrics.log(name, 0.5, phase=phase)
+    assert model.metrics.names() == ["accuracy", "loss"]
+
+
 def test_logged_point_is_listed_with_all_it_was_given(model: Model) -> None:
     model.metrics.log("loss", 0.5, 3, "train")
     (metric,) = model.metrics.list()

@@ -92,6 +92,27 @@ def test_update_renames_by_hash(experiment: Experiment, model: Model) -> None:
     assert Model.get_by_id(model.id).name is None
 
 
+def test_name_and_description_are_assigned(experiment: Experiment, model: Model) -> None:
+    model.name, model.description = "classifier", "what it is"
+    read = Model.get_by_id(model.id)
+    assert (read.name, read.description, model.name) == ("classifier", "what it is", "classifier")
+    model.name = None
+    assert Model.get_by_id(model.id).name is None and Model.get_by_id(model.id).description == "what it is"
+    with pytest.raises(errors.InvalidArgument, match="name"):
+        model.name = ""
+    with pytest.raises(errors.InvalidArgument, match="description"):
+        model.description = 3  # type: ignore[assignment]
+    experiment.models.delete(model.id)
+    with pytest.raises(errors.NotFound):
+        model.name = "of nothing"
+
+
+def test_model_deletes_itself(experiment: Experiment, model: Model) -> None:
+    model.delete()
+    assert experiment.models.read(model.hash) is None
+    model.delete()
+
+
 def test_update_of_a_missing_model_is_no_error(experiment: Experiment) -> None:
     experiment.models.update("missing", "new")
     assert experiment.models.list() == []

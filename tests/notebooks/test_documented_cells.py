@@ -24,5 +24,5 @@ def test_documented_cells_run(project: Project, experiment: Experiment) -> None:
     names = {"project": project, "experiment": experiment, "model": model}
     for cell in cells:
         exec(cell, names)
-    assert len(cells) == 3 and len(pyplot.get_fignums()) == 4
+    assert len(cells) == 4 and len(pyplot.get_fignums()) == 4
     pyplot.close("all")

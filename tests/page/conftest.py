@@ -14,7 +14,7 @@ from support.web.server import WebServer
 from xpstore import Client
 
 # Nothing but this machine: other names are not looked up.
-FLAGS = ["--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
+FLAGS = ["--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost"]
 TIMEOUT_MS = 30_000
 expect.set_options(timeout=TIMEOUT_MS)
 
@@ -38,7 +38,7 @@ def origin(server: WebServer) -> str:
     return f"http://127.0.0.1:{server.http_port}"
 
 
-# Playwright's loop stays the running one of its thread until it ends: no other test of the worker could have its own.
+# Of a module: until Playwright ends, its loop is the running one of the thread, and no test could have one of its own.
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     path = needs("chromium")

@@ -20,7 +20,8 @@ from support.homes import Home
 from support.operation.hasty_server import CONSTANTS
 from support.web.browser import Browser
 from xpstore import errors
-from xpstore._cli.page import METHOD, address_of
+from xpstore._cli.page import address_of
+from xpstore._session.page import METHOD
 from xpstore.client import Client
 from xpstore_server.core import access
 

@@ -52,7 +52,7 @@ def test_views_are_the_index(path: str, visitor: Http) -> None:
         "referrer-policy": "no-referrer",
         "cross-origin-opener-policy": "same-origin",
         "content-security-policy": "default-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
-        "media-src 'self' blob:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'; object-src 'none'",
+        "media-src 'self' blob:; base-uri 'none'; form-action 'self'; object-src 'none'; frame-ancestors 'none'",
     }
     assert wanted.items() <= answer.headers.items()
     head = visitor.ask("HEAD", path)

@@ -141,9 +141,15 @@ def test_import_loads_nothing_heavy() -> None:
 
 def test_exports_are_pinned() -> None:
     assert xpstore.__all__ == [
+        "Artifact",
         "Client",
+        "DatasetArtifact",
+        "DirectoryArtifact",
         "Error",
+        "ExplanationArtifact",
+        "Model",
         "Project",
+        "TrainedModelArtifact",
         "cached",
         "get_all_projects",
         "get_project",

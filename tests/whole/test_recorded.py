@@ -171,3 +171,49 @@ def test_bad_value_of_the_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("XPSTORE_RECORD", "off")
     with pytest.raises(InvalidArgument, match="XPSTORE_RECORD = 'off'"):
         capture(1_000)
+
+
+# Trains until its machine was looked at three times. There is no GPU here: this says what NVIDIA's library would.
+WATCHED = """
+import sys, time, types
+class NVMLError(Exception): pass
+class Used: used, gpu = 3 << 30, 87
+def refuses(*_): raise NVMLError
+sys.modules["pynvml"] = types.SimpleNamespace(
+    NVMLError=NVMLError, NVML_TEMPERATURE_GPU=0, nvmlInit=lambda: None, nvmlDeviceGetCount=lambda: 2,
+    nvmlDeviceGetHandleByIndex=lambda number: number, nvmlDeviceGetUtilizationRates=lambda _: Used,
+    nvmlDeviceGetMemoryInfo=lambda _: Used, nvmlDeviceGetPowerUsage=lambda _: 250_500, nvmlDeviceGetTemperature=refuses)
+import xpstore
+xpstore.init()
+with xpstore.Project(sys.argv[1]) as project:
+    model = project.experiment("e").model({})
+    with model.run():
+        for _ in range(int(sys.argv[2])):
+            while len(model.metrics.read("cpu_percent_rank_2", "system")) < 3:
+                time.sleep(0.05)
+"""
+
+
+def watched(name: str, tmp_path: Path, server: Server, rounds: int, **environment: str) -> xpstore.Model:
+    address = {"XPSTORE_API_KEY": server.api_key, "XPSTORE_API_URL": server.address}
+    command = [sys.executable, "-c", WATCHED, name, str(rounds)]
+    environment = {**os.environ, **address, "RANK": "2", **environment}
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True, timeout=120)
+    return xpstore.Project.get_by_id(name).experiments.read("e").models.list()[0]  # type: ignore[union-attr]
+
+
+def test_run_logs_what_its_machine_is_busy_with(client: xpstore.Client, server: Server, tmp_path: Path) -> None:
+    model = watched("watched", tmp_path, server, 1, XPSTORE_SYSTEM_METRICS="0.05")
+    last = {point.name.removesuffix("_rank_2"): point for point in model.metrics.list()}
+    assert all(point.phase == "system" and point.step is None for point in last.values())
+    assert {"cpu_percent", "memory_percent", "disk_percent", "network_sent_bytes_per_second"} < set(last)
+    assert 1 << 20 < last["process_memory_bytes"].value < 1 << 40 and 0 < last["memory_percent"].value <= 100
+    gpu = {name: point.value for name, point in last.items() if name.startswith("gpu_1")}
+    assert gpu == {"gpu_1_percent": 87, "gpu_1_memory_bytes": 3 << 30, "gpu_1_watts": 250.5}
+    model.delete()
+
+
+@pytest.mark.parametrize("off", ["XPSTORE_SYSTEM_METRICS", "XPSTORE_RECORD"])
+def test_run_that_may_not_look_logs_nothing(off: str, client: xpstore.Client, server: Server, tmp_path: Path) -> None:
+    model = watched(f"unwatched {off}", tmp_path, server, 0, **{"XPSTORE_SYSTEM_METRICS": "0.000001", off: "0"})
+    assert model.metrics.names() == []

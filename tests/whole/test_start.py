@@ -4,6 +4,10 @@ import json
 import subprocess
 import sys
 
+import pytest
+
+import xpstore
+
 # With grpcio 1.85 and protobuf 6 there are 99 beside grpc's own, 35 of them ours. Those of protobuf differ by version.
 MOST = 130
 MOST_OF_OURS = 37
@@ -57,3 +61,13 @@ def test_stubs_of_a_service_are_loaded_when_it_is_used() -> None:
     )
     services = {name for name in after - before if name.endswith("_pb2_grpc")}
     assert services == {"xpstore.v1.project_pb2_grpc"}
+
+
+def test_names_at_hand_are_loaded_when_they_are_used() -> None:
+    before, artifact, model = loaded("import xpstore", "xpstore.DirectoryArtifact", "xpstore.Model")
+    assert "xpstore.artifact" not in before and "xpstore.artifact" in artifact
+    assert "xpstore.model" in model
+    for name in xpstore.__all__:
+        assert getattr(xpstore, name).__name__ == name and name in dir(xpstore)
+    with pytest.raises(AttributeError, match="'missing'"):
+        xpstore.missing  # noqa: B018

@@ -1,25 +1,17 @@
-"""`xpstore open`: where the page is, and what shows it.
-
-The embedded service says it on its own socket, which is its user's alone, to who has its key: the address has a token
-that logs in once, within a minute. It is asked by a call that is in no contract, as it goes to this installation's own
-server, with the bounds, the log and the errors of all calls; no other door is needed.
-"""
+"""`xpstore open`: where the page is, and what shows it."""
 
 import re
 import webbrowser
 from urllib.parse import quote
 from uuid import UUID
 
-from google.protobuf.empty_pb2 import Empty
-from google.protobuf.wrappers_pb2 import StringValue
-
 import xpstore
 from xpstore._cli.service import ask, home
+from xpstore._session.page import ticket_address
 from xpstore.errors import InvalidArgument, NotFound, Unavailable
 from xpstore.model import Model
 from xpstore.project import Project
 
-METHOD = "/xpstore.embedded.Page/GetAddress"
 _ADDRESS = re.compile(r"https?://[^\s/?#\\@]+")
 
 
@@ -49,8 +41,7 @@ def address_of(what: str | None, page_url: str | None) -> str:
         )
     client = xpstore.init()
     view = "" if what is None else f"&next={quote(_view(what))}"
-    method = client.stubs.channel.unary_unary(METHOD, Empty.SerializeToString, StringValue.FromString)
-    return str(client.call(method, Empty()).value) + view
+    return ticket_address(client) + view
 
 
 def _view(what: str) -> str:

@@ -117,6 +117,10 @@ def format_of(value: Any) -> Format:
         return FORMATS["skops"]
     if ("torch" in modules and hasattr(value, "state_dict")) or is_state_dict(value):
         return FORMATS["safetensors"]
+    if isinstance(value, (dict, list)):
+        return FORMATS["json"]
+    if ("matplotlib" in modules and hasattr(value, "savefig")) or "PIL" in modules:
+        return FORMATS["png"]
     kind = (type(value).__module__.partition(".")[0], type(value).__name__)
     by_type = {
         ("numpy", "ndarray"): "npy",
@@ -127,8 +131,8 @@ def format_of(value: Any) -> Format:
         return FORMATS[by_type[kind]]
     raise InvalidArgument(
         f"source is a {type(value).__module__}.{type(value).__qualname__}, which has no safe format: save a path, "
-        "bytes, a scikit-learn estimator, a torch module or state dict, a numpy array, a pandas DataFrame or a "
-        "pyarrow Table"
+        "bytes, a scikit-learn estimator, a torch module or state dict, a numpy array, a pandas DataFrame, a pyarrow "
+        "Table, a dictionary or list of JSON, a figure of matplotlib or an image of Pillow"
     )
 
 
@@ -275,6 +279,36 @@ def _load_json(data: OwnBuffer, trusted: Any) -> Any:
     return json.loads(bytes(data))
 
 
+def _dump_png(value: Any, file: BinaryIO) -> None:
+    if hasattr(value, "savefig"):
+        return write_figure(value, file)
+    try:
+        value.save(file, "PNG")
+    except OSError as error:  # of Pillow: its mode, such as CMYK or F, is none of PNG's
+        raise ValueError(str(error)) from error
+
+
+def write_figure(figure: Any, file: BinaryIO) -> None:
+    """Writes a figure of matplotlib as a picture of its own size, whatever is set for other pictures."""
+    import matplotlib  # here: it may be missing
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # here: it may be missing
+
+    canvas = figure.canvas
+    with matplotlib.rc_context({"savefig.bbox": None}):
+        try:
+            FigureCanvasAgg(figure).print_figure(file, format="png", dpi=figure.dpi)
+        finally:
+            figure.set_canvas(canvas)
+
+
+def _load_png(data: OwnBuffer, trusted: Any) -> Any:
+    import PIL.Image  # here: it may be missing
+
+    image = PIL.Image.open(io.BytesIO(data), formats=["PNG"])
+    image.load()
+    return image
+
+
 FORMATS = {
     format_.name: format_
     for format_ in (
@@ -284,7 +318,8 @@ FORMATS = {
         Format("parquet", "data.parquet", _dump_frame, _load_frame),
         Format("arrow-parquet", "data.parquet", _dump_table, _load_table),
         Format("arrow", "data.arrows", _dump_arrow, _load_arrow),
-        Format("json", "results.json", _dump_json, _load_json),
+        Format("json", "data.json", _dump_json, _load_json),
+        Format("png", "picture.png", _dump_png, _load_png),
     )
 }
 _BY_SUFFIX = {
@@ -294,6 +329,7 @@ _BY_SUFFIX = {
     ".parquet": "parquet",
     ".arrows": "arrow",
     ".json": "json",
+    ".png": "png",
 }
 
 

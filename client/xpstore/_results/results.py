@@ -17,7 +17,7 @@ from xpstore._files.folder import Folder
 from xpstore._files.scan import scan
 from xpstore._results import arrays, arrow, exact, frames, own_objects, sparse, tagged_json
 from xpstore._results.copies import LocalCopies
-from xpstore._results.formats import FORMATS, OwnBuffer, is_state_dict, read_file
+from xpstore._results.formats import FORMATS, OwnBuffer, is_state_dict, read_file, write_figure
 from xpstore._session.client import ClientBase
 from xpstore._session.registry import handle
 from xpstore.errors import DataLoss, InvalidArgument
@@ -210,15 +210,9 @@ class _Writer:
         return self._checked(value, lambda: {"$skops": self.file("skops", value)})
 
     def matplotlib(self, value: Any) -> Any:
-        import matplotlib  # here: it may be missing
-        from matplotlib.backends.backend_agg import FigureCanvasAgg  # here: it may be missing
-
-        name, canvas = self._name(".png"), value.canvas
-        with matplotlib.rc_context({"savefig.bbox": None}), open(self._folder / name, "wb") as file:
-            try:
-                FigureCanvasAgg(value).print_figure(file, format="png", dpi=value.dpi)
-            finally:
-                value.set_canvas(canvas)
+        name = self._name(".png")
+        with open(self._folder / name, "wb") as file:
+            write_figure(value, file)
         return {"$figure": [name, value.dpi, *map(float, value.get_size_inches())]}
 
     def plotly(self, value: Any) -> Any:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from xpstore_server.core.errors import InvalidArgument, NotFound
 from xpstore_server.web.conditions import names
+from xpstore_server.web.cookies import is_framed
 from xpstore_server.web.exchanges import accepts_gzip
 from xpstore_server.web.outcomes import Headers, failed
 from xpstore_server.web.requests import Request
@@ -17,12 +18,15 @@ FOLDER = "/page/"
 # The page looks itself at the path that it was asked for.
 _VIEWS = re.compile(r"/|/login|/[pm]/[^\\]*")
 NOTHING = b"This server has no page: it was built without one. Calls and files are served.\n"
+_POLICY = b"content-security-policy"
 POLICY = (
     b"default-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; "
-    b"frame-ancestors 'none'; base-uri 'none'; form-action 'self'; object-src 'none'"
+    b"base-uri 'none'; form-action 'self'; object-src 'none'; frame-ancestors "
 )
+# Where a notebook on this machine shows it, which has a token: Jupyter in a browser, Visual Studio Code.
+NOTEBOOKS = b"http://localhost:* http://127.0.0.1:* https://localhost:* https://127.0.0.1:* vscode-webview:"
 SAFE: Headers = [
-    (b"content-security-policy", POLICY),
+    (_POLICY, POLICY + b"'none'"),
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
@@ -78,21 +82,25 @@ class Assets:
         name = request.path.removeprefix(FOLDER) if request.path.startswith(FOLDER) else INDEX
         file = self._files.get(name)
         if file is not None:
-            await _send(request, file)
+            await _send(request, file, _framed(file.head) if is_framed(request) else file.head)
         elif name == INDEX:
             await request.respond(404, [(b"content-type", f"text/plain{TEXT}".encode()), *SAFE], NOTHING)
         else:
             raise NotFound("page", request.path)
 
 
-async def _send(request: Request, file: File) -> None:
-    etag = dict(file.head)[b"etag"].decode()
+async def _send(request: Request, file: File, head: Headers) -> None:
+    etag = dict(head)[b"etag"].decode()
     if names(request.header("if-none-match"), etag.removeprefix("W/"), is_weak=True):
-        await request.respond(304, [one for one in file.head if one[0] != b"content-type"])
+        await request.respond(304, [one for one in head if one[0] != b"content-type"])
     elif file.packed and accepts_gzip(request.header("accept-encoding")):
-        await request.respond(200, [*file.head, (b"content-encoding", b"gzip")], file.packed)
+        await request.respond(200, [*head, (b"content-encoding", b"gzip")], file.packed)
     else:
-        await request.respond(200, file.head, file.data)
+        await request.respond(200, head, file.data)
+
+
+def _framed(head: Headers) -> Headers:
+    return [*((name, value) for name, value in head if value != POLICY + b"'none'"), (_POLICY, POLICY + NOTEBOOKS)]
 
 
 def _head(name: str, data: bytes) -> Headers:

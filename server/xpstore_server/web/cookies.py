@@ -5,6 +5,7 @@ from collections.abc import Collection
 
 from xpstore_server.core.errors import PermissionDenied
 from xpstore_server.core.roles.session import LONGEST_US
+from xpstore_server.web.outcomes import Headers
 from xpstore_server.web.requests import Request
 
 READS = ("GET", "HEAD")
@@ -19,22 +20,51 @@ def _name(request: Request) -> str:
     return f"xpstore_session_{port[1]}" if port else "xpstore_session"
 
 
+def _framed_name(request: Request) -> str:
+    return f"{_name(request)}_framed"
+
+
 def token_of(request: Request) -> str | None:
     """The token of the session that a request has; None where it has none."""
-    for part in request.header("cookie").split(";"):
-        name, _, value = part.strip().partition("=")
-        if name == _name(request):
-            return value
-    return None
+    found = _cookies(request)
+    return found.get(_name(request), found.get(_framed_name(request)))
+
+
+def _cookies(request: Request) -> dict[str, str]:
+    parts = (part.strip().partition("=") for part in request.header("cookie").split(";"))
+    return {name: value for name, _, value in reversed(list(parts))}
 
 
 def cookie(request: Request, token: str) -> tuple[bytes, bytes]:
-    """The header by which a browser keeps a token, or with "" forgets it."""
-    seconds = LONGEST_SECONDS if token else 0
-    text = f"{_name(request)}={token}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict"
+    """The header by which a browser keeps a token."""
     # Before a proxy that encrypts the browser says in its Origin what it sees.
     is_encrypted = request.scheme == "https" or request.header("origin").startswith("https://")
-    return b"set-cookie", (text + "; Secure" if is_encrypted else text).encode()
+    return _cookie(_name(request), token, "; SameSite=Strict; Secure" if is_encrypted else "; SameSite=Strict")
+
+
+def framed_cookie(request: Request, token: str) -> tuple[bytes, bytes]:
+    """The same for a page in a frame of a notebook on this machine, whose origin is another.
+
+    The browser keeps it apart for the site of that notebook (Partitioned), and sends it in its frames alone. It takes
+    Secure from this machine without TLS too.
+    """
+    return _cookie(_framed_name(request), token, "; SameSite=None; Secure; Partitioned")
+
+
+def forgotten(request: Request) -> Headers:
+    """The headers by which a browser forgets what it sent."""
+    made = ((_name(request), cookie), (_framed_name(request), framed_cookie))
+    return [make(request, "") for name, make in made if name in _cookies(request)]
+
+
+def _cookie(name: str, token: str, rest: str) -> tuple[bytes, bytes]:
+    seconds = LONGEST_SECONDS if token else 0
+    return b"set-cookie", f"{name}={token}; Path=/; Max-Age={seconds}; HttpOnly{rest}".encode()
+
+
+def is_framed(request: Request) -> bool:
+    """Whether a page is asked for in a frame that was let in."""
+    return request.header("sec-fetch-dest") == "iframe" and _framed_name(request) in _cookies(request)
 
 
 def check_origin(request: Request, named: Collection[str], *, has_session: bool = True) -> None:

@@ -23,7 +23,7 @@ from xpstore_server.store.errors import StoreError
 from xpstore_server.web.assets import is_view
 from xpstore_server.web.codings import too_large
 from xpstore_server.web.context import Context
-from xpstore_server.web.cookies import check_origin, cookie, token_of
+from xpstore_server.web.cookies import check_origin, cookie, forgotten, framed_cookie, token_of
 from xpstore_server.web.exchanges import NO_STORE, Calls
 from xpstore_server.web.outcomes import Outcome, failed
 from xpstore_server.web.requests import JSON, Request
@@ -115,10 +115,10 @@ class Logins:
         check_origin(request, self._named)
         outcome, _ = await self._call(request, END, (SESSION, token))
         if outcome.is_ok:
-            await request.respond(204, [NO_STORE, cookie(request, "")])
+            await request.respond(204, [NO_STORE, *forgotten(request)])
         else:
             is_over = outcome.code is grpc.StatusCode.UNAUTHENTICATED
-            await request.fail(outcome, more=[cookie(request, "")] if is_over else [])
+            await request.fail(outcome, more=forgotten(request) if is_over else [])
 
     async def _call(self, request: Request, name: str, by: tuple[str, str]) -> tuple[Outcome, str]:
         """Calls one of the methods below as who it says; returns its answer too."""
@@ -154,7 +154,10 @@ class Logins:
         return made
 
     async def redeem(self, request: Request) -> None:
-        """Answers `/?token=TICKET&next=PATH`: with a session where the ticket is good, to the page in any case."""
+        """Answers `/?token=TICKET&next=PATH`: with a session where the ticket is good, to the page in any case.
+
+        With `&frame=1` the session is for frames of who shows this address.
+        """
         asked = parse_qs(request.query)
         until, of_key = self._tickets.pop(_hash(asked.get("token", [""])[0]), (0.0, b""))
         place = asked.get("next", ["/"])[0]
@@ -162,7 +165,8 @@ class Logins:
         headers = [NO_STORE, (b"location", place.encode() if is_sound else b"/"), (b"referrer-policy", b"no-referrer")]
         if time.monotonic() < until:
             try:
-                headers.append(cookie(request, await self._authenticator.begin_session(of_key)))
+                made = framed_cookie if asked.get("frame") else cookie
+                headers.append(made(request, await self._authenticator.begin_session(of_key)))
             except StoreError as error:
                 raise as_service_error(error) from None
         else:
