@@ -24,6 +24,7 @@ SERIES, MODULES = 5, 2  # of each model
 WRITERS = 4
 QUIET_SECONDS = 10.0
 MOST_MS = 200.0
+AT_ONCE = {"XPSTORE_UNDO_SECONDS": "0", "XPSTORE_SWEEP_SECONDS": "1"}
 
 
 def measure(folder: Path, models: int = MODELS) -> list[Figure]:
@@ -35,7 +36,7 @@ def measure(folder: Path, models: int = MODELS) -> list[Figure]:
 
 def _measure_on(name: str, database_url: str, folder: Path, models: int) -> list[Figure]:
     folder.mkdir()
-    with Server(database_url, (folder / "blobs").as_uri(), folder) as server:
+    with Server(database_url, (folder / "blobs").as_uri(), folder, environment=AT_ONCE) as server:
         client = Client(server.api_key, server.address)
         project = client.project("bench")
         large = project.experiment("large")

@@ -278,6 +278,43 @@ def test_lists_leave_out_what_the_caller_may_not_see(
     assert [one.model_id for one in admin("ListSeries", model_ids=both).series] == both
 
 
+def test_what_is_deleted_is_of_its_project(roled: Roled, admin: PlainClient, somebody: PlainClient, name: str) -> None:
+    own, foreign = make_place(admin), make_place(admin)
+    experiment = admin(
+        "CreateExperiment", project_uid=foreign["project_uid"], experiment_id=new_id(), name="e"
+    ).experiment
+    admin("DeleteModel", model_id=foreign["model_id"])
+    admin("DeleteExperiment", experiment_id=experiment.id)
+    calls: list[tuple[str, dict[str, str]]] = [
+        ("UndeleteModel", {"model_id": foreign["model_id"]}),
+        ("UndeleteExperiment", {"experiment_id": experiment.id}),
+    ]
+    lists = [
+        ("ListModels", {"experiment_id": foreign["experiment_id"]}, "models"),
+        ("ListModels", {"project_uid": foreign["project_uid"]}, "models"),
+        ("ListExperiments", {"project_uid": foreign["project_uid"]}, "experiments"),
+    ]
+    for role, refused in ((Role.NONE, "NOT_FOUND"), (Role.VIEWER, "PERMISSION_DENIED")):
+        roled.roles[name] = {own["project_uid"]: Role.OWNER, foreign["project_uid"]: role}
+        roled.save()
+        for method, ids in calls:
+            with pytest.raises(PlainError) as caught:
+                somebody(method, **ids)
+            assert caught.value.reason == refused
+        for method, ids, field in lists:
+            if role:
+                assert len(getattr(somebody(method, **ids, deleted=True), field)) == 1
+                continue
+            with pytest.raises(PlainError) as caught:
+                somebody(method, **ids, deleted=True)
+            assert caught.value.reason == "NOT_FOUND"
+    roled.roles[name] = {foreign["project_uid"]: Role.EDITOR}
+    roled.save()
+    for method, ids in calls:
+        somebody(method, **ids)
+    assert [len(getattr(somebody(method, **ids, deleted=True), field)) for method, ids, field in lists] == [0, 0, 0]
+
+
 def test_id_that_comes_back_elsewhere_is_found_there(admin: PlainClient, backend: Backend) -> None:
     first, second = make_place(admin), make_place(admin)
     id_ = first["model_id"]

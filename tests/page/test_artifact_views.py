@@ -172,6 +172,7 @@ def test_saved_page_that_is_opened_is_nobody(page: Page, name: str) -> None:
     assert other.title() != "owned" and said == []
     # By the debugger, which no policy binds.
     assert other.evaluate("[self.origin, self.opener]") == ["null", None]
+    assert other.evaluate("fetch('/session').then(() => 'read', () => 'refused')") == "refused"
     other.close()
 
 

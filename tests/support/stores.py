@@ -74,8 +74,10 @@ class Store:
     def __init__(self, backend: Backend) -> None:
         self.database = Database(backend.database_url)
         migrate.upgrade(self.database)
-        fresh = tables.project.delete().where(tables.project.c.uid.not_in(HIDDEN))
-        self.database.write(lambda tx: tx.execute(fresh).rowcount)
+        for table in (tables.project, tables.experiment, tables.model):  # the latter two of limbo
+            (key,) = table.primary_key.columns
+            others = table.delete().where(key.not_in(HIDDEN))
+            self.database.write(lambda tx, others=others: tx.execute(others).rowcount)  # type: ignore[misc]
         self.blobs = WatchedBlobs(open_blobs(backend.blob_url, 4))
         self.chunks = ChunkStore(self.database, self.blobs)
         self.publisher = Publisher(self.database, self.chunks, CODEC)

@@ -69,6 +69,10 @@ def test_head_of_an_answer_is_safe_and_says_what_may_be_kept(http: Http, path: s
         assert answer.headers["content-security-policy"].startswith("sandbox; default-src 'none'")
         assert answer.headers["cross-origin-resource-policy"] == "same-site"
     assert "no-cache" in newest.headers["cache-control"] and "immutable" in first.headers["cache-control"]
+    put(http, path.replace("model.txt", "picture.webp"))
+    picture = http.ask("HEAD", path.replace("weights/model.txt", "weights@2/picture.webp"))
+    assert picture.headers["content-type"] == "image/webp"
+    html = html.replace("weights", "weights@1")
     head = http.ask("HEAD", html)
     assert (head.status, head.body, head.headers["content-length"]) == (200, b"", "25")
     assert head.headers["etag"] == newest.headers["etag"]

@@ -11,7 +11,7 @@ import { Files, files } from "./artifacts/files";
 import { Lineage } from "./artifacts/lineage";
 import { versionPath } from "./artifacts/addresses";
 import { useEvery, useLoaded } from "./common/hooks";
-import { Neighbours } from "./neighbours";
+import { Differences } from "./differences";
 import { useKeys } from "./common/keys";
 import { Status } from "./workbench/list";
 import type { Field, Model, ModelModule, Project, Run, Version } from "./common/messages";
@@ -119,7 +119,7 @@ export function ModelPage({ id, isDark }: { id: string; isDark: boolean }) {
           ))}
         </section>
       </div>
-      <Neighbours model={model} />
+      <Differences model={model} />
       {versions.length > 0 && <h2>Lineage</h2>}
       {versions.length > 0 && <Lineage project={project} start={{ modelId: model.id, name: model.name, versions }} />}
       {series.length > 0 && <h2>Charts</h2>}

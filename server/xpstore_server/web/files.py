@@ -20,6 +20,8 @@ DATA = pb.ReadFileResponse.DATA_FIELD_NUMBER
 CONDITIONS = ("range", "if-match", "if-none-match")
 # Not those of the machine, which differ.
 TYPES = MimeTypes(filenames=())
+TYPES.add_type("image/webp", ".webp")  # Python knows it from 3.13 on
+TYPES.add_type("image/avif", ".avif")
 SAFE: Headers = [
     # What a stranger saved is shown as a picture or a text, and does nothing.
     (

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Select, func, select, union_all
 
 from xpstore_server.core import limits
 from xpstore_server.core.paging import Key, Page
@@ -19,12 +19,12 @@ from xpstore_server.store.limbo import HIDDEN_EXPERIMENTS
 from xpstore_server.store.tables import attribute, deleted_experiment, deleted_model, model, series
 from xpstore_server.store.transaction import Transaction
 
-_NOTES = (deleted_experiment, deleted_model)
 _TYPES = ("number", "text", "truth")
 _BARE = re.compile(r"[\w-]+")
 _ATTRIBUTES, _METRICS = 0, 1  # in keys of pages
 # Names that are looked at at once, of which some may be shown.
 BATCH = 1_000
+FEW = 1_000  # deleted models, whose ids are kept at hand: for more it is asked of each value where its model is
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,30 +32,44 @@ class Scope:
     """Whose fields: of a project, or of one experiment of it.
 
     Attributes:
-        has_deleted: whether the project has experiments or models that wait to be purged; theirs are left out.
+        deleted: how many models of the project wait to be purged, one more than `FEW` for any more. They are left out.
     """
 
     project_uid: str
     experiment_id: str | None = None
-    has_deleted: bool = False
+    deleted: int = 0
 
     @classmethod
     def of(cls, tx: Transaction, *, project_uid: str = "", experiment_id: str | None = None) -> "Scope":
         """Makes sure that it is there."""
         uid = project_of(tx, project_uid, experiment_id)
-        some = [select(notes.c.deleted_at_us).where(notes.c.project_uid == uid).limit(1) for notes in _NOTES]
-        return cls(uid, experiment_id, any(tx.execute(one).first() for one in some))
+        if experiment_id is not None:
+            return cls(uid, experiment_id)
+        some = select(func.count()).select_from(_deleted(uid).limit(FEW + 1).subquery())
+        return cls(uid, deleted=tx.execute(some).scalar_one())
 
     def of_values(self, table: Any) -> tuple[ColumnElement[bool], ...]:
         """Which rows of a table of values are meant."""
         mine: ColumnElement[bool] = table.c.project_uid == self.project_uid
         if self.experiment_id is None:
-            if not self.has_deleted:
-                return (mine,)
+            return (mine, *self._those_that_are_there(table))
+        return (mine, table.c.model_id.in_(select(model.c.id).where(model.c.experiment_id == self.experiment_id)))
+
+    def _those_that_are_there(self, table: Any) -> Iterator[ColumnElement[bool]]:
+        if self.deleted > FEW:
             # As a value: the databases would make a join of `exists`, and not skip in the index.
             owner = select(model.c.experiment_id).where(model.c.id == table.c.model_id).correlate(table)
-            return (mine, owner.scalar_subquery().not_in(HIDDEN_EXPERIMENTS))
-        return (mine, table.c.model_id.in_(select(model.c.id).where(model.c.experiment_id == self.experiment_id)))
+            yield owner.scalar_subquery().not_in(HIDDEN_EXPERIMENTS)
+        elif self.deleted:
+            yield table.c.model_id.not_in(_deleted(self.project_uid))
+
+
+def _deleted(project_uid: str) -> Select[tuple[str]]:
+    """The ids of models of a project that wait to be purged."""
+    alone = select(deleted_model.c.model_id).where(deleted_model.c.project_uid == project_uid)
+    gone = select(deleted_experiment.c.experiment_id).where(deleted_experiment.c.project_uid == project_uid)
+    both = union_all(alone, select(model.c.id).where(model.c.experiment_id.in_(gone))).subquery()
+    return select(both.c.model_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ async function near(model: Model): Promise<Model[]> {
   return [...before.reverse(), ...after];
 }
 
-export function Neighbours({ model }: { model: Model }) {
+export function Differences({ model }: { model: Model }) {
   const loaded = useLoaded(() => near(model), [model.id]);
   if (loaded.error !== undefined) return <p class="error" role="alert">{sentence(loaded.error)}</p>;
   if (!loaded.value || loaded.value.length === 0) return null;
