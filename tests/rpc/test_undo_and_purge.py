@@ -19,10 +19,13 @@ from xpstore.experiment import Experiment
 from xpstore.model import Model
 from xpstore.project import Project
 from xpstore_server.app import Stores
+from xpstore_server.core.paging import Page
+from xpstore_server.core.search import fields
 from xpstore_server.settings import load
 from xpstore_server.store import tables
 from xpstore_server.store.purge import purge
 from xpstore_server.store.sweep import NO_GRACE, Grace, Swept
+from xpstore_server.store.transaction import Transaction
 
 
 @pytest.fixture
@@ -75,6 +78,33 @@ def test_nothing_is_purged_in_the_undo_window_and_all_after_it(
     for table in (tables.series, tables.run, tables.artifact_link, tables.module):
         assert rows_of(stores, table, table.c.model_id.in_(ids)) == []
     assert [link for links in links_of(project) for link in links.get("links", [])] == []
+
+
+@pytest.mark.parametrize("few", [0, fields.FEW])
+def test_fields_of_deleted_models_are_left_out_however_many_they_are(
+    few: int, project: Project, experiment: Experiment, model: Model, stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fields, "FEW", few)
+    kept = experiment.models.create("kept", config={"lr": 0.25})
+    kept.metrics.log("loss", 8.0, phase="train")
+    gone = project.experiment("gone")
+    gone.models.create("gone", config={"lr": 100, "of": "gone"})
+    kept._client.flush()
+
+    def found() -> dict[str, tuple[int, float | None, float | None]]:
+        def unit(tx: Transaction) -> list[fields.Summary]:
+            return fields.list_fields(tx, fields.Scope.of(tx, project_uid=project.uid), "", Page(100))[0]
+
+        return {one.field: (one.numbers, one.min, one.max) for one in stores.database.read(unit)}
+
+    before = found()
+    assert before["config.lr"] == (3, 0.25, 100) and "config.of" in before and before["metrics.loss[train]"][0] == 2
+    experiment.models.delete(model.id)
+    project.experiments.delete(gone.id)
+    assert found() == {"config.lr": (1, 0.25, 0.25), "metrics.loss[train]": (1, 8, 8)}
+    experiment.models.undelete(model)
+    project.experiments.undelete(gone)
+    assert found() == before
 
 
 def test_project_takes_what_is_deleted_in_it_along(
