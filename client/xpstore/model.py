@@ -16,16 +16,15 @@ from xpstore._search.model_shown import model_parts
 from xpstore._service.paging import iterate
 from xpstore._session import current
 from xpstore._session.client import ClientBase
+from xpstore._session.described_model import DescribedModel
 from xpstore._session.server_version import check_columns
-from xpstore._session.stamped import Stamped
 from xpstore._session.step_reads import reads
 from xpstore._spool.record import Target
 from xpstore._values.checks import MAX_HASH_LENGTH, to_free_text, to_int64, to_name, to_step, to_tags
 from xpstore._values.configs import config_hash, difference
-from xpstore._values.display_names import display_name
-from xpstore._values.ids import new_id, sent_id
-from xpstore._values.json_text import from_json_object, to_json_object
-from xpstore._values.times import to_datetime, to_epoch_us
+from xpstore._values.ids import new_id
+from xpstore._values.json_text import to_json_object
+from xpstore._values.times import to_epoch_us
 from xpstore.errors import NotFound
 from xpstore.iteration import Iterations
 from xpstore.metric import Metrics
@@ -47,7 +46,7 @@ log = logging.getLogger("xpstore")
 fingerprint = config_hash  # the name it had first
 
 
-class Model(Stamped):
+class Model(DescribedModel):
     """A model: a handle whose `step`, `status`, `runs`, metrics, modules, iterations and tags are the server's.
 
     Made by `experiment.model(...)`; `Model.get_by_id(id)` finds it without its experiment.
@@ -61,10 +60,6 @@ class Model(Stamped):
                 model.step += 1
         ```
     """
-
-    def __init__(self, client: ClientBase, wire: pb.Model) -> None:
-        self._client = client
-        self._wire = wire
 
     @classmethod
     def get_by_id(cls, id: UUID | str, *, client: ClientBase | None = None) -> Self:
@@ -97,69 +92,6 @@ class Model(Stamped):
     @cached_property
     def _iterations(self) -> Iterations:
         return Iterations(self._client, self._target)
-
-    def _read(self) -> pb.Model:
-        request = pb.GetModelRequest(model_id=self._wire.id)
-        self._wire = self._client.call(self._client.stubs.models.GetModel, request).model
-        return self._wire
-
-    @property
-    def id(self) -> UUID:
-        """Its id, unique over all projects."""
-        return sent_id(self._wire.id)
-
-    @property
-    def experiment_id(self) -> UUID:
-        """The id of its experiment."""
-        return sent_id(self._wire.experiment_id)
-
-    @property
-    def project_uid(self) -> str:
-        """The `uid` of its project."""
-        return self._wire.project_uid
-
-    @property
-    def deleted_at(self) -> datetime | None:
-        """When it was deleted, UTC, of one that `models.deleted()` returned; else None."""
-        return to_datetime(self._wire.deleted_at_us) if self._wire.HasField("deleted_at_us") else None
-
-    @property
-    def hash(self) -> str:
-        """Its identity, unique in the experiment."""
-        return self._wire.hash
-
-    @property
-    def name(self) -> str | None:
-        """The name it was given, not unique, None if none was, as it was when this object last heard of the server."""
-        return self._wire.name if self._wire.HasField("name") else None
-
-    @name.setter
-    def name(self, name: str | None) -> None:
-        self._update(name=to_name("name", name) if name is not None else None)
-
-    @property
-    def display_name(self) -> str:
-        """What it is called: its name, else one made of its id, such as "brisk-fox-17", which is stored nowhere."""
-        return display_name(self.name, self.id)
-
-    @property
-    def description(self) -> str | None:
-        """Free text, None if none was given."""
-        return self._wire.description if self._wire.HasField("description") else None
-
-    @description.setter
-    def description(self, description: str | None) -> None:
-        self._update(description=to_free_text("description", description) if description is not None else None)
-
-    def _update(self, **fields: Any) -> None:
-        request = pb.UpdateModelRequest(model_id=self._wire.id, **fields)
-        request.update_mask.paths.extend(fields)
-        self._wire = self._client.call(self._client.stubs.models.UpdateModel, request).model
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """What it was made with, `{}` if nothing was said. A copy: changing it changes nothing else."""
-        return from_json_object("a config", self._wire.config_json)
 
     @property
     def step(self) -> int:

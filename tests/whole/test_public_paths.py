@@ -16,7 +16,8 @@ from xpstore.v1 import artifact_pb2 as pb
 
 ROOT = Path(__file__).parent.parent.parent
 PUBLIC = {
-    "xpstore": "Client Error Project cached get_all_projects get_project init set_project",
+    "xpstore": "Artifact Client DatasetArtifact DirectoryArtifact Error ExplanationArtifact Model Project "
+    "TrainedModelArtifact cached get_all_projects get_project init set_project",
     "xpstore.artifact": "Artifact ArtifactFile CachedArtifact DatasetArtifact DirectoryArtifact ExplanationArtifact "
     "SaveOptions Staged TrainedModelArtifact stage",
     "xpstore.cache": "Cache CacheEntry CacheStatistics Difference Explanation",

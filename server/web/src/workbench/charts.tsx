@@ -4,7 +4,7 @@ import type { ComponentChildren } from "preact";
 import { useMemo } from "preact/hooks";
 import { Chart } from "./chart";
 import type { Looks } from "../common/colours";
-import { directedFirst, metricOf, title } from "./fields";
+import { directedFirst, isOfSystem, metricOf, title } from "./fields";
 import type { Field } from "../common/messages";
 import { change, usePlace } from "../common/place";
 import { Pins } from "./pins";
@@ -37,6 +37,8 @@ export function Charts({ fields, models, drawn, names, isLive, isDark, merge, ch
   const shown = metrics.filter((metric) => wanted.length === 0 || wanted.some((word) => title(metric).toLowerCase().includes(word)));
   const setWindow = (next: Window | null): void => change({ z: next ? `${Math.floor(next.start)}_${Math.ceil(next.end)}` : "" });
   const options = { axis, isLog, smoothing, window, setWindow, isDark } as const;
+  // Of a stretch of steps they have none.
+  const ofSystem = axis === "time" ? options : ({ ...options, axis: "time", window: null, setWindow: () => undefined } as const);
   return (
     <>
       <div class="bar options">
@@ -54,7 +56,7 @@ export function Charts({ fields, models, drawn, names, isLive, isDark, merge, ch
       {models.length === 0 && fields && <p class="nothing">Select models in the list to draw them.</p>}
       <Pins drawn={drawn} names={names} />
       <div class="charts">
-        {models.length > 0 && shown.map((metric) => <Chart key={metric.field} {...{ metric, models, drawn, names, isLive, options, merge }} />)}
+        {models.length > 0 && shown.map((metric) => <Chart key={metric.field} {...{ metric, models, drawn, names, isLive, merge }} options={isOfSystem(metric) ? ofSystem : options} />)}
       </div>
       {fields && metrics.length === 0 && <p class="nothing">No metric was logged yet.</p>}
       {metrics.length > 0 && shown.length === 0 && <p class="nothing">No metric has this in its name.</p>}

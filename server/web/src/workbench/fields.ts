@@ -49,16 +49,21 @@ export const isVaried = (field: Field): boolean => (field.values?.length ?? 0) >
 // A number of its own in most models.
 export const isRange = (field: Field): boolean => !field.textCount && (field.hasMoreValues ?? false);
 
-// Metrics of which less or more is better first: they say which model is best.
-export const directedFirst = (metrics: Metric[]): Metric[] =>
-  metrics.toSorted((one, other) => Number(measure(one) === "last") - Number(measure(other) === "last"));
+// What a run logs by itself of its machine: by time, as it has no steps.
+export const isOfSystem = (metric: Metric): boolean => metric.phase === "system";
+
+// Metrics of which less or more is better first: they say which model is best. Those of machines last.
+export const directedFirst = (metrics: Metric[]): Metric[] => {
+  const rank = (metric: Metric): number => (isOfSystem(metric) ? 2 : Number(measure(metric) === "last"));
+  return metrics.toSorted((one, other) => rank(one) - rank(other));
+};
 
 // What a list shows before anybody chose: what differs in configs, few values first, then the first metrics.
 export function defaultColumns(fields: Field[]): string[] {
   const configs = fields.filter((field) => field.field.startsWith("config.") && isVaried(field));
   // A seed or a number of its own in every model says least.
   configs.sort((one, other) => Number(isRange(one)) - Number(isRange(other)));
-  const metrics = fields.flatMap((field) => metricOf(field.field) ?? []);
+  const metrics = fields.flatMap((field) => metricOf(field.field) ?? []).filter((metric) => !isOfSystem(metric));
   const columns = directedFirst(metrics).map((metric) => `${metric.field}.${measure(metric)}`);
   return [...columns.slice(0, 2), ...configs.slice(0, 5).map((field) => field.field), ...columns.slice(2, 4)];
 }
