@@ -18,7 +18,7 @@ SLOW := storms storage whole caching/test_cache_storm.py caching/test_cache_wait
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
-demo: .venv/.demo $(if $(filter s3,$(STORE)),.venv/.s3)  ## start the service, train a model, check every byte (STORE=s3: on a real S3 server)
+demo: .venv/.demo $(if $(filter s3,$(STORE)),.venv/.s3)  ## start the service, train models, check every byte, see them in a browser (STORE=s3: on a real S3 server)
 	@$(BIN)/python examples/demo.py --store $(STORE)
 
 serve: .venv/.demo  ## run the service with its data in .xpstore/ until Ctrl-C
