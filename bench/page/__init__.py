@@ -1,0 +1,1 @@
+"""The page beside those of others: what a stranger waits for, and what it costs the browser."""
