@@ -19,6 +19,7 @@ from typing import Any
 from bench import cache, deletion, growth, logging, machine, metadata, metrics, search, start, upkeep
 from bench.figure import Figure, table
 from bench.page.contest import measure as measure_pages
+from bench.page.first_use import measure as measure_first_use
 from bench.picture import draw
 from bench.transfer.contest import measure as measure_transfer
 from bench.transfer.workload import FULL, QUICK, STORES
@@ -50,6 +51,7 @@ def main() -> None:
         "growth": partial(growth.measure, sizes=(10, 100)) if is_quick else growth.measure,
         "upkeep": partial(upkeep.measure, updates=3_000) if is_quick else upkeep.measure,
         "deletion": partial(deletion.measure, models=1_000) if is_quick else deletion.measure,
+        "first-use": measure_first_use,
         "page-peers": partial(measure_pages, notes=notes, is_quick=is_quick),
         "transfer": partial(measure_transfer, plan=plan, notes=notes),
     }
@@ -74,8 +76,8 @@ def _options() -> argparse.Namespace:
         "names",
         nargs="*",
         metavar="NAME",
-        help="start, metadata, metrics, logging, search, cache, growth, upkeep, deletion, page-peers, transfer; "
-        "default all",
+        help="start, metadata, metrics, logging, search, cache, growth, upkeep, deletion, first-use, page-peers, "
+        "transfer; default all",
     )
     parser.add_argument("--quick", action="store_true", help="small files, once, without MLflow and MinIO")
     parser.add_argument(

@@ -80,7 +80,8 @@ def _seconds(page: Page, began: float) -> float | None:
             "window.drawnAt"
         )  # Playwright's own way to wait needs `eval`, which our page allows nobody
         if drawn is not None:
-            return float(drawn - began) / 1000
+            seconds = float(drawn - began) / 1000
+            return seconds if seconds <= BOUND_SECONDS else None  # a busy page answers late
         page.wait_for_timeout(200)
     return None
 
