@@ -18,6 +18,7 @@ from typing import Any
 
 from bench import cache, deletion, growth, logging, machine, metadata, metrics, search, start, upkeep
 from bench.figure import Figure, table
+from bench.page.browser import in_chromium
 from bench.page.contest import measure as measure_pages
 from bench.page.first_use import measure as measure_first_use
 from bench.picture import draw
@@ -51,8 +52,8 @@ def main() -> None:
         "growth": partial(growth.measure, sizes=(10, 100)) if is_quick else growth.measure,
         "upkeep": partial(upkeep.measure, updates=3_000) if is_quick else upkeep.measure,
         "deletion": partial(deletion.measure, models=1_000) if is_quick else deletion.measure,
-        "first-use": measure_first_use,
-        "page-peers": partial(measure_pages, notes=notes, is_quick=is_quick),
+        "first-use": partial(in_chromium, measure_first_use, notes),
+        "page-peers": partial(in_chromium, partial(measure_pages, notes=notes, is_quick=is_quick), notes),
         "transfer": partial(measure_transfer, plan=plan, notes=notes),
     }
     unknown = set(options.names) - set(benchmarks)

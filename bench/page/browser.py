@@ -1,6 +1,7 @@
 """What a page costs whoever opens it: measured in a Chromium that has not seen it before."""
 
 import contextlib
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, sync_playwright
 
-from support.needs import needs
+from bench.figure import Figure
 
 # Drawn by software: no GPU is needed to run this. Other hosts are not to be had, whatever a page asks of them.
 FLAGS = ["--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
@@ -41,11 +42,23 @@ Clicks = Callable[[Page], float]
 LogIn = Callable[[BrowserContext], None]
 
 
+def in_chromium(measure: Callable[[Path], list[Figure]], notes: dict[str, str], folder: Path) -> list[Figure]:
+    """Measures, or notes that there is no Chromium."""
+    if _program() is not None:
+        return measure(folder)
+    notes["Chromium"] = "skipped: it is not installed (apt-get install chromium)"
+    return []
+
+
+def _program() -> str | None:
+    return shutil.which("chromium")
+
+
 @contextlib.contextmanager
 def chromium() -> Iterator[Browser]:
     """A browser."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=needs("chromium"), args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=_program(), args=FLAGS)
         yield browser
         browser.close()
 

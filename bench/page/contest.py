@@ -43,14 +43,14 @@ class Entry:
 
 def measure(folder: Path, notes: dict[str, str], *, is_quick: bool = False) -> list[Figure]:
     """Three times a page after the other; one that drew nothing within the bound is not asked again at that width."""
-    size = QUICK if is_quick else FULL
+    size, widths = (QUICK, WIDTHS[:1]) if is_quick else (FULL, WIDTHS)
     with contextlib.ExitStack() as stack:
         entries = [stack.enter_context(_ours(folder, size))]
         if not is_quick:
             entries += _theirs(folder, size, stack, notes)
         browser = stack.enter_context(chromium())
         for number in range(1 if is_quick else ROUNDS):
-            for width in WIDTHS:
+            for width in widths:
                 for entry in entries:
                     say(f"page of {entry.name}, {width} px, {number + 1}")
                     costs = entry.costs.setdefault(width, [])
@@ -68,7 +68,7 @@ def measure(folder: Path, notes: dict[str, str], *, is_quick: bool = False) -> l
             if costs and costs[-1].seconds is None:
                 known = notes.get(entry.name, "")
                 notes[entry.name] = f"{known}; no line in the window in {BOUND_SECONDS} s at {width} px"
-    return [figure for width in WIDTHS for figure in _figures(entries, width)]
+    return [figure for width in widths for figure in _figures(entries, width)]
 
 
 @contextlib.contextmanager

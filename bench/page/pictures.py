@@ -8,11 +8,9 @@ import contextlib
 import sys
 import tempfile
 import warnings
-from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from PIL import Image
 from playwright.sync_api import Browser, Page
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss
@@ -41,7 +39,6 @@ PATIENCE, HOPELESS = 15, 0.2
 SETTLE_SECONDS = 3
 WINDOWS = (1440, 800, 400)
 THEMES: tuple[Theme, ...] = ("light", "dark")
-COLOURS = 256
 
 
 class View(NamedTuple):
@@ -204,8 +201,7 @@ def shoot(page: Page, view: View, file: Path) -> None:
     if view.key:
         page.keyboard.press(view.key)
     page.wait_for_timeout(SETTLE_SECONDS * 1000)
-    picture = Image.open(BytesIO(page.screenshot(full_page=view.is_whole)))
-    picture.convert("P", palette=Image.Palette.ADAPTIVE, colors=COLOURS).save(file, optimize=True)
+    page.screenshot(path=file, full_page=view.is_whole)
 
 
 if __name__ == "__main__":
