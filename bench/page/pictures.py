@@ -38,6 +38,7 @@ SO_FAR = 25
 PATIENCE, HOPELESS = 15, 0.2
 SETTLE_SECONDS = 3
 WINDOWS = (1440, 800, 400)
+README_HEIGHT = 660
 THEMES: tuple[Theme, ...] = ("light", "dark")
 
 
@@ -160,6 +161,7 @@ def shoot_three(browser: Browser, origin: str, key: str, known: dict[str, View])
     ]
     for view, name, theme in wanted:
         page = signed_in(browser, origin, key, WINDOWS[0], theme)
+        page.set_viewport_size({"width": WINDOWS[0], "height": README_HEIGHT})
         shoot(page, known[view], PICTURES / f"{name}.png")
         page.context.close()
 
