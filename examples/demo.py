@@ -28,8 +28,9 @@ PROJECT = "quickstart"
 START_SECONDS = 30
 # For matrices as small as these: threads that wait for each other take ten times as long on a busy machine.
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-# Those of the reader's own service are not for this one.
-INHERITED = {name: value for name, value in os.environ.items() if not name.startswith("XPSTORE_")}
+# Settings of the reader's own service are not for this one; where this machine keeps things is.
+KEPT = ("XPSTORE_CACHE", "XPSTORE_SPOOL")
+INHERITED = {name: value for name, value in os.environ.items() if name in KEPT or not name.startswith("XPSTORE_")}
 
 
 def begin_anew(folder: Path) -> None:

@@ -14,6 +14,8 @@ import demo
 from support.homes import Home, without_settings
 from support.web.browser import Browser
 
+pytestmark = pytest.mark.timeout(600)  # four programs that import scikit-learn, on a machine that may be busy
+
 ROOT = Path(__file__).parents[2]
 # A program that takes an address and is content.
 ENVIRONMENT = {**without_settings(), "BROWSER": "true", "XPSTORE_API_URL": "elsewhere.example:50051"}
@@ -21,7 +23,7 @@ ENVIRONMENT = {**without_settings(), "BROWSER": "true", "XPSTORE_API_URL": "else
 
 def run_demo(folder: Path, store: str) -> str:
     command = [sys.executable, "examples/demo.py", "--store", store, "--folder", str(folder)]
-    done = subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, timeout=180)
+    done = subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, timeout=400)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
