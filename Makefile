@@ -13,12 +13,12 @@ SLOW := storms storage whole caching/test_cache_storm.py caching/test_cache_wait
 	handles/test_search_oracle.py identity/faults identity/test_programs.py spool/test_spool_processes.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve format check test odd pythons page gen style lint figure type bench minio mutate chaos fuzz sdk conformance wild
+.PHONY: help demo serve format check test odd pythons page pictures gen style lint figure type bench minio mutate chaos fuzz sdk conformance wild
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
-demo: .venv/.demo $(if $(filter s3,$(STORE)),.venv/.s3)  ## start the service, train a model, check every byte (STORE=s3: on a real S3 server)
+demo: .venv/.demo $(if $(filter s3,$(STORE)),.venv/.s3)  ## start the service, train models, check every byte, see them in a browser (STORE=s3: on a real S3 server)
 	@$(BIN)/python examples/demo.py --store $(STORE)
 
 serve: .venv/.demo  ## run the service with its data in .xpstore/ until Ctrl-C
@@ -43,6 +43,9 @@ pythons:  ## run the tests of identity and cache with Python 3.11, 3.12 and 3.13
 
 page:  ## build the page of server/web into the server (needs Node 20)
 	@server/web/build
+
+pictures: .venv/.dev  ## take the README's pictures of the page anew, on models that are trained for it (needs Chromium)
+	OPENBLAS_NUM_THREADS=1 PYTHONPATH=examples:tests $(BIN)/python -m bench.page.pictures
 
 gen: .venv/.dev  ## generate client/xpstore/v1 from proto/
 	$(GEN)

@@ -1,7 +1,7 @@
 """Runs all benchmarks, or those named; `--help` names them.
 
 `--quick`, or BENCH=quick in the environment, runs `transfer` once on small files, and `search`, `deletion`, `growth`
-and `page` with few models, to see that they work: their figures mean nothing.
+and `page` with few models, `page-peers` without peers, to see that they work: their figures mean nothing.
 """
 
 import argparse
@@ -18,7 +18,10 @@ from typing import Any
 
 from bench import cache, deletion, growth, logging, machine, metadata, metrics, search, start, upkeep
 from bench.figure import Figure, table
-from bench.page.measure import measure as measure_page
+from bench.page.browser import in_chromium
+from bench.page.contest import measure as measure_pages
+from bench.page.first_use import measure as measure_first_use
+from bench.page.large import measure as measure_page
 from bench.picture import draw
 from bench.transfer.contest import measure as measure_transfer
 from bench.transfer.workload import FULL, QUICK, STORES
@@ -50,7 +53,9 @@ def main() -> None:
         "growth": partial(growth.measure, sizes=(10, 100)) if is_quick else growth.measure,
         "upkeep": partial(upkeep.measure, updates=3_000) if is_quick else upkeep.measure,
         "deletion": partial(deletion.measure, models=1_000) if is_quick else deletion.measure,
-        "page": partial(measure_page, notes=notes, is_quick=is_quick),
+        "page": partial(in_chromium, partial(measure_page, notes=notes, is_quick=is_quick), notes),
+        "first-use": partial(in_chromium, measure_first_use, notes),
+        "page-peers": partial(in_chromium, partial(measure_pages, notes=notes, is_quick=is_quick), notes),
         "transfer": partial(measure_transfer, plan=plan, notes=notes),
     }
     unknown = set(options.names) - set(benchmarks)
@@ -74,7 +79,8 @@ def _options() -> argparse.Namespace:
         "names",
         nargs="*",
         metavar="NAME",
-        help="start, metadata, metrics, logging, search, cache, growth, upkeep, deletion, page, transfer; default all",
+        help="start, metadata, metrics, logging, search, cache, growth, upkeep, deletion, page, first-use, "
+        "page-peers, transfer; default all",
     )
     parser.add_argument("--quick", action="store_true", help="small files, once, without MLflow and MinIO")
     parser.add_argument(

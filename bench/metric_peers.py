@@ -109,7 +109,7 @@ def _trackio(folder: Path, peers: Peers, read_points: int) -> None:
     environment = {"TRACKIO_DIR": str(folder / "trackio"), "TRACKIO_WRITE_TOKEN": "bench"}
     show = f"open_browser=False, block_thread=True, host='127.0.0.1', server_port={port}"
     command = [str(python), "-c", f"import trackio; trackio.show({show})"]
-    with _serving("trackio", command, folder, environment, port):
+    with serving("trackio", command, folder, environment, port):
         writes, reads = _program(python, "trackio", f"http://127.0.0.1:{port}/?write_token=bench", TRACKIO_POINTS)
     peers.take("Trackio", TRACKIO_POINTS, writes, reads, read_points / TRACKIO_POINTS)
 
@@ -123,13 +123,13 @@ def _aim(folder: Path, peers: Peers, read_points: int) -> None:
         [aim, "init", "--repo", str(repository), "-y"], capture_output=True, check=True, timeout=START_SECONDS
     )
     command = [aim, "server", "--repo", str(repository), "--host", "127.0.0.1", "--port", str(port)]
-    with _serving("aim", command, folder, {}, port):
+    with serving("aim", command, folder, {}, port):
         writes, reads = _program(python, "aim", f"aim://127.0.0.1:{port}", AIM_POINTS)
     peers.take("Aim", AIM_POINTS, writes, reads, read_points / AIM_POINTS)
 
 
 @contextlib.contextmanager
-def _serving(who: str, command: list[str], folder: Path, environment: dict[str, str], port: int) -> Iterator[None]:
+def serving(who: str, command: list[str], folder: Path, environment: dict[str, str], port: int) -> Iterator[None]:
     """A server that listens."""
     log = folder / f"{who}.log"
     process = spawn(command, log=log, folder=folder, environment={**os.environ, **SILENT, **environment})

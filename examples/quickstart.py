@@ -1,7 +1,7 @@
-"""Trains a classifier of handwritten digits and keeps everything about it; then gets it back and checks it.
+"""Trains classifiers of handwritten digits and keeps everything about them; then gets it back and checks it.
 
-    python quickstart.py train     a new model each time, on the same data
-    python quickstart.py verify    in another process: every digest, and the score of the newest model
+    python quickstart.py train     six models, of each width and learning rate one, on the same data
+    python quickstart.py verify    in another process: every digest, and the score of the best model
     python quickstart.py compute   a cross-validation, which no process computes after the first
 
 The server is the one of XPSTORE_API_URL and XPSTORE_API_KEY, else the embedded one.
@@ -10,6 +10,7 @@ The server is the one of XPSTORE_API_URL and XPSTORE_API_KEY, else the embedded 
 import argparse
 import json
 import tempfile
+import time
 import warnings
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +31,9 @@ from xpstore.artifact import Artifact, DirectoryArtifact, ExplanationArtifact, T
 from xpstore.model import Model
 
 EPOCHS = 15
+WIDTHS = (16, 48)
+RATES = (1e-3, 3e-3, 1e-2)
+BEST = "best"  # the alias of the classifier that is right most often
 # Loading makes no object of a type that is neither known to be safe nor named by the caller.
 TRUSTED = ["sklearn.neural_network._stochastic_optimizers.AdamOptimizer"]
 
@@ -46,13 +50,14 @@ def read_data(folder: Path) -> tuple[Any, ...]:
     return tuple(np.load(folder / f"{name}.npy") for name in ("train_x", "test_x", "train_y", "test_y"))
 
 
-def fit(model: Model, seed: int, data: tuple[Any, ...]) -> MLPClassifier:
-    """Trains for some epochs and logs as it goes."""
+def fit(model: Model, data: tuple[Any, ...]) -> MLPClassifier:
+    """Trains for some epochs, as the model's config says, and logs as it goes."""
     train_x, test_x, train_y, test_y = data
-    classifier = MLPClassifier((48,), learning_rate_init=3e-3, random_state=seed)
-    model.modules.log("network", {"layers": [64, 48, 10], "activation": "relu"})
-    model.modules.log("optimizer", {"name": "adam", "lr": 3e-3, "batch": 200})
-    for epoch in range(EPOCHS):
+    width, lr, seed = (model.config[name] for name in ("width", "lr", "seed"))
+    classifier = MLPClassifier((width,), learning_rate_init=lr, random_state=seed)
+    model.modules.log("network", {"layers": [64, width, 10], "activation": "relu"})
+    model.modules.log("optimizer", {"name": "adam", "lr": lr, "batch": 200})
+    for epoch in range(model.config["epochs"]):
         classifier.partial_fit(train_x, train_y, classes=np.arange(10))
         model.step += 1
         for phase, x, y in (("train", train_x, train_y), ("test", test_x, test_y)):
@@ -81,44 +86,55 @@ def explain(classifier: MLPClassifier, data: tuple[Any, ...], folder: Path) -> N
 
 
 def train(project: Project) -> None:
-    started = datetime.now(UTC)
     experiment = project.experiment("digits")
-    seed = len(experiment.models.list())
+    grid = [(width, lr) for width in WIDTHS for lr in RATES]
+    seed = len(experiment.models.list()) // len(grid)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "data").mkdir()
-        (folder / "explanation").mkdir()
         write_data(folder / "data")
-        model = experiment.model(config={"seed": seed, "epochs": EPOCHS}, name=f"mlp-{seed}", tags=["quickstart"])
-        with model.run() as run:
-            saved: list[Artifact] = [DirectoryArtifact.save(folder / "data", "digits-data", model=model)]
-            data = read_data(folder / "data")
-            classifier = fit(model, seed, data)
-            iteration = model.iterations.create(model.step)
-            iteration.modules.log("evaluation", {"rows": len(data[1])})
-            score = classifier.score(data[1], data[3])
-            saved.append(
-                TrainedModelArtifact.save(
-                    classifier,
-                    "digits-classifier",
-                    model=model,
-                    iteration=iteration,
-                    step=model.step,
-                    metadata={"test_accuracy": score},
-                    aliases=["candidate"],
-                    used=saved[:1],
-                )
+        for width, lr in grid:
+            config = {"width": width, "lr": lr, "seed": seed, "epochs": EPOCHS}
+            model = experiment.model(config=config, name=f"mlp {width} wide, lr {lr:g}", tags=["quickstart"])
+            train_one(model, folder)
+    best = next(iter(experiment.models.search(order_by="metrics.accuracy[test].last desc")))
+    (classifier,) = [artifact for artifact in best.artifacts.list() if artifact.name == "digits-classifier"]
+    classifier.alias(BEST)
+    print(f"Best of them: {best.name}, classifier version {classifier.version}, now called {BEST!r}")
+
+
+def train_one(model: Model, folder: Path) -> None:
+    """Fits one model on the data of a folder, and saves that, the classifier and what explains it."""
+    started = datetime.now(UTC)
+    (folder / "explanation").mkdir(exist_ok=True)
+    with model.run() as run:
+        saved: list[Artifact] = [DirectoryArtifact.save(folder / "data", "digits-data", model=model)]
+        data = read_data(folder / "data")
+        classifier = fit(model, data)
+        iteration = model.iterations.create(model.step)
+        iteration.modules.log("evaluation", {"rows": len(data[1])})
+        score = classifier.score(data[1], data[3])
+        saved.append(
+            TrainedModelArtifact.save(
+                classifier,
+                "digits-classifier",
+                model=model,
+                iteration=iteration,
+                step=model.step,
+                metadata={"test_accuracy": score},
+                used=saved[:1],
             )
-            explain(classifier, data, folder / "explanation")
-            saved.append(
-                ExplanationArtifact.save(
-                    folder / "explanation", "digits-explanation", model=model, iteration=iteration, used=saved[1:]
-                )
+        )
+        explain(classifier, data, folder / "explanation")
+        saved.append(
+            ExplanationArtifact.save(
+                folder / "explanation", "digits-explanation", model=model, iteration=iteration, used=saved[1:]
             )
-    print(f"model {model.name}: run on {run.host}, step {model.step}, test accuracy {score:.4f}")
+        )
+    print(f"{model.name}: run on {run.host}, step {model.step}, test accuracy {score:.4f}")
     for artifact in saved:
         is_new = artifact.created_at >= started
-        state = "stored" if is_new else "unchanged since last time: nothing sent"
+        state = "stored" if is_new else "unchanged: nothing sent"
         print(f"  {artifact.name:<20} version {artifact.version}  {artifact.size_bytes:>9,} bytes  {state}")
 
 
@@ -132,11 +148,11 @@ def check_files(artifact: Artifact, folder: Path) -> None:
 
 
 def verify(project: Project) -> None:
-    newest = {artifact.name: artifact for artifact in project.artifacts.list()}
-    classifier = newest["digits-classifier"]
+    found = {artifact.name: artifact for artifact in project.artifacts.list()}  # the newest of each
+    classifier = found["digits-classifier"] = Artifact.get_by_name("digits-classifier", alias=BEST)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for artifact in newest.values():
+        for artifact in found.values():
             check_files(artifact, folder / artifact.name)
             print(
                 f"  {artifact.name:<20} version {artifact.version}  {len(artifact.files())} files, every digest right"
@@ -159,9 +175,11 @@ def cross_validate(seed: int, folds: int) -> Any:
 
 
 def compute(project: Project) -> None:
+    began = time.perf_counter()
     scores = cross_validate(seed=0, folds=3)
+    took = time.perf_counter() - began
     artifact, computed = cross_validate.artifact(0, folds=3), project.cache.statistics().here.computed
-    print(f"  cross-validation     {scores.mean():.4f}, artifact {artifact.id}, {computed} computations")
+    print(f"  cross-validation     {scores.mean():.4f}, artifact {artifact.id}, {computed} computations, {took:.3f} s")
 
 
 ACTIONS = {"train": train, "verify": verify, "compute": compute}

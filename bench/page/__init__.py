@@ -1,1 +1,1 @@
-"""The page over 10,000 models with 50 metrics of 1,000 steps each, in Chromium; what a watcher costs the server."""
+"""The page: over 10,000 models, beside those of others, for who watches it, and at the first use."""

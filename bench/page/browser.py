@@ -1,174 +1,115 @@
-"""What somebody sees of the page in Chromium, measured by Chromium's own clock. It draws by software."""
+"""What a page costs whoever opens it: measured in a Chromium that has not seen it before."""
 
+import contextlib
+import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, sync_playwright
 
-from support.needs import needs
+from bench.figure import Figure
 
+# Drawn by software: no GPU is needed to run this. Other hosts are not to be had, whatever a page asks of them.
 FLAGS = ["--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
-WIDE = {"width": 1440, "height": 900}
-ROW = "[role=row][aria-selected]"
-# Notes when things are first there, from the very start of a page. A chart is drawn when its canvas was painted with as
-# many lines as it says it has, in the frame after.
-WATCH = """
-  const seen = (globalThis.seen = {});
-  const paint = (one) => one.name === "first-contentful-paint" && (seen.paint = one.startTime);
-  new PerformanceObserver((list) => list.getEntries().forEach(paint)).observe({ type: "paint", buffered: true });
-  const rows = () => document.querySelector("[role=row][aria-selected]");
-  const look = (at) => {
-    if (seen.rows === undefined && rows()) seen.rows = at;
-    if (seen.rows === undefined) requestAnimationFrame(look);
-  };
-  requestAnimationFrame(look);
-"""
-# The policy of the page allows no text to be made a condition of Playwright's.
-SEEN = """async () => {
-  while (seen.rows === undefined || seen.paint === undefined) await new Promise(requestAnimationFrame);
-  return seen;
-}"""
-# Frames for so long, and what happens meanwhile: a step is called in each.
-FRAMES = """async ([what, milliseconds]) => {
-  const list = document.querySelector("[role=grid]");
-  const heads = [...document.querySelectorAll("[role=columnheader] button")].slice(0, 5);
-  const steps = {
-    scroll: (at) => { list.scrollTop = ((at / milliseconds) * 0.9 * (list.scrollHeight - list.clientHeight)); },
-    wheel: () => { list.scrollTop += 120; },
-    sort: (at, state) => { if (at >= state.next) { heads[state.count++ % heads.length].click(); state.next += 1000; } },
-    rest: () => undefined,
-  };
-  const longTasks = [];
-  const keep = (one) => longTasks.push(one.duration);
-  const observer = new PerformanceObserver((found) => found.getEntries().forEach(keep));
-  observer.observe({ type: "longtask" });
-  const frames = [];
-  const state = { next: 0, count: 0 };
-  const began = performance.now();
-  let before;
-  await new Promise((resolve) => {
-    const frame = (now) => {
-      if (before !== undefined) frames.push(now - before);
-      before = now;
-      const at = performance.now() - began;
-      if (at > milliseconds) return resolve();
-      steps[what](at, state);
-      requestAnimationFrame(frame);
-    };
-    requestAnimationFrame(frame);
-  });
-  observer.disconnect();
-  return { frames, longTasks };
-}"""
-# From now until every chart has its lines and one frame more was drawn.
-DRAWN = """async ([charts, lines]) => {
-  const all = () => [...document.querySelectorAll("section.chart")];
-  const isDrawn = (one) => Number(one.dataset.lines) === lines && one.querySelector("canvas");
-  const done = () => all().length === charts && all().every(isDrawn);
-  while (!done()) await new Promise(requestAnimationFrame);
-  await new Promise(requestAnimationFrame);
-  return performance.now();
-}"""
+BOUND_SECONDS = 150
+SETTLE_SECONDS = 5
+HEIGHT = 900
+DRAWN = Path(__file__).with_name("drawn.js").read_text()
 
 
-@dataclass(slots=True)
-class Frames:
-    """Times between frames and tasks of more than 50 ms, in milliseconds."""
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a page took until some seconds after its first chart.
 
-    frames: list[float] = field(default_factory=list)
-    long_tasks: list[float] = field(default_factory=list)
+    Attributes:
+        seconds: until the first chart; None where there was none within the bound.
+        bytes: as they came over the wire, compressed or not.
+        heap_bytes: JavaScript's, after a collection.
+        nodes: of the DOM, texts among them.
+    """
 
-    def at(self, share: float) -> float:
-        return sorted(self.frames)[int(len(self.frames) * share)]
-
-
-class Visitor:
-    """Somebody in Chromium who has logged in."""
-
-    def __init__(self, browser: Browser, origin: str, api_key: str) -> None:
-        self._browser = browser
-        self._origin = origin
-        context = browser.new_context(base_url=origin, viewport=WIDE)  # type: ignore[arg-type]
-        page = context.new_page()
-        page.goto("/")
-        page.get_by_label("API key").fill(api_key)
-        page.get_by_role("button", name="Sign in").click()
-        page.get_by_role("heading", name="Projects").wait_for()
-        self._state: Any = context.storage_state()
-        context.close()
-
-    @contextmanager
-    def page(self, height: int = 900) -> Iterator[Page]:
-        """A new page with nothing in its cache."""
-        viewport = {**WIDE, "height": height}
-        context: BrowserContext = self._browser.new_context(
-            base_url=self._origin,
-            viewport=viewport,  # type: ignore[arg-type]
-            storage_state=self._state,
-        )
-        context.set_default_timeout(120_000)
-        context.add_init_script(WATCH)
-        try:
-            yield context.new_page()
-        finally:
-            context.close()
-
-    def first_view(self, project: str) -> tuple[float, float]:
-        """Seconds from the navigation to the first contentful paint and to the first rows."""
-        with self.page() as page:
-            page.goto(f"/p/{quote(project)}")
-            seen = page.evaluate(SEEN)
-            return seen["paint"] / 1000, seen["rows"] / 1000
-
-    def frames(self, project: str, what: str, seconds: float) -> Frames:
-        """Frames while the list is scrolled or sorted."""
-        with self.page() as page:
-            page.goto(f"/p/{quote(project)}")
-            page.locator(ROW).first.wait_for()
-            quiet(page)
-            found = page.evaluate(FRAMES, [what, seconds * 1000])
-        return Frames(found["frames"], found["longTasks"])
-
-    def lines(self, project: str, models: list[str], metrics: list[str], height: int) -> tuple[float, float]:
-        """Seconds until the charts of some metrics have a line of each model: from a click in a page that is there, and
-        from the navigation to it."""
-        path, shown = f"/p/{quote(project)}", f"m={quote(','.join(metrics))}"
-        with self.page(height) as page:
-            page.goto(f"{path}?{shown}&s=-")
-            page.locator(ROW).first.wait_for()
-            quiet(page)
-            began = page.evaluate(
-                """(to) => {
-                    const now = performance.now();
-                    history.replaceState(history.state, "", to);
-                    dispatchEvent(new PopStateEvent("popstate"));
-                    return now;
-                }""",
-                f"{path}?{shown}&s={','.join(models)}",
-            )
-            chosen = page.evaluate(DRAWN, [len(metrics), len(models)]) - began
-            page.goto("about:blank")
-            page.goto(f"{path}?{shown}&s={','.join(models)}")
-            return chosen / 1000, page.evaluate(DRAWN, [len(metrics), len(models)]) / 1000
+    seconds: float | None
+    bytes: float
+    heap_bytes: float
+    nodes: float
 
 
-def quiet(page: Page) -> None:
-    """Returns when the page has asked for nothing for a second: all fields are known and charts are drawn."""
-    page.wait_for_load_state("networkidle")
-    time.sleep(1)
-    page.wait_for_load_state("networkidle")
+# Does what a user must before there is a chart, and returns at which millisecond since navigation the wait begins.
+Clicks = Callable[[Page], float]
+LogIn = Callable[[BrowserContext], None]
 
 
-@contextmanager
+def in_chromium(measure: Callable[[Path], list[Figure]], notes: dict[str, str], folder: Path) -> list[Figure]:
+    """Measures, or notes that there is no Chromium."""
+    if _program() is not None:
+        return measure(folder)
+    notes["Chromium"] = "skipped: it is not installed (apt-get install chromium)"
+    return []
+
+
+def _program() -> str | None:
+    return shutil.which("chromium")
+
+
+@contextlib.contextmanager
 def chromium() -> Iterator[Browser]:
-    """A Chromium without windows."""
+    """A browser."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=needs("chromium"), args=FLAGS)
-        try:
-            yield browser
-        finally:
-            browser.close()
+        browser = playwright.chromium.launch(executable_path=_program(), args=FLAGS)
+        yield browser
+        browser.close()
+
+
+def cost_of(
+    browser: Browser, address: str, width: int, log_in: LogIn | None = None, clicks: Clicks | None = None
+) -> Cost:
+    """Opens an address with nothing in any cache, and waits for lines in the window."""
+    context = browser.new_context(viewport={"width": width, "height": HEIGHT})
+    context.add_init_script(DRAWN)
+    if log_in is not None:
+        log_in(context)
+    page = context.new_page()
+    page.set_default_timeout(BOUND_SECONDS * 1000)
+    session = context.new_cdp_session(page)
+    sizes = _sizes(session)
+    with contextlib.closing(context):
+        page.goto(address, wait_until="commit")
+        began = clicks(page) if clicks is not None else 0.0
+        seconds = _seconds(page, began)
+        page.wait_for_timeout(SETTLE_SECONDS * 1000)
+        session.send("HeapProfiler.collectGarbage")
+        session.send("Performance.enable")
+        found = {metric["name"]: metric["value"] for metric in session.send("Performance.getMetrics")["metrics"]}
+        return Cost(seconds, sum(sizes.values()), found["JSHeapUsedSize"], found["Nodes"])
+
+
+def _seconds(page: Page, began: float) -> float | None:
+    deadline = time.monotonic() + BOUND_SECONDS
+    while time.monotonic() < deadline:
+        drawn = page.evaluate(
+            "window.drawnAt"
+        )  # Playwright's own way to wait needs `eval`, which our page allows nobody
+        if drawn is not None:
+            seconds = float(drawn - began) / 1000
+            return seconds if seconds <= BOUND_SECONDS else None  # a busy page answers late
+        page.wait_for_timeout(200)
+    return None
+
+
+def _sizes(session: CDPSession) -> dict[str, float]:
+    """How much came for each request: it grows from now on."""
+    sizes: dict[str, float] = {}
+
+    def came(event: dict[str, Any]) -> None:
+        sizes[event["requestId"]] = sizes.get(event["requestId"], 0) + event["encodedDataLength"]
+
+    def ended(event: dict[str, Any]) -> None:
+        sizes[event["requestId"]] = event["encodedDataLength"]  # with its head
+
+    session.on("Network.dataReceived", came)
+    session.on("Network.loadingFinished", ended)
+    session.send("Network.enable")
+    return sizes

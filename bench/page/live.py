@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 import psutil
 
-from bench.page.browser import ROW, Visitor
 from bench.page.rows import names_of
+from bench.page.visitor import ROW, Visitor
 from xpstore.experiment import Experiment
 
 MODELS, METRICS = 50, 10

@@ -2,11 +2,15 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 from bench.figure import Figure, Goal, Spread, table
+from bench.page.browser import BOUND_SECONDS
+
+from support.needs import needs
 
 ROOT = Path(__file__).parents[2]
 
@@ -59,8 +63,24 @@ def test_quick_benchmark_sends_and_gets_back_equal_bytes(tmp_path: Path) -> None
     assert not list(temporary.iterdir()), "nothing is left behind"
 
 
+def test_quick_benchmark_sees_a_chart_of_ours() -> None:
+    needs("chromium")
+    done = run_bench("page-peers", "--quick")
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = dict(re.findall(r"^1440 px: (\S+ \S+(?: \S+)?)  +([\d.]+) (?:s|MB|nodes)", done.stdout, re.MULTILINE))
+    assert set(found) == {"first chart", "over the wire", "JS heap", "DOM nodes"}
+    assert 0 < float(found["first chart"]) < BOUND_SECONDS
+    assert float(found["over the wire"]) > 0.05 and float(found["DOM nodes"]) > 100
+
+
+def test_benchmark_without_a_browser_says_so(tmp_path: Path) -> None:
+    done = run_bench("first-use", "--output", str(tmp_path), PATH=str(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Chromium: skipped: it is not installed (apt-get install chromium)" in done.stdout
+
+
 def test_unknown_benchmark_is_named() -> None:
     done = run_bench("speed")
     assert done.returncode == 1
-    names = "start, metadata, logging, metrics, search, cache, growth, upkeep, deletion, page, transfer"
-    assert done.stderr == f"no benchmark named speed: there are {names}\n"
+    names = "start, metadata, logging, metrics, search, cache, growth, upkeep, deletion, page"
+    assert done.stderr == f"no benchmark named speed: there are {names}, first-use, page-peers, transfer\n"

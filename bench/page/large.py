@@ -5,10 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.figure import Figure, Goal, Spread, say
-from bench.page.browser import Frames, Visitor, chromium
+from bench.page.browser import chromium
 from bench.page.live import MODELS as RUNNING
 from bench.page.live import watched
 from bench.page.rows import Campaign, names_of
+from bench.page.visitor import Frames, Visitor
 from support.backends import Backend, sqlite_url
 from support.web.server import WebServer
 from xpstore import Client
