@@ -49,22 +49,30 @@ function bestOf(field: string, known: Field | undefined, seen: (Value | undefine
   return field.endsWith(".max") && known?.max !== undefined ? Math.max(known.max, ...numbers) : undefined;
 }
 
+// A run says every 30 s that it is alive: what was not heard of for longer is shown.
+const HEARD_US = 60e6;
+
 export function Status({ status, sinceUs }: { status: string | undefined; sinceUs?: number | undefined }) {
   const text = status ?? "never ran";
-  const since = status === "running" && sinceUs !== undefined ? ` ${age(sinceUs)} ago` : "";
-  const told = since ? `running, last heard of${since}` : text;
+  const isRunning = status === "running" && sinceUs !== undefined;
+  const silent = isRunning && sinceUs > HEARD_US ? ` silent ${age(sinceUs)}` : "";
+  const told = isRunning ? `running, last heard of ${age(sinceUs)} ago` : text;
   return (
     <span class={`status ${status ?? "none"}`} title={told}>
       <span class="word">{text}</span>
-      {since && <span class="pale">{since}</span>}
+      {silent && <span class="pale">{silent}</span>}
     </span>
   );
 }
+
+// Whether there are columns to the right of what is seen.
+const isCut = (element: HTMLElement): boolean => element.scrollWidth - element.clientWidth - element.scrollLeft > 8;
 
 export function List(props: Props) {
   const { rows, columns, fields, order, selected, cursor, column } = props;
   const box = useRef<HTMLDivElement>(null);
   const [view, setView] = useState({ top: 0, height: 600 });
+  const [hasMore, setMore] = useState(false);
   const total = rows.total ?? 0;
   const visible = Math.max(1, Math.floor((view.height - HEAD) / HEIGHT));
   const pixels = Math.min(total * HEIGHT, MOST_PIXELS);
@@ -76,7 +84,7 @@ export function List(props: Props) {
   useLayoutEffect(() => {
     const element = box.current;
     if (!element) return;
-    const measure = (): void => setView({ top: element.scrollTop, height: element.clientHeight });
+    const measure = (): void => (setView({ top: element.scrollTop, height: element.clientHeight }), setMore(isCut(element)));
     measure();
     const observer = new ResizeObserver(measure);
     observer.observe(element);
@@ -88,6 +96,8 @@ export function List(props: Props) {
     if (cursor < first) element.scrollTop = Math.ceil(cursor / scale);
     else if (cursor >= first + visible) element.scrollTop = Math.ceil((cursor - visible + 1) / scale);
   }, [cursor]);
+  // Other columns, another width.
+  useLayoutEffect(() => setMore(box.current !== null && isCut(box.current)), [columns.join()]);
   useEffect(() => box.current?.querySelector(".at")?.scrollIntoView({ block: "nearest", inline: "nearest" }), [column]);
   const template = `26px var(--name) var(--status) ${columns.map((field) => `${Math.round(width(field))}px`).join(" ")}`;
   const wide = `calc(34px + var(--name) + var(--status) + ${columns.reduce((sum, field) => sum + Math.round(width(field)), 0)}px)`;
@@ -123,7 +133,7 @@ export function List(props: Props) {
   return (
     <div
       ref={box}
-      class={rows.isOld ? "list old" : "list"}
+      class={`list${rows.isOld ? " old" : ""}${hasMore ? " more" : ""}`}
       aria-busy={rows.isOld}
       role="grid"
       tabIndex={0}
@@ -132,7 +142,10 @@ export function List(props: Props) {
       aria-colcount={columns.length + 3}
       aria-multiselectable="true"
       aria-activedescendant={cursor >= first && cursor <= last && rows.row(cursor) ? `at-${cursor}-${Math.max(0, column)}` : undefined}
-      onScroll={(event) => setView({ top: event.currentTarget.scrollTop, height: event.currentTarget.clientHeight })}
+      onScroll={(event) => {
+        setView({ top: event.currentTarget.scrollTop, height: event.currentTarget.clientHeight });
+        setMore(isCut(event.currentTarget));
+      }}
     >
       <div class="inner" role="presentation" style={{ height: `${pixels + HEAD}px`, width: wide }}>
         <div role="row" aria-rowindex={1} class="row head" style={{ gridTemplateColumns: template, width: wide }}>
