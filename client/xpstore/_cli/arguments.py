@@ -8,9 +8,18 @@ from typing import Annotated, Any
 import typer
 
 AsJSON = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+AsCSV = Annotated[bool, typer.Option("--csv", help="Print CSV, a line of names first.")]
 Discard = Annotated[bool, typer.Option(help="Let go of artifacts that the server does not take.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The artifact's name.")]
+ExperimentName = Annotated[str | None, typer.Option("--experiment", metavar="NAME", help="Only this experiment.")]
 ProjectId = Annotated[str, typer.Argument(metavar="PROJECT", help="The project's id.")]
+Reference = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME[@VERSION|@ALIAS]",
+        help="An artifact, the newest version by default. A name with @ in it ends with @.",
+    ),
+]
 
 _KEYWORD = re.compile(r"([^\W\d]\w*)=(.*)", re.DOTALL)
 
