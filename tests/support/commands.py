@@ -3,6 +3,7 @@
 Told by lines of JSON on standard input; answers the exit status of each on standard output.
 """
 
+import importlib
 import io
 import json
 import os
@@ -10,6 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any, Self
+
+import xpstore
 
 
 def _serve() -> None:
@@ -75,5 +78,15 @@ class WarmCommands:
 if __name__ == "__main__":
     from xpstore.cli import main
 
+    for path in Path(xpstore.__file__).parent.glob("v1/*_pb2_grpc.py"):
+        importlib.import_module(f"xpstore.v1.{path.stem}")
+    for name in (
+        "numpy",
+        "rich.console",
+        "xpstore._offline.sync",
+        "xpstore._spool.recorder",
+        "xpstore._files.download",
+    ):
+        importlib.import_module(name)  # what commands load when they need it
     _serve()
     main()

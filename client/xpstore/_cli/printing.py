@@ -120,7 +120,9 @@ def brief(value: Any) -> str:
 
 def _print_csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     text = io.StringIO()
-    csv.writer(text).writerows([columns, *([_shown(value, _plain) for value in row] for row in rows)])
+    csv.writer(text, lineterminator="\n").writerows(
+        [map(printable, columns), *([_shown(value, _plain) for value in row] for row in rows)]
+    )
     typer.echo(text.getvalue(), nl=False)
 
 
@@ -165,7 +167,7 @@ def _labels(columns: Sequence[str]) -> list[str]:
     """What columns are called at a terminal: fields by their last names, if those tell them apart."""
     short = [_KIND.sub("", column.removesuffix(".last")) for column in columns]
     labels = [one if short.count(one) == 1 else column for one, column in zip(short, columns, strict=True)]
-    return [label.replace("_", " ") if label.isidentifier() else label for label in labels]
+    return [printable(label.replace("_", " ") if label.isidentifier() else label) for label in labels]
 
 
 def _is_number(value: Any) -> bool:
