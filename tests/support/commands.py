@@ -3,6 +3,8 @@
 Told by lines of JSON on standard input; answers the exit status of each on standard output.
 """
 
+import contextlib
+import gc
 import importlib
 import io
 import json
@@ -75,18 +77,20 @@ class WarmCommands:
         self._process.communicate(timeout=60)
 
 
-if __name__ == "__main__":
-    from xpstore.cli import main
-
+def _warm_up(app: Any) -> None:
+    """Loads what commands load when they need it."""
     for path in Path(xpstore.__file__).parent.glob("v1/*_pb2_grpc.py"):
         importlib.import_module(f"xpstore.v1.{path.stem}")
-    for name in (
-        "numpy",
-        "rich.console",
-        "xpstore._offline.sync",
-        "xpstore._spool.recorder",
-        "xpstore._files.download",
-    ):
-        importlib.import_module(name)  # what commands load when they need it
+    for name in ("numpy", "xpstore._offline.sync", "xpstore._spool.recorder", "xpstore._files.download"):
+        importlib.import_module(name)
+    with contextlib.redirect_stdout(io.StringIO()):
+        app(["help", "ls"], standalone_mode=False)
+    gc.freeze()  # else each child looks through all of it, and copies the memory that this is in
+
+
+if __name__ == "__main__":
+    from xpstore import cli
+
+    _warm_up(cli.app)
     _serve()
-    main()
+    cli.main()

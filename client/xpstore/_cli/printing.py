@@ -120,9 +120,9 @@ def brief(value: Any) -> str:
 
 def _print_csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(
-        [map(printable, columns), *([_shown(value, _plain) for value in row] for row in rows)]
-    )
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(map(printable, columns))
+    table.writerows([_shown(value, _plain) for value in row] for row in rows)
     typer.echo(text.getvalue(), nl=False)
 
 
