@@ -59,6 +59,8 @@ def test_search_finds_orders_and_limits(run: Command, project: xpstore.Project, 
         {"id": str(model.id), "hash": model.hash} for model in (sweep[0], sweep[2])
     ]
     assert listed(run, "search", project.id, "--limit", "0") == []
+    (row,) = listed(run, "search", project.id, "--columns", "id,last_step,display_name", "--limit", "1")
+    assert row == {"last_step": 49, "display_name": sweep[0].display_name, "id": str(sweep[0].id)}
 
 
 def test_name_that_is_misspelled_is_told_with_what_may_have_been_meant(

@@ -26,6 +26,9 @@ MOST_HASH = 36
 # What is listed of each model, beside what differs.
 OWN = ("name", "status", "step", "created_at", "hash")
 
+# What no field of a search says.
+MADE = {"id", "display_name", "last_step"}
+
 _KINDS = re.compile(r"(?:config|modules|metrics)\b")
 
 Filter = Annotated[
@@ -78,18 +81,20 @@ def _print_models(query: Query, models: FoundModels, columns: str | None, as_jso
     is_cut = is_terminal and query.limit is None
     limit = MOST_ROWS + 1 if is_cut else query.limit
     fields = query.fields() if columns is None else split_fields(columns)
-    named = list(dict.fromkeys([*fields, *query.fields()]))
     if columns is None:
-        fields = list(dict.fromkeys([*fields, *_telling(query)]))
-        named = [*OWN, *fields]
-    rows = models.table(query.filter, columns=named, order_by=query.order_by, limit=limit)
-    shown = [*fields, "id"]
-    if columns is None:
+        fields = [*OWN, *dict.fromkeys([*fields, *_telling(query)])]
+    named = list(dict.fromkeys(["name", *fields, *query.fields()]))
+    known = [field for field in named if field not in MADE]
+    rows = models.table(query.filter, columns=known, order_by=query.order_by, limit=limit)
+    if columns is None or MADE & {*fields}:
         _complete(query, rows)
+    shown = [*(field for field in fields if field != "id"), "id"]
+    if columns is None:
         # A hash that is made of a config is long, and tells a person nothing.
         has_hash = not is_terminal or all(len(row["hash"]) <= MOST_HASH for row in rows)
-        shown = ["display_name", "status", "last_step", *fields, "created_at", "id", "step", *["hash"] * has_hash]
-    unknown = (one for one in named if _KINDS.match(one) and all(row[one] is None for row in rows))
+        others = fields[len(OWN) :]
+        shown = ["display_name", "status", "last_step", *others, "created_at", "id", "step", *["hash"] * has_hash]
+    unknown = (one for one in known if _KINDS.match(one) and all(row[one] is None for row in rows))
     with contextlib.suppress(Error):  # it is a hint
         for told in query.unknown(unknown):
             tell(told)
@@ -108,7 +113,7 @@ def _telling(query: Query) -> list[str]:
 
 
 def _complete(query: Query, rows: list[dict[str, Any]]) -> None:
-    """Adds what no field of a search says."""
+    """Adds what is made of other answers."""
     steps = last_steps(query.client, [str(row["id"]) for row in rows])
     for row in rows:
         row["display_name"] = display_name(row["name"], row["id"])
