@@ -123,7 +123,8 @@ def main() -> None:
             error.show()
             sys.exit(2)
         usage = f"{error.ctx.get_usage()} (--help says more)" if error.ctx is not None else ""
-        fail(f"{error.format_message().rstrip('.')}. {usage}", status=2)
+        message = error.format_message().rstrip(".")
+        fail(f"{message}{'' if message.endswith('?') else '.'} {usage}", status=2)
     except (KeyboardInterrupt, typer.Abort):
         sys.exit(130)
     except Error as error:

@@ -53,8 +53,6 @@ def print_rows(
     As JSON a list of all that the rows have, or the one thing there is; as CSV, and for a program as lines of fields
     between tabs, a line of names first.
     """
-    if as_json and as_csv:
-        raise typer.BadParameter("give --json or --csv, not both")
     if as_json:
         return print_json(rows[0] if is_one else rows)
     values = [[row.get(column) for column in columns] for row in rows]
