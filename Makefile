@@ -9,7 +9,7 @@ GEN := PATH="$(CURDIR)/$(BIN):$$PATH" scripts/gen
 # tests/conftest.py says in which order files are taken up.
 PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 # What `make check` leaves out of tests/: what takes long, or is about stores, kills, packages and random programs.
-SLOW := storms storage whole caching/test_cache_storm.py caching/test_cache_waits.py files/test_large_file.py \
+SLOW := storms storage whole commands caching/test_cache_storm.py caching/test_cache_waits.py files/test_large_file.py \
 	handles/test_search_oracle.py identity/faults identity/test_programs.py spool/test_spool_processes.py
 
 .DEFAULT_GOAL := help

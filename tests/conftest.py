@@ -25,7 +25,7 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # the same below nohup
 ROOT = Path(__file__).parent
 BACKENDS = ["sqlite-disk", "postgres-s3", "postgres-minio"]
 # Their files have few tests that take long: begun last, they would leave the other workers idle.
-FIRST = ("storms", "whole", "identity", "operation", "caching")
+FIRST = ("storms", "whole", "commands", "identity", "operation", "caching")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -69,6 +69,7 @@ def folders_of_clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pat
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XPSTORE_CACHE", str(folder))
         patch.setenv("XPSTORE_SPOOL", str(tmp_path_factory.mktemp("spool")))
+        patch.setenv("XPSTORE_CONFIG", str(tmp_path_factory.mktemp("config")))
         yield folder
     subprocess.run(["rm", "-rf", folder], check=True)  # what removes it later recurses, and there are deep trees in it
 

@@ -13,7 +13,8 @@ class Client(ClientBase):
 
     Args:
         api_key: the API key; default `XPSTORE_API_KEY`.
-        api_url: the server; default `XPSTORE_API_URL`. Without either, the embedded service is found or started.
+        api_url: the server; default `XPSTORE_API_URL`. Without either, that of `xpstore login`; without that too, the
+            embedded service is found or started.
         timeout_seconds: how long a call may take in all, repetitions while the server is away included.
         offline: log into the spool only, without any server: `xpstore sync` sends it later.
         strict: raise ResourceExhausted when the spool is full, instead of dropping what is logged.
@@ -48,7 +49,8 @@ def init(
 ) -> Client:
     """Connects the session to a server, and proves address and key by one call, which waits for a server that is away.
 
-    Without arguments: `XPSTORE_API_KEY` and `XPSTORE_API_URL`, else the embedded service, found or started.
+    Without arguments: `XPSTORE_API_KEY` and `XPSTORE_API_URL`, else what `xpstore login` saved, else the embedded
+    service, found or started.
 
     Called again with the same server and key it changes nothing but the options: client, handles, open runs and the
     current project stay. With others it forgets the current project; handles made before go on with the client that

@@ -88,8 +88,8 @@ class XpstoreFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has
     by `save`. A file is opened as a seekable file that fetches what is read of it; `get` verifies what it downloads.
 
     The service is that of `api_key` and `api_url`, else of `xpstore.init()`, else of `XPSTORE_API_KEY` and
-    `XPSTORE_API_URL`, else the embedded one. A pickled file system reads from the same service, and does not carry the
-    key: where it is unpickled there is `xpstore.init()` or `XPSTORE_API_KEY`.
+    `XPSTORE_API_URL`, else of `xpstore login`, else the embedded one. A pickled file system reads from the same
+    service, and does not carry the key: where it is unpickled there is `xpstore.init()` or `XPSTORE_API_KEY`.
 
     Args:
         api_key: the API key.

@@ -13,6 +13,7 @@ OF_CLIENTS = (
     "CACHE_MIB",
     "CACHE_STRICT",
     "CACHE_VERIFY",
+    "CONFIG",
     "HOME",
     "PAGE_URL",
     "PROJECT",

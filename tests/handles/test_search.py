@@ -244,8 +244,8 @@ def test_field_that_no_model_has_is_told_once(experiment: Experiment, caplog: py
     for _ in range(3):
         assert list(experiment.models.search("metrics.acuracy.max > 0.1 or config.'lr ' = 5 or config.lr > 5")) == []
     assert [record.getMessage() for record in caplog.records] == [
-        "No model here has a value of metrics.acuracy.max: is its name right?",
-        "No model here has a value of config.'lr ': is its name right?",
+        "No model here has a value of metrics.acuracy.max: did you mean 'metrics.accuracy'?",
+        "No model here has a value of config.'lr ': did you mean 'config.lr'?",
     ]
     caplog.clear()
     for filter in ("metrics.accuracy[test].max > 1", "name = 'config.no.such'", 'config."metrics.x" > 1', "step > 5"):

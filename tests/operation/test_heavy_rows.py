@@ -12,8 +12,9 @@ import xpstore
 from support.backends import Backend
 from support.raw import Raw, chunk_of, entry_of, page_of, root_of
 from xpstore import Client, errors
-from xpstore._cli.contents import model_rows, project_rows
+from xpstore._cli.contents import project_rows
 from xpstore._offline.sync import sync
+from xpstore._search.frame import last_steps
 from xpstore._service.paging import iterate
 from xpstore._values.ids import new_id
 from xpstore.artifact import Artifact, DirectoryArtifact
@@ -284,9 +285,10 @@ def test_models_and_a_project_are_listed_in_a_call_for_each_few(
     assert [(row["kind"], row["name"]) for row in listed] == [("experiment", "e"), ("artifact", "data")]
     assert listed[-1]["version"] == artifact.version == 3
     made.clear()
-    rows = model_rows(experiment)
-    assert made == ["ListModelsRequest", "ListSeriesRequest", "ListSeriesRequest"]
-    assert [row["last_step"] for row in rows] == [None, *range(count)]
+    rows = experiment.models.table(columns=["step", "status"])
+    steps = last_steps(project._client, [str(row["id"]) for row in rows])
+    assert made == ["SearchModelsRequest", "ListSeriesRequest", "ListSeriesRequest"]
+    assert list(steps.values()) == [None, *range(count)]
     assert {(row["step"], row["status"]) for row in rows} == {(0, None)}
 
 

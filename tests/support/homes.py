@@ -15,8 +15,8 @@ import psutil
 
 
 def without_settings() -> dict[str, str]:
-    """The environment of this process without its `XPSTORE_*`, but for the tests' own cache and spool."""
-    kept = ("XPSTORE_CACHE", "XPSTORE_SPOOL")
+    """The environment of this process without its `XPSTORE_*`, but for the tests' own folders."""
+    kept = ("XPSTORE_CACHE", "XPSTORE_CONFIG", "XPSTORE_SPOOL")
     return {name: value for name, value in os.environ.items() if name in kept or not name.startswith("XPSTORE_")}
 
 

@@ -80,11 +80,12 @@ import json, os, sys
 from xpstore import cli, errors
 from xpstore._cli import printing
 bad = json.loads(sys.argv[1])
-printing.print_table(["name"], [[bad], [[bad, bad]]])
+printing.print_table([f"config.{bad}"], [[bad], [[bad, bad]]])
+printing.print_rows([bad], [{bad: bad}], as_csv=True)
 printing.print_json({bad: bad})
 printing.print_text(f"{bad} ends")
 printing.print_path(bad)
-def fails():
+def fails(**_):
     raise errors.NotFound(bad)
 cli.app = fails
 cli.main()
@@ -110,5 +111,6 @@ def test_command_line_is_escaped_at_a_terminal() -> None:
 def test_lines_for_a_program_stay_lines() -> None:
     command = [sys.executable, "-c", PROGRAM, json.dumps("a\tb\nc")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert done.stdout.splitlines()[:2] == [r"a\tb\nc", r"a\tb\nc,a\tb\nc"]
+    lines = [r"config.a\tb\nc", r"a\tb\nc", r"a\tb\nc,a\tb\nc", r"a\tb\nc", r"a\tb\nc"]
+    assert done.stdout.splitlines()[:5] == lines
     assert done.stdout.endswith("a\tb\nc\n"), "a path is for a program what it is"

@@ -1,1 +1,1 @@
-"""What the command `xpstore` does in more than a few lines: the cache, and how answers are shown."""
+"""What the command `xpstore` does: its commands by what they are about, and how answers are shown."""

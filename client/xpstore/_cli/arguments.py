@@ -7,10 +7,27 @@ from typing import Annotated, Any
 
 import typer
 
-AsJSON = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+def _alone(context: typer.Context, is_asked: bool) -> bool:
+    """Refuses two forms before anything is done: whichever is read last sees the other."""
+    if is_asked and (context.params.get("as_json") or context.params.get("as_csv")):
+        raise typer.BadParameter("give --json or --csv, not both")
+    return is_asked
+
+
+AsJSON = Annotated[bool, typer.Option("--json", callback=_alone, help="Print JSON.")]
+AsCSV = Annotated[bool, typer.Option("--csv", callback=_alone, help="Print CSV, a line of names first.")]
 Discard = Annotated[bool, typer.Option(help="Let go of artifacts that the server does not take.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The artifact's name.")]
+ExperimentName = Annotated[str | None, typer.Option("--experiment", metavar="NAME", help="Only this experiment.")]
 ProjectId = Annotated[str, typer.Argument(metavar="PROJECT", help="The project's id.")]
+Reference = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME[@VERSION|@ALIAS]",
+        help="An artifact, the newest version by default. A name with @ in it ends with @.",
+    ),
+]
 
 _KEYWORD = re.compile(r"([^\W\d]\w*)=(.*)", re.DOTALL)
 

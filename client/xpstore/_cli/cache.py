@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from xpstore._cli.arguments import AsJSON, ProjectId, to_call
+from xpstore._cli.arguments import AsCSV, AsJSON, ProjectId, to_call
 from xpstore._cli.functions import find_function
-from xpstore._cli.printing import print_json, print_rows, print_table, print_text
+from xpstore._cli.printing import print_facts, print_json, print_rows, print_table, print_text
 from xpstore._cli.service import ask, use
 from xpstore._identity.signatures import NotBound
 from xpstore._identity.values import Part
@@ -28,12 +28,13 @@ def list_entries(
     project: ProjectId,
     process: Annotated[str | None, typer.Option(help="Only results of the process of this name.")] = None,
     as_json: AsJSON = False,
+    as_csv: AsCSV = False,
 ) -> None:
     """List cached results, oldest first."""
     ask()
     columns = ("process", "fingerprint", "completed_at", "completed_by", "duration_seconds", "hits", "expires_at")
     rows = [_entry_row(entry, columns) for entry in Project.get_by_id(project).cache.list(process)]
-    print_rows((*columns, "artifact"), rows, as_json)
+    print_rows((*columns, "artifact"), rows, as_json, as_csv)
 
 
 def _entry_row(entry: CacheEntry, columns: tuple[str, ...]) -> dict[str, Any]:
@@ -78,7 +79,7 @@ def statistics(project: ProjectId, as_json: AsJSON = False) -> None:
     if as_json:
         return print_json(found)
     found["verifications"] = ", ".join(f"{count} {outcome}" for outcome, count in found["verifications"].items())
-    print_table(("what", "value"), [(name.replace("_", " "), value) for name, value in found.items()])
+    print_facts(found)
 
 
 @app.command(context_settings={"ignore_unknown_options": True})  # -1 is an argument of a function

@@ -6,7 +6,7 @@ from urllib.parse import quote
 from uuid import UUID
 
 import xpstore
-from xpstore._cli.service import ask, home
+from xpstore._cli.service import ask, home, named_by
 from xpstore._session.page import ticket_address
 from xpstore.errors import InvalidArgument, NotFound, Unavailable
 from xpstore.model import Model
@@ -36,8 +36,8 @@ def address_of(what: str | None, page_url: str | None) -> str:
         return found + _view(what)
     if home() is None:
         raise InvalidArgument(
-            "XPSTORE_API_URL names a service, and nothing says where its page is: set XPSTORE_PAGE_URL, or --page-url, "
-            "to where it listens for HTTP, as https://host:8443."
+            f"the service is named by {named_by()}, and nothing says where its page is: set XPSTORE_PAGE_URL, or "
+            "--page-url, to where it listens for HTTP, as https://host:8443."
         )
     client = xpstore.init()
     view = "" if what is None else f"&next={quote(_view(what))}"

@@ -3,6 +3,7 @@
 import os
 
 import xpstore
+from xpstore._machine.login import login_file, saved_login
 from xpstore._service import embedded
 from xpstore._service.connection import TIMEOUT_SECONDS
 from xpstore.errors import Unavailable
@@ -17,7 +18,7 @@ def ask() -> xpstore.Client:
     Raises:
         Unavailable: there is none, or it does not answer.
     """
-    if _is_named():
+    if is_named():
         client = xpstore.init(timeout_seconds=CONNECT_SECONDS)
     elif found := embedded.find():
         # By its address: a client of the embedded service would start it again.
@@ -34,18 +35,28 @@ def use() -> xpstore.Client:
     Raises:
         Unavailable: there is none, or it does not answer.
     """
-    if not _is_named() and embedded.find() is None and not (embedded.home() / "xpstore.db").exists():
+    if not is_named() and embedded.find() is None and not (embedded.home() / "xpstore.db").exists():
         raise _not_there()
     return xpstore.init()
 
 
 def home() -> str | None:
     """Where the embedded service has its data, None if another one is named."""
-    return None if _is_named() else str(embedded.home())
+    return None if is_named() else str(embedded.home())
 
 
-def _is_named() -> bool:
-    return "XPSTORE_API_KEY" in os.environ or "XPSTORE_API_URL" in os.environ
+def named_by() -> str:
+    """What says which service is spoken to: variables, the file of `xpstore login`, or nothing."""
+    sources = [name for name in ("XPSTORE_API_URL", "XPSTORE_API_KEY") if name in os.environ]
+    login = saved_login() if "XPSTORE_API_KEY" not in sources else None
+    if login is not None and os.environ.get("XPSTORE_API_URL") in (None, login.api_url):
+        sources.append(str(login_file()))
+    return " and ".join(sources) or "nothing: it is the embedded one"
+
+
+def is_named() -> bool:
+    """Whether the environment or `xpstore login` names a service."""
+    return "XPSTORE_API_KEY" in os.environ or "XPSTORE_API_URL" in os.environ or saved_login() is not None
 
 
 def _not_there() -> Unavailable:
@@ -53,6 +64,6 @@ def _not_there() -> Unavailable:
     if not home.is_dir():
         return Unavailable(
             f"no service runs, and {home} is not there: `xpstore put` or a program with `xpstore.init()` begins one; "
-            "XPSTORE_API_URL and XPSTORE_API_KEY name another."
+            "`xpstore login URL`, or XPSTORE_API_URL and XPSTORE_API_KEY, name another."
         )
     return Unavailable(f"no service runs in {home}: `xpstore-server serve --home '{home}'` or any program starts it.")

@@ -3,7 +3,7 @@
 import contextlib
 import os
 
-NAMES = ("XPSTORE_HOME", "XPSTORE_CACHE", "XPSTORE_SPOOL", "XPSTORE_TLS_CA")
+NAMES = ("XPSTORE_HOME", "XPSTORE_CACHE", "XPSTORE_SPOOL", "XPSTORE_CONFIG", "XPSTORE_TLS_CA")
 
 
 def fix_paths() -> None:

@@ -40,6 +40,14 @@ def spool_folder() -> Path:
     return _folder("XPSTORE_SPOOL", "XDG_STATE_HOME", "~/.local/state", "xpstore/spool")
 
 
+def config_folder() -> Path | None:
+    """The folder of what this user has set; None if this user has none."""
+    try:
+        return _folder("XPSTORE_CONFIG", "XDG_CONFIG_HOME", "~/.config", "xpstore")
+    except InvalidArgument:
+        return None
+
+
 def home_folder() -> Path:
     """The folder of this user's embedded service.
 

@@ -107,13 +107,13 @@ def flattened(path: str, attributes: dict[str, Any]) -> Row:
     """The values of nested dictionaries by their paths; lists, and dictionaries without a value, stay whole."""
     flat: Row = {}
     for key, value in attributes.items():
-        inner = f"{path}.{_part(key)}"
+        inner = f"{path}.{part_of_field(key)}"
         flat.update(flattened(inner, value) if isinstance(value, dict) and value else {inner: value})
     return flat
 
 
-def _part(name: str) -> str:
-    """A part of a field's name as a filter has it."""
+def part_of_field(name: str) -> str:
+    """A part of a field's name as a filter has it: in quotes where it needs them."""
     if _PLAIN.fullmatch(name):
         return name
     return '"{}"'.format(name.replace('"', '""'))
@@ -124,7 +124,7 @@ def _modules(client: ClientBase, models: list[pb.Model]) -> dict[str, Row]:
     request = pb.ListNewestModulesRequest(model_ids=[model.id for model in models])
     for module in iterate(client, client.stubs.models.ListNewestModules, request, "modules"):
         attributes = from_json_object("attributes", module.attributes_json)
-        rows[module.model_id].update(flattened(f"modules.{_part(module.name)}", attributes))
+        rows[module.model_id].update(flattened(f"modules.{part_of_field(module.name)}", attributes))
     return rows
 
 
@@ -146,8 +146,8 @@ def _metrics(client: ClientBase, models: list[pb.Model], shown: list[tuple[str, 
 
 def _summary(summary: Summary, *, is_only: bool) -> Row:
     """The last, smallest and largest number of a series, the latter two by the names that a filter has for them."""
-    name = f"metrics.{_part(summary.name)}"
-    phase = f"[{_part(summary.phase)}]" if summary.HasField("phase") else ""
+    name = f"metrics.{part_of_field(summary.name)}"
+    phase = f"[{part_of_field(summary.phase)}]" if summary.HasField("phase") else ""
     row = {f"{name}{phase}": Metric._from_wire(summary.last).value}
     if summary.HasField("min_value"):
         exact = phase or ("" if is_only else '[""]')  # without brackets it is that of all phases
@@ -156,7 +156,7 @@ def _summary(summary: Summary, *, is_only: bool) -> Row:
 
 
 def _over_phases(name: str, of: str, summaries: list[Summary]) -> Row:
-    field = f"metrics.{_part(name)}.{of}"
+    field = f"metrics.{part_of_field(name)}.{of}"
     if of == "last":
         # Ids of points grow with their place in the model.
         newest = max(summaries, key=lambda summary: summary.last.id, default=None)

@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -12,6 +12,7 @@ from xpstore._service.paging import iterate
 from xpstore._session.client import ClientBase
 from xpstore._session.server_version import check_columns
 from xpstore._values.checks import invalid
+from xpstore._values.meant import meant
 from xpstore.errors import Error
 from xpstore.v1 import model_pb2 as pb
 from xpstore.v1 import search_pb2
@@ -23,6 +24,9 @@ _FIELDS = re.compile(
     r"""("(?:[^"]|"")*"|'(?:[^']|'')*')|\b((?:config|modules|metrics)(?:\s*\.\s*"""
     r"""(?:"(?:[^"]|"")*"|'(?:[^']|'')*'|[\w-]+)(?:\s*\[[^\]]*\])?)+)"""
 )
+_METRIC = re.compile(r"""^(metrics\.(?:"(?:[^"]|"")*"|'(?:[^']|'')*'|[\w-]+)).*$""", re.DOTALL)
+# Fields that are looked at for those that may have been meant.
+MOST_FIELDS = 1_000
 _told: set[tuple[str, ...]] = set()
 
 
@@ -83,15 +87,36 @@ class Query:
         return list(dict.fromkeys(field for _, field in _FIELDS.findall(f"{self.order_by},{self.filter}") if field))
 
     def _tell_unknown(self) -> None:
+        for told in self.unknown(field for _, field in _FIELDS.findall(self.filter) if field):
+            log.warning("%s", told)
+
+    def unknown(self, fields: Iterable[str]) -> Iterator[str]:
         """Says once of a field that no model here has a value for it: its name may be misspelled."""
-        for field in dict.fromkeys(field for _, field in _FIELDS.findall(self.filter) if field):
+        for field in dict.fromkeys(field.removesuffix("_step") for field in fields):
             key = (*self.scope.values(), field)
-            if key in _told or not self._has_any(""):
+            if key in _told or not self._has_any("") or self._has_any(f"{field} is not null"):
                 continue
-            if not self._has_any(f"{field} is not null"):
-                _told.add(key)
-                log.warning("No model here has a value of %s: is its name right?", field)
+            _told.add(key)
+            yield f"No model here has a value of {field}: {self._meant(field)}"
+
+    def _meant(self, field: str) -> str:
+        """The fields of this kind that are most like one; of a metric that there is, its phases."""
+        known, base = list(self._known(f"{field.partition('.')[0].strip()}.")), _unphased(field)
+        if phases := [one for one in known if _unphased(one) == base != field]:
+            return meant("", phases)
+        return meant(base, map(_unphased, known))
+
+    def _known(self, kind: str) -> Iterator[str]:
+        with contextlib.suppress(Error):  # it is a hint
+            request = search_pb2.ListFieldsRequest(contains=kind, **self.scope)
+            listed = iterate(self.client, self.client.stubs.models.ListFields, request, "fields")
+            yield from islice((one.field for one in listed if one.field.startswith(kind)), MOST_FIELDS)
 
     def _has_any(self, filter: str) -> bool:
         request = pb.SearchModelsRequest(filter=filter, page_size=1, **self.scope)
         return bool(self.client.call(self.client.stubs.models.SearchModels, request).models)
+
+
+def _unphased(field: str) -> str:
+    """A metric by its name alone; any other field as it is."""
+    return _METRIC.sub(r"\1", field)

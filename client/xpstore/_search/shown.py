@@ -24,7 +24,7 @@ def models_table(query: Query) -> Iterator[str]:
     request = query.request(with_total=True)
     glance = Glance(query.client)
     named = query.fields()
-    fields = [*named, *(field for field in _telling(glance, query) if field not in named)]
+    fields = [*named, *(field for field in telling_fields(glance, query) if field not in named)]
     request.columns.extend([*_OWN, *fields])
     request.page_size = MOST_ROWS if query.limit is None else max(1, min(MOST_ROWS, query.limit))
     response = glance.call(query.client.stubs.models.SearchModels, request)
@@ -45,7 +45,7 @@ def _row(row: search_pb2.ModelRow, columns: list[str]) -> list[object]:
     return [display_name(name, sent_id(row.model_id)), status, step, *others, created_at]
 
 
-def _telling(glance: Glance, query: Query) -> list[str]:
+def telling_fields(glance: Glance, query: Query) -> list[str]:
     """The first fields of configs that differ between models, and the first metrics."""
     configs = [one.field for one in _summaries(glance, query, "config.") if len(one.values) > 1 or one.has_more_values]
     fields = [one.field for one in _summaries(glance, query, "metrics.") if one.number_count]

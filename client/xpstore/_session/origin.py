@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import astuple, dataclass
 from typing import Any, Self
 
+from xpstore._machine.login import saved_login
 from xpstore._session.client import ClientBase
 from xpstore._session.registry import handle
 from xpstore._values.ids import new_id
@@ -58,12 +59,16 @@ class Origin:
                 if client.server == self.server:
                     return client
                 client.close()
-        elif self.is_offline or os.environ.get("XPSTORE_API_KEY"):
+        elif self.is_offline or os.environ.get("XPSTORE_API_KEY") or self._is_logged_in():
             return _Joined(api_url=self.api_url, offline=self.is_offline)
         raise NotInitialized(
             f"This worker process has work of {self.api_url} and no key for it: set XPSTORE_API_KEY before it starts, "
             "or give its pool initializer=xpstore.init, initargs=(api_key, api_url)."
         )
+
+    def _is_logged_in(self) -> bool:
+        login = saved_login()
+        return login is not None and login.api_url == self.api_url
 
     def project_on(self, client: ClientBase) -> Any:
         """Its project, None without one. On a server that this process chose by itself it is that of the same id."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import xpstore
-from support.command import Command, assert_one_line, rows
+from support.command import Command, assert_one_line, facts, rows
 from support.raw_cache import RawCache
 from support.services import Server
 from xpstore.errors import InvalidArgument, NotFound
@@ -89,13 +89,13 @@ def test_cache_is_listed_counted_and_invalidated(run: Command, project: xpstore.
     found = json.loads(run("cache", "list", project.id, "--process", "other", "--json").stdout)
     assert [(entry["fingerprint"], entry["artifact"]) for entry in found] == [(other.hash_, other.id)]
 
-    assert dict(rows(run("cache", "statistics", project.id)))["entries"] == "3"
+    assert facts(run("cache", "statistics", project.id))["entries"] == "3"
     assert json.loads(run("cache", "statistics", project.id, "--json").stdout)["size_bytes"] > 0
 
     assert run("cache", "invalidate", project.id, "--process", "p").stdout == "Removed 2\n"
     result = run("cache", "invalidate", project.id, "--fingerprint", other.hash_, "--delete-artifacts", "--json")
     assert json.loads(result.stdout) == {"removed": 1}
-    assert run("cache", "list", project.id).stdout == ""
+    assert rows(run("cache", "list", project.id)) == []
     with pytest.raises(NotFound):
         other.refresh()
     assert run("cache", "invalidate", project.id, "--all").stdout == "Removed 0\n"
@@ -115,8 +115,8 @@ def test_outdated_results_are_counted_and_removed_with_their_bytes(
     by_hand = RawCache(client, project.uid)
     old, kept = by_hand.compute(b"old", draft={"type": "cached"}), project.cache.get_or_compute("p", {}, lambda: 1)
     assert [entry.fingerprint_format for entry in project.cache.list()] == [1, 2]
-    facts = dict(rows(run("cache", "statistics", project.id)))
-    assert (facts["entries"], facts["outdated"], facts["outdated size bytes"]) == (
+    told = facts(run("cache", "statistics", project.id))
+    assert (told["entries"], told["outdated"], told["outdated_size_bytes"]) == (
         "2",
         "1",
         str(old.version.size_bytes),
@@ -132,12 +132,12 @@ def test_outdated_results_are_counted_and_removed_with_their_bytes(
 
 
 def test_verifications_are_counted(run: Command, client: xpstore.Client, project: xpstore.Project) -> None:
-    assert dict(rows(run("cache", "statistics", project.id)))["verifications"] == ""
+    assert facts(run("cache", "statistics", project.id))["verifications"] == ""
     for outcome in (pb.CACHE_VERIFICATION_FAILED, pb.CACHE_VERIFICATION_SAME, pb.CACHE_VERIFICATION_SAME):
         RawCache(client, project.uid).verified(outcome)
-    assert dict(rows(run("cache", "statistics", project.id)))["verifications"] == "2 same, 1 failed"
-    facts = json.loads(run("cache", "statistics", project.id, "--json").stdout)
-    assert facts["verifications"] == {"same": 2, "failed": 1} == project.cache.statistics().verifications
+    assert facts(run("cache", "statistics", project.id))["verifications"] == "2 same, 1 failed"
+    told = json.loads(run("cache", "statistics", project.id, "--json").stdout)
+    assert told["verifications"] == {"same": 2, "failed": 1} == project.cache.statistics().verifications
 
 
 @pytest.mark.usefixtures("computed")
@@ -146,6 +146,7 @@ def test_explain_of_a_call_is_that_of_the_program(run: Command, project: xpstore
     assert first.startswith("listed: a hit, computed in ")
     assert more[0].removeprefix("Fingerprint ") in {entry.fingerprint for entry in project.cache.list()}
     assert more[1:] == [
+        "kind\tname\ttext",
         "code\tlisted\tdef listed(x): return [scale(x)]",
         "code\tsteps.scale\tdef scale(x, y, *, name): return x * FACTOR + y",
         "value\tsteps.FACTOR\t3",
