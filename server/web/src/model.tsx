@@ -1,12 +1,12 @@
 // One model: how it went, what it was made of, where its files are.
 
-import { useCallback, useEffect, useMemo } from "preact/hooks";
+import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
 import { Charts } from "./workbench/charts";
 import { looks } from "./common/colours";
 import { status } from "./workbench/compare";
 import { Copied } from "./common/copied";
 import { age, bytes, count, duration, number, time } from "./common/figures";
-import { quoted } from "./workbench/fields";
+import { isOfSystem, quoted } from "./workbench/fields";
 import { Files, files } from "./artifacts/files";
 import { Lineage } from "./artifacts/lineage";
 import { versionPath } from "./artifacts/addresses";
@@ -71,6 +71,7 @@ export function ModelPage({ id, isDark }: { id: string; isDark: boolean }) {
     return <main>{loaded.error ? <p class="error" role="alert">{sentence(loaded.error)}</p> : <p class="nothing">Loading…</p>}</main>;
   }
   const { model, project, experiment, runs, modules, series, versions } = loaded.value;
+  const [own, ofSystem] = [series.filter((one) => !isOfSystem(one)), series.filter(isOfSystem)];
   const config = flat(model.configJson);
   return (
     <main class="model">
@@ -92,7 +93,8 @@ export function ModelPage({ id, isDark }: { id: string; isDark: boolean }) {
       <div class="parts">
         <section>
           <h2>Metrics</h2>
-          {series.length === 0 ? <p class="nothing">No metric was logged.</p> : <Metrics series={series} />}
+          {own.length === 0 ? <p class="nothing">No metric was logged.</p> : <Metrics series={own} />}
+          {ofSystem.length > 0 && <details><summary>What its machine was busy with</summary><Metrics series={ofSystem} /></details>}
         </section>
         <section>
           <h2>Config</h2>
@@ -149,6 +151,7 @@ function Facts({ model, run }: { model: Model; run: Run | undefined }) {
     ["user", environment?.user],
     ["commit", commit],
     ["Python", environment?.python],
+    ...Object.entries(environment?.job ?? {}).map(([name, value]): [string, string] => [name.replaceAll("_", " "), value]),
     ["tags", (model.tags ?? []).join(", ")],
     ["id", model.id],
     ["hash", model.hash],
@@ -167,8 +170,23 @@ function Repeat({ run }: { run: Run | undefined }) {
   return (
     <>
       <Copied label="Command to repeat it" text={(gitCommit ? `git checkout ${gitCommit}\n` : "") + command} />
-      {gitDirty && <p class="pale">Files had changes that are not in this commit.</p>}
+      {gitDirty && run && <Patch key={run.id} run={run} />}
     </>
+  );
+}
+
+// The changes that are not in the commit, asked for when somebody looks.
+function Patch({ run }: { run: Run }) {
+  const [isOpen, setOpen] = useState(false);
+  const loaded = useLoaded(() => (isOpen ? call<{ run: Run }>("RunService/GetRun", { runId: run.id }) : Promise.resolve(null)), [isOpen]);
+  const patch = loaded.value?.run.environment?.gitDiff;
+  return (
+    <details onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary>Files had changes that are not in this commit</summary>
+      {loaded.error !== undefined && <p class="error" role="alert">{sentence(loaded.error)}</p>}
+      {patch && <pre class="traceback" tabIndex={0} aria-label="Changes">{patch}</pre>}
+      {loaded.value && !patch && <p class="pale">They were not recorded.</p>}
+    </details>
   );
 }
 

@@ -99,6 +99,9 @@ export interface Run {
     python?: string;
     gitCommit?: string;
     gitDirty?: boolean;
+    // Not in lists.
+    gitDiff?: string;
+    job?: Record<string, string>;
   };
   error?: string;
 }

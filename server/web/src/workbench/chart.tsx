@@ -210,7 +210,8 @@ function draw(
       padding: [8, 12, 0, 0],
       series,
       bands,
-      scales: { x: { time: axis === "time" }, y: isLog ? { distr: 3 } : {} },
+      // Around a single point a minute or two steps: uPlot would show as much as lies between it and 0.
+      scales: { x: { time: axis === "time", range: (_, min, max) => (max > min ? [min, max] : axis === "time" ? [min - 30, max + 30] : [min - 1, max + 1]) }, y: isLog ? { distr: 3 } : {} },
       axes: [{ ...tick, size: 28, ...(axis === "time" && { values: timeMarks }) }, { ...tick, grid: { ...tick.grid, filter: isLog ? fewLines : (_, marks) => marks }, size: 56, values: (_, marks) => marks.map((mark) => (mark === null ? "" : number(mark))) }],
       cursor: {
         sync: { key: `x ${axis}` },

@@ -10,6 +10,7 @@ import { modelPath } from "../common/place";
 import { Swatch } from "../common/swatch";
 import { call, CallError, sentence } from "../common/wire";
 import { flat, listSeries, type Series } from "../common/values";
+import { isOfSystem } from "./fields";
 
 const MOST = 20;
 
@@ -50,6 +51,7 @@ function lines({ models, series }: Compared): [string, Cell[]][] {
     ]);
     for (const [path, value] of flat(model.configJson)) own.set(`config.${path}`, cell(value));
     for (const one of series.get(model.id) ?? []) {
+      if (isOfSystem(one)) continue;
       own.set(`${one.title} last`, cell(one.last, one.exactLast));
       if (one.min !== undefined) own.set(`${one.title} min`, numeric(one.min));
       if (one.max !== undefined) own.set(`${one.title} max`, numeric(one.max));

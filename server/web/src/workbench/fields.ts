@@ -50,7 +50,7 @@ export const isVaried = (field: Field): boolean => (field.values?.length ?? 0) >
 export const isRange = (field: Field): boolean => !field.textCount && (field.hasMoreValues ?? false);
 
 // What a run logs by itself of its machine: by time, as it has no steps.
-export const isOfSystem = (metric: Metric): boolean => metric.phase === "system";
+export const isOfSystem = (metric: { phase: string }): boolean => metric.phase === "system";
 
 // Metrics of which less or more is better first: they say which model is best. Those of machines last.
 export const directedFirst = (metrics: Metric[]): Metric[] => {
