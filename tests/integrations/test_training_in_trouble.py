@@ -14,13 +14,15 @@ from pathlib import Path
 import pytest
 
 import xpstore
-from integrations.trainers import ROUNDS, TRAINERS, Numbers, trainer_of
+from integrations.trainers import ROUNDS, TRAINERS, Numbers, needs
 from support.backends import sqlite_url
 from support.homes import without_settings
 from support.services import Server
 from xpstore._session import current
 from xpstore.experiment import Experiment
 
+# Each takes seconds: scikit-learn too, and the writer, are tried where all the others are.
+needs("xgboost", "lightgbm", "keras", "jax", "optuna")
 pytestmark = pytest.mark.client
 
 # A series that each training logs: its model, name, phase, and how many points.
@@ -34,15 +36,8 @@ KNOWN = {
 EXPERIMENTS = {"optuna": "a/study µ", "tensorboard": "runs"}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def all_are_there() -> None:
-    """Each takes seconds: scikit-learn too, and the writer, are tried where all the others are."""
-    trainer_of("keras")
-
-
 @pytest.fixture(params=TRAINERS)
 def framework(request: pytest.FixtureRequest) -> str:
-    trainer_of(request.param)
     return str(request.param)
 
 

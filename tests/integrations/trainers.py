@@ -12,13 +12,16 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import numpy
 import pytest
 
 import xpstore
 from xpstore.experiment import Experiment
+from xpstore.model import Model
 
+os.environ["KERAS_BACKEND"] = "jax"  # read when Keras is loaded
 ROUNDS = 4
 # Names that others would trip over; the last is longer than the service takes.
 ODD_NAMES = ["a name", "a/b\\c", "µ λ 😀", "__proto__", "'\";--", "[train]", "x" * 300]
@@ -66,6 +69,23 @@ def train_xgboost(experiment: Experiment | None, at: At = nowhere) -> Numbers:
     return [float(value) for value in booster.predict(test)]
 
 
+def train_as_rank(rank: int, access: dict[str, Any], found: Any, params: dict[str, Any], model: Model) -> None:
+    """Trains one booster with other processes, without us and with us. Tells whether both predict the same."""
+    import xgboost  # here: it may be missing
+
+    from xpstore.integrations.xgboost import XGBoostCallback  # here: it needs XGBoost
+
+    x, y = numbers()
+    with xgboost.collective.CommunicatorContext(**access, dmlc_task_id=str(rank)):
+        data = xgboost.DMatrix(x[rank::2], y[rank::2])
+        predicted = [
+            xgboost.train(params, data, 3, evals=[(data, "train")], callbacks=ours, verbose_eval=False).predict(data)
+            for ours in ([], [XGBoostCallback(model)])
+        ]
+    model._client.flush(60)
+    found.put(bool((predicted[0] == predicted[1]).all()))
+
+
 def train_lightgbm(experiment: Experiment | None, at: At = nowhere) -> Numbers:
     import lightgbm  # here: it may be missing
 
@@ -93,7 +113,6 @@ def train_lightgbm(experiment: Experiment | None, at: At = nowhere) -> Numbers:
 
 
 def train_keras(experiment: Experiment | None, at: At = nowhere) -> Numbers:
-    os.environ["KERAS_BACKEND"] = "jax"
     import keras  # here: it may be missing
 
     from xpstore.integrations.keras import KerasCallback  # here: it needs Keras
@@ -187,15 +206,12 @@ TRAINERS: dict[str, Callable[..., Numbers]] = {
     "sklearn": train_sklearn,
     "tensorboard": train_by_hand,
 }
-NEEDS = {"keras": ("keras", "jax"), "tensorboard": ()}
 
 
-def trainer_of(framework: str) -> Callable[..., Numbers]:
-    """The training of a framework; where that is not installed the test is skipped."""
-    for needed in NEEDS.get(framework, (framework,)):
-        if importlib.util.find_spec(needed) is None:
-            pytest.skip(f"{needed} is not installed: make integrations")
-    return TRAINERS[framework]
+def needs(*packages: str) -> None:
+    """Skips the tests of a file where frameworks are not installed."""
+    if missing := [package for package in packages if importlib.util.find_spec(package) is None]:
+        pytest.skip(f"{', '.join(missing)} not installed: make integrations", allow_module_level=True)
 
 
 def main() -> None:

@@ -177,7 +177,7 @@ class SummaryWriter:
     def __getattr__(self, name: str) -> Any:
         if name not in NOT_STORED:
             raise AttributeError(f"SummaryWriter has no {name!r}")
-        return lambda *_, **__: self._say_once(name, "say model.artifacts or DatasetArtifact.save for files")
+        return lambda *_, **__: self._say_once(name, "DatasetArtifact.save and DirectoryArtifact.save keep files")
 
     def _say_once(self, what: str, cure: str) -> None:
         with self._guard:

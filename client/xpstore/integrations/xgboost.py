@@ -16,8 +16,9 @@ __all__ = ["XGBoostCallback"]
 class XGBoostCallback(TrainingCallback):  # type: ignore[misc]  # XGBoost need not be installed where this is checked
     """Logs what is evaluated after each iteration: the data set is the phase, the iteration the step.
 
-    Of `cv` it is the mean, and the standard deviation as "NAME std". After early stopping `best_iteration` and
-    `best_score` are points without a step. Of several processes that train one booster together the first logs.
+    XGBoost counts iterations from 0, also where it goes on with a booster. Of `cv` it is the mean, and the standard
+    deviation as "NAME std". After early stopping `best_iteration` and `best_score` are points without a step. Of
+    several processes that train one booster together the first logs.
 
     Args:
         model: where to.
