@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
@@ -23,6 +24,19 @@ from xpstore.project import Project
 from xpstore.v1 import experiment_pb2 as pb
 
 pytestmark = pytest.mark.client
+
+
+class Odd(BaseEstimator):  # type: ignore[misc]
+    """Has a parameter of any kind."""
+
+    def __init__(self, kind: object = None) -> None:
+        self.kind = kind
+
+    def fit(self, x: object, y: object) -> "Odd":
+        return self
+
+    def score(self, x: object, y: object) -> float:
+        return 0.5
 
 
 def saved(model: Model, name: str) -> Any:
@@ -54,6 +68,25 @@ def test_parameters_that_are_no_json_have_names(experiment: Experiment) -> None:
     assert model.config["logisticregression__C"] == 1.0
 
 
+def test_parameters_that_a_name_does_not_tell_apart_are_said(
+    experiment: Experiment, caplog: pytest.LogCaptureFixture
+) -> None:
+    create_model(FunctionTransformer(numpy.log1p), experiment)
+    create_model(GaussianNB(priors=numpy.array([0.5, 0.5])), experiment)
+    assert not caplog.messages
+    create_model(FunctionTransformer(lambda x: x + 1), experiment)
+    assert caplog.messages == [
+        "create_model: func told by name alone: two that differ there are one model. Give a hash of your own."
+    ]
+    first, second = (
+        create_model(FunctionTransformer(lambda x, add=add: x + add), experiment, hash=add) for add in (1, 2)
+    )
+    assert first != second and len(caplog.messages) == 1
+    found = GridSearchCV(Odd(), {"kind": [lambda: 1, lambda: 2]}, cv=2).fit(*numbers())
+    models = log_search(found, experiment)
+    assert len({model.id for model in models}) == 2
+
+
 def test_fitted_estimator_is_scored_and_saved(experiment: Experiment, project: Project) -> None:
     x, y = numbers()
     frame = pandas.DataFrame(x, columns=["a", "b", "µ", "d", "e"])
@@ -78,14 +111,11 @@ def test_other_project_than_the_current_one_gets_it(experiment: Experiment, proj
 
 
 def test_what_fails_is_told_and_not_raised(model: Model, caplog: pytest.LogCaptureFixture) -> None:
-    class Odd(BaseEstimator):  # type: ignore[misc]
-        def __init__(self) -> None:
-            self.held = iter(())  # nothing can save it
-
+    class Broken(Odd):
         def score(self, x: object, y: object) -> float:
             raise ZeroDivisionError
 
-    log_estimator(Odd(), model, [[1]], [1])
+    log_estimator(Broken(iter(())), model, [[1]], [1])  # nothing can save it
     log_search(LogisticRegression(), None)  # type: ignore[arg-type]
     assert [line.partition(" could")[0] for line in caplog.messages] == ["log_estimator", "log_search"]
     assert not model.metrics.list() and not model.artifacts.list()

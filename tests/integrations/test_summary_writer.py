@@ -38,18 +38,36 @@ print(writer.get_logdir())
 """
 
 
+# Nobody waits for anything, and the model is made while the program ends.
+HASTY = """
+from xpstore.integrations.tensorboard import SummaryWriter
+SummaryWriter("runs/hasty").add_scalar("loss", 0.5, 1)
+"""
+
+
 def points(model: Model) -> list[tuple[str, Any, int | None, str | None]]:
     return [(point.name, point.value, point.step, point.phase) for point in model.metrics.list()]
 
 
-def test_program_needs_no_other_line(client: xpstore.Client, server: Server, tmp_path: Path) -> None:
+def run(program: str, server: Server, folder: Path) -> "subprocess.CompletedProcess[str]":
     access = {"XPSTORE_API_KEY": server.api_key, "XPSTORE_API_URL": server.address, "XPSTORE_PROJECT": "a program"}
     environment = {**without_settings(), **access, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def test_program_that_does_not_close_it_loses_nothing(client: xpstore.Client, server: Server, tmp_path: Path) -> None:
+    assert run(HASTY, server, tmp_path).stderr == ""
+    with Project("a program") as project:
+        assert points(project.experiment("runs").model("hasty")) == [("loss", 0.5, 1, None)]
+
+
+def test_program_needs_no_other_line(client: xpstore.Client, server: Server, tmp_path: Path) -> None:
     folder_of_program = tmp_path / "program"
     folder_of_program.mkdir()
-    command = [sys.executable, "-c", PROGRAM]
-    done = subprocess.run(command, cwd=folder_of_program, env=environment, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
+    done = run(PROGRAM, server, folder_of_program)
     assert done.stderr == (
         "SummaryWriter: add_image is not stored: DatasetArtifact.save and DirectoryArtifact.save keep files. "
         "This is said once.\n"

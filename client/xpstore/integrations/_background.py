@@ -9,6 +9,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 
+import xpstore._spool.recorder  # noqa: F401  # what it does at the end of a program must come after what is done here
 from xpstore._machine.ending import is_interrupted
 from xpstore._session.client import ClientBase
 from xpstore.errors import DeadlineExceeded, Unavailable
@@ -113,7 +114,7 @@ class Background:
 _all: "weakref.WeakSet[Background]" = weakref.WeakSet()
 
 
-@atexit.register  # after that of what is logged, so done before it
+@atexit.register  # later than the recorder's, so called before it
 def _finish() -> None:
     for background in list(_all):
         background.finish()

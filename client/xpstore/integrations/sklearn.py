@@ -1,10 +1,12 @@
 """scikit-learn: models made from estimators, and what is known of them after `fit`. Nothing is patched."""
 
+import logging
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
+from xpstore._values.configs import config_hash
 from xpstore.artifact import TrainedModelArtifact
 from xpstore.integrations._guard import Guard
 from xpstore.project import Project
@@ -16,11 +18,14 @@ if TYPE_CHECKING:
 
 __all__ = ["create_model", "log_estimator", "log_search"]
 
+log = logging.getLogger("xpstore")
+
 
 def create_model(estimator: Any, experiment: "Experiment", *, hash: Any = None, tags: Iterable[str] = ()) -> "Model":
     """Returns the model of an estimator: its class and parameters are the config, and without `hash` its identity.
 
-    Parameters that are no JSON, such as functions and estimators, are told by their names.
+    Parameters that are no JSON, such as functions and estimators, are told by their names. Where that may make two
+    estimators one model, as with lambdas, a warning says so.
 
     Raises:
         Error: what `experiment.model` raises.
@@ -31,7 +36,10 @@ def create_model(estimator: Any, experiment: "Experiment", *, hash: Any = None, 
         log_estimator(estimator.fit(X, y), model, X_test, y_test)
         ```
     """
-    config = {"estimator": _plain(estimator), **_plain(estimator.get_params())}
+    config, vague = _config(estimator, estimator.get_params())
+    if vague and hash is None:
+        said = "create_model: %s told by name alone: two that differ there are one model. Give a hash of your own."
+        log.warning(said, ", ".join(sorted(vague)))
     return experiment.model(hash, name=type(estimator).__name__, config=config, tags=tags)
 
 
@@ -79,11 +87,11 @@ def log_search(search: Any, experiment: "Experiment") -> "list[Model]":
     with guard:
         results = search.cv_results_
         for number, parameters in enumerate(results["params"]):
-            candidate = {**search.estimator.get_params(), **parameters}
-            config = {"estimator": _plain(search.estimator), **_plain(candidate)}
-            is_best = number == getattr(search, "best_index_", None)
-            model = experiment.model(name=f"candidate {number}", config=config)
-            if is_best:
+            config, vague = _config(search.estimator, {**search.estimator.get_params(), **parameters})
+            # Two candidates are two models, also where their names are all that is known of parameters.
+            hash_ = f"{config_hash(config)} {number}" if vague else None
+            model = experiment.model(hash_, name=f"candidate {number}", config=config)
+            if number == getattr(search, "best_index_", None):
                 model.tags.add("best")
             for key, values in results.items():
                 if key != "params" and not key.startswith("param_"):
@@ -100,19 +108,34 @@ def _named(key: str) -> tuple[str, int | None]:
     return (f"split_{rest}", int(number)) if split != number and number.isdecimal() else (key, None)
 
 
-def _plain(value: Any) -> Any:
-    """What JSON can say of a parameter; of others a name that is the same in each program."""
-    if callable(getattr(value, "item", None)) and getattr(value, "size", 2) == 1:
-        value = value.item()
+def _config(estimator: Any, parameters: Mapping[str, Any]) -> tuple[dict[str, Any], set[str]]:
+    """Class and parameters as JSON, and those that a name alone does not tell from others."""
+    vague: set[str] = set()
+    config = {"estimator": _name(type(estimator))}
+    for key, value in parameters.items():
+        config[key] = _plain(key, value, vague)
+    return config, vague
+
+
+def _plain(key: str, value: Any, vague: set[str]) -> Any:
+    if callable(getattr(value, "tolist", None)):  # arrays and scalars of numpy
+        value = value.tolist()
     if isinstance(value, float) and not isfinite(value):
         return str(value)
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(name): _plain(key, item, vague) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    named = value if hasattr(value, "__qualname__") else type(value)
+        return [_plain(key, item, vague) for item in value]
+    name = _name(value if hasattr(value, "__qualname__") else type(value))
+    # What is in an estimator stands beside it, and a function or class of a module is known by its name.
+    if not hasattr(value, "get_params") and not (hasattr(value, "__qualname__") and "<" not in name):
+        vague.add(key)
+    return name
+
+
+def _name(named: Any) -> str:
     return f"{named.__module__}.{named.__qualname__}"
 
 
