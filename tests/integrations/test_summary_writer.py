@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +173,17 @@ def test_arguments_that_make_no_sense_are_told_once(model: Model, caplog: pytest
     writer.add_scalar("loss", numpy.ones(1), 1)
     assert points(model) == [("loss", 1.0, 1, None)]
     assert len(caplog.messages) == 1 and "step = -1" in caplog.messages[0]
+
+
+def test_value_is_what_it_was_at_the_call(model: Model) -> None:
+    writer, go_on, loss = SummaryWriter(model=model), threading.Event(), numpy.zeros(())
+    writer._background.add(go_on.wait)  # as where the model is not made yet
+    writer.add_scalar("loss", loss, 0)
+    loss += 1
+    go_on.set()
+    writer.close()
+    writer.add_scalar("loss", loss, 1)
+    assert points(model) == [("loss", 0.0, 0, None), ("loss", 1.0, 1, None)]
 
 
 def test_without_a_project_it_says_so_at_the_start(client: xpstore.Client) -> None:

@@ -157,6 +157,8 @@ class SummaryWriter:
             if walltime is not None:
                 self._say_once("walltime", "a point has the time at which it is logged")
             name, phase = self._tags.get(tag) or self._named(tag)
+            if callable(getattr(value, "item", None)):
+                value = value.item()  # now: a tensor may be another when its turn comes
             self._do(lambda: self._guard.log(self._made(), name, value, step, phase))
 
     def _do(self, job: Callable[[], object]) -> None:
