@@ -38,6 +38,11 @@ def search(callback: Callable[..., None] | None, n_jobs: int = 1, name: str = "s
     return study
 
 
+def told(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What we said; Optuna may speak of trials that failed."""
+    return [record.getMessage() for record in caplog.records if record.name == "xpstore"]
+
+
 def recorded(experiment: Experiment) -> list[tuple[Any, ...]]:
     return sorted(
         (
@@ -71,7 +76,7 @@ def test_each_trial_is_a_model(n_jobs: int, project: Project, caplog: pytest.Log
     assert callback.flush(60)
     assert recorded(project.experiment("s")) == expected(study)
     assert {trial.state.name for trial in study.trials} == {"COMPLETE", "PRUNED", "FAIL"}
-    assert not caplog.messages
+    assert not told(caplog)
 
 
 def test_search_is_the_same_as_without(project: Project) -> None:
@@ -121,4 +126,4 @@ def test_study_whose_name_is_refused_is_told_once(project: Project, caplog: pyte
     callback = OptunaCallback(project)
     study = search(callback, name="x" * 300)
     assert callback.flush(60) and len(study.trials) == 8
-    assert len(caplog.messages) == 1 and "at most 256 characters" in caplog.messages[0]
+    assert len(told(caplog)) == 1 and "at most 256 characters" in told(caplog)[0]
