@@ -13,7 +13,7 @@ SLOW := storms storage whole commands caching/test_cache_storm.py caching/test_c
 	handles/test_search_oracle.py identity/faults identity/test_programs.py spool/test_spool_processes.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve format check test odd pythons page pictures gen style lint figure type bench minio mutate chaos fuzz sdk conformance wild
+.PHONY: help demo serve format check test integrations odd pythons page pictures gen style lint figure type bench minio mutate chaos fuzz sdk conformance wild
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -34,6 +34,9 @@ check: style  ## a quick look: style, layers, circles, and tests on SQLite and d
 test: lint type  ## run every check and every test
 	$(BIN)/python -m compileall -q client server examples tests  # else a thousand programs of tests do it, where nothing is kept
 	$(PYTEST)
+
+integrations: .venv-integrations/.ready  ## train with XGBoost, LightGBM, Keras, Optuna and scikit-learn, for real, in an environment of its own
+	.venv-integrations/bin/python -m pytest tests/integrations --backend sqlite-disk
 
 odd: .venv/.dev  ## run all tests in folders with odd names, under LC_ALL=C and without a home
 	scripts/odd $(abspath $(BIN))/python -m pytest -n logical --maxprocesses 4 --dist loadfile -p no:cacheprovider
@@ -124,6 +127,11 @@ endef
 
 .venv/.s3: pyproject.toml .venv/.demo
 	$(call install,s3)
+	@touch $@
+
+.venv-integrations/.ready: pyproject.toml | .venv/bin/python
+	$(PYTHON) -m venv .venv-integrations
+	.venv-integrations/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[integrations]'
 	@touch $@
 
 .venv/.dev: pyproject.toml | .venv/bin/python
