@@ -21,7 +21,8 @@ MODELS, METRICS = 10_000, 50
 LINES, CHARTS = 100, 20
 HEIGHT = 3_600  # of a window in which all of the charts are in view
 ROUNDS = 5
-FRAMES_SECONDS, WATCHED_SECONDS = 8, 180
+FRAMES_SECONDS, WATCHED_SECONDS = 5, 120
+STILL = "the page at rest"
 PROJECT = "campaign"
 FILLED = "filled"  # a file that says the database is whole
 
@@ -72,23 +73,24 @@ def _first_view(visitor: Visitor, rounds: int) -> list[Figure]:
 
 
 def _frames(visitor: Visitor, rounds: int, seconds: float) -> list[Figure]:
+    moves = {"scroll": "scrolling through all rows", "wheel": "scrolling by 4 rows a frame", "sort": "sorting"}
+    found: dict[str, list[Frames]] = {what: [] for what in ("rest", *moves)}
+    for _ in range(rounds):  # in turn: what else the machine does comes and goes
+        for what, some in found.items():
+            say(f"page: frames, {what}")
+            some.append(visitor.frames(PROJECT, what, seconds))
+    of: dict[str, tuple[Callable[[Frames], float], Goal | None]] = {
+        "p50": (lambda one: one.at(0.5), None),
+        "p95": (lambda one: one.at(0.95), Goal("<", 33)),
+        "longest": (lambda one: max(one.frames), Goal("<", 100)),
+        "longest task": (lambda one: max(one.long_tasks, default=0.0), None),
+    }
     figures = []
-    for what, name in {
-        "scroll": "scrolling through all rows",
-        "wheel": "scrolling by 4 rows",
-        "sort": "sorting",
-    }.items():
-        say(f"page: {name}")
-        some = [visitor.frames(PROJECT, what, seconds) for _ in range(rounds)]
-        of: dict[str, tuple[Callable[[Frames], float], Goal | None]] = {
-            "p50": (lambda one: one.at(0.5), None),
-            "p95": (lambda one: one.at(0.95), Goal("<", 33)),
-            "longest": (lambda one: max(one.frames), Goal("<", 100)),
-            "longest task": (lambda one: max(one.long_tasks, default=0.0), None),
-        }
+    for what, name in moves.items():
         for which, (value, goal) in of.items():
-            spread = Spread.of([value(one) for one in some])
-            figures.append(Figure(f"{name}: frame, {which}", "ms", spread, goals=(goal,) if goal else ()))
+            ours, still = (Spread.of([value(one) for one in found[each]]) for each in (what, "rest"))
+            goals = (goal,) if goal else ()
+            figures.append(Figure(f"{name}: frame, {which}", "ms", ours, {STILL: still}, goals))
     return figures
 
 

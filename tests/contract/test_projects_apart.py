@@ -274,6 +274,7 @@ def test_lists_leave_out_what_the_caller_may_not_see(
     assert [one.model_id for one in somebody("ListNewestModules", model_ids=both).modules] == both[:1]
     keys = [{"model_id": id_, "name": "loss"} for id_ in both]
     assert [one.model_id for one in somebody("ReadSeries", keys=keys)] == both[:1]
+    assert [one.model_id for one in somebody("ReadSeries", keys=keys, buckets=2)] == both[:1]
     assert [one.uid for one in somebody("ListProjects").projects] == [own["project_uid"]]
     assert [one.model_id for one in admin("ListSeries", model_ids=both).series] == both
 

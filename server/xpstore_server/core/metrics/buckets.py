@@ -187,7 +187,7 @@ def along(database: Database, found: Sequence[Row[Any]], since: int, axis: Axis)
 
     Yields the place of each series that has a point on it, in their order.
     """
-    most = min(len(found), max(1, BUCKETS_TOGETHER // axis.count))
+    most = max(1, min(len(found), BUCKETS_TOGETHER // axis.count))
     places, gathered = list[int](), _Along(axis, most)
     for together in read_many(database, found, since):
         parts: Parts = []

@@ -80,7 +80,7 @@ def read_many(database: Database, found: Sequence[Row[Any]], since: int) -> Iter
     Those of several short series come together, each whole; long ones, and those of text, part by part. No more is held
     than POINTS_TOGETHER, or what `read` holds.
     """
-    for start, end in _stretches(found):
+    for start, end in _groups(found):
         some = found[start:end]
         is_short = some[0].points <= POINTS_TOGETHER
         whole = database.read(partial(_whole, some=some, after=since)) if is_short else {}
@@ -97,7 +97,7 @@ def read_many(database: Database, found: Sequence[Row[Any]], since: int) -> Iter
             yield together
 
 
-def _stretches(found: Sequence[Row[Any]]) -> Iterator[tuple[int, int]]:
+def _groups(found: Sequence[Row[Any]]) -> Iterator[tuple[int, int]]:
     start = weight = 0
     for place, row in enumerate(found):
         if place > start and (weight + row.points > POINTS_TOGETHER or place - start == SERIES_TOGETHER):
