@@ -192,8 +192,13 @@ class Model(DescribedModel):
         return ModelArtifacts(self._client, self._wire.project_uid, model_id=self._wire.id)
 
     def delete(self) -> None:
-        """Deletes the model with all below it; its artifacts stay. Does nothing when it is gone."""
+        """Deletes the model with all below it, until `undelete`; its artifacts stay. Does nothing when it is gone."""
         self._client.call(self._client.stubs.models.DeleteModel, pb.DeleteModelRequest(model_id=self._wire.id))
+
+    def undelete(self) -> None:
+        """Brings the model back after `delete`, until it is purged; raises as `experiment.models.undelete`."""
+        request = pb.UndeleteModelRequest(model_id=self._wire.id)
+        self._wire = self._client.call(self._client.stubs.models.UndeleteModel, request).model
 
     def page(self, height: int = 700) -> "Frame":
         """The page of the model, shown below a cell of a notebook on this machine, so many pixels high."""
@@ -340,8 +345,9 @@ class Models(FoundModels):
             NotFound: there is no such model, it was purged, or its experiment is deleted: bring that back first.
             Unimplemented: the server is older than this.
         """
-        request = pb.UndeleteModelRequest(model_id=str(id.id if isinstance(id, Model) else id))
-        return Model(self._client, self._client.call(self._client.stubs.models.UndeleteModel, request).model)
+        model = Model(self._client, pb.Model(id=str(id.id if isinstance(id, Model) else id)))
+        model.undelete()
+        return model
 
     def list(self) -> list[Model]:
         """Returns all models of the experiment, oldest first."""

@@ -98,6 +98,22 @@ def test_what_is_deleted_comes_back(run: Command, project: xpstore.Project, data
     assert_one_line(run("undelete", project.id, expect=1), f"No project {project.id!r} was deleted")
 
 
+def test_models_and_experiments_that_are_deleted_come_back(run: Command, project: xpstore.Project) -> None:
+    experiment = project.experiment("nightly")
+    model = experiment.model("h1", "resnet")
+    run("rm", project.id, "--model", "resnet", "--yes")
+    run("rm", project.id, "--experiment", "nightly", "--yes")
+    found = [(row[0], row[1], row[-1]) for row in rows(run("trash", project.id))]
+    assert found == [("experiment", "nightly", str(experiment.id)), ("model", "resnet", str(model.id))]
+    assert_one_line(run("undelete", project.id, "--model", "resnet", expect=1), "deleted")
+    assert_one_line(run("undelete", project.id, "--experiment", "nightyl", expect=1), "did you mean 'nightly'?")
+    run("undelete", project.id, "--experiment", "nightly")
+    restored = json.loads(run("undelete", project.id, "--model", "h1", "--json").stdout)["restored"]
+    assert restored == {"project": project.id, "model": "resnet", "id": str(model.id)}
+    assert [one.id for one in experiment.models.list()] == [model.id] and rows(run("trash", project.id)) == []
+    assert "one of them" in run("undelete", project.id, "x@1", "--model", "m", expect=2, COLUMNS="300").stderr
+
+
 def test_models_and_experiments_are_deleted_by_name(run: Command, project: xpstore.Project) -> None:
     model, other = (project.experiment("e").model(hash) for hash in ("h1", "h2"))
     assert "--yes says that it is meant" in run("rm", project.id, "--model", "h1", expect=2).stderr

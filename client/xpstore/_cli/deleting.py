@@ -1,6 +1,7 @@
 """Deleting, and bringing back: `rm`, `trash` and `undelete`."""
 
 import sys
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -62,18 +63,18 @@ def rm(
     if model is not None:
         chosen = model_in(found, model, experiment)
         what |= {"model": chosen.display_name, "id": chosen.id}
-        _ask(f"Delete the model {chosen.display_name} ({chosen.id}) with its metrics and runs?", False, is_sure)
+        _ask(f"Delete the model {chosen.display_name} ({chosen.id}) with its metrics and runs?", is_sure, found)
         chosen.delete()
     elif experiment is not None:
         one = find_experiment(found, experiment)
         what |= {"experiment": one.name, "id": one.id}
-        _ask(f"Delete the experiment {one.name!r} with its {one.model_count:,} models?", False, is_sure)
+        _ask(f"Delete the experiment {one.name!r} with its {one.model_count:,} models?", is_sure, found)
         found.experiments.delete(one.id)
     else:
         told = found.statistics()
         what["uid"] = found.uid
         held = f"{told.models:,} models and {told.versions:,} versions of artifacts"
-        _ask(f"Delete the project {found.id!r} with {held}?", True, is_sure, found)
+        _ask(f"Delete the project {found.id!r} with {held}?", is_sure, found)
         found.delete()
     _print_deleted(what, as_json)
 
@@ -85,7 +86,7 @@ def _rm_artifact(project: Project, reference: str, all_versions: bool, is_sure: 
             f"it has several versions: name one, such as {reference}@{artifact.version}, or --all-versions"
         )
     of = "all versions" if all_versions else f"version {artifact.version}"
-    _ask(f"Delete {of} of {artifact.name!r}?", True, is_sure, project)
+    _ask(f"Delete {of} of {artifact.name!r}?", is_sure, project)
     artifact.delete(all_versions=all_versions)
     version = None if all_versions else artifact.version
     _print_deleted({"project": project.id, "name": artifact.name, "version": version}, as_json)
@@ -95,23 +96,19 @@ def _can_ask() -> bool:
     return sys.stdin is not None and sys.stdin.isatty() and sys.stderr is not None and sys.stderr.isatty()
 
 
-def _ask(question: str, is_kept: bool, is_sure: bool, project: Project | None = None) -> None:
+def _ask(question: str, is_sure: bool, project: Project) -> None:
     """Asks whoever sits at the terminal, and ends the command if the answer is no.
 
     Args:
         question: about what.
-        is_kept: whether it can be brought back.
         is_sure: whether the answer is known already.
         project: tells how long what is deleted is kept.
     """
     if is_sure:
         return
-    cure = "It cannot be brought back."
-    if is_kept and project is not None:
-        kept = timedelta(microseconds=project._client.limits.undo_kept_us)
-        kept_for = str(kept).removesuffix(", 0:00:00")
-        cure = f"`xpstore undelete` brings it back for {kept_for}."
-    if not typer.confirm(f"{printable(question)} {cure}", err=True):
+    kept = timedelta(microseconds=project._client.limits.undo_kept_us)
+    kept_for = str(kept).removesuffix(", 0:00:00")
+    if not typer.confirm(f"{printable(question)} `xpstore undelete` brings it back for {kept_for}.", err=True):
         fail("nothing was deleted")
 
 
@@ -126,7 +123,7 @@ def trash(
     as_json: AsJSON = False,
     as_csv: AsCSV = False,
 ) -> None:
-    """List what was deleted and can be brought back: projects, or versions of artifacts in one."""
+    """List what was deleted and can be brought back: projects, or experiments, models and versions in one."""
     ask()
     rows = _deleted_projects() if project is None else deleted_in(find_project(project))
     columns = [column for column in _COLUMNS if project is not None or column != "version"]
@@ -142,7 +139,15 @@ def _deleted_projects() -> list[dict[str, Any]]:
 
 def deleted_in(project: Project) -> list[dict[str, Any]]:
     """What was deleted in a project."""
-    return [_version_row(wire) for wire in _deleted_versions(project)]
+    experiments = [
+        {"kind": "experiment", "name": one.name, "deleted_at": one.deleted_at, "id": one.id}
+        for one in project.experiments.deleted()
+    ]
+    models = [
+        {"kind": "model", "name": one.display_name, "deleted_at": one.deleted_at, "id": one.id}
+        for one in project.models.deleted()
+    ]
+    return [*experiments, *models, *(_version_row(wire) for wire in _deleted_versions(project))]
 
 
 def _deleted_versions(project: Project) -> list[pb.ArtifactVersion]:
@@ -162,10 +167,25 @@ def undelete(
         str | None,
         typer.Argument(metavar="NAME@VERSION", help="A version of an artifact in it; or the id of one."),
     ] = None,
+    experiment: Annotated[str | None, typer.Option(metavar="NAME", help="An experiment in it: its name or id.")] = None,
+    model: Annotated[str | None, typer.Option(metavar="MODEL", help="A model in it: its id, hash or name.")] = None,
     as_json: AsJSON = False,
 ) -> None:
-    """Bring back a deleted project, or a version of an artifact."""
+    """Bring back a deleted project, experiment, model, or version of an artifact."""
+    if sum(one is not None for one in (name, experiment, model)) > 1:
+        raise typer.BadParameter("name a version, or give --experiment or --model: one of them")
     use()
+    if experiment is not None:
+        found = find_project(project)
+        names = {str(one.id): (one.name,) for one in found.experiments.deleted()}
+        back = found.experiments.undelete(_chosen("experiment", experiment, names))
+        return _print_restored({"project": found.id, "experiment": back.name, "id": back.id}, as_json)
+    if model is not None:
+        found = find_project(project)
+        models = {str(one.id): one for one in found.models.deleted()}
+        one = models[_chosen("model", model, {id_: (one.display_name, one.hash) for id_, one in models.items()})]
+        one.undelete()
+        return _print_restored({"project": found.id, "model": one.display_name, "id": one.id}, as_json)
     if name is not None:
         found = find_project(project)
         version = _deleted_version(found, name)
@@ -180,6 +200,24 @@ def undelete(
         raise InvalidArgument(f"PROJECT = {project!r}: several were deleted, name one by its uid: {uids}")
     restored = Project.undelete(matching[0].uid)
     _print_restored({"project": restored.id, "uid": restored.uid}, as_json)
+
+
+def _chosen(kind: str, word: str, deleted: Mapping[str, tuple[str, ...]]) -> str:
+    """The id of what was deleted and is meant by its id or one of its names.
+
+    Raises:
+        InvalidArgument: several are.
+        NotFound: none is.
+    """
+    if word in deleted:
+        return word
+    matching = [id_ for id_, names in deleted.items() if word in names]
+    if len(matching) > 1:
+        raise InvalidArgument(f"{word!r}: several were deleted, name one by its id: {', '.join(matching)}")
+    if not matching:
+        known = meant(word, (name for names in deleted.values() for name in names))
+        raise NotFound(f"No {kind} {word!r} was deleted in this project: {known}")
+    return matching[0]
 
 
 def _deleted_version(project: Project, word: str) -> Artifact:
