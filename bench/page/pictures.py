@@ -143,11 +143,15 @@ def views(best: Model, explanation: Artifact, running: Model) -> dict[str, View]
         "projects": View("/"),
         "workbench": View(project),
         "compare": View(f"{project}?v=compare"),
+        "scatter": View(f"{project}?v=scatter"),
+        "parallel": View(f"{project}?v=parallel"),
+        "groups": View(f"{project}?g=config.optimizer"),
         "keys": View(project, key="?"),
         "model": View(f"/m/{best.id}"),
         "model-whole": View(f"/m/{best.id}", is_whole=True),
         "running": View(f"/m/{running.id}"),
-        "explanation": View(f"{project}/artifacts/explanation/{explanation.version}"),
+        "explanation": View(f"{project}/artifacts/explanation/{explanation.version}?f=importance.png"),
+        "lineage": View(f"{project}/artifacts/explanation/{explanation.version}?v=lineage"),
     }
 
 

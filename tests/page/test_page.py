@@ -133,7 +133,7 @@ def test_selected_models_are_the_lines_of_charts(page: Page) -> None:
     open_list(page)
     chart = page.get_by_role("region", name="Chart of loss [train]")
     expect(chart).to_have_attribute("data-lines", "9")  # the first ten, of which one never ran
-    page.get_by_role("button", name="None").click()
+    page.get_by_role("button", name="Deselect").click()
     expect(page.get_by_text("Select models in the list to draw them.")).to_be_visible()
     for key in ("j", "j", " ", "j", " "):  # the first never ran
         page.keyboard.press(key)

@@ -79,7 +79,7 @@ def test_scatter_shows_what_the_filter_finds_and_says_what_has_no_place(page: Pa
     assert (query(page, "sx"), query(page, "k")) == (PATH, "config.optimizer")
     expect(page.get_by_role("group", name="Colours of optimizer")).to_contain_text("it's")
     # By the keyboard: from the left to the right, selected and opened.
-    page.get_by_role("button", name="None").click()
+    page.get_by_role("button", name="Deselect").click()
     cloud.focus()
     press(page, "ArrowRight", "ArrowRight")
     tip = cloud.get_by_role("status")

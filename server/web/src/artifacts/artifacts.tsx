@@ -4,8 +4,7 @@ import { useState } from "preact/hooks";
 import { bytes, count, time } from "../common/figures";
 import { useLoaded } from "../common/hooks";
 import type { Artifact, Project, Version } from "../common/messages";
-import { displayName } from "../common/names";
-import { modelPath } from "../common/place";
+import { ModelLink } from "../common/model-link";
 import { Told } from "../common/told";
 import { all } from "../common/wire";
 import { versionPath } from "./addresses";
@@ -85,7 +84,7 @@ function VersionTable({ artifact, project }: { artifact: Artifact; project: Proj
               <td class="right">{bytes(version.sizeBytes)}</td>
               <td class="right">{files(version)}</td>
               <td>{time(version.createdAtUs)} <span class="pale">{version.createdBy}</span></td>
-              <td>{[...new Set((version.links ?? []).map((link) => link.modelId))].slice(0, 3).map((id) => <a key={id} href={modelPath(id)}>{displayName(id)} </a>)}</td>
+              <td>{[...new Set((version.links ?? []).map((link) => link.modelId))].slice(0, 3).map((id) => <span key={id}><ModelLink id={id} /> </span>)}</td>
             </tr>
           ))}
         </tbody>

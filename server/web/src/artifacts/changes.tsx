@@ -3,7 +3,7 @@
 import { bytes, count, time } from "../common/figures";
 import { useLoaded } from "../common/hooks";
 import type { ArtifactFile, Project, Version } from "../common/messages";
-import { displayName } from "../common/names";
+import { shortId } from "../common/model-link";
 import { change, usePlace } from "../common/place";
 import { Told } from "../common/told";
 import { flat } from "../common/values";
@@ -50,7 +50,7 @@ function told(version: Version): Map<string, string> {
     ["files", count(version.fileCount)],
     ["saved", time(version.createdAtUs)],
     ["saved by", version.createdBy ?? ""],
-    ["models", [...new Set((version.links ?? []).map((link) => displayName(link.modelId)))].join(", ")],
+    ["models", [...new Set((version.links ?? []).map((link) => shortId(link.modelId)))].join(", ")],
     ["computed by", version.process?.name ?? ""],
     ...(version.process?.parts ?? []).map((part): [string, string] => [`${partKind(part.kind)} ${part.name}`, part.text ?? part.fingerprint ?? ""]),
     ...flat(version.metadataJson, Infinity).map(([path, value]): [string, string] => [`metadata ${path}`, value]),

@@ -5,9 +5,9 @@ import { bytes, count, time } from "../common/figures";
 import { Copied } from "../common/copied";
 import { useLoaded } from "../common/hooks";
 import type { ArtifactFile, Project, Version } from "../common/messages";
-import { displayName } from "../common/names";
+import { ModelLink } from "../common/model-link";
 import { Pairs } from "../common/pairs";
-import { go, modelPath, projectPath, usePlace } from "../common/place";
+import { go, projectPath, usePlace } from "../common/place";
 import { Told } from "../common/told";
 import { flat } from "../common/values";
 import { all, call } from "../common/wire";
@@ -102,7 +102,7 @@ function Facts({ version }: { version: Version }) {
         <div>
           <dt>{links.length === 1 ? "model" : "models"}</dt>
           <dd>
-            {links.slice(0, 5).map((link) => <span key={link.modelId}><a href={modelPath(link.modelId)}>{displayName(link.modelId)}</a>{link.step !== undefined && <span class="pale"> step {count(link.step)}</span>} </span>)}
+            {links.slice(0, 5).map((link) => <span key={link.modelId}><ModelLink id={link.modelId} />{link.step !== undefined && <span class="pale"> step {count(link.step)}</span>} </span>)}
             {links.length > 5 && <span class="pale">and {count(Math.max(modelCount, links.length) - 5)} more</span>}
           </dd>
         </div>

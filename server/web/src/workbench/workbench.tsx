@@ -154,7 +154,7 @@ export function Workbench({ project, isDark }: { project: Project; isDark: boole
           <span class="push" />
           {hidden.size > 0 && !grouped && <button type="button" onClick={() => change({ h: "" })}>Show hidden</button>}
           {!grouped && !selection.isAutomatic && <button type="button" onClick={() => change({ s: "" })}>First {SHOWN_AT_FIRST}</button>}
-          {!grouped && selected.length > 0 && <button type="button" onClick={() => change({ s: "-" })}>None</button>}
+          {!grouped && selected.length > 0 && <button type="button" onClick={() => change({ s: "-" })}>Deselect</button>}
           {grouped && <button type="button" onClick={() => groupBy("")}>Ungroup</button>}
           <button type="button" aria-haspopup="dialog" onClick={() => setOpened("groups")}>{grouped ? `Group: ${label(grouped.field)}` : "Group"}</button>
           <button type="button" aria-expanded={opened === "columns"} onClick={() => setOpened(opened === "columns" ? "" : "columns")}>Columns</button>
