@@ -12,7 +12,7 @@ from support.web.server import WebServer
 from xpstore.v1 import metric_pb2
 
 MODELS, STEPS = 4, 20
-EVERY_MS = 5_100
+EVERY_MS = 60_000  # longer than a slow server is left alone
 
 
 class Training:
@@ -71,7 +71,7 @@ def test_only_what_changed_is_read_again(page: Page, server: WebServer) -> None:
     for _ in range(2):  # all, until it is known that little changes, and how far each was
         with page.expect_request(reads(MODELS)):
             page.clock.fast_forward(EVERY_MS)
-        page.wait_for_load_state("networkidle")
+        page.wait_for_timeout(1_000)  # its answer
     training.log(0, STEPS, 0.25)
     with page.expect_request(reads(1)) as part:
         page.clock.fast_forward(EVERY_MS)
@@ -91,7 +91,7 @@ def test_axis_that_grows_is_read_as_a_whole(page: Page, server: WebServer) -> No
     for _ in range(2):
         with page.expect_request(reads(MODELS)):
             page.clock.fast_forward(EVERY_MS)
-        page.wait_for_load_state("networkidle")
+        page.wait_for_timeout(1_000)  # its answer
     training.log(0, 100_000, 0.125)
     with page.expect_request(reads(1)), page.expect_request(reads(MODELS)):
         page.clock.fast_forward(EVERY_MS)
