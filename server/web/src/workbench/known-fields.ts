@@ -9,7 +9,9 @@ import { all, call } from "../common/wire";
 
 const MOST_FIELDS = 5000;
 const SAMPLED_MODELS = 30;
-const SAMPLED_SERIES = 10;
+const SAMPLED_SERIES = 5;
+// All fields may take the server half a second, for which the first rows would wait: these come first.
+const ROWS_MS = 500;
 const FEW_VALUES = 12; // of `max_field_values`
 // All fields of many models take the server seconds: they are asked for again after so many times of that.
 const PATIENCE = 50;
@@ -64,8 +66,14 @@ export interface KnownFields {
 
 export function useFields(projectUid: string, isLive: boolean): KnownFields {
   const tookMs = useRef(0);
-  const soon = useLoaded((signal) => sample(projectUid, signal), [projectUid]);
+  const sampling = useRef<Promise<unknown>>(Promise.resolve());
+  const soon = useLoaded((signal) => {
+    const sampled = sample(projectUid, signal);
+    sampling.current = sampled.then(() => new Promise((resolve) => setTimeout(resolve, ROWS_MS)), () => undefined);
+    return sampled;
+  }, [projectUid]);
   const whole = useLoaded(async () => {
+    await sampling.current;
     const began = performance.now();
     const { found } = await all<Field, "fields">("ModelService/ListFields", { projectUid, pageSize: 1000 }, "fields", MOST_FIELDS);
     tookMs.current = performance.now() - began;
