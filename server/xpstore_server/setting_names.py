@@ -18,10 +18,12 @@ OF_CLIENTS = (
     "PAGE_URL",
     "PROJECT",
     "RECORD",
+    "RECORD_DIFF",
     "SPOOL",
     "SPOOL_ARTIFACTS_MIB",
     "SPOOL_FSYNC_SECONDS",
     "SPOOL_MIB",
+    "SYSTEM_METRICS",
     "TLS_CA",
 )
 # No settings any more: clients rely on what they changed.

@@ -47,7 +47,10 @@ class WarmCommands:
         self._folder = folder
         line = [sys.executable, "-m", "support.commands"]
         pipe = subprocess.PIPE
-        self._process = subprocess.Popen(line, cwd=folder, stdin=pipe, stdout=pipe, text=True)
+        paths = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        self._process = subprocess.Popen(
+            line, cwd=folder, env={**os.environ, **paths}, stdin=pipe, stdout=pipe, text=True
+        )
 
     def run(
         self,

@@ -1,7 +1,7 @@
 """Rows put straight into a database, where the client would take hours."""
 
 from collections.abc import Iterable, Mapping
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 from uuid import UUID
 
@@ -38,7 +38,13 @@ def analyze(database: Database) -> None:
 
 
 def _insert(connection: Connection, table: Table, rows: Iterable[Mapping[str, Any]], *, is_sqlite: bool) -> None:
-    names = [column.name for column in table.c]
+    rows = iter(rows)
+    first = next(rows, None)
+    if first is None:
+        return
+    rows = chain([first], rows)
+    # What has a default and is not given has that.
+    names = [column.name for column in table.c if column.server_default is None or column.name in first]
     listed = ", ".join(f'"{name}"' for name in names)
     values = ([row.get(name) for name in names] for row in rows)
     driver: Any = connection.connection.driver_connection

@@ -7,7 +7,6 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakValueDictionary
 
-from xpstore._machine.login import saved_login
 from xpstore._machine.relative import fix_paths
 from xpstore._service import embedded
 from xpstore._service.connection import STREAM_SECONDS, TIMEOUT_SECONDS, Connection
@@ -63,8 +62,11 @@ class ClientBase(Connection):
         fix_paths()
         api_key = api_key if api_key is not None else os.environ.get("XPSTORE_API_KEY")
         api_url = api_url if api_url is not None else os.environ.get("XPSTORE_API_URL")
-        if api_key is None and (login := saved_login()) is not None and api_url in (None, login.api_url):
-            api_key, api_url = login.api_key, login.api_url
+        if api_key is None:
+            from xpstore._machine.login import saved_login  # here, as most programs have a key
+
+            if (login := saved_login()) is not None and api_url in (None, login.api_url):
+                api_key, api_url = login.api_key, login.api_url
         if api_url is not None and api_url.startswith("unix:") and not api_url.startswith("unix:/"):
             api_url = f"unix:{os.path.abspath(api_url.removeprefix('unix:'))}"  # it is connected to later, and again
         if not timeout_seconds > 0:

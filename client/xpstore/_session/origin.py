@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import astuple, dataclass
 from typing import Any, Self
 
-from xpstore._machine.login import saved_login
 from xpstore._session.client import ClientBase
 from xpstore._session.registry import handle
 from xpstore._values.ids import new_id
@@ -67,6 +66,8 @@ class Origin:
         )
 
     def _is_logged_in(self) -> bool:
+        from xpstore._machine.login import saved_login  # here, as most sessions have a key
+
         login = saved_login()
         return login is not None and login.api_url == self.api_url
 
