@@ -138,7 +138,7 @@ class Run:
     @property
     def job(self) -> dict[str, str]:
         """What launcher or cluster said of the job, such as `slurm_job_id`."""
-        return dict(self._wire.environment.job)
+        return from_json_object("job", self._wire.environment.job_json or "{}")
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Run) and self.id == other.id

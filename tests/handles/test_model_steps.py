@@ -32,8 +32,8 @@ def test_step_is_live_on_every_handle(experiment: Experiment, model: Model) -> N
     assert Model.get_by_id(model.id).step == 10
 
 
-@pytest.mark.parametrize("field", ["id", "hash", "name", "description", "config", "status", "created_at", "metrics"])
-def test_only_the_step_can_be_assigned(model: Model, field: str) -> None:
+@pytest.mark.parametrize("field", ["id", "hash", "config", "status", "created_at", "metrics"])
+def test_what_a_model_is_cannot_be_assigned(model: Model, field: str) -> None:
     with pytest.raises(AttributeError):
         setattr(model, field, None)
 

@@ -143,7 +143,7 @@ BAD: dict[str, dict[str, list[Any]]] = {
         "environment.packages_json": BAD_OBJECT,
         "environment.git_commit": ["abc", "g" * 40, "A" * 40, "a" * 65],
         "environment.git_diff": ["x" * ((256 << 10) + 1), "a\x00"],
-        "environment.job": [{"": "a"}, {"a": "x" * 257}, {"a\x00": "b"}, {str(n): "" for n in range(51)}],
+        "environment.job_json": BAD_OBJECT,
     },
     "runs.GetRun": {"run_id": BAD_ID},
     "runs.ListRuns": {"model_id": BAD_ID, "page_size": BAD_SIZE, "page_token": BAD_TOKEN},
@@ -205,8 +205,6 @@ def put(request: Any, field: str, value: Any) -> None:
     elif isinstance(value, list):
         request.ClearField(name)
         getattr(request, name).extend(value)
-    elif isinstance(value, dict):
-        getattr(request, name).update(value)
     else:
         setattr(request, name, value)
 

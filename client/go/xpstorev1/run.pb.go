@@ -109,8 +109,8 @@ type RunEnvironment struct {
 	// The changes as a patch (`git diff`), at most `max_diff_length` characters; the client cuts longer ones and says so in the last line.
 	// Empty in lists: GetRun has it.
 	GitDiff string `protobuf:"bytes,9,opt,name=git_diff,json=gitDiff,proto3" json:"git_diff,omitempty"`
-	// What launcher or cluster say of the job: names such as `slurm_job_id` and values, each at most 256 characters, at most 50.
-	Job           map[string]string `protobuf:"bytes,10,rep,name=job,proto3" json:"job,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// JSON object as text: what launcher or cluster say of the job, such as `{"slurm_job_id": "4711"}`; empty means "{}".
+	JobJson       string `protobuf:"bytes,10,opt,name=job_json,json=jobJson,proto3" json:"job_json,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -208,11 +208,11 @@ func (x *RunEnvironment) GetGitDiff() string {
 	return ""
 }
 
-func (x *RunEnvironment) GetJob() map[string]string {
+func (x *RunEnvironment) GetJobJson() string {
 	if x != nil {
-		return x.Job
+		return x.JobJson
 	}
-	return nil
+	return ""
 }
 
 // One attempt at training a model.
@@ -873,7 +873,7 @@ var File_xpstore_v1_run_proto protoreflect.FileDescriptor
 const file_xpstore_v1_run_proto_rawDesc = "" +
 	"\n" +
 	"\x14xpstore/v1/run.proto\x12\n" +
-	"xpstore.v1\x1a\x17xpstore/v1/access.proto\"\xe9\x02\n" +
+	"xpstore.v1\x1a\x17xpstore/v1/access.proto\"\x95\x02\n" +
 	"\x0eRunEnvironment\x12\x12\n" +
 	"\x04rank\x18\x01 \x01(\x05R\x04rank\x12\x12\n" +
 	"\x04host\x18\x02 \x01(\tR\x04host\x12\x12\n" +
@@ -884,12 +884,9 @@ const file_xpstore_v1_run_proto_rawDesc = "" +
 	"\n" +
 	"git_commit\x18\a \x01(\tR\tgitCommit\x12\x1b\n" +
 	"\tgit_dirty\x18\b \x01(\bR\bgitDirty\x12\x19\n" +
-	"\bgit_diff\x18\t \x01(\tR\agitDiff\x125\n" +
-	"\x03job\x18\n" +
-	" \x03(\v2#.xpstore.v1.RunEnvironment.JobEntryR\x03job\x1a6\n" +
-	"\bJobEntry\x12\x10\n" +
-	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xb4\x02\n" +
+	"\bgit_diff\x18\t \x01(\tR\agitDiff\x12\x19\n" +
+	"\bjob_json\x18\n" +
+	" \x01(\tR\ajobJson\"\xb4\x02\n" +
 	"\x03Run\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x19\n" +
 	"\bmodel_id\x18\x02 \x01(\tR\amodelId\x12-\n" +
@@ -961,7 +958,7 @@ func file_xpstore_v1_run_proto_rawDescGZIP() []byte {
 }
 
 var file_xpstore_v1_run_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_xpstore_v1_run_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_xpstore_v1_run_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_xpstore_v1_run_proto_goTypes = []any{
 	(RunStatus)(0),               // 0: xpstore.v1.RunStatus
 	(*RunEnvironment)(nil),       // 1: xpstore.v1.RunEnvironment
@@ -976,34 +973,32 @@ var file_xpstore_v1_run_proto_goTypes = []any{
 	(*HeartbeatRunResponse)(nil), // 10: xpstore.v1.HeartbeatRunResponse
 	(*FinishRunRequest)(nil),     // 11: xpstore.v1.FinishRunRequest
 	(*FinishRunResponse)(nil),    // 12: xpstore.v1.FinishRunResponse
-	nil,                          // 13: xpstore.v1.RunEnvironment.JobEntry
 }
 var file_xpstore_v1_run_proto_depIdxs = []int32{
-	13, // 0: xpstore.v1.RunEnvironment.job:type_name -> xpstore.v1.RunEnvironment.JobEntry
-	0,  // 1: xpstore.v1.Run.status:type_name -> xpstore.v1.RunStatus
-	1,  // 2: xpstore.v1.Run.environment:type_name -> xpstore.v1.RunEnvironment
-	1,  // 3: xpstore.v1.CreateRunRequest.environment:type_name -> xpstore.v1.RunEnvironment
-	2,  // 4: xpstore.v1.CreateRunResponse.run:type_name -> xpstore.v1.Run
-	2,  // 5: xpstore.v1.GetRunResponse.run:type_name -> xpstore.v1.Run
-	2,  // 6: xpstore.v1.ListRunsResponse.runs:type_name -> xpstore.v1.Run
-	0,  // 7: xpstore.v1.HeartbeatRunResponse.status:type_name -> xpstore.v1.RunStatus
-	0,  // 8: xpstore.v1.FinishRunRequest.status:type_name -> xpstore.v1.RunStatus
-	2,  // 9: xpstore.v1.FinishRunResponse.run:type_name -> xpstore.v1.Run
-	3,  // 10: xpstore.v1.RunService.CreateRun:input_type -> xpstore.v1.CreateRunRequest
-	5,  // 11: xpstore.v1.RunService.GetRun:input_type -> xpstore.v1.GetRunRequest
-	7,  // 12: xpstore.v1.RunService.ListRuns:input_type -> xpstore.v1.ListRunsRequest
-	9,  // 13: xpstore.v1.RunService.HeartbeatRun:input_type -> xpstore.v1.HeartbeatRunRequest
-	11, // 14: xpstore.v1.RunService.FinishRun:input_type -> xpstore.v1.FinishRunRequest
-	4,  // 15: xpstore.v1.RunService.CreateRun:output_type -> xpstore.v1.CreateRunResponse
-	6,  // 16: xpstore.v1.RunService.GetRun:output_type -> xpstore.v1.GetRunResponse
-	8,  // 17: xpstore.v1.RunService.ListRuns:output_type -> xpstore.v1.ListRunsResponse
-	10, // 18: xpstore.v1.RunService.HeartbeatRun:output_type -> xpstore.v1.HeartbeatRunResponse
-	12, // 19: xpstore.v1.RunService.FinishRun:output_type -> xpstore.v1.FinishRunResponse
-	15, // [15:20] is the sub-list for method output_type
-	10, // [10:15] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	0,  // 0: xpstore.v1.Run.status:type_name -> xpstore.v1.RunStatus
+	1,  // 1: xpstore.v1.Run.environment:type_name -> xpstore.v1.RunEnvironment
+	1,  // 2: xpstore.v1.CreateRunRequest.environment:type_name -> xpstore.v1.RunEnvironment
+	2,  // 3: xpstore.v1.CreateRunResponse.run:type_name -> xpstore.v1.Run
+	2,  // 4: xpstore.v1.GetRunResponse.run:type_name -> xpstore.v1.Run
+	2,  // 5: xpstore.v1.ListRunsResponse.runs:type_name -> xpstore.v1.Run
+	0,  // 6: xpstore.v1.HeartbeatRunResponse.status:type_name -> xpstore.v1.RunStatus
+	0,  // 7: xpstore.v1.FinishRunRequest.status:type_name -> xpstore.v1.RunStatus
+	2,  // 8: xpstore.v1.FinishRunResponse.run:type_name -> xpstore.v1.Run
+	3,  // 9: xpstore.v1.RunService.CreateRun:input_type -> xpstore.v1.CreateRunRequest
+	5,  // 10: xpstore.v1.RunService.GetRun:input_type -> xpstore.v1.GetRunRequest
+	7,  // 11: xpstore.v1.RunService.ListRuns:input_type -> xpstore.v1.ListRunsRequest
+	9,  // 12: xpstore.v1.RunService.HeartbeatRun:input_type -> xpstore.v1.HeartbeatRunRequest
+	11, // 13: xpstore.v1.RunService.FinishRun:input_type -> xpstore.v1.FinishRunRequest
+	4,  // 14: xpstore.v1.RunService.CreateRun:output_type -> xpstore.v1.CreateRunResponse
+	6,  // 15: xpstore.v1.RunService.GetRun:output_type -> xpstore.v1.GetRunResponse
+	8,  // 16: xpstore.v1.RunService.ListRuns:output_type -> xpstore.v1.ListRunsResponse
+	10, // 17: xpstore.v1.RunService.HeartbeatRun:output_type -> xpstore.v1.HeartbeatRunResponse
+	12, // 18: xpstore.v1.RunService.FinishRun:output_type -> xpstore.v1.FinishRunResponse
+	14, // [14:19] is the sub-list for method output_type
+	9,  // [9:14] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_xpstore_v1_run_proto_init() }
@@ -1021,7 +1016,7 @@ func file_xpstore_v1_run_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_xpstore_v1_run_proto_rawDesc), len(file_xpstore_v1_run_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   13,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -71,7 +71,7 @@ def capture(max_text_length: int) -> pb.RunEnvironment:
         git_commit=commit,
         git_dirty=is_dirty,
         git_diff=_diff() if has_diff else "",
-        job=_job(),
+        job_json=_job_json(),
     )
 
 
@@ -151,6 +151,6 @@ def _diff() -> str:
     return text[: DIFF_LENGTH - len(told)].rpartition("\n")[0] + f"\n{told}"
 
 
-def _job() -> dict[str, str]:
+def _job_json() -> str:
     found = {name.lower(): os.environ.get(name, "") for name in JOB_VARIABLES}
-    return {name: to_text(value, JOB_LENGTH) for name, value in found.items() if value}
+    return json.dumps({name: to_text(value, JOB_LENGTH) for name, value in found.items() if value})

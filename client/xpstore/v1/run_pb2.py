@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from xpstore.v1 import access_pb2 as xpstore_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14xpstore/v1/run.proto\x12\nxpstore.v1\x1a\x17xpstore/v1/access.proto\"\xe9\x02\n\x0eRunEnvironment\x12\x12\n\x04rank\x18\x01 \x01(\x05R\x04rank\x12\x12\n\x04host\x18\x02 \x01(\tR\x04host\x12\x12\n\x04user\x18\x03 \x01(\tR\x04user\x12\x18\n\x07\x63ommand\x18\x04 \x01(\tR\x07\x63ommand\x12\x16\n\x06python\x18\x05 \x01(\tR\x06python\x12#\n\rpackages_json\x18\x06 \x01(\tR\x0cpackagesJson\x12\x1d\n\ngit_commit\x18\x07 \x01(\tR\tgitCommit\x12\x1b\n\tgit_dirty\x18\x08 \x01(\x08R\x08gitDirty\x12\x19\n\x08git_diff\x18\t \x01(\tR\x07gitDiff\x12\x35\n\x03job\x18\n \x03(\x0b\x32#.xpstore.v1.RunEnvironment.JobEntryR\x03job\x1a\x36\n\x08JobEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"\xb4\x02\n\x03Run\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x19\n\x08model_id\x18\x02 \x01(\tR\x07modelId\x12-\n\x06status\x18\x03 \x01(\x0e\x32\x15.xpstore.v1.RunStatusR\x06status\x12\"\n\rstarted_at_us\x18\x04 \x01(\x03R\x0bstartedAtUs\x12#\n\x0b\x65nded_at_us\x18\x05 \x01(\x03H\x00R\tendedAtUs\x88\x01\x01\x12&\n\x0fheartbeat_at_us\x18\x06 \x01(\x03R\rheartbeatAtUs\x12<\n\x0b\x65nvironment\x18\x07 \x01(\x0b\x32\x1a.xpstore.v1.RunEnvironmentR\x0b\x65nvironment\x12\x14\n\x05\x65rror\x18\x08 \x01(\tR\x05\x65rrorB\x0e\n\x0c_ended_at_us\"\xbd\x01\n\x10\x43reateRunRequest\x12\x19\n\x08model_id\x18\x01 \x01(\tR\x07modelId\x12\x15\n\x06run_id\x18\x02 \x01(\tR\x05runId\x12<\n\x0b\x65nvironment\x18\x03 \x01(\x0b\x32\x1a.xpstore.v1.RunEnvironmentR\x0b\x65nvironment\x12\'\n\rstarted_at_us\x18\x04 \x01(\x03H\x00R\x0bstartedAtUs\x88\x01\x01\x42\x10\n\x0e_started_at_us\"6\n\x11\x43reateRunResponse\x12!\n\x03run\x18\x01 \x01(\x0b\x32\x0f.xpstore.v1.RunR\x03run\"&\n\rGetRunRequest\x12\x15\n\x06run_id\x18\x01 \x01(\tR\x05runId\"3\n\x0eGetRunResponse\x12!\n\x03run\x18\x01 \x01(\x0b\x32\x0f.xpstore.v1.RunR\x03run\"h\n\x0fListRunsRequest\x12\x19\n\x08model_id\x18\x01 \x01(\tR\x07modelId\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\"_\n\x10ListRunsResponse\x12#\n\x04runs\x18\x01 \x03(\x0b\x32\x0f.xpstore.v1.RunR\x04runs\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\",\n\x13HeartbeatRunRequest\x12\x15\n\x06run_id\x18\x01 \x01(\tR\x05runId\"E\n\x14HeartbeatRunResponse\x12-\n\x06status\x18\x01 \x01(\x0e\x32\x15.xpstore.v1.RunStatusR\x06status\"\xa3\x01\n\x10\x46inishRunRequest\x12\x15\n\x06run_id\x18\x01 \x01(\tR\x05runId\x12-\n\x06status\x18\x02 \x01(\x0e\x32\x15.xpstore.v1.RunStatusR\x06status\x12\x14\n\x05\x65rror\x18\x03 \x01(\tR\x05\x65rror\x12#\n\x0b\x65nded_at_us\x18\x04 \x01(\x03H\x00R\tendedAtUs\x88\x01\x01\x42\x0e\n\x0c_ended_at_us\"6\n\x11\x46inishRunResponse\x12!\n\x03run\x18\x01 \x01(\x0b\x32\x0f.xpstore.v1.RunR\x03run*\x84\x01\n\tRunStatus\x12\x1a\n\x16RUN_STATUS_UNSPECIFIED\x10\x00\x12\x16\n\x12RUN_STATUS_RUNNING\x10\x01\x12\x17\n\x13RUN_STATUS_FINISHED\x10\x02\x12\x15\n\x11RUN_STATUS_FAILED\x10\x03\x12\x13\n\x0fRUN_STATUS_LOST\x10\x04\x32\xdf\x03\n\nRunService\x12\\\n\tCreateRun\x12\x1c.xpstore.v1.CreateRunRequest\x1a\x1d.xpstore.v1.CreateRunResponse\"\x12\xc2\xe1\x18\x0e\x08\x02\x12\x08model_id\x18\x64\x12T\n\x06GetRun\x12\x19.xpstore.v1.GetRunRequest\x1a\x1a.xpstore.v1.GetRunResponse\"\x13\x90\x02\x01\xc2\xe1\x18\x0c\x08\x01\x12\x06run_id\x18\x64\x12\\\n\x08ListRuns\x12\x1b.xpstore.v1.ListRunsRequest\x1a\x1c.xpstore.v1.ListRunsResponse\"\x15\x90\x02\x01\xc2\xe1\x18\x0e\x08\x01\x12\x08model_id\x18\x64\x12\x63\n\x0cHeartbeatRun\x12\x1f.xpstore.v1.HeartbeatRunRequest\x1a .xpstore.v1.HeartbeatRunResponse\"\x10\xc2\xe1\x18\x0c\x08\x02\x12\x06run_id\x18\x64\x12Z\n\tFinishRun\x12\x1c.xpstore.v1.FinishRunRequest\x1a\x1d.xpstore.v1.FinishRunResponse\"\x10\xc2\xe1\x18\x0c\x08\x02\x12\x06run_id\x18\x64\x42w\n\x14io.github.xpstore.v1B\x08RunProtoP\x01Z8github.com/xpstore/xpstore/client/go/xpstorev1;xpstorev1\xaa\x02\nXpstore.V1\xea\x02\x0bXpstore::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14xpstore/v1/run.proto\x12\nxpstore.v1\x1a\x17xpstore/v1/access.proto\"\x95\x02\n\x0eRunEnvironment\x12\x12\n\x04rank\x18\x01 \x01(\x05R\x04rank\x12\x12\n\x04host\x18\x02 \x01(\tR\x04host\x12\x12\n\x04user\x18\x03 \x01(\tR\x04user\x12\x18\n\x07\x63ommand\x18\x04 \x01(\tR\x07\x63ommand\x12\x16\n\x06python\x18\x05 \x01(\tR\x06python\x12#\n\rpackages_json\x18\x06 \x01(\tR\x0cpackagesJson\x12\x1d\n\ngit_commit\x18\x07 \x01(\tR\tgitCommit\x12\x1b\n\tgit_dirty\x18\x08 \x01(\x08R\x08gitDirty\x12\x19\n\x08git_diff\x18\t \x01(\tR\x07gitDiff\x12\x19\n\x08job_json\x18\n \x01(\tR\x07jobJson\"\xb4\x02\n\x03Run\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x19\n\x08model_id\x18\x02 \x01(\tR\x07modelId\x12-\n\x06status\x18\x03 \x01(\x0e\x32\x15.xpstore.v1.RunStatusR\x06status\x12\"\n\rstarted_at_us\x18\x04 \x01(\x03R\x0bstartedAtUs\x12#\n\x0b\x65nded_at_us\x18\x05 \x01(\x03H\x00R\tendedAtUs\x88\x01\x01\x12&\n\x0fheartbeat_at_us\x18\x06 \x01(\x03R\rheartbeatAtUs\x12<\n\x0b\x65nvironment\x18\x07 \x01(\x0b\x32\x1a.xpstore.v1.RunEnvironmentR\x0b\x65nvironment\x12\x14\n\x05\x65rror\x18\x08 \x01(\tR\x05\x65rrorB\x0e\n\x0c_ended_at_us\"\xbd\x01\n\x10\x43reateRunRequest\x12\x19\n\x08model_id\x18\x01 \x01(\tR\x07modelId\x12\x15\n\x06run_id\x18\x02 \x01(\tR\x05runId\x12<\n\x0b\x65nvironment\x18\x03 \x01(\x0b\x32\x1a.xpstore.v1.RunEnvironmentR\x0b\x65nvironment\x12\'\n\rstarted_at_us\x18\x04 \x01(\x03H\x00R\x0bstartedAtUs\x88\x01\x01\x42\x10\n\x0e_started_at_us\"6\n\x11\x43reateRunResponse\x12!\n\x03run\x18\x01 \x01(\x0b\x32\x0f.xpstore.v1.RunR\x03run\"&\n\rGetRunRequest\x12\x15\n\x06run_id\x18\x01 \x01(\tR\x05runId\"3\n\x0eGetRunResponse\x12!\n\x03run\x18\x01 \x01(\x0b\x32\x0f.xpstore.v1.RunR\x03run\"h\n\x0fListRunsRequest\x12\x19\n\x08model_id\x18\x01 \x01(\tR\x07modelId\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\"_\n\x10ListRunsResponse\x12#\n\x04runs\x18\x01 \x03(\x0b\x32\x0f.xpstore.v1.RunR\x04runs\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\",\n\x13HeartbeatRunRequest\x12\x15\n\x06run_id\x18\x01 \x01(\tR\x05runId\"E\n\x14HeartbeatRunResponse\x12-\n\x06status\x18\x01 \x01(\x0e\x32\x15.xpstore.v1.RunStatusR\x06status\"\xa3\x01\n\x10\x46inishRunRequest\x12\x15\n\x06run_id\x18\x01 \x01(\tR\x05runId\x12-\n\x06status\x18\x02 \x01(\x0e\x32\x15.xpstore.v1.RunStatusR\x06status\x12\x14\n\x05\x65rror\x18\x03 \x01(\tR\x05\x65rror\x12#\n\x0b\x65nded_at_us\x18\x04 \x01(\x03H\x00R\tendedAtUs\x88\x01\x01\x42\x0e\n\x0c_ended_at_us\"6\n\x11\x46inishRunResponse\x12!\n\x03run\x18\x01 \x01(\x0b\x32\x0f.xpstore.v1.RunR\x03run*\x84\x01\n\tRunStatus\x12\x1a\n\x16RUN_STATUS_UNSPECIFIED\x10\x00\x12\x16\n\x12RUN_STATUS_RUNNING\x10\x01\x12\x17\n\x13RUN_STATUS_FINISHED\x10\x02\x12\x15\n\x11RUN_STATUS_FAILED\x10\x03\x12\x13\n\x0fRUN_STATUS_LOST\x10\x04\x32\xdf\x03\n\nRunService\x12\\\n\tCreateRun\x12\x1c.xpstore.v1.CreateRunRequest\x1a\x1d.xpstore.v1.CreateRunResponse\"\x12\xc2\xe1\x18\x0e\x08\x02\x12\x08model_id\x18\x64\x12T\n\x06GetRun\x12\x19.xpstore.v1.GetRunRequest\x1a\x1a.xpstore.v1.GetRunResponse\"\x13\x90\x02\x01\xc2\xe1\x18\x0c\x08\x01\x12\x06run_id\x18\x64\x12\\\n\x08ListRuns\x12\x1b.xpstore.v1.ListRunsRequest\x1a\x1c.xpstore.v1.ListRunsResponse\"\x15\x90\x02\x01\xc2\xe1\x18\x0e\x08\x01\x12\x08model_id\x18\x64\x12\x63\n\x0cHeartbeatRun\x12\x1f.xpstore.v1.HeartbeatRunRequest\x1a .xpstore.v1.HeartbeatRunResponse\"\x10\xc2\xe1\x18\x0c\x08\x02\x12\x06run_id\x18\x64\x12Z\n\tFinishRun\x12\x1c.xpstore.v1.FinishRunRequest\x1a\x1d.xpstore.v1.FinishRunResponse\"\x10\xc2\xe1\x18\x0c\x08\x02\x12\x06run_id\x18\x64\x42w\n\x14io.github.xpstore.v1B\x08RunProtoP\x01Z8github.com/xpstore/xpstore/client/go/xpstorev1;xpstorev1\xaa\x02\nXpstore.V1\xea\x02\x0bXpstore::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,8 +33,6 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'xpstore.v1.run_pb2', _globa
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\024io.github.xpstore.v1B\010RunProtoP\001Z8github.com/xpstore/xpstore/client/go/xpstorev1;xpstorev1\252\002\nXpstore.V1\352\002\013Xpstore::V1'
-  _globals['_RUNENVIRONMENT_JOBENTRY']._loaded_options = None
-  _globals['_RUNENVIRONMENT_JOBENTRY']._serialized_options = b'8\001'
   _globals['_RUNSERVICE'].methods_by_name['CreateRun']._loaded_options = None
   _globals['_RUNSERVICE'].methods_by_name['CreateRun']._serialized_options = b'\302\341\030\016\010\002\022\010model_id\030d'
   _globals['_RUNSERVICE'].methods_by_name['GetRun']._loaded_options = None
@@ -45,34 +43,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RUNSERVICE'].methods_by_name['HeartbeatRun']._serialized_options = b'\302\341\030\014\010\002\022\006run_id\030d'
   _globals['_RUNSERVICE'].methods_by_name['FinishRun']._loaded_options = None
   _globals['_RUNSERVICE'].methods_by_name['FinishRun']._serialized_options = b'\302\341\030\014\010\002\022\006run_id\030d'
-  _globals['_RUNSTATUS']._serialized_start=1620
-  _globals['_RUNSTATUS']._serialized_end=1752
+  _globals['_RUNSTATUS']._serialized_start=1536
+  _globals['_RUNSTATUS']._serialized_end=1668
   _globals['_RUNENVIRONMENT']._serialized_start=62
-  _globals['_RUNENVIRONMENT']._serialized_end=423
-  _globals['_RUNENVIRONMENT_JOBENTRY']._serialized_start=369
-  _globals['_RUNENVIRONMENT_JOBENTRY']._serialized_end=423
-  _globals['_RUN']._serialized_start=426
-  _globals['_RUN']._serialized_end=734
-  _globals['_CREATERUNREQUEST']._serialized_start=737
-  _globals['_CREATERUNREQUEST']._serialized_end=926
-  _globals['_CREATERUNRESPONSE']._serialized_start=928
-  _globals['_CREATERUNRESPONSE']._serialized_end=982
-  _globals['_GETRUNREQUEST']._serialized_start=984
-  _globals['_GETRUNREQUEST']._serialized_end=1022
-  _globals['_GETRUNRESPONSE']._serialized_start=1024
-  _globals['_GETRUNRESPONSE']._serialized_end=1075
-  _globals['_LISTRUNSREQUEST']._serialized_start=1077
-  _globals['_LISTRUNSREQUEST']._serialized_end=1181
-  _globals['_LISTRUNSRESPONSE']._serialized_start=1183
-  _globals['_LISTRUNSRESPONSE']._serialized_end=1278
-  _globals['_HEARTBEATRUNREQUEST']._serialized_start=1280
-  _globals['_HEARTBEATRUNREQUEST']._serialized_end=1324
-  _globals['_HEARTBEATRUNRESPONSE']._serialized_start=1326
-  _globals['_HEARTBEATRUNRESPONSE']._serialized_end=1395
-  _globals['_FINISHRUNREQUEST']._serialized_start=1398
-  _globals['_FINISHRUNREQUEST']._serialized_end=1561
-  _globals['_FINISHRUNRESPONSE']._serialized_start=1563
-  _globals['_FINISHRUNRESPONSE']._serialized_end=1617
-  _globals['_RUNSERVICE']._serialized_start=1755
-  _globals['_RUNSERVICE']._serialized_end=2234
+  _globals['_RUNENVIRONMENT']._serialized_end=339
+  _globals['_RUN']._serialized_start=342
+  _globals['_RUN']._serialized_end=650
+  _globals['_CREATERUNREQUEST']._serialized_start=653
+  _globals['_CREATERUNREQUEST']._serialized_end=842
+  _globals['_CREATERUNRESPONSE']._serialized_start=844
+  _globals['_CREATERUNRESPONSE']._serialized_end=898
+  _globals['_GETRUNREQUEST']._serialized_start=900
+  _globals['_GETRUNREQUEST']._serialized_end=938
+  _globals['_GETRUNRESPONSE']._serialized_start=940
+  _globals['_GETRUNRESPONSE']._serialized_end=991
+  _globals['_LISTRUNSREQUEST']._serialized_start=993
+  _globals['_LISTRUNSREQUEST']._serialized_end=1097
+  _globals['_LISTRUNSRESPONSE']._serialized_start=1099
+  _globals['_LISTRUNSRESPONSE']._serialized_end=1194
+  _globals['_HEARTBEATRUNREQUEST']._serialized_start=1196
+  _globals['_HEARTBEATRUNREQUEST']._serialized_end=1240
+  _globals['_HEARTBEATRUNRESPONSE']._serialized_start=1242
+  _globals['_HEARTBEATRUNRESPONSE']._serialized_end=1311
+  _globals['_FINISHRUNREQUEST']._serialized_start=1314
+  _globals['_FINISHRUNREQUEST']._serialized_end=1477
+  _globals['_FINISHRUNRESPONSE']._serialized_start=1479
+  _globals['_FINISHRUNRESPONSE']._serialized_end=1533
+  _globals['_RUNSERVICE']._serialized_start=1671
+  _globals['_RUNSERVICE']._serialized_end=2150
 # @@protoc_insertion_point(module_scope)

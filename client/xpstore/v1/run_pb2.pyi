@@ -21,14 +21,7 @@ RUN_STATUS_FAILED: RunStatus
 RUN_STATUS_LOST: RunStatus
 
 class RunEnvironment(_message.Message):
-    __slots__ = ("rank", "host", "user", "command", "python", "packages_json", "git_commit", "git_dirty", "git_diff", "job")
-    class JobEntry(_message.Message):
-        __slots__ = ("key", "value")
-        KEY_FIELD_NUMBER: _ClassVar[int]
-        VALUE_FIELD_NUMBER: _ClassVar[int]
-        key: str
-        value: str
-        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    __slots__ = ("rank", "host", "user", "command", "python", "packages_json", "git_commit", "git_dirty", "git_diff", "job_json")
     RANK_FIELD_NUMBER: _ClassVar[int]
     HOST_FIELD_NUMBER: _ClassVar[int]
     USER_FIELD_NUMBER: _ClassVar[int]
@@ -38,7 +31,7 @@ class RunEnvironment(_message.Message):
     GIT_COMMIT_FIELD_NUMBER: _ClassVar[int]
     GIT_DIRTY_FIELD_NUMBER: _ClassVar[int]
     GIT_DIFF_FIELD_NUMBER: _ClassVar[int]
-    JOB_FIELD_NUMBER: _ClassVar[int]
+    JOB_JSON_FIELD_NUMBER: _ClassVar[int]
     rank: int
     host: str
     user: str
@@ -48,8 +41,8 @@ class RunEnvironment(_message.Message):
     git_commit: str
     git_dirty: bool
     git_diff: str
-    job: _containers.ScalarMap[str, str]
-    def __init__(self, rank: _Optional[int] = ..., host: _Optional[str] = ..., user: _Optional[str] = ..., command: _Optional[str] = ..., python: _Optional[str] = ..., packages_json: _Optional[str] = ..., git_commit: _Optional[str] = ..., git_dirty: bool = ..., git_diff: _Optional[str] = ..., job: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    job_json: str
+    def __init__(self, rank: _Optional[int] = ..., host: _Optional[str] = ..., user: _Optional[str] = ..., command: _Optional[str] = ..., python: _Optional[str] = ..., packages_json: _Optional[str] = ..., git_commit: _Optional[str] = ..., git_dirty: bool = ..., git_diff: _Optional[str] = ..., job_json: _Optional[str] = ...) -> None: ...
 
 class Run(_message.Message):
     __slots__ = ("id", "model_id", "status", "started_at_us", "ended_at_us", "heartbeat_at_us", "environment", "error")

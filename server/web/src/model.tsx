@@ -151,7 +151,7 @@ function Facts({ model, run }: { model: Model; run: Run | undefined }) {
     ["user", environment?.user],
     ["commit", commit],
     ["Python", environment?.python],
-    ...Object.entries(environment?.job ?? {}).map(([name, value]): [string, string] => [name.replaceAll("_", " "), value]),
+    ...flat(environment?.jobJson).map(([name, value]): [string, string] => [name.replaceAll("_", " "), value]),
     ["tags", (model.tags ?? []).join(", ")],
     ["id", model.id],
     ["hash", model.hash],

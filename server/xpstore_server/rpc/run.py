@@ -1,8 +1,6 @@
 """RunService."""
 
-import json
 import re
-from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Row
@@ -84,18 +82,8 @@ def _environment(wire: pb.RunEnvironment) -> dict[str, Any]:
         "git_commit": wire.git_commit,
         "git_dirty": int(wire.git_dirty),
         "git_diff": a_text("environment.git_diff", wire.git_diff, limits.DIFF_LENGTH),
-        "job_json": _job(wire.job),
+        "job_json": a_json_object("environment.job_json", wire.job_json),
     }
-
-
-def _job(job: Mapping[str, str]) -> str:
-    if len(job) > limits.JOB_NAMES:
-        raise InvalidArgument("environment.job", len(job), f"must have at most {limits.JOB_NAMES} names")
-    for text in (*job, *job.values()):
-        a_text("environment.job", text, limits.JOB_LENGTH)
-    if "" in job:
-        raise InvalidArgument("environment.job", "", "must not have an empty name")
-    return json.dumps(dict(sorted(job.items())))
 
 
 def to_wire(row: Row[Any]) -> pb.Run:
@@ -116,7 +104,7 @@ def to_wire(row: Row[Any]) -> pb.Run:
             git_commit=row.git_commit,
             git_dirty=bool(row.git_dirty),
             git_diff=row.git_diff,
-            job=json.loads(row.job_json),
+            job_json=row.job_json,
         ),
         error=row.error,
     )

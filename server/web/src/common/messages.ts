@@ -101,7 +101,7 @@ export interface Run {
     gitDirty?: boolean;
     // Not in lists.
     gitDiff?: string;
-    job?: Record<string, string>;
+    jobJson?: string;
   };
   error?: string;
 }
