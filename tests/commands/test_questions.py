@@ -77,7 +77,7 @@ def test_name_that_is_misspelled_is_told_with_what_may_have_been_meant(
     for words, told in (
         (["search", project.id, "config.lr == 3"], "column 12: write `=`"),
         (["search", project.id, "--experiment", "minst"], "did you mean 'mnist'?"),
-        (["search", project.id[:-1]], f"did you mean {project.id!r}?"),
+        (["search", project.id[:-1]], f"did you mean {project.id!r}"),
         (["show", project.id, "nothing"], "no model with the id, hash or name 'nothing'"),
         (["show", project.id, sweep[0].display_name, "--plot", "los"], "did you mean 'loss'?"),
         (["show", "nothing", "--experiment", "e"], "no project 'nothing'"),

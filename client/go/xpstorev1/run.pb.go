@@ -109,7 +109,7 @@ type RunEnvironment struct {
 	// The changes as a patch (`git diff`), at most `max_diff_length` characters; the client cuts longer ones and says so in the last line.
 	// Empty in lists: GetRun has it.
 	GitDiff string `protobuf:"bytes,9,opt,name=git_diff,json=gitDiff,proto3" json:"git_diff,omitempty"`
-	// JSON object as text: what launcher or cluster say of the job, such as `{"slurm_job_id": "4711"}`; empty means "{}".
+	// JSON object as text: what launcher or cluster say of the job, such as `{"slurm_job_id": "a7"}`; empty means "{}".
 	JobJson       string `protobuf:"bytes,10,opt,name=job_json,json=jobJson,proto3" json:"job_json,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

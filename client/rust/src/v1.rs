@@ -5839,7 +5839,7 @@ pub struct RunEnvironment {
     /// Empty in lists: GetRun has it.
     #[prost(string, tag = "9")]
     pub git_diff: ::prost::alloc::string::String,
-    /// JSON object as text: what launcher or cluster say of the job, such as `{"slurm_job_id": "4711"}`; empty means "{}".
+    /// JSON object as text: what launcher or cluster say of the job, such as `{"slurm_job_id": "a7"}`; empty means "{}".
     #[prost(string, tag = "10")]
     pub job_json: ::prost::alloc::string::String,
 }
