@@ -16,6 +16,8 @@ from support.operation.warm_server import WarmServers
 from support.raw import Raw
 from support.services import Postgres, Server
 from xpstore._session import current
+from xpstore.experiment import Experiment
+from xpstore.model import Model
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # of what a shell starts in the background, and all below it
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -152,3 +154,13 @@ def project(client: xpstore.Client) -> Iterator[xpstore.Project]:
 def raw(project: xpstore.Project) -> Raw:
     """The artifact protocol of that project, spoken by hand."""
     return Raw(project._client, project.uid)
+
+
+@pytest.fixture
+def experiment(project: xpstore.Project) -> Experiment:
+    return project.experiment("e")
+
+
+@pytest.fixture
+def model(experiment: Experiment) -> Model:
+    return experiment.model("h")

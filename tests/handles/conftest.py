@@ -3,18 +3,7 @@
 import pytest
 
 from xpstore.experiment import Experiment
-from xpstore.model import Model
 from xpstore.project import Project
-
-
-@pytest.fixture
-def experiment(project: Project) -> Experiment:
-    return project.experiment("e")
-
-
-@pytest.fixture
-def model(experiment: Experiment) -> Model:
-    return experiment.model("h")
 
 
 @pytest.fixture(params=["experiment", "project"])

@@ -9,7 +9,6 @@ import pytest
 from support.services import Server
 from xpstore import Client
 from xpstore._session import current
-from xpstore.model import Model
 from xpstore.project import Project
 
 
@@ -18,11 +17,6 @@ def spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A spool of its own for each test, also for the programs it starts."""
     monkeypatch.setenv("XPSTORE_SPOOL", str(tmp_path / "spool"))
     return tmp_path / "spool"
-
-
-@pytest.fixture
-def model(project: Project) -> Model:
-    return project.experiment("e").model("h")
 
 
 @pytest.fixture

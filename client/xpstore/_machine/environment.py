@@ -111,7 +111,7 @@ def _git() -> tuple[str, bool]:
             text=True,
             errors="replace",
             stdin=subprocess.DEVNULL,
-            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},  # else it would get in the way of other git commands
+            env=_git_environment(),
         )
     except (OSError, subprocess.SubprocessError):
         return "", False
@@ -119,6 +119,10 @@ def _git() -> tuple[str, bool]:
     commits = [line.removeprefix("# branch.oid ") for line in lines if line.startswith("# branch.oid ")]
     commit = commits[0] if commits and commits[0] != "(initial)" else ""
     return commit, bool(commit) and any(not line.startswith("#") for line in lines)
+
+
+def _git_environment() -> dict[str, str]:
+    return {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}  # else it would get in the way of other git commands
 
 
 def _diff() -> str:
@@ -132,7 +136,7 @@ def _diff() -> str:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
+            env=_git_environment(),
         ) as git:
             ends = threading.Timer(GIT_TIMEOUT_SECONDS, git.kill)
             ends.start()

@@ -1,7 +1,8 @@
 // Lines that are read again while their models run: as little of them as can be, and never other than all of them would be read.
 
 import type { Metric } from "./fields";
-import { readLines, type Line, type Lines, type Wanted } from "./series";
+import type { Line } from "./packed";
+import { readLines, type Lines, type Wanted } from "./series";
 import { all } from "../common/wire";
 
 interface State {

@@ -74,8 +74,10 @@ function* fields(data: Uint8Array<ArrayBuffer>): Generator<[number, number, Uint
 // Numbers of four bytes, as all machines with browsers have them: the lowest first.
 const floats = (bytes: Uint8Array<ArrayBuffer>): Float32Array => new Float32Array(bytes.slice().buffer);
 
-export interface SeriesBuckets {
+// A series in buckets.
+export interface Line {
   modelId: string;
+  // Of the last point, among all of its model.
   ordinal: number;
   // Points, and buckets up to the last that has one, where counts were asked for.
   count: number;
@@ -83,6 +85,10 @@ export interface SeriesBuckets {
   means: Float32Array;
   mins: Float32Array;
   maxs: Float32Array;
+}
+
+// With the axis that all series of an answer share.
+export interface SeriesBuckets extends Line {
   bucketCount: number;
   axisStart: number;
   axisWidth: number;

@@ -1,22 +1,10 @@
 // Lines of charts: series in buckets along one axis, as many of them as a chart has pixels for.
 
 import type { Metric } from "./fields";
-import { AXES, COLUMNS, packed, unpacked } from "./packed";
+import { AXES, COLUMNS, packed, unpacked, type Line } from "./packed";
 import { stream } from "../common/wire";
 
 export type Axis = "step" | "time";
-
-export interface Line {
-  modelId: string;
-  // Of the last point, among all of its model.
-  ordinal: number;
-  // Points, and buckets up to the last that has one, where counts were wanted.
-  count: number;
-  reach: number;
-  means: Float32Array;
-  mins: Float32Array;
-  maxs: Float32Array;
-}
 
 export interface Lines {
   // The middles of the buckets: steps, or seconds since the epoch.

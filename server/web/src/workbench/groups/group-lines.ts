@@ -1,6 +1,7 @@
 // Groups of models as lines of charts: the mean of the lines of each, and from the smallest to the largest of them.
 
-import type { Line, Lines } from "../series";
+import type { Line } from "../packed";
+import type { Lines } from "../series";
 
 // Values without gaps inside: straight over those between two points, nothing before the first and after the last.
 function filled(values: Float32Array): Float32Array {
