@@ -27,6 +27,7 @@ from support.web.page_files import (
     THROWN,
 )
 from support.web.server import WebServer
+from support.web.visits import visit
 
 ROOT = f"/p/{quote(ROOM)}"
 KINDS = f"{ROOT}/artifacts/kinds/1"
@@ -292,25 +293,14 @@ VIEWS = [
 def test_every_view_of_artifacts_is_for_everybody(
     chromium: Browser, signed_in: BrowserContext, server: WebServer, origin: str, scheme: str, width: int
 ) -> None:
-    context = chromium.new_context(
-        base_url=origin,
-        storage_state=signed_in.storage_state(),
-        color_scheme="dark" if scheme == "dark" else "light",
-        viewport={"width": width, "height": 900},
-    )
-    page = context.new_page()
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text) if message.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: said.append(str(error)))
-    http = Http(server.http_port, server.api_key)
-    project = ask(http, "ProjectService/GetProject", projectId=ROOM)["project"]["uid"]
-    entry = ask(http, "CacheService/ListCacheEntries", projectUid=project)["entries"][0]["fingerprint"]
-    for view in [*VIEWS, f"{ROOT}/cache?e={entry}"]:
-        page.goto(view)
-        page.get_by_role("heading", level=1).wait_for()
-        expect(page.locator("#page")).not_to_contain_text("Loading…")
-        assert page.evaluate("document.documentElement.scrollWidth") == width, view
-        found = Axe().run(page)
-        assert found.violations_count == 0, f"{view}: {found.generate_report()}"
-    assert said == []
-    context.close()
+    with visit(chromium, signed_in, origin, scheme, width) as page:
+        http = Http(server.http_port, server.api_key)
+        project = ask(http, "ProjectService/GetProject", projectId=ROOM)["project"]["uid"]
+        entry = ask(http, "CacheService/ListCacheEntries", projectUid=project)["entries"][0]["fingerprint"]
+        for view in [*VIEWS, f"{ROOT}/cache?e={entry}"]:
+            page.goto(view)
+            page.get_by_role("heading", level=1).wait_for()
+            expect(page.locator("#page")).not_to_contain_text("Loading…")
+            assert page.evaluate("document.documentElement.scrollWidth") == width, view
+            found = Axe().run(page)
+            assert found.violations_count == 0, f"{view}: {found.generate_report()}"

@@ -22,6 +22,7 @@ from support.web.page_data import (
     make_experiment,
 )
 from support.web.server import WebServer
+from support.web.visits import visit
 from xpstore.v1 import metric_pb2
 
 WORKBENCH = f"/p/{quote(SMALL)}"
@@ -254,31 +255,21 @@ def test_every_view_is_for_everybody_and_asks_this_server_alone(
     chromium: Browser, signed_in: BrowserContext, origin: str, scheme: str
 ) -> None:
     """Nothing that axe finds, nothing that the policy refused, no other host; in both themes."""
-    context = chromium.new_context(
-        base_url=origin,
-        storage_state=signed_in.storage_state(),
-        color_scheme="dark" if scheme == "dark" else "light",
-        viewport={"width": 1440, "height": 900},
-    )
-    page = context.new_page()
-    said: list[str] = []
-    asked: set[str] = set()
-    page.on("console", lambda message: said.append(message.text) if message.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("request", lambda one: asked.add(f"{urlparse(one.url).scheme}://{urlparse(one.url).netloc}"))
-    for view in [*VIEWS, f"/m/{NAMED}"]:
-        page.goto(view)
-        page.get_by_role("heading", level=1).wait_for(state="attached")
-        expect(page.locator("#page")).not_to_contain_text("Loading…")
-        found = Axe().run(page)
-        assert found.violations_count == 0, f"{view}: {found.generate_report()}"
-    assert (said, asked - {"data://"}) == ([], {origin})
-    back = "getComputedStyle(document.body).backgroundColor"
-    colours = {"light": "rgb(255, 255, 255)", "dark": "rgb(20, 23, 27)"}
-    assert page.evaluate(back) == colours.pop(scheme)
-    page.get_by_role("button", name="colours").click()
-    assert page.evaluate(back) == colours.popitem()[1]
-    context.close()
+    with visit(chromium, signed_in, origin, scheme, 1440) as page:
+        asked: set[str] = set()
+        page.on("request", lambda one: asked.add(f"{urlparse(one.url).scheme}://{urlparse(one.url).netloc}"))
+        for view in [*VIEWS, f"/m/{NAMED}"]:
+            page.goto(view)
+            page.get_by_role("heading", level=1).wait_for(state="attached")
+            expect(page.locator("#page")).not_to_contain_text("Loading…")
+            found = Axe().run(page)
+            assert found.violations_count == 0, f"{view}: {found.generate_report()}"
+        assert asked - {"data://"} == {origin}
+        back = "getComputedStyle(document.body).backgroundColor"
+        colours = {"light": "rgb(255, 255, 255)", "dark": "rgb(20, 23, 27)"}
+        assert page.evaluate(back) == colours.pop(scheme)
+        page.get_by_role("button", name="colours").click()
+        assert page.evaluate(back) == colours.popitem()[1]
 
 
 def test_deleted_version_is_brought_back(page: Page, server: WebServer) -> None:

@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 from support.web.http import Http
 from support.web.page_data import LARGE, LARGE_MODELS, ask, make_experiment
 from support.web.server import WebServer
+from support.web.visits import visit
 
 ODD = 'a "b" c'
 PATH = 'config."a ""b"" c"'
@@ -311,30 +312,19 @@ def test_every_view_is_for_everybody(
     chromium: Browser, signed_in: BrowserContext, origin: str, sweep: str, scheme: str, width: int
 ) -> None:
     """Nothing that axe finds, nothing that the policy refused, and nothing wider than a telephone."""
-    context = chromium.new_context(
-        base_url=origin,
-        storage_state=signed_in.storage_state(),
-        color_scheme="dark" if scheme == "dark" else "light",
-        viewport={"width": width, "height": 800},
-    )
-    page = context.new_page()
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text) if message.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: said.append(str(error)))
+    with visit(chromium, signed_in, origin, scheme, width, 800) as page:
 
-    def check(what: str) -> None:
-        found = Axe().run(page)
-        assert found.violations_count == 0, f"{what}: {found.generate_report()}"
-        assert page.evaluate("document.documentElement.scrollWidth") == width, what
+        def check(what: str) -> None:
+            found = Axe().run(page)
+            assert found.violations_count == 0, f"{what}: {found.generate_report()}"
+            assert page.evaluate("document.documentElement.scrollWidth") == width, what
 
-    for view in ["v=scatter&k=config.optimizer", "g=config.optimizer", "v=parallel"]:
-        open_view(page, f"{sweep}?{view}")
-        expect(page.locator(".legend")).to_be_visible()
-        check(view)
-    for key, dialog in (("v", "Views of"), ("Control+k", "Go to")):
-        page.keyboard.press(key)
-        page.get_by_role("dialog", name=dialog).wait_for()
-        check(dialog)
-        page.keyboard.press("Escape")
-    assert said == []
-    context.close()
+        for view in ["v=scatter&k=config.optimizer", "g=config.optimizer", "v=parallel"]:
+            open_view(page, f"{sweep}?{view}")
+            expect(page.locator(".legend")).to_be_visible()
+            check(view)
+        for key, dialog in (("v", "Views of"), ("Control+k", "Go to")):
+            page.keyboard.press(key)
+            page.get_by_role("dialog", name=dialog).wait_for()
+            check(dialog)
+            page.keyboard.press("Escape")
