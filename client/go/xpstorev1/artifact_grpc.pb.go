@@ -195,7 +195,7 @@ type ArtifactServiceClient interface {
 	//   - INVALID_ARGUMENT: no key is given, or the id is not a UUID.
 	//   - NOT_FOUND: there is no such artifact, or all its versions are deleted.
 	GetArtifact(ctx context.Context, in *GetArtifactRequest, opts ...grpc.CallOption) (*GetArtifactResponse, error)
-	// Lists the artifacts of a project that have a version, oldest first.
+	// Lists the artifacts of a project that have a version, oldest first. Media of models are left out, unless their type is asked for.
 	//
 	// Errors:
 	//   - INVALID_ARGUMENT: `page_size` is negative, or `page_token` is not one of this list.
@@ -705,7 +705,7 @@ type ArtifactServiceServer interface {
 	//   - INVALID_ARGUMENT: no key is given, or the id is not a UUID.
 	//   - NOT_FOUND: there is no such artifact, or all its versions are deleted.
 	GetArtifact(context.Context, *GetArtifactRequest) (*GetArtifactResponse, error)
-	// Lists the artifacts of a project that have a version, oldest first.
+	// Lists the artifacts of a project that have a version, oldest first. Media of models are left out, unless their type is asked for.
 	//
 	// Errors:
 	//   - INVALID_ARGUMENT: `page_size` is negative, or `page_token` is not one of this list.

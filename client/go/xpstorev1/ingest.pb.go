@@ -392,6 +392,8 @@ type EventRecord struct {
 	//	*EventRecord_Iteration
 	//	*EventRecord_Step
 	//	*EventRecord_Tags
+	//	*EventRecord_Console
+	//	*EventRecord_Alert
 	Event         isEventRecord_Event `protobuf_oneof:"event"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -477,6 +479,24 @@ func (x *EventRecord) GetTags() *TagsEvent {
 	return nil
 }
 
+func (x *EventRecord) GetConsole() *ConsoleEvent {
+	if x != nil {
+		if x, ok := x.Event.(*EventRecord_Console); ok {
+			return x.Console
+		}
+	}
+	return nil
+}
+
+func (x *EventRecord) GetAlert() *AlertEvent {
+	if x != nil {
+		if x, ok := x.Event.(*EventRecord_Alert); ok {
+			return x.Alert
+		}
+	}
+	return nil
+}
+
 type isEventRecord_Event interface {
 	isEventRecord_Event()
 }
@@ -501,6 +521,16 @@ type EventRecord_Tags struct {
 	Tags *TagsEvent `protobuf:"bytes,5,opt,name=tags,proto3,oneof"`
 }
 
+type EventRecord_Console struct {
+	// A run printed something.
+	Console *ConsoleEvent `protobuf:"bytes,6,opt,name=console,proto3,oneof"`
+}
+
+type EventRecord_Alert struct {
+	// Somebody should look at the model.
+	Alert *AlertEvent `protobuf:"bytes,7,opt,name=alert,proto3,oneof"`
+}
+
 func (*EventRecord_Module) isEventRecord_Event() {}
 
 func (*EventRecord_Iteration) isEventRecord_Event() {}
@@ -508,6 +538,10 @@ func (*EventRecord_Iteration) isEventRecord_Event() {}
 func (*EventRecord_Step) isEventRecord_Event() {}
 
 func (*EventRecord_Tags) isEventRecord_Event() {}
+
+func (*EventRecord_Console) isEventRecord_Event() {}
+
+func (*EventRecord_Alert) isEventRecord_Event() {}
 
 // A module of the model, or of one of its iterations.
 type ModuleEvent struct {
@@ -692,6 +726,162 @@ func (x *TagsEvent) GetRemove() []string {
 	return nil
 }
 
+// What a run printed: the next piece of its console log.
+type ConsoleEvent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The run, of this model.
+	RunId string `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
+	// Where the piece begins in all that the run printed, in bytes of UTF-8. A gap is what the client left out; what is there already is
+	// skipped.
+	Offset int64 `protobuf:"varint,2,opt,name=offset,proto3" json:"offset,omitempty"`
+	// The text, at most `max_console_text_bytes`.
+	Text          string `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConsoleEvent) Reset() {
+	*x = ConsoleEvent{}
+	mi := &file_xpstore_v1_ingest_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConsoleEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConsoleEvent) ProtoMessage() {}
+
+func (x *ConsoleEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_xpstore_v1_ingest_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConsoleEvent.ProtoReflect.Descriptor instead.
+func (*ConsoleEvent) Descriptor() ([]byte, []int) {
+	return file_xpstore_v1_ingest_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ConsoleEvent) GetRunId() string {
+	if x != nil {
+		return x.RunId
+	}
+	return ""
+}
+
+func (x *ConsoleEvent) GetOffset() int64 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+func (x *ConsoleEvent) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+// An alert of the model. At most `max_alerts` of a model are kept: further ones are dropped.
+type AlertEvent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Client-made random UUID.
+	AlertId string `protobuf:"bytes,1,opt,name=alert_id,json=alertId,proto3" json:"alert_id,omitempty"`
+	// How much it matters; unspecified: a warning.
+	Level AlertLevel `protobuf:"varint,2,opt,name=level,proto3,enum=xpstore.v1.AlertLevel" json:"level,omitempty"`
+	// What happened, in one line of 1 to 256 characters.
+	Title string `protobuf:"bytes,3,opt,name=title,proto3" json:"title,omitempty"`
+	// More of it, at most 16,384 characters.
+	Text string `protobuf:"bytes,4,opt,name=text,proto3" json:"text,omitempty"`
+	// Training step it is about, if said.
+	Step *int64 `protobuf:"varint,5,opt,name=step,proto3,oneof" json:"step,omitempty"`
+	// When it happened, by the clock of the client, microseconds since the epoch, UTC; 0: when the server got it.
+	AtUs          int64 `protobuf:"varint,6,opt,name=at_us,json=atUs,proto3" json:"at_us,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AlertEvent) Reset() {
+	*x = AlertEvent{}
+	mi := &file_xpstore_v1_ingest_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AlertEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AlertEvent) ProtoMessage() {}
+
+func (x *AlertEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_xpstore_v1_ingest_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AlertEvent.ProtoReflect.Descriptor instead.
+func (*AlertEvent) Descriptor() ([]byte, []int) {
+	return file_xpstore_v1_ingest_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *AlertEvent) GetAlertId() string {
+	if x != nil {
+		return x.AlertId
+	}
+	return ""
+}
+
+func (x *AlertEvent) GetLevel() AlertLevel {
+	if x != nil {
+		return x.Level
+	}
+	return AlertLevel_ALERT_LEVEL_UNSPECIFIED
+}
+
+func (x *AlertEvent) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
+func (x *AlertEvent) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *AlertEvent) GetStep() int64 {
+	if x != nil && x.Step != nil {
+		return *x.Step
+	}
+	return 0
+}
+
+func (x *AlertEvent) GetAtUs() int64 {
+	if x != nil {
+		return x.AtUs
+	}
+	return 0
+}
+
 // Response of Ingest.
 type IngestResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -705,7 +895,7 @@ type IngestResponse struct {
 
 func (x *IngestResponse) Reset() {
 	*x = IngestResponse{}
-	mi := &file_xpstore_v1_ingest_proto_msgTypes[8]
+	mi := &file_xpstore_v1_ingest_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -717,7 +907,7 @@ func (x *IngestResponse) String() string {
 func (*IngestResponse) ProtoMessage() {}
 
 func (x *IngestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xpstore_v1_ingest_proto_msgTypes[8]
+	mi := &file_xpstore_v1_ingest_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -730,7 +920,7 @@ func (x *IngestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IngestResponse.ProtoReflect.Descriptor instead.
 func (*IngestResponse) Descriptor() ([]byte, []int) {
-	return file_xpstore_v1_ingest_proto_rawDescGZIP(), []int{8}
+	return file_xpstore_v1_ingest_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *IngestResponse) GetNextRecord() int64 {
@@ -762,7 +952,7 @@ type DroppedRecords struct {
 
 func (x *DroppedRecords) Reset() {
 	*x = DroppedRecords{}
-	mi := &file_xpstore_v1_ingest_proto_msgTypes[9]
+	mi := &file_xpstore_v1_ingest_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -774,7 +964,7 @@ func (x *DroppedRecords) String() string {
 func (*DroppedRecords) ProtoMessage() {}
 
 func (x *DroppedRecords) ProtoReflect() protoreflect.Message {
-	mi := &file_xpstore_v1_ingest_proto_msgTypes[9]
+	mi := &file_xpstore_v1_ingest_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -787,7 +977,7 @@ func (x *DroppedRecords) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DroppedRecords.ProtoReflect.Descriptor instead.
 func (*DroppedRecords) Descriptor() ([]byte, []int) {
-	return file_xpstore_v1_ingest_proto_rawDescGZIP(), []int{9}
+	return file_xpstore_v1_ingest_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *DroppedRecords) GetModelId() string {
@@ -822,7 +1012,7 @@ type IngestStreamRequest struct {
 
 func (x *IngestStreamRequest) Reset() {
 	*x = IngestStreamRequest{}
-	mi := &file_xpstore_v1_ingest_proto_msgTypes[10]
+	mi := &file_xpstore_v1_ingest_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -834,7 +1024,7 @@ func (x *IngestStreamRequest) String() string {
 func (*IngestStreamRequest) ProtoMessage() {}
 
 func (x *IngestStreamRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xpstore_v1_ingest_proto_msgTypes[10]
+	mi := &file_xpstore_v1_ingest_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -847,7 +1037,7 @@ func (x *IngestStreamRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IngestStreamRequest.ProtoReflect.Descriptor instead.
 func (*IngestStreamRequest) Descriptor() ([]byte, []int) {
-	return file_xpstore_v1_ingest_proto_rawDescGZIP(), []int{10}
+	return file_xpstore_v1_ingest_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *IngestStreamRequest) GetBatch() *IngestRequest {
@@ -870,7 +1060,7 @@ type IngestStreamResponse struct {
 
 func (x *IngestStreamResponse) Reset() {
 	*x = IngestStreamResponse{}
-	mi := &file_xpstore_v1_ingest_proto_msgTypes[11]
+	mi := &file_xpstore_v1_ingest_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -882,7 +1072,7 @@ func (x *IngestStreamResponse) String() string {
 func (*IngestStreamResponse) ProtoMessage() {}
 
 func (x *IngestStreamResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xpstore_v1_ingest_proto_msgTypes[11]
+	mi := &file_xpstore_v1_ingest_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -895,7 +1085,7 @@ func (x *IngestStreamResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IngestStreamResponse.ProtoReflect.Descriptor instead.
 func (*IngestStreamResponse) Descriptor() ([]byte, []int) {
-	return file_xpstore_v1_ingest_proto_rawDescGZIP(), []int{11}
+	return file_xpstore_v1_ingest_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *IngestStreamResponse) GetNextRecord() int64 {
@@ -917,7 +1107,7 @@ var File_xpstore_v1_ingest_proto protoreflect.FileDescriptor
 const file_xpstore_v1_ingest_proto_rawDesc = "" +
 	"\n" +
 	"\x17xpstore/v1/ingest.proto\x12\n" +
-	"xpstore.v1\x1a\x17xpstore/v1/access.proto\x1a\x17xpstore/v1/metric.proto\"\xc5\x01\n" +
+	"xpstore.v1\x1a\x17xpstore/v1/access.proto\x1a\x16xpstore/v1/alert.proto\x1a\x17xpstore/v1/metric.proto\"\xc5\x01\n" +
 	"\rIngestRequest\x12\x1f\n" +
 	"\vproject_uid\x18\x01 \x01(\tR\n" +
 	"projectUid\x12\x1b\n" +
@@ -944,13 +1134,15 @@ const file_xpstore_v1_ingest_proto_rawDesc = "" +
 	"\arecords\x18\a \x01(\fR\arecords\x12\x16\n" +
 	"\x06record\x18\b \x01(\rR\x06recordB\b\n" +
 	"\x06valuesB\b\n" +
-	"\x06_phase\"\xe0\x01\n" +
+	"\x06_phase\"\xc6\x02\n" +
 	"\vEventRecord\x12\x16\n" +
 	"\x06record\x18\x01 \x01(\rR\x06record\x121\n" +
 	"\x06module\x18\x02 \x01(\v2\x17.xpstore.v1.ModuleEventH\x00R\x06module\x12:\n" +
 	"\titeration\x18\x03 \x01(\v2\x1a.xpstore.v1.IterationEventH\x00R\titeration\x12\x14\n" +
 	"\x04step\x18\x04 \x01(\x03H\x00R\x04step\x12+\n" +
-	"\x04tags\x18\x05 \x01(\v2\x15.xpstore.v1.TagsEventH\x00R\x04tagsB\a\n" +
+	"\x04tags\x18\x05 \x01(\v2\x15.xpstore.v1.TagsEventH\x00R\x04tags\x124\n" +
+	"\aconsole\x18\x06 \x01(\v2\x18.xpstore.v1.ConsoleEventH\x00R\aconsole\x12.\n" +
+	"\x05alert\x18\a \x01(\v2\x16.xpstore.v1.AlertEventH\x00R\x05alertB\a\n" +
 	"\x05event\"\xa6\x01\n" +
 	"\vModuleEvent\x12\x1b\n" +
 	"\tmodule_id\x18\x01 \x01(\tR\bmoduleId\x12\x12\n" +
@@ -963,7 +1155,20 @@ const file_xpstore_v1_ingest_proto_rawDesc = "" +
 	"\x04step\x18\x02 \x01(\x03R\x04step\"5\n" +
 	"\tTagsEvent\x12\x10\n" +
 	"\x03add\x18\x01 \x03(\tR\x03add\x12\x16\n" +
-	"\x06remove\x18\x02 \x03(\tR\x06remove\"g\n" +
+	"\x06remove\x18\x02 \x03(\tR\x06remove\"Q\n" +
+	"\fConsoleEvent\x12\x15\n" +
+	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x16\n" +
+	"\x06offset\x18\x02 \x01(\x03R\x06offset\x12\x12\n" +
+	"\x04text\x18\x03 \x01(\tR\x04text\"\xb6\x01\n" +
+	"\n" +
+	"AlertEvent\x12\x19\n" +
+	"\balert_id\x18\x01 \x01(\tR\aalertId\x12,\n" +
+	"\x05level\x18\x02 \x01(\x0e2\x16.xpstore.v1.AlertLevelR\x05level\x12\x14\n" +
+	"\x05title\x18\x03 \x01(\tR\x05title\x12\x12\n" +
+	"\x04text\x18\x04 \x01(\tR\x04text\x12\x17\n" +
+	"\x04step\x18\x05 \x01(\x03H\x00R\x04step\x88\x01\x01\x12\x13\n" +
+	"\x05at_us\x18\x06 \x01(\x03R\x04atUsB\a\n" +
+	"\x05_step\"g\n" +
 	"\x0eIngestResponse\x12\x1f\n" +
 	"\vnext_record\x18\x01 \x01(\x03R\n" +
 	"nextRecord\x124\n" +
@@ -996,7 +1201,7 @@ func file_xpstore_v1_ingest_proto_rawDescGZIP() []byte {
 	return file_xpstore_v1_ingest_proto_rawDescData
 }
 
-var file_xpstore_v1_ingest_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_xpstore_v1_ingest_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_xpstore_v1_ingest_proto_goTypes = []any{
 	(*IngestRequest)(nil),        // 0: xpstore.v1.IngestRequest
 	(*ModelRecords)(nil),         // 1: xpstore.v1.ModelRecords
@@ -1006,33 +1211,39 @@ var file_xpstore_v1_ingest_proto_goTypes = []any{
 	(*ModuleEvent)(nil),          // 5: xpstore.v1.ModuleEvent
 	(*IterationEvent)(nil),       // 6: xpstore.v1.IterationEvent
 	(*TagsEvent)(nil),            // 7: xpstore.v1.TagsEvent
-	(*IngestResponse)(nil),       // 8: xpstore.v1.IngestResponse
-	(*DroppedRecords)(nil),       // 9: xpstore.v1.DroppedRecords
-	(*IngestStreamRequest)(nil),  // 10: xpstore.v1.IngestStreamRequest
-	(*IngestStreamResponse)(nil), // 11: xpstore.v1.IngestStreamResponse
-	(*MetricPoint)(nil),          // 12: xpstore.v1.MetricPoint
+	(*ConsoleEvent)(nil),         // 8: xpstore.v1.ConsoleEvent
+	(*AlertEvent)(nil),           // 9: xpstore.v1.AlertEvent
+	(*IngestResponse)(nil),       // 10: xpstore.v1.IngestResponse
+	(*DroppedRecords)(nil),       // 11: xpstore.v1.DroppedRecords
+	(*IngestStreamRequest)(nil),  // 12: xpstore.v1.IngestStreamRequest
+	(*IngestStreamResponse)(nil), // 13: xpstore.v1.IngestStreamResponse
+	(*MetricPoint)(nil),          // 14: xpstore.v1.MetricPoint
+	(AlertLevel)(0),              // 15: xpstore.v1.AlertLevel
 }
 var file_xpstore_v1_ingest_proto_depIdxs = []int32{
 	1,  // 0: xpstore.v1.IngestRequest.models:type_name -> xpstore.v1.ModelRecords
 	2,  // 1: xpstore.v1.ModelRecords.points:type_name -> xpstore.v1.PointRecord
 	3,  // 2: xpstore.v1.ModelRecords.series:type_name -> xpstore.v1.PackedSeries
 	4,  // 3: xpstore.v1.ModelRecords.events:type_name -> xpstore.v1.EventRecord
-	12, // 4: xpstore.v1.PointRecord.point:type_name -> xpstore.v1.MetricPoint
+	14, // 4: xpstore.v1.PointRecord.point:type_name -> xpstore.v1.MetricPoint
 	5,  // 5: xpstore.v1.EventRecord.module:type_name -> xpstore.v1.ModuleEvent
 	6,  // 6: xpstore.v1.EventRecord.iteration:type_name -> xpstore.v1.IterationEvent
 	7,  // 7: xpstore.v1.EventRecord.tags:type_name -> xpstore.v1.TagsEvent
-	9,  // 8: xpstore.v1.IngestResponse.dropped:type_name -> xpstore.v1.DroppedRecords
-	0,  // 9: xpstore.v1.IngestStreamRequest.batch:type_name -> xpstore.v1.IngestRequest
-	9,  // 10: xpstore.v1.IngestStreamResponse.dropped:type_name -> xpstore.v1.DroppedRecords
-	0,  // 11: xpstore.v1.IngestService.Ingest:input_type -> xpstore.v1.IngestRequest
-	10, // 12: xpstore.v1.IngestService.IngestStream:input_type -> xpstore.v1.IngestStreamRequest
-	8,  // 13: xpstore.v1.IngestService.Ingest:output_type -> xpstore.v1.IngestResponse
-	11, // 14: xpstore.v1.IngestService.IngestStream:output_type -> xpstore.v1.IngestStreamResponse
-	13, // [13:15] is the sub-list for method output_type
-	11, // [11:13] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	8,  // 8: xpstore.v1.EventRecord.console:type_name -> xpstore.v1.ConsoleEvent
+	9,  // 9: xpstore.v1.EventRecord.alert:type_name -> xpstore.v1.AlertEvent
+	15, // 10: xpstore.v1.AlertEvent.level:type_name -> xpstore.v1.AlertLevel
+	11, // 11: xpstore.v1.IngestResponse.dropped:type_name -> xpstore.v1.DroppedRecords
+	0,  // 12: xpstore.v1.IngestStreamRequest.batch:type_name -> xpstore.v1.IngestRequest
+	11, // 13: xpstore.v1.IngestStreamResponse.dropped:type_name -> xpstore.v1.DroppedRecords
+	0,  // 14: xpstore.v1.IngestService.Ingest:input_type -> xpstore.v1.IngestRequest
+	12, // 15: xpstore.v1.IngestService.IngestStream:input_type -> xpstore.v1.IngestStreamRequest
+	10, // 16: xpstore.v1.IngestService.Ingest:output_type -> xpstore.v1.IngestResponse
+	13, // 17: xpstore.v1.IngestService.IngestStream:output_type -> xpstore.v1.IngestStreamResponse
+	16, // [16:18] is the sub-list for method output_type
+	14, // [14:16] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_xpstore_v1_ingest_proto_init() }
@@ -1041,6 +1252,7 @@ func file_xpstore_v1_ingest_proto_init() {
 		return
 	}
 	file_xpstore_v1_access_proto_init()
+	file_xpstore_v1_alert_proto_init()
 	file_xpstore_v1_metric_proto_init()
 	file_xpstore_v1_ingest_proto_msgTypes[3].OneofWrappers = []any{
 		(*PackedSeries_FloatValues)(nil),
@@ -1051,15 +1263,18 @@ func file_xpstore_v1_ingest_proto_init() {
 		(*EventRecord_Iteration)(nil),
 		(*EventRecord_Step)(nil),
 		(*EventRecord_Tags)(nil),
+		(*EventRecord_Console)(nil),
+		(*EventRecord_Alert)(nil),
 	}
 	file_xpstore_v1_ingest_proto_msgTypes[5].OneofWrappers = []any{}
+	file_xpstore_v1_ingest_proto_msgTypes[9].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_xpstore_v1_ingest_proto_rawDesc), len(file_xpstore_v1_ingest_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   12,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

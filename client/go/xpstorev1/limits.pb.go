@@ -253,6 +253,12 @@ type Limits struct {
 	MaxPatternValues int32 `protobuf:"varint,67,opt,name=max_pattern_values,json=maxPatternValues,proto3" json:"max_pattern_values,omitempty"`
 	// Longest patch of a run, in characters (262,144).
 	MaxDiffLength int32 `protobuf:"varint,68,opt,name=max_diff_length,json=maxDiffLength,proto3" json:"max_diff_length,omitempty"`
+	// Most bytes that are kept of what a run printed: the first eighth and the rest from its end (2 MiB).
+	MaxConsoleBytes int32 `protobuf:"varint,69,opt,name=max_console_bytes,json=maxConsoleBytes,proto3" json:"max_console_bytes,omitempty"`
+	// Longest piece of a console log in one event, in UTF-8 bytes (64 KiB).
+	MaxConsoleTextBytes int32 `protobuf:"varint,70,opt,name=max_console_text_bytes,json=maxConsoleTextBytes,proto3" json:"max_console_text_bytes,omitempty"`
+	// Most alerts of a model (1,000).
+	MaxAlerts     int32 `protobuf:"varint,71,opt,name=max_alerts,json=maxAlerts,proto3" json:"max_alerts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -763,6 +769,27 @@ func (x *Limits) GetMaxDiffLength() int32 {
 	return 0
 }
 
+func (x *Limits) GetMaxConsoleBytes() int32 {
+	if x != nil {
+		return x.MaxConsoleBytes
+	}
+	return 0
+}
+
+func (x *Limits) GetMaxConsoleTextBytes() int32 {
+	if x != nil {
+		return x.MaxConsoleTextBytes
+	}
+	return 0
+}
+
+func (x *Limits) GetMaxAlerts() int32 {
+	if x != nil {
+		return x.MaxAlerts
+	}
+	return 0
+}
+
 // Parameters of the content-defined cut FastCDC (2020), see docs/protocol.md.
 type Chunking struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -845,7 +872,7 @@ const file_xpstore_v1_limits_proto_rawDesc = "" +
 	"xpstore.v1\x1a\x17xpstore/v1/access.proto\"\x12\n" +
 	"\x10GetLimitsRequest\"?\n" +
 	"\x11GetLimitsResponse\x12*\n" +
-	"\x06limits\x18\x01 \x01(\v2\x12.xpstore.v1.LimitsR\x06limits\"\xe4\x14\n" +
+	"\x06limits\x18\x01 \x01(\v2\x12.xpstore.v1.LimitsR\x06limits\"\xe4\x15\n" +
 	"\x06Limits\x12%\n" +
 	"\x0eserver_version\x18\x01 \x01(\tR\rserverVersion\x12*\n" +
 	"\x11max_message_bytes\x18\x02 \x01(\x03R\x0fmaxMessageBytes\x12&\n" +
@@ -928,7 +955,11 @@ const file_xpstore_v1_limits_proto_rawDesc = "" +
 	"max_groups\x18A \x01(\x05R\tmaxGroups\x12(\n" +
 	"\x10max_field_values\x18B \x01(\x05R\x0emaxFieldValues\x12,\n" +
 	"\x12max_pattern_values\x18C \x01(\x05R\x10maxPatternValues\x12&\n" +
-	"\x0fmax_diff_length\x18D \x01(\x05R\rmaxDiffLength\"\xaa\x01\n" +
+	"\x0fmax_diff_length\x18D \x01(\x05R\rmaxDiffLength\x12*\n" +
+	"\x11max_console_bytes\x18E \x01(\x05R\x0fmaxConsoleBytes\x123\n" +
+	"\x16max_console_text_bytes\x18F \x01(\x05R\x13maxConsoleTextBytes\x12\x1d\n" +
+	"\n" +
+	"max_alerts\x18G \x01(\x05R\tmaxAlerts\"\xaa\x01\n" +
 	"\bChunking\x12$\n" +
 	"\x0emin_size_bytes\x18\x01 \x01(\x05R\fminSizeBytes\x12,\n" +
 	"\x12average_size_bytes\x18\x02 \x01(\x05R\x10averageSizeBytes\x12$\n" +

@@ -868,6 +868,189 @@ func (x *FinishRunResponse) GetRun() *Run {
 	return nil
 }
 
+// Request of ReadConsole.
+type ReadConsoleRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Which run.
+	RunId string `protobuf:"bytes,1,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
+	// Where to begin, in bytes of UTF-8 from the start of all that the run printed; unset: so that the answer ends with the newest.
+	Offset *int64 `protobuf:"varint,2,opt,name=offset,proto3,oneof" json:"offset,omitempty"`
+	// Most bytes of text to return, but at least one piece; 0 means 64 KiB, and more than 1 MiB as much.
+	MaxBytes      int32 `protobuf:"varint,3,opt,name=max_bytes,json=maxBytes,proto3" json:"max_bytes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReadConsoleRequest) Reset() {
+	*x = ReadConsoleRequest{}
+	mi := &file_xpstore_v1_run_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReadConsoleRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReadConsoleRequest) ProtoMessage() {}
+
+func (x *ReadConsoleRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_xpstore_v1_run_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReadConsoleRequest.ProtoReflect.Descriptor instead.
+func (*ReadConsoleRequest) Descriptor() ([]byte, []int) {
+	return file_xpstore_v1_run_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *ReadConsoleRequest) GetRunId() string {
+	if x != nil {
+		return x.RunId
+	}
+	return ""
+}
+
+func (x *ReadConsoleRequest) GetOffset() int64 {
+	if x != nil && x.Offset != nil {
+		return *x.Offset
+	}
+	return 0
+}
+
+func (x *ReadConsoleRequest) GetMaxBytes() int32 {
+	if x != nil {
+		return x.MaxBytes
+	}
+	return 0
+}
+
+// A piece of what a run printed.
+type ConsolePiece struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Where it begins, in bytes of UTF-8 from the start of all that the run printed.
+	Offset int64 `protobuf:"varint,1,opt,name=offset,proto3" json:"offset,omitempty"`
+	// The text. Colours and carriage returns are as they were printed.
+	Text          string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConsolePiece) Reset() {
+	*x = ConsolePiece{}
+	mi := &file_xpstore_v1_run_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConsolePiece) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConsolePiece) ProtoMessage() {}
+
+func (x *ConsolePiece) ProtoReflect() protoreflect.Message {
+	mi := &file_xpstore_v1_run_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConsolePiece.ProtoReflect.Descriptor instead.
+func (*ConsolePiece) Descriptor() ([]byte, []int) {
+	return file_xpstore_v1_run_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *ConsolePiece) GetOffset() int64 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+func (x *ConsolePiece) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+// Response of ReadConsole.
+type ReadConsoleResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The pieces, in order.
+	Pieces []*ConsolePiece `protobuf:"bytes,1,rep,name=pieces,proto3" json:"pieces,omitempty"`
+	// Where to go on.
+	NextOffset int64 `protobuf:"varint,2,opt,name=next_offset,json=nextOffset,proto3" json:"next_offset,omitempty"`
+	// Where the log ends for now.
+	EndOffset     int64 `protobuf:"varint,3,opt,name=end_offset,json=endOffset,proto3" json:"end_offset,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReadConsoleResponse) Reset() {
+	*x = ReadConsoleResponse{}
+	mi := &file_xpstore_v1_run_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReadConsoleResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReadConsoleResponse) ProtoMessage() {}
+
+func (x *ReadConsoleResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_xpstore_v1_run_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReadConsoleResponse.ProtoReflect.Descriptor instead.
+func (*ReadConsoleResponse) Descriptor() ([]byte, []int) {
+	return file_xpstore_v1_run_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *ReadConsoleResponse) GetPieces() []*ConsolePiece {
+	if x != nil {
+		return x.Pieces
+	}
+	return nil
+}
+
+func (x *ReadConsoleResponse) GetNextOffset() int64 {
+	if x != nil {
+		return x.NextOffset
+	}
+	return 0
+}
+
+func (x *ReadConsoleResponse) GetEndOffset() int64 {
+	if x != nil {
+		return x.EndOffset
+	}
+	return 0
+}
+
 var File_xpstore_v1_run_proto protoreflect.FileDescriptor
 
 const file_xpstore_v1_run_proto_rawDesc = "" +
@@ -928,20 +1111,35 @@ const file_xpstore_v1_run_proto_rawDesc = "" +
 	"\vended_at_us\x18\x04 \x01(\x03H\x00R\tendedAtUs\x88\x01\x01B\x0e\n" +
 	"\f_ended_at_us\"6\n" +
 	"\x11FinishRunResponse\x12!\n" +
-	"\x03run\x18\x01 \x01(\v2\x0f.xpstore.v1.RunR\x03run*\x84\x01\n" +
+	"\x03run\x18\x01 \x01(\v2\x0f.xpstore.v1.RunR\x03run\"p\n" +
+	"\x12ReadConsoleRequest\x12\x15\n" +
+	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x1b\n" +
+	"\x06offset\x18\x02 \x01(\x03H\x00R\x06offset\x88\x01\x01\x12\x1b\n" +
+	"\tmax_bytes\x18\x03 \x01(\x05R\bmaxBytesB\t\n" +
+	"\a_offset\":\n" +
+	"\fConsolePiece\x12\x16\n" +
+	"\x06offset\x18\x01 \x01(\x03R\x06offset\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\"\x87\x01\n" +
+	"\x13ReadConsoleResponse\x120\n" +
+	"\x06pieces\x18\x01 \x03(\v2\x18.xpstore.v1.ConsolePieceR\x06pieces\x12\x1f\n" +
+	"\vnext_offset\x18\x02 \x01(\x03R\n" +
+	"nextOffset\x12\x1d\n" +
+	"\n" +
+	"end_offset\x18\x03 \x01(\x03R\tendOffset*\x84\x01\n" +
 	"\tRunStatus\x12\x1a\n" +
 	"\x16RUN_STATUS_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12RUN_STATUS_RUNNING\x10\x01\x12\x17\n" +
 	"\x13RUN_STATUS_FINISHED\x10\x02\x12\x15\n" +
 	"\x11RUN_STATUS_FAILED\x10\x03\x12\x13\n" +
-	"\x0fRUN_STATUS_LOST\x10\x042\xdf\x03\n" +
+	"\x0fRUN_STATUS_LOST\x10\x042\xc4\x04\n" +
 	"\n" +
 	"RunService\x12\\\n" +
 	"\tCreateRun\x12\x1c.xpstore.v1.CreateRunRequest\x1a\x1d.xpstore.v1.CreateRunResponse\"\x12\xc2\xe1\x18\x0e\b\x02\x12\bmodel_id\x18d\x12T\n" +
 	"\x06GetRun\x12\x19.xpstore.v1.GetRunRequest\x1a\x1a.xpstore.v1.GetRunResponse\"\x13\xc2\xe1\x18\f\b\x01\x12\x06run_id\x18d\x90\x02\x01\x12\\\n" +
 	"\bListRuns\x12\x1b.xpstore.v1.ListRunsRequest\x1a\x1c.xpstore.v1.ListRunsResponse\"\x15\xc2\xe1\x18\x0e\b\x01\x12\bmodel_id\x18d\x90\x02\x01\x12c\n" +
 	"\fHeartbeatRun\x12\x1f.xpstore.v1.HeartbeatRunRequest\x1a .xpstore.v1.HeartbeatRunResponse\"\x10\xc2\xe1\x18\f\b\x02\x12\x06run_id\x18d\x12Z\n" +
-	"\tFinishRun\x12\x1c.xpstore.v1.FinishRunRequest\x1a\x1d.xpstore.v1.FinishRunResponse\"\x10\xc2\xe1\x18\f\b\x02\x12\x06run_id\x18dBw\n" +
+	"\tFinishRun\x12\x1c.xpstore.v1.FinishRunRequest\x1a\x1d.xpstore.v1.FinishRunResponse\"\x10\xc2\xe1\x18\f\b\x02\x12\x06run_id\x18d\x12c\n" +
+	"\vReadConsole\x12\x1e.xpstore.v1.ReadConsoleRequest\x1a\x1f.xpstore.v1.ReadConsoleResponse\"\x13\xc2\xe1\x18\f\b\x01\x12\x06run_id\x18d\x90\x02\x01Bw\n" +
 	"\x14io.github.xpstore.v1B\bRunProtoP\x01Z8github.com/xpstore/xpstore/client/go/xpstorev1;xpstorev1\xaa\x02\n" +
 	"Xpstore.V1\xea\x02\vXpstore::V1b\x06proto3"
 
@@ -958,7 +1156,7 @@ func file_xpstore_v1_run_proto_rawDescGZIP() []byte {
 }
 
 var file_xpstore_v1_run_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_xpstore_v1_run_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_xpstore_v1_run_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_xpstore_v1_run_proto_goTypes = []any{
 	(RunStatus)(0),               // 0: xpstore.v1.RunStatus
 	(*RunEnvironment)(nil),       // 1: xpstore.v1.RunEnvironment
@@ -973,6 +1171,9 @@ var file_xpstore_v1_run_proto_goTypes = []any{
 	(*HeartbeatRunResponse)(nil), // 10: xpstore.v1.HeartbeatRunResponse
 	(*FinishRunRequest)(nil),     // 11: xpstore.v1.FinishRunRequest
 	(*FinishRunResponse)(nil),    // 12: xpstore.v1.FinishRunResponse
+	(*ReadConsoleRequest)(nil),   // 13: xpstore.v1.ReadConsoleRequest
+	(*ConsolePiece)(nil),         // 14: xpstore.v1.ConsolePiece
+	(*ReadConsoleResponse)(nil),  // 15: xpstore.v1.ReadConsoleResponse
 }
 var file_xpstore_v1_run_proto_depIdxs = []int32{
 	0,  // 0: xpstore.v1.Run.status:type_name -> xpstore.v1.RunStatus
@@ -984,21 +1185,24 @@ var file_xpstore_v1_run_proto_depIdxs = []int32{
 	0,  // 6: xpstore.v1.HeartbeatRunResponse.status:type_name -> xpstore.v1.RunStatus
 	0,  // 7: xpstore.v1.FinishRunRequest.status:type_name -> xpstore.v1.RunStatus
 	2,  // 8: xpstore.v1.FinishRunResponse.run:type_name -> xpstore.v1.Run
-	3,  // 9: xpstore.v1.RunService.CreateRun:input_type -> xpstore.v1.CreateRunRequest
-	5,  // 10: xpstore.v1.RunService.GetRun:input_type -> xpstore.v1.GetRunRequest
-	7,  // 11: xpstore.v1.RunService.ListRuns:input_type -> xpstore.v1.ListRunsRequest
-	9,  // 12: xpstore.v1.RunService.HeartbeatRun:input_type -> xpstore.v1.HeartbeatRunRequest
-	11, // 13: xpstore.v1.RunService.FinishRun:input_type -> xpstore.v1.FinishRunRequest
-	4,  // 14: xpstore.v1.RunService.CreateRun:output_type -> xpstore.v1.CreateRunResponse
-	6,  // 15: xpstore.v1.RunService.GetRun:output_type -> xpstore.v1.GetRunResponse
-	8,  // 16: xpstore.v1.RunService.ListRuns:output_type -> xpstore.v1.ListRunsResponse
-	10, // 17: xpstore.v1.RunService.HeartbeatRun:output_type -> xpstore.v1.HeartbeatRunResponse
-	12, // 18: xpstore.v1.RunService.FinishRun:output_type -> xpstore.v1.FinishRunResponse
-	14, // [14:19] is the sub-list for method output_type
-	9,  // [9:14] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	14, // 9: xpstore.v1.ReadConsoleResponse.pieces:type_name -> xpstore.v1.ConsolePiece
+	3,  // 10: xpstore.v1.RunService.CreateRun:input_type -> xpstore.v1.CreateRunRequest
+	5,  // 11: xpstore.v1.RunService.GetRun:input_type -> xpstore.v1.GetRunRequest
+	7,  // 12: xpstore.v1.RunService.ListRuns:input_type -> xpstore.v1.ListRunsRequest
+	9,  // 13: xpstore.v1.RunService.HeartbeatRun:input_type -> xpstore.v1.HeartbeatRunRequest
+	11, // 14: xpstore.v1.RunService.FinishRun:input_type -> xpstore.v1.FinishRunRequest
+	13, // 15: xpstore.v1.RunService.ReadConsole:input_type -> xpstore.v1.ReadConsoleRequest
+	4,  // 16: xpstore.v1.RunService.CreateRun:output_type -> xpstore.v1.CreateRunResponse
+	6,  // 17: xpstore.v1.RunService.GetRun:output_type -> xpstore.v1.GetRunResponse
+	8,  // 18: xpstore.v1.RunService.ListRuns:output_type -> xpstore.v1.ListRunsResponse
+	10, // 19: xpstore.v1.RunService.HeartbeatRun:output_type -> xpstore.v1.HeartbeatRunResponse
+	12, // 20: xpstore.v1.RunService.FinishRun:output_type -> xpstore.v1.FinishRunResponse
+	15, // 21: xpstore.v1.RunService.ReadConsole:output_type -> xpstore.v1.ReadConsoleResponse
+	16, // [16:22] is the sub-list for method output_type
+	10, // [10:16] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_xpstore_v1_run_proto_init() }
@@ -1010,13 +1214,14 @@ func file_xpstore_v1_run_proto_init() {
 	file_xpstore_v1_run_proto_msgTypes[1].OneofWrappers = []any{}
 	file_xpstore_v1_run_proto_msgTypes[2].OneofWrappers = []any{}
 	file_xpstore_v1_run_proto_msgTypes[10].OneofWrappers = []any{}
+	file_xpstore_v1_run_proto_msgTypes[12].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_xpstore_v1_run_proto_rawDesc), len(file_xpstore_v1_run_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   12,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

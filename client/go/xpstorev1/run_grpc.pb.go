@@ -29,6 +29,7 @@ const (
 	RunService_ListRuns_FullMethodName     = "/xpstore.v1.RunService/ListRuns"
 	RunService_HeartbeatRun_FullMethodName = "/xpstore.v1.RunService/HeartbeatRun"
 	RunService_FinishRun_FullMethodName    = "/xpstore.v1.RunService/FinishRun"
+	RunService_ReadConsole_FullMethodName  = "/xpstore.v1.RunService/ReadConsole"
 )
 
 // RunServiceClient is the client API for RunService service.
@@ -76,6 +77,13 @@ type RunServiceClient interface {
 	//     the run's start or more than `max_clock_ahead_us` ahead of the server's clock.
 	//   - NOT_FOUND: there is no such run.
 	FinishRun(ctx context.Context, in *FinishRunRequest, opts ...grpc.CallOption) (*FinishRunResponse, error)
+	// Returns pieces of what a run printed, in order. Of a long log the first and the last part are kept, `max_console_bytes` together:
+	// between two pieces that do not meet something was left out.
+	//
+	// Errors:
+	//   - INVALID_ARGUMENT: `run_id` is not a UUID, or `offset` or `max_bytes` is negative.
+	//   - NOT_FOUND: there is no such run.
+	ReadConsole(ctx context.Context, in *ReadConsoleRequest, opts ...grpc.CallOption) (*ReadConsoleResponse, error)
 }
 
 type runServiceClient struct {
@@ -136,6 +144,16 @@ func (c *runServiceClient) FinishRun(ctx context.Context, in *FinishRunRequest, 
 	return out, nil
 }
 
+func (c *runServiceClient) ReadConsole(ctx context.Context, in *ReadConsoleRequest, opts ...grpc.CallOption) (*ReadConsoleResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ReadConsoleResponse)
+	err := c.cc.Invoke(ctx, RunService_ReadConsole_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // RunServiceServer is the server API for RunService service.
 // All implementations must embed UnimplementedRunServiceServer
 // for forward compatibility.
@@ -181,6 +199,13 @@ type RunServiceServer interface {
 	//     the run's start or more than `max_clock_ahead_us` ahead of the server's clock.
 	//   - NOT_FOUND: there is no such run.
 	FinishRun(context.Context, *FinishRunRequest) (*FinishRunResponse, error)
+	// Returns pieces of what a run printed, in order. Of a long log the first and the last part are kept, `max_console_bytes` together:
+	// between two pieces that do not meet something was left out.
+	//
+	// Errors:
+	//   - INVALID_ARGUMENT: `run_id` is not a UUID, or `offset` or `max_bytes` is negative.
+	//   - NOT_FOUND: there is no such run.
+	ReadConsole(context.Context, *ReadConsoleRequest) (*ReadConsoleResponse, error)
 	mustEmbedUnimplementedRunServiceServer()
 }
 
@@ -205,6 +230,9 @@ func (UnimplementedRunServiceServer) HeartbeatRun(context.Context, *HeartbeatRun
 }
 func (UnimplementedRunServiceServer) FinishRun(context.Context, *FinishRunRequest) (*FinishRunResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method FinishRun not implemented")
+}
+func (UnimplementedRunServiceServer) ReadConsole(context.Context, *ReadConsoleRequest) (*ReadConsoleResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ReadConsole not implemented")
 }
 func (UnimplementedRunServiceServer) mustEmbedUnimplementedRunServiceServer() {}
 func (UnimplementedRunServiceServer) testEmbeddedByValue()                    {}
@@ -317,6 +345,24 @@ func _RunService_FinishRun_Handler(srv interface{}, ctx context.Context, dec fun
 	return interceptor(ctx, in, info, handler)
 }
 
+func _RunService_ReadConsole_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ReadConsoleRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RunServiceServer).ReadConsole(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RunService_ReadConsole_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RunServiceServer).ReadConsole(ctx, req.(*ReadConsoleRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // RunService_ServiceDesc is the grpc.ServiceDesc for RunService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -343,6 +389,10 @@ var RunService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "FinishRun",
 			Handler:    _RunService_FinishRun_Handler,
+		},
+		{
+			MethodName: "ReadConsole",
+			Handler:    _RunService_ReadConsole_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

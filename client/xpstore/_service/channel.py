@@ -12,12 +12,14 @@ from xpstore._service.gate import import_between_forks
 from xpstore.errors import InvalidArgument
 
 if TYPE_CHECKING:
+    from xpstore.v1.alert_pb2_grpc import AlertServiceStub
     from xpstore.v1.artifact_pb2_grpc import ArtifactServiceStub
     from xpstore.v1.cache_pb2_grpc import CacheServiceStub
     from xpstore.v1.experiment_pb2_grpc import ExperimentServiceStub
     from xpstore.v1.ingest_pb2_grpc import IngestServiceStub
     from xpstore.v1.iteration_pb2_grpc import IterationServiceStub
     from xpstore.v1.limits_pb2_grpc import LimitsServiceStub
+    from xpstore.v1.media_pb2_grpc import MediaServiceStub
     from xpstore.v1.metric_pb2_grpc import MetricServiceStub
     from xpstore.v1.model_pb2_grpc import ModelServiceStub
     from xpstore.v1.project_pb2_grpc import ProjectServiceStub
@@ -39,12 +41,14 @@ _OPTIONS: list[tuple[str, Any]] = [
 
 # What a stub is called here, and its service; a stub's module is that of its service.
 _SERVICES = {
+    "alerts": "Alert",
     "artifacts": "Artifact",
     "cache": "Cache",
     "experiments": "Experiment",
     "ingest": "Ingest",
     "iterations": "Iteration",
     "limits": "Limits",
+    "media": "Media",
     "metrics": "Metric",
     "models": "Model",
     "projects": "Project",
@@ -80,12 +84,14 @@ def open_channel(address: Address) -> grpc.Channel:
 class Stubs:
     """One stub for each service, on one channel. A service is loaded at its first use: most programs use a few."""
 
+    alerts: "AlertServiceStub"
     artifacts: "ArtifactServiceStub"
     cache: "CacheServiceStub"
     experiments: "ExperimentServiceStub"
     ingest: "IngestServiceStub"
     iterations: "IterationServiceStub"
     limits: "LimitsServiceStub"
+    media: "MediaServiceStub"
     metrics: "MetricServiceStub"
     models: "ModelServiceStub"
     projects: "ProjectServiceStub"

@@ -386,7 +386,7 @@ class ArtifactServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListArtifacts(self, request, context):
-        """Lists the artifacts of a project that have a version, oldest first.
+        """Lists the artifacts of a project that have a version, oldest first. Media of models are left out, unless their type is asked for.
 
         Errors:
         - INVALID_ARGUMENT: `page_size` is negative, or `page_token` is not one of this list.

@@ -243,7 +243,7 @@ class ArtifactServiceStub:
         xpstore.v1.artifact_pb2.ListArtifactsRequest,
         xpstore.v1.artifact_pb2.ListArtifactsResponse,
     ]
-    """Lists the artifacts of a project that have a version, oldest first.
+    """Lists the artifacts of a project that have a version, oldest first. Media of models are left out, unless their type is asked for.
 
     Errors:
       - INVALID_ARGUMENT: `page_size` is negative, or `page_token` is not one of this list.
@@ -583,7 +583,7 @@ class ArtifactServiceAsyncStub:
         xpstore.v1.artifact_pb2.ListArtifactsRequest,
         xpstore.v1.artifact_pb2.ListArtifactsResponse,
     ]
-    """Lists the artifacts of a project that have a version, oldest first.
+    """Lists the artifacts of a project that have a version, oldest first. Media of models are left out, unless their type is asked for.
 
     Errors:
       - INVALID_ARGUMENT: `page_size` is negative, or `page_token` is not one of this list.
@@ -955,7 +955,7 @@ class ArtifactServiceServicer(metaclass=abc.ABCMeta):
         request: xpstore.v1.artifact_pb2.ListArtifactsRequest,
         context: _ServicerContext,
     ) -> typing.Union[xpstore.v1.artifact_pb2.ListArtifactsResponse, collections.abc.Awaitable[xpstore.v1.artifact_pb2.ListArtifactsResponse]]:
-        """Lists the artifacts of a project that have a version, oldest first.
+        """Lists the artifacts of a project that have a version, oldest first. Media of models are left out, unless their type is asked for.
 
         Errors:
           - INVALID_ARGUMENT: `page_size` is negative, or `page_token` is not one of this list.

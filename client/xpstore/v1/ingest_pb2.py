@@ -23,10 +23,11 @@ _sym_db = _symbol_database.Default()
 
 
 from xpstore.v1 import access_pb2 as xpstore_dot_v1_dot_access__pb2
+from xpstore.v1 import alert_pb2 as xpstore_dot_v1_dot_alert__pb2
 from xpstore.v1 import metric_pb2 as xpstore_dot_v1_dot_metric__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17xpstore/v1/ingest.proto\x12\nxpstore.v1\x1a\x17xpstore/v1/access.proto\x1a\x17xpstore/v1/metric.proto\"\xc5\x01\n\rIngestRequest\x12\x1f\n\x0bproject_uid\x18\x01 \x01(\tR\nprojectUid\x12\x1b\n\twriter_id\x18\x02 \x01(\tR\x08writerId\x12!\n\x0c\x66irst_record\x18\x03 \x01(\x03R\x0b\x66irstRecord\x12!\n\x0crecord_count\x18\x04 \x01(\x03R\x0brecordCount\x12\x30\n\x06models\x18\x05 \x03(\x0b\x32\x18.xpstore.v1.ModelRecordsR\x06models\"\xbd\x01\n\x0cModelRecords\x12\x19\n\x08model_id\x18\x01 \x01(\tR\x07modelId\x12/\n\x06points\x18\x02 \x03(\x0b\x32\x17.xpstore.v1.PointRecordR\x06points\x12\x30\n\x06series\x18\x03 \x03(\x0b\x32\x18.xpstore.v1.PackedSeriesR\x06series\x12/\n\x06\x65vents\x18\x04 \x03(\x0b\x32\x17.xpstore.v1.EventRecordR\x06\x65vents\"T\n\x0bPointRecord\x12\x16\n\x06record\x18\x01 \x01(\rR\x06record\x12-\n\x05point\x18\x02 \x01(\x0b\x32\x17.xpstore.v1.MetricPointR\x05point\"\xfa\x01\n\x0cPackedSeries\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x19\n\x05phase\x18\x02 \x01(\tH\x01R\x05phase\x88\x01\x01\x12#\n\x0c\x66loat_values\x18\x03 \x01(\x0cH\x00R\x0b\x66loatValues\x12\x1f\n\nint_values\x18\x04 \x01(\x0cH\x00R\tintValues\x12\x14\n\x05steps\x18\x05 \x01(\x0cR\x05steps\x12\x19\n\x08times_us\x18\x06 \x01(\x0cR\x07timesUs\x12\x18\n\x07records\x18\x07 \x01(\x0cR\x07records\x12\x16\n\x06record\x18\x08 \x01(\rR\x06recordB\x08\n\x06valuesB\x08\n\x06_phase\"\xe0\x01\n\x0b\x45ventRecord\x12\x16\n\x06record\x18\x01 \x01(\rR\x06record\x12\x31\n\x06module\x18\x02 \x01(\x0b\x32\x17.xpstore.v1.ModuleEventH\x00R\x06module\x12:\n\titeration\x18\x03 \x01(\x0b\x32\x1a.xpstore.v1.IterationEventH\x00R\titeration\x12\x14\n\x04step\x18\x04 \x01(\x03H\x00R\x04step\x12+\n\x04tags\x18\x05 \x01(\x0b\x32\x15.xpstore.v1.TagsEventH\x00R\x04tagsB\x07\n\x05\x65vent\"\xa6\x01\n\x0bModuleEvent\x12\x1b\n\tmodule_id\x18\x01 \x01(\tR\x08moduleId\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12\'\n\x0f\x61ttributes_json\x18\x03 \x01(\tR\x0e\x61ttributesJson\x12*\n\x0eiteration_step\x18\x04 \x01(\x03H\x00R\riterationStep\x88\x01\x01\x42\x11\n\x0f_iteration_step\"G\n\x0eIterationEvent\x12!\n\x0citeration_id\x18\x01 \x01(\tR\x0biterationId\x12\x12\n\x04step\x18\x02 \x01(\x03R\x04step\"5\n\tTagsEvent\x12\x10\n\x03\x61\x64\x64\x18\x01 \x03(\tR\x03\x61\x64\x64\x12\x16\n\x06remove\x18\x02 \x03(\tR\x06remove\"g\n\x0eIngestResponse\x12\x1f\n\x0bnext_record\x18\x01 \x01(\x03R\nnextRecord\x12\x34\n\x07\x64ropped\x18\x02 \x03(\x0b\x32\x1a.xpstore.v1.DroppedRecordsR\x07\x64ropped\"Y\n\x0e\x44roppedRecords\x12\x19\n\x08model_id\x18\x01 \x01(\tR\x07modelId\x12\x14\n\x05\x63ount\x18\x02 \x01(\x03R\x05\x63ount\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\"F\n\x13IngestStreamRequest\x12/\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x19.xpstore.v1.IngestRequestR\x05\x62\x61tch\"m\n\x14IngestStreamResponse\x12\x1f\n\x0bnext_record\x18\x01 \x01(\x03R\nnextRecord\x12\x34\n\x07\x64ropped\x18\x02 \x03(\x0b\x32\x1a.xpstore.v1.DroppedRecordsR\x07\x64ropped2\xdd\x01\n\rIngestService\x12X\n\x06Ingest\x12\x19.xpstore.v1.IngestRequest\x1a\x1a.xpstore.v1.IngestResponse\"\x17\xc2\xe1\x18\x13\x08\x02\x12\x0bproject_uid\x18\xe0\xd4\x03\x12r\n\x0cIngestStream\x12\x1f.xpstore.v1.IngestStreamRequest\x1a .xpstore.v1.IngestStreamResponse\"\x1d\xc2\xe1\x18\x19\x08\x02\x12\x11\x62\x61tch.project_uid\x18\xe0\xd4\x03(\x01\x42z\n\x14io.github.xpstore.v1B\x0bIngestProtoP\x01Z8github.com/xpstore/xpstore/client/go/xpstorev1;xpstorev1\xaa\x02\nXpstore.V1\xea\x02\x0bXpstore::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17xpstore/v1/ingest.proto\x12\nxpstore.v1\x1a\x17xpstore/v1/access.proto\x1a\x16xpstore/v1/alert.proto\x1a\x17xpstore/v1/metric.proto\"\xc5\x01\n\rIngestRequest\x12\x1f\n\x0bproject_uid\x18\x01 \x01(\tR\nprojectUid\x12\x1b\n\twriter_id\x18\x02 \x01(\tR\x08writerId\x12!\n\x0c\x66irst_record\x18\x03 \x01(\x03R\x0b\x66irstRecord\x12!\n\x0crecord_count\x18\x04 \x01(\x03R\x0brecordCount\x12\x30\n\x06models\x18\x05 \x03(\x0b\x32\x18.xpstore.v1.ModelRecordsR\x06models\"\xbd\x01\n\x0cModelRecords\x12\x19\n\x08model_id\x18\x01 \x01(\tR\x07modelId\x12/\n\x06points\x18\x02 \x03(\x0b\x32\x17.xpstore.v1.PointRecordR\x06points\x12\x30\n\x06series\x18\x03 \x03(\x0b\x32\x18.xpstore.v1.PackedSeriesR\x06series\x12/\n\x06\x65vents\x18\x04 \x03(\x0b\x32\x17.xpstore.v1.EventRecordR\x06\x65vents\"T\n\x0bPointRecord\x12\x16\n\x06record\x18\x01 \x01(\rR\x06record\x12-\n\x05point\x18\x02 \x01(\x0b\x32\x17.xpstore.v1.MetricPointR\x05point\"\xfa\x01\n\x0cPackedSeries\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x19\n\x05phase\x18\x02 \x01(\tH\x01R\x05phase\x88\x01\x01\x12#\n\x0c\x66loat_values\x18\x03 \x01(\x0cH\x00R\x0b\x66loatValues\x12\x1f\n\nint_values\x18\x04 \x01(\x0cH\x00R\tintValues\x12\x14\n\x05steps\x18\x05 \x01(\x0cR\x05steps\x12\x19\n\x08times_us\x18\x06 \x01(\x0cR\x07timesUs\x12\x18\n\x07records\x18\x07 \x01(\x0cR\x07records\x12\x16\n\x06record\x18\x08 \x01(\rR\x06recordB\x08\n\x06valuesB\x08\n\x06_phase\"\xc6\x02\n\x0b\x45ventRecord\x12\x16\n\x06record\x18\x01 \x01(\rR\x06record\x12\x31\n\x06module\x18\x02 \x01(\x0b\x32\x17.xpstore.v1.ModuleEventH\x00R\x06module\x12:\n\titeration\x18\x03 \x01(\x0b\x32\x1a.xpstore.v1.IterationEventH\x00R\titeration\x12\x14\n\x04step\x18\x04 \x01(\x03H\x00R\x04step\x12+\n\x04tags\x18\x05 \x01(\x0b\x32\x15.xpstore.v1.TagsEventH\x00R\x04tags\x12\x34\n\x07\x63onsole\x18\x06 \x01(\x0b\x32\x18.xpstore.v1.ConsoleEventH\x00R\x07\x63onsole\x12.\n\x05\x61lert\x18\x07 \x01(\x0b\x32\x16.xpstore.v1.AlertEventH\x00R\x05\x61lertB\x07\n\x05\x65vent\"\xa6\x01\n\x0bModuleEvent\x12\x1b\n\tmodule_id\x18\x01 \x01(\tR\x08moduleId\x12\x12\n\x04name\x18\x02 \x01(\tR\x04name\x12\'\n\x0f\x61ttributes_json\x18\x03 \x01(\tR\x0e\x61ttributesJson\x12*\n\x0eiteration_step\x18\x04 \x01(\x03H\x00R\riterationStep\x88\x01\x01\x42\x11\n\x0f_iteration_step\"G\n\x0eIterationEvent\x12!\n\x0citeration_id\x18\x01 \x01(\tR\x0biterationId\x12\x12\n\x04step\x18\x02 \x01(\x03R\x04step\"5\n\tTagsEvent\x12\x10\n\x03\x61\x64\x64\x18\x01 \x03(\tR\x03\x61\x64\x64\x12\x16\n\x06remove\x18\x02 \x03(\tR\x06remove\"Q\n\x0c\x43onsoleEvent\x12\x15\n\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x16\n\x06offset\x18\x02 \x01(\x03R\x06offset\x12\x12\n\x04text\x18\x03 \x01(\tR\x04text\"\xb6\x01\n\nAlertEvent\x12\x19\n\x08\x61lert_id\x18\x01 \x01(\tR\x07\x61lertId\x12,\n\x05level\x18\x02 \x01(\x0e\x32\x16.xpstore.v1.AlertLevelR\x05level\x12\x14\n\x05title\x18\x03 \x01(\tR\x05title\x12\x12\n\x04text\x18\x04 \x01(\tR\x04text\x12\x17\n\x04step\x18\x05 \x01(\x03H\x00R\x04step\x88\x01\x01\x12\x13\n\x05\x61t_us\x18\x06 \x01(\x03R\x04\x61tUsB\x07\n\x05_step\"g\n\x0eIngestResponse\x12\x1f\n\x0bnext_record\x18\x01 \x01(\x03R\nnextRecord\x12\x34\n\x07\x64ropped\x18\x02 \x03(\x0b\x32\x1a.xpstore.v1.DroppedRecordsR\x07\x64ropped\"Y\n\x0e\x44roppedRecords\x12\x19\n\x08model_id\x18\x01 \x01(\tR\x07modelId\x12\x14\n\x05\x63ount\x18\x02 \x01(\x03R\x05\x63ount\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\"F\n\x13IngestStreamRequest\x12/\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x19.xpstore.v1.IngestRequestR\x05\x62\x61tch\"m\n\x14IngestStreamResponse\x12\x1f\n\x0bnext_record\x18\x01 \x01(\x03R\nnextRecord\x12\x34\n\x07\x64ropped\x18\x02 \x03(\x0b\x32\x1a.xpstore.v1.DroppedRecordsR\x07\x64ropped2\xdd\x01\n\rIngestService\x12X\n\x06Ingest\x12\x19.xpstore.v1.IngestRequest\x1a\x1a.xpstore.v1.IngestResponse\"\x17\xc2\xe1\x18\x13\x08\x02\x12\x0bproject_uid\x18\xe0\xd4\x03\x12r\n\x0cIngestStream\x12\x1f.xpstore.v1.IngestStreamRequest\x1a .xpstore.v1.IngestStreamResponse\"\x1d\xc2\xe1\x18\x19\x08\x02\x12\x11\x62\x61tch.project_uid\x18\xe0\xd4\x03(\x01\x42z\n\x14io.github.xpstore.v1B\x0bIngestProtoP\x01Z8github.com/xpstore/xpstore/client/go/xpstorev1;xpstorev1\xaa\x02\nXpstore.V1\xea\x02\x0bXpstore::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,30 +39,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INGESTSERVICE'].methods_by_name['Ingest']._serialized_options = b'\302\341\030\023\010\002\022\013project_uid\030\340\324\003'
   _globals['_INGESTSERVICE'].methods_by_name['IngestStream']._loaded_options = None
   _globals['_INGESTSERVICE'].methods_by_name['IngestStream']._serialized_options = b'\302\341\030\031\010\002\022\021batch.project_uid\030\340\324\003'
-  _globals['_INGESTREQUEST']._serialized_start=90
-  _globals['_INGESTREQUEST']._serialized_end=287
-  _globals['_MODELRECORDS']._serialized_start=290
-  _globals['_MODELRECORDS']._serialized_end=479
-  _globals['_POINTRECORD']._serialized_start=481
-  _globals['_POINTRECORD']._serialized_end=565
-  _globals['_PACKEDSERIES']._serialized_start=568
-  _globals['_PACKEDSERIES']._serialized_end=818
-  _globals['_EVENTRECORD']._serialized_start=821
-  _globals['_EVENTRECORD']._serialized_end=1045
-  _globals['_MODULEEVENT']._serialized_start=1048
-  _globals['_MODULEEVENT']._serialized_end=1214
-  _globals['_ITERATIONEVENT']._serialized_start=1216
-  _globals['_ITERATIONEVENT']._serialized_end=1287
-  _globals['_TAGSEVENT']._serialized_start=1289
-  _globals['_TAGSEVENT']._serialized_end=1342
-  _globals['_INGESTRESPONSE']._serialized_start=1344
-  _globals['_INGESTRESPONSE']._serialized_end=1447
-  _globals['_DROPPEDRECORDS']._serialized_start=1449
-  _globals['_DROPPEDRECORDS']._serialized_end=1538
-  _globals['_INGESTSTREAMREQUEST']._serialized_start=1540
-  _globals['_INGESTSTREAMREQUEST']._serialized_end=1610
-  _globals['_INGESTSTREAMRESPONSE']._serialized_start=1612
-  _globals['_INGESTSTREAMRESPONSE']._serialized_end=1721
-  _globals['_INGESTSERVICE']._serialized_start=1724
-  _globals['_INGESTSERVICE']._serialized_end=1945
+  _globals['_INGESTREQUEST']._serialized_start=114
+  _globals['_INGESTREQUEST']._serialized_end=311
+  _globals['_MODELRECORDS']._serialized_start=314
+  _globals['_MODELRECORDS']._serialized_end=503
+  _globals['_POINTRECORD']._serialized_start=505
+  _globals['_POINTRECORD']._serialized_end=589
+  _globals['_PACKEDSERIES']._serialized_start=592
+  _globals['_PACKEDSERIES']._serialized_end=842
+  _globals['_EVENTRECORD']._serialized_start=845
+  _globals['_EVENTRECORD']._serialized_end=1171
+  _globals['_MODULEEVENT']._serialized_start=1174
+  _globals['_MODULEEVENT']._serialized_end=1340
+  _globals['_ITERATIONEVENT']._serialized_start=1342
+  _globals['_ITERATIONEVENT']._serialized_end=1413
+  _globals['_TAGSEVENT']._serialized_start=1415
+  _globals['_TAGSEVENT']._serialized_end=1468
+  _globals['_CONSOLEEVENT']._serialized_start=1470
+  _globals['_CONSOLEEVENT']._serialized_end=1551
+  _globals['_ALERTEVENT']._serialized_start=1554
+  _globals['_ALERTEVENT']._serialized_end=1736
+  _globals['_INGESTRESPONSE']._serialized_start=1738
+  _globals['_INGESTRESPONSE']._serialized_end=1841
+  _globals['_DROPPEDRECORDS']._serialized_start=1843
+  _globals['_DROPPEDRECORDS']._serialized_end=1932
+  _globals['_INGESTSTREAMREQUEST']._serialized_start=1934
+  _globals['_INGESTSTREAMREQUEST']._serialized_end=2004
+  _globals['_INGESTSTREAMRESPONSE']._serialized_start=2006
+  _globals['_INGESTSTREAMRESPONSE']._serialized_end=2115
+  _globals['_INGESTSERVICE']._serialized_start=2118
+  _globals['_INGESTSERVICE']._serialized_end=2339
 # @@protoc_insertion_point(module_scope)

@@ -1,4 +1,5 @@
 from xpstore.v1 import access_pb2 as _access_pb2
+from xpstore.v1 import alert_pb2 as _alert_pb2
 from xpstore.v1 import metric_pb2 as _metric_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -62,18 +63,22 @@ class PackedSeries(_message.Message):
     def __init__(self, name: _Optional[str] = ..., phase: _Optional[str] = ..., float_values: _Optional[bytes] = ..., int_values: _Optional[bytes] = ..., steps: _Optional[bytes] = ..., times_us: _Optional[bytes] = ..., records: _Optional[bytes] = ..., record: _Optional[int] = ...) -> None: ...
 
 class EventRecord(_message.Message):
-    __slots__ = ("record", "module", "iteration", "step", "tags")
+    __slots__ = ("record", "module", "iteration", "step", "tags", "console", "alert")
     RECORD_FIELD_NUMBER: _ClassVar[int]
     MODULE_FIELD_NUMBER: _ClassVar[int]
     ITERATION_FIELD_NUMBER: _ClassVar[int]
     STEP_FIELD_NUMBER: _ClassVar[int]
     TAGS_FIELD_NUMBER: _ClassVar[int]
+    CONSOLE_FIELD_NUMBER: _ClassVar[int]
+    ALERT_FIELD_NUMBER: _ClassVar[int]
     record: int
     module: ModuleEvent
     iteration: IterationEvent
     step: int
     tags: TagsEvent
-    def __init__(self, record: _Optional[int] = ..., module: _Optional[_Union[ModuleEvent, _Mapping]] = ..., iteration: _Optional[_Union[IterationEvent, _Mapping]] = ..., step: _Optional[int] = ..., tags: _Optional[_Union[TagsEvent, _Mapping]] = ...) -> None: ...
+    console: ConsoleEvent
+    alert: AlertEvent
+    def __init__(self, record: _Optional[int] = ..., module: _Optional[_Union[ModuleEvent, _Mapping]] = ..., iteration: _Optional[_Union[IterationEvent, _Mapping]] = ..., step: _Optional[int] = ..., tags: _Optional[_Union[TagsEvent, _Mapping]] = ..., console: _Optional[_Union[ConsoleEvent, _Mapping]] = ..., alert: _Optional[_Union[AlertEvent, _Mapping]] = ...) -> None: ...
 
 class ModuleEvent(_message.Message):
     __slots__ = ("module_id", "name", "attributes_json", "iteration_step")
@@ -102,6 +107,32 @@ class TagsEvent(_message.Message):
     add: _containers.RepeatedScalarFieldContainer[str]
     remove: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, add: _Optional[_Iterable[str]] = ..., remove: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ConsoleEvent(_message.Message):
+    __slots__ = ("run_id", "offset", "text")
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    offset: int
+    text: str
+    def __init__(self, run_id: _Optional[str] = ..., offset: _Optional[int] = ..., text: _Optional[str] = ...) -> None: ...
+
+class AlertEvent(_message.Message):
+    __slots__ = ("alert_id", "level", "title", "text", "step", "at_us")
+    ALERT_ID_FIELD_NUMBER: _ClassVar[int]
+    LEVEL_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    AT_US_FIELD_NUMBER: _ClassVar[int]
+    alert_id: str
+    level: _alert_pb2.AlertLevel
+    title: str
+    text: str
+    step: int
+    at_us: int
+    def __init__(self, alert_id: _Optional[str] = ..., level: _Optional[_Union[_alert_pb2.AlertLevel, str]] = ..., title: _Optional[str] = ..., text: _Optional[str] = ..., step: _Optional[int] = ..., at_us: _Optional[int] = ...) -> None: ...
 
 class IngestResponse(_message.Message):
     __slots__ = ("next_record", "dropped")

@@ -141,3 +141,31 @@ class FinishRunResponse(_message.Message):
     RUN_FIELD_NUMBER: _ClassVar[int]
     run: Run
     def __init__(self, run: _Optional[_Union[Run, _Mapping]] = ...) -> None: ...
+
+class ReadConsoleRequest(_message.Message):
+    __slots__ = ("run_id", "offset", "max_bytes")
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    MAX_BYTES_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    offset: int
+    max_bytes: int
+    def __init__(self, run_id: _Optional[str] = ..., offset: _Optional[int] = ..., max_bytes: _Optional[int] = ...) -> None: ...
+
+class ConsolePiece(_message.Message):
+    __slots__ = ("offset", "text")
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    offset: int
+    text: str
+    def __init__(self, offset: _Optional[int] = ..., text: _Optional[str] = ...) -> None: ...
+
+class ReadConsoleResponse(_message.Message):
+    __slots__ = ("pieces", "next_offset", "end_offset")
+    PIECES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_OFFSET_FIELD_NUMBER: _ClassVar[int]
+    END_OFFSET_FIELD_NUMBER: _ClassVar[int]
+    pieces: _containers.RepeatedCompositeFieldContainer[ConsolePiece]
+    next_offset: int
+    end_offset: int
+    def __init__(self, pieces: _Optional[_Iterable[_Union[ConsolePiece, _Mapping]]] = ..., next_offset: _Optional[int] = ..., end_offset: _Optional[int] = ...) -> None: ...

@@ -60,6 +60,11 @@ class RunServiceStub(object):
                 request_serializer=xpstore_dot_v1_dot_run__pb2.FinishRunRequest.SerializeToString,
                 response_deserializer=xpstore_dot_v1_dot_run__pb2.FinishRunResponse.FromString,
                 _registered_method=True)
+        self.ReadConsole = channel.unary_unary(
+                '/xpstore.v1.RunService/ReadConsole',
+                request_serializer=xpstore_dot_v1_dot_run__pb2.ReadConsoleRequest.SerializeToString,
+                response_deserializer=xpstore_dot_v1_dot_run__pb2.ReadConsoleResponse.FromString,
+                _registered_method=True)
 
 
 class RunServiceServicer(object):
@@ -130,6 +135,18 @@ class RunServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReadConsole(self, request, context):
+        """Returns pieces of what a run printed, in order. Of a long log the first and the last part are kept, `max_console_bytes` together:
+        between two pieces that do not meet something was left out.
+
+        Errors:
+        - INVALID_ARGUMENT: `run_id` is not a UUID, or `offset` or `max_bytes` is negative.
+        - NOT_FOUND: there is no such run.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RunServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -157,6 +174,11 @@ def add_RunServiceServicer_to_server(servicer, server):
                     servicer.FinishRun,
                     request_deserializer=xpstore_dot_v1_dot_run__pb2.FinishRunRequest.FromString,
                     response_serializer=xpstore_dot_v1_dot_run__pb2.FinishRunResponse.SerializeToString,
+            ),
+            'ReadConsole': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReadConsole,
+                    request_deserializer=xpstore_dot_v1_dot_run__pb2.ReadConsoleRequest.FromString,
+                    response_serializer=xpstore_dot_v1_dot_run__pb2.ReadConsoleResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -295,6 +317,33 @@ class RunService(object):
             '/xpstore.v1.RunService/FinishRun',
             xpstore_dot_v1_dot_run__pb2.FinishRunRequest.SerializeToString,
             xpstore_dot_v1_dot_run__pb2.FinishRunResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadConsole(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xpstore.v1.RunService/ReadConsole',
+            xpstore_dot_v1_dot_run__pb2.ReadConsoleRequest.SerializeToString,
+            xpstore_dot_v1_dot_run__pb2.ReadConsoleResponse.FromString,
             options,
             channel_credentials,
             insecure,

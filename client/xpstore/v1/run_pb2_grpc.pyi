@@ -89,6 +89,18 @@ class RunServiceStub:
       - NOT_FOUND: there is no such run.
     """
 
+    ReadConsole: grpc.UnaryUnaryMultiCallable[
+        xpstore.v1.run_pb2.ReadConsoleRequest,
+        xpstore.v1.run_pb2.ReadConsoleResponse,
+    ]
+    """Returns pieces of what a run printed, in order. Of a long log the first and the last part are kept, `max_console_bytes` together:
+    between two pieces that do not meet something was left out.
+
+    Errors:
+      - INVALID_ARGUMENT: `run_id` is not a UUID, or `offset` or `max_bytes` is negative.
+      - NOT_FOUND: there is no such run.
+    """
+
 class RunServiceAsyncStub:
     """Keeps runs. A run that neither ends nor sends a heartbeat for five minutes is shown as lost."""
 
@@ -153,6 +165,18 @@ class RunServiceAsyncStub:
     Errors:
       - INVALID_ARGUMENT: `run_id` is not a UUID, `status` is neither finished nor failed, or `ended_at_us` is before
         the run's start or more than `max_clock_ahead_us` ahead of the server's clock.
+      - NOT_FOUND: there is no such run.
+    """
+
+    ReadConsole: grpc.aio.UnaryUnaryMultiCallable[
+        xpstore.v1.run_pb2.ReadConsoleRequest,
+        xpstore.v1.run_pb2.ReadConsoleResponse,
+    ]
+    """Returns pieces of what a run printed, in order. Of a long log the first and the last part are kept, `max_console_bytes` together:
+    between two pieces that do not meet something was left out.
+
+    Errors:
+      - INVALID_ARGUMENT: `run_id` is not a UUID, or `offset` or `max_bytes` is negative.
       - NOT_FOUND: there is no such run.
     """
 
@@ -230,6 +254,20 @@ class RunServiceServicer(metaclass=abc.ABCMeta):
         Errors:
           - INVALID_ARGUMENT: `run_id` is not a UUID, `status` is neither finished nor failed, or `ended_at_us` is before
             the run's start or more than `max_clock_ahead_us` ahead of the server's clock.
+          - NOT_FOUND: there is no such run.
+        """
+
+    @abc.abstractmethod
+    def ReadConsole(
+        self,
+        request: xpstore.v1.run_pb2.ReadConsoleRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[xpstore.v1.run_pb2.ReadConsoleResponse, collections.abc.Awaitable[xpstore.v1.run_pb2.ReadConsoleResponse]]:
+        """Returns pieces of what a run printed, in order. Of a long log the first and the last part are kept, `max_console_bytes` together:
+        between two pieces that do not meet something was left out.
+
+        Errors:
+          - INVALID_ARGUMENT: `run_id` is not a UUID, or `offset` or `max_bytes` is negative.
           - NOT_FOUND: there is no such run.
         """
 

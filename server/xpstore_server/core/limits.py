@@ -72,6 +72,11 @@ TOKEN_BYTES = 16
 HOLDER_LENGTH = 256
 ERROR_LENGTH = 4_096
 DIFF_LENGTH = 256 << 10
+# Of what a run printed: kept in all, and of that from its start; in one event.
+CONSOLE_BYTES = 2 * MIB
+CONSOLE_HEAD_BYTES = CONSOLE_BYTES // 8
+CONSOLE_TEXT_BYTES = 64 << 10
+ALERTS = 1_000  # of a model
 PROCESS_PARTS = 1_000
 PROCESS_BYTES = 256 << 10
 PART_NAME_LENGTH = 512

@@ -19,6 +19,7 @@ from xpstore_server.store.tables.declare import TEXT, UUID, metadata
 from xpstore_server.store.tables.packs import SMALL_PACK, artifact_pack, chunk, pack, pack_pending, upload, upload_part
 from xpstore_server.store.tables.points import block, series, writer
 from xpstore_server.store.tables.tracking import (
+    alert,
     api_key,
     attribute,
     deleted_experiment,
@@ -32,6 +33,7 @@ from xpstore_server.store.tables.tracking import (
     project,
     project_total,
     run,
+    run_console,
     server_secret,
     session,
     step_advance,
@@ -41,6 +43,7 @@ __all__ = [
     "SMALL_PACK",
     "TEXT",
     "UUID",
+    "alert",
     "api_key",
     "artifact",
     "artifact_alias",
@@ -69,6 +72,7 @@ __all__ = [
     "project",
     "project_total",
     "run",
+    "run_console",
     "series",
     "server_secret",
     "session",

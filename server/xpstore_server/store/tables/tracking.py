@@ -244,6 +244,37 @@ class Run(SQLModel, table=True):
     )
 
 
+class RunConsole(SQLModel, table=True):
+    """A piece of what a run printed (`core/console.py`)."""
+
+    __tablename__ = "run_console"
+    run_id: str = reference("run.id", primary_key=True)
+    start: int = column(BigInteger, primary_key=True, autoincrement=False)  # in bytes of all that it printed
+    stop: int = column(BigInteger)
+    body: bytes = column(LargeBinary)  # zstd
+
+
+class Alert(SQLModel, table=True):
+    """What somebody should look at (`core/alert.py`)."""
+
+    __tablename__ = "alert"
+    id: str = column(UUID, primary_key=True)
+    model_id: str = reference("model.id")
+    project_uid: str = column(UUID)
+    run_id: str | None = column(UUID, null=True)
+    level: str = column(TEXT)  # info | warning | error
+    cause: str = column(TEXT)  # client | metric_nan | run_failed | run_lost
+    title: str = column(TEXT)
+    text: str = column(TEXT)
+    step: int | None = column(BigInteger, null=True)
+    at_us: int = column(BigInteger)
+    created_at_us: int = column(BigInteger)
+    __table_args__ = (
+        Index("ix_alert_model", "model_id", "created_at_us", "id"),
+        Index("ix_alert_project", "project_uid", "created_at_us", "id"),
+    )
+
+
 api_key = table(ApiKey)
 session = table(Session)
 server_secret = table(ServerSecret)
@@ -260,3 +291,5 @@ iteration = table(Iteration)
 module = table(Module)
 attribute = table(Attribute)
 run = table(Run)
+run_console = table(RunConsole)
+alert = table(Alert)
