@@ -32,8 +32,8 @@ FIRST = ("storms", "whole", "commands", "identity", "operation", "caching")
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Half as many again as there are processors: tests wait for a third of their time."""
-    return max(len(os.sched_getaffinity(0)) * 3 // 2, 2)
+    """Twice as many as there are processors: tests wait for a third of their time."""
+    return max(len(os.sched_getaffinity(0)) * 2, 2)
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

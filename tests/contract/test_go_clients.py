@@ -1,4 +1,7 @@
-"""Clients in Go, generated from the contract of today and from that of 0.1: what they do, whose files open where."""
+"""A client in Go, generated from the contract of 0.1: what it does, whose files open where.
+
+One of the contract of today is `client/go`, and does all this in `make conformance`.
+"""
 
 import json
 import os
@@ -11,7 +14,7 @@ import pytest
 
 import xpstore
 from support.contract.go_client import go_client
-from support.contract.methods import ROOT, buf
+from support.contract.methods import ROOT
 from support.homes import without_settings
 from support.services import Server
 from xpstore.artifact import CachedArtifact, DatasetArtifact, ExplanationArtifact
@@ -19,13 +22,9 @@ from xpstore.artifact import CachedArtifact, DatasetArtifact, ExplanationArtifac
 pytestmark = [pytest.mark.client, pytest.mark.timeout(600)]  # nothing of it is of a backend; it may have to be built
 
 
-@pytest.fixture(scope="module", params=["today", "0.1"])
-def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if request.param == "0.1":
-        return go_client(ROOT / "tests" / "contracts" / "0.1.binpb", is_managed=True)
-    image = tmp_path_factory.mktemp("image") / "today.binpb"
-    image.write_bytes(buf("build", "proto", "--exclude-source-info", "--output", "-"))
-    return go_client(image)
+@pytest.fixture(scope="module")
+def program() -> Path:
+    return go_client(ROOT / "tests" / "contracts" / "0.1.binpb")
 
 
 def run(program: Path, server: Server, *words: str) -> bytes:

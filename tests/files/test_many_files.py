@@ -27,7 +27,7 @@ pytestmark = pytest.mark.client
 # What the client imports when it first needs it is here before anything is measured.
 assert sqlite3 and zstandard
 
-FEW, MANY = 400, 1_200
+FEW, MANY = 400, 800
 
 
 @pytest.fixture

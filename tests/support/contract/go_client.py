@@ -32,12 +32,8 @@ TEMPLATE: dict[str, Any] = {
 }
 
 
-def go_client(image: Path, *, is_managed: bool = False) -> Path:
-    """The program, built if it is not there.
-
-    Args:
-        image: of the contract.
-        is_managed: say the package of Go, which the image does not.
+def go_client(image: Path) -> Path:
+    """The program, built from an image of the contract if it is not there.
 
     Where Go or what it needs is missing, the test is skipped by name.
     """
@@ -45,15 +41,14 @@ def go_client(image: Path, *, is_managed: bool = False) -> Path:
     go = shutil.which("go", path=f"{os.environ.get('PATH', '')}:/usr/local/go/bin")
     if go is None:
         pytest.skip("go is not installed (a client in Go)")
-    template = TEMPLATE if is_managed else {**TEMPLATE, "managed": {"enabled": False}}
     source = Path(__file__).parent / "go" / "main.go"
-    inputs = [source.read_bytes(), image.read_bytes(), repr((GENERATORS, LIBRARIES, template)).encode()]
+    inputs = [source.read_bytes(), image.read_bytes(), repr((GENERATORS, LIBRARIES, TEMPLATE)).encode()]
     name = hashlib.sha256(b"\0".join(inputs)).hexdigest()[:20]
     folder = cache / "go-clients" / name
     with _locked(cache / "go-clients.lock"):
         if not (folder / "client").exists():
             shutil.rmtree(folder, ignore_errors=True)
-            _build(go, cache / "bin", folder, source, image, template)
+            _build(go, cache / "bin", folder, source, image)
     return folder / "client"
 
 
@@ -66,7 +61,7 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _build(go: str, bin_: Path, folder: Path, source: Path, image: Path, template: dict[str, Any]) -> None:
+def _build(go: str, bin_: Path, folder: Path, source: Path, image: Path) -> None:
     environment = {**os.environ, "GOBIN": str(bin_), "GOFLAGS": "-mod=mod", "PATH": f"{bin_}:{os.environ['PATH']}"}
 
     def run(*words: str) -> None:
@@ -83,8 +78,8 @@ def _build(go: str, bin_: Path, folder: Path, source: Path, image: Path, templat
         run("get", library)
     shutil.copy(source, folder / "main.go")
     shutil.copy(image, folder / "image.binpb")
-    plugins = [{**plugin, "local": str(bin_ / plugin["local"])} for plugin in template["plugins"]]
-    buf("generate", "image.binpb", "--template", json.dumps({**template, "plugins": plugins}), folder=folder)
+    plugins = [{**plugin, "local": str(bin_ / plugin["local"])} for plugin in TEMPLATE["plugins"]]
+    buf("generate", "image.binpb", "--template", json.dumps({**TEMPLATE, "plugins": plugins}), folder=folder)
     run("get", ".")
     # What was generated compiles, or it is the contract's fault.
     built = subprocess.run(
