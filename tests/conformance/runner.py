@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from conformance.command import Fault, Refused
+from conformance.command import Command, Fault, Refused
 from conformance.play import NotOffered, Play, Pool, Rate, Role
 from conformance.scenario import PROFILES, Scenario
 from conformance.world import Lacking, World
@@ -55,14 +57,20 @@ def meet(commands: Sequence[str], pool: Pool) -> list[Client]:
     Raises:
         Fault: one is no client.
     """
-    clients: list[Client] = []
-    for words in commands:
-        command = pool.take(words)
+
+    def greet(words: str, command: Command) -> dict[str, Any]:
         try:
             hello = command.ask("hello", {}, BUILD_SECONDS)
         except (Fault, Refused) as error:
             command.kill()
             raise Fault(f"{words}: hello: {error}") from None
+        return hello
+
+    clients: list[Client] = []
+    started = [pool.take(words) for words in commands]  # here: they end with the thread that starts them
+    with ThreadPoolExecutor(max(len(commands), 1)) as threads:  # tool chains are fetched at the same time
+        hellos = list(threads.map(greet, commands, started))
+    for words, command, hello in zip(commands, started, hellos, strict=True):
         pool.give_back(words, command)
         name, profile = str(hello.get("language")), str(hello.get("profile"))
         if profile not in PROFILES:
