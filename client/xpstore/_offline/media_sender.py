@@ -18,7 +18,7 @@ from functools import cached_property
 from blake3 import blake3
 
 from xpstore._files.manifest import entries_of
-from xpstore._offline.media_shipper import MediaShipper, ShippedMedia
+from xpstore._offline.media_shipper import MediaShipper
 from xpstore._offline.media_store import MediaStore
 from xpstore._offline.offline import Offline
 from xpstore._offline.record import VersionRecord
@@ -213,6 +213,8 @@ class MediaSender:
         finally:
             self._is_stopping = True
             self._wake.set()
+            if (store := vars(self).get("store")) is not None:
+                store.close()
 
     def _run(self) -> None:
         pause = FIRST_PAUSE_SECONDS
@@ -222,7 +224,7 @@ class MediaSender:
                 shipper = MediaShipper(
                     self._connection, self.store, writer=self._recorder.spool.writer_id, owner=self._recorder.owner
                 )
-                self._tell(shipper.ship())
+                self.dropped_count += shipper.ship().dropped
             except BrokenByFork:
                 continue
             except Error as error:
@@ -262,9 +264,3 @@ class MediaSender:
         if isinstance(error, Unavailable):
             with contextlib.suppress(Exception):  # what is wrong with the embedded service, the next round says
                 self._connection.revive(REVIVE_SECONDS)
-
-    def _tell(self, done: ShippedMedia) -> None:
-        if done.dropped:
-            self.dropped_count += done.dropped
-            told = "%d media are dropped, as the server does not take them. The last, %s"
-            log.warning(told, done.dropped, done.reason)

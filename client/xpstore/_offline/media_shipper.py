@@ -1,7 +1,8 @@
-"""Sends media that wait: many in one stream, then each is published, those of one name in their order."""
+"""Sends media that wait: many in one stream, then each is published, a few at a time."""
 
+import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -11,19 +12,23 @@ from xpstore._machine.progress import unseen
 from xpstore._machine.workers import Workers
 from xpstore._offline.media_store import MediaStore
 from xpstore._offline.record import VersionRecord
-from xpstore._offline.shipper import READ_CHUNKS, REFUSALS, ArtifactShipper, NotTaken, batches
+from xpstore._offline.shipper import READ_CHUNKS, REFUSALS, Outcomes, batches
 from xpstore._offline.store import Waiting
 from xpstore._service.connection import Connection
 from xpstore._spool.backlog import is_running
-from xpstore.errors import DataLoss, NotFound, Unavailable
+from xpstore._spool.made_offline import MadeOffline
+from xpstore.errors import DataLoss, Error, NotFound, Unavailable
 from xpstore.v1 import artifact_pb2 as pb
+
+log = logging.getLogger("xpstore")
 
 # Sent in one stream. They are published one by one, so that many do not wait for the last of them.
 BATCH = 256
-# That are published at a time, of different names.
+# That are published at a time: a server waits for its disk at each. So neighbours may get each other's number.
 PUBLISHERS = 4
 # How often chunks that were swept between upload and commit are sent again.
 COMMIT_ATTEMPTS = 5
+CALL_SECONDS = 20.0
 
 # What waits, and the request that publishes it.
 Ready = tuple[Waiting, pb.CommitArtifactRequest]
@@ -36,13 +41,11 @@ class ShippedMedia:
     Attributes:
         sent: how many the server has now.
         dropped: how many it will never have.
-        reason: why, of the last of those.
         later: how many others wait for a program that is running.
     """
 
     sent: int = 0
     dropped: int = 0
-    reason: str = ""
     later: int = 0
 
 
@@ -64,14 +67,11 @@ class MediaShipper:
         self._store = store
         self._writer = writer
         self._owner = owner
-        self._lock = threading.Lock()
-        self._artifacts = ArtifactShipper(connection, store, writer=writer, owner=owner)
+        self._fault = ""
+        self._made = MadeOffline(connection, Outcomes(store), connection.call)
 
-    def ship(self, on_batch: Callable[[], None] = lambda: None) -> ShippedMedia:
+    def ship(self) -> ShippedMedia:
         """Sends all there is, in the order in which it was stored; what the server never takes is let go of.
-
-        Args:
-            on_batch: is called after some are sent.
 
         Raises:
             Unavailable: the server went away. What is not sent stays.
@@ -83,7 +83,8 @@ class MediaShipper:
             ready = self._ready(mine, done)
             for project, of_project in groupby(ready, key=lambda one: one[1].project_uid):
                 self._ship_batch(project, list(of_project), done)
-            on_batch()
+        if done.dropped:
+            log.warning("%d media are dropped, as they cannot be stored. The last, %s", done.dropped, self._fault)
         return done
 
     def _ready(self, versions: Iterable[Waiting], done: ShippedMedia) -> list[Ready]:
@@ -96,14 +97,14 @@ class MediaShipper:
             if running.get(version.writer):
                 done.later += 1
                 continue
-            try:
-                request = self._artifacts.prepare(VersionRecord.unpacked(version.record))
-                if not request.draft.links:
-                    raise NotTaken("its model was deleted, or could not be made")
-            except NotTaken as error:
-                self._drop(version, str(error), done)
+            record = VersionRecord.unpacked(version.record)
+            request, (target,) = record.commit, record.targets.values()
+            model_id, request.project_uid = self._made.model(target), self._made.project(target)
+            if not model_id or not request.project_uid:
+                self._drop(version, "its model was deleted, or could not be made", done)
                 continue
-            request.draft.name = f"media/{request.draft.links[0].model_id}/{version.name}"
+            request.draft.links[0].model_id = model_id
+            request.draft.name = f"media/{model_id}/{version.name}"
             found.append((version, request))
         return found
 
@@ -121,12 +122,15 @@ class MediaShipper:
 
     def _is_whole(self, version: Waiting, done: ShippedMedia) -> bool:
         """Whether all bytes of a version are here. One that another program has sent meanwhile is not."""
+        reason = ""
         try:
             self._store.raw(self._store.needs(version.number))
-        except DataLoss as error:
-            self._drop(version, str(error), done)
-            return False
-        return self._store.get(version.id) is not None
+        except (DataLoss, NotFound) as error:
+            reason = str(error)
+        is_here = self._store.get(version.id) is not None
+        if is_here and reason:
+            self._drop(version, reason, done)
+        return is_here and not reason
 
     def _upload(self, project_uid: str, versions: list[Waiting]) -> None:
         needs = list(dict.fromkeys(digest for version in versions for digest in self._store.needs(version.number)))
@@ -137,36 +141,44 @@ class MediaShipper:
 
     def _publish_all(self, batch: list[Ready], done: ShippedMedia) -> list[Ready]:
         """Publishes media; returns those whose chunks are gone again."""
-        by_name = dict[str, list[Ready]]()
-        for one in batch:
-            by_name.setdefault(one[1].draft.name, []).append(one)
         workers = Workers(PUBLISHERS, "xpstore-media-publish")
         try:
-            futures = [workers.submit(self._publish, some, done) for some in by_name.values()]
-            return [left for future in futures for left in future.result()]
+            failed = threading.Event()
+            answers = [workers.submit(self._publish, request, failed) for _, request in batch]
+            errors = [answer.exception() for answer in answers]
         finally:
             workers.shutdown()
+        there = [error is None and answer.result() for answer, error in zip(answers, errors, strict=True)]
+        sent = [version for (version, _), is_there in zip(batch, there, strict=True) if is_there]
+        self._store.remove_all(sent)
+        done.sent += len(sent)
+        for (version, _), error in zip(batch, errors, strict=True):
+            if isinstance(error, REFUSALS):
+                self._drop(version, str(error), done)
+            elif error is not None:
+                raise error
+        outcomes = zip(batch, there, errors, strict=True)
+        return [one for one, is_there, error in outcomes if error is None and not is_there]
 
-    def _publish(self, some: list[Ready], done: ShippedMedia) -> list[Ready]:
-        sent, left = list[Waiting](), list[Ready]()
+    def _publish(self, request: pb.CommitArtifactRequest, failed: threading.Event) -> bool:
+        """Whether it is published, as all its chunks are there.
+
+        Args:
+            request: publishes it.
+            failed: is set when the server is away: the others need not find that out.
+        """
+        if failed.is_set():
+            raise Unavailable("The server is away.")
+        method: Any = self._connection.stubs.artifacts.CommitArtifact
         try:
-            for version, request in some:
-                try:
-                    answer: Any = self._connection.call(self._connection.stubs.artifacts.CommitArtifact, request)
-                except REFUSALS as error:
-                    self._drop(version, str(error), done)
-                    continue
-                if answer.HasField("version"):
-                    sent.append(version)
-                else:
-                    left.append((version, request))
-        finally:
-            self._store.remove_all(sent)
-            with self._lock:
-                done.sent += len(sent)
-        return left
+            return bool(self._connection.call(method, request, timeout_seconds=CALL_SECONDS).HasField("version"))
+        except REFUSALS:
+            raise
+        except Error:
+            failed.set()
+            raise
 
     def _drop(self, version: Waiting, reason: str, done: ShippedMedia) -> None:
         self._store.remove_all([version])
-        with self._lock:
-            done.dropped, done.reason = done.dropped + 1, f"{version.name!r}: {reason}"
+        done.dropped += 1
+        self._fault = f"{version.name!r}: {reason}"

@@ -5,9 +5,24 @@ cache when a call returns. It stays when the program is killed; when the power f
 that was stored before.
 """
 
-from collections.abc import Iterable, Sequence
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
-from xpstore._offline.store import COLUMNS, MEDIA_FILE_NAME, ArtifactStore, Waiting, add_version, remove_versions
+from xpstore._machine.databases import before_fork, connected
+from xpstore._offline.store import (
+    BUSY_SECONDS,
+    COLUMNS,
+    MEDIA_FILE_NAME,
+    ArtifactStore,
+    Waiting,
+    add_version,
+    prepare,
+    remove_versions,
+    typed,
+)
 from xpstore.format.messages import WireChunk
 
 
@@ -16,6 +31,12 @@ class MediaStore(ArtifactStore):
 
     file_name = MEDIA_FILE_NAME
     file_pragma, pragma = "journal_mode = WAL", "synchronous = NORMAL"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        # The last connection to be closed has the disk write all of it: 15 ms, which only the last use shall take.
+        self._database: sqlite3.Connection | None = None
+        self._file = (0, 0)
 
     def keep(self, version: Waiting, chunks: Sequence[WireChunk]) -> None:
         """Stores a version with all that it needs, in one transaction.
@@ -37,3 +58,38 @@ class MediaStore(ArtifactStore):
         """Lets go of versions, and of the chunks that no other needs."""
         with self._write() as database:
             remove_versions(database, [version.number for version in versions])
+
+    def close(self) -> None:
+        """Closes the file until its next use."""
+        with connected, contextlib.suppress(sqlite3.Error):
+            database, self._database = self._database, None
+            before_fork.discard(self.close)
+            if database is not None:
+                database.close()
+
+    @contextlib.contextmanager
+    def _open(self, *, is_made: bool = False) -> Iterator[sqlite3.Connection]:
+        with connected, typed(self.path):
+            if is_made:
+                self._make_file()
+            elif not self.path.exists():
+                with super()._open() as empty:
+                    yield empty
+                return
+            yield self._opened()
+
+    def _opened(self) -> sqlite3.Connection:
+        """The connection to the file that is there, which somebody may have removed since the last use."""
+        status = os.stat(self.path)
+        if self._database is None or self._file != (status.st_dev, status.st_ino):
+            self.close()
+            # Used under `connected`, whichever thread that is.
+            database = sqlite3.connect(self.path, BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+            try:
+                prepare(database, str(self.path), self.file_pragma, self.pragma)
+            except BaseException:
+                database.close()
+                raise
+            self._database, self._file = database, (status.st_dev, status.st_ino)
+            before_fork.add(self.close)
+        return self._database

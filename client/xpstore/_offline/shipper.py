@@ -49,6 +49,22 @@ class Shipped:
     later: int = 0
 
 
+class Outcomes:
+    """What the server made of what was made offline, as `MadeOffline` asks and tells it.
+
+    Args:
+        store: keeps it, beside what waits.
+    """
+
+    def __init__(self, store: ArtifactStore) -> None:
+        self._store = store
+        self.state = _State(store)
+
+    def note(self, made: str, becomes: str) -> None:
+        """Notes an outcome, for ever."""
+        self._store.note({made: becomes})
+
+
 class _State:
     def __init__(self, store: ArtifactStore) -> None:
         self.became = _Became(store)
@@ -89,12 +105,7 @@ class ArtifactShipper:
         self._store = store
         self._writer = writer
         self._owner = owner
-        self.state = _State(store)
-        self._made = MadeOffline(connection, self, connection.call)
-
-    def note(self, made: str, becomes: str) -> None:
-        """For `MadeOffline`."""
-        self._store.note({made: becomes})
+        self._made = MadeOffline(connection, Outcomes(store), connection.call)
 
     def ship(
         self, on_sent: Callable[[str, str], None] = lambda made, becomes: None, *, is_discarding: bool = False
@@ -135,13 +146,7 @@ class ArtifactShipper:
         except REFUSALS as error:
             raise NotTaken(str(error)) from error
 
-    def prepare(self, record: VersionRecord) -> pb.CommitArtifactRequest:
-        """The request that makes a version on the server, with the ids that things have there.
-
-        Raises:
-            NotTaken: its project was deleted.
-            Later: it was made from a version that waits.
-        """
+    def _commit(self, version: Waiting, record: VersionRecord) -> str:
         request = record.commit
         if record.creation is not None:
             made = self._made.of_project(record.creation)
@@ -149,10 +154,6 @@ class ArtifactShipper:
                 raise NotTaken(f"its project {record.creation.project_id!r} was deleted")
             request.project_uid = made
         self._resolve(request.draft, record)
-        return request
-
-    def _commit(self, version: Waiting, record: VersionRecord) -> str:
-        request = self.prepare(record)
         # The token that it was computed under: so a program that goes on after a crash has the lease that it took.
         token = request.cache_completion.token
         if token and (entry := self._reserve(request, record)):

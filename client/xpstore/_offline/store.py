@@ -255,12 +255,12 @@ class ArtifactStore:
     @contextlib.contextmanager
     def _open(self, *, is_made: bool = False) -> Iterator[sqlite3.Connection]:
         """Opens the file; one that is not there yet is like an empty one."""
-        with connected, _typed(self.path):
+        with connected, typed(self.path):
             if is_made:
                 self._make_file()
             name = str(self.path) if self.path.exists() else ":memory:"
             with contextlib.closing(sqlite3.connect(name, BUSY_SECONDS, isolation_level=None)) as database:
-                _prepare(database, name, self.file_pragma, self.pragma)
+                prepare(database, name, self.file_pragma, self.pragma)
                 yield database
 
     def _make_file(self) -> None:
@@ -288,7 +288,8 @@ def remove_versions(database: sqlite3.Connection, numbers: Iterable[int]) -> Non
         database.execute("DELETE FROM chunk")  # those of versions that never came to be
 
 
-def _prepare(database: sqlite3.Connection, name: str, file_pragma: str, pragma: str) -> None:
+def prepare(database: sqlite3.Connection, name: str, file_pragma: str, pragma: str) -> None:
+    """Sets a connection up, and makes the tables of a new file."""
     database.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
     database.execute(f"PRAGMA {pragma}")
     version = database.execute("PRAGMA user_version").fetchone()[0]
@@ -320,7 +321,8 @@ def _decoded(chunk: WireChunk) -> bytes:
 
 
 @contextlib.contextmanager
-def _typed(path: Path) -> Iterator[None]:
+def typed(path: Path) -> Iterator[None]:
+    """Errors of SQLite and the system become those of this package."""
     try:
         yield
     except Error:  # some are OSErrors
