@@ -105,7 +105,13 @@ def _of_pandas(table: Any) -> Columns:
         names = ["index"] if table.index.names == [None] else names
         levels = [table.index.get_level_values(place) for place in range(table.index.nlevels)]
         columns = [*zip(names, levels, strict=True), *columns]
-    return _named(table, ((name, [None if _is_missing(one) else one for one in column]) for name, column in columns))
+    return _named(table, ((name, _of_series(column)) for name, column in columns))
+
+
+def _of_series(column: Any) -> list[Any]:
+    """Its values. Among floats NaN is a number; elsewhere it is how pandas says that a value is missing."""
+    is_float = getattr(column.dtype, "kind", "") == "f"
+    return [None if not is_float and isinstance(one, float) and one != one else one for one in column]
 
 
 def _named(table: Any, columns: Iterable[tuple[Any, list[Any]]]) -> Columns:

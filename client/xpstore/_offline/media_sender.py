@@ -40,6 +40,8 @@ log = logging.getLogger("xpstore")
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 60.0
 REVIVE_SECONDS = 30.0
+# How often it is said that media are dropped.
+REPORT_SECONDS = 60.0
 TYPE = "model_media"
 
 _random = random.SystemRandom()  # the program's own random numbers stay what its seed makes them
@@ -95,7 +97,8 @@ class MediaSender:
         self._wake = threading.Event()
         self._asked = self._done = 0  # rounds
         self._failure: Error | None = None
-        self._is_stopping = self._is_away = self._is_full = False
+        self._is_stopping = self._is_away = False
+        self._reported_at = -REPORT_SECONDS
         self._thread: threading.Thread | None = None
         self.dropped_count = 0
         recorder.before_end.add(self.finish)
@@ -122,13 +125,10 @@ class MediaSender:
             if isinstance(error, ResourceExhausted) and self._recorder.is_strict:
                 raise
             self.dropped_count += 1
-            if not self._is_full:
-                self._is_full = True
-                log.warning("Media are dropped for now, and counted in client.dropped_count: %s", error)
+            if time.monotonic() - self._reported_at >= REPORT_SECONDS:
+                self._reported_at = time.monotonic()
+                log.warning("%d media were dropped so far (client.dropped_count): %s", self.dropped_count, error)
             return
-        if self._is_full:
-            self._is_full = False
-            log.warning("Media are kept again: %d were dropped in all.", self.dropped_count)
         if self._offline is None:
             self.begin()
 

@@ -19,6 +19,7 @@ from xpstore._spool.backlog import is_running
 from xpstore._spool.made_offline import MadeOffline
 from xpstore.errors import DataLoss, Error, NotFound, Unavailable
 from xpstore.v1 import artifact_pb2 as pb
+from xpstore.v1 import limits_pb2
 
 log = logging.getLogger("xpstore")
 
@@ -28,7 +29,7 @@ BATCH = 256
 PUBLISHERS = 4
 # How often chunks that were swept between upload and commit are sent again.
 COMMIT_ATTEMPTS = 5
-CALL_SECONDS = 20.0
+CALL_SECONDS = 10.0
 
 # What waits, and the request that publishes it.
 Ready = tuple[Waiting, pb.CommitArtifactRequest]
@@ -76,6 +77,9 @@ class MediaShipper:
         Raises:
             Unavailable: the server went away. What is not sent stays.
         """
+        # Uploads wait for a server that is away: whoever waits for this shall know at once.
+        limits: Any = self._connection.stubs.limits.GetLimits
+        self._connection.once(limits, limits_pb2.GetLimitsRequest(), CALL_SECONDS)
         done, number = ShippedMedia(), 0
         while some := self._store.some(number, BATCH):
             number = some[-1].number
@@ -171,7 +175,7 @@ class MediaShipper:
             raise Unavailable("The server is away.")
         method: Any = self._connection.stubs.artifacts.CommitArtifact
         try:
-            return bool(self._connection.call(method, request, timeout_seconds=CALL_SECONDS).HasField("version"))
+            return bool(self._connection.once(method, request, CALL_SECONDS).HasField("version"))
         except REFUSALS:
             raise
         except Error:

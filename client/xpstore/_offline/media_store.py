@@ -70,13 +70,16 @@ class MediaStore(ArtifactStore):
     @contextlib.contextmanager
     def _open(self, *, is_made: bool = False) -> Iterator[sqlite3.Connection]:
         with connected, typed(self.path):
-            if is_made:
+            if self.path.exists():
+                yield self._opened()
+            elif is_made:
+                # Only here: to open and close a file by hand gives up all locks that SQLite has on it in this process.
+                self.close()
                 self._make_file()
-            elif not self.path.exists():
+                yield self._opened()
+            else:
                 with super()._open() as empty:
                     yield empty
-                return
-            yield self._opened()
 
     def _opened(self) -> sqlite3.Connection:
         """The connection to the file that is there, which somebody may have removed since the last use."""

@@ -343,7 +343,9 @@ def typed(path: Path) -> Iterator[None]:
 
 
 def _size_bytes(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
+    """The size of a file, with what is written ahead of it."""
+    found = 0
+    for part in (path, path.with_name(f"{path.name}-wal")):
+        with contextlib.suppress(OSError):
+            found += part.stat().st_size
+    return found
