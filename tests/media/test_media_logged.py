@@ -10,8 +10,10 @@ from sqlalchemy import func, select
 
 from support.backends import Backend
 from xpstore import Client, errors
+from xpstore.artifact import DirectoryArtifact
 from xpstore.experiment import Experiment
 from xpstore.model import Model
+from xpstore.project import Project
 from xpstore_server.app import Stores
 from xpstore_server.settings import load
 from xpstore_server.store import tables
@@ -57,6 +59,14 @@ def test_step_is_what_this_program_knows_of_the_models(experiment: Experiment, m
     model.advance(2)
     model.log_text("t", "advanced")
     assert [(one.step, one.load()) for one in model.media("t")] == [(0, "at first"), (7, "assigned"), (9, "advanced")]
+
+
+def test_lists_of_artifacts_leave_media_out(project: Project, model: Model) -> None:
+    kept = DirectoryArtifact.save(b"x", "kept", model=model, step=1)
+    model.log_text("t", "x", step=1)
+    (medium,) = model.media("t")
+    assert model.artifacts.list() == project.artifacts.list() == [kept]
+    assert [one.id for one in model.artifacts.list(f"media/{model.id}/t")] == [medium.version_id]
 
 
 @pytest.fixture

@@ -6,6 +6,8 @@ from typing import Any
 
 from xpstore._values.checks import invalid
 
+# The type of the artifact versions that are media.
+MEDIA_TYPE = "model_media"
 # Larger files are no media: they are encoded in memory, and pages show all of them.
 MAX_BYTES = 64 << 20
 

@@ -18,6 +18,7 @@ from functools import cached_property
 from blake3 import blake3
 
 from xpstore._files.manifest import entries_of
+from xpstore._media.content import MEDIA_TYPE
 from xpstore._offline.media_shipper import MediaShipper
 from xpstore._offline.media_store import MediaStore
 from xpstore._offline.offline import Offline
@@ -42,7 +43,6 @@ LONGEST_PAUSE_SECONDS = 60.0
 REVIVE_SECONDS = 30.0
 # How often it is said that media are dropped.
 REPORT_SECONDS = 60.0
-TYPE = "model_media"
 
 _random = random.SystemRandom()  # the program's own random numbers stay what its seed makes them
 
@@ -139,7 +139,7 @@ class MediaSender:
         root = pb.ManifestRoot()
         root.pages.add(digest=blake3(page).digest(), size_bytes=len(page), first_path=medium.path)
         chunks.append(WireChunk(root.pages[0].digest, pb.CODEC_NONE, len(page), page))
-        draft = pb.ArtifactDraft(name=medium.name, type=TYPE, metadata_json=medium.metadata_json, force=True)
+        draft = pb.ArtifactDraft(name=medium.name, type=MEDIA_TYPE, metadata_json=medium.metadata_json, force=True)
         draft.links.add(model_id=target.model_id, step=medium.step)
         id_ = new_id()
         request = pb.CommitArtifactRequest(project_uid=project_uid, version_id=id_, draft=draft, manifest=root)
@@ -148,7 +148,7 @@ class MediaSender:
             owner, (project, creation) = "", self._offline.project_of(project_uid)
         # How it looks is asked of the server alone.
         record = VersionRecord(pb.ArtifactVersion(), request, creation, {target.model_id: target}).packed()
-        self.store.keep(Waiting(id_, writer, owner, project, medium.name, TYPE, "", record), chunks)
+        self.store.keep(Waiting(id_, writer, owner, project, medium.name, MEDIA_TYPE, "", record), chunks)
 
     def _cut(self, data: bytes) -> tuple[Cut, list[WireChunk]]:
         chunks = []
