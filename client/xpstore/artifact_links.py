@@ -3,6 +3,7 @@
 from typing import Any
 
 from xpstore._artifacts.versions import list_versions
+from xpstore._media.content import MEDIA_TYPE
 from xpstore._session.client import ClientBase
 from xpstore._session.project import ProjectBase
 from xpstore._values.checks import to_int64, to_name, to_step
@@ -30,9 +31,11 @@ class _Artifacts:
         self._iteration_id = iteration_id
 
     def list(self, name: str | None = None) -> list[Artifact]:
-        """Returns all versions, oldest first; of one name if given."""
+        """Returns all versions, oldest first; of one name if given, else without media, which `model.media` lists."""
         request = self._request(name=to_name("name", name) if name is not None else None)
-        return [Artifact._from_wire(wire, self._client, self._project) for wire in list_versions(self._client, request)]
+        wires = list_versions(self._client, request)
+        shown = (wire for wire in wires if name is not None or wire.type != MEDIA_TYPE)
+        return [Artifact._from_wire(wire, self._client, self._project) for wire in shown]
 
     def get(
         self, name: str, *, version: int | None = None, alias: str | None = None, step: int | None = None

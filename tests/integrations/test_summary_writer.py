@@ -69,10 +69,7 @@ def test_program_needs_no_other_line(client: xpstore.Client, server: Server, tmp
     folder_of_program = tmp_path / "program"
     folder_of_program.mkdir()
     done = run(PROGRAM, server, folder_of_program)
-    assert done.stderr == (
-        "SummaryWriter: add_image is not stored: DatasetArtifact.save and DirectoryArtifact.save keep files. "
-        "This is said once.\n"
-    )
+    assert done.stderr == ""
     folder, _, name = done.stdout.strip().partition("/")
     with Project("a program") as project:
         found = project.experiment(folder).models.read(name)
@@ -84,9 +81,12 @@ def test_program_needs_no_other_line(client: xpstore.Client, server: Server, tmp
             ("run_14h/xcosx", 0, 0, None),
         ]
         assert points(found)[12:] == [
-            ("lstm", "This is an lstm", 0, None),
             ("hparam/accuracy", 10, None, None),
             ("hparam/loss", 0.5, None, None),
+        ]
+        assert [(one.name, one.kind, one.step) for one in found.media] == [
+            ("lstm", "text", 0),
+            ("my_image", "image", 0),
         ]
         assert [(module.name, module.attributes) for module in found.modules.list()] == [
             ("hparams", {"lr": 0.1, "bsize": 1})
@@ -159,6 +159,62 @@ def test_what_is_not_stored_is_said_once_and_goes_on(model: Model, caplog: pytes
     assert points(model) == [("loss", 1.0, 1, None)] * 2
     with pytest.raises(AttributeError, match="add_scaler"):
         writer.add_scaler("loss", 1.0)
+
+
+def test_media_are_logged_as_tensors_are(model: Model, caplog: pytest.LogCaptureFixture) -> None:
+    from matplotlib import pyplot
+
+    pixels = numpy.arange(3 * 4 * 5).reshape(3, 4, 5) / 50  # beyond 1 at its end, where TensorBoard cuts it off
+    writer, figure = SummaryWriter(model=model), pyplot.figure()
+    writer.add_image("image/train", pixels, 1)
+    writer.add_image("hw", pixels[0], 1, dataformats="HW")
+    writer.add_images("grid", numpy.stack([pixels] * 3), 1)
+    writer.add_histogram("histogram", numpy.arange(10), 1, bins=5)
+    writer.add_histogram("edges", numpy.arange(10), 1, bins=[0, 5, 10])
+    writer.add_histogram("auto", numpy.arange(10), 1, "auto", max_bins=20)
+    writer.add_audio("sound", numpy.full((1, 100), 2.0), 1, sample_rate=8_000)
+    writer.add_text("text", "words", 1)
+    writer.add_figure("figure", figure, 1)
+    found = {one.name: one for one in model.media}
+    assert {name: one.kind for name, one in found.items()} == {
+        **dict.fromkeys(("image/train", "hw", "grid", "figure"), "image"),
+        **dict.fromkeys(("histogram", "edges", "auto"), "histogram"),
+        **{"sound": "audio", "text": "text"},
+    }
+    shown = numpy.asarray(found["image/train"].load())
+    assert shown.shape == (4, 5, 3) and shown[0, 0].tolist() == [0, 102, 204] and shown[3, 4, 2] == 255
+    assert found["hw"].load().size == (5, 4) and found["grid"].load().size == (12, 10)
+    assert found["histogram"].load()["counts"] == [2] * 5 and found["edges"].load()["counts"] == [5, 5]
+    assert len(found["auto"].load()["counts"]) == 20
+    assert not pyplot.fignum_exists(figure.number) and caplog.messages == []
+
+
+def test_media_that_make_no_sense_are_told_once(model: Model, caplog: pytest.LogCaptureFixture) -> None:
+    writer: Any = SummaryWriter(model=model)
+    writer.add_image("image", numpy.zeros((2, 2)))
+    writer.add_image("image", numpy.full((1, 2, 2), numpy.nan))
+    writer.add_images("images", None)
+    writer.add_figure("figure", object())
+    writer.add_histogram("histogram", [])
+    writer.add_audio("sound", "nothing")
+    writer.add_text("x" * 300, "text")
+    assert model.media.list() == []
+    assert len(caplog.messages) == 1 and "dataformats = 'CHW'" in caplog.messages[0]
+
+
+def test_media_that_wait_for_their_model_are_bounded(
+    model: Model, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("xpstore.integrations.tensorboard.MOST_HELD_BYTES", 100)
+    writer, go_on = SummaryWriter("runs/held"), threading.Event()
+    writer._background.add(go_on.wait)
+    writer._model = None
+    for step in range(10):
+        writer.add_text("text", "x" * 30, step)
+    go_on.set()
+    writer.close()
+    assert [one.step for one in writer._made().media("text")] == [0, 1, 2]
+    assert len(caplog.messages) == 1 and "the model is not made yet" in caplog.messages[0]
 
 
 def test_arguments_that_make_no_sense_are_told_once(model: Model, caplog: pytest.LogCaptureFixture) -> None:

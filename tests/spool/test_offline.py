@@ -69,7 +69,7 @@ def test_what_was_logged_offline_is_stored_once_by_sync(never: Server, spool: Pa
     never.start()
     done = sync(never)
     assert (done["dropped"], done["busy"]) == (0, 0)
-    assert sync(never) == {"sent": 0, "dropped": 0, "busy": 0, "artifacts": 0, "waiting": 0, "refused": {}}
+    assert sync(never) == {"sent": 0, "dropped": 0, "busy": 0, "artifacts": 0, "media": 0, "waiting": 0, "refused": {}}
     assert left_in(spool) == []
     client = Client(never.api_key, never.address)
     model = client.project(settings["PROJECT"]).experiment("e").models.read("h")

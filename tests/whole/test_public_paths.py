@@ -35,6 +35,7 @@ PUBLIC = {
     "xpstore.integrations.tensorboard": "SummaryWriter",
     "xpstore.integrations.xgboost": "XGBoostCallback",
     "xpstore.iteration": "Iteration Iterations",
+    "xpstore.media": "Medium ModelMedia",
     "xpstore.metric": "Metric Metrics",
     "xpstore.model": "FoundModels Model Models Tags config_hash fingerprint",
     "xpstore.module": "Module Modules",

@@ -49,6 +49,22 @@ class Shipped:
     later: int = 0
 
 
+class Outcomes:
+    """What the server made of what was made offline, as `MadeOffline` asks and tells it.
+
+    Args:
+        store: keeps it, beside what waits.
+    """
+
+    def __init__(self, store: ArtifactStore) -> None:
+        self._store = store
+        self.state = _State(store)
+
+    def note(self, made: str, becomes: str) -> None:
+        """Notes an outcome, for ever."""
+        self._store.note({made: becomes})
+
+
 class _State:
     def __init__(self, store: ArtifactStore) -> None:
         self.became = _Became(store)
@@ -89,12 +105,7 @@ class ArtifactShipper:
         self._store = store
         self._writer = writer
         self._owner = owner
-        self.state = _State(store)
-        self._made = MadeOffline(connection, self, connection.call)
-
-    def note(self, made: str, becomes: str) -> None:
-        """For `MadeOffline`."""
-        self._store.note({made: becomes})
+        self._made = MadeOffline(connection, Outcomes(store), connection.call)
 
     def ship(
         self, on_sent: Callable[[str, str], None] = lambda made, becomes: None, *, is_discarding: bool = False
@@ -212,10 +223,10 @@ class ArtifactShipper:
                 progress(f"Sending {version.name}", size_bytes) as advance,
                 Uploader(self._connection, request.project_uid, advance) as uploader,
             ):
-                for some in _batches(needs, self._connection.limits.max_digests):
+                for some in batches(needs, self._connection.limits.max_digests):
                     there = uploader.has(some)
                     missing = [digest for digest, is_there in zip(some, there, strict=True) if not is_there]
-                    for few in _batches(missing, READ_CHUNKS):
+                    for few in batches(missing, READ_CHUNKS):
                         uploader.add_pages(self._store.raw(few))
                 uploader.finish()
             answer: Any = self._connection.call(self._connection.stubs.artifacts.CommitArtifact, request)
@@ -224,6 +235,7 @@ class ArtifactShipper:
         raise Unavailable("Its chunks are removed again and again before it is committed.")
 
 
-def _batches(digests: list[bytes], size: int) -> Iterator[list[bytes]]:
+def batches(digests: list[bytes], size: int) -> Iterator[list[bytes]]:
+    """Yields digests, a few at a time."""
     for start in range(0, len(digests), size):
         yield digests[start : start + size]

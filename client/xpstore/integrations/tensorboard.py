@@ -8,11 +8,17 @@ from collections.abc import Callable, Mapping
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Self
 
+from xpstore._media.content import Content
+from xpstore._media.figures import to_figure
+from xpstore._media.images import to_image
+from xpstore._media.sounds import to_sound
+from xpstore._media.texts import to_text_file
 from xpstore._session import current
 from xpstore.client import init
 from xpstore.errors import NotInitialized
 from xpstore.integrations._background import Background
 from xpstore.integrations._guard import Guard
+from xpstore.integrations._tensors import close_figure, grid_of, histogram_of, pixels_of, samples_of
 from xpstore.project import Project, get_project
 
 if TYPE_CHECKING:
@@ -24,18 +30,13 @@ log = logging.getLogger("xpstore")
 
 PHASES = ("train", "training", "val", "valid", "validation", "test", "eval")
 NOT_STORED = {
-    "add_audio",
     "add_custom_scalars",
     "add_custom_scalars_marginchart",
     "add_custom_scalars_multilinechart",
     "add_embedding",
-    "add_figure",
     "add_graph",
-    "add_histogram",
     "add_histogram_raw",
-    "add_image",
     "add_image_with_boxes",
-    "add_images",
     "add_mesh",
     "add_onnx_graph",
     "add_pr_curve",
@@ -43,6 +44,8 @@ NOT_STORED = {
     "add_tensor",
     "add_video",
 }
+# Of media that wait for their model to be made.
+MOST_HELD_BYTES = 256 << 20
 
 
 class SummaryWriter:
@@ -86,6 +89,7 @@ class SummaryWriter:
         self.log_dir = os.fspath(log_dir) if log_dir else f"runs/{now}_{socket.gethostname()}{comment}"
         self._guard = Guard("SummaryWriter")
         self._said: set[str] = set()
+        self._held_bytes = 0
         self._tags: dict[str, tuple[str, str | None]] = {}
         self._model = model
         self._project = None if model is not None else _session_project()
@@ -131,8 +135,85 @@ class SummaryWriter:
     def add_text(
         self, tag: str, text_string: str, global_step: int | None = None, walltime: float | None = None
     ) -> None:
-        """Logs text, as a point of the metric of this name."""
-        self._log(tag, text_string, global_step, walltime)
+        """Logs text. Media, of which this is one, have the whole tag as their name."""
+        self._show(tag, lambda: to_text_file(text_string), global_step, walltime)
+
+    def add_image(
+        self,
+        tag: str,
+        img_tensor: Any,
+        global_step: int | None = None,
+        walltime: float | None = None,
+        dataformats: str = "CHW",
+    ) -> None:
+        """Logs an image. Floats beyond 0 and 1 are cut off there, as TensorBoard does."""
+        self._show(tag, lambda: to_image(pixels_of(img_tensor, dataformats)), global_step, walltime)
+
+    def add_images(
+        self,
+        tag: str,
+        img_tensor: Any,
+        global_step: int | None = None,
+        walltime: float | None = None,
+        dataformats: str = "NCHW",
+    ) -> None:
+        """Logs several images as one, side by side."""
+        self._show(tag, lambda: to_image(grid_of(img_tensor, dataformats)), global_step, walltime)
+
+    def add_figure(
+        self,
+        tag: str,
+        figure: Any,
+        global_step: int | None = None,
+        close: bool = True,
+        walltime: float | None = None,
+    ) -> None:
+        """Logs one figure or several, and closes them unless told not to."""
+        for one in figure if isinstance(figure, (list, tuple)) else [figure]:
+            self._show(tag, lambda one=one: to_figure(one), global_step, walltime)  # type: ignore[misc]
+            if close:
+                with self._guard:
+                    close_figure(one)
+
+    def add_histogram(
+        self,
+        tag: str,
+        values: Any,
+        global_step: int | None = None,
+        bins: Any = "tensorflow",
+        walltime: float | None = None,
+        max_bins: int | None = None,
+    ) -> None:
+        """Logs a histogram, with bins of the same width unless `bins` are their edges."""
+        self._show(tag, lambda: histogram_of(values, bins, max_bins), global_step, walltime)
+
+    def add_audio(
+        self,
+        tag: str,
+        snd_tensor: Any,
+        global_step: int | None = None,
+        sample_rate: int = 44_100,
+        walltime: float | None = None,
+    ) -> None:
+        """Logs a sound. Samples beyond -1 and 1 are cut off there, as TensorBoard does."""
+        self._show(tag, lambda: to_sound(samples_of(snd_tensor), sample_rate), global_step, walltime)
+
+    def _show(self, tag: str, make: Callable[[], Content], step: int | None, walltime: float | None) -> None:
+        with self._guard:
+            if walltime is not None:
+                self._say_once("walltime", "a medium has the time at which it is stored")
+            content = make()  # now: a tensor may be another when its turn comes
+            if self._model is None and self._held_bytes + len(content.data) > MOST_HELD_BYTES:
+                self._say_once(f"{tag} and more media", "the model is not made yet, and memory holds no more of them")
+                return
+            self._held_bytes += len(content.data)
+            self._do(lambda: self._log_content(tag, content, step))
+
+    def _log_content(self, tag: str, content: Content, step: int | None) -> None:
+        model = self._made()
+        self._held_bytes -= len(content.data)
+        with self._guard:
+            model._log_medium(tag, content, step, None)
 
     def add_hparams(
         self,
