@@ -200,7 +200,11 @@ class Run:
 
 
 class Attempt:
-    """A run under way: started, kept alive and ended by its `with` block."""
+    """A run under way: started, kept alive and ended by its `with` block.
+
+    Attributes:
+        printout: what it prints; None if that is not recorded.
+    """
 
     def __init__(self, client: ClientBase, target: Target) -> None:
         self._client = client
@@ -212,7 +216,18 @@ class Attempt:
         )
 
     def __enter__(self) -> Run:
-        environment = capture(MAX_TEXT_LENGTH)
+        return self.begin(capture(MAX_TEXT_LENGTH))
+
+    def begin(self, environment: pb.RunEnvironment, process_id: int | None = None) -> Run:
+        """Starts it.
+
+        Args:
+            environment: from what.
+            process_id: of the program that it is of, whose output the caller adds to `printout`; default this one.
+
+        Raises:
+            InvalidArgument: a setting is malformed.
+        """
         request = pb.CreateRunRequest(
             model_id=self._target.model_id, run_id=new_id(), environment=environment, started_at_us=now_us()
         )
@@ -223,21 +238,22 @@ class Attempt:
         self._run = Run(self._client, _running(request))
         self._pid = os.getpid()
         self._ended = threading.Event()
-        self._printout = self._listen() if has_console else None
+        self.printout = self._printout_of(is_own=process_id is None) if has_console else None
         if seconds := setting("XPSTORE_SYSTEM_METRICS", USAGE_SECONDS) * bool(setting("XPSTORE_RECORD", 1)):
-            args = (seconds, environment.rank)
+            args = (seconds, environment.rank, process_id)
             threading.Thread(target=self._watch, args=args, name="xpstore-usage", daemon=True).start()
         if self._client.offline is None:
             threading.Thread(target=self._beat, name="xpstore-heartbeat", daemon=True).start()
         return self._run
 
-    def _listen(self) -> "Printout":
-        # Here: what is printed before need not wait for it.
+    def _printout_of(self, is_own: bool) -> "Printout":
+        # Here: `import xpstore` need not wait for it.
         from xpstore._console import streams
         from xpstore._console.printout import Printout
 
         printout = Printout(self._record_printed, self._client.api_key)
-        streams.listen(printout.add)
+        if is_own:
+            streams.listen(printout.add)
         return printout
 
     def _record_printed(self, offset: int, text: str) -> None:
@@ -250,7 +266,7 @@ class Attempt:
         # A forked child leaves the block too, and the run is its parent's.
         if os.getpid() == self._pid and not self._ended.is_set():
             is_failed = error is not None and not _is_orderly(error)
-            self._end("".join(traceback.format_exception(kind, error, trace)) if is_failed else None)
+            self.end("".join(traceback.format_exception(kind, error, trace)) if is_failed else None)
 
     def _end_with_program(self) -> None:
         """The block is not left in time: it is in a daemon thread or a suspended generator, or was entered by hand."""
@@ -258,13 +274,14 @@ class Attempt:
             return
         error = ending_error()
         if error is not None and not _is_orderly(error):
-            self._end("".join(traceback.format_exception(error)))
+            self.end("".join(traceback.format_exception(error)))
         elif self._thread.daemon and self._thread.is_alive():
-            self._end("The program ended while a daemon thread was in this run.")
+            self.end("The program ended while a daemon thread was in this run.")
         else:
-            self._end(None)
+            self.end(None)
 
-    def _end(self, error: str | None) -> None:
+    def end(self, error: str | None) -> None:
+        """Ends it: as failed, if there is an error."""
         self._ended.set()
         self._client.recorder.before_end.discard(self._end_with_program)
         self._end_console()
@@ -282,18 +299,18 @@ class Attempt:
             log.warning("The end of %r was not recorded: %s", self._run, failure)
 
     def _end_console(self) -> None:
-        if self._printout is not None:
+        if self.printout is not None:
             from xpstore._console import streams  # here, as above: it is there by now
 
-            streams.unlisten(self._printout.add)
-            self._printout.close()
+            streams.unlisten(self.printout.add)
+            self.printout.close()
 
-    def _watch(self, seconds: float, rank: int) -> None:
+    def _watch(self, seconds: float, rank: int, process_id: int | None) -> None:
         """Logs what the machine is busy with, of each rank under names of its own."""
         try:
             from xpstore._machine.usage import Usage  # here: runs that are over sooner need not wait for it
 
-            usage = Usage()
+            usage = Usage(process_id)
             while not self._ended.wait(seconds):
                 for name, value in usage.read().items():
                     name = f"{name}_rank_{rank}" if rank else name

@@ -1,8 +1,8 @@
 """What this process prints to `sys.stdout` and `sys.stderr`, told to whoever listens.
 
-The stream stays the object that it is and gets a `write` of its own: what holds it already, as handlers of logging do, is
-heard too. What a program writes to `sys.stdout.buffer`, and what its children and libraries of other languages write to
-the descriptors, goes past this.
+The stream stays the object that it is and gets a `write` of its own: what holds it already, as handlers of logging do,
+is heard too. What a program writes to `sys.stdout.buffer`, and what its children and libraries of other languages write
+to the descriptors, goes past this.
 """
 
 import contextlib
