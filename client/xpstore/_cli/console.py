@@ -47,7 +47,7 @@ def console(
     if as_json:
         return print_json({"run": str(one.id), "status": status, "text": text, "end_offset": offset})
     write = _writer()
-    write(collapsed(text))
+    write(collapsed(text).removeprefix("\r").replace("\n\r", "\n"))
     if not follow:
         return
     while status == "running":

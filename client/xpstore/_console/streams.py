@@ -28,9 +28,14 @@ class _Heard:
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
-        self._before = vars(stream).get("write")  # of somebody who listens too
-        self._write = _telling(stream.write)
-        stream.write = self._write
+        self.hear()
+
+    def hear(self) -> None:
+        """Sets its `write`, again where somebody has set another since."""
+        before = vars(self._stream).get("write")  # of somebody who listens too
+        if before is None or before is not getattr(self, "_write", None):
+            self._before, self._write = before, _telling(self._stream.write)
+            self._stream.write = self._write
 
     def leave(self) -> None:
         """Gives the stream back its own, unless somebody put another over ours: that goes on, and nobody is told."""
@@ -68,6 +73,8 @@ def listen(listener: Listener) -> None:
     """
     global _listeners
     with _lock:
+        if not _listeners:
+            _at_cells("register")
         _listeners = (*_listeners, listener)
         for stream in (sys.stdout, sys.stderr):
             if stream is None or id(stream) in _heard:  # a program without a console has none
@@ -84,7 +91,20 @@ def unlisten(listener: Listener) -> None:
     with _lock:
         _listeners = tuple(other for other in _listeners if other != listener)
         if not _listeners:
+            _at_cells("unregister")
             _leave_all()
+
+
+def _at_cells(action: str) -> None:
+    """Has the streams heard anew in each cell: IPython sets a `write` when one begins, and the one before at its end."""
+    if (ipython := sys.modules.get("IPython")) is not None and (shell := ipython.get_ipython()) is not None:
+        with contextlib.suppress(ValueError):  # of a parent process
+            getattr(shell.events, action)("pre_run_cell", _hear_all)
+
+
+def _hear_all(*_: Any) -> None:
+    for heard in list(_heard.values()):
+        heard.hear()
 
 
 def _leave_all() -> None:
