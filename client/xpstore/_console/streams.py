@@ -96,7 +96,7 @@ def unlisten(listener: Listener) -> None:
 
 
 def _at_cells(action: str) -> None:
-    """Has the streams heard anew in each cell: IPython sets a `write` when one begins, and the one before at its end."""
+    """Has the streams heard anew in each cell: IPython sets a `write` when one begins, and another at its end."""
     if (ipython := sys.modules.get("IPython")) is not None and (shell := ipython.get_ipython()) is not None:
         with contextlib.suppress(ValueError):  # of a parent process
             getattr(shell.events, action)("pre_run_cell", _hear_all)
