@@ -5,7 +5,7 @@ import os
 import sqlite3
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ ALTERNATIONS = 20
 STEPS = 1_000
 WEIGHTS = 100_000  # their sines take about a millisecond
 STEPS_A_LINE = 10
+# What a run does once, as sending its start, is over then.
+START_SECONDS = 0.7
 # Ten times as often as a run does unless it is told, so that each loop has a reading or two.
 USAGE_SECONDS = "1"
 LINES = 1_000_000
@@ -30,12 +32,11 @@ LINES = 1_000_000
 def measure(folder: Path, *, alternations: int = ALTERNATIONS, lines: int = LINES) -> list[Figure]:
     """Speed beside a loop without a run, and time, memory, spool and database of many lines."""
     os.environ["XPSTORE_SPOOL"] = spool = tempfile.mkdtemp(dir=folder)
-    os.environ["XPSTORE_SYSTEM_METRICS"] = USAGE_SECONDS
     database = folder / "console.db"
     with Server(sqlite_url(database), (folder / "blobs").as_uri(), folder) as server, _printing_nowhere():
         client = Client(server.api_key, server.address, timeout_seconds=300)
         model = client.project("bench").experiment("bench").model()
-        figures = [_alternated(model, alternations)]
+        figures = _alternated(model, alternations)
         figures += _many(model, lines, Path(spool))
         client.close()
     kept = sqlite3.connect(database).execute("SELECT sum(length(body)) FROM run_console").fetchone()[0]
@@ -48,26 +49,36 @@ def _printing_nowhere() -> Iterator[None]:
         yield
 
 
-def _alternated(model: Model, alternations: int) -> Figure:
-    """Speed of a loop that prints in a run, in shares of its speed without a run, one after the other."""
+def _alternated(model: Model, alternations: int) -> list[Figure]:
+    """Speed of a loop that prints and logs a point a step, and CPU time of the process, beside those with neither."""
     weights: Any = numpy.random.default_rng(0).random(WEIGHTS)
-    shares = []
+    speeds, cpu = [], []
     for number in range(alternations):
-        order: list[Callable[[], Any]] = [contextlib.nullcontext, model.run]
-        seconds = {make: _trained(weights, make) for make in (order if number % 2 else order[::-1])}
-        shares.append(seconds[order[0]] / seconds[order[1]])
-    what = f"speed of a loop that prints, with console and system metrics, {alternations} alternations"
-    return Figure(what, "x without", Spread.of(shares), {}, (Goal(">=", 0.99),))
+        took = {is_on: _trained(model, weights, is_on) for is_on in (number % 2 == 0, number % 2 == 1)}
+        (without, cpu_without), (within, cpu_within) = took[False], took[True]
+        speeds.append(without / within)
+        cpu.append(cpu_within / cpu_without)
+    what = "of a loop that prints, with console and system metrics"
+    return [
+        Figure(f"speed {what}, {alternations} alternations", "x without", Spread.of(speeds), {}, (Goal(">=", 0.99),)),
+        Figure(f"CPU time {what}, the same", "x without", Spread.of(cpu), {}, (Goal("<=", 1.01),)),
+    ]
 
 
-def _trained(weights: Any, make: Callable[[], Any]) -> float:
-    with make():
-        began = time.perf_counter()
+def _trained(model: Model, weights: Any, is_on: bool) -> tuple[float, float]:
+    """Seconds, and seconds of CPU time, of a run that records console and system metrics, or does not."""
+    os.environ["XPSTORE_RECORD_CONSOLE"] = str(int(is_on))
+    os.environ["XPSTORE_SYSTEM_METRICS"] = USAGE_SECONDS if is_on else "0"
+    log = model.metrics.log
+    with model.run():
+        time.sleep(START_SECONDS)
+        began, cpu_began = time.perf_counter(), time.process_time()
         for step in range(STEPS):
             numpy.sin(weights, out=weights)
+            log("loss", 0.5, step, "train")
             if step % STEPS_A_LINE == 0:
                 print(f"step {step} loss {weights[0]:.6f}")
-        return time.perf_counter() - began
+        return time.perf_counter() - began, time.process_time() - cpu_began
 
 
 def _many(model: Model, lines: int, spool: Path) -> list[Figure]:
