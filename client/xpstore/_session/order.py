@@ -51,6 +51,8 @@ ORDERED = frozenset(
         "GetRunRequest",
         "FinishRunRequest",
         "ListRunsRequest",
+        # alerts, which are logged or made of what was
+        "ListAlertsRequest",
         # what goes or comes back with all that is below it
         "DeleteExperimentRequest",
         "UndeleteExperimentRequest",

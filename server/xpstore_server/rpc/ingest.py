@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from xpstore.v1 import alert_pb2, ingest_pb2_grpc
 from xpstore.v1 import ingest_pb2 as pb
-from xpstore.v1 import ingest_pb2_grpc
 from xpstore_server.auth import principal
-from xpstore_server.core import iteration, limits, model, model_step, module
+from xpstore_server.core import alert, iteration, limits, model, model_step, module
+from xpstore_server.core.alert import NewAlert
 from xpstore_server.core.errors import InvalidArgument, renamed
 from xpstore_server.core.ingesting import ingest
 from xpstore_server.core.ingesting.pieces import pieces
@@ -18,8 +19,9 @@ from xpstore_server.core.ingesting.records import Apply, Event, ModelRecords, Pi
 from xpstore_server.core.ingesting.writers import Method, Writer
 from xpstore_server.core.metrics.metric import SeriesPart
 from xpstore_server.core.module import NewModule
+from xpstore_server.rpc.alert import LEVELS
 from xpstore_server.rpc.blocks import Compactor
-from xpstore_server.rpc.fields import a_json_object, a_name, a_step, a_uuid, if_set, tags_of
+from xpstore_server.rpc.fields import a_json_object, a_name, a_step, a_text, a_time, a_uuid, if_set, tags_of
 from xpstore_server.rpc.metric_wire import part_of, parts_of
 from xpstore_server.store.database import Database
 from xpstore_server.store.transaction import Transaction
@@ -126,8 +128,10 @@ def _event(field: str, model_id: str, wire: pb.EventRecord, who: str) -> NewModu
         case "tags":
             add, remove = tags_of(f"{field}.tags.add", wire.tags.add), tags_of(f"{field}.tags.remove", wire.tags.remove)
             return partial(model.change_tags, principal=who, model_id=model_id, add=add, remove=remove)
+        case "alert":
+            return partial(alert.record, model_id=model_id, new=_alert(f"{field}.alert", wire.alert))
         case _:
-            raise InvalidArgument(f"{field}.event", "", "must be module, iteration, step or tags")
+            raise InvalidArgument(f"{field}.event", "", "must be module, iteration, step, tags or alert")
 
 
 def _module(field: str, model_id: str, wire: pb.ModuleEvent) -> NewModule | Apply:
@@ -144,6 +148,21 @@ def _module(field: str, model_id: str, wire: pb.ModuleEvent) -> NewModule | Appl
         module.create(tx, module.Owner("", iteration.get_by_step(tx, model_id=model_id, step=at_step).id), new)
 
     return create
+
+
+def _alert(field: str, wire: pb.AlertEvent) -> NewAlert:
+    level = wire.level or alert_pb2.ALERT_LEVEL_WARNING
+    if level not in LEVELS:
+        raise InvalidArgument(f"{field}.level", level, "must be one of AlertLevel")
+    return NewAlert(
+        id=a_uuid(f"{field}.alert_id", wire.alert_id),
+        level=LEVELS[level],
+        cause="client",
+        title=a_name(f"{field}.title", wire.title),
+        text=a_text(f"{field}.text", wire.text),
+        step=if_set(wire, "step", a_step, f"{field}."),
+        at_us=a_time(f"{field}.at_us", wire.at_us) or None,
+    )
 
 
 def _to_wire(dropped: Dropped) -> Iterable[pb.DroppedRecords]:
