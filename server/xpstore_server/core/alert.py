@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Row, bindparam, func, select
 
 from xpstore_server.core import limits, model, project
-from xpstore_server.core.errors import AlreadyExists, ResourceExhausted
+from xpstore_server.core.errors import Conflict, ResourceExhausted
 from xpstore_server.core.paging import Key, Page, fetch, first
 from xpstore_server.store.batches import batches
 from xpstore_server.store.tables import alert
@@ -60,6 +60,7 @@ def record(tx: Transaction, *, model_id: str, new: NewAlert) -> None:
     """Stores what a client sends, unless it has this id already.
 
     Raises:
+        Conflict: another alert has its id.
         ResourceExhausted: the model has as many as may be.
     """
     owner = model.lock(tx, model_id)
@@ -67,7 +68,7 @@ def record(tx: Transaction, *, model_id: str, new: NewAlert) -> None:
     if made is not None:
         said = {"model_id": model_id, **{name: getattr(new, name) for name in _SAID[1:]}}
         if any(made._mapping[name] != value for name, value in said.items()):
-            raise AlreadyExists("alert", "alert_id", new.id, "Make a new random id.")
+            raise Conflict(f"There is another alert with alert_id {new.id}. Make a new random id.")
     elif not _insert(tx, owner.id, owner.project_uid, [new], limits.ALERTS):
         raise ResourceExhausted(f"The model has {limits.ALERTS} alerts, the most that are kept.", limit="max_alerts")
 
