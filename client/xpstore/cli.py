@@ -16,7 +16,7 @@ except ModuleNotFoundError:
     raise SystemExit("xpstore: the command line is not installed: pip install 'xpstore[cli]'") from None
 
 import xpstore
-from xpstore._cli import access, cache, deleting, doctor, files, language, record, search, show, watch
+from xpstore._cli import access, alerts, cache, deleting, doctor, files, language, record, search, show, watch
 from xpstore._cli.arguments import AsJSON, Discard
 from xpstore._cli.printing import fail, make_printable, print_facts, print_json, print_text
 from xpstore.errors import Error
@@ -94,6 +94,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "show": show.show,
     "diff": show.diff,
     "watch": watch.watch,
+    "alerts": alerts.alerts,
     "open": open_page,
     "log": record.log,
     "tag": record.tag,
