@@ -187,7 +187,11 @@ class App:
         key = None
         if self.settings.admin_key_file is not None:
             key = read_or_make_key(self.settings.admin_key_file)
-        return self.database.write(lambda tx: access.ensure_admin(tx, key))
+        made, is_another = self.database.write(lambda tx: access.ensure_admin(tx, key))
+        if is_another:
+            told = "the admin's key is that of %s from now on: the one that this database knew before is refused"
+            log.warning(told, self.settings.admin_key_file)
+        return made
 
     def _services(self) -> list[tuple[str, AddService]]:
         """Every service of the contract by its full name: registered, told by reflection, with a health of its own."""

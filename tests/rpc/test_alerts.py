@@ -117,7 +117,7 @@ def test_repeated_alert_is_stored_once_and_an_id_of_another_is_told(client: Clie
     assert titles(client, other) == []
 
 
-BAD = {
+BAD: dict[str, list[Any]] = {
     "alert_id": ["", "x"],
     "level": [4, 9],
     "title": ["", "x" * 257, "two\nlines"],

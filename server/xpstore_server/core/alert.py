@@ -89,7 +89,7 @@ def add(
 
 
 def _insert(tx: Transaction, model_id: str, project_uid: str, new: Sequence[NewAlert], most_of_cause: int) -> int:
-    counts: dict[str, int] = {cause: count for cause, count in tx.execute(_COUNT, {"parent": model_id})}
+    counts: dict[str, int] = {row[0]: row[1] for row in tx.execute(_COUNT, {"parent": model_id})}
     room = min(limits.ALERTS - sum(counts.values()), most_of_cause - counts.get(new[0].cause, 0))
     now, whose = tx.now_us(), {"model_id": model_id, "project_uid": project_uid}
     rows = [_row(each, now + place, whose) for place, each in enumerate(new[: max(room, 0)])]

@@ -15,7 +15,7 @@ CAUSE = "metric_nan"
 def has_nan(some: Sequence[Points]) -> bool:
     """Whether there is a NaN. All are looked at together: by itself each series would take ten times as long."""
     floats = [points.values for points in some if points.kind == "float"]
-    if floats and np.isnan(np.concatenate(floats)).any():
+    if floats and np.isnan(floats[0] if len(floats) == 1 else np.concatenate(floats)).any():
         return True
     return any(("float", "nan") in points.values for points in some if isinstance(points.values, list))
 
@@ -37,7 +37,9 @@ def _first(points: Points) -> int | None:
     """The place of the first NaN."""
     if isinstance(points.values, list):
         return points.values.index(("float", "nan")) if ("float", "nan") in points.values else None
-    places = np.flatnonzero(np.isnan(points.values)) if points.kind == "float" else ()
+    if points.kind != "float":
+        return None
+    places = np.flatnonzero(np.isnan(points.values))
     return int(places[0]) if len(places) else None
 
 
