@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy
 
 import xpstore
+from support.backends import Backend
 from support.command import Command, assert_one_line, facts, rows
 from support.homes import without_settings
 from support.services import Server
@@ -78,6 +80,19 @@ def test_watch_of_a_run_that_failed_says_so_and_exits_with_1(
     assert_one_line(result, "the run of broken failed: ValueError: diverged")
     assert result.stdout.splitlines()[-1].endswith("  failed  ValueError: diverged")
     assert "gradients explode" not in result.stdout  # it was there before
+
+
+def test_watch_of_a_run_that_is_lost_says_so_and_exits_with_1(
+    run: Command, project: xpstore.Project, backend: Backend
+) -> None:
+    model = project.experiment("e").model("h", "gone")
+    with model.run():
+        project._client.flush()
+        engine = sqlalchemy.create_engine(backend.database_url)
+        with engine.begin() as connection:
+            connection.execute(sqlalchemy.text("UPDATE run SET heartbeat_at_us = heartbeat_at_us - 301000000"))
+        engine.dispose()
+        assert_one_line(run("watch", project.id, "gone", expect=1), "the run of gone is lost")
 
 
 def test_watch_prints_alerts_as_they_come(project: xpstore.Project, server: Server) -> None:

@@ -1,9 +1,10 @@
 """Alerts: clients send them, and the server makes one of a first NaN, of a run that fails and of one that is lost."""
 
 import math
+import time
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import update
@@ -17,13 +18,14 @@ from xpstore.model import Model
 from xpstore.project import Project
 from xpstore.v1 import alert_pb2, metric_pb2, run_pb2
 from xpstore.v1 import ingest_pb2 as pb
+from xpstore_server import janitor
 from xpstore_server.core import limits, lost_runs
 from xpstore_server.core.lost_runs import PAUSE_US, LostRuns
 from xpstore_server.store import tables
 from xpstore_server.store.clock import SECOND_US
 from xpstore_server.store.database import Database
 from xpstore_server.store.purge import purge
-from xpstore_server.store.sweep import NO_GRACE, Swept
+from xpstore_server.store.sweep import NO_GRACE, Grace, Swept
 
 NAN = float("nan")
 
@@ -298,6 +300,22 @@ def test_more_lost_runs_than_one_look_takes_are_told_by_the_next(
     for told in (2, 4, 5, 5):
         watch.passes(1)
         assert len(titles(client, model)) == told
+
+
+def test_janitor_looks_for_lost_runs(
+    client: Client, model: Model, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(janitor, "LOOK_US", 1_000)
+    monkeypatch.setattr(limits, "RUN_LOST_AFTER_US", 0)  # it need not listen for long
+    run_id = started(client, model)
+    be_silent(database, run_id)
+    looking = janitor.Janitor(database, cast(Any, None), Grace(), 0)
+    looking.start()
+    deadline = time.monotonic() + 60
+    while not titles(client, model) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    looking.stop()
+    assert len(titles(client, model)) == 1
 
 
 def test_alerts_of_what_is_deleted_are_hidden_until_it_is_back_and_purged_with_it(

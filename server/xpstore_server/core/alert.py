@@ -22,7 +22,7 @@ from xpstore_server.store.transaction import Transaction
 _BY_ID = select(alert).where(alert.c.id == bindparam("key"))
 _BY_IDS = select(alert.c.id).where(alert.c.id.in_(bindparam("keys", expanding=True)))
 _some = select(alert.c.cause).where(alert.c.model_id == bindparam("parent")).limit(first(limits.ALERTS)).subquery()
-_COUNT = select(_some.c.cause, func.count()).group_by(_some.c.cause)
+_COUNT = select(_some.c.cause, func.count().label("alerts")).group_by(_some.c.cause)
 _SAID = ("model_id", "level", "title", "text", "step")
 _ORDER = (alert.c.created_at_us, alert.c.id)
 _BREAKS = re.compile(r"[\x00-\x1f\x7f]+")
@@ -89,7 +89,7 @@ def add(
 
 
 def _insert(tx: Transaction, model_id: str, project_uid: str, new: Sequence[NewAlert], most_of_cause: int) -> int:
-    counts: dict[str, int] = {row[0]: row[1] for row in tx.execute(_COUNT, {"parent": model_id})}
+    counts: dict[str, int] = {row.cause: row.alerts for row in tx.execute(_COUNT, {"parent": model_id})}
     room = min(limits.ALERTS - sum(counts.values()), most_of_cause - counts.get(new[0].cause, 0))
     now, whose = tx.now_us(), {"model_id": model_id, "project_uid": project_uid}
     rows = [_row(each, now + place, whose) for place, each in enumerate(new[: max(room, 0)])]
