@@ -16,7 +16,21 @@ except ModuleNotFoundError:
     raise SystemExit("xpstore: the command line is not installed: pip install 'xpstore[cli]'") from None
 
 import xpstore
-from xpstore._cli import access, cache, console, deleting, doctor, files, language, program, record, search, show, watch
+from xpstore._cli import (
+    access,
+    alerts,
+    cache,
+    console,
+    deleting,
+    doctor,
+    files,
+    language,
+    program,
+    record,
+    search,
+    show,
+    watch,
+)
 from xpstore._cli.arguments import AsJSON, Discard
 from xpstore._cli.printing import fail, make_printable, print_facts, print_json, print_text
 from xpstore.errors import Error
@@ -95,6 +109,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "diff": show.diff,
     "watch": watch.watch,
     "console": console.console,
+    "alerts": alerts.alerts,
     "open": open_page,
     "run": program.run,
     "log": record.log,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from xpstore._notebook.frame import Frame
     from xpstore._session.statistics import ProjectStatistics
+    from xpstore.alert import Alerts
     from xpstore.artifact_links import ProjectArtifacts
     from xpstore.cache import Cache
     from xpstore.experiment import Experiment, Experiments
@@ -159,6 +160,13 @@ class Project(ProjectBase):
         from xpstore.artifact_links import ProjectArtifacts  # here, as `import xpstore` need not wait for it
 
         return ProjectArtifacts(self)
+
+    @property
+    def alerts(self) -> "Alerts":
+        """The alerts of all models of the project, newest first."""
+        from xpstore.alert import Alerts  # here, as `import xpstore` need not wait for it
+
+        return Alerts(self._client, project_uid=self.uid)
 
     def statistics(self) -> "ProjectStatistics":
         """Returns what the project holds, and what sharing bytes and caching results have saved.

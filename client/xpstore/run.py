@@ -5,7 +5,7 @@ import os
 import threading
 import traceback
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -85,6 +85,12 @@ class Run:
         """When it ended by the clock of its machine, UTC; None while it has not."""
         wire = self._read()
         return to_datetime(wire.ended_at_us) if wire.HasField("ended_at_us") else None
+
+    @property
+    def duration(self) -> timedelta | None:
+        """How long it took by the clock of its machine; None while it has not ended."""
+        ended_at = self.ended_at
+        return None if ended_at is None else ended_at - self.started_at
 
     @property
     def error(self) -> str:

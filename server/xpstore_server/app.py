@@ -19,6 +19,7 @@ from google.protobuf import descriptor_pool
 from grpc_health.v1 import health, health_pb2_grpc
 
 from xpstore.v1 import (
+    alert_pb2_grpc,
     artifact_pb2_grpc,
     cache_pb2_grpc,
     experiment_pb2_grpc,
@@ -54,6 +55,7 @@ from xpstore_server.locations import UNIX, shown
 from xpstore_server.malloc import Trimmer
 from xpstore_server.rpc.acting import Resolver
 from xpstore_server.rpc.ahead import read_ahead
+from xpstore_server.rpc.alert import AlertService
 from xpstore_server.rpc.artifact import ArtifactService
 from xpstore_server.rpc.blocks import Compactor
 from xpstore_server.rpc.cache import CacheService
@@ -187,7 +189,11 @@ class App:
         key = None
         if self.settings.admin_key_file is not None:
             key = read_or_make_key(self.settings.admin_key_file)
-        return self.database.write(lambda tx: access.ensure_admin(tx, key))
+        made, is_another = self.database.write(lambda tx: access.ensure_admin(tx, key))
+        if is_another:
+            told = "the admin's key is that of %s from now on: the one that this database knew before is refused"
+            log.warning(told, self.settings.admin_key_file)
+        return made
 
     def _services(self) -> list[tuple[str, AddService]]:
         """Every service of the contract by its full name: registered, told by reflection, with a health of its own."""
@@ -216,6 +222,7 @@ class App:
             ("Iteration", partial(iteration_pb2_grpc.add_IterationServiceServicer_to_server, iteration)),
             ("Metric", partial(metric_pb2_grpc.add_MetricServiceServicer_to_server, metric)),
             ("Ingest", partial(ingest_pb2_grpc.add_IngestServiceServicer_to_server, ingest)),
+            ("Alert", partial(alert_pb2_grpc.add_AlertServiceServicer_to_server, AlertService(self.database))),
             ("Run", partial(run_pb2_grpc.add_RunServiceServicer_to_server, RunService(self.database))),
             ("Artifact", partial(artifact_pb2_grpc.add_ArtifactServiceServicer_to_server, artifact)),
             ("Media", partial(media_pb2_grpc.add_MediaServiceServicer_to_server, MediaService(self.database))),

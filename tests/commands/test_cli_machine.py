@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import xpstore
-from support.command import Command, assert_one_line, rows
+from support.command import Command, assert_one_line, facts, rows
 from support.homes import Home, without_settings
 from support.services import Server
 from xpstore.artifact import DirectoryArtifact
@@ -57,6 +57,8 @@ def test_question_does_not_start_a_service_that_left_but_a_download_does(tmp_pat
         settings = {"XPSTORE_HOME": str(home.folder)}
         assert command(tmp_path, "put", "p", "x", "file", **settings).returncode == 0
         assert rows(command(tmp_path, "ls", **settings))[0][0] == "p"
+        told = facts(command(tmp_path, "status", **settings))
+        assert told["home"] == str(home.folder) and int(told["home_bytes"]) > 1_000
         assert {path.name for path in tmp_path.iterdir()} == {"file", home.folder.name}, "nothing lands beside the home"
         for server in home.servers():
             server.send_signal(signal.SIGTERM)

@@ -149,7 +149,7 @@ def test_watch_prints_what_comes_until_the_run_ends(run: Command, project: xpsto
         model.metrics.log("accuracy", 0.5, phase="test")
     project._client.flush()
     told = [json.loads(line) for line in watching.communicate(timeout=60)[0].splitlines()]
-    assert watching.returncode == 0
+    assert watching.returncode == 0  # as the run ended well
     points = [(line["metric"], line["step"], line["value"]) for line in told[:-1]]
     assert sorted(points, key=str) == [("accuracy[test]", None, 0.5), ("loss", 2, "Infinity"), ("loss", 3, "Infinity")]
     assert told[-1]["status"] == "finished"

@@ -57,9 +57,11 @@ def test_run_is_running_inside_its_block_and_finished_after_it(model: Model) -> 
     with model.run() as attempt:
         assert isinstance(attempt.id, UUID)
         assert (attempt.status, attempt.ended_at, attempt.error, model.status) == ("running", None, "", "running")
+        assert attempt.duration is None
         assert abs(attempt.started_at - datetime.now(UTC)) < timedelta(minutes=1)
     assert (attempt.status, attempt.error, model.status) == ("finished", "", "finished")
     assert attempt.ended_at is not None and attempt.ended_at > attempt.started_at
+    assert attempt.duration == attempt.ended_at - attempt.started_at
     assert model.runs == [attempt]
     assert attempt.model_id == model.id
 

@@ -10,7 +10,7 @@ from support.operation.operating import assert_one_line, run
 from support.services import Server
 from xpstore_server import rights
 from xpstore_server.admin_key import read_or_make_key
-from xpstore_server.app import Stores
+from xpstore_server.app import App, Stores
 from xpstore_server.settings import StartError, load
 
 KEY = "a-key-of-the-admin-in-a-file-4711-QmX8-zW3u"
@@ -51,6 +51,12 @@ def test_wide_database_of_old_is_narrowed_and_told(tmp_path: Path, caplog: pytes
     assert not (data / "xpstore.db").stat().st_mode & rights.OF_OTHERS
     rights.narrow(rights.files_of(data / "xpstore.db"))
     assert not caplog.records, "told once"
+
+
+def test_key_that_takes_the_place_of_another_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for name, told in (("first", 0), ("first", 0), ("second", 1), ("second", 1)):
+        App(load(data_dir=tmp_path / "data", admin_key_file=tmp_path / name)).close()
+        assert sum("knew before is refused" in one.getMessage() for one in caplog.records) == told
 
 
 def test_key_is_made_for_its_owner_whatever_lies_there(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from xpstore.experiment import Experiment
 from xpstore.model import Model
 from xpstore.project import Project
 from xpstore.v1 import (
+    alert_pb2,
     artifact_pb2,
     experiment_pb2,
     iteration_pb2,
@@ -36,6 +37,7 @@ def full_model(experiment: Experiment, hash_: str, folder: Path) -> Model:
     iteration.modules.log("layer", {"size": 3})
     (folder / "data").write_text(hash_)
     DirectoryArtifact.save(folder / "data", "data", model=model, iteration=iteration, step=2)
+    model.alert("look", step=2)
     model.step = 7
     model._client.flush()
     return model
@@ -62,6 +64,7 @@ def everything(client: Client, project: Project, *models: Model) -> list[Any]:
             (stubs.models.ListModules, model_pb2.ListModulesRequest(model_id=id_)),
             (stubs.models.ListNewestModules, model_pb2.ListNewestModulesRequest(model_ids=[id_])),
             (stubs.iterations.ListIterations, iteration_pb2.ListIterationsRequest(model_id=id_)),
+            (stubs.alerts.ListAlerts, alert_pb2.ListAlertsRequest(model_id=id_)),
             (stubs.runs.ListRuns, run_pb2.ListRunsRequest(model_id=id_)),
             (stubs.metrics.ListMetrics, metric_pb2.ListMetricsRequest(model_id=id_)),
             (stubs.metrics.ListSeries, metric_pb2.ListSeriesRequest(model_ids=[id_])),

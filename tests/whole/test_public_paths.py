@@ -18,6 +18,7 @@ ROOT = Path(__file__).parent.parent.parent
 PUBLIC = {
     "xpstore": "Artifact Client DatasetArtifact DirectoryArtifact Error ExplanationArtifact Model Project "
     "TrainedModelArtifact cached get_all_projects get_project init set_project",
+    "xpstore.alert": "Alert Alerts",
     "xpstore.artifact": "Artifact ArtifactFile CachedArtifact DatasetArtifact DirectoryArtifact ExplanationArtifact "
     "SaveOptions Staged TrainedModelArtifact stage",
     "xpstore.cache": "Cache CacheEntry CacheStatistics Difference Explanation",

@@ -10,7 +10,7 @@ import typer
 import xpstore
 from xpstore._cli.arguments import AsJSON
 from xpstore._cli.printing import print_facts, print_json, print_text, tell
-from xpstore._cli.service import CONNECT_SECONDS, ask, home, named_by
+from xpstore._cli.service import CONNECT_SECONDS, ask, home, home_bytes, named_by
 from xpstore._machine.login import Login, forget_login, save_login
 from xpstore.errors import Unauthenticated
 from xpstore.project import get_all_projects
@@ -22,6 +22,7 @@ def status(as_json: AsJSON = False) -> None:
     facts = {
         "address": client.api_url,
         "home": home(),
+        "home_bytes": home_bytes(),
         "server_version": client.limits.server_version,
         "client_version": xpstore.__version__,
         "projects": len(get_all_projects()),

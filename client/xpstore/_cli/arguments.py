@@ -21,6 +21,10 @@ Discard = Annotated[bool, typer.Option(help="Let go of artifacts that the server
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The artifact's name.")]
 ExperimentName = Annotated[str | None, typer.Option("--experiment", metavar="NAME", help="Only this experiment.")]
 ProjectId = Annotated[str, typer.Argument(metavar="PROJECT", help="The project's id.")]
+ModelInProject = Annotated[
+    str | None,
+    typer.Argument(metavar="MODEL", help="In that project: a model's id, hash or name."),
+]
 Reference = Annotated[
     str,
     typer.Argument(

@@ -69,6 +69,28 @@ def find_model(first: str, second: str | None = None, experiment: str | None = N
     return Model.get_by_id(id)
 
 
+def find_model_or_project(first: str, second: str | None = None, experiment: str | None = None) -> Model | Project:
+    """The model that the words of a command line name as those of `find_model` do, or the project that one does.
+
+    Raises:
+        InvalidArgument: several models are called so, or an experiment is named and no model.
+        NotFound: there is neither.
+    """
+    if second is not None:
+        return find_model(first, second, experiment)
+    if experiment is not None:
+        raise InvalidArgument(
+            f"--experiment = {experiment!r}: says where MODEL is; name one in {find_project(first).id!r}"
+        )
+    if (id := as_id(first)) is None:
+        return find_project(first)
+    with contextlib.suppress(NotFound):
+        return Model.get_by_id(id)
+    with contextlib.suppress(NotFound):  # an id may be made like that of a model
+        return Project.get_by_id(first)
+    raise NotFound(f"There is no model and no project with the id {first!r}.")
+
+
 def model_in(project: Project, word: str, experiment: str | None = None) -> Model:
     """The model of a project of this id, hash or name, raising as `find_model` does."""
     models = models_of(project, experiment)

@@ -1,5 +1,6 @@
 """Which service a command speaks to, and whether it may start one."""
 
+import contextlib
 import os
 
 import xpstore
@@ -43,6 +44,18 @@ def use() -> xpstore.Client:
 def home() -> str | None:
     """Where the embedded service has its data, None if another one is named."""
     return None if is_named() else str(embedded.home())
+
+
+def home_bytes() -> int | None:
+    """How much the embedded service keeps there, None if another one is named."""
+    if is_named():
+        return None
+    total = 0
+    for folder, _, files in os.walk(embedded.home()):
+        for name in files:
+            with contextlib.suppress(OSError):  # it went meanwhile
+                total += os.lstat(os.path.join(folder, name)).st_size
+    return total
 
 
 def named_by() -> str:

@@ -6,12 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
-from xpstore._cli.arguments import AsCSV, AsJSON, ExperimentName
+from xpstore._cli.arguments import AsCSV, AsJSON, ExperimentName, ModelInProject
 from xpstore._cli.drawing import picture
-from xpstore._cli.finding import as_id, find_artifact, find_model, find_project, model_in
+from xpstore._cli.finding import find_artifact, find_model, find_model_or_project, find_project, model_in
 from xpstore._cli.printing import print_facts, print_json, print_rows, print_table, print_text
 from xpstore._cli.service import ask
 from xpstore._cli.told import (
+    alert_rows,
     config_of,
     curves_of,
     differing,
@@ -23,19 +24,15 @@ from xpstore._cli.told import (
 )
 from xpstore._values.meant import meant
 from xpstore.artifact import Artifact
-from xpstore.errors import InvalidArgument, NotFound
+from xpstore.errors import InvalidArgument
 from xpstore.model import Model
 from xpstore.project import Project
 
 # Parts and lines of a picture.
 PARTS, LINES = 400, 12
-# Versions that are shown of a model.
-MOST_VERSIONS = 20
+# Versions and alerts that are shown of a model.
+MOST_VERSIONS, MOST_ALERTS = 20, 10
 
-ModelInProject = Annotated[
-    str | None,
-    typer.Argument(metavar="MODEL", help="In that project: a model's id, hash or name."),
-]
 Plots = Annotated[
     list[str] | None, typer.Option("--plot", metavar="METRIC", help="Draw this metric; may be given more than once.")
 ]
@@ -50,18 +47,9 @@ def show(
 ) -> None:
     """Show a project, or a model: its config, metrics, runs with the traceback of a failed one, and files."""
     ask()
-    if model is None and (as_id(what) is None or experiment is not None):
-        return _show_project(find_project(what), as_json)
-    try:
-        found = find_model(what, model, experiment)
-    except NotFound:
-        if model is not None:
-            raise
-        try:  # an id may be made like that of a model
-            project = Project.get_by_id(what)
-        except NotFound:
-            raise NotFound(f"There is no model and no project with the id {what!r}.") from None
-        return _show_project(project, as_json)
+    found = find_model_or_project(what, model, experiment)
+    if isinstance(found, Project):
+        return _show_project(found, as_json)
     _show_model(found, plot or [], as_json)
 
 
@@ -108,6 +96,7 @@ def _show_model(model: Model, plots: list[str], as_json: bool) -> None:
     runs = [run_row(run) for run in model.runs]
     if as_json:
         more = {"config": model.config, "metrics": rows, "runs": runs, "versions": version_rows(model)}
+        more["alerts"] = alert_rows(model)
         return print_json({**facts, "name": model.name, "display_name": model.display_name, **more})
     _check_plots(plots, rows)
     print_facts(_said(facts))
@@ -121,6 +110,7 @@ def _show_model(model: Model, plots: list[str], as_json: bool) -> None:
             width = min(shutil.get_terminal_size().columns, 100)
             print_text("\n".join(["", curve.label, *picture(curve, width, LINES)]))
     _show_runs(runs)
+    _section(alert_rows(model, MOST_ALERTS), ("level", "title", "at", "step", "cause"))
     _section(version_rows(model, MOST_VERSIONS), ("name", "version", "type", "size_bytes", "files", "id"))
 
 

@@ -11,6 +11,8 @@ from xpstore._notebook.curve import Curve, of_buckets
 from xpstore._search.frame import flattened, part_of_field
 from xpstore._search.model_search import ModelSearch
 from xpstore._service.paging import iterate
+from xpstore.alert import Alert
+from xpstore.errors import Unimplemented
 from xpstore.metric import Metric
 from xpstore.model import Model
 from xpstore.project import Project
@@ -21,6 +23,7 @@ from xpstore.v1 import artifact_pb2, experiment_pb2, metric_pb2, project_pb2
 # Parts of a line of blocks.
 SPARKS = 16
 _OF_RUN = ("host", "user", "rank", "command", "python", "git_commit", "git_dirty")
+_OF_ALERT = ("level", "at", "title", "text", "step", "cause", "run_id", "model_id", "created_at", "id")
 # Columns of a search, of which a metric takes two.
 _BATCH = 50
 
@@ -122,6 +125,19 @@ def run_row(run: Run) -> dict[str, Any]:
         "error": run.error,
         "id": run.id,
     }
+
+
+def alert_row(alert: Alert) -> dict[str, Any]:
+    """What is told of an alert."""
+    return {name: getattr(alert, name) for name in _OF_ALERT}
+
+
+def alert_rows(model: Model, most: int | None = None) -> list[dict[str, Any]]:
+    """The newest alerts of a model; none where the server is older than alerts."""
+    try:
+        return [alert_row(one) for one in model.alerts.list(most)]
+    except Unimplemented:
+        return []
 
 
 def version_rows(model: Model, count: int | None = None) -> list[dict[str, Any]]:

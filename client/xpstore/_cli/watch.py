@@ -1,22 +1,26 @@
 """`xpstore watch`: points of a model as they come, until its run ends."""
 
+import contextlib
 import json
 import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import islice, takewhile
 from typing import Annotated, Any
+from uuid import UUID
 
 import typer
 
 from xpstore import series
-from xpstore._cli.arguments import AsJSON, ExperimentName
+from xpstore._cli.arguments import AsJSON, ExperimentName, ModelInProject
 from xpstore._cli.finding import find_model
-from xpstore._cli.printing import brief, print_text, sayable
+from xpstore._cli.printing import brief, fail, print_text, sayable
 from xpstore._cli.service import ask
-from xpstore._cli.show import ModelInProject
 from xpstore._service.paging import iterate
 from xpstore._values.times import to_datetime
+from xpstore.alert import Alert
+from xpstore.errors import Unimplemented
 from xpstore.metric import Metric
 from xpstore.model import Model
 from xpstore.series import label_of
@@ -35,27 +39,38 @@ def watch(
     interval: Annotated[float, typer.Option(min=0.1, metavar="SECONDS", help="How often it is looked.")] = 2.0,
     as_json: AsJSON = False,
 ) -> None:
-    """Print new points and the status of a model as they come, until its run ends or Ctrl-C."""
+    """Print new points, alerts and the status of a model as they come, until its run ends or Ctrl-C.
+
+    The exit code is 1 if the run failed or was lost.
+    """
     ask()
-    for line in _lines(find_model(what, model, experiment), interval):
+    found, line = find_model(what, model, experiment), _Line()
+    for line in _lines(found, interval):
         print_text(json.dumps(sayable(line)) if as_json else _text(line))
         sys.stdout.flush()
+    if line["status"] == "failed":
+        fail(f"the run of {found.display_name} failed: {line.get('error', '')}".rstrip(": "))
+    if line["status"] == "lost":
+        fail(f"the run of {found.display_name} is lost: the server has not heard of it for five minutes")
 
 
 def _text(line: _Line) -> str:
-    step = f"step {line['step']}" if line.get("step") is not None else None
-    words = [line.get(name) for name in ("time", "metric", "status", "more", "error")]
+    # Titles of the server have it.
+    has_step = line.get("step") is not None and line.get("cause", "client") == "client"
+    step = f"step {line['step']}" if has_step else None
+    words = [line.get(name) for name in ("time", "metric", "level", "alert", "status", "more", "error")]
     value = brief(line["value"]) if "value" in line else None
     return "  ".join(word for word in (*words, step, value) if word)
 
 
 def _lines(model: Model, interval: float) -> Iterator[_Line]:
-    seen = _Seen(model)
+    seen, alerts = _Seen(model), _NewAlerts(model)
     told = ""
     while True:
         # In this order: what was logged before a run ended is there when it is seen to have.
         status = model.status or "never ran"
         yield from seen.news()
+        yield from alerts.news()
         if status != told:
             told = status
             yield {"time": _time(datetime.now(UTC)), "status": status, **_error(model, status)}
@@ -68,6 +83,34 @@ def _error(model: Model, status: str) -> dict[str, str]:
     if status != "failed" or not (runs := model.runs):
         return {}
     return {"error": runs[-1].error.strip().rpartition("\n")[2]}
+
+
+class _NewAlerts:
+    """The alerts of a model that come while it is watched."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._newest = {one.id for one in self._newer(set(), most=1)}
+
+    def news(self) -> Iterator[_Line]:
+        """Yields a line for each new one, in the order they came."""
+        new = self._newer(self._newest)
+        self._newest = {new[0].id} if new else self._newest
+        for one in reversed(new):
+            yield {
+                "time": _time(one.at),
+                "alert": one.title,
+                "level": one.level,
+                "step": one.step,
+                "cause": one.cause,
+                "text": one.text,
+            }
+
+    def _newer(self, known: set[UUID], most: int | None = None) -> list[Alert]:
+        # Those of a model are stored one after the other: what is behind a known one is older.
+        with contextlib.suppress(Unimplemented):  # of a server that is older than alerts
+            return list(islice(takewhile(lambda one: one.id not in known, self._model.alerts), most))
+        return []
 
 
 class _Seen:

@@ -108,6 +108,11 @@ class Connection:
             limits = self._relied_on(self.call(self.stubs.limits.GetLimits, limits_pb2.GetLimitsRequest()).limits)
         return limits
 
+    @property
+    def known_limits(self) -> limits_pb2.Limits | None:
+        """What the server said of its limits last, however long ago; None if it has not, or was away since."""
+        return self._limits
+
     def _relied_on(self, limits: limits_pb2.Limits) -> limits_pb2.Limits:
         first, _, _ = limits.contract_version.partition(".")
         if first not in (CONTRACT, ""):  # without one it is of before 1.0

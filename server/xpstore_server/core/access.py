@@ -101,15 +101,21 @@ def revoke(tx: Transaction, name: str) -> None:
         raise NotFound("API key", name)
 
 
-def ensure_admin(tx: Transaction, key: str | None) -> str | None:
-    """Makes `key` the admin's, or makes one if there is none yet. Returns the key it made."""
+def ensure_admin(tx: Transaction, key: str | None) -> tuple[str | None, bool]:
+    """Makes `key` the admin's, or makes one if there is none yet.
+
+    Returns:
+        The key it made, and whether the admin had another one, which is refused from now on.
+    """
     made = key or new_key()
     if tx.insert_ignore(api_key, _row(tx, ADMIN, made)) == 1:
-        return None if key else made
-    if key:
-        admin = update(api_key).where(api_key.c.name == ADMIN)
-        tx.execute(admin.values(hash=key_hash(key), revoked_at_us=None))
-    return None
+        return (None if key else made), False
+    if not key:
+        return None, False
+    admin = update(api_key).where(api_key.c.name == ADMIN)
+    changed = tx.execute(admin.where(api_key.c.hash != key_hash(key)).values(hash=key_hash(key))).rowcount
+    tx.execute(admin.values(revoked_at_us=None))
+    return None, changed > 0
 
 
 def _row(tx: Transaction, name: str, key: str) -> dict[str, Any]:
