@@ -18,6 +18,7 @@ import { Panel, useColouring } from "./panel";
 import { useRows, type Search } from "./rows";
 import { SHOWN_AT_FIRST, useSelection } from "./selection";
 import { copyLink, Views } from "./views";
+import { AlertBell } from "../alerts/alerts";
 import { Chooser } from "../common/chooser";
 import { count } from "../common/figures";
 import { useKeys } from "../common/keys";
@@ -159,6 +160,7 @@ export function Workbench({ project, isDark }: { project: Project; isDark: boole
           <button type="button" aria-haspopup="dialog" onClick={() => setOpened("groups")}>{grouped ? `Group: ${label(grouped.field)}` : "Group"}</button>
           <button type="button" aria-expanded={opened === "columns"} onClick={() => setOpened(opened === "columns" ? "" : "columns")}>Columns</button>
           <button type="button" aria-haspopup="dialog" onClick={() => setOpened("views")}>Views</button>
+          <AlertBell {...{ project }} isLive={rows.isLive} />
         </div>
         {opened === "columns" && <Columns fields={fields ?? []} columns={columns} close={close} />}
         {opened === "groups" && <Chooser title="Group by" choices={groupChoices} choose={groupBy} close={close} />}
