@@ -135,7 +135,14 @@ METHODS: dict[str, dict[str, bool]] = {
         "UndeleteProject": YES,
         "GetProjectStatistics": YES,
     },
-    "runs": {"CreateRun": YES, "GetRun": YES, "ListRuns": YES, "HeartbeatRun": NO, "FinishRun": YES},
+    "runs": {
+        "CreateRun": YES,
+        "GetRun": YES,
+        "ListRuns": YES,
+        "HeartbeatRun": NO,
+        "FinishRun": YES,
+        "ReadConsole": YES,
+    },
 }
 FILES: dict[str, Any] = {
     "artifacts": artifact_pb2,
@@ -164,7 +171,7 @@ def test_table_has_every_method_of_the_contract() -> None:
         for service in file.DESCRIPTOR.services_by_name.values()
         for method in service.methods
     }
-    assert contract == set(EVERY) and len(EVERY) == 88
+    assert contract == set(EVERY) and len(EVERY) == 89
 
 
 @pytest.mark.parametrize(("stub", "method"), EVERY)
@@ -282,6 +289,7 @@ def requests(world: World) -> dict[str, Any]:
         "GetRun": run_pb2.GetRunRequest(run_id=str(world.run.id)),
         "ListRuns": run_pb2.ListRunsRequest(model_id=model),
         "FinishRun": run_pb2.FinishRunRequest(run_id=str(world.run.id), status=run_pb2.RUN_STATUS_FAILED),
+        "ReadConsole": run_pb2.ReadConsoleRequest(run_id=str(world.run.id)),
     }
 
 

@@ -148,6 +148,7 @@ BAD: dict[str, dict[str, list[Any]]] = {
     "runs.GetRun": {"run_id": BAD_ID},
     "runs.ListRuns": {"model_id": BAD_ID, "page_size": BAD_SIZE, "page_token": BAD_TOKEN},
     "runs.HeartbeatRun": {"run_id": BAD_ID},
+    "runs.ReadConsole": {"run_id": BAD_ID, "offset": BAD_STEP, "max_bytes": BAD_SIZE},
     "runs.FinishRun": {
         "run_id": BAD_ID,
         "error": BAD_TEXT,

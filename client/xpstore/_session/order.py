@@ -51,6 +51,7 @@ ORDERED = frozenset(
         "GetRunRequest",
         "FinishRunRequest",
         "ListRunsRequest",
+        "ReadConsoleRequest",
         # what goes or comes back with all that is below it
         "DeleteExperimentRequest",
         "UndeleteExperimentRequest",

@@ -140,6 +140,13 @@ def a_step(field: str, value: int) -> int:
     return value
 
 
+def an_offset(field: str, value: int) -> int:
+    """A place in what a run printed, in bytes."""
+    if not 0 <= value <= limits.STEP:
+        raise InvalidArgument(field, value, f"must be between 0 and {limits.STEP}")
+    return value
+
+
 def a_time(field: str, value: int) -> int:
     """A time in microseconds since the epoch."""
     if not 0 <= value <= limits.TIME_US:

@@ -11,15 +11,16 @@ from xpstore.v1 import ingest_pb2 as pb
 from xpstore.v1 import ingest_pb2_grpc
 from xpstore_server.auth import principal
 from xpstore_server.core import iteration, limits, model, model_step, module
+from xpstore_server.core.console import Printed
 from xpstore_server.core.errors import InvalidArgument, renamed
 from xpstore_server.core.ingesting import ingest
 from xpstore_server.core.ingesting.pieces import pieces
-from xpstore_server.core.ingesting.records import Apply, Event, ModelRecords, Piece
+from xpstore_server.core.ingesting.records import Apply, ConsolePiece, Event, ModelRecords, Piece
 from xpstore_server.core.ingesting.writers import Method, Writer
 from xpstore_server.core.metrics.metric import SeriesPart
 from xpstore_server.core.module import NewModule
 from xpstore_server.rpc.blocks import Compactor
-from xpstore_server.rpc.fields import a_json_object, a_name, a_step, a_uuid, if_set, tags_of
+from xpstore_server.rpc.fields import a_json_object, a_name, a_step, a_uuid, an_offset, if_set, tags_of
 from xpstore_server.rpc.metric_wire import part_of, parts_of
 from xpstore_server.store.database import Database
 from xpstore_server.store.transaction import Transaction
@@ -113,7 +114,7 @@ def _records(field: str, wire: pb.ModelRecords, record_count: int, who: str) -> 
     return ModelRecords(model_id, parts, events)
 
 
-def _event(field: str, model_id: str, wire: pb.EventRecord, who: str) -> NewModule | Apply:
+def _event(field: str, model_id: str, wire: pb.EventRecord, who: str) -> NewModule | ConsolePiece | Apply:
     match wire.WhichOneof("event"):
         case "module":
             return _module(f"{field}.module", model_id, wire.module)
@@ -126,8 +127,10 @@ def _event(field: str, model_id: str, wire: pb.EventRecord, who: str) -> NewModu
         case "tags":
             add, remove = tags_of(f"{field}.tags.add", wire.tags.add), tags_of(f"{field}.tags.remove", wire.tags.remove)
             return partial(model.change_tags, principal=who, model_id=model_id, add=add, remove=remove)
+        case "console":
+            return _console(f"{field}.console", wire.console)
         case _:
-            raise InvalidArgument(f"{field}.event", "", "must be module, iteration, step or tags")
+            raise InvalidArgument(f"{field}.event", "", "must be module, iteration, step, tags or console")
 
 
 def _module(field: str, model_id: str, wire: pb.ModuleEvent) -> NewModule | Apply:
@@ -144,6 +147,16 @@ def _module(field: str, model_id: str, wire: pb.ModuleEvent) -> NewModule | Appl
         module.create(tx, module.Owner("", iteration.get_by_step(tx, model_id=model_id, step=at_step).id), new)
 
     return create
+
+
+def _console(field: str, wire: pb.ConsoleEvent) -> ConsolePiece:
+    run_id, text = a_uuid(f"{field}.run_id", wire.run_id), wire.text.encode()
+    offset = an_offset(f"{field}.offset", wire.offset)
+    if len(text) > limits.CONSOLE_TEXT_BYTES:
+        fix = f"must have at most {limits.CONSOLE_TEXT_BYTES} bytes: send several"
+        told = {"limit": "max_console_text_bytes", "expected": limits.CONSOLE_TEXT_BYTES}
+        raise InvalidArgument(f"{field}.text", wire.text, fix, **told)
+    return ConsolePiece(run_id, Printed(offset, text))
 
 
 def _to_wire(dropped: Dropped) -> Iterable[pb.DroppedRecords]:

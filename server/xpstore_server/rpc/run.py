@@ -7,9 +7,9 @@ from sqlalchemy import Row
 
 from xpstore.v1 import run_pb2 as pb
 from xpstore.v1 import run_pb2_grpc
-from xpstore_server.core import limits, run
+from xpstore_server.core import console, limits, run
 from xpstore_server.core.errors import InvalidArgument
-from xpstore_server.rpc.fields import a_json_object, a_text, a_time, a_uuid, if_set
+from xpstore_server.rpc.fields import a_json_object, a_text, a_time, a_uuid, an_offset, if_set
 from xpstore_server.rpc.paging import Pager
 from xpstore_server.store.database import Database
 
@@ -21,6 +21,9 @@ STATUS = {
     None: pb.RUN_STATUS_UNSPECIFIED,
 }
 _ENDED = {pb.RUN_STATUS_FINISHED: "finished", pb.RUN_STATUS_FAILED: "failed"}
+# Of console text in one answer: unless the request says, and in any case.
+CONSOLE_BYTES = 64 << 10
+CONSOLE_BYTES_MAX = 1 << 20
 _COMMIT = re.compile(r"([0-9a-f]{40}|[0-9a-f]{64})?")  # SHA-1, or SHA-256 in newer repositories
 
 
@@ -65,6 +68,16 @@ class RunService(run_pb2_grpc.RunServiceServicer):
         end = run.End(_ENDED[request.status], error, if_set(request, "ended_at_us", a_time))
         row = await self._database.write_async(lambda tx: run.finish(tx, id_, end))
         return pb.FinishRunResponse(run=to_wire(row))
+
+    async def ReadConsole(self, request: pb.ReadConsoleRequest, context: Any) -> pb.ReadConsoleResponse:
+        id_ = a_uuid("run_id", request.run_id)
+        offset = if_set(request, "offset", an_offset)
+        if request.max_bytes < 0:
+            raise InvalidArgument("max_bytes", request.max_bytes, "must not be negative")
+        most = min(request.max_bytes or CONSOLE_BYTES, CONSOLE_BYTES_MAX)
+        found = await self._database.read_async(lambda tx: console.read(tx, id_, offset, most))
+        pieces = (pb.ConsolePiece(offset=piece.offset, text=piece.text.decode()) for piece in found.pieces)
+        return pb.ReadConsoleResponse(pieces=pieces, next_offset=found.next_offset, end_offset=found.end_offset)
 
 
 def _environment(wire: pb.RunEnvironment) -> dict[str, Any]:

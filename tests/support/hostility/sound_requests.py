@@ -98,6 +98,7 @@ REQUESTS: dict[str, Callable[[Ids], Any]] = {
     "runs.ListRuns": lambda ids: run_pb2.ListRunsRequest(model_id=ids.model),
     "runs.HeartbeatRun": lambda ids: run_pb2.HeartbeatRunRequest(run_id=ids.run),
     "runs.FinishRun": lambda ids: run_pb2.FinishRunRequest(run_id=ids.run, status=run_pb2.RUN_STATUS_FINISHED),
+    "runs.ReadConsole": lambda ids: run_pb2.ReadConsoleRequest(run_id=ids.run),
 }
 
 

@@ -1,14 +1,15 @@
 """What training processes record: each record exactly once, whatever is repeated or cut anew."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from xpstore_server.core import model, module, project
+from xpstore_server.core import console, model, module, project
+from xpstore_server.core.console import Printed
 from xpstore_server.core.errors import NotFound, ServiceError, Stale
 from xpstore_server.core.ingesting import writers
-from xpstore_server.core.ingesting.records import Apply, ModelRecords, Piece
+from xpstore_server.core.ingesting.records import Apply, ConsolePiece, ModelRecords, Piece
 from xpstore_server.core.ingesting.writers import Method, Writer
 from xpstore_server.core.metrics import metric
 from xpstore_server.core.metrics.metric import SeriesPart
@@ -91,6 +92,7 @@ def _after(records: ModelRecords, skipped: int) -> ModelRecords:
 def _store(tx: Transaction, project_uid: str, every: Sequence[ModelRecords], ingested: Ingested) -> None:
     every = [records for records in every if records.events or records.points()]
     new = list[tuple[str, NewModule]]()
+    consoles = defaultdict[tuple[str, str], list[Printed]](list)
     live = _locked(tx, project_uid, every)
     for records in every:
         id_ = records.model_id
@@ -104,9 +106,14 @@ def _store(tx: Transaction, project_uid: str, every: Sequence[ModelRecords], ing
         for event in records.events:
             if isinstance(event.what, NewModule):
                 new.append((id_, event.what))
+            elif isinstance(event.what, ConsolePiece):
+                consoles[id_, event.what.run_id].append(event.what.printed)
             else:
                 _try(tx, id_, event.what, ingested)
     _store_modules(tx, new, ingested)
+    for (id_, run_id), printed in consoles.items():
+        append = partial(console.append, model_id=id_, run_id=run_id, pieces=printed)
+        _try(tx, id_, append, ingested, len(printed))
 
 
 def _locked(tx: Transaction, project_uid: str, every: Sequence[ModelRecords]) -> set[str]:
@@ -129,9 +136,9 @@ def _store_modules(tx: Transaction, new: list[tuple[str, NewModule]], ingested: 
             _try(tx, each[0], partial(module.create_all, new=[each]), ingested)
 
 
-def _try(tx: Transaction, model_id: str, apply: Apply, ingested: Ingested) -> None:
+def _try(tx: Transaction, model_id: str, apply: Apply, ingested: Ingested, count: int = 1) -> None:
     try:
         with tx.savepoint():
             apply(tx)
     except ServiceError as error:
-        ingested.dropped[model_id, str(error)] += 1
+        ingested.dropped[model_id, str(error)] += count

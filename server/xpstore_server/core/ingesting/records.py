@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from xpstore_server.core.console import Printed
 from xpstore_server.core.metrics.metric import SeriesPart
 from xpstore_server.core.module import NewModule
 from xpstore_server.store.transaction import Transaction
@@ -11,11 +12,19 @@ Apply = Callable[[Transaction], object]
 
 
 @dataclass(frozen=True, slots=True)
+class ConsolePiece:
+    """A piece of what a run printed."""
+
+    run_id: str
+    printed: Printed
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
-    """Anything but a point: a module of the model, or what stores it, and which record it is of."""
+    """Anything but a point: a module of the model, what a run printed, or what stores it, and which record it is of."""
 
     record: int
-    what: NewModule | Apply
+    what: NewModule | ConsolePiece | Apply
 
 
 @dataclass(frozen=True, slots=True)
