@@ -25,6 +25,7 @@ from xpstore.v1 import (
     ingest_pb2_grpc,
     iteration_pb2_grpc,
     limits_pb2_grpc,
+    media_pb2_grpc,
     metric_pb2_grpc,
     model_pb2_grpc,
     project_pb2_grpc,
@@ -62,6 +63,7 @@ from xpstore_server.rpc.ingest import IngestService
 from xpstore_server.rpc.iteration import IterationService
 from xpstore_server.rpc.limits import LimitsService
 from xpstore_server.rpc.manifest import CODEC
+from xpstore_server.rpc.media import MediaService
 from xpstore_server.rpc.metric import MetricService
 from xpstore_server.rpc.model import ModelService
 from xpstore_server.rpc.paging import SECRETS
@@ -216,6 +218,7 @@ class App:
             ("Ingest", partial(ingest_pb2_grpc.add_IngestServiceServicer_to_server, ingest)),
             ("Run", partial(run_pb2_grpc.add_RunServiceServicer_to_server, RunService(self.database))),
             ("Artifact", partial(artifact_pb2_grpc.add_ArtifactServiceServicer_to_server, artifact)),
+            ("Media", partial(media_pb2_grpc.add_MediaServiceServicer_to_server, MediaService(self.database))),
             ("Cache", partial(cache_pb2_grpc.add_CacheServiceServicer_to_server, cache)),
         ]
         return [(f"xpstore.v1.{name}Service", add) for name, add in services]

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, bindparam, delete, exists, select, update
 from sqlalchemy.exc import IntegrityError
 
-from xpstore_server.core import project, revision
+from xpstore_server.core import media, project, revision
 from xpstore_server.core.errors import AlreadyExists, Conflict, InvalidArgument, NotFound
 from xpstore_server.core.paging import Key, Page, fetch, first
 from xpstore_server.core.versions import attach
@@ -121,7 +121,10 @@ def manifest(tx: Transaction, version_id: str) -> bytes:
 
 def change_version(tx: Transaction, principal: str, *, version_id: str, changes: dict[str, Any], etag: str) -> Row[Any]:
     """Sets columns of a version if `etag` is empty or the present one."""
-    revision.change(tx, version, get(tx, version_id), changes, principal, etag)
+    row = get(tx, version_id)
+    if row.type == tables.MEDIA_TYPE and "metadata_json" in changes:
+        media.check_change(row, changes["metadata_json"])
+    revision.change(tx, version, row, changes, principal, etag)
     return get(tx, version_id)
 
 
@@ -171,11 +174,10 @@ def check_type(tx: Transaction, project_uid: str, name: str, type_: str) -> None
 def list_artifacts(
     tx: Transaction, project_uid: str, type_: str | None, page: Page
 ) -> tuple[list[Row[Any]], Key | None]:
-    """Returns a page of the artifacts of a project that have a live version."""
+    """Returns a page of the artifacts of a project that have a live version; without a type no media of models."""
     project.get(tx, project_uid=project_uid)
     query = _artifacts().where(named.c.project_uid == project_uid)
-    if type_ is not None:
-        query = query.where(named.c.type == type_)
+    query = query.where(tables.IS_NO_MEDIA if type_ is None else named.c.type == type_)
     return fetch(tx, query, [named.c.created_at_us, named.c.id], page)
 
 
@@ -203,6 +205,7 @@ def rename(tx: Transaction, principal: str, *, artifact_id: str, name: str, etag
     row = get_artifact(tx, artifact_id=artifact_id)
     if row.name == name:
         return row
+    media.refuse(row, "renamed")
     try:
         with tx.savepoint():
             revision.change(tx, named, row, {"name": name}, principal, etag)
@@ -254,6 +257,7 @@ def delete_alias(tx: Transaction, project_uid: str, name: str, alias: str) -> bo
 def link(tx: Transaction, version_id: str, new: attach.Link) -> Row[Any]:
     """Links a version to a model or iteration."""
     row = get(tx, version_id)
+    media.refuse(row, "linked to more")
     attach.link(tx, row.project_uid, version_id, new)
     return row
 
@@ -262,6 +266,8 @@ def unlink(tx: Transaction, version_id: str, model_id: str, iteration_id: str | 
     """Removes links of a version. Returns how many."""
     if not _is_there(tx, version_id):
         return 0
+    if (row := tx.first(WHOLE.where(version.c.id == version_id), {})) is not None:
+        media.refuse(row, "unlinked")
     table = tables.artifact_link
     gone = delete(table).where(table.c.version_id == version_id, table.c.model_id == model_id, LINK_IS_SEEN)
     if iteration_id is not None:

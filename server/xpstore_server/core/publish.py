@@ -18,7 +18,7 @@ from sqlalchemy import Row, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from xpstore.format.tree import PageRef
-from xpstore_server.core import artifact, lease, limits, project
+from xpstore_server.core import artifact, lease, limits, media, project
 from xpstore_server.core.cache import EntryKey
 from xpstore_server.core.errors import AlreadyExists, Conflict, InvalidArgument, Stale, shown
 from xpstore_server.core.lease import Completion
@@ -69,6 +69,7 @@ class _Checked:
     digest: bytes
     size_bytes: int
     file_count: int
+    first_path: str
     pack_ids: set[str] = field(default_factory=set)
 
 
@@ -111,6 +112,8 @@ class Publisher:
             return found, found.id == version_id
         for attempt in range(ATTEMPTS):
             checked = self._check(project_uid, pages)
+            if draft.type == tables.MEDIA_TYPE:
+                media.check_content(draft.metadata_json, checked.file_count, checked.first_path)
             version = _Version(principal, project_uid, version_id, draft, checked, root, completion)
             try:
                 return self._publish(version, on_publish)
@@ -149,6 +152,7 @@ class Publisher:
         tree = Tree()
         pack_ids: set[str] = set()
         missing: list[bytes] = []
+        first_path = ""
         places = self._resolved(pool, [page.digest for page in pages], missing)
         if missing:
             raise MissingChunks(missing)
@@ -156,6 +160,7 @@ class Publisher:
         for entries in self._read_pages(pool, pages):
             sizes: dict[bytes, int] = {}
             for entry in entries:
+                first_path = first_path or entry.path
                 tree.add(entry)
                 check_digest(entry)
                 for digest, size in zip(entry.chunk_digests, entry.chunk_sizes, strict=True):
@@ -172,7 +177,7 @@ class Publisher:
                 break
         if missing:
             raise MissingChunks(missing[: limits.DIGESTS])
-        return _Checked(tree.finish(), tree.size_bytes, tree.file_count, pack_ids)
+        return _Checked(tree.finish(), tree.size_bytes, tree.file_count, first_path, pack_ids)
 
     def _resolved(self, pool: str, digests: list[bytes], missing: list[bytes]) -> dict[bytes, Place]:
         try:

@@ -6,7 +6,7 @@ from blake3 import blake3
 from sqlalchemy import Row
 
 from xpstore.v1 import artifact_pb2 as pb
-from xpstore_server.core import limits
+from xpstore_server.core import limits, media
 from xpstore_server.core.errors import InvalidArgument
 from xpstore_server.core.manifest import Entry, check_path
 from xpstore_server.core.publish import Draft
@@ -16,6 +16,7 @@ from xpstore_server.rpc.artifact_lists import link_to_wire
 from xpstore_server.rpc.fields import a_digest, a_json_object, a_name, a_step, a_text, a_type, a_uuid, an_alias
 from xpstore_server.rpc.process_wire import process_to_wire
 from xpstore_server.rpc.uploads.upload_file import FileHeader
+from xpstore_server.store.tables import MEDIA_TYPE
 
 
 def a_link(field: str, wire: pb.ArtifactLink) -> Link:
@@ -31,7 +32,7 @@ def a_draft(wire: pb.ArtifactDraft) -> Draft:
     for field, bound in bounds.items():
         if len(getattr(wire, field)) > bound:
             raise InvalidArgument(f"draft.{field}", len(getattr(wire, field)), f"must be at most {bound}")
-    return Draft(
+    draft = Draft(
         name=a_name("draft.name", wire.name),
         type=a_type("draft.type", wire.type),
         description=a_text("draft.description", wire.description) if wire.HasField("description") else None,
@@ -45,6 +46,11 @@ def a_draft(wire: pb.ArtifactDraft) -> Draft:
         metadata_is_implied=wire.metadata_is_implied,
         newest_id=_a_newest(wire.newest_version_id) if wire.HasField("newest_version_id") else None,
     )
+    if draft.type == MEDIA_TYPE:
+        media.check_draft(
+            name=draft.name, links=draft.more.links, metadata_json=draft.metadata_json, is_forced=draft.force
+        )
+    return draft
 
 
 def _a_newest(version_id: str) -> str:

@@ -4,14 +4,19 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Table, and_, exists, func, or_, select
 
-from xpstore_server.store.limbo import HIDDEN
+from xpstore_server.store.limbo import HIDDEN, LIMBO
 from xpstore_server.store.purge import due_projects, due_versions, is_due, is_purged
 from xpstore_server.store.sweep import Ends, Swept, is_trash
 from xpstore_server.store.tables import (
+    IS_MEDIA,
+    artifact,
+    artifact_link,
     artifact_pack,
     artifact_version,
     deleted_experiment,
     deleted_model,
+    experiment,
+    model,
     pack,
     pack_pending,
     project,
@@ -23,7 +28,7 @@ version = artifact_version
 
 def preview(tx: Transaction, ends: Ends) -> Swept:
     """Counts what is due; as freed also what would become trash, and go a while later."""
-    is_gone = or_(due_versions(ends), is_purged(version))
+    is_gone = or_(due_versions(ends), is_purged(version), _is_of_dying_model(ends))
     versions = select(func.count()).select_from(version).where(is_gone, ~_in_dying_project(version, ends))
     is_dying = or_(due_projects(ends), is_purged(project))
     projects = select(func.count()).select_from(project).where(is_dying, project.c.uid.not_in(HIDDEN))
@@ -49,13 +54,26 @@ def preview(tx: Transaction, ends: Ends) -> Swept:
 def dying_versions(ends: Ends) -> ColumnElement[bool]:
     """Which versions would be gone."""
     is_abandoned = and_(version.c.state == "committing", version.c.created_at_us <= ends.abandon_us)
-    return or_(due_versions(ends), is_purged(version), is_abandoned, _in_dying_project(version, ends))
+    return or_(
+        due_versions(ends), is_purged(version), is_abandoned, _in_dying_project(version, ends), _is_of_dying_model(ends)
+    )
 
 
 def has_edge(of: ColumnElement[bool]) -> ColumnElement[bool]:
     """Whether a pack has an edge from one of these versions."""
     edges = select(artifact_pack.c.pack_id).join(version, version.c.id == artifact_pack.c.version_id)
     return exists(edges.where(artifact_pack.c.pack_id == pack.c.id, of).correlate(pack))
+
+
+def _is_of_dying_model(ends: Ends) -> ColumnElement[bool]:
+    """Whether a version is a medium of a model that would be gone, with its experiment or by itself."""
+    models = select(deleted_model.c.model_id).where(is_due(deleted_model, ends))
+    experiments = select(deleted_experiment.c.experiment_id).where(is_due(deleted_experiment, ends))
+    in_limbo = select(experiment.c.id).where(experiment.c.project_uid == LIMBO)
+    is_dying = or_(model.c.id.in_(models), model.c.experiment_id.in_(experiments), model.c.experiment_id.in_(in_limbo))
+    is_its_name = (artifact.c.id == version.c.artifact_id, IS_MEDIA)
+    link = artifact_link.c
+    return exists().where(*is_its_name, link.version_id == version.c.id, model.c.id == link.model_id, is_dying)
 
 
 def _in_dying_project(table: Table, ends: Ends) -> ColumnElement[bool]:

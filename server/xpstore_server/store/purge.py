@@ -5,15 +5,19 @@ transactions as it takes; whoever comes after a crash goes on.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import cache, partial
 
-from sqlalchemy import ColumnElement, Select, Table, bindparam, delete, exists, select, tuple_, update
+from sqlalchemy import ColumnElement, Select, Table, bindparam, delete, exists, func, select, tuple_, update
 
 from xpstore_server.store.database import Database
 from xpstore_server.store.limbo import HIDDEN, KEPT, LIMBO
 from xpstore_server.store.sweep import Ends, IsStopped, Swept, suspect
 from xpstore_server.store.tables import (
+    IS_MEDIA,
+    MEDIA_PREFIX,
+    artifact,
+    artifact_link,
     artifact_pack,
     artifact_version,
     deleted_experiment,
@@ -159,8 +163,11 @@ def _let_go(tx: Transaction) -> int:
 
 def _delete_versions(tx: Transaction, limit: int) -> int:
     has_edges = exists().where(artifact_pack.c.version_id == version.c.id)
-    some = select(version.c.id).where(is_purged(version), ~has_edges).limit(limit)
-    return tx.execute(delete(version).where(version.c.id.in_(some))).rowcount
+    some = tx.execute(select(version.c.id, version.c.artifact_id).where(is_purged(version), ~has_edges).limit(limit))
+    owners = {row.id: row.artifact_id for row in some}
+    count = tx.execute(delete(version).where(version.c.id.in_(sorted(owners)))).rowcount if owners else 0
+    _drop_names(tx, set(owners.values()))
+    return count
 
 
 def _purge_project(database: Database, uid: str, is_stopped: IsStopped) -> int:
@@ -200,11 +207,50 @@ def _delete_of_models(mine: ColumnElement[bool], tables: list[Table], tx: Transa
     theirs = select(model.c.id).where(mine)
     count = 0
     while tables:
-        count += _delete_some(tables[0], tables[0].c.model_id.in_(theirs), tx, limit - count)
+        delete_some = _delete_links if tables[0] is artifact_link else partial(_delete_some, tables[0])
+        count += delete_some(tables[0].c.model_id.in_(theirs), tx, limit - count)
         if count >= limit:
             return count
         del tables[0]
     return count + _delete_some(model, mine, tx, limit - count)
+
+
+def _delete_links(which: ColumnElement[bool], tx: Transaction, limit: int) -> int:
+    """Deletes links of models, and gives up the media that they are to. Returns how many links."""
+    link = artifact_link.c
+    links = {row.id: row.version_id for row in tx.execute(select(link.id, link.version_id).where(which).limit(limit))}
+    if not links:
+        return 0
+    _mark_media(tx, sorted(set(links.values())))
+    return tx.execute(delete(artifact_link).where(link.id.in_(sorted(links)))).rowcount
+
+
+def _mark_media(tx: Transaction, version_ids: Sequence[str]) -> None:
+    """Has those of these versions that are media go when versions go next: nothing shows them without their link."""
+    now = tx.now_us()
+    names = select(artifact.c.id).where(artifact.c.id == version.c.artifact_id, IS_MEDIA)
+    mine = (version.c.id.in_(version_ids), version.c.purged_at_us.is_(None), exists(names.correlate(version)))
+    gone = update(version).where(*mine)
+    deleted = func.coalesce(version.c.deleted_at_us, now)
+    tx.execute(gone.values(state="deleted", deleted_at_us=deleted, purged_at_us=now))
+
+
+def _drop_names(tx: Transaction, artifact_ids: Collection[str]) -> None:
+    """Deletes those of these artifacts that have no version left and are media of models that are gone.
+
+    All others keep their rows, so that no number of theirs is used again.
+    """
+    names = select(artifact.c.id, artifact.c.name).where(artifact.c.id.in_(sorted(artifact_ids)), IS_MEDIA)
+    rows = tx.execute(names.with_for_update(skip_locked=True))
+    owners = {row.id: row.name[len(MEDIA_PREFIX) :].partition("/")[0] for row in rows}
+    if not owners:
+        return
+    kept = select(model.c.id).join(experiment, experiment.c.id == model.c.experiment_id)
+    kept = kept.where(model.c.id.in_(sorted(set(owners.values()))), experiment.c.project_uid != LIMBO)
+    living = set(tx.execute(kept).scalars())
+    gone = [id_ for id_, owner in owners.items() if owner not in living]
+    is_empty = ~exists().where(version.c.artifact_id == artifact.c.id)
+    tx.execute(delete(artifact).where(artifact.c.id.in_(gone), is_empty))
 
 
 def _delete_some(table: Table, which: ColumnElement[bool], tx: Transaction, limit: int) -> int:

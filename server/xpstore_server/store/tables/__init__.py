@@ -8,6 +8,10 @@ Ids are UUIDs made by clients, so a repeated create finds its own row.
 """
 
 from xpstore_server.store.tables.artifacts import (
+    IS_MEDIA,
+    IS_NO_MEDIA,
+    MEDIA_PREFIX,
+    MEDIA_TYPE,
     artifact,
     artifact_alias,
     artifact_lineage,
@@ -40,6 +44,10 @@ from xpstore_server.store.tables.tracking import (
 )
 
 __all__ = [
+    "IS_MEDIA",
+    "IS_NO_MEDIA",
+    "MEDIA_PREFIX",
+    "MEDIA_TYPE",
     "SMALL_PACK",
     "TEXT",
     "UUID",

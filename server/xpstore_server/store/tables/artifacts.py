@@ -1,9 +1,24 @@
 """Artifacts: names, versions, aliases, links and lineage."""
 
-from sqlalchemy import BigInteger, CheckConstraint, Index, Integer, LargeBinary, UniqueConstraint
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ColumnElement,
+    Index,
+    Integer,
+    LargeBinary,
+    UniqueConstraint,
+    literal_column,
+)
 from sqlmodel import SQLModel
 
 from xpstore_server.store.tables.declare import TEXT, UUID, column, partial_index, reference, table
+
+# Of media of models (`core/media.py`), and what their names begin with: the id of the model follows.
+MEDIA_TYPE = "model_media"
+MEDIA_PREFIX = "media/"
 
 
 class Artifact(SQLModel, table=True):
@@ -20,7 +35,8 @@ class Artifact(SQLModel, table=True):
     revision: int = column(Integer)
     __table_args__ = (
         UniqueConstraint("project_uid", "name"),
-        Index("ix_artifact_created", "project_uid", "created_at_us", "id"),
+        # Without media: lists of all leave them out, and each model has as many names of these as of all else.
+        partial_index("ix_artifact_created", "project_uid", "created_at_us", "id", where=f"type <> '{MEDIA_TYPE}'"),
         Index("ix_artifact_type", "project_uid", "type", "created_at_us", "id"),
     )
 
@@ -103,3 +119,8 @@ artifact_version = table(ArtifactVersion)
 artifact_alias = table(ArtifactAlias)
 artifact_link = table(ArtifactLink)
 artifact_lineage = table(ArtifactLineage)
+
+# The text itself, not a parameter: only so SQLite uses the index of all others.
+_MEDIA: ColumnElement[Any] = literal_column(f"'{MEDIA_TYPE}'")
+IS_MEDIA: ColumnElement[bool] = artifact.c.type == _MEDIA
+IS_NO_MEDIA: ColumnElement[bool] = artifact.c.type != _MEDIA
