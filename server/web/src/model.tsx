@@ -23,6 +23,7 @@ import { Log } from "./log/log";
 import { MediaPane } from "./media/media";
 import { back, change, modelPath, projectPath, swap, usePlace } from "./common/place";
 import { useNeighbours } from "./workbench/neighbours";
+import { Told } from "./common/told";
 import { all, call, sentence } from "./common/wire";
 import { flat, listSeries, type Series } from "./common/values";
 
@@ -33,25 +34,33 @@ interface Whole {
   runs: Run[];
   modules: ModelModule[];
   series: Series[];
-  versions: Version[];
   alerts: Alerts;
 }
 
 async function load(modelId: string): Promise<Whole> {
   const { model } = await call<{ model: Model }>("ModelService/GetModel", { modelId });
-  const [{ project }, { experiment }, runs, modules, series, versions, alerts] = await Promise.all([
+  const [{ project }, { experiment }, runs, modules, series, alerts] = await Promise.all([
     call<{ project: Project }>("ProjectService/GetProject", { projectUid: model.projectUid }),
     call<{ experiment: { name: string } }>("ExperimentService/GetExperiment", { experimentId: model.experimentId }),
     all<Run, "runs">("RunService/ListRuns", { modelId }, "runs"),
     all<ModelModule, "modules">("ModelService/ListModules", { modelId }, "modules"),
     listSeries([modelId]),
-    all<Version, "versions">("ArtifactService/ListArtifactVersions", { projectUid: model.projectUid, modelId, descending: true }, "versions"),
     listAlerts({ modelId }),
   ]);
   return {
     model, project, experiment: experiment.name, runs: runs.found.reverse(), modules: modules.found,
-    series: series.get(modelId) ?? [], versions: versions.found, alerts,
+    series: series.get(modelId) ?? [], alerts,
   };
+}
+
+const MEDIA_TYPE = "model_media";
+// Of what is linked to a model, media and all.
+const MOST_VERSIONS = 5000;
+
+async function listVersions({ id, projectUid }: Model): Promise<{ versions: Version[]; hasMore: boolean }> {
+  const request = { projectUid, modelId: id, descending: true, pageSize: 1000 };
+  const { found, hasMore } = await all<Version, "versions">("ArtifactService/ListArtifactVersions", request, "versions", MOST_VERSIONS);
+  return { versions: found.filter((version) => version.type !== MEDIA_TYPE), hasMore };
 }
 
 const fieldOf = (one: Series): Field => ({ field: `metrics.${quoted(one.name)}[${quoted(one.phase)}]` });
@@ -100,13 +109,16 @@ export function ModelPage({ id, isDark }: { id: string; isDark: boolean }) {
       </div>
       {pane === "media" ? <MediaPane {...{ models, drawn, names, isLive, isDark }} hasKeys />
         : pane === "log" ? <Log runs={runs} name={displayName(model.id, model.name)} />
-        : <Overview {...loaded.value}>{fields && fields.length > 0 && <Charts {...{ fields, models, drawn, names, isLive, isDark }} />}</Overview>}
+        : <Overview {...loaded.value} {...{ isLive }}>{fields && fields.length > 0 && <Charts {...{ fields, models, drawn, names, isLive, isDark }} />}</Overview>}
     </main>
   );
 }
 
 // What it was made of and how it went; its charts are the children.
-function Overview({ model, project, runs, modules, series, versions, children }: Whole & { children: ComponentChildren }) {
+function Overview({ model, project, runs, modules, series, isLive, children }: Whole & { isLive: boolean; children: ComponentChildren }) {
+  const listed = useLoaded(() => listVersions(model), [model.id]);
+  useEvery(isLive ? 15000 : 30000, listed.reload);
+  const { versions, hasMore } = listed.value ?? { versions: [], hasMore: false };
   const [own, ofSystem] = [series.filter((one) => !isOfSystem(one)), series.filter(isOfSystem)];
   const config = flat(model.configJson);
   return (
@@ -133,7 +145,9 @@ function Overview({ model, project, runs, modules, series, versions, children }:
         </section>
         <section>
           <h2>Files</h2>
-          {versions.length === 0 && <p class="nothing">No artifact is linked to this model.</p>}
+          <Told loaded={listed} />
+          {listed.value && versions.length === 0 && <p class="nothing">No artifact is linked to this model.</p>}
+          {hasMore && <p class="pale">Those among the newest {count(MOST_VERSIONS)} that are linked to it, media and all.</p>}
           {versions.map((version) => (
             <details key={version.id} open={versions.length === 1}>
               <summary>
