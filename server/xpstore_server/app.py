@@ -19,6 +19,7 @@ from google.protobuf import descriptor_pool
 from grpc_health.v1 import health, health_pb2_grpc
 
 from xpstore.v1 import (
+    alert_pb2_grpc,
     artifact_pb2_grpc,
     cache_pb2_grpc,
     experiment_pb2_grpc,
@@ -54,6 +55,7 @@ from xpstore_server.locations import UNIX, shown
 from xpstore_server.malloc import Trimmer
 from xpstore_server.rpc.acting import Resolver
 from xpstore_server.rpc.ahead import read_ahead
+from xpstore_server.rpc.alert import AlertService
 from xpstore_server.rpc.artifact import ArtifactService
 from xpstore_server.rpc.blocks import Compactor
 from xpstore_server.rpc.cache import CacheService
@@ -216,6 +218,7 @@ class App:
             ("Iteration", partial(iteration_pb2_grpc.add_IterationServiceServicer_to_server, iteration)),
             ("Metric", partial(metric_pb2_grpc.add_MetricServiceServicer_to_server, metric)),
             ("Ingest", partial(ingest_pb2_grpc.add_IngestServiceServicer_to_server, ingest)),
+            ("Alert", partial(alert_pb2_grpc.add_AlertServiceServicer_to_server, AlertService(self.database))),
             ("Run", partial(run_pb2_grpc.add_RunServiceServicer_to_server, RunService(self.database))),
             ("Artifact", partial(artifact_pb2_grpc.add_ArtifactServiceServicer_to_server, artifact)),
             ("Media", partial(media_pb2_grpc.add_MediaServiceServicer_to_server, MediaService(self.database))),

@@ -1,4 +1,4 @@
-"""What the server does unasked: it frees bytes that nothing needs, and removes rows of what was deleted."""
+"""What the server does unasked: it frees bytes that nothing needs, removes what was deleted, and misses runs."""
 
 import dataclasses
 import logging
@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import partial
 
 from xpstore_server.core.garbage.collector import GarbageCollector
+from xpstore_server.core.lost_runs import LostRuns
 from xpstore_server.core.metrics.compaction import EndedSeries
 from xpstore_server.store import limbo
 from xpstore_server.store.clock import SECOND_US, clock_of, steady_us
@@ -49,6 +50,7 @@ class Janitor(threading.Thread):
         self._has_skipped = self._has_warned = False
         self._thorough_us: int | None = None
         self._ended = EndedSeries(database)
+        self._lost = LostRuns(database)
         self._secrets = secrets
 
     def run(self) -> None:
@@ -56,6 +58,7 @@ class Janitor(threading.Thread):
         turn_us = look_us + min(self._interval_us, FIRST_US)
         while not self._stopped.is_set():
             if steady_us() >= look_us:
+                self._do("alerts of lost runs", lambda: self._lost.look(self._stopped.is_set))
                 self._do("the clock", self._look)
                 if self._secrets is not None:
                     self._do("reading secrets", partial(self._secrets.refresh, self._database))

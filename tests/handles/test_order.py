@@ -21,6 +21,7 @@ from xpstore.iteration import Iteration
 from xpstore.model import Model
 from xpstore.run import Run
 from xpstore.v1 import (
+    alert_pb2,
     artifact_pb2,
     cache_pb2,
     experiment_pb2,
@@ -39,6 +40,7 @@ pytestmark = pytest.mark.client
 YES, NO = True, False
 # Pending records could change the answer or the effect of what says yes.
 METHODS: dict[str, dict[str, bool]] = {
+    "alerts": {"ListAlerts": YES},
     "artifacts": {
         "FindMissingChunks": NO,
         "UploadChunks": NO,
@@ -145,6 +147,7 @@ METHODS: dict[str, dict[str, bool]] = {
     },
 }
 FILES: dict[str, Any] = {
+    "alerts": alert_pb2,
     "artifacts": artifact_pb2,
     "cache": cache_pb2,
     "experiments": experiment_pb2,
@@ -171,7 +174,7 @@ def test_table_has_every_method_of_the_contract() -> None:
         for service in file.DESCRIPTOR.services_by_name.values()
         for method in service.methods
     }
-    assert contract == set(EVERY) and len(EVERY) == 89
+    assert contract == set(EVERY) and len(EVERY) == 90
 
 
 @pytest.mark.parametrize(("stub", "method"), EVERY)
@@ -250,6 +253,7 @@ def requests(world: World) -> dict[str, Any]:
     link = artifact_pb2.ArtifactLink(model_id=model, iteration_id=iteration)
     environment = run_pb2.RunEnvironment(packages_json="{}")
     return {
+        "ListAlerts": alert_pb2.ListAlertsRequest(model_id=model),
         "LinkArtifactVersion": artifact_pb2.LinkArtifactVersionRequest(version_id=world.version, link=link),
         "DeleteExperiment": experiment_pb2.DeleteExperimentRequest(experiment_id=str(world.experiment.id)),
         "UndeleteExperiment": experiment_pb2.UndeleteExperimentRequest(experiment_id=str(world.experiment.id)),

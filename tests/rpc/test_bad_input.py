@@ -1,5 +1,6 @@
 """Bad input to every RPC but those of artifacts: the right typed error, the field, and nothing changed."""
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -145,6 +146,8 @@ BAD: dict[str, dict[str, list[Any]]] = {
         "environment.git_diff": ["x" * ((256 << 10) + 1), "a\x00"],
         "environment.job_json": BAD_OBJECT,
     },
+    "alerts.ListAlerts": {"model_id": BAD_ID, "page_size": BAD_SIZE, "page_token": BAD_TOKEN},
+    "alerts.ListAlerts/project": {"project_uid": BAD_ID, "page_size": BAD_SIZE, "page_token": BAD_TOKEN},
     "runs.GetRun": {"run_id": BAD_ID},
     "runs.ListRuns": {"model_id": BAD_ID, "page_size": BAD_SIZE, "page_token": BAD_TOKEN},
     "runs.HeartbeatRun": {"run_id": BAD_ID},
@@ -162,6 +165,7 @@ ONE_OF_KEYS = {
     "models.GetModel": "key",
     "iterations.GetIteration": "key",
     "models.SearchModels": "scope",
+    "alerts.ListAlerts": "scope",
     "models.CreateModule": "parent",
     "models.ListModules": "parent",
     "models.ClearModules": "parent",
@@ -315,6 +319,8 @@ def make_long(client: Client) -> Ids:
     experiment = project.experiment("e2") and project.experiment("e")
     model = experiment.model("h2") and experiment.model("h")
     model.metrics.log("loss", 2)
+    for name in ("one", "other"):
+        model.metrics.log(name, math.nan)  # an alert of each
     model.modules.log("another")
     iteration = model.iterations.create(6) and model.iterations.create(5)
     for _ in range(2):

@@ -52,6 +52,8 @@ ORDERED = frozenset(
         "FinishRunRequest",
         "ListRunsRequest",
         "ReadConsoleRequest",
+        # alerts, which are logged or made of what was
+        "ListAlertsRequest",
         # what goes or comes back with all that is below it
         "DeleteExperimentRequest",
         "UndeleteExperimentRequest",

@@ -107,6 +107,7 @@ export function ModelPage({ id, isDark }: { id: string; isDark: boolean }) {
       <div class="panes" role="tablist" aria-label="What is shown">
         {PANES.map(([name, text]) => <button type="button" role="tab" key={name} aria-selected={pane === name} onClick={() => change({ v: name })}>{text}</button>)}
       </div>
+      {pane !== "" && <h2 class="hidden">{PANES.find(([name]) => name === pane)?.[1]}</h2>}
       {pane === "media" ? <MediaPane {...{ models, drawn, names, isLive, isDark }} hasKeys />
         : pane === "log" ? <Log runs={runs} name={displayName(model.id, model.name)} />
         : <Overview {...loaded.value} {...{ isLive }}>{fields && fields.length > 0 && <Charts {...{ fields, models, drawn, names, isLive, isDark }} />}</Overview>}

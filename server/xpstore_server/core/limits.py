@@ -77,6 +77,7 @@ CONSOLE_BYTES = 2 * MIB
 CONSOLE_HEAD_BYTES = CONSOLE_BYTES // 8
 CONSOLE_TEXT_BYTES = 64 << 10
 ALERTS = 1_000  # of a model
+NAN_ALERTS = 100  # of these, of metrics that are NaN: a model may have thousands
 PROCESS_PARTS = 1_000
 PROCESS_BYTES = 256 << 10
 PART_NAME_LENGTH = 512

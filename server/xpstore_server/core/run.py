@@ -5,7 +5,8 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, literal, select
 
-from xpstore_server.core import experiment, limits, model
+from xpstore_server.core import alert, experiment, limits, model
+from xpstore_server.core.alert import NewAlert
 from xpstore_server.core.errors import AlreadyExists, InvalidArgument, NotFound
 from xpstore_server.core.paging import Key, Page, fetch
 from xpstore_server.core.run_status import SHOWN
@@ -86,8 +87,17 @@ def finish(tx: Transaction, run_id: str, end: End) -> Row[Any]:
     if end.at_us is not None and ended < row.started_at_us:
         raise InvalidArgument("ended_at_us", ended, f"must not be before the run's start, {row.started_at_us}")
     change = {"ended_status": end.status, "ended_at_us": ended, "heartbeat_at_us": now, "error": end.error}
-    tx.execute(_CHANGE, {"key": run_id, **change})
+    owner = model.lock(tx, row.model_id) if end.status == "failed" else None
+    if tx.execute(_CHANGE, {"key": run_id, **change}).rowcount and owner is not None:
+        alert.add(tx, owner.id, owner.project_uid, [_failure(run_id, end.error, ended)])
     return get(tx, run_id)
+
+
+def _failure(run_id: str, error: str, at_us: int) -> NewAlert:
+    lines = [line for line in error.splitlines() if line.strip()]
+    title = alert.one_line(lines[-1] if lines else "A run failed, and said no error")
+    id_ = alert.id_of(run_id, "run_failed")
+    return NewAlert(id_, "error", "run_failed", title, "" if error == title else error, run_id=run_id, at_us=at_us)
 
 
 def _told_or_now(field: str, told_us: int | None, now_us: int) -> int:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from xpstore.v1 import alert_pb2, ingest_pb2_grpc
 from xpstore.v1 import ingest_pb2 as pb
-from xpstore.v1 import ingest_pb2_grpc
 from xpstore_server.auth import principal
-from xpstore_server.core import iteration, limits, model, model_step, module
+from xpstore_server.core import alert, iteration, limits, model, model_step, module
+from xpstore_server.core.alert import NewAlert
 from xpstore_server.core.console import Printed
 from xpstore_server.core.errors import InvalidArgument, renamed
 from xpstore_server.core.ingesting import ingest
@@ -19,8 +20,19 @@ from xpstore_server.core.ingesting.records import Apply, ConsolePiece, Event, Mo
 from xpstore_server.core.ingesting.writers import Method, Writer
 from xpstore_server.core.metrics.metric import SeriesPart
 from xpstore_server.core.module import NewModule
+from xpstore_server.rpc.alert import LEVELS
 from xpstore_server.rpc.blocks import Compactor
-from xpstore_server.rpc.fields import a_json_object, a_name, a_step, a_uuid, an_offset, if_set, tags_of
+from xpstore_server.rpc.fields import (
+    a_json_object,
+    a_name,
+    a_step,
+    a_text,
+    a_time,
+    a_uuid,
+    an_offset,
+    if_set,
+    tags_of,
+)
 from xpstore_server.rpc.metric_wire import part_of, parts_of
 from xpstore_server.store.database import Database
 from xpstore_server.store.transaction import Transaction
@@ -129,8 +141,10 @@ def _event(field: str, model_id: str, wire: pb.EventRecord, who: str) -> NewModu
             return partial(model.change_tags, principal=who, model_id=model_id, add=add, remove=remove)
         case "console":
             return _console(f"{field}.console", wire.console)
+        case "alert":
+            return partial(alert.record, model_id=model_id, new=_alert(f"{field}.alert", wire.alert))
         case _:
-            raise InvalidArgument(f"{field}.event", "", "must be module, iteration, step, tags or console")
+            raise InvalidArgument(f"{field}.event", "", "must be module, iteration, step, tags, console or alert")
 
 
 def _module(field: str, model_id: str, wire: pb.ModuleEvent) -> NewModule | Apply:
@@ -157,6 +171,21 @@ def _console(field: str, wire: pb.ConsoleEvent) -> ConsolePiece:
         told = {"limit": "max_console_text_bytes", "expected": limits.CONSOLE_TEXT_BYTES}
         raise InvalidArgument(f"{field}.text", wire.text, fix, **told)
     return ConsolePiece(run_id, Printed(offset, text))
+
+
+def _alert(field: str, wire: pb.AlertEvent) -> NewAlert:
+    level = wire.level or alert_pb2.ALERT_LEVEL_WARNING
+    if level not in LEVELS:
+        raise InvalidArgument(f"{field}.level", level, "must be one of AlertLevel")
+    return NewAlert(
+        id=a_uuid(f"{field}.alert_id", wire.alert_id),
+        level=LEVELS[level],
+        cause="client",
+        title=a_name(f"{field}.title", wire.title),
+        text=a_text(f"{field}.text", wire.text),
+        step=if_set(wire, "step", a_step, f"{field}."),
+        at_us=a_time(f"{field}.at_us", wire.at_us) or None,
+    )
 
 
 def _to_wire(dropped: Dropped) -> Iterable[pb.DroppedRecords]:

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from support.growth.rows import ARTIFACT, EXPERIMENT, ITERATION, MANY, MODEL, PROJECT, VERSION, uuid
 from xpstore.v1 import (
+    alert_pb2,
     artifact_pb2,
     cache_pb2,
     experiment_pb2,
@@ -123,6 +124,12 @@ READS: dict[str, Request] = {
         "Model.ListModels", model_pb2.ListModelsRequest(experiment_id=uuid(EXPERIMENT), page_size=PAGE)
     ),
     "ListRuns": _call("Run.ListRuns", run_pb2.ListRunsRequest(model_id=uuid(MODEL + 1), page_size=PAGE)),
+    "ListAlerts of a model": _call(
+        "Alert.ListAlerts", alert_pb2.ListAlertsRequest(model_id=uuid(MODEL + 1), page_size=PAGE)
+    ),
+    "ListAlerts of a project": _call(
+        "Alert.ListAlerts", alert_pb2.ListAlertsRequest(project_uid=uuid(PROJECT), page_size=PAGE)
+    ),
     "ListIterations": _call(
         "Iteration.ListIterations", iteration_pb2.ListIterationsRequest(model_id=uuid(MODEL + 1), page_size=PAGE)
     ),

@@ -8,8 +8,8 @@ from uuid import UUID
 Row = dict[str, Any]
 
 # Kinds of ids: those of one kind are numbered from its first on.
-PROJECT, EXPERIMENT, MODEL, ARTIFACT, VERSION, MANY, LINK, RUN, MODULE, ITERATION, LEASE, PACK, SERIES = (
-    kind << 64 for kind in range(1, 14)
+PROJECT, EXPERIMENT, MODEL, ARTIFACT, VERSION, MANY, LINK, RUN, MODULE, ITERATION, LEASE, PACK, SERIES, ALERT = (
+    kind << 64 for kind in range(1, 15)
 )
 MOST = 1_000  # links of a version, and versions that one uses
 STAMPS = {"created_by": "", "updated_by": "", "revision": 1}
@@ -87,6 +87,19 @@ ROWS: dict[str, Callable[[Callable[[int], str], int], list[Row]]] = {
             "git_dirty": 0,
             "packages_json": "{}",
             **dict.fromkeys(("host", "user", "command", "python", "git_commit", "error"), ""),
+        }
+    ],
+    "alert": lambda as_id, n: [
+        {
+            "id": as_id(ALERT + n),
+            "model_id": as_id(MODEL + 1),
+            "project_uid": as_id(PROJECT),
+            "level": "error",
+            "cause": "run_failed",
+            "title": "out of memory",
+            "text": "",
+            "at_us": n,
+            "created_at_us": n,
         }
     ],
     "iteration": lambda as_id, n: [

@@ -7,7 +7,7 @@ from typing import Any
 from xpstore._values.ids import new_id
 from xpstore.client import Client
 from xpstore.project import Project
-from xpstore.v1 import experiment_pb2, iteration_pb2, metric_pb2, model_pb2, project_pb2, run_pb2
+from xpstore.v1 import alert_pb2, experiment_pb2, iteration_pb2, metric_pb2, model_pb2, project_pb2, run_pb2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,6 +93,8 @@ REQUESTS: dict[str, Callable[[Ids], Any]] = {
     "metrics.GetLastMetric": lambda ids: metric_pb2.GetLastMetricRequest(model_id=ids.model, name="loss"),
     "metrics.DeleteMetric": lambda ids: metric_pb2.DeleteMetricRequest(model_id=ids.model, metric_id=new_id()),
     "metrics.ClearMetrics": lambda ids: metric_pb2.ClearMetricsRequest(model_id=ids.model),
+    "alerts.ListAlerts": lambda ids: alert_pb2.ListAlertsRequest(model_id=ids.model),
+    "alerts.ListAlerts/project": lambda ids: alert_pb2.ListAlertsRequest(project_uid=ids.project),
     "runs.CreateRun": lambda ids: run_pb2.CreateRunRequest(model_id=ids.model, run_id=new_id()),
     "runs.GetRun": lambda ids: run_pb2.GetRunRequest(run_id=ids.run),
     "runs.ListRuns": lambda ids: run_pb2.ListRunsRequest(model_id=ids.model),

@@ -218,7 +218,7 @@ function useSearch(pieces: Piece[], onGo: () => void) {
 // `hits` has the numbers of the lines that were found, each between commas.
 function Lines({ block, hits, current }: { block: Block; hits: string; current: number }) {
   return useMemo(() => (
-    <div class="lines" style={{ containIntrinsicHeight: `${block.lines.length * LINE_PIXELS}px` }}>
+    <div class="printed" style={{ containIntrinsicHeight: `${block.lines.length * LINE_PIXELS}px` }}>
       {block.lines.map((line, at) => (
         <div key={at} class={at === current ? "current" : hits.includes(`,${at},`) ? "hit" : undefined}>
           {shownOf(line.spans).map((span, one) => (span.look ? <span key={one} class={span.look}>{span.text}</span> : span.text))}

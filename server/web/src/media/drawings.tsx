@@ -19,7 +19,7 @@ export function FigureDrawing({ figure, label, isDark }: { figure: Figure; label
           {traces.map((trace, at) => <Drawn key={at} {...{ figure, trace }} colour={colour(trace, at)} />)}
         </Frame>
       )}
-      {(axes[0] || axes[1]) && traces.length > 0 && <p class="pale">{axes[1] && `${axes[1]} `}{axes[0] && `by ${axes[0]}`}</p>}
+      {(axes[0] || axes[1]) && traces.length > 0 && <p class="pale">{[axes[1] && `y: ${axes[1]}`, axes[0] && `x: ${axes[0]}`].filter(Boolean).join(", ")}</p>}
       {traces.length > 1 && <p class="legend">{traces.map((trace, at) => <span key={at}><Swatch look={plain(colour(trace, at))} />{trace.name}</span>)}</p>}
       {left.length > 0 && <p class="pale">Not drawn here: {left.join(", ")}. The JSON has it, for Plotly.</p>}
     </>

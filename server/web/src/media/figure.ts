@@ -31,7 +31,7 @@ const isObject = (value: unknown): value is Json => value !== null && typeof val
 const object = (value: unknown): Json => (isObject(value) ? value : {});
 const text = (value: unknown): string => (typeof value === "string" ? value : "");
 // A title is a text, or an object that has one; its tags of HTML are left out.
-const title = (value: unknown): string => (text(value) || text(object(value)["text"])).replace(/<[^>]*>/g, " ").trim();
+const title = (value: unknown): string => (text(value) || text(object(value)["text"])).replace(/<br *\/?>/gi, " ").replace(/<[^>]*>/g, "").trim();
 
 const ARRAYS: Record<string, new (buffer: ArrayBuffer) => ArrayLike<number>> = {
   f8: Float64Array, f4: Float32Array, i4: Int32Array, i2: Int16Array, i1: Int8Array, u4: Uint32Array, u2: Uint16Array, u1: Uint8Array,

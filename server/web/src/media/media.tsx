@@ -54,9 +54,9 @@ export function MediaPane({ models: wanted, drawn, names, isLive, isDark, hasKey
     <>
       <div class="bar options">
         <label>Names <input type="search" placeholder="all" value={query.get("mn") ?? ""} onInput={(event) => change({ mn: event.currentTarget.value })} /></label>
-        {shown.length > 0 && <Steps {...{ models, first, last, step, hasKeys }} names={shown.map(([name]) => name)} />}
         {wanted.length > MOST_MODELS && <span class="pale">The first {MOST_MODELS} of {wanted.length} models.</span>}
       </div>
+      {shown.length > 0 && <Steps {...{ models, first, last, step, hasKeys }} names={shown.map(([name]) => name)} />}
       {loaded.error !== undefined && <p class="error" role="alert">{sentence(loaded.error)}</p>}
       <div class={models.length > 1 ? "media many" : "media"}>
         {shown.map(([name, own]) => <Row key={name} {...{ name, own, step, drawn, isDark }} names={models.length > 1 ? names : null} models={models.filter((id) => own.has(id))} />)}

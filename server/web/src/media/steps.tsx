@@ -51,9 +51,11 @@ export function Steps({ models, names, first, last, step, hasKeys }: Props) {
   };
   return (
     <div class="bar steps">
-      <button type="button" aria-label="Step before" title="←" disabled={at <= first} onClick={() => void go(-1)}>←</button>
-      <input type="range" aria-label="Step" min={first} max={last} step={1} value={at} aria-valuetext={`step ${at}`} onKeyDown={onKey} onInput={(event) => show(Number(event.currentTarget.value))} />
-      <button type="button" aria-label="Next step" title="→" disabled={at >= last} onClick={() => void go(1)}>→</button>
+      <div>
+        <button type="button" aria-label="Step before" title="←" disabled={at <= first} onClick={() => void go(-1)}>←</button>
+        <input type="range" aria-label="Step" min={first} max={last} step={1} value={at} aria-valuetext={`step ${at}`} onKeyDown={onKey} onInput={(event) => show(Number(event.currentTarget.value))} />
+        <button type="button" aria-label="Next step" title="→" disabled={at >= last} onClick={() => void go(1)}>→</button>
+      </div>
       <output>{step === null ? "the newest" : `at or before step ${count(at)}`}<span class="pale"> of {first === last ? count(first) : `${count(first)}–${count(last)}`}</span></output>
       {step !== null && <button type="button" onClick={() => show(last)}>Newest</button>}
       {error && <p class="error" role="alert">{error}</p>}

@@ -144,7 +144,10 @@ export function Workbench({ project, isDark }: { project: Project; isDark: boole
     <main class="workbench">
       <h1 class="hidden">Models of {project.id}</h1>
       <section class="left" aria-label="List of models" ref={listBox}>
-        <Filter value={filter} error={hasFault ? rows.error : undefined} box={filterBox} fields={fields ?? []} />
+        <div class="find">
+          <Filter value={filter} error={hasFault ? rows.error : undefined} box={filterBox} fields={fields ?? []} />
+          <AlertBell {...{ project }} isLive={rows.isLive} />
+        </div>
         <div class="bar">
           <span class="total" role="status">{found(rows.total)}</span>
           <span class="pale">
@@ -160,7 +163,6 @@ export function Workbench({ project, isDark }: { project: Project; isDark: boole
           <button type="button" aria-haspopup="dialog" onClick={() => setOpened("groups")}>{grouped ? `Group: ${label(grouped.field)}` : "Group"}</button>
           <button type="button" aria-expanded={opened === "columns"} onClick={() => setOpened(opened === "columns" ? "" : "columns")}>Columns</button>
           <button type="button" aria-haspopup="dialog" onClick={() => setOpened("views")}>Views</button>
-          <AlertBell {...{ project }} isLive={rows.isLive} />
         </div>
         {opened === "columns" && <Columns fields={fields ?? []} columns={columns} close={close} />}
         {opened === "groups" && <Chooser title="Group by" choices={groupChoices} choose={groupBy} close={close} />}

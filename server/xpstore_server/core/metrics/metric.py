@@ -17,6 +17,7 @@ from sqlalchemy import ColumnElement, Row, Select, bindparam, func, select
 
 from xpstore_server.core import experiment, limits, model
 from xpstore_server.core.errors import NotFound
+from xpstore_server.core.metrics import nans
 from xpstore_server.core.paging import Key, Page
 from xpstore_server.store import tables
 from xpstore_server.store.batches import batches
@@ -114,7 +115,8 @@ def append(tx: Transaction, *, model_id: str, project_uid: str, parts: Sequence[
     rows, blocks = list[dict[str, Any]](), list[tuple[Any, ...]]()
     # Only where it is needed: to ask for the clock is a round trip.
     now_us = tx.now_us() if any((part.points.times == NO_TIME).any() for part in parts) else NO_TIME
-    for key, whole in _by_series(parts, allotted.next_ordinal - count, now_us).items():
+    new = _by_series(parts, allotted.next_ordinal - count, now_us)
+    for key, whole in new.items():
         row = _row(known.get(key), model_id, project_uid, *key)
         for points in whole.blocks():
             blocks.append(block_row(tx, model_id, row["id"], points))
@@ -122,6 +124,8 @@ def append(tx: Transaction, *, model_id: str, project_uid: str, parts: Sequence[
         rows.append(row)
     tx.upsert_many(series, [_as_tuple(tx, row) for row in rows])
     tx.insert_many(block, blocks)
+    if nans.has_nan([part.points for part in parts]):
+        nans.tell(tx, model_id, project_uid, new)
     return {row["id"] for row in rows if row["small_blocks"] >= limits.SMALL_BLOCKS}
 
 

@@ -240,6 +240,7 @@ class Run(SQLModel, table=True):
     git_diff: str = column(TEXT, server_default=text("''"))
     __table_args__ = (
         Index("ix_run_started", "model_id", "started_at_us", "id"),
+        partial_index("ix_run_open", "heartbeat_at_us", "id", where="ended_status IS NULL"),
         CheckConstraint("ended_status IN ('finished', 'failed')", name="ended_status"),
     )
 

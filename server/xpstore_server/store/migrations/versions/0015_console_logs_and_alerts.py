@@ -39,3 +39,5 @@ def upgrade() -> None:
     )
     op.create_index("ix_alert_model", "alert", ["model_id", "created_at_us", "id"])
     op.create_index("ix_alert_project", "alert", ["project_uid", "created_at_us", "id"])
+    is_open = sa.text("ended_status IS NULL")
+    op.create_index("ix_run_open", "run", ["heartbeat_at_us", "id"], sqlite_where=is_open, postgresql_where=is_open)
