@@ -52,7 +52,7 @@ export function AlertStrip({ alerts, hasMore }: Alerts) {
   return (
     <section class="alerts" aria-label="Alerts">
       <ul aria-live="polite">{shown.map((alert) => <One key={alert.id} alert={alert} hasModel={false} />)}</ul>
-      {alerts.length > FEW && !isOpen && <button type="button" onClick={() => setOpen(true)}>{count(alerts.length - FEW)}{hasMore && "+"} more alerts</button>}
+      {alerts.length > FEW && !isOpen && <button type="button" onClick={() => setOpen(true)}>{count(alerts.length - FEW)}{hasMore && "+"} more {alerts.length === FEW + 1 ? "alert" : "alerts"}</button>}
       {isOpen && hasMore && <p class="pale">The newest {PAGE}.</p>}
     </section>
   );

@@ -72,29 +72,34 @@ function Console({ run, file, children }: Props) {
   const [isAtEnd, setAtEnd] = useState(true);
   const stop = useMemo(() => new AbortController(), []);
   useEffect(() => () => stop.abort(), []);
-  const isBusy = useRef(false);
+  // One call after the other; of those that wait each kind once.
+  const turn = useRef(Promise.resolve());
+  const waiting = useRef(new Set<string>());
   // How high the box was before older lines came.
   const heightBefore = useRef<number | null>(null);
-  const act = async (read: () => Promise<boolean>): Promise<void> => {
-    if (isBusy.current) return;
-    isBusy.current = true;
-    try {
-      if (await read()) setRound((before) => before + 1);
-      setError(undefined);
-    } catch (cause) {
-      if (!stop.signal.aborted) setError(cause);
-    } finally {
-      isBusy.current = false;
-    }
+  const act = (kind: string, read: () => Promise<boolean>): Promise<void> => {
+    if (waiting.current.has(kind)) return turn.current;
+    waiting.current.add(kind);
+    const inTurn = async (): Promise<void> => {
+      try {
+        if (await read()) setRound((before) => before + 1);
+        setError(undefined);
+      } catch (cause) {
+        if (!stop.signal.aborted) setError(cause);
+      } finally {
+        waiting.current.delete(kind);
+      }
+    };
+    return (turn.current = turn.current.then(inTurn));
   };
-  const newer = (): void => void act(() => printed.newer(stop.signal));
-  const older = (isAll = false): Promise<void> => act(async () => {
+  const isRunning = run.status === "RUN_STATUS_RUNNING";
+  const newer = (): void => void act(`newer ${isRunning}`, () => printed.newer(stop.signal));
+  const older = (isAll = false): Promise<void> => act(`older ${isAll}`, async () => {
     if (printed.isWhole) return false;
     await printed.older(isAll, stop.signal);
     heightBefore.current = box.current?.scrollHeight ?? null;
     return true;
   });
-  const isRunning = run.status === "RUN_STATUS_RUNNING";
   // Once more when it ends: what it printed last may have come since.
   useEffect(newer, [isRunning]);
   useEvery(EVERY_MS, () => (isRunning || round < 0) && newer());
@@ -125,7 +130,12 @@ function Console({ run, file, children }: Props) {
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
   };
-  const search = useSearch(pieces, () => setAtEnd(false));
+  const search = useSearch(pieces, () => {
+    const [element, line] = [box.current, box.current?.querySelector(".current")];
+    if (!element || !line) return;
+    element.scrollTop += line.getBoundingClientRect().top - element.getBoundingClientRect().top - element.clientHeight / 2;
+    setAtEnd(false);
+  });
   return (
     <>
       <div class="bar options">
@@ -196,9 +206,7 @@ function useSearch(pieces: Piece[], onGo: () => void) {
   const chosen = matches.length - 1 - Math.min(at, matches.length - 1);
   const current = matches[chosen];
   useEffect(() => {
-    if (!current) return;
-    onGo();
-    document.querySelector(".console .current")?.scrollIntoView({ block: "center" });
+    if (current) onGo();
   }, [word, at]);
   const total = matches.length;
   const step = (by: number): void => setAt((before) => (total === 0 ? 0 : (Math.min(before, total - 1) - by + total) % total));
