@@ -13,9 +13,12 @@ import { Printed, type Part } from "./printed";
 import "./log.css";
 
 const EVERY_MS = 3000;
-const LINE_PIXELS = 18; // as log.css has it
-// Older lines are loaded so far before the first is seen.
-const NEAR_PIXELS = 300;
+// As log.css has them.
+const LINE_PIXELS = 18;
+const GAP_PIXELS = 30;
+// Lines are in the document so far from those that are seen, and older ones are loaded so far before the first is.
+const NEAR_PIXELS = 1200;
+const SCROLL_PIXELS = 400; // seen at once, less would be drawn too often
 const MOST_LETTERS = 10_000; // of a line that is shown
 
 // `name` is that of the model, for files.
@@ -36,24 +39,39 @@ export function Log({ runs, name }: { runs: Run[]; name: string }) {
   );
 }
 
-interface Piece {
-  part: Part;
-  // Bytes that were left out before it.
-  gap: number;
-  blocks: Block[];
+// Lines, or what tells that some were left out; `top` is where it begins.
+interface Row {
+  top: number;
+  height: number;
+  block?: Block;
+  // Bytes that were left out.
+  gap?: number;
 }
 
-// What a run printed. Parts are told apart by where they end, so that lines stay as they are while older ones come before them.
-function usePieces(printed: Printed, round: number): Piece[] {
-  const held = useRef<Piece[]>([]);
+// What a run printed, in rows of known heights: only those on the screen are in the document.
+function useRows(printed: Printed, round: number): { rows: Row[]; height: number } {
+  const held = useRef(new Map<number, Block[]>());
   return useMemo(() => {
-    const pieces = printed.parts.map((part, at): Piece => {
-      const end = at > 0 ? (printed.parts[at - 1]?.end ?? 0) : printed.isWhole ? 0 : part.start;
-      return { part, gap: part.start - end, blocks: blocksOf(part.text, held.current.find((one) => one.part.start === part.start)?.blocks ?? []) };
-    });
-    return (held.current = pieces);
+    const rows: Row[] = [];
+    let height = 0;
+    const add = (row: Omit<Row, "top">): void => {
+      rows.push({ top: height, ...row });
+      height += row.height;
+    };
+    if (!printed.isWhole) height += GAP_PIXELS;
+    held.current = new Map(gaps(printed).map(([part, gap]) => {
+      if (gap > 0) add({ gap, height: GAP_PIXELS });
+      const blocks = blocksOf(part.text, held.current.get(part.start) ?? []);
+      for (const block of blocks) add({ block, height: block.lines.length * LINE_PIXELS });
+      return [part.start, blocks];
+    }));
+    return { rows, height };
   }, [printed, round]);
 }
+
+// The parts, each with how many bytes were left out before it.
+const gaps = ({ parts, isWhole }: Printed): [Part, number][] =>
+  parts.map((part, at) => [part, part.start - (at > 0 ? (parts[at - 1]?.end ?? 0) : isWhole ? 0 : part.start)]);
 
 const leftOut = (gap: number): string => `... ${count(gap)} bytes were left out ...`;
 
@@ -67,9 +85,11 @@ function Console({ run, file, children }: Props) {
   const printed = useMemo(() => new Printed(run.id), []);
   const [round, setRound] = useState(-1);
   const [error, setError] = useState<unknown>(undefined);
-  const pieces = usePieces(printed, round);
+  const { rows, height } = useRows(printed, round);
   const box = useRef<HTMLDivElement>(null);
   const [isAtEnd, setAtEnd] = useState(true);
+  // Where the box is scrolled to, and how high it is.
+  const [seen, setSeen] = useState("0 0");
   const stop = useMemo(() => new AbortController(), []);
   useEffect(() => () => stop.abort(), []);
   // One call after the other; of those that wait each kind once.
@@ -109,11 +129,17 @@ function Console({ run, file, children }: Props) {
     if (isAtEnd) element.scrollTop = element.scrollHeight;
     else if (heightBefore.current !== null) element.scrollTop += element.scrollHeight - heightBefore.current;
     heightBefore.current = null;
+    look();
     if (element.scrollHeight <= element.clientHeight) void older();
   }, [round]);
+  const look = (): void => {
+    const { scrollTop = 0, clientHeight = 0 } = box.current ?? {};
+    setSeen(`${Math.floor(scrollTop / SCROLL_PIXELS) * SCROLL_PIXELS} ${clientHeight}`);
+  };
   const onScroll = (): void => {
     const element = box.current;
     if (!element) return;
+    look();
     setAtEnd(element.scrollHeight - element.scrollTop - element.clientHeight < 2 * LINE_PIXELS);
     if (element.scrollTop < NEAR_PIXELS) void older();
   };
@@ -130,12 +156,13 @@ function Console({ run, file, children }: Props) {
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
   };
-  const search = useSearch(pieces, () => {
-    const [element, line] = [box.current, box.current?.querySelector(".current")];
-    if (!element || !line) return;
-    element.scrollTop += line.getBoundingClientRect().top - element.getBoundingClientRect().top - element.clientHeight / 2;
+  const search = useSearch(rows, ({ row, line }) => {
+    if (!box.current) return;
+    box.current.scrollTop = row.top + line * LINE_PIXELS - box.current.clientHeight / 2;
     setAtEnd(false);
   });
+  const [top = 0, visible = 0] = seen.split(" ").map(Number);
+  const near = rows.filter((row) => row.top < top + visible + NEAR_PIXELS && row.top + row.height > top - NEAR_PIXELS);
   return (
     <>
       <div class="bar options">
@@ -149,21 +176,23 @@ function Console({ run, file, children }: Props) {
           </>
         )}
         <span class="push" />
-        {pieces.length > 0 && <button type="button" onClick={() => void save()}>Download</button>}
+        {rows.length > 0 && <button type="button" onClick={() => void save()}>Download</button>}
       </div>
       {error !== undefined && <p class="error" role="alert">{sentence(error)}</p>}
       {round < 0 && error === undefined && <p class="nothing">Loading…</p>}
-      {round >= 0 && pieces.length === 0 && <p class="nothing">{isRunning ? "It printed nothing yet, or what it prints is not recorded." : "It printed nothing, or what it printed was not recorded."}</p>}
-      {pieces.length > 0 && (
+      {round >= 0 && rows.length === 0 && <p class="nothing">{isRunning ? "It printed nothing yet, or what it prints is not recorded." : "It printed nothing, or what it printed was not recorded."}</p>}
+      {rows.length > 0 && (
         <div class="around">
           <div class="console" ref={box} tabIndex={0} role="region" aria-label="What the run printed" onScroll={onScroll}>
-            {!printed.isWhole && <button type="button" onClick={() => void older()}>Older lines</button>}
-            {pieces.map(({ part, gap, blocks }) => (
-              <div key={part.end === pieces.at(-1)?.part.end ? "end" : part.end}>
-                {gap > 0 && <p class="gap">{leftOut(gap)}</p>}
-                {blocks.map((block, at) => <Lines key={at} block={block} hits={search.hits(block)} current={search.current?.block === block ? search.current.line : -1} />)}
-              </div>
-            ))}
+            <div class="all" style={{ height: `${height}px` }}>
+              {!printed.isWhole && <button type="button" onClick={() => void older()}>Older lines</button>}
+              {near.map((row) => (
+                <div key={row.top} class="stretch" style={{ top: `${row.top}px` }}>
+                  {row.gap && <p class="gap">{leftOut(row.gap)}</p>}
+                  {row.block && <Lines block={row.block} hits={search.hits(row)} current={search.current?.row === row ? search.current.line : -1} />}
+                </div>
+              ))}
+            </div>
           </div>
           {!isAtEnd && <button type="button" class="newest" onClick={toEnd}>Newest ↓</button>}
         </div>
@@ -173,40 +202,36 @@ function Console({ run, file, children }: Props) {
 }
 
 // All that is loaded, without colours.
-function textOf({ parts, isWhole }: Printed): string {
-  const texts = parts.map((part, at) => {
-    const gap = part.start - (at > 0 ? (parts[at - 1]?.end ?? 0) : isWhole ? 0 : part.start);
+const textOf = (printed: Printed): string =>
+  gaps(printed).map(([part, gap]) => {
     const lines = blocksOf(part.text, []).flatMap((block) => block.lines.map((line) => `${line.text}\n`));
     return (gap > 0 ? `${leftOut(gap)}\n` : "") + lines.join("");
-  });
-  return texts.join("");
-}
+  }).join("");
 
 interface Match {
-  block: Block;
+  row: Row;
   line: number;
 }
 
 // Lines that have a text in them, large letters or small.
-function useSearch(pieces: Piece[], onGo: () => void) {
+function useSearch(rows: Row[], show: (match: Match) => void) {
   const [word, setWord] = useState("");
   // Counted from the end: what is printed meanwhile is not what was found.
   const [at, setAt] = useState(0);
   const matches = useMemo((): Match[] => {
     const small = word.toLowerCase();
     if (small === "") return [];
-    const blocks = pieces.flatMap((piece) => piece.blocks);
-    return blocks.flatMap((block) => block.lines.flatMap((line, place) => (line.text.toLowerCase().includes(small) ? [{ block, line: place }] : [])));
-  }, [word, pieces]);
-  const byBlock = useMemo(() => {
-    const found = new Map<Block, string>();
-    for (const { block, line } of matches) found.set(block, `${found.get(block) ?? ","}${line},`);
+    return rows.flatMap((row) => (row.block?.lines ?? []).flatMap((line, place) => (line.text.toLowerCase().includes(small) ? [{ row, line: place }] : [])));
+  }, [word, rows]);
+  const byRow = useMemo(() => {
+    const found = new Map<Row, string>();
+    for (const { row, line } of matches) found.set(row, `${found.get(row) ?? ","}${line},`);
     return found;
   }, [matches]);
   const chosen = matches.length - 1 - Math.min(at, matches.length - 1);
   const current = matches[chosen];
   useEffect(() => {
-    if (current) onGo();
+    if (current) show(current);
   }, [word, at]);
   const total = matches.length;
   const step = (by: number): void => setAt((before) => (total === 0 ? 0 : (Math.min(before, total - 1) - by + total) % total));
@@ -219,14 +244,14 @@ function useSearch(pieces: Piece[], onGo: () => void) {
       step(event.shiftKey ? -1 : 1);
     },
     told: total === 0 ? "no line" : `${count(chosen + 1)} of ${count(total)} ${total === 1 ? "line" : "lines"}`,
-    hits: (block: Block): string => byBlock.get(block) ?? "",
+    hits: (row: Row): string => byRow.get(row) ?? "",
   };
 }
 
 // `hits` has the numbers of the lines that were found, each between commas.
 function Lines({ block, hits, current }: { block: Block; hits: string; current: number }) {
   return useMemo(() => (
-    <div class="printed" style={{ containIntrinsicHeight: `${block.lines.length * LINE_PIXELS}px` }}>
+    <div class="printed">
       {block.lines.map((line, at) => (
         <div key={at} class={at === current ? "current" : hits.includes(`,${at},`) ? "hit" : undefined}>
           {shownOf(line.spans).map((span, one) => (span.look ? <span key={one} class={span.look}>{span.text}</span> : span.text))}
