@@ -153,15 +153,15 @@ def test_what_is_watched_is_for_everybody(
     chromium: Browser, signed_in: BrowserContext, origin: str, watched: Watched
 ) -> None:
     """Nothing that axe finds in either theme, and nothing wider than a telephone."""
-    model = f"/m/{watched.first.id}"
-    for scheme, width in (("light", 1440), ("dark", 400)):
+    media, log = (f"/m/{watched.first.id}?v={pane}" for pane in ("media", "log"))
+    for scheme, width, views in (("light", 1440, [log, f"/p/{PROJECT}?v=media"]), ("dark", 400, [media, log])):
         with visit(chromium, signed_in, origin, scheme, width) as page:
-            for view in (f"{model}?v=media", f"{model}?v=log", f"/p/{PROJECT}?v=media"):
+            for view in views:
                 page.goto(view)
                 expect(page.locator(".media figure, .console .printed").first).to_be_visible()
                 expect(page.locator("#page")).not_to_contain_text("Loading…")
                 assert page.evaluate("document.documentElement.scrollWidth") == width
-                if view.endswith("log"):
+                if view == log:
                     page.get_by_label("Search").fill("green")
                 if view.startswith("/p/"):
                     page.get_by_role("button", name="Alerts").click()

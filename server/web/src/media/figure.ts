@@ -49,6 +49,7 @@ function values(of: unknown): unknown[] | undefined {
 const isDate = (value: unknown): value is string => typeof value === "string" && /^\d{4}-\d\d-\d\d/.test(value) && !Number.isNaN(Date.parse(value));
 const finite = (value: unknown): number | null => (typeof value === "number" && Number.isFinite(value) ? value : null);
 const MOST_POINTS = 200_000;
+const MOST_TRACES = 100;
 
 // Why a trace is not drawn; "" if it is.
 function obstacle(trace: Json, layout: Json): string {
@@ -68,7 +69,7 @@ export function figureOf(json: unknown): Figure {
   const layout = object(whole["layout"]);
   const [xAxis, yAxis] = [object(layout["xaxis"]), object(layout["yaxis"])];
   const shown = whole["data"].map(object).filter((trace) => trace["visible"] === undefined || trace["visible"] === true);
-  const drawn = shown.filter((trace) => obstacle(trace, layout) === "");
+  const drawn = shown.filter((trace) => obstacle(trace, layout) === "").slice(0, MOST_TRACES);
   const xs = drawn.map((trace) => values(trace["x"]) ?? (values(trace["y"]) ?? []).map((_, at) => at));
   const every = xs.flat().filter((value) => value !== null);
   const kind = every.every((value) => typeof value === "number") ? "number" : every.every(isDate) ? "date" : "category";
@@ -99,7 +100,7 @@ export function figureOf(json: unknown): Figure {
   return {
     title: title(layout["title"]), axes: [title(xAxis["title"]), title(yAxis["title"])],
     x, y, marks: kind === "category" ? named : x.marks(5), traces,
-    left: [...new Set(shown.map((trace) => obstacle(trace, layout)).filter(Boolean))],
+    left: [...new Set(shown.map((trace) => obstacle(trace, layout) || (drawn.includes(trace) ? "" : "further traces")).filter(Boolean))],
   };
 }
 

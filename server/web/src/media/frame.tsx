@@ -25,7 +25,7 @@ export function Frame({ label, y, marks, children }: Props) {
   return (
     <svg class="drawing" role="img" aria-label={label} viewBox={`0 0 ${WIDTH} ${HEIGHT}`}>
       {y.marks(5).map(({ at, text }) => (
-        <g key={text}>
+        <g key={at}>
           <path class="rule" d={`M${LEFT} ${down(at)}H${WIDTH - RIGHT}`} />
           <text class="left" x={LEFT - 5} y={down(at) + 4}>{text}</text>
         </g>

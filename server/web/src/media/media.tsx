@@ -33,7 +33,7 @@ export function MediaPane({ models: wanted, drawn, names, isLive, isDark, hasKey
   const { query } = usePlace();
   const models = useMemo(() => wanted.slice(0, MOST_MODELS), [wanted]);
   const loaded = useLoaded((signal) => listNames(models, signal), [models.join()]);
-  useEvery(EVERY_MS, () => isLive && loaded.reload());
+  useEvery(EVERY_MS, () => (isLive || loaded.error !== undefined) && loaded.reload());
   // What was logged between the last look and the end.
   const wasLive = useRef(isLive);
   useEffect(() => {
@@ -128,6 +128,8 @@ function useMedium(id: string, { name, count: logged, lastStep }: MediaName, ste
   // What was logged since may be the newest.
   const media = useMemo(() => new Named(id, name), [id, name, logged, lastStep]);
   const [found, setFound] = useState<{ medium?: Media | null; error?: unknown }>({});
+  const [round, setRound] = useState(0);
+  useEvery(EVERY_MS, () => found.error !== undefined && setRound(round + 1));
   const known = media.known(step);
   useEffect(() => {
     if (!isSeen) return;
@@ -139,6 +141,6 @@ function useMedium(id: string, { name, count: logged, lastStep }: MediaName, ste
     );
     const timer = setTimeout(load, found.medium === undefined ? 0 : SETTLED_MS);
     return () => (clearTimeout(timer), stop.abort());
-  }, [media, step, isSeen]);
+  }, [media, step, isSeen, round]);
   return { medium: isSeen && known !== undefined ? known : found.medium, error: found.error };
 }
