@@ -16,10 +16,8 @@ from xpstore._search.model_shown import model_parts
 from xpstore._service.paging import iterate
 from xpstore._session import current
 from xpstore._session.client import ClientBase
-from xpstore._session.described_model import DescribedModel
 from xpstore._session.server_version import check_columns
 from xpstore._session.step_reads import reads
-from xpstore._spool.record import Target
 from xpstore._values.checks import MAX_HASH_LENGTH, to_free_text, to_int64, to_name, to_step, to_tags
 from xpstore._values.configs import config_hash, difference
 from xpstore._values.ids import new_id
@@ -27,6 +25,7 @@ from xpstore._values.json_text import to_json_object
 from xpstore._values.times import to_epoch_us
 from xpstore.errors import NotFound
 from xpstore.iteration import Iterations
+from xpstore.media import LogsMedia
 from xpstore.metric import Metrics
 from xpstore.module import Modules
 from xpstore.run import STATUS, Attempt, Run, list_runs
@@ -46,7 +45,7 @@ log = logging.getLogger("xpstore")
 fingerprint = config_hash  # the name it had first
 
 
-class Model(DescribedModel):
+class Model(LogsMedia):
     """A model: a handle whose `step`, `status`, `runs`, metrics, modules, iterations and tags are the server's.
 
     Made by `experiment.model(...)`; `Model.get_by_id(id)` finds it without its experiment.
@@ -72,13 +71,6 @@ class Model(DescribedModel):
         client = client or current.get_client()
         return cls(client, client.call(client.stubs.models.GetModel, pb.GetModelRequest(model_id=str(id))).model)
 
-    @cached_property
-    def _target(self) -> Target:
-        """What is logged of it names it by this."""
-        if self._client.offline is not None:
-            return self._client.offline.target(self._wire.id)
-        return self._client.recorder.target(self._wire.id, self._wire.project_uid)
-
     # Made once for each model: `model.metrics.log(...)` is what training loops do most.
 
     @cached_property
@@ -102,7 +94,7 @@ class Model(DescribedModel):
         or processes do so one is lost, with a warning if it is within a process; `advance()` counts them all.
         """
         reads.read(self._wire.id)
-        return self._read().step
+        return reads.know(self._wire.id, self._read().step)
 
     @step.setter
     def step(self, step: int) -> None:
@@ -111,6 +103,7 @@ class Model(DescribedModel):
             lost = "step = %d replaces what another thread assigned since this one read it: use model.advance()"
             log.warning(f"Model %r: {lost}. This is said once.", self.hash, step)
         self._client.recorder.event(self._target, ingest_pb2.EventRecord(step=step))
+        reads.know(self._wire.id, step)
         if self._client.offline is not None:
             self._client.offline.set_step(self._wire.id, step)
 
@@ -130,7 +123,7 @@ class Model(DescribedModel):
             NotFound: the model was deleted.
         """
         request = pb.AdvanceModelRequest(model_id=self._wire.id, advance_id=new_id(), delta=to_int64("delta", delta))
-        return self._client.call(self._client.stubs.models.AdvanceModel, request).step
+        return reads.know(self._wire.id, self._client.call(self._client.stubs.models.AdvanceModel, request).step)
 
     def rewind(self, step: int) -> None:
         """Sets the step and removes points and iterations after it, to resume from a checkpoint.
@@ -143,6 +136,7 @@ class Model(DescribedModel):
         """
         request = pb.RewindModelRequest(model_id=self._wire.id, step=to_int64("step", step))
         self._wire = self._client.call(self._client.stubs.models.RewindModel, request).model
+        reads.know(self._wire.id, self._wire.step)
 
     @property
     def status(self) -> str | None:

@@ -28,6 +28,7 @@ from xpstore.v1 import (
     ingest_pb2,
     iteration_pb2,
     limits_pb2,
+    media_pb2,
     metric_pb2,
     model_pb2,
     project_pb2,
@@ -99,6 +100,8 @@ METHODS: dict[str, dict[str, bool]] = {
         "ClearIterations": YES,
     },
     "limits": {"GetLimits": NO},
+    # They are sent beside the records, and who asks waits for them.
+    "media": {"ListMediaNames": NO, "ListMedia": NO},
     "metrics": {
         "LogMetrics": YES,
         "ListMetrics": YES,
@@ -154,6 +157,7 @@ FILES: dict[str, Any] = {
     "ingest": ingest_pb2,
     "iterations": iteration_pb2,
     "limits": limits_pb2,
+    "media": media_pb2,
     "metrics": metric_pb2,
     "models": model_pb2,
     "projects": project_pb2,

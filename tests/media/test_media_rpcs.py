@@ -1,6 +1,5 @@
 """Media by step as calls: what is refused, what is listed, and what goes with a model."""
 
-import json
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -8,7 +7,8 @@ from typing import Any
 import pytest
 
 from support.backends import Backend
-from support.raw import Raw, chunk_of, digest_of, entry_of, page_of, root_of
+from support.media import metadata, put_medium
+from support.raw import Raw, digest_of
 from xpstore import errors
 from xpstore.client import Client
 from xpstore.model import Model
@@ -22,24 +22,6 @@ from xpstore_server.store.sweep import NO_GRACE, Grace
 
 PNG = media_pb2.MEDIA_KIND_IMAGE
 TEXT = media_pb2.MEDIA_KIND_TEXT
-
-
-def metadata(kind: str = "image", path: str = "image.png", **more: Any) -> str:
-    return json.dumps({"media": {"kind": kind, "path": path, **more}})
-
-
-def put(raw: Raw, model: Model, name: str, step: int, data: bytes = b"x", **changes: Any) -> pb.ArtifactVersion:
-    """Commits a medium as the contract says, with `changes` of its draft."""
-    page = page_of(entry_of("image.png", data))
-    raw.upload(chunk_of(data), chunk_of(page))
-    draft = {
-        "type": "model_media",
-        "force": True,
-        "links": [pb.ArtifactLink(model_id=str(model.id), step=step)],
-        "metadata_json": metadata(),
-        **changes,
-    }
-    return raw.commit(root_of(page), f"media/{model.id}/{name}" if "/" not in name else name, **draft).version
 
 
 def listed(client: Client, model: Model, **request: Any) -> list[tuple[str, int]]:
@@ -66,8 +48,8 @@ def names(client: Client, model: Model, size: int = 0) -> list[tuple[str, int, i
 def test_media_are_listed_by_step_and_name_in_pages(client: Client, raw: Raw, model: Model) -> None:
     for step in (3, 1, 2):
         for name in ("b", "a"):
-            put(raw, model, name, step, f"{name} {step}".encode())
-    put(raw, model, "a", 9, b"text", metadata_json=metadata("text", caption="the end"))
+            put_medium(raw, model.id, name, step, f"{name} {step}".encode())
+    put_medium(raw, model.id, "a", 9, b"text", metadata_json=metadata("text", caption="the end"))
     everything = [(name, step) for step in (1, 2, 3) for name in ("a", "b")]
     assert sorted(listed(client, model, page_size=2), key=lambda one: one[::-1]) == [*everything, ("a", 9)]
     assert listed(client, model, names=["a"], page_size=1) == [("a", 1), ("a", 2), ("a", 3), ("a", 9)]
@@ -85,7 +67,7 @@ def test_media_are_listed_by_step_and_name_in_pages(client: Client, raw: Raw, mo
 
 
 def test_lists_of_artifacts_leave_media_out_unless_asked(client: Client, raw: Raw, model: Model) -> None:
-    put(raw, model, "a", 1)
+    put_medium(raw, model.id, "a", 1)
     raw.publish({"file": b"x"}, "other")
 
     def artifacts(**request: Any) -> list[str]:
@@ -97,7 +79,7 @@ def test_lists_of_artifacts_leave_media_out_unless_asked(client: Client, raw: Ra
 
 
 def test_deleted_media_are_not_listed_and_come_back(client: Client, raw: Raw, model: Model) -> None:
-    version = put(raw, model, "a", 1)
+    version = put_medium(raw, model.id, "a", 1)
     stub = client.stubs.artifacts
     client.call(stub.DeleteArtifactVersion, pb.DeleteArtifactVersionRequest(version_id=version.id))
     assert (listed(client, model), listed(client, model, names=["a"]), names(client, model)) == ([], [], [])
@@ -134,7 +116,7 @@ def test_draft_that_is_no_medium_is_refused(raw: Raw, model: Model, changes: dic
         changes["links"] = links[told]
     name = changes.pop("name", "a").format(id=model.id)
     with pytest.raises(errors.InvalidArgument) as caught:
-        put(raw, model, name, 1, **changes)
+        put_medium(raw, model.id, name, 1, **changes)
     assert caught.value.metadata["field"] == field
     assert raw.versions() == []
 
@@ -156,7 +138,7 @@ def test_upload_of_a_file_that_is_no_medium_is_refused(raw: Raw, model: Model) -
 
 @pytest.mark.client
 def test_medium_stays_what_it_is(client: Client, project: Project, raw: Raw, model: Model) -> None:
-    version, stub = put(raw, model, "a", 1), client.stubs.artifacts
+    version, stub = put_medium(raw, model.id, "a", 1), client.stubs.artifacts
     other = project.experiment("e").model("other")
     link = pb.LinkArtifactVersionRequest(version_id=version.id, link=pb.ArtifactLink(model_id=str(other.id)))
     unlink = pb.UnlinkArtifactVersionRequest(version_id=version.id, model_id=str(model.id))
@@ -201,7 +183,7 @@ def test_media_come_back_with_their_model_and_their_bytes_go_with_it(
     data = [os.urandom(3_000) for _ in range(3)]
     for model, one in zip((by_itself, below, kept), data, strict=True):
         for step in range(3):
-            put(raw, model, "a", step, one)
+            put_medium(raw, model.id, "a", step, one)
     ordinary = raw.publish({"file": b"stays"}, "ordinary")
     client.call(
         client.stubs.artifacts.LinkArtifactVersion,

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from support.hostility.sound_requests import POINT, REQUESTS, Ids, call, make
+from support.media import put_medium
+from support.raw import Raw
 from xpstore import errors
 from xpstore._values.ids import new_id
 from xpstore.client import Client
@@ -118,6 +120,15 @@ BAD: dict[str, dict[str, list[Any]]] = {
     "iterations.ListIterations": {"model_id": BAD_ID, "page_size": BAD_SIZE, "page_token": BAD_TOKEN},
     "iterations.DeleteIteration": {"iteration_id": BAD_ID},
     "iterations.ClearIterations": {"model_id": BAD_ID},
+    "media.ListMediaNames": {"model_id": BAD_ID, "page_size": BAD_SIZE, "page_token": BAD_TOKEN},
+    "media.ListMedia": {
+        "model_id": BAD_ID,
+        "names[0]": [*BAD_NAME, "x" * 214],
+        "from_step": BAD_STEP,
+        "to_step": BAD_STEP,
+        "page_size": BAD_SIZE,
+        "page_token": BAD_TOKEN,
+    },
     "metrics.LogMetrics": {
         "model_id": BAD_ID,
         "writer_id": BAD_ID,
@@ -326,6 +337,9 @@ def make_long(client: Client) -> Ids:
     for _ in range(2):
         iteration.modules.log("optimizer")
     call(client, "runs.CreateRun", REQUESTS["runs.CreateRun"](ids))
+    for name in ("samples", "more"):
+        for step in (1, 2):
+            put_medium(Raw(client, ids.project), ids.model, name, step)
     return ids
 
 

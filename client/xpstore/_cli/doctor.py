@@ -15,7 +15,7 @@ from xpstore._cli.printing import print_rows
 from xpstore._cli.service import ask, home, is_named, named_by
 from xpstore._machine.login import saved_login
 from xpstore._machine.settings import cache_folder, spool_folder
-from xpstore._offline.store import FILE_NAME
+from xpstore._offline.store import FILE_NAME, MEDIA_FILE_NAME
 from xpstore._service import embedded
 from xpstore._service.address import parse_address
 from xpstore._spool.segment import server_folder, size_bytes
@@ -129,9 +129,9 @@ def _spool(client: xpstore.Client | None) -> Finding:
 
 
 def _writers(folder: Path) -> int:
-    """Programs that left something, or still run; and artifacts that wait count as one."""
+    """Programs that left something, or still run; artifacts that wait count as one, and so do media."""
     names = [entry.name for entry in folder.iterdir()]
-    return sum(not name.startswith(".") for name in names) + (FILE_NAME in names)
+    return sum(not name.startswith(".") for name in names) + (FILE_NAME in names) + (MEDIA_FILE_NAME in names)
 
 
 _FOLDERS: dict[str, Callable[[], Path | None]] = {

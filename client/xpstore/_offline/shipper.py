@@ -135,7 +135,13 @@ class ArtifactShipper:
         except REFUSALS as error:
             raise NotTaken(str(error)) from error
 
-    def _commit(self, version: Waiting, record: VersionRecord) -> str:
+    def prepare(self, record: VersionRecord) -> pb.CommitArtifactRequest:
+        """The request that makes a version on the server, with the ids that things have there.
+
+        Raises:
+            NotTaken: its project was deleted.
+            Later: it was made from a version that waits.
+        """
         request = record.commit
         if record.creation is not None:
             made = self._made.of_project(record.creation)
@@ -143,6 +149,10 @@ class ArtifactShipper:
                 raise NotTaken(f"its project {record.creation.project_id!r} was deleted")
             request.project_uid = made
         self._resolve(request.draft, record)
+        return request
+
+    def _commit(self, version: Waiting, record: VersionRecord) -> str:
+        request = self.prepare(record)
         # The token that it was computed under: so a program that goes on after a crash has the lease that it took.
         token = request.cache_completion.token
         if token and (entry := self._reserve(request, record)):
@@ -212,10 +222,10 @@ class ArtifactShipper:
                 progress(f"Sending {version.name}", size_bytes) as advance,
                 Uploader(self._connection, request.project_uid, advance) as uploader,
             ):
-                for some in _batches(needs, self._connection.limits.max_digests):
+                for some in batches(needs, self._connection.limits.max_digests):
                     there = uploader.has(some)
                     missing = [digest for digest, is_there in zip(some, there, strict=True) if not is_there]
-                    for few in _batches(missing, READ_CHUNKS):
+                    for few in batches(missing, READ_CHUNKS):
                         uploader.add_pages(self._store.raw(few))
                 uploader.finish()
             answer: Any = self._connection.call(self._connection.stubs.artifacts.CommitArtifact, request)
@@ -224,6 +234,7 @@ class ArtifactShipper:
         raise Unavailable("Its chunks are removed again and again before it is committed.")
 
 
-def _batches(digests: list[bytes], size: int) -> Iterator[list[bytes]]:
+def batches(digests: list[bytes], size: int) -> Iterator[list[bytes]]:
+    """Yields digests, a few at a time."""
     for start in range(0, len(digests), size):
         yield digests[start : start + size]

@@ -23,6 +23,7 @@ from xpstore.format.messages import WireChunk
 from xpstore.v1.artifact_pb2 import CODEC_ZSTD
 
 FILE_NAME = ".artifacts.sqlite"
+MEDIA_FILE_NAME = ".media.sqlite"
 SETTING = "XPSTORE_SPOOL_ARTIFACTS_MIB"
 DEFAULT_LIMIT_MIB = 10 << 10
 # How long a transaction waits for those of other programs, which write at most a batch of an upload each.
@@ -47,7 +48,7 @@ _SCHEMA = f"""
     PRAGMA user_version = {_VERSION};
     COMMIT;
 """
-_COLUMNS = "id, writer, owner, project, name, type, fingerprint, record, number"
+COLUMNS = "id, writer, owner, project, name, type, fingerprint, record, number"
 # SQLITE_FULL, SQLITE_BUSY, SQLITE_LOCKED; SQLITE_CORRUPT, SQLITE_NOTADB.
 _FULL, _BUSY, _DAMAGES = 13, (5, 6), (11, 26)
 
@@ -86,8 +87,12 @@ class ArtifactStore:
         folder: the server's, in the spool. Nothing is made before something is stored.
     """
 
+    file_name = FILE_NAME
+    # Set once for the file, and for each connection: what is stored stays when the power fails.
+    file_pragma, pragma = "journal_mode = DELETE", "synchronous = FULL"
+
     def __init__(self, folder: Path) -> None:
-        self.path = folder / FILE_NAME
+        self.path = folder / self.file_name
         self._limit_bytes = int(setting(SETTING, DEFAULT_LIMIT_MIB) * (1 << 20))
 
     # Chunks
@@ -104,14 +109,17 @@ class ArtifactStore:
         Raises:
             ResourceExhausted: the bound or the disk is met; none of them is stored.
         """
-        insert = "INSERT OR IGNORE INTO chunk VALUES (?, ?, ?, ?)"
         with self._write() as database:
-            before = database.total_changes
-            database.executemany(insert, (tuple(chunk) for chunk in chunks))
-            count = database.total_changes - before
-            pages = database.execute("PRAGMA page_count").fetchone()[0]
-            if pages * PAGE_BYTES + self._elsewhere_bytes() > self._limit_bytes:
-                raise self.full("what is being stored")
+            return self._put(database, chunks)
+
+    def _put(self, database: sqlite3.Connection, chunks: Iterable[WireChunk]) -> int:
+        insert = "INSERT OR IGNORE INTO chunk VALUES (?, ?, ?, ?)"
+        before = database.total_changes
+        database.executemany(insert, (tuple(chunk) for chunk in chunks))
+        count = database.total_changes - before
+        pages = database.execute("PRAGMA page_count").fetchone()[0]
+        if pages * PAGE_BYTES + self._elsewhere_bytes() > self._limit_bytes:
+            raise self.full("what is being stored")
         return count
 
     def chunks(self, digests: Iterable[bytes]) -> list[WireChunk]:
@@ -137,15 +145,11 @@ class ArtifactStore:
 
     def add(self, version: Waiting, needs: Sequence[bytes]) -> list[bytes]:
         """Stores a version if all its chunks are here. Returns those that are not."""
-        values = (version.id, version.writer, version.owner, version.project, version.name, version.type)
-        insert = f"INSERT INTO version ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)"
         with self._write() as database:
             find = "SELECT 1 FROM chunk WHERE digest = ?"
             missing = [digest for digest in needs if database.execute(find, (digest,)).fetchone() is None]
             if not missing:
-                number = database.execute(insert, (*values, version.fingerprint, version.record)).lastrowid
-                rows = ((number, digest) for digest in needs)
-                database.executemany("INSERT OR IGNORE INTO need VALUES (?, ?)", rows)
+                add_version(database, version, needs)
         return missing
 
     def get(self, id_: str) -> Waiting | None:
@@ -189,17 +193,10 @@ class ArtifactStore:
             version: the version.
             becomes: the id that it has on the server; None if it never will be there.
         """
-        mine = "SELECT digest FROM need WHERE number = ?"
-        others = "SELECT 1 FROM need WHERE need.digest = chunk.digest AND number != ?"
         with self._write() as database:
             if becomes is not None and becomes != version.id:
                 database.execute("INSERT OR REPLACE INTO became VALUES (?, ?)", (version.id, becomes))
-            number = (version.number, version.number)
-            database.execute(f"DELETE FROM chunk WHERE digest IN ({mine}) AND NOT EXISTS ({others})", number)
-            database.execute("DELETE FROM need WHERE number = ?", (version.number,))
-            database.execute("DELETE FROM version WHERE number = ?", (version.number,))
-            if database.execute("SELECT 1 FROM version LIMIT 1").fetchone() is None:
-                database.execute("DELETE FROM chunk")  # those of versions that never came to be
+            remove_versions(database, [version.number])
 
     # What the server made of what was made here
 
@@ -231,15 +228,16 @@ class ArtifactStore:
         )
 
     def _elsewhere_bytes(self) -> int:
-        """What waits for other servers: the bound is one for all."""
-        files = self.path.parent.parent.glob(f"*/{FILE_NAME}")
-        return sum(_size_bytes(path) for path in files if path != self.path)
+        """What waits for other servers, and in other files: the bound is one for all."""
+        root = self.path.parent.parent
+        paths = (path for name in (FILE_NAME, MEDIA_FILE_NAME) for path in root.glob(f"*/{name}"))
+        return sum(_size_bytes(path) for path in paths if path != self.path)
 
     # The file
 
     def _find(self, where: str, *values: object) -> Iterator[Waiting]:
         with self._open() as database:
-            rows = database.execute(f"SELECT {_COLUMNS} FROM version WHERE {where}", values).fetchall()
+            rows = database.execute(f"SELECT {COLUMNS} FROM version WHERE {where}", values).fetchall()
         yield from (Waiting(*row) for row in rows)
 
     @contextlib.contextmanager
@@ -262,7 +260,7 @@ class ArtifactStore:
                 self._make_file()
             name = str(self.path) if self.path.exists() else ":memory:"
             with contextlib.closing(sqlite3.connect(name, BUSY_SECONDS, isolation_level=None)) as database:
-                _prepare(database, name)
+                _prepare(database, name, self.file_pragma, self.pragma)
                 yield database
 
     def _make_file(self) -> None:
@@ -270,15 +268,36 @@ class ArtifactStore:
         os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
-def _prepare(database: sqlite3.Connection, name: str) -> None:
+def add_version(database: sqlite3.Connection, version: Waiting, needs: Iterable[bytes]) -> None:
+    """Stores a version whose chunks are all here."""
+    values = (version.id, version.writer, version.owner, version.project, version.name, version.type)
+    insert = f"INSERT INTO version ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)"
+    number = database.execute(insert, (*values, version.fingerprint, version.record)).lastrowid
+    database.executemany("INSERT OR IGNORE INTO need VALUES (?, ?)", ((number, digest) for digest in needs))
+
+
+def remove_versions(database: sqlite3.Connection, numbers: Iterable[int]) -> None:
+    """Removes versions, and the chunks that no other needs."""
+    mine = "SELECT digest FROM need WHERE number = ?"
+    others = "SELECT 1 FROM need WHERE need.digest = chunk.digest AND number != ?"
+    for number in numbers:
+        database.execute(f"DELETE FROM chunk WHERE digest IN ({mine}) AND NOT EXISTS ({others})", (number, number))
+        database.execute("DELETE FROM need WHERE number = ?", (number,))
+        database.execute("DELETE FROM version WHERE number = ?", (number,))
+    if database.execute("SELECT 1 FROM version LIMIT 1").fetchone() is None:
+        database.execute("DELETE FROM chunk")  # those of versions that never came to be
+
+
+def _prepare(database: sqlite3.Connection, name: str, file_pragma: str, pragma: str) -> None:
     database.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-    database.execute("PRAGMA synchronous = FULL")
+    database.execute(f"PRAGMA {pragma}")
     version = database.execute("PRAGMA user_version").fetchone()[0]
     if version > _VERSION:
         raise InvalidArgument(f"{name!r} was made by a newer client: update this one.")
     if version == 0:
         database.execute(f"PRAGMA page_size = {PAGE_BYTES}")
         database.execute("PRAGMA auto_vacuum = FULL")  # what is sent gives its bytes back
+        database.execute(f"PRAGMA {file_pragma}")
         try:
             database.executescript(_SCHEMA)
         except sqlite3.OperationalError:

@@ -25,6 +25,7 @@ from xpstore.errors import (
 
 if TYPE_CHECKING:
     from xpstore._offline.keeping import Keeper
+    from xpstore._offline.media_sender import MediaSender
     from xpstore._offline.offline import Offline
     from xpstore._offline.stand_in import StandIn
     from xpstore._spool.recorder import Recorder
@@ -88,6 +89,7 @@ class ClientBase(Connection):
         self.recorder = _a_recorder(self, api_key, is_offline=offline, is_strict=strict)
         self.offline = _offline(self) if offline else None
         self._keepers: dict[int, Keeper] = {}
+        self._media_senders: dict[int, MediaSender] = {}
         if not offline:
             self.recorder.after_open = self._send_what_waits
             self.check()
@@ -113,8 +115,9 @@ class ClientBase(Connection):
 
     @property
     def dropped_count(self) -> int:
-        """How many records that were logged will never be stored: their model is deleted, or the disk bound was met."""
-        return self.recorder.dropped_count
+        """How much that was logged will never be stored: its model is deleted, or the disk bound was met."""
+        sender = self._media_senders.get(os.getpid())
+        return self.recorder.dropped_count + (sender.dropped_count if sender else 0)
 
     def flush(self, timeout_seconds: float | None = None) -> None:
         """Waits until the server has everything that was logged before, by this process and by its children that ended.
@@ -129,7 +132,20 @@ class ClientBase(Connection):
             DeadlineExceeded: the time is over.
             ResourceExhausted: the server's disk is full.
         """
-        self.recorder.flush(self.timeout_seconds if timeout_seconds is None else timeout_seconds)
+        seconds = self.timeout_seconds if timeout_seconds is None else timeout_seconds
+        deadline = time.monotonic() + seconds
+        self.recorder.flush(seconds)
+        self.flush_media(max(deadline - time.monotonic(), 0.0))
+
+    def flush_media(self, timeout_seconds: float) -> None:
+        """The same for media alone."""
+        if os.getpid() in self._media_senders or self._have_children_left_media():
+            self.media_sender.flush(timeout_seconds)
+
+    def _have_children_left_media(self) -> bool:
+        from xpstore._offline.store import MEDIA_FILE_NAME  # here, as few programs need it
+
+        return self.recorder.has_forked and self.offline is None and self._waits(MEDIA_FILE_NAME)
 
     def call(
         self,
@@ -203,6 +219,17 @@ class ClientBase(Connection):
                 self.recorder.before_end.add(keeper.close)
         return keeper
 
+    @property
+    def media_sender(self) -> "MediaSender":
+        """What media are logged through, made for each process when it is needed."""
+        from xpstore._offline.media_sender import MediaSender  # here, as few programs need it
+
+        sender = self._media_senders.get(os.getpid())
+        if sender is None:
+            made = MediaSender(self, self.recorder, self.offline)
+            sender = self._media_senders.setdefault(os.getpid(), made)
+        return sender
+
     def sent_id(self, version_id: str) -> str:
         """The id on the server of a version that waited in the spool; others stay what they are.
 
@@ -239,11 +266,18 @@ class ClientBase(Connection):
 
     def _send_what_waits(self) -> None:
         """Sends what programs that are gone could not."""
-        from xpstore._offline.store import FILE_NAME  # here, as few programs need it
+        from xpstore._offline.store import FILE_NAME, MEDIA_FILE_NAME  # here, as few programs need it
 
+        if self._waits(FILE_NAME):
+            self.keeper.begin()
+        if self._waits(MEDIA_FILE_NAME):
+            self.media_sender.begin()
+
+    def _waits(self, file_name: str) -> bool:
+        """Whether something may wait in a file of the spool."""
         with contextlib.suppress(OSError):
-            if (self.recorder.folder / FILE_NAME).exists():
-                self.keeper.begin()
+            return (self.recorder.folder / file_name).exists()
+        return False
 
     def _settle(self, seconds: float) -> float:
         """Sends what is pending. Returns how much is left of the time for it and the call together."""
@@ -271,6 +305,8 @@ class ClientBase(Connection):
         A server that is away is waited for a short time only: what is not sent then stays in the spool, and the next
         client of this server sends it.
         """
+        if (sender := self._media_senders.get(os.getpid())) is not None:
+            sender.finish()
         self.recorder.close()
         super().close()
 

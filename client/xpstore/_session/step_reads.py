@@ -8,13 +8,14 @@ from collections import Counter
 
 
 class StepReads:
-    """Which threads read the step of a model, and how often it was assigned since."""
+    """Which threads read the step of a model, how often it was assigned since, and what it was last known to be."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._assigned: Counter[str] = Counter()
         self._told: set[str] = set()
         self._own = threading.local()
+        self._known: dict[str, int] = {}
 
     def read(self, model_id: str) -> None:
         """This thread reads, now or in a moment; it is remembered until it reads that of another model."""
@@ -30,6 +31,15 @@ class StepReads:
                 return False
             self._told.add(model_id)
             return True
+
+    def know(self, model_id: str, step: int) -> int:
+        """Notes the step of a model as this program has just read or set it. Returns it."""
+        self._known[model_id] = step
+        return step
+
+    def known(self, model_id: str) -> int | None:
+        """That step; None if this program has neither read nor set it."""
+        return self._known.get(model_id)
 
 
 reads = StepReads()

@@ -29,6 +29,13 @@ def prefix(model_id: str) -> str:
     return f"{MEDIA_PREFIX}{model_id}/"
 
 
+_WITH_STEP = (
+    select(version.c.metadata_json, version.c.size_bytes, version.c.created_at_us, named.c.name, link.c.step)
+    .add_columns(link.c.version_id)
+    .join(version, version.c.id == link.c.version_id)
+    .join(named, named.c.id == version.c.artifact_id)
+)
+
 KINDS = ("image", "figure", "table", "histogram", "text", "audio")
 NAME_LENGTH = limits.NAME_LENGTH - len(prefix("0" * 36))
 # A caption of all that a text may have fits in, with each sign written as an escape.
@@ -164,23 +171,18 @@ def list_media(
         steps: only those of these steps.
     """
     project_uid, start = _project(tx, model_id), prefix(model_id)
-    query = (
-        select(
-            version.c.metadata_json, version.c.size_bytes, version.c.created_at_us, named.c.name,
-            link.c.step, link.c.version_id,
-        )
-        .join(version, version.c.id == link.c.version_id)
-        .join(named, named.c.id == version.c.artifact_id)
-        .where(link.c.model_id == model_id, version.c.state == "live", IS_MEDIA)
-        .where(link.c.step >= (steps.start or 0))
-    )  # fmt: skip
-    if steps.stop is not None:
-        query = query.where(link.c.step <= steps.stop)
+    query = _WITH_STEP.where(version.c.state == "live", IS_MEDIA)
+    model_key, step = link.c.model_id, link.c.step
     if names:
         owners = _owners(tx, project_uid, [start + name for name in names])
         query = query.where(version.c.artifact_id.in_(owners))
         if (few := _few(tx, owners)) is not None:
             query = query.where(link.c.version_id.in_(few))
+            # Not by the index of the model, which would give them in order, and all others with them.
+            model_key, step = func.coalesce(model_key, model_key), func.coalesce(step, step)
+    query = query.where(model_key == model_id, step >= (steps.start or 0))
+    if steps.stop is not None:
+        query = query.where(step <= steps.stop)
     rows, key = fetch(tx, query, [link.c.step, link.c.version_id], page)
     return [Medium(row, row.name[len(start) :], shown(row.metadata_json)) for row in rows], key
 

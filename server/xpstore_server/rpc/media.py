@@ -27,7 +27,7 @@ class MediaService(media_pb2_grpc.MediaServiceServicer):
 
     async def ListMedia(self, request: pb.ListMediaRequest, context: Any) -> pb.ListMediaResponse:
         model_id = a_uuid("model_id", request.model_id)
-        names = [a_name("names", name, media.NAME_LENGTH) for name in request.names]
+        names = [a_name(f"names[{n}]", name, media.NAME_LENGTH) for n, name in enumerate(request.names)]
         steps = Steps(if_set(request, "from_step", a_step), if_set(request, "to_step", a_step))
         pager = Pager("media", model_id, names, steps.start, steps.stop, descending=request.descending)
         page = pager.page(request.page_size, request.page_token)

@@ -10,6 +10,7 @@ from xpstore.v1 import (
     cache_pb2,
     experiment_pb2,
     iteration_pb2,
+    media_pb2,
     metric_pb2,
     model_pb2,
     project_pb2,
@@ -76,6 +77,19 @@ READS: dict[str, Request] = {
     "ListArtifacts of a rare type": _call(
         "Artifact.ListArtifacts",
         artifact_pb2.ListArtifactsRequest(project_uid=uuid(PROJECT), type="dataset", page_size=PAGE),
+    ),
+    "ListMediaNames": _call(
+        "Media.ListMediaNames", media_pb2.ListMediaNamesRequest(model_id=uuid(MODEL), page_size=PAGE)
+    ),
+    "ListMedia": _call("Media.ListMedia", media_pb2.ListMediaRequest(model_id=uuid(MODEL), page_size=PAGE)),
+    "ListMedia of the last": _call(
+        "Media.ListMedia", media_pb2.ListMediaRequest(model_id=uuid(MODEL + 1), descending=True, page_size=PAGE)
+    ),
+    "ListMedia of a name that has one": _call(
+        "Media.ListMedia", media_pb2.ListMediaRequest(model_id=uuid(MODEL), names=["0000700"], page_size=PAGE)
+    ),
+    "ListMedia of a name that has many": _call(
+        "Media.ListMedia", media_pb2.ListMediaRequest(model_id=uuid(MODEL + 1), names=["0000000"], page_size=PAGE)
     ),
     "GetArtifact": _call(
         "Artifact.GetArtifact",

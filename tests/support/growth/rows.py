@@ -8,9 +8,24 @@ from uuid import UUID
 Row = dict[str, Any]
 
 # Kinds of ids: those of one kind are numbered from its first on.
-PROJECT, EXPERIMENT, MODEL, ARTIFACT, VERSION, MANY, LINK, RUN, MODULE, ITERATION, LEASE, PACK, SERIES, ALERT = (
-    kind << 64 for kind in range(1, 15)
-)
+(
+    PROJECT,
+    EXPERIMENT,
+    MODEL,
+    ARTIFACT,
+    VERSION,
+    MANY,
+    LINK,
+    RUN,
+    MODULE,
+    ITERATION,
+    LEASE,
+    PACK,
+    SERIES,
+    ALERT,
+    MEDIUM,
+) = (kind << 64 for kind in range(1, 16))
+MANY_MEDIA = 1 << 32
 MOST = 1_000  # links of a version, and versions that one uses
 STAMPS = {"created_by": "", "updated_by": "", "revision": 1}
 
@@ -25,6 +40,7 @@ def _stamped(number: int) -> Row:
 
 
 def _version(as_id: Callable[[int], str], kind: int, number: int, owner: int, version: int) -> Row:
+    told = {"media": {"kind": "image", "path": "image.png"}}
     return {
         "id": as_id(kind + number),
         "project_uid": as_id(PROJECT),
@@ -36,7 +52,7 @@ def _version(as_id: Callable[[int], str], kind: int, number: int, owner: int, ve
         "manifest": b"",
         "size_bytes": 7,
         "file_count": 0,
-        "metadata_json": "{}",
+        "metadata_json": json.dumps(told) if kind == MEDIUM else "{}",
         "process_json": json.dumps({"name": "p", "parts": []}) if kind == VERSION else None,
         **_stamped(number),
     }
@@ -126,27 +142,55 @@ ROWS: dict[str, Callable[[Callable[[int], str], int], list[Row]]] = {
             "type": "dataset" if n == 3 else "directory",
             "last_version": 1 if n else 10**6,
             **_stamped(n),
-        }
+        },
+        # Media: of two models one each for each number, all before what lists show; of the second under one name.
+        *(
+            {
+                "id": as_id(ARTIFACT + MANY_MEDIA * (of + 1) + n),
+                "project_uid": as_id(PROJECT),
+                "name": f"media/{uuid(MODEL + of)}/{n:07}",
+                "type": "model_media",
+                "last_version": 1,
+                **_stamped(-1 - n),
+            }
+            for of in range(2)
+            if not of or not n
+        ),
     ],
     "artifact_version": lambda as_id, n: [
         _version(as_id, MANY, n, 0, n + 1),
         *([_version(as_id, VERSION, n, n, 1)] if n else []),
+        _version(as_id, MEDIUM, n, MANY_MEDIA + n, 1),
+        _version(as_id, MEDIUM, MANY_MEDIA + n, 2 * MANY_MEDIA, n + 1),
     ],
     "artifact_alias": lambda as_id, n: [
         {"artifact_id": as_id(ARTIFACT), "alias": "best" if n == 5 else f"a{n}", "version_id": as_id(MANY + n)}
     ],
     # Each version of artifact 0 is of model 0, which has all, and of one other. Another version is of all models.
-    "artifact_link": lambda as_id, n: [
-        {
-            "id": as_id(LINK + 3 * n + of),
-            "version_id": as_id(MANY + n if of < 2 else VERSION + 1),
-            "model_id": as_id(MODEL + (n if of else 0)),
-            "iteration_id": None,
-            "step": n if of == 1 else None,
-            "created_at_us": n,
-        }
-        for of in range(3 if 0 < n < MOST else 2)
-    ],
+    "artifact_link": lambda as_id, n: (
+        [
+            {
+                "id": as_id(LINK + 3 * n + of),
+                "version_id": as_id(MANY + n if of < 2 else VERSION + 1),
+                "model_id": as_id(MODEL + (n if of else 0)),
+                "iteration_id": None,
+                "step": n if of == 1 else None,
+                "created_at_us": n,
+            }
+            for of in range(3 if 0 < n < MOST else 2)
+        ]
+        + [
+            {
+                "id": as_id(LINK + MANY_MEDIA * (of + 1) + n),
+                "version_id": as_id(MEDIUM + MANY_MEDIA * of + n),
+                "model_id": as_id(MODEL + of),
+                "iteration_id": None,
+                "step": n,
+                "created_at_us": n,
+            }
+            for of in range(2)
+        ]
+    ),
     # One version is used by many, and another uses many.
     "artifact_lineage": lambda as_id, n: (
         [

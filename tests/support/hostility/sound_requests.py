@@ -7,7 +7,16 @@ from typing import Any
 from xpstore._values.ids import new_id
 from xpstore.client import Client
 from xpstore.project import Project
-from xpstore.v1 import alert_pb2, experiment_pb2, iteration_pb2, metric_pb2, model_pb2, project_pb2, run_pb2
+from xpstore.v1 import (
+    alert_pb2,
+    experiment_pb2,
+    iteration_pb2,
+    media_pb2,
+    metric_pb2,
+    model_pb2,
+    project_pb2,
+    run_pb2,
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,6 +95,10 @@ REQUESTS: dict[str, Callable[[Ids], Any]] = {
     "iterations.ListIterations": lambda ids: iteration_pb2.ListIterationsRequest(model_id=ids.model),
     "iterations.DeleteIteration": lambda ids: iteration_pb2.DeleteIterationRequest(iteration_id=ids.iteration),
     "iterations.ClearIterations": lambda ids: iteration_pb2.ClearIterationsRequest(model_id=ids.model),
+    "media.ListMediaNames": lambda ids: media_pb2.ListMediaNamesRequest(model_id=ids.model),
+    "media.ListMedia": lambda ids: media_pb2.ListMediaRequest(
+        model_id=ids.model, names=["samples"], from_step=1, to_step=2
+    ),
     "metrics.LogMetrics": lambda ids: metric_pb2.LogMetricsRequest(
         model_id=ids.model, writer_id=new_id(), points=[POINT]
     ),

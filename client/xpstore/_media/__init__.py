@@ -1,0 +1,1 @@
+"""What is logged to be looked at, as files that any program can show."""
