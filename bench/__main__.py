@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench import cache, deletion, growth, logging, machine, metadata, metrics, search, start, upkeep
+from bench import cache, console, deletion, growth, logging, machine, metadata, metrics, search, start, upkeep
 from bench.figure import Figure, table
 from bench.page.browser import in_chromium
 from bench.page.contest import measure as measure_pages
@@ -47,6 +47,7 @@ def main() -> None:
         "start": start.measure,
         "metadata": metadata.measure,
         "logging": logging.measure,
+        "console": partial(console.measure, alternations=2, lines=20_000) if is_quick else console.measure,
         "metrics": partial(metrics.measure, notes=notes, is_quick=is_quick, has_mlflow=plan.has_mlflow),
         "search": partial(search.measure, models=1_000) if is_quick else search.measure,
         "cache": partial(cache.measure, processes=8, keys=20, mapped=100) if is_quick else cache.measure,
@@ -79,7 +80,7 @@ def _options() -> argparse.Namespace:
         "names",
         nargs="*",
         metavar="NAME",
-        help="start, metadata, metrics, logging, search, cache, growth, upkeep, deletion, page, first-use, "
+        help="start, metadata, metrics, logging, console, search, cache, growth, upkeep, deletion, page, first-use, "
         "page-peers, transfer; default all",
     )
     parser.add_argument("--quick", action="store_true", help="small files, once, without MLflow and MinIO")

@@ -16,7 +16,7 @@ except ModuleNotFoundError:
     raise SystemExit("xpstore: the command line is not installed: pip install 'xpstore[cli]'") from None
 
 import xpstore
-from xpstore._cli import access, cache, deleting, doctor, files, language, record, search, show, watch
+from xpstore._cli import access, cache, console, deleting, doctor, files, language, program, record, search, show, watch
 from xpstore._cli.arguments import AsJSON, Discard
 from xpstore._cli.printing import fail, make_printable, print_facts, print_json, print_text
 from xpstore.errors import Error
@@ -94,7 +94,9 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "show": show.show,
     "diff": show.diff,
     "watch": watch.watch,
+    "console": console.console,
     "open": open_page,
+    "run": program.run,
     "log": record.log,
     "tag": record.tag,
     "put": files.put,
@@ -108,7 +110,8 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "help": language.help_,
 }
 for _name, _function in _COMMANDS.items():
-    app.command(_name)(_function)
+    # What follows the command of a program is the program's.
+    app.command(_name, context_settings={"allow_interspersed_args": _name != "run"})(_function)
 app.add_typer(cache.app, name="cache")
 
 

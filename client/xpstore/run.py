@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Iterator
 from datetime import datetime
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from xpstore._machine.ending import ending_error
@@ -23,7 +23,11 @@ from xpstore._values.ids import new_id, sent_id
 from xpstore._values.json_text import from_json_object
 from xpstore._values.times import now_us, to_datetime
 from xpstore.errors import Error
+from xpstore.v1 import ingest_pb2
 from xpstore.v1 import run_pb2 as pb
+
+if TYPE_CHECKING:
+    from xpstore._console.printout import Printout
 
 __all__ = ["Run"]
 
@@ -140,6 +144,22 @@ class Run:
         """What launcher or cluster said of the job, such as `slurm_job_id`."""
         return from_json_object("job", self._wire.environment.job_json or "{}")
 
+    def console(self, tail_bytes: int | None = None) -> str:
+        """What it printed to standard output and standard error, while it was open.
+
+        Colours are as they were printed, of a progress bar some states; a line says where something was left out. Of a
+        long log the server keeps the first 256 KiB and the newest, 2 MiB together.
+
+        Args:
+            tail_bytes: only so many bytes of UTF-8 at its end, at least one character; default all that is kept.
+
+        Raises:
+            InvalidArgument: `tail_bytes` is not positive.
+        """
+        from xpstore._console import reading  # here, as few programs read it
+
+        return reading.text_of(self._client, self._wire.id, tail_bytes)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Run) and self.id == other.id
 
@@ -180,7 +200,11 @@ class Run:
 
 
 class Attempt:
-    """A run under way: started, kept alive and ended by its `with` block."""
+    """A run under way: started, kept alive and ended by its `with` block.
+
+    Attributes:
+        printout: what it prints; None if that is not recorded.
+    """
 
     def __init__(self, client: ClientBase, target: Target) -> None:
         self._client = client
@@ -192,22 +216,49 @@ class Attempt:
         )
 
     def __enter__(self) -> Run:
-        environment = capture(MAX_TEXT_LENGTH)
+        return self.begin(capture(MAX_TEXT_LENGTH))
+
+    def begin(self, environment: pb.RunEnvironment, process_id: int | None = None) -> Run:
+        """Starts it.
+
+        Args:
+            environment: from what.
+            process_id: of the program that it is of, whose output the caller adds to `printout`; default this one.
+
+        Raises:
+            InvalidArgument: a setting is malformed.
+        """
         request = pb.CreateRunRequest(
             model_id=self._target.model_id, run_id=new_id(), environment=environment, started_at_us=now_us()
         )
+        has_console = setting("XPSTORE_RECORD_CONSOLE", 1) and setting("XPSTORE_RECORD", 1)
         self._client.recorder.spool.of_model(RecordType.RUN_START, self._target, request.SerializeToString())
         self._client.recorder.before_end.add(self._end_with_program)
         self._thread = threading.current_thread()
         self._run = Run(self._client, _running(request))
         self._pid = os.getpid()
         self._ended = threading.Event()
+        self.printout = self._printout_of(is_own=process_id is None) if has_console else None
         if seconds := setting("XPSTORE_SYSTEM_METRICS", USAGE_SECONDS) * bool(setting("XPSTORE_RECORD", 1)):
-            args = (seconds, environment.rank)
+            args = (seconds, environment.rank, process_id)
             threading.Thread(target=self._watch, args=args, name="xpstore-usage", daemon=True).start()
         if self._client.offline is None:
             threading.Thread(target=self._beat, name="xpstore-heartbeat", daemon=True).start()
         return self._run
+
+    def _printout_of(self, is_own: bool) -> "Printout":
+        # Here: `import xpstore` need not wait for it.
+        from xpstore._console import streams
+        from xpstore._console.printout import Printout
+
+        printout = Printout(self._record_printed, self._client.api_key)
+        if is_own:
+            streams.listen(printout.add)
+        return printout
+
+    def _record_printed(self, offset: int, text: str) -> None:
+        event = ingest_pb2.ConsoleEvent(run_id=self._run._wire.id, offset=offset, text=text)
+        self._client.recorder.console(self._target, event)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -215,7 +266,7 @@ class Attempt:
         # A forked child leaves the block too, and the run is its parent's.
         if os.getpid() == self._pid and not self._ended.is_set():
             is_failed = error is not None and not _is_orderly(error)
-            self._end("".join(traceback.format_exception(kind, error, trace)) if is_failed else None)
+            self.end("".join(traceback.format_exception(kind, error, trace)) if is_failed else None)
 
     def _end_with_program(self) -> None:
         """The block is not left in time: it is in a daemon thread or a suspended generator, or was entered by hand."""
@@ -223,15 +274,17 @@ class Attempt:
             return
         error = ending_error()
         if error is not None and not _is_orderly(error):
-            self._end("".join(traceback.format_exception(error)))
+            self.end("".join(traceback.format_exception(error)))
         elif self._thread.daemon and self._thread.is_alive():
-            self._end("The program ended while a daemon thread was in this run.")
+            self.end("The program ended while a daemon thread was in this run.")
         else:
-            self._end(None)
+            self.end(None)
 
-    def _end(self, error: str | None) -> None:
+    def end(self, error: str | None) -> None:
+        """Ends it: as failed, if there is an error."""
         self._ended.set()
         self._client.recorder.before_end.discard(self._end_with_program)
+        self._end_console()
         # A clock that was set back meanwhile does not end a run before its start.
         ended_at_us = max(now_us(), self._run._wire.started_at_us)
         request = pb.FinishRunRequest(run_id=self._run._wire.id, status=pb.RUN_STATUS_FINISHED, ended_at_us=ended_at_us)
@@ -245,12 +298,19 @@ class Attempt:
             # The training is done, or has an error of its own to tell.
             log.warning("The end of %r was not recorded: %s", self._run, failure)
 
-    def _watch(self, seconds: float, rank: int) -> None:
+    def _end_console(self) -> None:
+        if self.printout is not None:
+            from xpstore._console import streams  # here, as above: it is there by now
+
+            streams.unlisten(self.printout.add)
+            self.printout.close()
+
+    def _watch(self, seconds: float, rank: int, process_id: int | None) -> None:
         """Logs what the machine is busy with, of each rank under names of its own."""
         try:
             from xpstore._machine.usage import Usage  # here: runs that are over sooner need not wait for it
 
-            usage = Usage()
+            usage = Usage(process_id)
             while not self._ended.wait(seconds):
                 for name, value in usage.read().items():
                     name = f"{name}_rank_{rank}" if rank else name

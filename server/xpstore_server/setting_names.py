@@ -18,6 +18,7 @@ OF_CLIENTS = (
     "PAGE_URL",
     "PROJECT",
     "RECORD",
+    "RECORD_CONSOLE",
     "RECORD_DIFF",
     "SPOOL",
     "SPOOL_ARTIFACTS_MIB",

@@ -27,6 +27,8 @@ ALL = {
     "show": ["P", "h1"],
     "diff": ["P", "data@1", "data@2"],
     "watch": ["P", "h1"],
+    "console": ["P", "h1"],
+    "run": ["--project", "P", "--name", "r", "echo", "1"],
     "open": ["--no-browser", "P"],
     "log": ["P", "ü", "--hash", "h1", "--metric", "loss=0.5", "--step", "4"],
     "tag": ["P", "h1", "good"],
@@ -59,8 +61,8 @@ LISTS = {
     "doctor",
 }
 # Those that start the embedded service.
-STARTING = {"log", "put", "sync"}
-WITHOUT_JSON = {"open", "cat"}
+STARTING = {"log", "put", "run", "sync"}
+WITHOUT_JSON = {"open", "cat", "run"}
 
 
 @pytest.fixture
@@ -69,6 +71,7 @@ def world(project: xpstore.Project, tmp_path: Path) -> dict[str, list[str]]:
     model = project.experiment("ü").model("h1", "Übung \N{SNOWMAN}", config={"lr": 0.1})
     with model.run():
         model.metrics.log("loss", float("nan"), 3)
+        print("printed")
     for data in (b"1", b"22"):
         DirectoryArtifact.save(data, "data", model=model)
     DirectoryArtifact.save(b"3", "other")

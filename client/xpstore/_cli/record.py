@@ -37,8 +37,8 @@ def log(
 
     Values are JSON, else text. When the command has ended the server has them.
     """
-    made_with = _pairs("--config", config)
-    points = _pairs("--metric", metric)
+    made_with = pairs_of("--config", config)
+    points = pairs_of("--metric", metric)
     client = xpstore.init()
     one = client.project(project).experiment(experiment).model(hash, name, config=made_with or None, tags=tag or ())
     if points:
@@ -50,7 +50,12 @@ def log(
     print_rows(("name", "id", "hash"), [row], as_json, as_csv, is_one=True)
 
 
-def _pairs(option: str, words: Pairs) -> dict[str, Any]:
+def pairs_of(option: str, words: Pairs) -> dict[str, Any]:
+    """Names and values of words like NAME=VALUE; values are JSON, else text.
+
+    Raises:
+        BadParameter: a word is not like that, or a name is given twice.
+    """
     pairs = dict[str, Any]()
     for word in words or ():
         name, separator, text = word.partition("=")

@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 
 from xpstore._machine.masking import masked, masked_text
 from xpstore._machine.settings import setting
@@ -51,8 +52,12 @@ JOB_VARIABLES = (
 JOB_LENGTH = 256
 
 
-def capture(max_text_length: int) -> pb.RunEnvironment:
+def capture(max_text_length: int, program: Sequence[str] | None = None) -> pb.RunEnvironment:
     """Looks around, unless the user does not want that.
+
+    Args:
+        max_text_length: of each text, in characters.
+        program: the words of another program that this is for, whose packages are not known; default this one.
 
     Raises:
         InvalidArgument: XPSTORE_RECORD is no number.
@@ -65,9 +70,9 @@ def capture(max_text_length: int) -> pb.RunEnvironment:
         rank=_rank(),
         host=to_text(socket.gethostname(), max_text_length),
         user=to_text(_user(), max_text_length),
-        command=to_text(shlex.join(masked(sys.orig_argv)), max_text_length),
-        python=platform.python_version(),
-        packages_json=_packages_json(),
+        command=to_text(shlex.join(masked(program or sys.orig_argv)), max_text_length),
+        python=platform.python_version() if program is None else "",
+        packages_json=_packages_json() if program is None else "{}",
         git_commit=commit,
         git_dirty=is_dirty,
         git_diff=_diff() if has_diff else "",

@@ -1,5 +1,6 @@
 """Secrets in command lines: what follows names such as password or token is not kept, whatever way it is written."""
 
+import functools
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -62,6 +63,13 @@ _KNOWN = re.compile(
     r"|ya29\.|AKIA|ASIA|AIza|eyJ)(?=[A-Za-z_.-]*[0-9A-Z]|[a-z]{12})[A-Za-z0-9_.\-]{8,}"
 )
 
+# In lower case: a line without any of these has nothing that `masked_text` masks but what it is told.
+_HINTS = (
+    *("://", "bearer", "basic", "pass", "pw", "secret", "token", "cred", "key", "auth", "cookie", "jwt", "pat", "psk"),
+    *("sas", "sig", "xps_", "hf_", "npm_", "gsk_", "gho_", "ghp_", "ghs_", "ghu_", "ghr_", "glpat-", "pypi-", "sk-"),
+    *("k_live_", "xox", "xapp-", "ya29.", "akia", "asia", "aiza", "eyj"),
+)
+
 
 def masked(words: Sequence[str], environment: Mapping[str, str] = os.environ) -> list[str]:
     """The words of a command line without the secrets in them: in doubt a word too many is masked.
@@ -82,6 +90,34 @@ def masked_text(text: str, environment: Mapping[str, str] = os.environ) -> str:
     """
     for secret in _secrets(environment):
         text = text.replace(secret, MASK)
+    return _masked_forms(text)
+
+
+def secrets(*more: str, environment: Mapping[str, str] = os.environ) -> list[str]:
+    """Values of secret variables, and other secrets."""
+    return [*_secrets(environment), *(secret for secret in more if len(secret) >= LEAST_SECRET)]
+
+
+def masked_lines(text: str, known: Sequence[str]) -> str:
+    """As `masked_text`, of what a program prints: lines of which nothing hints at a secret cost next to nothing.
+
+    Args:
+        text: of which a secret is in one line.
+        known: secrets that are masked wherever they stand.
+    """
+    for secret in known:
+        text = text.replace(secret, MASK)
+    lowered = text.lower()
+    hints = [hint for hint in _HINTS if hint in lowered]
+    if not hints:
+        return text
+    return "".join(
+        _masked_forms(line) if any(hint in line.lower() for hint in hints) else line
+        for line in text.splitlines(keepends=True)
+    )
+
+
+def _masked_forms(text: str) -> str:
     text = _USERINFO.sub(lambda one: MASK if one[3] is not None else f"{one[1]}:{MASK}", text)
     text = _SCHEME.sub(rf"\1\2{MASK}", text)
     text = _QUOTED.sub(lambda one: _masked_value(one) if _is_secret(one["name"], "") else one[0], text)
@@ -150,7 +186,12 @@ def _masked_value(found: "re.Match[str]", depth: int = 0) -> str:
 
 
 def _is_secret(name: str, value: str) -> bool:
-    words = [word.lower() for word in _WORDS.findall(name)]
-    if not any(_SECRET.fullmatch(word) for word in words):
-        return False
-    return not (_NUMBER.fullmatch(value) and not _MEASURES.isdisjoint(words))
+    words = _words_of_secret(name)
+    return bool(words) and not (_NUMBER.fullmatch(value) and not _MEASURES.isdisjoint(words))
+
+
+@functools.lru_cache(1_000)  # names of variables are asked for with each piece that a run prints
+def _words_of_secret(name: str) -> tuple[str, ...]:
+    """The words of a name in lower case, if it is that of a secret."""
+    words = tuple(word.lower() for word in _WORDS.findall(name))
+    return words if any(_SECRET.fullmatch(word) for word in words) else ()

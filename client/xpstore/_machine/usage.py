@@ -15,10 +15,13 @@ class Usage:
     """Readings since the reading before; the first is since this was made.
 
     Of the whole machine, in a container too where the kernel tells no other, but for what begins with "process".
+
+    Args:
+        process_id: the process that this is of; default this one.
     """
 
-    def __init__(self) -> None:
-        self._process = psutil.Process()
+    def __init__(self, process_id: int | None = None) -> None:
+        self._process = psutil.Process(process_id)
         self._folder = os.getcwd()
         self._gpus = _gpus()
         self._at = time.monotonic()

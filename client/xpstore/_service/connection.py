@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import math
 import os
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -324,6 +325,7 @@ class LastConnection(Connection):
         super().__init__(connection.api_key, connection.api_url, timeout_seconds=connection.timeout_seconds)
         self._home = connection._home
         self._address = connection._address
+        self._limits, self._limits_end = connection._limits, math.inf
         self._last_stubs = Stubs(open_channel(self._address))
 
     @property

@@ -53,9 +53,10 @@ class RecordType(IntEnum):
     EVENT = 6  # reference of the model, then an EventRecord
     RUN_START = 7  # reference of the model, then a CreateRunRequest; has no number
     RUN_END = 8  # reference of the model, then a FinishRunRequest; has no number
+    CONSOLE = 9  # reference of the model, then a ConsoleEvent
 
 
-NUMBERED = frozenset((RecordType.VALUE, RecordType.ARRAYS, RecordType.EVENT))
+NUMBERED = frozenset((RecordType.VALUE, RecordType.ARRAYS, RecordType.EVENT, RecordType.CONSOLE))
 
 
 @dataclass(frozen=True, slots=True)

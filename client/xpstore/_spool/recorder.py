@@ -167,6 +167,10 @@ class Recorder:
         """Takes what is recorded of a model beside its points."""
         self.spool.of_model(RecordType.EVENT, target, event.SerializeToString())
 
+    def console(self, target: Target, event: ingest_pb2.ConsoleEvent) -> None:
+        """Takes what a run of a model printed."""
+        self.spool.of_model(RecordType.CONSOLE, target, event.SerializeToString())
+
     @property
     def is_strict(self) -> bool:
         """Whether to raise when the disk bound is met."""

@@ -131,8 +131,12 @@ class Batch:
 
     def _take(self, other: Other) -> None:
         place = self._place(other.slot)
-        if other.tag == RecordType.EVENT:
-            event = pb.EventRecord.FromString(bytes(other.payload))
+        if other.tag in (RecordType.EVENT, RecordType.CONSOLE):
+            payload = bytes(other.payload)
+            if other.tag == RecordType.EVENT:
+                event = pb.EventRecord.FromString(payload)
+            else:
+                event = pb.EventRecord(console=pb.ConsoleEvent.FromString(payload))
             event.record = place
             self._models[other.target].events.append(event)
             return

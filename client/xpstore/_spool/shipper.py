@@ -68,6 +68,8 @@ class Shipper:
         self._limit_bytes = self._most_bytes = BATCH_BYTES
         self._careful_calls = 0
         self._is_line_wide = False
+        self._takes_console = False
+        self._is_console_told = False
         self._gone: set[str] = set()
         self.dropped_count = 0
         self.shipped_count = 0
@@ -82,18 +84,23 @@ class Shipper:
         slice_ = backlog.read(self._limit_bytes)
         if slice_ is None:
             return False
+        if slice_.has_console:
+            self._suit_console(slice_)
         made_offline = self._made_offline.setdefault(
             backlog.writer_id, MadeOffline(self._connection, backlog, self._call)
         )
         if self._careful_calls or self._limit_bytes < BATCH_BYTES:
             self._careful_calls = max(self._careful_calls - 1, 0)
-        elif self._is_line_wide and (batches := BatchStream(backlog, made_offline, slice_, BATCH_BYTES)).is_worth_it:
-            self._ship_together(backlog, batches)
-            return True
+        elif self._is_line_wide:
+            batches = BatchStream(backlog, made_offline, slice_, BATCH_BYTES, takes_console=self._takes_console)
+            if batches.is_worth_it:
+                self._ship_together(backlog, batches)
+                return True
         began = time.monotonic()
         try:
             for share in slice_.shares:
-                self._ingest(backlog, made_offline, slice_, share)
+                if share.targets:
+                    self._ingest(backlog, made_offline, slice_, share)
             if slice_.call is not None:
                 self._call_run(made_offline, slice_.call)
         except REFUSALS as error:
@@ -110,6 +117,16 @@ class Shipper:
         self._shipped(backlog, slice_)
         self._fit(slice_.size_bytes, time.monotonic() - began)
         return True
+
+    def _suit_console(self, slice_: Slice) -> None:
+        """Leaves out what runs print, of a server whose contract is older than that: 1.0 would refuse the batch."""
+        limits = self._connection.limits
+        self._takes_console = bool(limits.max_console_bytes)
+        if not self._takes_console:
+            slice_.leave_out_console()
+            if not self._is_console_told:
+                self._is_console_told = True
+                log.info("The server is of version %s, which keeps nothing of what runs print.", limits.server_version)
 
     def _fit(self, size_bytes: int, seconds: float) -> None:
         """Makes the next batch what the line carries in a few seconds, as far as this one tells, which may be small."""

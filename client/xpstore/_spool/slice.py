@@ -120,6 +120,16 @@ class Slice:
         words.frombytes(self._data)
         return [words[column::WORDS] for column in range(WORDS)]
 
+    @property
+    def has_console(self) -> bool:
+        """Whether there is something that runs printed."""
+        return any(other.tag == RecordType.CONSOLE for other in self._others)
+
+    def leave_out_console(self) -> None:
+        """Leaves out what runs printed: the numbers of these records are sent as empty places."""
+        for share in self.shares:
+            share.others = [other for other in share.others if other.tag != RecordType.CONSOLE]
+
     def _split(self) -> int:
         """Groups points by what they begin with; stops before a record that must go out later. Returns where."""
         groups = self._groups

@@ -29,6 +29,7 @@ from xpstore._spool.record import (
     INT_POINT,
     IS_INT,
     NUMBER_MASK,
+    NUMBERED,
     POINT,
     POINT_BYTES,
     REFERENCE,
@@ -187,7 +188,7 @@ class Spool:
             counter = self._counters.setdefault(target.project, _Counter())
             reference = REFERENCE.pack(self._define_target(target))
             self._append(counter.next, tag, reference, payload)
-            counter.next += tag == RecordType.EVENT
+            counter.next += tag in NUMBERED
 
     def _append(self, number: int, tag: RecordType, *payload: Buffer) -> None:
         offset = self._offset

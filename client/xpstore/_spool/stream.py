@@ -20,12 +20,22 @@ class BatchStream:
     Args:
         first: the slice of the backlog that is next.
         limit_bytes: how large slices are.
+        takes_console: whether the server takes what runs print.
     """
 
-    def __init__(self, backlog: Backlog, made_offline: MadeOffline, first: Slice, limit_bytes: int) -> None:
+    def __init__(
+        self,
+        backlog: Backlog,
+        made_offline: MadeOffline,
+        first: Slice,
+        limit_bytes: int,
+        *,
+        takes_console: bool = True,
+    ) -> None:
         self._backlog = backlog
         self._made_offline = made_offline
         self._limit_bytes = limit_bytes
+        self._takes_console = takes_console
         self._until = time.monotonic() + JOIN_SECONDS
         self._lock = threading.Lock()
         self._project = first.shares[0].project if first.shares else ""
@@ -42,6 +52,8 @@ class BatchStream:
     def _fits(self, slice_: Slice) -> bool:
         """Whether a slice has records of the one project alone, of models that are known to be there."""
         if len(slice_.shares) != 1 or slice_.call is not None or slice_.shares[0].project != self._project:
+            return False
+        if not slice_.shares[0].targets or (slice_.has_console and not self._takes_console):
             return False
         return all(self._made_offline.known(target) for target in slice_.shares[0].targets)
 
