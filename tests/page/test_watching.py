@@ -65,6 +65,7 @@ def test_media_are_those_of_a_step_and_side_by_side(page: Page, watched: Watched
     page.set_viewport_size({"width": 1440, "height": 1200})
     expect(card(page, "found").get_by_role("img", name="seen, found")).to_be_visible()
     expect(card(page, "weights").get_by_role("img", name="histogram of 13 values from 0 to 4")).to_be_visible()
+    expect(card(page, "weights")).to_contain_text("2 more are NaN or infinite.")
     expect(card(page, "words").get_by_role("cell")).to_have_text(["<b>bold</b>", "12345678901234567890", "two", ""])
     expect(card(page, "said").locator("pre")).to_have_text("<b>step</b> 10\nsecond line")
     expect(card(page, "voice").locator("audio")).to_have_js_property("duration", 0.1)

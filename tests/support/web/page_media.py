@@ -6,12 +6,12 @@ import struct
 import uuid
 from typing import Any
 
-from support.raw import Raw, chunk_of, entry_of, page_of, root_of
+from support.media import metadata, put_medium
+from support.raw import Raw
 from support.web.http import Http
 from support.web.page_data import ask
 from support.web.page_files import png, tone
 from xpstore import Client
-from xpstore.v1 import artifact_pb2
 
 # What Plotly 6 writes: lists of numbers are packed.
 FIGURE = {
@@ -35,7 +35,7 @@ BARS = {
     ]
 }
 TABLE = {"columns": ["word", "id"], "rows": [["<b>bold</b>", 12345678901234567890], ["two", None]]}
-HISTOGRAM = {"edges": [0, 1, 2, 4], "counts": [3, 9, 1]}
+HISTOGRAM = {"edges": [0, 1, 2, 4], "counts": [3, 9, 1], "not_finite": 2}
 CAPTION = 'a caption, <script>alert(1)</script> & "more"'
 
 
@@ -52,15 +52,10 @@ class Training:
         ask(http, "RunService/CreateRun", modelId=self.id, runId=self.run)
         self._printed = 0
 
-    def show(self, name: str, kind: str, step: int, path: str, data: bytes, caption: str = "") -> str:
-        """Saves a medium as the contract says. Returns the id of its version."""
-        raw = Raw(self._client, self.project_uid)
-        page = page_of(entry_of(path, data))
-        raw.upload(chunk_of(data), chunk_of(page))
-        told = {"kind": kind, "path": path, **({"caption": caption} if caption else {})}
-        link = artifact_pb2.ArtifactLink(model_id=self.id, step=step)
-        draft = {"type": "model_media", "force": True, "links": [link], "metadata_json": json.dumps({"media": told})}
-        return raw.commit(root_of(page), f"media/{self.id}/{name}", **draft).version.id
+    def show(self, name: str, kind: str, step: int, path: str, data: bytes, caption: str = "") -> None:
+        """Saves a medium as the contract says."""
+        raw, told = Raw(self._client, self.project_uid), metadata(kind, path, caption=caption)
+        put_medium(raw, self.id, f"media/{self.id}/{name}", step, data, path, metadata_json=told)
 
     def show_all(self, step: int) -> None:
         """One of each kind; the pictures have other sizes and colours at each step."""

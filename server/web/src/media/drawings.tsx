@@ -1,6 +1,7 @@
 // Figures and histograms, drawn.
 
 import { palette, plain } from "../common/colours";
+import { count } from "../common/figures";
 import { Swatch } from "../common/swatch";
 import { scaleOf } from "../workbench/plots/scale";
 import { barsOf, type Figure, type Trace } from "./figure";
@@ -53,25 +54,30 @@ function Drawn({ figure, trace, colour }: { figure: Figure; trace: Trace; colour
 export interface Histogram {
   edges: number[];
   counts: number[];
+  // How many values are in none.
+  not_finite?: number;
 }
 
 export function histogramOf(json: unknown): Histogram {
-  const { edges, counts } = (json ?? {}) as Partial<Histogram>;
+  const { edges, counts, not_finite } = (json ?? {}) as Partial<Histogram>;
   const areNumbers = (list: unknown): list is number[] => Array.isArray(list) && list.every((one) => typeof one === "number");
   if (!areNumbers(edges) || !areNumbers(counts) || edges.length !== counts.length + 1) throw new Error("It is no histogram.");
-  return { edges, counts };
+  return { edges, counts, ...(typeof not_finite === "number" && { not_finite }) };
 }
 
-export function HistogramDrawing({ histogram: { edges, counts }, label }: { histogram: Histogram; label: string }) {
+export function HistogramDrawing({ histogram: { edges, counts, not_finite }, label }: { histogram: Histogram; label: string }) {
   const [x, y] = [scaleOf("x", edges, false), scaleOf("y", [0, ...counts], false)];
-  const bars = counts.map((count, at) => {
+  const bars = counts.map((height, at) => {
     const [left, right] = [across(x.place(edges[at] ?? 0) ?? 0), across(x.place(edges[at + 1] ?? 0) ?? 0)];
-    return `M${left} ${down(0)}V${down(counts.some(Boolean) ? (y.place(count) ?? 0) : 0)}H${Math.max(left + 0.5, right - 0.6)}V${down(0)}Z`;
+    return `M${left} ${down(0)}V${down(counts.some(Boolean) ? (y.place(height) ?? 0) : 0)}H${Math.max(left + 0.5, right - 0.6)}V${down(0)}Z`;
   });
   const sum = counts.reduce((one, other) => one + other, 0);
   return (
-    <Frame label={`${label}: histogram of ${sum} values from ${edges[0] ?? ""} to ${edges.at(-1) ?? ""}`} y={y} marks={x.marks(5)}>
-      <path class="bars" d={bars.join("")} />
-    </Frame>
+    <>
+      <Frame label={`${label}: histogram of ${sum} values from ${edges[0] ?? ""} to ${edges.at(-1) ?? ""}`} y={y} marks={x.marks(5)}>
+        <path class="bars" d={bars.join("")} />
+      </Frame>
+      {not_finite !== undefined && <p class="pale">{count(not_finite)} more are NaN or infinite.</p>}
+    </>
   );
 }

@@ -52,11 +52,11 @@ const MOST_POINTS = 200_000;
 const MOST_TRACES = 100;
 
 // Why a trace is not drawn; "" if it is.
-function obstacle(trace: Json, layout: Json): string {
+function obstacle(trace: Json, layout: Json, barCount: number): string {
   const type = text(trace["type"]) || "scatter";
   if (!["scatter", "scattergl", "bar"].includes(type)) return type;
   if (trace["orientation"] === "h") return "horizontal bars";
-  if (type === "bar" && !["", "group"].includes(text(layout["barmode"]))) return `bars as ${text(layout["barmode"])}`;
+  if (type === "bar" && barCount > 1 && !["", "group"].includes(text(layout["barmode"]))) return `bars as ${text(layout["barmode"])}`;
   if (!["", "x"].includes(text(trace["xaxis"])) || !["", "y"].includes(text(trace["yaxis"]))) return "further axes";
   const [x, y] = [values(trace["x"]), values(trace["y"])];
   if (!y || (trace["x"] !== undefined && !x) || y.length > MOST_POINTS) return type;
@@ -69,7 +69,8 @@ export function figureOf(json: unknown): Figure {
   const layout = object(whole["layout"]);
   const [xAxis, yAxis] = [object(layout["xaxis"]), object(layout["yaxis"])];
   const shown = whole["data"].map(object).filter((trace) => trace["visible"] === undefined || trace["visible"] === true);
-  const drawn = shown.filter((trace) => obstacle(trace, layout) === "").slice(0, MOST_TRACES);
+  const barCount = shown.filter((trace) => trace["type"] === "bar").length;
+  const drawn = shown.filter((trace) => obstacle(trace, layout, barCount) === "").slice(0, MOST_TRACES);
   const xs = drawn.map((trace) => values(trace["x"]) ?? (values(trace["y"]) ?? []).map((_, at) => at));
   const every = xs.flat().filter((value) => value !== null);
   const kind = every.every((value) => typeof value === "number") ? "number" : every.every(isDate) ? "date" : "category";
@@ -100,7 +101,7 @@ export function figureOf(json: unknown): Figure {
   return {
     title: title(layout["title"]), axes: [title(xAxis["title"]), title(yAxis["title"])],
     x, y, marks: kind === "category" ? named : x.marks(5), traces,
-    left: [...new Set(shown.map((trace) => obstacle(trace, layout) || (drawn.includes(trace) ? "" : "further traces")).filter(Boolean))],
+    left: [...new Set(shown.map((trace) => obstacle(trace, layout, barCount) || (drawn.includes(trace) ? "" : "further traces")).filter(Boolean))],
   };
 }
 
