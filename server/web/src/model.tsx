@@ -103,7 +103,7 @@ export function ModelPage({ id, isDark }: { id: string; isDark: boolean }) {
       </nav>
       <h1>{displayName(model.id, model.name)} <Newest run={runs[0]} /></h1>
       {loaded.error !== undefined && <p class="error" role="alert">{sentence(loaded.error)}</p>}
-      <AlertStrip {...alerts} />
+      <AlertStrip {...alerts} few={pane ? 1 : 3} />
       <div class="panes" role="tablist" aria-label="What is shown">
         {PANES.map(([name, text]) => <button type="button" role="tab" key={name} aria-selected={pane === name} onClick={() => change({ v: name })}>{text}</button>)}
       </div>

@@ -11,8 +11,6 @@ import { call } from "../common/wire";
 import "./alerts.css";
 
 const PAGE = 100;
-// In the strip of a model, before somebody asks for more.
-const FEW = 3;
 // Text, and not a picture in colours.
 const SIGNS: Record<string, string> = { error: "✖\ufe0e", warning: "⚠\ufe0e", info: "ℹ\ufe0e" };
 
@@ -44,15 +42,15 @@ function One({ alert, hasModel }: { alert: Alert; hasModel: boolean }) {
   );
 }
 
-// Of a model, above all else; nothing where there are none.
-export function AlertStrip({ alerts, hasMore }: Alerts) {
+// Of a model, above all else; nothing where there are none. At first there are `few`.
+export function AlertStrip({ alerts, hasMore, few }: Alerts & { few: number }) {
   const [isOpen, setOpen] = useState(false);
   if (alerts.length === 0) return null;
-  const shown = isOpen ? alerts : alerts.slice(0, FEW);
+  const shown = isOpen ? alerts : alerts.slice(0, few);
   return (
     <section class="alerts" aria-label="Alerts">
       <ul aria-live="polite">{shown.map((alert) => <One key={alert.id} alert={alert} hasModel={false} />)}</ul>
-      {alerts.length > FEW && !isOpen && <button type="button" onClick={() => setOpen(true)}>{count(alerts.length - FEW)}{hasMore && "+"} more {alerts.length === FEW + 1 ? "alert" : "alerts"}</button>}
+      {alerts.length > few && !isOpen && <button type="button" onClick={() => setOpen(true)}>{count(alerts.length - few)}{hasMore && "+"} more {alerts.length === few + 1 ? "alert" : "alerts"}</button>}
       {isOpen && hasMore && <p class="pale">The newest {PAGE}.</p>}
     </section>
   );
