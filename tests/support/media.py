@@ -11,15 +11,17 @@ def metadata(kind: str = "image", path: str = "image.png", **more: Any) -> str:
     return json.dumps({"media": {"kind": kind, "path": path, **more}})
 
 
-def put_medium(raw: Raw, model_id: Any, name: str, step: int, data: bytes = b"x", **changes: Any) -> pb.ArtifactVersion:
+def put_medium(
+    raw: Raw, model_id: Any, name: str, step: int, data: bytes = b"x", path: str = "image.png", **changes: Any
+) -> pb.ArtifactVersion:
     """Commits a medium as the contract says, with `changes` of its draft."""
-    page = page_of(entry_of("image.png", data))
+    page = page_of(entry_of(path, data))
     raw.upload(chunk_of(data), chunk_of(page))
     draft = {
         "type": "model_media",
         "force": True,
         "links": [pb.ArtifactLink(model_id=str(model_id), step=step)],
-        "metadata_json": metadata(),
+        "metadata_json": metadata(path=path),
         **changes,
     }
     return raw.commit(root_of(page), f"media/{model_id}/{name}" if "/" not in name else name, **draft).version

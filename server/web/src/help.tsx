@@ -7,6 +7,7 @@ const KEYS: [string, string][] = [
   ["/", "write a filter"],
   ["j, k", "next and previous model or group"],
   ["← →", "choose a cell of the model"],
+  ["←, →", "on the media of a model: the step before and after"],
   ["f", "only models with the value of this cell"],
   ["s", "order by this column"],
   ["g", "group by this column, or end the groups"],

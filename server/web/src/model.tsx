@@ -1,6 +1,8 @@
 // One model: how it went, what it was made of, where its files are.
 
+import type { ComponentChildren } from "preact";
 import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
+import { AlertStrip, listAlerts, type Alerts } from "./alerts/alerts";
 import { Charts } from "./workbench/charts";
 import { looks } from "./common/colours";
 import { status } from "./workbench/compare";
@@ -17,8 +19,11 @@ import { Status } from "./workbench/list";
 import type { Field, Model, ModelModule, Project, Run, Version } from "./common/messages";
 import { displayName } from "./common/names";
 import { Pairs } from "./common/pairs";
-import { back, modelPath, projectPath, swap } from "./common/place";
+import { Log } from "./log/log";
+import { MediaPane } from "./media/media";
+import { back, change, modelPath, projectPath, swap, usePlace } from "./common/place";
 import { useNeighbours } from "./workbench/neighbours";
+import { Told } from "./common/told";
 import { all, call, sentence } from "./common/wire";
 import { flat, listSeries, type Series } from "./common/values";
 
@@ -29,28 +34,42 @@ interface Whole {
   runs: Run[];
   modules: ModelModule[];
   series: Series[];
-  versions: Version[];
+  alerts: Alerts;
 }
 
 async function load(modelId: string): Promise<Whole> {
   const { model } = await call<{ model: Model }>("ModelService/GetModel", { modelId });
-  const [{ project }, { experiment }, runs, modules, series, versions] = await Promise.all([
+  const [{ project }, { experiment }, runs, modules, series, alerts] = await Promise.all([
     call<{ project: Project }>("ProjectService/GetProject", { projectUid: model.projectUid }),
     call<{ experiment: { name: string } }>("ExperimentService/GetExperiment", { experimentId: model.experimentId }),
     all<Run, "runs">("RunService/ListRuns", { modelId }, "runs"),
     all<ModelModule, "modules">("ModelService/ListModules", { modelId }, "modules"),
     listSeries([modelId]),
-    all<Version, "versions">("ArtifactService/ListArtifactVersions", { projectUid: model.projectUid, modelId, descending: true }, "versions"),
+    listAlerts({ modelId }),
   ]);
   return {
     model, project, experiment: experiment.name, runs: runs.found.reverse(), modules: modules.found,
-    series: series.get(modelId) ?? [], versions: versions.found,
+    series: series.get(modelId) ?? [], alerts,
   };
+}
+
+const MEDIA_TYPE = "model_media";
+// Of what is linked to a model, media and all.
+const MOST_VERSIONS = 5000;
+
+async function listVersions({ id, projectUid }: Model): Promise<{ versions: Version[]; hasMore: boolean }> {
+  const request = { projectUid, modelId: id, descending: true, pageSize: 1000 };
+  const { found, hasMore } = await all<Version, "versions">("ArtifactService/ListArtifactVersions", request, "versions", MOST_VERSIONS);
+  return { versions: found.filter((version) => version.type !== MEDIA_TYPE), hasMore };
 }
 
 const fieldOf = (one: Series): Field => ({ field: `metrics.${quoted(one.name)}[${quoted(one.phase)}]` });
 
+const PANES = [["", "Overview"], ["media", "Media"], ["log", "Log"]] as const;
+
 export function ModelPage({ id, isDark }: { id: string; isDark: boolean }) {
+  const { query } = usePlace();
+  const pane = query.get("v") ?? "";
   const loaded = useLoaded(() => load(id), [id]);
   const isLive = loaded.value?.runs[0]?.status === "RUN_STATUS_RUNNING";
   useEvery(isLive ? 5000 : 30000, loaded.reload);
@@ -64,15 +83,13 @@ export function ModelPage({ id, isDark }: { id: string; isDark: boolean }) {
   const neighbours = useNeighbours(id);
   const beside = (by: -1 | 1): void => {
     const other = by < 0 ? neighbours?.previous : neighbours?.next;
-    if (neighbours && other) swap(modelPath(other), neighbours.came(by));
+    if (neighbours && other) swap(modelPath(other) + (pane && `?v=${pane}`), neighbours.came(by));
   };
   useKeys({ "[": () => beside(-1), "]": () => beside(1), Escape: () => loaded.value && back(projectPath(loaded.value.project.id)) });
   if (!loaded.value) {
     return <main>{loaded.error ? <p class="error" role="alert">{sentence(loaded.error)}</p> : <p class="nothing">Loading…</p>}</main>;
   }
-  const { model, project, experiment, runs, modules, series, versions } = loaded.value;
-  const [own, ofSystem] = [series.filter((one) => !isOfSystem(one)), series.filter(isOfSystem)];
-  const config = flat(model.configJson);
+  const { model, project, experiment, runs, alerts } = loaded.value;
   return (
     <main class="model">
       <nav class="bar" aria-label="Where this model is">
@@ -86,6 +103,27 @@ export function ModelPage({ id, isDark }: { id: string; isDark: boolean }) {
       </nav>
       <h1>{displayName(model.id, model.name)} <Newest run={runs[0]} /></h1>
       {loaded.error !== undefined && <p class="error" role="alert">{sentence(loaded.error)}</p>}
+      <AlertStrip {...alerts} few={pane ? 1 : 3} />
+      <div class="panes" role="tablist" aria-label="What is shown">
+        {PANES.map(([name, text]) => <button type="button" role="tab" key={name} aria-selected={pane === name} onClick={() => change({ v: name })}>{text}</button>)}
+      </div>
+      {pane !== "" && <h2 class="hidden">{PANES.find(([name]) => name === pane)?.[1]}</h2>}
+      {pane === "media" ? <MediaPane {...{ models, drawn, names, isLive, isDark }} hasKeys />
+        : pane === "log" ? <Log runs={runs} name={displayName(model.id, model.name)} />
+        : <Overview {...loaded.value} {...{ isLive }}>{fields && fields.length > 0 && <Charts {...{ fields, models, drawn, names, isLive, isDark }} />}</Overview>}
+    </main>
+  );
+}
+
+// What it was made of and how it went; its charts are the children.
+function Overview({ model, project, runs, modules, series, isLive, children }: Whole & { isLive: boolean; children: ComponentChildren }) {
+  const listed = useLoaded(() => listVersions(model), [model.id]);
+  useEvery(isLive ? 15000 : 30000, listed.reload);
+  const { versions, hasMore } = listed.value ?? { versions: [], hasMore: false };
+  const [own, ofSystem] = [series.filter((one) => !isOfSystem(one)), series.filter(isOfSystem)];
+  const config = flat(model.configJson);
+  return (
+    <>
       {model.description && <p>{model.description}</p>}
       <Facts model={model} run={runs[0]} />
       <Repeat run={runs[0]} />
@@ -108,7 +146,9 @@ export function ModelPage({ id, isDark }: { id: string; isDark: boolean }) {
         </section>
         <section>
           <h2>Files</h2>
-          {versions.length === 0 && <p class="nothing">No artifact is linked to this model.</p>}
+          <Told loaded={listed} />
+          {listed.value && versions.length === 0 && <p class="nothing">No artifact is linked to this model.</p>}
+          {hasMore && <p class="pale">Those among the newest {count(MOST_VERSIONS)} that are linked to it, media and all.</p>}
           {versions.map((version) => (
             <details key={version.id} open={versions.length === 1}>
               <summary>
@@ -125,11 +165,11 @@ export function ModelPage({ id, isDark }: { id: string; isDark: boolean }) {
       {versions.length > 0 && <h2>Lineage</h2>}
       {versions.length > 0 && <Lineage project={project} start={{ modelId: model.id, name: model.name, versions }} />}
       {series.length > 0 && <h2>Charts</h2>}
-      {series.length > 0 && <Charts {...{ fields, models, drawn, names, isLive, isDark }} />}
+      {children}
       <h2>Runs</h2>
       {runs.length === 0 && <p class="nothing">It never ran.</p>}
       {runs.map((run, at) => <RunOf key={run.id} run={run} isTold={at === 0} />)}
-    </main>
+    </>
   );
 }
 

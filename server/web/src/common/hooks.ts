@@ -53,3 +53,16 @@ export function useSettled<T>(value: T, milliseconds: number): T {
   }, [value, milliseconds]);
   return settled;
 }
+
+// Whether an element is on the screen, or nearly: what is far below is not loaded.
+export function useSeen(): [(element: HTMLElement | null) => void, boolean] {
+  const [element, setElement] = useState<HTMLElement | null>(null);
+  const [isSeen, setSeen] = useState(false);
+  useEffect(() => {
+    if (!element) return;
+    const observer = new IntersectionObserver((entries) => setSeen(entries.some((one) => one.isIntersecting)), { rootMargin: "150px" });
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, [element]);
+  return [setElement, isSeen];
+}

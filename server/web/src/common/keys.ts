@@ -12,7 +12,7 @@ export function useKeys(actions: Record<string, () => unknown>): void {
       if (target.closest("input:not([type=checkbox]), textarea, select, dialog")) return;
       // What has a use of its own for these keys keeps it.
       if ((event.key === " " || event.key === "Enter") && target.closest("button, a, summary, input")) return;
-      if (/^(Arrow|Page|Home|End)/.test(event.key) && target.closest(".wide, [role=application]")) return;
+      if (/^(Arrow|Page|Home|End)/.test(event.key) && target.closest(".wide, pre, audio, [role=application]")) return;
       const action = latest.current[event.key];
       if (!action) return;
       event.preventDefault();

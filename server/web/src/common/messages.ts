@@ -183,3 +183,44 @@ export interface CacheStatistics {
   savedUs?: string;
   sizeBytes?: string;
 }
+
+// What was logged to be looked at or listened to, at a step.
+export interface Media {
+  versionId: string;
+  name: string;
+  kind?: string;
+  step?: string;
+  caption?: string;
+  path: string;
+  sizeBytes?: string;
+}
+
+export interface MediaName {
+  name: string;
+  count?: string;
+  firstStep?: string;
+  lastStep?: string;
+}
+
+export interface ConsolePiece {
+  // In bytes of UTF-8.
+  offset?: string;
+  text: string;
+}
+
+export interface Console {
+  pieces?: ConsolePiece[];
+  nextOffset?: string;
+  endOffset?: string;
+}
+
+export interface Alert {
+  id: string;
+  modelId: string;
+  level?: string;
+  title: string;
+  text?: string;
+  step?: string;
+  atUs?: string;
+  createdAtUs: string;
+}

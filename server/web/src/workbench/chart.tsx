@@ -6,7 +6,7 @@ import type { Looks } from "../common/colours";
 import { title, type Metric } from "./fields";
 import { pointAt } from "./pins";
 import { number, time, timeMark } from "../common/figures";
-import { useEvery } from "../common/hooks";
+import { useEvery, useSeen } from "../common/hooks";
 import { Followed } from "./followed";
 import { smoothed, type Axis, type Lines, type Window } from "./series";
 import { sentence } from "../common/wire";
@@ -36,19 +36,6 @@ interface Props {
   options: ChartOptions;
   // Makes the lines of models those of groups.
   merge?: ((found: Lines) => Lines) | undefined;
-}
-
-// Whether an element was seen: charts far below are not loaded.
-function useSeen(): [(element: HTMLElement | null) => void, boolean] {
-  const [element, setElement] = useState<HTMLElement | null>(null);
-  const [isSeen, setSeen] = useState(false);
-  useEffect(() => {
-    if (!element) return;
-    const observer = new IntersectionObserver((entries) => setSeen(entries.some((one) => one.isIntersecting)), { rootMargin: "150px" });
-    observer.observe(element);
-    return () => observer.disconnect();
-  }, [element]);
-  return [setElement, isSeen];
 }
 
 export function Chart({ metric, models, drawn: looks, names, isLive, options, merge }: Props) {

@@ -11,6 +11,7 @@ import { count } from "../common/figures";
 import { change, usePlace } from "../common/place";
 import { Swatch } from "../common/swatch";
 import { sentence } from "../common/wire";
+import { MediaPane } from "../media/media";
 import { grouped as mergeOf } from "./groups/group-lines";
 import type { Group } from "./groups/groups";
 import type { Grouped } from "./grouped";
@@ -21,7 +22,7 @@ import { Parallel } from "./plots/parallel";
 import { usePoints } from "./plots/points";
 import { Scatter } from "./plots/scatter";
 
-const PANES = [["charts", "Charts"], ["compare", "Compare"], ["scatter", "Scatter"], ["parallel", "Parallel"]] as const;
+const PANES = [["charts", "Charts"], ["compare", "Compare"], ["media", "Media"], ["scatter", "Scatter"], ["parallel", "Parallel"]] as const;
 
 export interface Colouring {
   painter: Painter | null;
@@ -68,6 +69,8 @@ export function Panel({ bench, grouped, colouring, shown, selected, names, isRun
       </div>
       {pane === "compare" ? (
         <Compare models={selected} drawn={colouring.drawn} />
+      ) : pane === "media" ? (
+        <MediaPane models={selected} drawn={colouring.drawn} names={names} isLive={isRunning} isDark={isDark} />
       ) : pane === "scatter" ? (
         <Scatter {...bench} drawn={colouring.drawn} />
       ) : pane === "parallel" ? (

@@ -7,7 +7,7 @@ import { go, projectPath, usePlace } from "../common/place";
 import "./views.css";
 
 // What a view is made of: not which models are selected, nor which stretch is seen of a chart.
-const PARTS = ["q", "o", "c", "g", "gs", "v", "m", "x", "l", "w", "k", "sx", "sy", "sl", "pa"];
+const PARTS = ["q", "o", "c", "g", "gs", "v", "m", "mn", "x", "l", "w", "k", "sx", "sy", "sl", "pa"];
 
 interface View {
   name: string;

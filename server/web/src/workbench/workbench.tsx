@@ -18,6 +18,7 @@ import { Panel, useColouring } from "./panel";
 import { useRows, type Search } from "./rows";
 import { SHOWN_AT_FIRST, useSelection } from "./selection";
 import { copyLink, Views } from "./views";
+import { AlertBell } from "../alerts/alerts";
 import { Chooser } from "../common/chooser";
 import { count } from "../common/figures";
 import { useKeys } from "../common/keys";
@@ -143,7 +144,10 @@ export function Workbench({ project, isDark }: { project: Project; isDark: boole
     <main class="workbench">
       <h1 class="hidden">Models of {project.id}</h1>
       <section class="left" aria-label="List of models" ref={listBox}>
-        <Filter value={filter} error={hasFault ? rows.error : undefined} box={filterBox} fields={fields ?? []} />
+        <div class="find">
+          <Filter value={filter} error={hasFault ? rows.error : undefined} box={filterBox} fields={fields ?? []} />
+          <AlertBell {...{ project }} isLive={rows.isLive} />
+        </div>
         <div class="bar">
           <span class="total" role="status">{found(rows.total)}</span>
           <span class="pale">
