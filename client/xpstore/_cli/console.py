@@ -9,11 +9,10 @@ from typing import Annotated
 
 import typer
 
-from xpstore._cli.arguments import AsJSON, ExperimentName
+from xpstore._cli.arguments import AsJSON, ExperimentName, ModelInProject
 from xpstore._cli.finding import find_model
 from xpstore._cli.printing import print_json
 from xpstore._cli.service import ask
-from xpstore._cli.show import ModelInProject
 from xpstore._console import reading
 from xpstore._console.printout import collapsed
 from xpstore.errors import NotFound
