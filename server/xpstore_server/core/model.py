@@ -1,6 +1,6 @@
 """Models: known by a hash inside their experiment, with tags, a live step and the status of the newest run."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,11 +73,18 @@ _HOLD = _ID.with_for_update(of=model, read=True, key_share=True)
 # FOR NO KEY UPDATE: rows that point to the model may come meanwhile.
 _LOCK = select(model).where(model.c.id == bindparam("key"), _IS_LIVE).with_for_update(of=model, key_share=True)
 _LOCK_ALL = (
-    select(model.c.id)
+    select(model.c.id, model.c.next_ordinal)
     .where(model.c.id.in_(bindparam("keys", expanding=True)), model.c.project_uid == bindparam("project"), _IS_LIVE)
     .order_by(model.c.id)
     .with_for_update(of=model, key_share=True)
 )
+_ALLOT = (
+    model.update()
+    .where(model.c.id == bindparam("key"), model.c.project_uid == bindparam("project"), _IS_LIVE)
+    .values(next_ordinal=model.c.next_ordinal + bindparam("count"))
+    .returning(model.c.next_ordinal)
+)
+_ADVANCE = model.update().where(model.c.id == bindparam("key"))
 _LOCK_WHOLE = select(model).where(model.c.id == bindparam("key"), _IS_LIVE).with_for_update(of=model)
 # Also to another project: its own is purged without it.
 _MOVE = model.update().where(model.c.id == bindparam("key"))
@@ -195,15 +202,22 @@ def lock_if_there(tx: Transaction, model_id: str) -> Row[Any] | None:
     return tx.first(_LOCK, {"key": model_id})
 
 
-def lock_all(tx: Transaction, project_uid: str, model_ids: Iterable[str]) -> set[str]:
-    """Keeps others from changing models until the end of the transaction. Returns those that the project has.
+def allot(tx: Transaction, project_uid: str, counts: Mapping[str, int]) -> dict[str, int]:
+    """Keeps others from changing models until the end of the transaction, and gives each ordinals for so many points.
 
-    All are locked in one order: two that lock the same models do not wait for each other.
+    Returns the first ordinal of each that the project has. All are locked in one order: two that lock the same models
+    do not wait for each other.
     """
-    found = set[str]()
-    for some in batches(sorted(model_ids), limits.IDS):
-        found.update(tx.execute(_LOCK_ALL, {"keys": some, "project": project_uid}).scalars())
-    return found
+    if len(counts) == 1 and (some := next(iter(counts.items())))[1]:  # one statement, which locks too
+        row = tx.execute(_ALLOT, {"key": some[0], "count": some[1], "project": project_uid}).first()
+        return {} if row is None else {some[0]: row.next_ordinal - some[1]}
+    firsts = dict[str, int]()
+    for ids in batches(sorted(counts), limits.IDS):
+        firsts |= {row.id: row.next_ordinal for row in tx.execute(_LOCK_ALL, {"keys": ids, "project": project_uid})}
+    moved = [{"key": id_, "next_ordinal": first + counts[id_]} for id_, first in firsts.items() if counts[id_]]
+    if moved:
+        tx.execute(_ADVANCE, moved)
+    return firsts
 
 
 def list_page(tx: Transaction, place: Place, page: Page) -> tuple[list[Row[Any]], Key | None]:

@@ -10,7 +10,7 @@ from xpstore_server.core.errors import NotFound, ServiceError, Stale
 from xpstore_server.core.ingesting import writers
 from xpstore_server.core.ingesting.records import Apply, ModelRecords, Piece
 from xpstore_server.core.ingesting.writers import Method, Writer
-from xpstore_server.core.metrics import metric
+from xpstore_server.core.metrics import appending
 from xpstore_server.core.metrics.metric import SeriesPart
 from xpstore_server.core.module import NewModule
 from xpstore_server.store.transaction import Transaction
@@ -90,16 +90,14 @@ def _after(records: ModelRecords, skipped: int) -> ModelRecords:
 
 def _store(tx: Transaction, project_uid: str, every: Sequence[ModelRecords], ingested: Ingested) -> None:
     every = [records for records in every if records.events or records.points()]
+    firsts = model.allot(tx, project_uid, {records.model_id: records.points() for records in every})
+    there = [records for records in every if records.model_id in firsts]
+    ingested.series_ids |= appending.append(tx, project_uid, {one.model_id: one.parts for one in there}, firsts)
     new = list[tuple[str, NewModule]]()
-    live = _locked(tx, project_uid, every)
     for records in every:
         id_ = records.model_id
-        try:
-            if id_ not in live:
-                raise NotFound("model", id_)
-            ingested.series_ids |= metric.append(tx, model_id=id_, project_uid=project_uid, parts=records.parts)
-        except NotFound as error:
-            ingested.dropped[id_, str(error)] += records.points() + len(records.events)
+        if id_ not in firsts:
+            ingested.dropped[id_, str(NotFound("model", id_))] += records.points() + len(records.events)
             continue
         for event in records.events:
             if isinstance(event.what, NewModule):
@@ -107,14 +105,6 @@ def _store(tx: Transaction, project_uid: str, every: Sequence[ModelRecords], ing
             else:
                 _try(tx, id_, event.what, ingested)
     _store_modules(tx, new, ingested)
-
-
-def _locked(tx: Transaction, project_uid: str, every: Sequence[ModelRecords]) -> set[str]:
-    """Which models the project has. They are locked, but for points of one alone: `append` does that."""
-    ids = {records.model_id for records in every}
-    if len(every) == 1 and not every[0].events:
-        return ids
-    return model.lock_all(tx, project_uid, ids)
 
 
 def _store_modules(tx: Transaction, new: list[tuple[str, NewModule]], ingested: Ingested) -> None:
