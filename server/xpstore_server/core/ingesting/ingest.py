@@ -104,19 +104,19 @@ def _store(tx: Transaction, project_uid: str, every: Sequence[ModelRecords], ing
                 new.append((id_, event.what))
             else:
                 _try(tx, id_, event.what, ingested)
-    _store_modules(tx, new, ingested)
+    _store_modules(tx, project_uid, new, ingested)
 
 
-def _store_modules(tx: Transaction, new: list[tuple[str, NewModule]], ingested: Ingested) -> None:
+def _store_modules(tx: Transaction, project_uid: str, new: list[tuple[str, NewModule]], ingested: Ingested) -> None:
     """All at once or, if one cannot be stored, each on its own."""
     if not new:
         return
     try:
         with tx.savepoint():
-            module.create_all(tx, new)
+            module.create_all(tx, project_uid, new)
     except ServiceError:
         for each in new:
-            _try(tx, each[0], partial(module.create_all, new=[each]), ingested)
+            _try(tx, each[0], partial(module.create_all, project_uid=project_uid, new=[each]), ingested)
 
 
 def _try(tx: Transaction, model_id: str, apply: Apply, ingested: Ingested) -> None:

@@ -44,7 +44,7 @@ def append(
     return appended.store()
 
 
-def create(tx: Transaction, project_uid: str, parts_of: Mapping[str, Sequence[SeriesPart]], now_us: int) -> set[str]:
+def create(tx: Transaction, project_uid: str, parts_of: Mapping[str, Sequence[SeriesPart]], now_us: int) -> None:
     """Stores the first points of models that were made in this transaction, with ordinals from 0.
 
     Args:
@@ -54,7 +54,7 @@ def create(tx: Transaction, project_uid: str, parts_of: Mapping[str, Sequence[Se
     for model_id, parts in parts_of.items():
         for key, whole in _by_series(parts, 0, now_us).items():
             appended.add(None, model_id, key, whole)
-    return appended.store()
+    appended.store()
 
 
 def _named(tx: Transaction, names: set[tuple[str, str]]) -> Iterator[Row[Any]]:
