@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import psutil
 
 from bench.figure import Figure, Goal, Spread
 from support.backends import sqlite_url
@@ -20,6 +21,7 @@ CALLS = 400
 MODELS = 600
 MODULES = 5
 METRICS = 3
+TOGETHER = 100
 ROUNDS = 5
 
 
@@ -48,24 +50,54 @@ def _measure_on(name: str, database_url: str, folder: Path, empty: Spread) -> li
             Figure(f"{name}: {call}, p50", "ms", _p50_ms(run), {"empty gRPC call": empty}, (Goal("<", 2),))
             for call, run in calls.items()
         ]
-        speeds = Spread.of([_models_a_second(experiment, number) for number in range(ROUNDS)])
-        what = f"{name}: models with {MODULES} modules and {METRICS} metrics"
-        figures.append(Figure(what, "models/s", speeds, {}, (Goal(">=", 300),)))
+        figures += _whole_models(name, server, experiment)
         client.close()
     return figures
 
 
-def _models_a_second(experiment: Experiment, number: int) -> float:
-    """From the first to the moment at which the server has everything of all."""
-    began = time.perf_counter()
+def _whole_models(name: str, server: Server, experiment: Experiment) -> list[Figure]:
+    """Models a second from the first to the moment at which the server has everything of all, and its CPU for each."""
+    assert server.process is not None
+    process = psutil.Process(server.process.pid)
+    figures = []
+    for way, (make, goals) in WAYS.items():
+        speeds, costs = [], []
+        for number in range(ROUNDS):
+            began, before = time.perf_counter(), process.cpu_times()
+            make(experiment, f"{way} {number}")
+            experiment._client.flush()
+            speeds.append(MODELS / (time.perf_counter() - began))
+            after = process.cpu_times()
+            costs.append(1000 * (after.user + after.system - before.user - before.system) / MODELS)
+        what = f"{name}: models with {MODULES} modules and {METRICS} metrics, {way}"
+        figures.append(Figure(what, "models/s", Spread.of(speeds), {}, (Goal(">=", goals[name]),)))
+        figures.append(Figure(f"{what}: CPU of the server for each", "ms", Spread.of(costs)))
+    return figures
+
+
+def _one_by_one(experiment: Experiment, hash: str) -> None:
     for each in range(MODELS):
-        model = experiment.models.create(f"hash {number} {each}", config={"lr": 0.1})
+        model = experiment.models.create(f"{hash} {each}", config={"lr": 0.1})
         for module in range(MODULES):
             model.modules.log(f"module {module}", {"units": 64, "activation": "relu"})
         for metric in range(METRICS):
             model.metrics.log(f"metric {metric}", 0.5, 1, "train")
-    experiment._client.flush()
-    return MODELS / (time.perf_counter() - began)
+
+
+def _together(experiment: Experiment, hash: str) -> None:
+    modules = {f"module {module}": {"units": 64, "activation": "relu"} for module in range(MODULES)}
+    metrics = [(f"metric {metric}", [1], [0.5], "train") for metric in range(METRICS)]
+    for start in range(0, MODELS, TOGETHER):
+        experiment.models.create_many(
+            {"hash": f"{hash} {each}", "config": {"lr": 0.1}, "modules": modules, "metrics": metrics}
+            for each in range(start, start + TOGETHER)
+        )
+
+
+WAYS: dict[str, tuple[Callable[[Experiment, str], None], dict[str, float]]] = {
+    "one by one": (_one_by_one, {"SQLite": 300, "PostgreSQL": 200}),
+    f"{TOGETHER} at a time": (_together, {"SQLite": 800, "PostgreSQL": 500}),
+}
 
 
 def _log_many(client: Client, model_id: str, writer: str, count: int) -> Callable[[int], object]:

@@ -19,7 +19,7 @@ from xpstore._session.client import ClientBase
 from xpstore._session.server_version import check_columns
 from xpstore._session.step_reads import reads
 from xpstore._values.checks import MAX_HASH_LENGTH, to_free_text, to_int64, to_name, to_step, to_tags
-from xpstore._values.configs import config_hash, difference
+from xpstore._values.configs import config_hash, tell_difference
 from xpstore._values.ids import new_id
 from xpstore._values.json_text import to_json_object
 from xpstore._values.times import to_epoch_us
@@ -36,6 +36,7 @@ from xpstore.v1 import model_pb2 as pb
 
 if TYPE_CHECKING:
     from xpstore._notebook.frame import Frame
+    from xpstore._values.new_models import NewModel
     from xpstore.artifact_links import ModelArtifacts
 
 __all__ = ["FoundModels", "Model", "Models", "Tags", "config_hash", "fingerprint"]
@@ -325,10 +326,51 @@ class Models(FoundModels):
             created_at_us=None if created_at is None else to_epoch_us("created_at", created_at),
         )
         response = self._client.call(self._client.stubs.models.CreateModel, request)
-        told = difference(response.model.config_json, request.config_json) if config is not None else ""
-        if told:
-            log.warning("Model %r keeps the config it was made with: %s.", request.hash, told)
+        if config is not None:
+            tell_difference(request.hash, response.model.config_json, request.config_json)
         return Model(self._client, response.model)
+
+    def create_many(self, models: "Iterable[NewModel]", *, allow_existing: bool = False) -> "list[Model]":
+        """Creates models with all that is known of them, a hundred in a call, and returns them in this order.
+
+        What is too much for a call (more than 100 modules, 1,000 series or about a megabyte of a model) is recorded
+        after it, as `modules.log` and `metrics.log_arrays` do; so is all of it offline.
+
+        Args:
+            models: a dictionary for each, all of whose keys may be left out: `hash`, which is then as in
+                `experiment.model`; `name`, `description`, `config`, `tags` and `created_at` as in `create`;
+                `modules`, a dictionary of names and attributes; `metrics`, a list of `(name, steps, values)` or
+                `(name, steps, values, phase)` as in `metrics.log_arrays`.
+            allow_existing: a hash that is taken returns its model as it is, and nothing of the dictionary is
+                recorded; another config is told in a warning.
+
+        Raises:
+            AlreadyExists: the experiment has one of such a hash. Those of the calls before are made then.
+            InvalidArgument: a value is malformed, as `models[3].config`; nothing was sent.
+            NotFound: the experiment was deleted.
+            Unimplemented: the server is older than this.
+
+        Example:
+            ```python
+            experiment.models.create_many(
+                {"config": {"lr": lr}, "metrics": [("loss", range(3), [0.3, 0.2, 0.1], "train")]} for lr in rates
+            )
+            ```
+        """
+        from xpstore._session import many_models  # here, as few programs make many at once
+
+        made = []
+        for asked, wire in many_models.create(self._client, self._experiment_id, models, allow_existing=allow_existing):
+            model = Model(self._client, wire)
+            made.append(model)
+            if wire.id != asked.wire.model_id:
+                tell_difference(wire.hash, wire.config_json, asked.config_json or wire.config_json)
+                continue
+            for module in asked.modules:
+                model.modules.log(*module)
+            for series in asked.metrics:
+                model.metrics.log_arrays(*series)
+        return made
 
     def read(self, hash: Any) -> Model | None:
         """Returns the model of this hash, None if there is none."""

@@ -67,7 +67,7 @@ from xpstore_server.rpc.limits import LimitsService
 from xpstore_server.rpc.manifest import CODEC
 from xpstore_server.rpc.media import MediaService
 from xpstore_server.rpc.metric import MetricService
-from xpstore_server.rpc.model import ModelService
+from xpstore_server.rpc.models.model import ModelService
 from xpstore_server.rpc.paging import SECRETS
 from xpstore_server.rpc.project import ProjectService
 from xpstore_server.rpc.read import Outlet, ReadAhead

@@ -35,6 +35,7 @@ BOUNDED = {
     "Experiment.tags": "by `max_tags`",
     "Project.tags": "by `max_tags`",
     "Artifact.latest": "one",
+    "CreateModelsResponse.models": "by the models of the request, and by bytes",
     "AggregateModelsResponse.groups": "by `max_groups`, and by bytes",
     "ModelGroup.keys": "by the fields of the request",
     "ModelGroup.aggregates": "by the fields of the request",

@@ -116,7 +116,7 @@ CREATIONS: dict[str, tuple[str, Callable[[Place], Fields], Callable[[Place], lis
 
 def test_table_has_all_that_create(plain: PlainClient) -> None:
     creating = {name for name in plain.methods if name.startswith(("Create", "Report", "Advance"))}
-    assert creating == set(CREATIONS)
+    assert creating - {"CreateModels"} == set(CREATIONS)  # of many ids: rpc/test_whole_models.py has it
 
 
 @pytest.mark.parametrize("method", CREATIONS)

@@ -114,6 +114,7 @@ METHODS: dict[str, dict[str, bool]] = {
     },
     "models": {
         "CreateModel": NO,  # many models would wait for the records of each, and a handle asks again
+        "CreateModels": NO,  # as above
         "GetModel": YES,
         "ListModels": YES,
         "SearchModels": YES,

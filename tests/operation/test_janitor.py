@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from sqlalchemy import event, insert, select
 from support.backends import Backend, sqlite_url
 from support.garbage import large, read
 from support.operation.many_models import many_models
+from support.rows import append
 from support.stores import NOW, Store, check_exact, fresh
 from xpstore_server import commands
 from xpstore_server.core import artifact, experiment, model, model_step, project
@@ -278,9 +280,7 @@ def test_experiment_is_gone_at_once_and_its_rows_go_a_few_at_a_time(
     for gone in (lambda tx: experiment.get(tx, id_), lambda tx: model.get(tx, some_model)):
         with pytest.raises(NotFound):
             store.database.read(gone)
-    point = metric.SeriesPart("loss", "", from_values([("int", "1")], [None], [1]), np.zeros(1, np.int64))
-    with pytest.raises(NotFound):
-        store.database.write(lambda tx: metric.append(tx, model_id=some_model, project_uid=store.pool, parts=[point]))
+    assert store.database.write(lambda tx: model.allot(tx, store.pool, {some_model: 1})) == {}
     again, created = store.database.write(
         lambda tx: experiment.create(
             tx, "me", project_uid=store.pool, experiment_id=str(uuid.uuid4()), name="e", allow_existing=False
@@ -320,9 +320,7 @@ def logged(store: Store, count: int) -> tuple[str, str]:
     for at in range(count):
         points = from_values([("int", str(at))], [at], [at])
         part = metric.SeriesPart("bit by bit", "", points, np.zeros(1, np.int64))
-        store.database.write(
-            lambda tx, part=part: metric.append(tx, model_id=id_, project_uid=store.pool, parts=[part])  # type: ignore[misc]
-        )
+        store.database.write(partial(append, project_uid=store.pool, model_id=id_, part=part))
     series = select(tables.series.c.id).where(tables.series.c.model_id == id_, tables.series.c.name == "bit by bit")
     return id_, str(store.database.read(lambda tx: tx.execute(series).scalar_one()))
 

@@ -9,6 +9,7 @@ from sqlalchemy import insert, select
 
 from support.garbage import lacks, large, large_put, pinned, read
 from support.raw import KIB
+from support.rows import append
 from support.stores import HOUR_US, NOW, Store, check_exact, contents, fresh
 from xpstore_server.core import artifact, project
 from xpstore_server.core.errors import NotFound
@@ -236,7 +237,7 @@ def fill(store: Store) -> None:
         owner = {"project_uid": store.pool, **stamps}
         tx.execute(insert(tables.experiment), [{"id": ids["experiment"], "name": "e", **owner}])
         tx.execute(insert(tables.model), [{"id": ids["model"], **model, **owner}])
-        metric.append(tx, model_id=ids["model"], project_uid=store.pool, parts=[part])
+        append(tx, store.pool, ids["model"], part)
 
     store.database.write(unit)
 

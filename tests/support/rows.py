@@ -7,7 +7,11 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Table, text
 
+from xpstore_server.core import model
+from xpstore_server.core.metrics import appending
+from xpstore_server.core.metrics.metric import SeriesPart
 from xpstore_server.store.database import Database
+from xpstore_server.store.transaction import Transaction
 
 COPIED_ROWS = 1_000
 
@@ -57,3 +61,9 @@ def _insert(connection: Connection, table: Table, rows: Iterable[Mapping[str, An
             for row in some:
                 copy.write_row(row)
         driver.commit()
+
+
+def append(tx: Transaction, project_uid: str, model_id: str, part: SeriesPart) -> None:
+    """Appends points to a model that is there, as `ingest` does."""
+    firsts = model.allot(tx, project_uid, {model_id: len(part.points)})
+    appending.append(tx, project_uid, {model_id: [part]}, firsts)

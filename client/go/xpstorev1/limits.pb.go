@@ -258,7 +258,9 @@ type Limits struct {
 	// Longest piece of a console log in one event, in UTF-8 bytes (64 KiB).
 	MaxConsoleTextBytes int32 `protobuf:"varint,70,opt,name=max_console_text_bytes,json=maxConsoleTextBytes,proto3" json:"max_console_text_bytes,omitempty"`
 	// Most alerts of a model (1,000).
-	MaxAlerts     int32 `protobuf:"varint,71,opt,name=max_alerts,json=maxAlerts,proto3" json:"max_alerts,omitempty"`
+	MaxAlerts int32 `protobuf:"varint,71,opt,name=max_alerts,json=maxAlerts,proto3" json:"max_alerts,omitempty"`
+	// Most modules of one model of CreateModels (100).
+	MaxNewModules int32 `protobuf:"varint,72,opt,name=max_new_modules,json=maxNewModules,proto3" json:"max_new_modules,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -790,6 +792,13 @@ func (x *Limits) GetMaxAlerts() int32 {
 	return 0
 }
 
+func (x *Limits) GetMaxNewModules() int32 {
+	if x != nil {
+		return x.MaxNewModules
+	}
+	return 0
+}
+
 // Parameters of the content-defined cut FastCDC (2020), see docs/protocol.md.
 type Chunking struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -872,7 +881,7 @@ const file_xpstore_v1_limits_proto_rawDesc = "" +
 	"xpstore.v1\x1a\x17xpstore/v1/access.proto\"\x12\n" +
 	"\x10GetLimitsRequest\"?\n" +
 	"\x11GetLimitsResponse\x12*\n" +
-	"\x06limits\x18\x01 \x01(\v2\x12.xpstore.v1.LimitsR\x06limits\"\xe4\x15\n" +
+	"\x06limits\x18\x01 \x01(\v2\x12.xpstore.v1.LimitsR\x06limits\"\x8c\x16\n" +
 	"\x06Limits\x12%\n" +
 	"\x0eserver_version\x18\x01 \x01(\tR\rserverVersion\x12*\n" +
 	"\x11max_message_bytes\x18\x02 \x01(\x03R\x0fmaxMessageBytes\x12&\n" +
@@ -959,7 +968,8 @@ const file_xpstore_v1_limits_proto_rawDesc = "" +
 	"\x11max_console_bytes\x18E \x01(\x05R\x0fmaxConsoleBytes\x123\n" +
 	"\x16max_console_text_bytes\x18F \x01(\x05R\x13maxConsoleTextBytes\x12\x1d\n" +
 	"\n" +
-	"max_alerts\x18G \x01(\x05R\tmaxAlerts\"\xaa\x01\n" +
+	"max_alerts\x18G \x01(\x05R\tmaxAlerts\x12&\n" +
+	"\x0fmax_new_modules\x18H \x01(\x05R\rmaxNewModules\"\xaa\x01\n" +
 	"\bChunking\x12$\n" +
 	"\x0emin_size_bytes\x18\x01 \x01(\x05R\fminSizeBytes\x12,\n" +
 	"\x12average_size_bytes\x18\x02 \x01(\x05R\x10averageSizeBytes\x12$\n" +

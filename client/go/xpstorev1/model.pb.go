@@ -482,6 +482,354 @@ func (x *CreateModelResponse) GetCreated() bool {
 	return false
 }
 
+// Request of CreateModels.
+type CreateModelsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The experiment.
+	ExperimentId string `protobuf:"bytes,1,opt,name=experiment_id,json=experimentId,proto3" json:"experiment_id,omitempty"`
+	// What to create, at most `max_ids`. Of two with one hash the second finds the first.
+	Models []*NewModel `protobuf:"bytes,2,rep,name=models,proto3" json:"models,omitempty"`
+	// Answer with the model that has such a hash, if there is one, unchanged and without what is new here, instead of ALREADY_EXISTS.
+	AllowExisting bool `protobuf:"varint,3,opt,name=allow_existing,json=allowExisting,proto3" json:"allow_existing,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateModelsRequest) Reset() {
+	*x = CreateModelsRequest{}
+	mi := &file_xpstore_v1_model_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateModelsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateModelsRequest) ProtoMessage() {}
+
+func (x *CreateModelsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_xpstore_v1_model_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateModelsRequest.ProtoReflect.Descriptor instead.
+func (*CreateModelsRequest) Descriptor() ([]byte, []int) {
+	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *CreateModelsRequest) GetExperimentId() string {
+	if x != nil {
+		return x.ExperimentId
+	}
+	return ""
+}
+
+func (x *CreateModelsRequest) GetModels() []*NewModel {
+	if x != nil {
+		return x.Models
+	}
+	return nil
+}
+
+func (x *CreateModelsRequest) GetAllowExisting() bool {
+	if x != nil {
+		return x.AllowExisting
+	}
+	return false
+}
+
+// A model to create, with what is recorded of it at once.
+type NewModel struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Client-made random UUID.
+	ModelId string `protobuf:"bytes,1,opt,name=model_id,json=modelId,proto3" json:"model_id,omitempty"`
+	// Its identity inside the experiment.
+	Hash string `protobuf:"bytes,2,opt,name=hash,proto3" json:"hash,omitempty"`
+	// Display name.
+	Name *string `protobuf:"bytes,3,opt,name=name,proto3,oneof" json:"name,omitempty"`
+	// Free text.
+	Description *string `protobuf:"bytes,4,opt,name=description,proto3,oneof" json:"description,omitempty"`
+	// JSON object as text; empty means "{}".
+	ConfigJson string `protobuf:"bytes,5,opt,name=config_json,json=configJson,proto3" json:"config_json,omitempty"`
+	// Tags, each 1 to 256 characters; repetitions count once.
+	Tags []string `protobuf:"bytes,6,rep,name=tags,proto3" json:"tags,omitempty"`
+	// When it was created, as in CreateModelRequest; unset: now.
+	CreatedAtUs *int64 `protobuf:"varint,7,opt,name=created_at_us,json=createdAtUs,proto3,oneof" json:"created_at_us,omitempty"`
+	// Its modules, at most `max_new_modules`.
+	Modules []*NewModule `protobuf:"bytes,8,rep,name=modules,proto3" json:"modules,omitempty"`
+	// Its points, at most `max_series` series, each with a name and phase of its own. They are logged series by series: `record` and `records`
+	// stay empty.
+	Series        []*PackedSeries `protobuf:"bytes,9,rep,name=series,proto3" json:"series,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NewModel) Reset() {
+	*x = NewModel{}
+	mi := &file_xpstore_v1_model_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NewModel) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NewModel) ProtoMessage() {}
+
+func (x *NewModel) ProtoReflect() protoreflect.Message {
+	mi := &file_xpstore_v1_model_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NewModel.ProtoReflect.Descriptor instead.
+func (*NewModel) Descriptor() ([]byte, []int) {
+	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *NewModel) GetModelId() string {
+	if x != nil {
+		return x.ModelId
+	}
+	return ""
+}
+
+func (x *NewModel) GetHash() string {
+	if x != nil {
+		return x.Hash
+	}
+	return ""
+}
+
+func (x *NewModel) GetName() string {
+	if x != nil && x.Name != nil {
+		return *x.Name
+	}
+	return ""
+}
+
+func (x *NewModel) GetDescription() string {
+	if x != nil && x.Description != nil {
+		return *x.Description
+	}
+	return ""
+}
+
+func (x *NewModel) GetConfigJson() string {
+	if x != nil {
+		return x.ConfigJson
+	}
+	return ""
+}
+
+func (x *NewModel) GetTags() []string {
+	if x != nil {
+		return x.Tags
+	}
+	return nil
+}
+
+func (x *NewModel) GetCreatedAtUs() int64 {
+	if x != nil && x.CreatedAtUs != nil {
+		return *x.CreatedAtUs
+	}
+	return 0
+}
+
+func (x *NewModel) GetModules() []*NewModule {
+	if x != nil {
+		return x.Modules
+	}
+	return nil
+}
+
+func (x *NewModel) GetSeries() []*PackedSeries {
+	if x != nil {
+		return x.Series
+	}
+	return nil
+}
+
+// A module of a model to create.
+type NewModule struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Client-made random UUID.
+	ModuleId string `protobuf:"bytes,1,opt,name=module_id,json=moduleId,proto3" json:"module_id,omitempty"`
+	// Name, 1 to 256 characters.
+	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// A JSON object as text; empty means "{}".
+	AttributesJson string `protobuf:"bytes,3,opt,name=attributes_json,json=attributesJson,proto3" json:"attributes_json,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *NewModule) Reset() {
+	*x = NewModule{}
+	mi := &file_xpstore_v1_model_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NewModule) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NewModule) ProtoMessage() {}
+
+func (x *NewModule) ProtoReflect() protoreflect.Message {
+	mi := &file_xpstore_v1_model_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NewModule.ProtoReflect.Descriptor instead.
+func (*NewModule) Descriptor() ([]byte, []int) {
+	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *NewModule) GetModuleId() string {
+	if x != nil {
+		return x.ModuleId
+	}
+	return ""
+}
+
+func (x *NewModule) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *NewModule) GetAttributesJson() string {
+	if x != nil {
+		return x.AttributesJson
+	}
+	return ""
+}
+
+// Response of CreateModels.
+type CreateModelsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What came of the first models of the request, in their order: of all, unless they are too heavy for a message.
+	Models        []*CreatedModel `protobuf:"bytes,1,rep,name=models,proto3" json:"models,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateModelsResponse) Reset() {
+	*x = CreateModelsResponse{}
+	mi := &file_xpstore_v1_model_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateModelsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateModelsResponse) ProtoMessage() {}
+
+func (x *CreateModelsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_xpstore_v1_model_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateModelsResponse.ProtoReflect.Descriptor instead.
+func (*CreateModelsResponse) Descriptor() ([]byte, []int) {
+	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *CreateModelsResponse) GetModels() []*CreatedModel {
+	if x != nil {
+		return x.Models
+	}
+	return nil
+}
+
+// What came of a model to create.
+type CreatedModel struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The model.
+	Model *Model `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// Whether this creation made it, as opposed to finding it.
+	Created       bool `protobuf:"varint,2,opt,name=created,proto3" json:"created,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreatedModel) Reset() {
+	*x = CreatedModel{}
+	mi := &file_xpstore_v1_model_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreatedModel) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreatedModel) ProtoMessage() {}
+
+func (x *CreatedModel) ProtoReflect() protoreflect.Message {
+	mi := &file_xpstore_v1_model_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreatedModel.ProtoReflect.Descriptor instead.
+func (*CreatedModel) Descriptor() ([]byte, []int) {
+	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *CreatedModel) GetModel() *Model {
+	if x != nil {
+		return x.Model
+	}
+	return nil
+}
+
+func (x *CreatedModel) GetCreated() bool {
+	if x != nil {
+		return x.Created
+	}
+	return false
+}
+
 // Hash of a model in its experiment.
 type ModelHash struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -495,7 +843,7 @@ type ModelHash struct {
 
 func (x *ModelHash) Reset() {
 	*x = ModelHash{}
-	mi := &file_xpstore_v1_model_proto_msgTypes[4]
+	mi := &file_xpstore_v1_model_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -507,7 +855,7 @@ func (x *ModelHash) String() string {
 func (*ModelHash) ProtoMessage() {}
 
 func (x *ModelHash) ProtoReflect() protoreflect.Message {
-	mi := &file_xpstore_v1_model_proto_msgTypes[4]
+	mi := &file_xpstore_v1_model_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -520,7 +868,7 @@ func (x *ModelHash) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModelHash.ProtoReflect.Descriptor instead.
 func (*ModelHash) Descriptor() ([]byte, []int) {
-	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{4}
+	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ModelHash) GetExperimentId() string {
@@ -553,7 +901,7 @@ type GetModelRequest struct {
 
 func (x *GetModelRequest) Reset() {
 	*x = GetModelRequest{}
-	mi := &file_xpstore_v1_model_proto_msgTypes[5]
+	mi := &file_xpstore_v1_model_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -565,7 +913,7 @@ func (x *GetModelRequest) String() string {
 func (*GetModelRequest) ProtoMessage() {}
 
 func (x *GetModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xpstore_v1_model_proto_msgTypes[5]
+	mi := &file_xpstore_v1_model_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -578,7 +926,7 @@ func (x *GetModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetModelRequest.ProtoReflect.Descriptor instead.
 func (*GetModelRequest) Descriptor() ([]byte, []int) {
-	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{5}
+	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *GetModelRequest) GetKey() isGetModelRequest_Key {
@@ -635,7 +983,7 @@ type GetModelResponse struct {
 
 func (x *GetModelResponse) Reset() {
 	*x = GetModelResponse{}
-	mi := &file_xpstore_v1_model_proto_msgTypes[6]
+	mi := &file_xpstore_v1_model_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -647,7 +995,7 @@ func (x *GetModelResponse) String() string {
 func (*GetModelResponse) ProtoMessage() {}
 
 func (x *GetModelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xpstore_v1_model_proto_msgTypes[6]
+	mi := &file_xpstore_v1_model_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -660,7 +1008,7 @@ func (x *GetModelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetModelResponse.ProtoReflect.Descriptor instead.
 func (*GetModelResponse) Descriptor() ([]byte, []int) {
-	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{6}
+	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *GetModelResponse) GetModel() *Model {
@@ -690,7 +1038,7 @@ type ListModelsRequest struct {
 
 func (x *ListModelsRequest) Reset() {
 	*x = ListModelsRequest{}
-	mi := &file_xpstore_v1_model_proto_msgTypes[7]
+	mi := &file_xpstore_v1_model_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -702,7 +1050,7 @@ func (x *ListModelsRequest) String() string {
 func (*ListModelsRequest) ProtoMessage() {}
 
 func (x *ListModelsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xpstore_v1_model_proto_msgTypes[7]
+	mi := &file_xpstore_v1_model_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -715,7 +1063,7 @@ func (x *ListModelsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListModelsRequest.ProtoReflect.Descriptor instead.
 func (*ListModelsRequest) Descriptor() ([]byte, []int) {
-	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{7}
+	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ListModelsRequest) GetExperimentId() string {
@@ -766,7 +1114,7 @@ type ListModelsResponse struct {
 
 func (x *ListModelsResponse) Reset() {
 	*x = ListModelsResponse{}
-	mi := &file_xpstore_v1_model_proto_msgTypes[8]
+	mi := &file_xpstore_v1_model_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -778,7 +1126,7 @@ func (x *ListModelsResponse) String() string {
 func (*ListModelsResponse) ProtoMessage() {}
 
 func (x *ListModelsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xpstore_v1_model_proto_msgTypes[8]
+	mi := &file_xpstore_v1_model_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -791,7 +1139,7 @@ func (x *ListModelsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListModelsResponse.ProtoReflect.Descriptor instead.
 func (*ListModelsResponse) Descriptor() ([]byte, []int) {
-	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{8}
+	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ListModelsResponse) GetModels() []*Model {
@@ -840,7 +1188,7 @@ type SearchModelsRequest struct {
 
 func (x *SearchModelsRequest) Reset() {
 	*x = SearchModelsRequest{}
-	mi := &file_xpstore_v1_model_proto_msgTypes[9]
+	mi := &file_xpstore_v1_model_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -852,7 +1200,7 @@ func (x *SearchModelsRequest) String() string {
 func (*SearchModelsRequest) ProtoMessage() {}
 
 func (x *SearchModelsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xpstore_v1_model_proto_msgTypes[9]
+	mi := &file_xpstore_v1_model_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -865,7 +1213,7 @@ func (x *SearchModelsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchModelsRequest.ProtoReflect.Descriptor instead.
 func (*SearchModelsRequest) Descriptor() ([]byte, []int) {
-	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{9}
+	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *SearchModelsRequest) GetScope() isSearchModelsRequest_Scope {
@@ -979,7 +1327,7 @@ type SearchModelsResponse struct {
 
 func (x *SearchModelsResponse) Reset() {
 	*x = SearchModelsResponse{}
-	mi := &file_xpstore_v1_model_proto_msgTypes[10]
+	mi := &file_xpstore_v1_model_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -991,7 +1339,7 @@ func (x *SearchModelsResponse) String() string {
 func (*SearchModelsResponse) ProtoMessage() {}
 
 func (x *SearchModelsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xpstore_v1_model_proto_msgTypes[10]
+	mi := &file_xpstore_v1_model_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1004,7 +1352,7 @@ func (x *SearchModelsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SearchModelsResponse.ProtoReflect.Descriptor instead.
 func (*SearchModelsResponse) Descriptor() ([]byte, []int) {
-	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{10}
+	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *SearchModelsResponse) GetModels() []*Model {
@@ -1063,7 +1411,7 @@ type UpdateModelRequest struct {
 
 func (x *UpdateModelRequest) Reset() {
 	*x = UpdateModelRequest{}
-	mi := &file_xpstore_v1_model_proto_msgTypes[11]
+	mi := &file_xpstore_v1_model_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1075,7 +1423,7 @@ func (x *UpdateModelRequest) String() string {
 func (*UpdateModelRequest) ProtoMessage() {}
 
 func (x *UpdateModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xpstore_v1_model_proto_msgTypes[11]
+	mi := &file_xpstore_v1_model_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1088,7 +1436,7 @@ func (x *UpdateModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateModelRequest.ProtoReflect.Descriptor instead.
 func (*UpdateModelRequest) Descriptor() ([]byte, []int) {
-	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{11}
+	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *UpdateModelRequest) GetModelId() string {
@@ -1144,7 +1492,7 @@ type UpdateModelResponse struct {
 
 func (x *UpdateModelResponse) Reset() {
 	*x = UpdateModelResponse{}
-	mi := &file_xpstore_v1_model_proto_msgTypes[12]
+	mi := &file_xpstore_v1_model_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1156,7 +1504,7 @@ func (x *UpdateModelResponse) String() string {
 func (*UpdateModelResponse) ProtoMessage() {}
 
 func (x *UpdateModelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xpstore_v1_model_proto_msgTypes[12]
+	mi := &file_xpstore_v1_model_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1169,7 +1517,7 @@ func (x *UpdateModelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateModelResponse.ProtoReflect.Descriptor instead.
 func (*UpdateModelResponse) Descriptor() ([]byte, []int) {
-	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{12}
+	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *UpdateModelResponse) GetModel() *Model {
@@ -1194,7 +1542,7 @@ type AdvanceModelRequest struct {
 
 func (x *AdvanceModelRequest) Reset() {
 	*x = AdvanceModelRequest{}
-	mi := &file_xpstore_v1_model_proto_msgTypes[13]
+	mi := &file_xpstore_v1_model_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1206,7 +1554,7 @@ func (x *AdvanceModelRequest) String() string {
 func (*AdvanceModelRequest) ProtoMessage() {}
 
 func (x *AdvanceModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xpstore_v1_model_proto_msgTypes[13]
+	mi := &file_xpstore_v1_model_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1219,7 +1567,7 @@ func (x *AdvanceModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdvanceModelRequest.ProtoReflect.Descriptor instead.
 func (*AdvanceModelRequest) Descriptor() ([]byte, []int) {
-	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{13}
+	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *AdvanceModelRequest) GetModelId() string {
@@ -1254,7 +1602,7 @@ type AdvanceModelResponse struct {
 
 func (x *AdvanceModelResponse) Reset() {
 	*x = AdvanceModelResponse{}
-	mi := &file_xpstore_v1_model_proto_msgTypes[14]
+	mi := &file_xpstore_v1_model_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1266,7 +1614,7 @@ func (x *AdvanceModelResponse) String() string {
 func (*AdvanceModelResponse) ProtoMessage() {}
 
 func (x *AdvanceModelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xpstore_v1_model_proto_msgTypes[14]
+	mi := &file_xpstore_v1_model_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1279,7 +1627,7 @@ func (x *AdvanceModelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdvanceModelResponse.ProtoReflect.Descriptor instead.
 func (*AdvanceModelResponse) Descriptor() ([]byte, []int) {
-	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{14}
+	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *AdvanceModelResponse) GetStep() int64 {
@@ -1302,7 +1650,7 @@ type RewindModelRequest struct {
 
 func (x *RewindModelRequest) Reset() {
 	*x = RewindModelRequest{}
-	mi := &file_xpstore_v1_model_proto_msgTypes[15]
+	mi := &file_xpstore_v1_model_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1314,7 +1662,7 @@ func (x *RewindModelRequest) String() string {
 func (*RewindModelRequest) ProtoMessage() {}
 
 func (x *RewindModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xpstore_v1_model_proto_msgTypes[15]
+	mi := &file_xpstore_v1_model_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1327,7 +1675,7 @@ func (x *RewindModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RewindModelRequest.ProtoReflect.Descriptor instead.
 func (*RewindModelRequest) Descriptor() ([]byte, []int) {
-	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{15}
+	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *RewindModelRequest) GetModelId() string {
@@ -1359,7 +1707,7 @@ type RewindModelResponse struct {
 
 func (x *RewindModelResponse) Reset() {
 	*x = RewindModelResponse{}
-	mi := &file_xpstore_v1_model_proto_msgTypes[16]
+	mi := &file_xpstore_v1_model_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1371,7 +1719,7 @@ func (x *RewindModelResponse) String() string {
 func (*RewindModelResponse) ProtoMessage() {}
 
 func (x *RewindModelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xpstore_v1_model_proto_msgTypes[16]
+	mi := &file_xpstore_v1_model_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1384,7 +1732,7 @@ func (x *RewindModelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RewindModelResponse.ProtoReflect.Descriptor instead.
 func (*RewindModelResponse) Descriptor() ([]byte, []int) {
-	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{16}
+	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *RewindModelResponse) GetModel() *Model {
@@ -1423,7 +1771,7 @@ type UpdateModelTagsRequest struct {
 
 func (x *UpdateModelTagsRequest) Reset() {
 	*x = UpdateModelTagsRequest{}
-	mi := &file_xpstore_v1_model_proto_msgTypes[17]
+	mi := &file_xpstore_v1_model_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1435,7 +1783,7 @@ func (x *UpdateModelTagsRequest) String() string {
 func (*UpdateModelTagsRequest) ProtoMessage() {}
 
 func (x *UpdateModelTagsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xpstore_v1_model_proto_msgTypes[17]
+	mi := &file_xpstore_v1_model_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1448,7 +1796,7 @@ func (x *UpdateModelTagsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateModelTagsRequest.ProtoReflect.Descriptor instead.
 func (*UpdateModelTagsRequest) Descriptor() ([]byte, []int) {
-	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{17}
+	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *UpdateModelTagsRequest) GetModelId() string {
@@ -1483,7 +1831,7 @@ type UpdateModelTagsResponse struct {
 
 func (x *UpdateModelTagsResponse) Reset() {
 	*x = UpdateModelTagsResponse{}
-	mi := &file_xpstore_v1_model_proto_msgTypes[18]
+	mi := &file_xpstore_v1_model_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1495,7 +1843,7 @@ func (x *UpdateModelTagsResponse) String() string {
 func (*UpdateModelTagsResponse) ProtoMessage() {}
 
 func (x *UpdateModelTagsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xpstore_v1_model_proto_msgTypes[18]
+	mi := &file_xpstore_v1_model_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1508,7 +1856,7 @@ func (x *UpdateModelTagsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateModelTagsResponse.ProtoReflect.Descriptor instead.
 func (*UpdateModelTagsResponse) Descriptor() ([]byte, []int) {
-	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{18}
+	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *UpdateModelTagsResponse) GetTags() []string {
@@ -1529,7 +1877,7 @@ type DeleteModelRequest struct {
 
 func (x *DeleteModelRequest) Reset() {
 	*x = DeleteModelRequest{}
-	mi := &file_xpstore_v1_model_proto_msgTypes[19]
+	mi := &file_xpstore_v1_model_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1541,7 +1889,7 @@ func (x *DeleteModelRequest) String() string {
 func (*DeleteModelRequest) ProtoMessage() {}
 
 func (x *DeleteModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xpstore_v1_model_proto_msgTypes[19]
+	mi := &file_xpstore_v1_model_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1554,7 +1902,7 @@ func (x *DeleteModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteModelRequest.ProtoReflect.Descriptor instead.
 func (*DeleteModelRequest) Descriptor() ([]byte, []int) {
-	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{19}
+	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *DeleteModelRequest) GetModelId() string {
@@ -1575,7 +1923,7 @@ type DeleteModelResponse struct {
 
 func (x *DeleteModelResponse) Reset() {
 	*x = DeleteModelResponse{}
-	mi := &file_xpstore_v1_model_proto_msgTypes[20]
+	mi := &file_xpstore_v1_model_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1587,7 +1935,7 @@ func (x *DeleteModelResponse) String() string {
 func (*DeleteModelResponse) ProtoMessage() {}
 
 func (x *DeleteModelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xpstore_v1_model_proto_msgTypes[20]
+	mi := &file_xpstore_v1_model_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1600,7 +1948,7 @@ func (x *DeleteModelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteModelResponse.ProtoReflect.Descriptor instead.
 func (*DeleteModelResponse) Descriptor() ([]byte, []int) {
-	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{20}
+	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *DeleteModelResponse) GetDeleted() bool {
@@ -1621,7 +1969,7 @@ type UndeleteModelRequest struct {
 
 func (x *UndeleteModelRequest) Reset() {
 	*x = UndeleteModelRequest{}
-	mi := &file_xpstore_v1_model_proto_msgTypes[21]
+	mi := &file_xpstore_v1_model_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1633,7 +1981,7 @@ func (x *UndeleteModelRequest) String() string {
 func (*UndeleteModelRequest) ProtoMessage() {}
 
 func (x *UndeleteModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xpstore_v1_model_proto_msgTypes[21]
+	mi := &file_xpstore_v1_model_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1646,7 +1994,7 @@ func (x *UndeleteModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UndeleteModelRequest.ProtoReflect.Descriptor instead.
 func (*UndeleteModelRequest) Descriptor() ([]byte, []int) {
-	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{21}
+	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *UndeleteModelRequest) GetModelId() string {
@@ -1667,7 +2015,7 @@ type UndeleteModelResponse struct {
 
 func (x *UndeleteModelResponse) Reset() {
 	*x = UndeleteModelResponse{}
-	mi := &file_xpstore_v1_model_proto_msgTypes[22]
+	mi := &file_xpstore_v1_model_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1679,7 +2027,7 @@ func (x *UndeleteModelResponse) String() string {
 func (*UndeleteModelResponse) ProtoMessage() {}
 
 func (x *UndeleteModelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xpstore_v1_model_proto_msgTypes[22]
+	mi := &file_xpstore_v1_model_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1692,7 +2040,7 @@ func (x *UndeleteModelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UndeleteModelResponse.ProtoReflect.Descriptor instead.
 func (*UndeleteModelResponse) Descriptor() ([]byte, []int) {
-	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{22}
+	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *UndeleteModelResponse) GetModel() *Model {
@@ -1724,7 +2072,7 @@ type CreateModuleRequest struct {
 
 func (x *CreateModuleRequest) Reset() {
 	*x = CreateModuleRequest{}
-	mi := &file_xpstore_v1_model_proto_msgTypes[23]
+	mi := &file_xpstore_v1_model_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1736,7 +2084,7 @@ func (x *CreateModuleRequest) String() string {
 func (*CreateModuleRequest) ProtoMessage() {}
 
 func (x *CreateModuleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xpstore_v1_model_proto_msgTypes[23]
+	mi := &file_xpstore_v1_model_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1749,7 +2097,7 @@ func (x *CreateModuleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateModuleRequest.ProtoReflect.Descriptor instead.
 func (*CreateModuleRequest) Descriptor() ([]byte, []int) {
-	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{23}
+	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *CreateModuleRequest) GetParent() isCreateModuleRequest_Parent {
@@ -1827,7 +2175,7 @@ type CreateModuleResponse struct {
 
 func (x *CreateModuleResponse) Reset() {
 	*x = CreateModuleResponse{}
-	mi := &file_xpstore_v1_model_proto_msgTypes[24]
+	mi := &file_xpstore_v1_model_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1839,7 +2187,7 @@ func (x *CreateModuleResponse) String() string {
 func (*CreateModuleResponse) ProtoMessage() {}
 
 func (x *CreateModuleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xpstore_v1_model_proto_msgTypes[24]
+	mi := &file_xpstore_v1_model_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1852,7 +2200,7 @@ func (x *CreateModuleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateModuleResponse.ProtoReflect.Descriptor instead.
 func (*CreateModuleResponse) Descriptor() ([]byte, []int) {
-	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{24}
+	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *CreateModuleResponse) GetModule() *ModelModule {
@@ -1882,7 +2230,7 @@ type ListModulesRequest struct {
 
 func (x *ListModulesRequest) Reset() {
 	*x = ListModulesRequest{}
-	mi := &file_xpstore_v1_model_proto_msgTypes[25]
+	mi := &file_xpstore_v1_model_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1894,7 +2242,7 @@ func (x *ListModulesRequest) String() string {
 func (*ListModulesRequest) ProtoMessage() {}
 
 func (x *ListModulesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xpstore_v1_model_proto_msgTypes[25]
+	mi := &file_xpstore_v1_model_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1907,7 +2255,7 @@ func (x *ListModulesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListModulesRequest.ProtoReflect.Descriptor instead.
 func (*ListModulesRequest) Descriptor() ([]byte, []int) {
-	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{25}
+	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ListModulesRequest) GetParent() isListModulesRequest_Parent {
@@ -1980,7 +2328,7 @@ type ListModulesResponse struct {
 
 func (x *ListModulesResponse) Reset() {
 	*x = ListModulesResponse{}
-	mi := &file_xpstore_v1_model_proto_msgTypes[26]
+	mi := &file_xpstore_v1_model_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1992,7 +2340,7 @@ func (x *ListModulesResponse) String() string {
 func (*ListModulesResponse) ProtoMessage() {}
 
 func (x *ListModulesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xpstore_v1_model_proto_msgTypes[26]
+	mi := &file_xpstore_v1_model_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2005,7 +2353,7 @@ func (x *ListModulesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListModulesResponse.ProtoReflect.Descriptor instead.
 func (*ListModulesResponse) Descriptor() ([]byte, []int) {
-	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{26}
+	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ListModulesResponse) GetModules() []*ModelModule {
@@ -2037,7 +2385,7 @@ type ListNewestModulesRequest struct {
 
 func (x *ListNewestModulesRequest) Reset() {
 	*x = ListNewestModulesRequest{}
-	mi := &file_xpstore_v1_model_proto_msgTypes[27]
+	mi := &file_xpstore_v1_model_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2049,7 +2397,7 @@ func (x *ListNewestModulesRequest) String() string {
 func (*ListNewestModulesRequest) ProtoMessage() {}
 
 func (x *ListNewestModulesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xpstore_v1_model_proto_msgTypes[27]
+	mi := &file_xpstore_v1_model_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2062,7 +2410,7 @@ func (x *ListNewestModulesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListNewestModulesRequest.ProtoReflect.Descriptor instead.
 func (*ListNewestModulesRequest) Descriptor() ([]byte, []int) {
-	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{27}
+	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ListNewestModulesRequest) GetModelIds() []string {
@@ -2099,7 +2447,7 @@ type ListNewestModulesResponse struct {
 
 func (x *ListNewestModulesResponse) Reset() {
 	*x = ListNewestModulesResponse{}
-	mi := &file_xpstore_v1_model_proto_msgTypes[28]
+	mi := &file_xpstore_v1_model_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2111,7 +2459,7 @@ func (x *ListNewestModulesResponse) String() string {
 func (*ListNewestModulesResponse) ProtoMessage() {}
 
 func (x *ListNewestModulesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xpstore_v1_model_proto_msgTypes[28]
+	mi := &file_xpstore_v1_model_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2124,7 +2472,7 @@ func (x *ListNewestModulesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListNewestModulesResponse.ProtoReflect.Descriptor instead.
 func (*ListNewestModulesResponse) Descriptor() ([]byte, []int) {
-	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{28}
+	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ListNewestModulesResponse) GetModules() []*ModelModule {
@@ -2152,7 +2500,7 @@ type DeleteModuleRequest struct {
 
 func (x *DeleteModuleRequest) Reset() {
 	*x = DeleteModuleRequest{}
-	mi := &file_xpstore_v1_model_proto_msgTypes[29]
+	mi := &file_xpstore_v1_model_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2164,7 +2512,7 @@ func (x *DeleteModuleRequest) String() string {
 func (*DeleteModuleRequest) ProtoMessage() {}
 
 func (x *DeleteModuleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xpstore_v1_model_proto_msgTypes[29]
+	mi := &file_xpstore_v1_model_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2177,7 +2525,7 @@ func (x *DeleteModuleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteModuleRequest.ProtoReflect.Descriptor instead.
 func (*DeleteModuleRequest) Descriptor() ([]byte, []int) {
-	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{29}
+	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *DeleteModuleRequest) GetModuleId() string {
@@ -2198,7 +2546,7 @@ type DeleteModuleResponse struct {
 
 func (x *DeleteModuleResponse) Reset() {
 	*x = DeleteModuleResponse{}
-	mi := &file_xpstore_v1_model_proto_msgTypes[30]
+	mi := &file_xpstore_v1_model_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2210,7 +2558,7 @@ func (x *DeleteModuleResponse) String() string {
 func (*DeleteModuleResponse) ProtoMessage() {}
 
 func (x *DeleteModuleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xpstore_v1_model_proto_msgTypes[30]
+	mi := &file_xpstore_v1_model_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2223,7 +2571,7 @@ func (x *DeleteModuleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteModuleResponse.ProtoReflect.Descriptor instead.
 func (*DeleteModuleResponse) Descriptor() ([]byte, []int) {
-	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{30}
+	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *DeleteModuleResponse) GetDeleted() bool {
@@ -2249,7 +2597,7 @@ type ClearModulesRequest struct {
 
 func (x *ClearModulesRequest) Reset() {
 	*x = ClearModulesRequest{}
-	mi := &file_xpstore_v1_model_proto_msgTypes[31]
+	mi := &file_xpstore_v1_model_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2261,7 +2609,7 @@ func (x *ClearModulesRequest) String() string {
 func (*ClearModulesRequest) ProtoMessage() {}
 
 func (x *ClearModulesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_xpstore_v1_model_proto_msgTypes[31]
+	mi := &file_xpstore_v1_model_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2274,7 +2622,7 @@ func (x *ClearModulesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClearModulesRequest.ProtoReflect.Descriptor instead.
 func (*ClearModulesRequest) Descriptor() ([]byte, []int) {
-	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{31}
+	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ClearModulesRequest) GetParent() isClearModulesRequest_Parent {
@@ -2331,7 +2679,7 @@ type ClearModulesResponse struct {
 
 func (x *ClearModulesResponse) Reset() {
 	*x = ClearModulesResponse{}
-	mi := &file_xpstore_v1_model_proto_msgTypes[32]
+	mi := &file_xpstore_v1_model_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2343,7 +2691,7 @@ func (x *ClearModulesResponse) String() string {
 func (*ClearModulesResponse) ProtoMessage() {}
 
 func (x *ClearModulesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_xpstore_v1_model_proto_msgTypes[32]
+	mi := &file_xpstore_v1_model_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2356,7 +2704,7 @@ func (x *ClearModulesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClearModulesResponse.ProtoReflect.Descriptor instead.
 func (*ClearModulesResponse) Descriptor() ([]byte, []int) {
-	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{32}
+	return file_xpstore_v1_model_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ClearModulesResponse) GetDeletedCount() int64 {
@@ -2371,7 +2719,7 @@ var File_xpstore_v1_model_proto protoreflect.FileDescriptor
 const file_xpstore_v1_model_proto_rawDesc = "" +
 	"\n" +
 	"\x16xpstore/v1/model.proto\x12\n" +
-	"xpstore.v1\x1a google/protobuf/field_mask.proto\x1a\x17xpstore/v1/access.proto\x1a\x14xpstore/v1/run.proto\x1a\x17xpstore/v1/search.proto\"\xb4\x04\n" +
+	"xpstore.v1\x1a google/protobuf/field_mask.proto\x1a\x17xpstore/v1/access.proto\x1a\x17xpstore/v1/ingest.proto\x1a\x14xpstore/v1/run.proto\x1a\x17xpstore/v1/search.proto\"\xb4\x04\n" +
 	"\x05Model\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12#\n" +
 	"\rexperiment_id\x18\x02 \x01(\tR\fexperimentId\x12\x1f\n" +
@@ -2421,6 +2769,33 @@ const file_xpstore_v1_model_proto_rawDesc = "" +
 	"\f_descriptionB\x10\n" +
 	"\x0e_created_at_us\"X\n" +
 	"\x13CreateModelResponse\x12'\n" +
+	"\x05model\x18\x01 \x01(\v2\x11.xpstore.v1.ModelR\x05model\x12\x18\n" +
+	"\acreated\x18\x02 \x01(\bR\acreated\"\x8f\x01\n" +
+	"\x13CreateModelsRequest\x12#\n" +
+	"\rexperiment_id\x18\x01 \x01(\tR\fexperimentId\x12,\n" +
+	"\x06models\x18\x02 \x03(\v2\x14.xpstore.v1.NewModelR\x06models\x12%\n" +
+	"\x0eallow_existing\x18\x03 \x01(\bR\rallowExisting\"\xe5\x02\n" +
+	"\bNewModel\x12\x19\n" +
+	"\bmodel_id\x18\x01 \x01(\tR\amodelId\x12\x12\n" +
+	"\x04hash\x18\x02 \x01(\tR\x04hash\x12\x17\n" +
+	"\x04name\x18\x03 \x01(\tH\x00R\x04name\x88\x01\x01\x12%\n" +
+	"\vdescription\x18\x04 \x01(\tH\x01R\vdescription\x88\x01\x01\x12\x1f\n" +
+	"\vconfig_json\x18\x05 \x01(\tR\n" +
+	"configJson\x12\x12\n" +
+	"\x04tags\x18\x06 \x03(\tR\x04tags\x12'\n" +
+	"\rcreated_at_us\x18\a \x01(\x03H\x02R\vcreatedAtUs\x88\x01\x01\x12/\n" +
+	"\amodules\x18\b \x03(\v2\x15.xpstore.v1.NewModuleR\amodules\x120\n" +
+	"\x06series\x18\t \x03(\v2\x18.xpstore.v1.PackedSeriesR\x06seriesB\a\n" +
+	"\x05_nameB\x0e\n" +
+	"\f_descriptionB\x10\n" +
+	"\x0e_created_at_us\"e\n" +
+	"\tNewModule\x12\x1b\n" +
+	"\tmodule_id\x18\x01 \x01(\tR\bmoduleId\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12'\n" +
+	"\x0fattributes_json\x18\x03 \x01(\tR\x0eattributesJson\"H\n" +
+	"\x14CreateModelsResponse\x120\n" +
+	"\x06models\x18\x01 \x03(\v2\x18.xpstore.v1.CreatedModelR\x06models\"Q\n" +
+	"\fCreatedModel\x12'\n" +
 	"\x05model\x18\x01 \x01(\v2\x11.xpstore.v1.ModelR\x05model\x12\x18\n" +
 	"\acreated\x18\x02 \x01(\bR\acreated\"D\n" +
 	"\tModelHash\x12#\n" +
@@ -2542,9 +2917,10 @@ const file_xpstore_v1_model_proto_rawDesc = "" +
 	"\fiteration_id\x18\x02 \x01(\tH\x00R\viterationIdB\b\n" +
 	"\x06parent\";\n" +
 	"\x14ClearModulesResponse\x12#\n" +
-	"\rdeleted_count\x18\x01 \x01(\x03R\fdeletedCount2\x90\x0f\n" +
+	"\rdeleted_count\x18\x01 \x01(\x03R\fdeletedCount2\xfe\x0f\n" +
 	"\fModelService\x12h\n" +
-	"\vCreateModel\x12\x1e.xpstore.v1.CreateModelRequest\x1a\x1f.xpstore.v1.CreateModelResponse\"\x18\xc2\xe1\x18\x14\b\x02\x12\rexperiment_id\x18\xd0\x0f\x12v\n" +
+	"\vCreateModel\x12\x1e.xpstore.v1.CreateModelRequest\x1a\x1f.xpstore.v1.CreateModelResponse\"\x18\xc2\xe1\x18\x14\b\x02\x12\rexperiment_id\x18\xd0\x0f\x12l\n" +
+	"\fCreateModels\x12\x1f.xpstore.v1.CreateModelsRequest\x1a .xpstore.v1.CreateModelsResponse\"\x19\xc2\xe1\x18\x15\b\x02\x12\rexperiment_id\x18\xb0\xea\x01\x12v\n" +
 	"\bGetModel\x12\x1b.xpstore.v1.GetModelRequest\x1a\x1c.xpstore.v1.GetModelResponse\"/\xc2\xe1\x18(\b\x01\x12\bmodel_id\x12\x18model_hash.experiment_id\x18d\x90\x02\x01\x12t\n" +
 	"\n" +
 	"ListModels\x12\x1d.xpstore.v1.ListModelsRequest\x1a\x1e.xpstore.v1.ListModelsResponse\"'\xc2\xe1\x18 \b\x01\x12\rexperiment_id\x12\vproject_uid\x18d\x90\x02\x01\x12{\n" +
@@ -2579,103 +2955,116 @@ func file_xpstore_v1_model_proto_rawDescGZIP() []byte {
 	return file_xpstore_v1_model_proto_rawDescData
 }
 
-var file_xpstore_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
+var file_xpstore_v1_model_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
 var file_xpstore_v1_model_proto_goTypes = []any{
 	(*Model)(nil),                     // 0: xpstore.v1.Model
 	(*ModelModule)(nil),               // 1: xpstore.v1.ModelModule
 	(*CreateModelRequest)(nil),        // 2: xpstore.v1.CreateModelRequest
 	(*CreateModelResponse)(nil),       // 3: xpstore.v1.CreateModelResponse
-	(*ModelHash)(nil),                 // 4: xpstore.v1.ModelHash
-	(*GetModelRequest)(nil),           // 5: xpstore.v1.GetModelRequest
-	(*GetModelResponse)(nil),          // 6: xpstore.v1.GetModelResponse
-	(*ListModelsRequest)(nil),         // 7: xpstore.v1.ListModelsRequest
-	(*ListModelsResponse)(nil),        // 8: xpstore.v1.ListModelsResponse
-	(*SearchModelsRequest)(nil),       // 9: xpstore.v1.SearchModelsRequest
-	(*SearchModelsResponse)(nil),      // 10: xpstore.v1.SearchModelsResponse
-	(*UpdateModelRequest)(nil),        // 11: xpstore.v1.UpdateModelRequest
-	(*UpdateModelResponse)(nil),       // 12: xpstore.v1.UpdateModelResponse
-	(*AdvanceModelRequest)(nil),       // 13: xpstore.v1.AdvanceModelRequest
-	(*AdvanceModelResponse)(nil),      // 14: xpstore.v1.AdvanceModelResponse
-	(*RewindModelRequest)(nil),        // 15: xpstore.v1.RewindModelRequest
-	(*RewindModelResponse)(nil),       // 16: xpstore.v1.RewindModelResponse
-	(*UpdateModelTagsRequest)(nil),    // 17: xpstore.v1.UpdateModelTagsRequest
-	(*UpdateModelTagsResponse)(nil),   // 18: xpstore.v1.UpdateModelTagsResponse
-	(*DeleteModelRequest)(nil),        // 19: xpstore.v1.DeleteModelRequest
-	(*DeleteModelResponse)(nil),       // 20: xpstore.v1.DeleteModelResponse
-	(*UndeleteModelRequest)(nil),      // 21: xpstore.v1.UndeleteModelRequest
-	(*UndeleteModelResponse)(nil),     // 22: xpstore.v1.UndeleteModelResponse
-	(*CreateModuleRequest)(nil),       // 23: xpstore.v1.CreateModuleRequest
-	(*CreateModuleResponse)(nil),      // 24: xpstore.v1.CreateModuleResponse
-	(*ListModulesRequest)(nil),        // 25: xpstore.v1.ListModulesRequest
-	(*ListModulesResponse)(nil),       // 26: xpstore.v1.ListModulesResponse
-	(*ListNewestModulesRequest)(nil),  // 27: xpstore.v1.ListNewestModulesRequest
-	(*ListNewestModulesResponse)(nil), // 28: xpstore.v1.ListNewestModulesResponse
-	(*DeleteModuleRequest)(nil),       // 29: xpstore.v1.DeleteModuleRequest
-	(*DeleteModuleResponse)(nil),      // 30: xpstore.v1.DeleteModuleResponse
-	(*ClearModulesRequest)(nil),       // 31: xpstore.v1.ClearModulesRequest
-	(*ClearModulesResponse)(nil),      // 32: xpstore.v1.ClearModulesResponse
-	(RunStatus)(0),                    // 33: xpstore.v1.RunStatus
-	(*ModelRow)(nil),                  // 34: xpstore.v1.ModelRow
-	(*fieldmaskpb.FieldMask)(nil),     // 35: google.protobuf.FieldMask
-	(*ListFieldsRequest)(nil),         // 36: xpstore.v1.ListFieldsRequest
-	(*AggregateModelsRequest)(nil),    // 37: xpstore.v1.AggregateModelsRequest
-	(*ListFieldsResponse)(nil),        // 38: xpstore.v1.ListFieldsResponse
-	(*AggregateModelsResponse)(nil),   // 39: xpstore.v1.AggregateModelsResponse
+	(*CreateModelsRequest)(nil),       // 4: xpstore.v1.CreateModelsRequest
+	(*NewModel)(nil),                  // 5: xpstore.v1.NewModel
+	(*NewModule)(nil),                 // 6: xpstore.v1.NewModule
+	(*CreateModelsResponse)(nil),      // 7: xpstore.v1.CreateModelsResponse
+	(*CreatedModel)(nil),              // 8: xpstore.v1.CreatedModel
+	(*ModelHash)(nil),                 // 9: xpstore.v1.ModelHash
+	(*GetModelRequest)(nil),           // 10: xpstore.v1.GetModelRequest
+	(*GetModelResponse)(nil),          // 11: xpstore.v1.GetModelResponse
+	(*ListModelsRequest)(nil),         // 12: xpstore.v1.ListModelsRequest
+	(*ListModelsResponse)(nil),        // 13: xpstore.v1.ListModelsResponse
+	(*SearchModelsRequest)(nil),       // 14: xpstore.v1.SearchModelsRequest
+	(*SearchModelsResponse)(nil),      // 15: xpstore.v1.SearchModelsResponse
+	(*UpdateModelRequest)(nil),        // 16: xpstore.v1.UpdateModelRequest
+	(*UpdateModelResponse)(nil),       // 17: xpstore.v1.UpdateModelResponse
+	(*AdvanceModelRequest)(nil),       // 18: xpstore.v1.AdvanceModelRequest
+	(*AdvanceModelResponse)(nil),      // 19: xpstore.v1.AdvanceModelResponse
+	(*RewindModelRequest)(nil),        // 20: xpstore.v1.RewindModelRequest
+	(*RewindModelResponse)(nil),       // 21: xpstore.v1.RewindModelResponse
+	(*UpdateModelTagsRequest)(nil),    // 22: xpstore.v1.UpdateModelTagsRequest
+	(*UpdateModelTagsResponse)(nil),   // 23: xpstore.v1.UpdateModelTagsResponse
+	(*DeleteModelRequest)(nil),        // 24: xpstore.v1.DeleteModelRequest
+	(*DeleteModelResponse)(nil),       // 25: xpstore.v1.DeleteModelResponse
+	(*UndeleteModelRequest)(nil),      // 26: xpstore.v1.UndeleteModelRequest
+	(*UndeleteModelResponse)(nil),     // 27: xpstore.v1.UndeleteModelResponse
+	(*CreateModuleRequest)(nil),       // 28: xpstore.v1.CreateModuleRequest
+	(*CreateModuleResponse)(nil),      // 29: xpstore.v1.CreateModuleResponse
+	(*ListModulesRequest)(nil),        // 30: xpstore.v1.ListModulesRequest
+	(*ListModulesResponse)(nil),       // 31: xpstore.v1.ListModulesResponse
+	(*ListNewestModulesRequest)(nil),  // 32: xpstore.v1.ListNewestModulesRequest
+	(*ListNewestModulesResponse)(nil), // 33: xpstore.v1.ListNewestModulesResponse
+	(*DeleteModuleRequest)(nil),       // 34: xpstore.v1.DeleteModuleRequest
+	(*DeleteModuleResponse)(nil),      // 35: xpstore.v1.DeleteModuleResponse
+	(*ClearModulesRequest)(nil),       // 36: xpstore.v1.ClearModulesRequest
+	(*ClearModulesResponse)(nil),      // 37: xpstore.v1.ClearModulesResponse
+	(RunStatus)(0),                    // 38: xpstore.v1.RunStatus
+	(*PackedSeries)(nil),              // 39: xpstore.v1.PackedSeries
+	(*ModelRow)(nil),                  // 40: xpstore.v1.ModelRow
+	(*fieldmaskpb.FieldMask)(nil),     // 41: google.protobuf.FieldMask
+	(*ListFieldsRequest)(nil),         // 42: xpstore.v1.ListFieldsRequest
+	(*AggregateModelsRequest)(nil),    // 43: xpstore.v1.AggregateModelsRequest
+	(*ListFieldsResponse)(nil),        // 44: xpstore.v1.ListFieldsResponse
+	(*AggregateModelsResponse)(nil),   // 45: xpstore.v1.AggregateModelsResponse
 }
 var file_xpstore_v1_model_proto_depIdxs = []int32{
-	33, // 0: xpstore.v1.Model.status:type_name -> xpstore.v1.RunStatus
+	38, // 0: xpstore.v1.Model.status:type_name -> xpstore.v1.RunStatus
 	0,  // 1: xpstore.v1.CreateModelResponse.model:type_name -> xpstore.v1.Model
-	4,  // 2: xpstore.v1.GetModelRequest.model_hash:type_name -> xpstore.v1.ModelHash
-	0,  // 3: xpstore.v1.GetModelResponse.model:type_name -> xpstore.v1.Model
-	0,  // 4: xpstore.v1.ListModelsResponse.models:type_name -> xpstore.v1.Model
-	0,  // 5: xpstore.v1.SearchModelsResponse.models:type_name -> xpstore.v1.Model
-	34, // 6: xpstore.v1.SearchModelsResponse.rows:type_name -> xpstore.v1.ModelRow
-	35, // 7: xpstore.v1.UpdateModelRequest.update_mask:type_name -> google.protobuf.FieldMask
-	0,  // 8: xpstore.v1.UpdateModelResponse.model:type_name -> xpstore.v1.Model
-	0,  // 9: xpstore.v1.RewindModelResponse.model:type_name -> xpstore.v1.Model
-	0,  // 10: xpstore.v1.UndeleteModelResponse.model:type_name -> xpstore.v1.Model
-	1,  // 11: xpstore.v1.CreateModuleResponse.module:type_name -> xpstore.v1.ModelModule
-	1,  // 12: xpstore.v1.ListModulesResponse.modules:type_name -> xpstore.v1.ModelModule
-	1,  // 13: xpstore.v1.ListNewestModulesResponse.modules:type_name -> xpstore.v1.ModelModule
-	2,  // 14: xpstore.v1.ModelService.CreateModel:input_type -> xpstore.v1.CreateModelRequest
-	5,  // 15: xpstore.v1.ModelService.GetModel:input_type -> xpstore.v1.GetModelRequest
-	7,  // 16: xpstore.v1.ModelService.ListModels:input_type -> xpstore.v1.ListModelsRequest
-	9,  // 17: xpstore.v1.ModelService.SearchModels:input_type -> xpstore.v1.SearchModelsRequest
-	36, // 18: xpstore.v1.ModelService.ListFields:input_type -> xpstore.v1.ListFieldsRequest
-	37, // 19: xpstore.v1.ModelService.AggregateModels:input_type -> xpstore.v1.AggregateModelsRequest
-	11, // 20: xpstore.v1.ModelService.UpdateModel:input_type -> xpstore.v1.UpdateModelRequest
-	13, // 21: xpstore.v1.ModelService.AdvanceModel:input_type -> xpstore.v1.AdvanceModelRequest
-	15, // 22: xpstore.v1.ModelService.RewindModel:input_type -> xpstore.v1.RewindModelRequest
-	17, // 23: xpstore.v1.ModelService.UpdateModelTags:input_type -> xpstore.v1.UpdateModelTagsRequest
-	19, // 24: xpstore.v1.ModelService.DeleteModel:input_type -> xpstore.v1.DeleteModelRequest
-	21, // 25: xpstore.v1.ModelService.UndeleteModel:input_type -> xpstore.v1.UndeleteModelRequest
-	23, // 26: xpstore.v1.ModelService.CreateModule:input_type -> xpstore.v1.CreateModuleRequest
-	25, // 27: xpstore.v1.ModelService.ListModules:input_type -> xpstore.v1.ListModulesRequest
-	27, // 28: xpstore.v1.ModelService.ListNewestModules:input_type -> xpstore.v1.ListNewestModulesRequest
-	29, // 29: xpstore.v1.ModelService.DeleteModule:input_type -> xpstore.v1.DeleteModuleRequest
-	31, // 30: xpstore.v1.ModelService.ClearModules:input_type -> xpstore.v1.ClearModulesRequest
-	3,  // 31: xpstore.v1.ModelService.CreateModel:output_type -> xpstore.v1.CreateModelResponse
-	6,  // 32: xpstore.v1.ModelService.GetModel:output_type -> xpstore.v1.GetModelResponse
-	8,  // 33: xpstore.v1.ModelService.ListModels:output_type -> xpstore.v1.ListModelsResponse
-	10, // 34: xpstore.v1.ModelService.SearchModels:output_type -> xpstore.v1.SearchModelsResponse
-	38, // 35: xpstore.v1.ModelService.ListFields:output_type -> xpstore.v1.ListFieldsResponse
-	39, // 36: xpstore.v1.ModelService.AggregateModels:output_type -> xpstore.v1.AggregateModelsResponse
-	12, // 37: xpstore.v1.ModelService.UpdateModel:output_type -> xpstore.v1.UpdateModelResponse
-	14, // 38: xpstore.v1.ModelService.AdvanceModel:output_type -> xpstore.v1.AdvanceModelResponse
-	16, // 39: xpstore.v1.ModelService.RewindModel:output_type -> xpstore.v1.RewindModelResponse
-	18, // 40: xpstore.v1.ModelService.UpdateModelTags:output_type -> xpstore.v1.UpdateModelTagsResponse
-	20, // 41: xpstore.v1.ModelService.DeleteModel:output_type -> xpstore.v1.DeleteModelResponse
-	22, // 42: xpstore.v1.ModelService.UndeleteModel:output_type -> xpstore.v1.UndeleteModelResponse
-	24, // 43: xpstore.v1.ModelService.CreateModule:output_type -> xpstore.v1.CreateModuleResponse
-	26, // 44: xpstore.v1.ModelService.ListModules:output_type -> xpstore.v1.ListModulesResponse
-	28, // 45: xpstore.v1.ModelService.ListNewestModules:output_type -> xpstore.v1.ListNewestModulesResponse
-	30, // 46: xpstore.v1.ModelService.DeleteModule:output_type -> xpstore.v1.DeleteModuleResponse
-	32, // 47: xpstore.v1.ModelService.ClearModules:output_type -> xpstore.v1.ClearModulesResponse
-	31, // [31:48] is the sub-list for method output_type
-	14, // [14:31] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	5,  // 2: xpstore.v1.CreateModelsRequest.models:type_name -> xpstore.v1.NewModel
+	6,  // 3: xpstore.v1.NewModel.modules:type_name -> xpstore.v1.NewModule
+	39, // 4: xpstore.v1.NewModel.series:type_name -> xpstore.v1.PackedSeries
+	8,  // 5: xpstore.v1.CreateModelsResponse.models:type_name -> xpstore.v1.CreatedModel
+	0,  // 6: xpstore.v1.CreatedModel.model:type_name -> xpstore.v1.Model
+	9,  // 7: xpstore.v1.GetModelRequest.model_hash:type_name -> xpstore.v1.ModelHash
+	0,  // 8: xpstore.v1.GetModelResponse.model:type_name -> xpstore.v1.Model
+	0,  // 9: xpstore.v1.ListModelsResponse.models:type_name -> xpstore.v1.Model
+	0,  // 10: xpstore.v1.SearchModelsResponse.models:type_name -> xpstore.v1.Model
+	40, // 11: xpstore.v1.SearchModelsResponse.rows:type_name -> xpstore.v1.ModelRow
+	41, // 12: xpstore.v1.UpdateModelRequest.update_mask:type_name -> google.protobuf.FieldMask
+	0,  // 13: xpstore.v1.UpdateModelResponse.model:type_name -> xpstore.v1.Model
+	0,  // 14: xpstore.v1.RewindModelResponse.model:type_name -> xpstore.v1.Model
+	0,  // 15: xpstore.v1.UndeleteModelResponse.model:type_name -> xpstore.v1.Model
+	1,  // 16: xpstore.v1.CreateModuleResponse.module:type_name -> xpstore.v1.ModelModule
+	1,  // 17: xpstore.v1.ListModulesResponse.modules:type_name -> xpstore.v1.ModelModule
+	1,  // 18: xpstore.v1.ListNewestModulesResponse.modules:type_name -> xpstore.v1.ModelModule
+	2,  // 19: xpstore.v1.ModelService.CreateModel:input_type -> xpstore.v1.CreateModelRequest
+	4,  // 20: xpstore.v1.ModelService.CreateModels:input_type -> xpstore.v1.CreateModelsRequest
+	10, // 21: xpstore.v1.ModelService.GetModel:input_type -> xpstore.v1.GetModelRequest
+	12, // 22: xpstore.v1.ModelService.ListModels:input_type -> xpstore.v1.ListModelsRequest
+	14, // 23: xpstore.v1.ModelService.SearchModels:input_type -> xpstore.v1.SearchModelsRequest
+	42, // 24: xpstore.v1.ModelService.ListFields:input_type -> xpstore.v1.ListFieldsRequest
+	43, // 25: xpstore.v1.ModelService.AggregateModels:input_type -> xpstore.v1.AggregateModelsRequest
+	16, // 26: xpstore.v1.ModelService.UpdateModel:input_type -> xpstore.v1.UpdateModelRequest
+	18, // 27: xpstore.v1.ModelService.AdvanceModel:input_type -> xpstore.v1.AdvanceModelRequest
+	20, // 28: xpstore.v1.ModelService.RewindModel:input_type -> xpstore.v1.RewindModelRequest
+	22, // 29: xpstore.v1.ModelService.UpdateModelTags:input_type -> xpstore.v1.UpdateModelTagsRequest
+	24, // 30: xpstore.v1.ModelService.DeleteModel:input_type -> xpstore.v1.DeleteModelRequest
+	26, // 31: xpstore.v1.ModelService.UndeleteModel:input_type -> xpstore.v1.UndeleteModelRequest
+	28, // 32: xpstore.v1.ModelService.CreateModule:input_type -> xpstore.v1.CreateModuleRequest
+	30, // 33: xpstore.v1.ModelService.ListModules:input_type -> xpstore.v1.ListModulesRequest
+	32, // 34: xpstore.v1.ModelService.ListNewestModules:input_type -> xpstore.v1.ListNewestModulesRequest
+	34, // 35: xpstore.v1.ModelService.DeleteModule:input_type -> xpstore.v1.DeleteModuleRequest
+	36, // 36: xpstore.v1.ModelService.ClearModules:input_type -> xpstore.v1.ClearModulesRequest
+	3,  // 37: xpstore.v1.ModelService.CreateModel:output_type -> xpstore.v1.CreateModelResponse
+	7,  // 38: xpstore.v1.ModelService.CreateModels:output_type -> xpstore.v1.CreateModelsResponse
+	11, // 39: xpstore.v1.ModelService.GetModel:output_type -> xpstore.v1.GetModelResponse
+	13, // 40: xpstore.v1.ModelService.ListModels:output_type -> xpstore.v1.ListModelsResponse
+	15, // 41: xpstore.v1.ModelService.SearchModels:output_type -> xpstore.v1.SearchModelsResponse
+	44, // 42: xpstore.v1.ModelService.ListFields:output_type -> xpstore.v1.ListFieldsResponse
+	45, // 43: xpstore.v1.ModelService.AggregateModels:output_type -> xpstore.v1.AggregateModelsResponse
+	17, // 44: xpstore.v1.ModelService.UpdateModel:output_type -> xpstore.v1.UpdateModelResponse
+	19, // 45: xpstore.v1.ModelService.AdvanceModel:output_type -> xpstore.v1.AdvanceModelResponse
+	21, // 46: xpstore.v1.ModelService.RewindModel:output_type -> xpstore.v1.RewindModelResponse
+	23, // 47: xpstore.v1.ModelService.UpdateModelTags:output_type -> xpstore.v1.UpdateModelTagsResponse
+	25, // 48: xpstore.v1.ModelService.DeleteModel:output_type -> xpstore.v1.DeleteModelResponse
+	27, // 49: xpstore.v1.ModelService.UndeleteModel:output_type -> xpstore.v1.UndeleteModelResponse
+	29, // 50: xpstore.v1.ModelService.CreateModule:output_type -> xpstore.v1.CreateModuleResponse
+	31, // 51: xpstore.v1.ModelService.ListModules:output_type -> xpstore.v1.ListModulesResponse
+	33, // 52: xpstore.v1.ModelService.ListNewestModules:output_type -> xpstore.v1.ListNewestModulesResponse
+	35, // 53: xpstore.v1.ModelService.DeleteModule:output_type -> xpstore.v1.DeleteModuleResponse
+	37, // 54: xpstore.v1.ModelService.ClearModules:output_type -> xpstore.v1.ClearModulesResponse
+	37, // [37:55] is the sub-list for method output_type
+	19, // [19:37] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_xpstore_v1_model_proto_init() }
@@ -2684,30 +3073,32 @@ func file_xpstore_v1_model_proto_init() {
 		return
 	}
 	file_xpstore_v1_access_proto_init()
+	file_xpstore_v1_ingest_proto_init()
 	file_xpstore_v1_run_proto_init()
 	file_xpstore_v1_search_proto_init()
 	file_xpstore_v1_model_proto_msgTypes[0].OneofWrappers = []any{}
 	file_xpstore_v1_model_proto_msgTypes[1].OneofWrappers = []any{}
 	file_xpstore_v1_model_proto_msgTypes[2].OneofWrappers = []any{}
-	file_xpstore_v1_model_proto_msgTypes[5].OneofWrappers = []any{
+	file_xpstore_v1_model_proto_msgTypes[5].OneofWrappers = []any{}
+	file_xpstore_v1_model_proto_msgTypes[10].OneofWrappers = []any{
 		(*GetModelRequest_ModelId)(nil),
 		(*GetModelRequest_ModelHash)(nil),
 	}
-	file_xpstore_v1_model_proto_msgTypes[9].OneofWrappers = []any{
+	file_xpstore_v1_model_proto_msgTypes[14].OneofWrappers = []any{
 		(*SearchModelsRequest_ProjectUid)(nil),
 		(*SearchModelsRequest_ExperimentId)(nil),
 	}
-	file_xpstore_v1_model_proto_msgTypes[10].OneofWrappers = []any{}
-	file_xpstore_v1_model_proto_msgTypes[11].OneofWrappers = []any{}
-	file_xpstore_v1_model_proto_msgTypes[23].OneofWrappers = []any{
+	file_xpstore_v1_model_proto_msgTypes[15].OneofWrappers = []any{}
+	file_xpstore_v1_model_proto_msgTypes[16].OneofWrappers = []any{}
+	file_xpstore_v1_model_proto_msgTypes[28].OneofWrappers = []any{
 		(*CreateModuleRequest_ModelId)(nil),
 		(*CreateModuleRequest_IterationId)(nil),
 	}
-	file_xpstore_v1_model_proto_msgTypes[25].OneofWrappers = []any{
+	file_xpstore_v1_model_proto_msgTypes[30].OneofWrappers = []any{
 		(*ListModulesRequest_ModelId)(nil),
 		(*ListModulesRequest_IterationId)(nil),
 	}
-	file_xpstore_v1_model_proto_msgTypes[31].OneofWrappers = []any{
+	file_xpstore_v1_model_proto_msgTypes[36].OneofWrappers = []any{
 		(*ClearModulesRequest_ModelId)(nil),
 		(*ClearModulesRequest_IterationId)(nil),
 	}
@@ -2717,7 +3108,7 @@ func file_xpstore_v1_model_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_xpstore_v1_model_proto_rawDesc), len(file_xpstore_v1_model_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   33,
+			NumMessages:   38,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

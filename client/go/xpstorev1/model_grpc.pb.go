@@ -25,6 +25,7 @@ const _ = grpc.SupportPackageIsVersion9
 
 const (
 	ModelService_CreateModel_FullMethodName       = "/xpstore.v1.ModelService/CreateModel"
+	ModelService_CreateModels_FullMethodName      = "/xpstore.v1.ModelService/CreateModels"
 	ModelService_GetModel_FullMethodName          = "/xpstore.v1.ModelService/GetModel"
 	ModelService_ListModels_FullMethodName        = "/xpstore.v1.ModelService/ListModels"
 	ModelService_SearchModels_FullMethodName      = "/xpstore.v1.ModelService/SearchModels"
@@ -60,6 +61,20 @@ type ModelServiceClient interface {
 	//   - ALREADY_EXISTS: the hash is taken in the experiment and `allow_existing` is not set, or `model_id` was used for
 	//     something else.
 	CreateModel(ctx context.Context, in *CreateModelRequest, opts ...grpc.CallOption) (*CreateModelResponse, error)
+	// Creates models with their first modules and points, or opens those that have their hashes: many short runs in one call.
+	//
+	// A large request is stored in several steps, each of whole models, in their order. One that fails in the middle has stored those before.
+	// The answer is as long as fits into a message, and has at least one model: send those behind again.
+	//
+	// Repeat safely: the same `model_id` with the same content is answered again, and keeps the modules and points that it has; with
+	// another: ALREADY_EXISTS.
+	//
+	// Errors:
+	//   - INVALID_ARGUMENT: a value is malformed, an id is not a UUID or is given twice, there are more than `max_ids` models, or more than
+	//     `max_series` series or `max_new_modules` modules of one, or `max_packed_points` points in all. Nothing is stored then.
+	//   - NOT_FOUND: there is no such experiment.
+	//   - ALREADY_EXISTS: a hash is taken in the experiment and `allow_existing` is not set, or an id was used for something else.
+	CreateModels(ctx context.Context, in *CreateModelsRequest, opts ...grpc.CallOption) (*CreateModelsResponse, error)
 	// Returns one model, by id or by hash in its experiment.
 	//
 	// Errors:
@@ -198,6 +213,16 @@ func (c *modelServiceClient) CreateModel(ctx context.Context, in *CreateModelReq
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(CreateModelResponse)
 	err := c.cc.Invoke(ctx, ModelService_CreateModel_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *modelServiceClient) CreateModels(ctx context.Context, in *CreateModelsRequest, opts ...grpc.CallOption) (*CreateModelsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CreateModelsResponse)
+	err := c.cc.Invoke(ctx, ModelService_CreateModels_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -381,6 +406,20 @@ type ModelServiceServer interface {
 	//   - ALREADY_EXISTS: the hash is taken in the experiment and `allow_existing` is not set, or `model_id` was used for
 	//     something else.
 	CreateModel(context.Context, *CreateModelRequest) (*CreateModelResponse, error)
+	// Creates models with their first modules and points, or opens those that have their hashes: many short runs in one call.
+	//
+	// A large request is stored in several steps, each of whole models, in their order. One that fails in the middle has stored those before.
+	// The answer is as long as fits into a message, and has at least one model: send those behind again.
+	//
+	// Repeat safely: the same `model_id` with the same content is answered again, and keeps the modules and points that it has; with
+	// another: ALREADY_EXISTS.
+	//
+	// Errors:
+	//   - INVALID_ARGUMENT: a value is malformed, an id is not a UUID or is given twice, there are more than `max_ids` models, or more than
+	//     `max_series` series or `max_new_modules` modules of one, or `max_packed_points` points in all. Nothing is stored then.
+	//   - NOT_FOUND: there is no such experiment.
+	//   - ALREADY_EXISTS: a hash is taken in the experiment and `allow_existing` is not set, or an id was used for something else.
+	CreateModels(context.Context, *CreateModelsRequest) (*CreateModelsResponse, error)
 	// Returns one model, by id or by hash in its experiment.
 	//
 	// Errors:
@@ -518,6 +557,9 @@ type UnimplementedModelServiceServer struct{}
 func (UnimplementedModelServiceServer) CreateModel(context.Context, *CreateModelRequest) (*CreateModelResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method CreateModel not implemented")
 }
+func (UnimplementedModelServiceServer) CreateModels(context.Context, *CreateModelsRequest) (*CreateModelsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CreateModels not implemented")
+}
 func (UnimplementedModelServiceServer) GetModel(context.Context, *GetModelRequest) (*GetModelResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetModel not implemented")
 }
@@ -601,6 +643,24 @@ func _ModelService_CreateModel_Handler(srv interface{}, ctx context.Context, dec
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(ModelServiceServer).CreateModel(ctx, req.(*CreateModelRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ModelService_CreateModels_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CreateModelsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ModelServiceServer).CreateModels(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ModelService_CreateModels_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ModelServiceServer).CreateModels(ctx, req.(*CreateModelsRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -903,6 +963,10 @@ var ModelService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "CreateModel",
 			Handler:    _ModelService_CreateModel_Handler,
+		},
+		{
+			MethodName: "CreateModels",
+			Handler:    _ModelService_CreateModels_Handler,
 		},
 		{
 			MethodName: "GetModel",

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from xpstore._service.connection import Connection
 from xpstore._spool.record import Target
-from xpstore._values.configs import difference
+from xpstore._values.configs import tell_difference
 from xpstore.errors import AlreadyExists, InvalidArgument, NotFound
 from xpstore.v1 import experiment_pb2, model_pb2, project_pb2
 
@@ -85,15 +85,10 @@ class MadeOffline:
                 answer = getattr(self._call(method, request), field)
                 becomes = str(getattr(answer, key))
                 if field == "model" and request.config_json != "{}":
-                    _tell_difference(answer, request)
+                    # Another program may have made a model of this hash first, with another config.
+                    tell_difference(request.hash, answer.config_json, request.config_json)
             except (NotFound, InvalidArgument, AlreadyExists) as error:
                 self.reasons[made] = str(error)
                 becomes = GONE
             self._outcomes.note(made, becomes)
         return str(became[made])
-
-
-def _tell_difference(model: model_pb2.Model, request: model_pb2.CreateModelRequest) -> None:
-    """Another program may have made a model of this hash first, with another config."""
-    if told := difference(model.config_json, request.config_json):
-        log.warning("Model %r keeps the config it was made with: %s.", request.hash, told)

@@ -1,11 +1,14 @@
 """Configs of models: what they are known by, and in what two differ."""
 
 import json
+import logging
 import reprlib
 from collections.abc import Mapping
 from typing import Any
 
 from xpstore._values.json_text import to_json_object
+
+log = logging.getLogger("xpstore")
 
 MOST_TOLD = 5
 
@@ -30,6 +33,12 @@ def difference(stored: str, given: str) -> str:
     keys = [key for key in {**old, **new} if _text(old, key) != _text(new, key)]
     told = [f"{key} is {_shown(old, key)}, given {_shown(new, key)}" for key in keys[:MOST_TOLD]]
     return "; ".join(told) + (f"; and {len(keys) - MOST_TOLD} more" if len(keys) > MOST_TOLD else "")
+
+
+def tell_difference(hash: str, stored: str, given: str) -> None:
+    """Warns if a model that is there has another config than the one that was given."""
+    if told := difference(stored, given):
+        log.warning("Model %r keeps the config it was made with: %s.", hash, told)
 
 
 def _text(config: dict[str, Any], key: str) -> str:

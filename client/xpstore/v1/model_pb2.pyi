@@ -1,5 +1,6 @@
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from xpstore.v1 import access_pb2 as _access_pb2
+from xpstore.v1 import ingest_pb2 as _ingest_pb2
 from xpstore.v1 import run_pb2 as _run_pb2
 from xpstore.v1 import search_pb2 as _search_pb2
 from google.protobuf.internal import containers as _containers
@@ -86,6 +87,62 @@ class CreateModelRequest(_message.Message):
     def __init__(self, experiment_id: _Optional[str] = ..., model_id: _Optional[str] = ..., hash: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., config_json: _Optional[str] = ..., tags: _Optional[_Iterable[str]] = ..., allow_existing: bool = ..., created_at_us: _Optional[int] = ...) -> None: ...
 
 class CreateModelResponse(_message.Message):
+    __slots__ = ("model", "created")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    CREATED_FIELD_NUMBER: _ClassVar[int]
+    model: Model
+    created: bool
+    def __init__(self, model: _Optional[_Union[Model, _Mapping]] = ..., created: bool = ...) -> None: ...
+
+class CreateModelsRequest(_message.Message):
+    __slots__ = ("experiment_id", "models", "allow_existing")
+    EXPERIMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    MODELS_FIELD_NUMBER: _ClassVar[int]
+    ALLOW_EXISTING_FIELD_NUMBER: _ClassVar[int]
+    experiment_id: str
+    models: _containers.RepeatedCompositeFieldContainer[NewModel]
+    allow_existing: bool
+    def __init__(self, experiment_id: _Optional[str] = ..., models: _Optional[_Iterable[_Union[NewModel, _Mapping]]] = ..., allow_existing: bool = ...) -> None: ...
+
+class NewModel(_message.Message):
+    __slots__ = ("model_id", "hash", "name", "description", "config_json", "tags", "created_at_us", "modules", "series")
+    MODEL_ID_FIELD_NUMBER: _ClassVar[int]
+    HASH_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    CONFIG_JSON_FIELD_NUMBER: _ClassVar[int]
+    TAGS_FIELD_NUMBER: _ClassVar[int]
+    CREATED_AT_US_FIELD_NUMBER: _ClassVar[int]
+    MODULES_FIELD_NUMBER: _ClassVar[int]
+    SERIES_FIELD_NUMBER: _ClassVar[int]
+    model_id: str
+    hash: str
+    name: str
+    description: str
+    config_json: str
+    tags: _containers.RepeatedScalarFieldContainer[str]
+    created_at_us: int
+    modules: _containers.RepeatedCompositeFieldContainer[NewModule]
+    series: _containers.RepeatedCompositeFieldContainer[_ingest_pb2.PackedSeries]
+    def __init__(self, model_id: _Optional[str] = ..., hash: _Optional[str] = ..., name: _Optional[str] = ..., description: _Optional[str] = ..., config_json: _Optional[str] = ..., tags: _Optional[_Iterable[str]] = ..., created_at_us: _Optional[int] = ..., modules: _Optional[_Iterable[_Union[NewModule, _Mapping]]] = ..., series: _Optional[_Iterable[_Union[_ingest_pb2.PackedSeries, _Mapping]]] = ...) -> None: ...
+
+class NewModule(_message.Message):
+    __slots__ = ("module_id", "name", "attributes_json")
+    MODULE_ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ATTRIBUTES_JSON_FIELD_NUMBER: _ClassVar[int]
+    module_id: str
+    name: str
+    attributes_json: str
+    def __init__(self, module_id: _Optional[str] = ..., name: _Optional[str] = ..., attributes_json: _Optional[str] = ...) -> None: ...
+
+class CreateModelsResponse(_message.Message):
+    __slots__ = ("models",)
+    MODELS_FIELD_NUMBER: _ClassVar[int]
+    models: _containers.RepeatedCompositeFieldContainer[CreatedModel]
+    def __init__(self, models: _Optional[_Iterable[_Union[CreatedModel, _Mapping]]] = ...) -> None: ...
+
+class CreatedModel(_message.Message):
     __slots__ = ("model", "created")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     CREATED_FIELD_NUMBER: _ClassVar[int]

@@ -41,6 +41,11 @@ class ModelServiceStub(object):
                 request_serializer=xpstore_dot_v1_dot_model__pb2.CreateModelRequest.SerializeToString,
                 response_deserializer=xpstore_dot_v1_dot_model__pb2.CreateModelResponse.FromString,
                 _registered_method=True)
+        self.CreateModels = channel.unary_unary(
+                '/xpstore.v1.ModelService/CreateModels',
+                request_serializer=xpstore_dot_v1_dot_model__pb2.CreateModelsRequest.SerializeToString,
+                response_deserializer=xpstore_dot_v1_dot_model__pb2.CreateModelsResponse.FromString,
+                _registered_method=True)
         self.GetModel = channel.unary_unary(
                 '/xpstore.v1.ModelService/GetModel',
                 request_serializer=xpstore_dot_v1_dot_model__pb2.GetModelRequest.SerializeToString,
@@ -138,6 +143,25 @@ class ModelServiceServicer(object):
         - NOT_FOUND: there is no such experiment.
         - ALREADY_EXISTS: the hash is taken in the experiment and `allow_existing` is not set, or `model_id` was used for
         something else.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateModels(self, request, context):
+        """Creates models with their first modules and points, or opens those that have their hashes: many short runs in one call.
+
+        A large request is stored in several steps, each of whole models, in their order. One that fails in the middle has stored those before.
+        The answer is as long as fits into a message, and has at least one model: send those behind again.
+
+        Repeat safely: the same `model_id` with the same content is answered again, and keeps the modules and points that it has; with
+        another: ALREADY_EXISTS.
+
+        Errors:
+        - INVALID_ARGUMENT: a value is malformed, an id is not a UUID or is given twice, there are more than `max_ids` models, or more than
+        `max_series` series or `max_new_modules` modules of one, or `max_packed_points` points in all. Nothing is stored then.
+        - NOT_FOUND: there is no such experiment.
+        - ALREADY_EXISTS: a hash is taken in the experiment and `allow_existing` is not set, or an id was used for something else.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -355,6 +379,11 @@ def add_ModelServiceServicer_to_server(servicer, server):
                     request_deserializer=xpstore_dot_v1_dot_model__pb2.CreateModelRequest.FromString,
                     response_serializer=xpstore_dot_v1_dot_model__pb2.CreateModelResponse.SerializeToString,
             ),
+            'CreateModels': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateModels,
+                    request_deserializer=xpstore_dot_v1_dot_model__pb2.CreateModelsRequest.FromString,
+                    response_serializer=xpstore_dot_v1_dot_model__pb2.CreateModelsResponse.SerializeToString,
+            ),
             'GetModel': grpc.unary_unary_rpc_method_handler(
                     servicer.GetModel,
                     request_deserializer=xpstore_dot_v1_dot_model__pb2.GetModelRequest.FromString,
@@ -464,6 +493,33 @@ class ModelService(object):
             '/xpstore.v1.ModelService/CreateModel',
             xpstore_dot_v1_dot_model__pb2.CreateModelRequest.SerializeToString,
             xpstore_dot_v1_dot_model__pb2.CreateModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateModels(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xpstore.v1.ModelService/CreateModels',
+            xpstore_dot_v1_dot_model__pb2.CreateModelsRequest.SerializeToString,
+            xpstore_dot_v1_dot_model__pb2.CreateModelsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -42,6 +42,25 @@ class ModelServiceStub:
         something else.
     """
 
+    CreateModels: grpc.UnaryUnaryMultiCallable[
+        xpstore.v1.model_pb2.CreateModelsRequest,
+        xpstore.v1.model_pb2.CreateModelsResponse,
+    ]
+    """Creates models with their first modules and points, or opens those that have their hashes: many short runs in one call.
+
+    A large request is stored in several steps, each of whole models, in their order. One that fails in the middle has stored those before.
+    The answer is as long as fits into a message, and has at least one model: send those behind again.
+
+    Repeat safely: the same `model_id` with the same content is answered again, and keeps the modules and points that it has; with
+    another: ALREADY_EXISTS.
+
+    Errors:
+      - INVALID_ARGUMENT: a value is malformed, an id is not a UUID or is given twice, there are more than `max_ids` models, or more than
+        `max_series` series or `max_new_modules` modules of one, or `max_packed_points` points in all. Nothing is stored then.
+      - NOT_FOUND: there is no such experiment.
+      - ALREADY_EXISTS: a hash is taken in the experiment and `allow_existing` is not set, or an id was used for something else.
+    """
+
     GetModel: grpc.UnaryUnaryMultiCallable[
         xpstore.v1.model_pb2.GetModelRequest,
         xpstore.v1.model_pb2.GetModelResponse,
@@ -263,6 +282,25 @@ class ModelServiceAsyncStub:
       - NOT_FOUND: there is no such experiment.
       - ALREADY_EXISTS: the hash is taken in the experiment and `allow_existing` is not set, or `model_id` was used for
         something else.
+    """
+
+    CreateModels: grpc.aio.UnaryUnaryMultiCallable[
+        xpstore.v1.model_pb2.CreateModelsRequest,
+        xpstore.v1.model_pb2.CreateModelsResponse,
+    ]
+    """Creates models with their first modules and points, or opens those that have their hashes: many short runs in one call.
+
+    A large request is stored in several steps, each of whole models, in their order. One that fails in the middle has stored those before.
+    The answer is as long as fits into a message, and has at least one model: send those behind again.
+
+    Repeat safely: the same `model_id` with the same content is answered again, and keeps the modules and points that it has; with
+    another: ALREADY_EXISTS.
+
+    Errors:
+      - INVALID_ARGUMENT: a value is malformed, an id is not a UUID or is given twice, there are more than `max_ids` models, or more than
+        `max_series` series or `max_new_modules` modules of one, or `max_packed_points` points in all. Nothing is stored then.
+      - NOT_FOUND: there is no such experiment.
+      - ALREADY_EXISTS: a hash is taken in the experiment and `allow_existing` is not set, or an id was used for something else.
     """
 
     GetModel: grpc.aio.UnaryUnaryMultiCallable[
@@ -488,6 +526,27 @@ class ModelServiceServicer(metaclass=abc.ABCMeta):
           - NOT_FOUND: there is no such experiment.
           - ALREADY_EXISTS: the hash is taken in the experiment and `allow_existing` is not set, or `model_id` was used for
             something else.
+        """
+
+    @abc.abstractmethod
+    def CreateModels(
+        self,
+        request: xpstore.v1.model_pb2.CreateModelsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[xpstore.v1.model_pb2.CreateModelsResponse, collections.abc.Awaitable[xpstore.v1.model_pb2.CreateModelsResponse]]:
+        """Creates models with their first modules and points, or opens those that have their hashes: many short runs in one call.
+
+        A large request is stored in several steps, each of whole models, in their order. One that fails in the middle has stored those before.
+        The answer is as long as fits into a message, and has at least one model: send those behind again.
+
+        Repeat safely: the same `model_id` with the same content is answered again, and keeps the modules and points that it has; with
+        another: ALREADY_EXISTS.
+
+        Errors:
+          - INVALID_ARGUMENT: a value is malformed, an id is not a UUID or is given twice, there are more than `max_ids` models, or more than
+            `max_series` series or `max_new_modules` modules of one, or `max_packed_points` points in all. Nothing is stored then.
+          - NOT_FOUND: there is no such experiment.
+          - ALREADY_EXISTS: a hash is taken in the experiment and `allow_existing` is not set, or an id was used for something else.
         """
 
     @abc.abstractmethod

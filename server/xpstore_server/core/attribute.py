@@ -1,12 +1,12 @@
 """Attributes of configs and modules, as rows that search finds models by."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from sqlalchemy import bindparam, select, tuple_
 
 from xpstore_server.store import tables
-from xpstore_server.store.attributes import flatten
+from xpstore_server.store.attributes import Row, flatten
 from xpstore_server.store.tables import attribute
 from xpstore_server.store.transaction import Transaction
 
@@ -15,28 +15,34 @@ _seen = select(tables.module.c.id).join(attribute, attribute.c.module_id == tabl
 _seen = _seen.where(attribute.c.model_id.in_(bindparam("keys", expanding=True)))
 _is_named = tuple_(tables.module.c.model_id, tables.module.c.name).in_(bindparam("names", expanding=True))
 _FORGET = attribute.delete().where(attribute.c.module_id.in_(_seen.where(_is_named).correlate(None)))
-_PROJECTS = select(tables.model.c.id, tables.model.c.project_uid).where(
-    tables.model.c.id.in_(bindparam("keys", expanding=True))
-)
 
 
-def show_config(tx: Transaction, *, model_id: str, project_uid: str, config_json: str) -> None:
-    """Lets search see the config of a new model."""
-    of = {"model_id": model_id, "project_uid": project_uid, "module_id": None}
-    tx.insert(attribute, *({**of, **row} for row in flatten(config_json, "config")))
+class Shown(NamedTuple):
+    """An attribute of a model for search: of its config or, with an id, of a module."""
+
+    model_id: str
+    module_id: str | None
+    row: Row
 
 
-def show_modules(tx: Transaction, modules: Sequence[Mapping[str, Any]]) -> None:
-    """Lets search see modules of models. No other of the same model and name may be seen."""
-    models = {module["model_id"] for module in modules}
-    project_uids = {row.id: row.project_uid for row in tx.execute(_PROJECTS, {"keys": sorted(models)})}
-    rows = [
-        {**row, "model_id": model_id, "project_uid": project_uids[model_id], "module_id": module["id"]}
-        for module in modules
-        for model_id in [module["model_id"]]
-        for row in flatten(module["attributes_json"], "modules", module["name"])
-    ]
-    tx.insert(attribute, *rows)
+def show(tx: Transaction, project_uid: str, shown: Iterable[Shown]) -> None:
+    """Lets search see attributes of models of a project, none of which it has yet."""
+    rows = []
+    project_key = tx.as_key(project_uid)
+    for model_id, module_id, row in shown:
+        keys = (tx.as_key(model_id), row["path"], project_key, module_id and tx.as_key(module_id))
+        rows.append((*keys, row["number"], row["text"], row["truth"]))
+    tx.insert_many(attribute, rows)
+
+
+def of_config(model_id: str, config_json: str) -> Iterator[Shown]:
+    """The attributes of the config of a model."""
+    return (Shown(model_id, None, row) for row in flatten(config_json, "config"))
+
+
+def of_module(model_id: str, module_id: str, name: str, attributes_json: str) -> Iterator[Shown]:
+    """The attributes of a module of a model. Search sees one module of each name."""
+    return (Shown(model_id, module_id, row) for row in flatten(attributes_json, "modules", name))
 
 
 def forget_modules(tx: Transaction, names: Sequence[tuple[str, str]]) -> None:

@@ -22,6 +22,8 @@ _BY_ID = _BY_ANY_ID.where(project.is_live(experiment.c.project_uid))
 _LIVE = select(experiment).where(project.is_live(experiment.c.project_uid))
 # FOR KEY SHARE, as foreign keys take it: others may change the experiment meanwhile.
 _HOLD = _LIVE.where(experiment.c.id == bindparam("key")).with_for_update(of=experiment, read=True, key_share=True)
+# FOR NO KEY UPDATE, which waits for itself alone.
+_QUEUE = _LIVE.where(experiment.c.id == bindparam("key")).with_for_update(of=experiment, key_share=True)
 _BY_NAME = _BY_ANY_NAME.where(project.is_live(experiment.c.project_uid))
 _LOCK = _LIVE.where(experiment.c.id == bindparam("key")).with_for_update(of=experiment)
 _MOVE = experiment.update().where(experiment.c.id == bindparam("key"))
@@ -89,6 +91,14 @@ def get(tx: Transaction, experiment_id: str) -> Row[Any]:
 def hold(tx: Transaction, experiment_id: str) -> Row[Any]:
     """Returns an experiment of a live project, and keeps it from being deleted until the end of the transaction."""
     row = tx.first(_HOLD, {"key": experiment_id})
+    if row is None:
+        raise NotFound("experiment", experiment_id)
+    return row
+
+
+def hold_in_turn(tx: Transaction, experiment_id: str) -> Row[Any]:
+    """Does the same, one after the other of those who do: two who make models of the same hashes do not deadlock."""
+    row = tx.first(_QUEUE, {"key": experiment_id})
     if row is None:
         raise NotFound("experiment", experiment_id)
     return row

@@ -45,6 +45,7 @@ PAGE_BYTES = 2 * MIB
 POINTS = 10_000
 BATCH_POINTS = 1 << 18  # packed ones; no more than a block may reach over
 SERIES = 1_000  # of one record, and of one call of LogMetrics
+NEW_MODULES = 100  # of one model of CreateModels
 TAGS = 1_000  # of a model, an experiment or a project
 TAG_BYTES = 64 << 10  # of an experiment or a project, together
 # Of a version.

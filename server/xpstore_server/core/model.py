@@ -1,10 +1,10 @@
 """Models: known by a hash inside their experiment, with tags, a live step and the status of the newest run."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, bindparam, exists, func, select
+from sqlalchemy import BindParameter, ColumnElement, Row, Select, bindparam, exists, func, select
 from sqlalchemy.exc import IntegrityError
 
 from xpstore_server.core import attribute, experiment, limits, project, revision
@@ -67,17 +67,30 @@ _LIVE = _ANY.where(_IS_LIVE)
 _BY_ID = _LIVE.where(model.c.id == bindparam("key"))
 _BY_ANY_HASH = _ANY.where(model.c.experiment_id == bindparam("parent"), model.c.hash == bindparam("key"))
 _BY_HASH = _BY_ANY_HASH.where(_IS_LIVE)
+_KEYS: BindParameter[str] = bindparam("keys", expanding=True)
+_BY_ANY_IDS = _ANY.where(model.c.id.in_(_KEYS))
+_IDS = select(model.c.id).where(model.c.id.in_(_KEYS))
+_BY_HASHES = select(model.c.id, model.c.hash).where(
+    model.c.experiment_id == bindparam("parent"), model.c.hash.in_(_KEYS)
+)
 _ID = select(model.c.id, model.c.project_uid).where(model.c.id == bindparam("key"), _IS_LIVE)
 # FOR KEY SHARE, as foreign keys take it: others may change the model meanwhile.
 _HOLD = _ID.with_for_update(of=model, read=True, key_share=True)
 # FOR NO KEY UPDATE: rows that point to the model may come meanwhile.
 _LOCK = select(model).where(model.c.id == bindparam("key"), _IS_LIVE).with_for_update(of=model, key_share=True)
 _LOCK_ALL = (
-    select(model.c.id)
-    .where(model.c.id.in_(bindparam("keys", expanding=True)), model.c.project_uid == bindparam("project"), _IS_LIVE)
+    select(model.c.id, model.c.next_ordinal)
+    .where(model.c.id.in_(_KEYS), model.c.project_uid == bindparam("project"), _IS_LIVE)
     .order_by(model.c.id)
     .with_for_update(of=model, key_share=True)
 )
+_ALLOT = (
+    model.update()
+    .where(model.c.id == bindparam("key"), model.c.project_uid == bindparam("project"), _IS_LIVE)
+    .values(next_ordinal=model.c.next_ordinal + bindparam("count"))
+    .returning(model.c.next_ordinal)
+)
+_ADVANCE = model.update().where(model.c.id == bindparam("key"))
 _LOCK_WHOLE = select(model).where(model.c.id == bindparam("key"), _IS_LIVE).with_for_update(of=model)
 # Also to another project: its own is purged without it.
 _MOVE = model.update().where(model.c.id == bindparam("key"))
@@ -101,47 +114,87 @@ _LAST_POSITION = select(func.max(model_tag.c.position)).where(model_tag.c.model_
 def create(tx: Transaction, principal: str, new: NewModel, *, allow_existing: bool) -> tuple[Row[Any], bool]:
     """Makes the model or opens the one of this hash. Returns it and whether this creation made it."""
     parent = experiment.hold(tx, new.experiment_id)
-    now = tx.now_us()
-    created = now if new.created_at_us is None else new.created_at_us
-    if created > now + limits.CLOCK_AHEAD_US:
-        raise InvalidArgument("created_at_us", created, f"must not be more than a day after now, {now}: set the clock")
-    row = {
+    row = row_of(new, parent.project_uid, principal, tx.now_us())
+    while True:
+        if tx.insert_ignore(model, row) == 1:
+            _insert_tags(tx, new.id, new.tags, first_position=0)
+            attribute.show(tx, parent.project_uid, attribute.of_config(new.id, new.config_json))
+        if made := tx.execute(_BY_ANY_ID, {"key": new.id}).first():
+            check_same(made, new)
+            return made, True
+        if not allow_existing:
+            raise is_taken(new)
+        if found := tx.execute(_BY_ANY_HASH, {"parent": new.experiment_id, "key": new.hash}).first():
+            return found, False  # else it was deleted in between, and its place is free
+
+
+def row_of(new: NewModel, project_uid: str, principal: str, now_us: int, points: int = 0) -> dict[str, Any]:
+    """The row of a new model, which begins with so many points.
+
+    Raises:
+        InvalidArgument: it says that it was created later than it may.
+    """
+    created = now_us if new.created_at_us is None else new.created_at_us
+    if created > now_us + limits.CLOCK_AHEAD_US:
+        fix = f"must not be more than a day after now, {now_us}: set the clock"
+        raise InvalidArgument("created_at_us", created, fix)
+    return {
         "id": new.id,
         "experiment_id": new.experiment_id,
-        "project_uid": parent.project_uid,
+        "project_uid": project_uid,
         "hash": new.hash,
         "name": new.name,
         "description": new.description,
         "step": 0,
         "config_json": new.config_json,
-        "next_ordinal": 0,
+        "next_ordinal": points,
         "created_at_us": created,
         "created_by": principal,
-        "updated_at_us": now,
+        "updated_at_us": now_us,
         "updated_by": principal,
         "revision": 1,
     }
-    while True:
-        if tx.insert_ignore(model, row) == 1:
-            _insert_tags(tx, new.id, new.tags, first_position=0)
-            attribute.show_config(tx, model_id=new.id, project_uid=parent.project_uid, config_json=new.config_json)
-        if made := tx.execute(_BY_ANY_ID, {"key": new.id}).first():
-            if not _is_same(made, new):
-                raise AlreadyExists("model", "model_id", new.id, "Make a new random id.")
-            return made, True
-        if not allow_existing:
-            raise AlreadyExists("model", "hash", new.hash, "Set allow_existing to open it.")
-        if found := tx.execute(_BY_ANY_HASH, {"parent": new.experiment_id, "key": new.hash}).first():
-            return found, False  # else it was deleted in between, and its place is free
 
 
-def _is_same(made: Row[Any], new: NewModel) -> bool:
-    """Whether a repeated creation says what the first did."""
+def check_same(made: Row[Any], new: NewModel) -> None:
+    """Raises AlreadyExists unless a repeated creation says what the first did."""
     kept = {name: getattr(new, name) for name in ("experiment_id", "hash", "config_json")}
     if new.created_at_us is not None:
         kept["created_at_us"] = new.created_at_us
     said = {"name": new.name, "description": new.description, "tags": TAG_SEPARATOR.join(dict.fromkeys(new.tags))}
-    return all(made._mapping[name] == value for name, value in kept.items()) and revision.says(made, said)
+    is_same = all(made._mapping[name] == value for name, value in kept.items()) and revision.says(made, said)
+    if not is_same:
+        raise AlreadyExists("model", "model_id", new.id, "Make a new random id.")
+
+
+def is_taken(new: NewModel) -> AlreadyExists:
+    """What is said of a new model whose hash another one has."""
+    return AlreadyExists("model", "hash", new.hash, "Set allow_existing to open it.")
+
+
+def create_tags(tx: Transaction, new: Iterable[NewModel]) -> None:
+    """Gives models that were made in this transaction their tags."""
+    rows = [(tx.as_key(one.id), tag, at) for one in new for at, tag in enumerate(dict.fromkeys(one.tags))]
+    tx.insert_many(model_tag, rows)
+
+
+def find(tx: Transaction, new: Sequence[NewModel]) -> dict[str, str]:
+    """By the ids of new models of one experiment the id of the model that is there: that id, or of that hash."""
+    if not new:
+        return {}
+    there = set(tx.execute(_IDS, {"keys": [one.id for one in new]}).scalars())
+    found = {one.id: one.id for one in new if one.id in there}
+    rest = [one for one in new if one.id not in there]
+    if rest:
+        rows = tx.execute(_BY_HASHES, {"parent": rest[0].experiment_id, "keys": [one.hash for one in rest]})
+        ids = {row.hash: row.id for row in rows}
+        found |= {one.id: ids[one.hash] for one in rest if one.hash in ids}
+    return found
+
+
+def read_many(tx: Transaction, ids: Sequence[str]) -> dict[str, Row[Any]]:
+    """Models by their ids, whatever became of their projects."""
+    return {row.id: row for row in tx.execute(_BY_ANY_IDS, {"keys": ids})}
 
 
 def get(tx: Transaction, model_id: str) -> Row[Any]:
@@ -195,15 +248,22 @@ def lock_if_there(tx: Transaction, model_id: str) -> Row[Any] | None:
     return tx.first(_LOCK, {"key": model_id})
 
 
-def lock_all(tx: Transaction, project_uid: str, model_ids: Iterable[str]) -> set[str]:
-    """Keeps others from changing models until the end of the transaction. Returns those that the project has.
+def allot(tx: Transaction, project_uid: str, counts: Mapping[str, int]) -> dict[str, int]:
+    """Keeps others from changing models until the end of the transaction, and gives each ordinals for so many points.
 
-    All are locked in one order: two that lock the same models do not wait for each other.
+    Returns the first ordinal of each that the project has. All are locked in one order: two that lock the same models
+    do not wait for each other.
     """
-    found = set[str]()
-    for some in batches(sorted(model_ids), limits.IDS):
-        found.update(tx.execute(_LOCK_ALL, {"keys": some, "project": project_uid}).scalars())
-    return found
+    if len(counts) == 1 and (some := next(iter(counts.items())))[1]:  # one statement, which locks too
+        row = tx.execute(_ALLOT, {"key": some[0], "count": some[1], "project": project_uid}).first()
+        return {} if row is None else {some[0]: row.next_ordinal - some[1]}
+    firsts = dict[str, int]()
+    for ids in batches(sorted(counts), limits.IDS):
+        firsts |= {row.id: row.next_ordinal for row in tx.execute(_LOCK_ALL, {"keys": ids, "project": project_uid})}
+    moved = [{"key": id_, "next_ordinal": first + counts[id_]} for id_, first in firsts.items() if counts[id_]]
+    if moved:
+        tx.execute(_ADVANCE, moved)
+    return firsts
 
 
 def list_page(tx: Transaction, place: Place, page: Page) -> tuple[list[Row[Any]], Key | None]:

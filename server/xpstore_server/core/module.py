@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import CTE, ColumnElement, FromClause, Row, bindparam, select, true
@@ -48,31 +49,46 @@ class NewModule:
     attributes_json: str
 
 
-def _hold(tx: Transaction, owner: Owner) -> Owner:
-    if owner.iteration_id is not None:
-        return Owner(iteration.hold(tx, owner.iteration_id).model_id, owner.iteration_id)
-    model.lock(tx, owner.model_id)  # one after the other: which module of a name is the newest
-    return owner
-
-
 def create(tx: Transaction, owner: Owner, new: NewModule) -> Row[Any]:
     """Records a module, or returns the one of this id."""
-    _insert(tx, [(_hold(tx, owner), new)])
+    project_uid = ""  # of modules of iterations search knows nothing
+    if owner.iteration_id is not None:
+        owner = Owner(iteration.hold(tx, owner.iteration_id).model_id, owner.iteration_id)
+    else:  # one after the other: which module of a name is the newest
+        project_uid = model.lock(tx, owner.model_id).project_uid
+    _insert(tx, project_uid, [(owner, new)])
     return tx.execute(_BY_ID, {"key": new.id}).one()
 
 
-def create_all(tx: Transaction, new: Sequence[tuple[str, NewModule]]) -> None:
-    """Records modules of models, in this order. The caller holds the locks of these models."""
+def create_all(tx: Transaction, project_uid: str, new: Sequence[tuple[str, NewModule]]) -> None:
+    """Records modules of models of a project, in this order. The caller holds the locks of these models."""
     for some in batches(new, BATCH):
-        _insert(tx, [(Owner(model_id), each) for model_id, each in some])
+        _insert(tx, project_uid, [(Owner(model_id), each) for model_id, each in some])
 
 
-def _insert(tx: Transaction, new: Sequence[tuple[Owner, NewModule]]) -> None:
+def create_first(tx: Transaction, new: Sequence[tuple[str, NewModule]], now_us: int) -> bool:
+    """Records modules of models that were made in this transaction. Returns whether all their ids were free.
+
+    Search is not told of them: who makes many models tells it of all at once.
+    """
+    rows = [
+        (tx.as_key(one.id), tx.as_key(model_id), None, one.name, one.attributes_json, now_us + place)
+        for place, (model_id, one) in enumerate(new)
+    ]
+    return tx.insert_many(module, rows) == len(rows)
+
+
+def there(tx: Transaction, ids: Sequence[str]) -> dict[str, str]:
+    """The models of those of these modules that are there, by their ids."""
+    return {row.id: row.model_id for row in tx.execute(_BY_IDS, {"keys": ids})}
+
+
+def _insert(tx: Transaction, project_uid: str, new: Sequence[tuple[Owner, NewModule]]) -> None:
     now = tx.now_us()
     rows = [{**asdict(owner), **asdict(each), "created_at_us": now + place} for place, (owner, each) in enumerate(new)]
     if tx.insert_ignore(module, *rows) < len(rows):
         rows = _made(tx, rows)
-    _show_newest(tx, [row for row in rows if row["iteration_id"] is None])
+    _show_newest(tx, project_uid, [row for row in rows if row["iteration_id"] is None])
 
 
 def _made(tx: Transaction, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -85,12 +101,14 @@ def _made(tx: Transaction, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [row for row in rows if there[row["id"]].created_at_us == row["created_at_us"]]
 
 
-def _show_newest(tx: Transaction, rows: list[dict[str, Any]]) -> None:
+def _show_newest(tx: Transaction, project_uid: str, rows: list[dict[str, Any]]) -> None:
     """Lets search see the newest module of each model and name and no other."""
     newest = {(row["model_id"], row["name"]): row for row in rows}
     if newest:
         attribute.forget_modules(tx, list(newest))
-        attribute.show_modules(tx, list(newest.values()))
+        columns = ("model_id", "id", "name", "attributes_json")
+        each = (attribute.of_module(*(row[name] for name in columns)) for row in newest.values())
+        attribute.show(tx, project_uid, chain.from_iterable(each))
 
 
 def list_page(tx: Transaction, owner: Owner, page: Page) -> tuple[list[Row[Any]], Key | None]:
@@ -144,12 +162,12 @@ def _next_name(
 def delete(tx: Transaction, module_id: str) -> bool:
     """Deletes a module. Returns whether this call did it."""
     found = tx.execute(_LIVE_BY_ID, {"key": module_id}).first()
-    if found is None or model.lock_if_there(tx, found.model_id) is None:
+    if found is None or (owner := model.lock_if_there(tx, found.model_id)) is None:
         return False
     is_gone = tx.execute(module.delete().where(module.c.id == module_id)).rowcount == 1
     if is_gone and found.iteration_id is None:
         newest = tx.execute(_NEWEST, {"parent": found.model_id, "name": found.name}).mappings()
-        _show_newest(tx, [dict(row) for row in newest])
+        _show_newest(tx, owner.project_uid, [dict(row) for row in newest])
     return is_gone
 
 

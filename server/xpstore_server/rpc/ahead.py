@@ -10,7 +10,7 @@ from xpstore_server.core import limits
 from xpstore_server.json_text import LARGE
 from xpstore_server.rpc.fields import know_json, outcome_of_json
 
-# Where requests have JSON. Those of Ingest and LogMetrics are read in a thread as a whole.
+# Where requests have JSON. Those of Ingest, LogMetrics and CreateModels are read in a thread as a whole.
 _FIELDS = {
     "CreateModelRequest": ("config_json",),
     "CreateModuleRequest": ("attributes_json",),

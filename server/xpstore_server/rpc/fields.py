@@ -47,6 +47,11 @@ def a_name(field: str, value: str, max_length: int = limits.NAME_LENGTH) -> str:
     return value
 
 
+def a_hash(field: str, value: str) -> str:
+    """The hash of a model."""
+    return a_name(field, value, limits.HASH_LENGTH)
+
+
 def a_text(field: str, value: str, max_length: int = limits.TEXT_LENGTH) -> str:
     """Free text: bounded, without NUL, which PostgreSQL cannot store."""
     if len(value) > max_length:

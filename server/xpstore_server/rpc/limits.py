@@ -65,6 +65,7 @@ class LimitsService(limits_pb2_grpc.LimitsServiceServicer):
                 max_console_bytes=limits.CONSOLE_BYTES,
                 max_console_text_bytes=limits.CONSOLE_TEXT_BYTES,
                 max_alerts=limits.ALERTS,
+                max_new_modules=limits.NEW_MODULES,
                 max_holder_length=limits.HOLDER_LENGTH,
                 min_ping_interval_us=limits.PING_INTERVAL_US,
                 chunk_kept_us=limits.CHUNK_KEPT_US,

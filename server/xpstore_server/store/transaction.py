@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 
 from sqlalchemy import Connection, CursorResult, Executable, Insert, Row, Table, text
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.dml import ReturningInsert
 
 from xpstore_server.store.clock import Clock, clock_of
 
@@ -74,6 +75,12 @@ class Transaction:
         options = {"preserve_rowcount": True}
         return self._connection.execute(statement, _one_or_many(rows), execution_options=options).rowcount
 
+    def insert_new(self, table: Table, rows: Sequence[dict[str, Any]]) -> set[str]:
+        """Inserts the rows whose unique keys are free, by one statement, and returns the ids of those."""
+        return (
+            set(self._connection.execute(_insert_new(table, self.is_sqlite), list(rows)).scalars()) if rows else set()
+        )
+
     def insert_many(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> int:
         """`insert_ignore` of rows as tuples of all columns in their order, ids by `as_key`, straight to the driver.
 
@@ -121,6 +128,11 @@ def _insert(table: Table) -> Insert:
 def _insert_ignore(table: Table, is_sqlite: bool) -> Insert:
     insert = sqlite.insert if is_sqlite else postgresql.insert
     return insert(table).on_conflict_do_nothing()
+
+
+@cache
+def _insert_new(table: Table, is_sqlite: bool) -> ReturningInsert[Any]:
+    return _insert_ignore(table, is_sqlite).returning(table.c.id)
 
 
 @cache

@@ -62,6 +62,18 @@ REQUESTS: dict[str, Callable[[Ids], Any]] = {
     "models.CreateModel": lambda ids: model_pb2.CreateModelRequest(
         experiment_id=ids.experiment, model_id=new_id(), hash="new", tags=["a"]
     ),
+    "models.CreateModels": lambda ids: model_pb2.CreateModelsRequest(
+        experiment_id=ids.experiment,
+        models=[
+            {
+                "model_id": new_id(),
+                "hash": "new",
+                "tags": ["a"],
+                "modules": [{"module_id": new_id(), "name": "m"}],
+                "series": [{"name": "loss", "int_values": bytes(8)}],
+            }
+        ],
+    ),
     "models.GetModel": lambda ids: model_pb2.GetModelRequest(model_id=ids.model),
     "models.GetModel/hash": lambda ids: model_pb2.GetModelRequest(
         model_hash={"experiment_id": ids.experiment, "hash": "h"}

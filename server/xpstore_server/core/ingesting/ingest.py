@@ -11,7 +11,7 @@ from xpstore_server.core.errors import NotFound, ServiceError, Stale
 from xpstore_server.core.ingesting import writers
 from xpstore_server.core.ingesting.records import Apply, ConsolePiece, ModelRecords, Piece
 from xpstore_server.core.ingesting.writers import Method, Writer
-from xpstore_server.core.metrics import metric
+from xpstore_server.core.metrics import appending
 from xpstore_server.core.metrics.metric import SeriesPart
 from xpstore_server.core.module import NewModule
 from xpstore_server.store.transaction import Transaction
@@ -91,17 +91,15 @@ def _after(records: ModelRecords, skipped: int) -> ModelRecords:
 
 def _store(tx: Transaction, project_uid: str, every: Sequence[ModelRecords], ingested: Ingested) -> None:
     every = [records for records in every if records.events or records.points()]
+    firsts = model.allot(tx, project_uid, {records.model_id: records.points() for records in every})
+    there = [records for records in every if records.model_id in firsts]
+    ingested.series_ids |= appending.append(tx, project_uid, {one.model_id: one.parts for one in there}, firsts)
     new = list[tuple[str, NewModule]]()
     consoles = defaultdict[tuple[str, str], list[Printed]](list)
-    live = _locked(tx, project_uid, every)
     for records in every:
         id_ = records.model_id
-        try:
-            if id_ not in live:
-                raise NotFound("model", id_)
-            ingested.series_ids |= metric.append(tx, model_id=id_, project_uid=project_uid, parts=records.parts)
-        except NotFound as error:
-            ingested.dropped[id_, str(error)] += records.points() + len(records.events)
+        if id_ not in firsts:
+            ingested.dropped[id_, str(NotFound("model", id_))] += records.points() + len(records.events)
             continue
         for event in records.events:
             if isinstance(event.what, NewModule):
@@ -110,30 +108,22 @@ def _store(tx: Transaction, project_uid: str, every: Sequence[ModelRecords], ing
                 consoles[id_, event.what.run_id].append(event.what.printed)
             else:
                 _try(tx, id_, event.what, ingested)
-    _store_modules(tx, new, ingested)
+    _store_modules(tx, project_uid, new, ingested)
     for (id_, run_id), printed in consoles.items():
         append = partial(console.append, model_id=id_, run_id=run_id, pieces=printed)
         _try(tx, id_, append, ingested, len(printed))
 
 
-def _locked(tx: Transaction, project_uid: str, every: Sequence[ModelRecords]) -> set[str]:
-    """Which models the project has. They are locked, but for points of one alone: `append` does that."""
-    ids = {records.model_id for records in every}
-    if len(every) == 1 and not every[0].events:
-        return ids
-    return model.lock_all(tx, project_uid, ids)
-
-
-def _store_modules(tx: Transaction, new: list[tuple[str, NewModule]], ingested: Ingested) -> None:
+def _store_modules(tx: Transaction, project_uid: str, new: list[tuple[str, NewModule]], ingested: Ingested) -> None:
     """All at once or, if one cannot be stored, each on its own."""
     if not new:
         return
     try:
         with tx.savepoint():
-            module.create_all(tx, new)
+            module.create_all(tx, project_uid, new)
     except ServiceError:
         for each in new:
-            _try(tx, each[0], partial(module.create_all, new=[each]), ingested)
+            _try(tx, each[0], partial(module.create_all, project_uid=project_uid, new=[each]), ingested)
 
 
 def _try(tx: Transaction, model_id: str, apply: Apply, ingested: Ingested, count: int = 1) -> None:

@@ -6,34 +6,22 @@ read and written without a race.
 
 import hashlib
 import uuid
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from sqlalchemy import ColumnElement, Row, Select, bindparam, func, select
+from sqlalchemy import ColumnElement, Row, Select, func, select
 
-from xpstore_server.core import experiment, limits, model
+from xpstore_server.core import limits, model
 from xpstore_server.core.errors import NotFound
-from xpstore_server.core.metrics import nans
 from xpstore_server.core.paging import Key, Page
-from xpstore_server.store import tables
 from xpstore_server.store.batches import batches
 from xpstore_server.store.columns import Integers
-from xpstore_server.store.ids import new_id
-from xpstore_server.store.points import (
-    BLOCK_POINTS,
-    BLOCK_SPAN,
-    NO_TIME,
-    Points,
-    block_values,
-    from_row,
-    join,
-    last_values,
-)
-from xpstore_server.store.tables import block, series
+from xpstore_server.store.outlines import outline_of
+from xpstore_server.store.points import BLOCK_SPAN, Points, block_values, from_row, last_values
+from xpstore_server.store.tables import block, outline, series
 from xpstore_server.store.transaction import Transaction
 
 _ORDINAL_MASK = (1 << 62) - 1
@@ -44,15 +32,6 @@ QUERY_NAMES = 10_000
 # What goes in one transaction: SQLite's writer is held for some tens of milliseconds.
 CLEARED_BLOCKS = 500
 CLEARED_POINTS = 1 << 19
-_ALLOT = (
-    tables.model.update()
-    .where(tables.model.c.id == bindparam("key"), experiment.is_live(tables.model.c.experiment_id))
-    .values(next_ordinal=tables.model.c.next_ordinal + bindparam("count"))
-    .returning(tables.model.c.next_ordinal, tables.model.c.project_uid)
-)
-_NAMED = select(series).where(
-    series.c.model_id == bindparam("key"), series.c.name.in_(bindparam("names", expanding=True))
-)
 _BLOCKS = select(block).order_by(block.c.first_ordinal)
 _NEWEST_BLOCKS = select(block).order_by(block.c.first_ordinal.desc())
 
@@ -98,90 +77,6 @@ def ordinal_of(model_id: str, metric_id: str) -> int | None:
     return ordinal if id_of(model_id, ordinal) == metric_id else None
 
 
-def append(tx: Transaction, *, model_id: str, project_uid: str, parts: Sequence[SeriesPart]) -> set[str]:
-    """Appends points in the order of their records. Returns ids of series whose blocks should be put together.
-
-    Raises:
-        NotFound: the model is gone, or is not of this project.
-    """
-    parts = [part for part in parts if len(part.points)]
-    count = sum(len(part.points) for part in parts)
-    if not count:
-        return set()
-    allotted = tx.execute(_ALLOT, {"key": model_id, "count": count}).first()
-    if allotted is None or allotted.project_uid != project_uid:
-        raise NotFound("model", model_id)
-    known = {(row.name, row.phase): row for row in _named(tx, model_id, {part.name for part in parts})}
-    rows, blocks = list[dict[str, Any]](), list[tuple[Any, ...]]()
-    # Only where it is needed: to ask for the clock is a round trip.
-    now_us = tx.now_us() if any((part.points.times == NO_TIME).any() for part in parts) else NO_TIME
-    new = _by_series(parts, allotted.next_ordinal - count, now_us)
-    for key, whole in new.items():
-        row = _row(known.get(key), model_id, project_uid, *key)
-        for points in whole.blocks():
-            blocks.append(block_row(tx, model_id, row["id"], points))
-            _count_in(row, points, blocks[-1])
-        rows.append(row)
-    tx.upsert_many(series, [_as_tuple(tx, row) for row in rows])
-    tx.insert_many(block, blocks)
-    if nans.has_nan([part.points for part in parts]):
-        nans.tell(tx, model_id, project_uid, new)
-    return {row["id"] for row in rows if row["small_blocks"] >= limits.SMALL_BLOCKS}
-
-
-def _named(tx: Transaction, model_id: str, names: set[str]) -> Iterator[Row[Any]]:
-    for some in batches(sorted(names), QUERY_NAMES):
-        yield from tx.execute(_NAMED, {"key": model_id, "names": some})
-
-
-def _by_series(parts: Sequence[SeriesPart], first: int, now_us: int) -> dict[tuple[str, str], Points]:
-    """The points of each series in order, with their ordinals."""
-    found = defaultdict[tuple[str, str], list[Points]](list)
-    for part, ordinals in zip(parts, _ordinals(parts, first), strict=True):
-        found[part.name, part.phase].append(part.points.placed(ordinals, now_us))
-    return {key: _in_order(some) for key, some in found.items()}
-
-
-def _in_order(parts: list[Points]) -> Points:
-    whole = join(parts)
-    return whole if len(parts) == 1 else whole.where(np.argsort(whole.ordinals))
-
-
-def _ordinals(parts: Sequence[SeriesPart], first: int) -> Iterator[Integers]:
-    """Ordinals of the points of each part: by record, and within one in the order of parts."""
-    sizes = [len(part.points) for part in parts]
-    ordinals = np.arange(first, first + sum(sizes), dtype=np.int64)
-    if len(parts) > 1:
-        order = np.argsort(np.concatenate([part.records for part in parts]), kind="stable")
-        ranked = np.empty_like(ordinals)
-        ranked[order] = ordinals
-        ordinals = ranked
-    yield from np.split(ordinals, np.cumsum(sizes)[:-1])
-
-
-def _row(known: Row[Any] | None, model_id: str, project_uid: str, name: str, phase: str) -> dict[str, Any]:
-    if known is not None:
-        return dict(known._mapping)
-    nothing = {"points": 0, "last_ordinal": -1, "min_number": None, "max_number": None, "small_blocks": 0}
-    key = {"model_id": model_id, "project_uid": project_uid, "name": name, "phase": phase}
-    return {"id": new_id(), **key, **nothing}
-
-
-def _count_in(row: dict[str, Any], points: Points, its_block: tuple[Any, ...]) -> None:
-    """Takes a new block into the aggregates of its series."""
-    row["points"] += len(points)
-    row["small_blocks"] += len(points) < BLOCK_POINTS // 2
-    smallest, largest = its_block[_MIN], its_block[_MAX]
-    if smallest is not None:
-        row["min_number"] = smallest if row["min_number"] is None else min(row["min_number"], smallest)
-        row["max_number"] = largest if row["max_number"] is None else max(row["max_number"], largest)
-    if its_block[_LAST] > row["last_ordinal"]:
-        row.update(last_values(points))
-
-
-_MIN, _MAX, _LAST = (list(block.c.keys()).index(name) for name in ("min_number", "max_number", "last_ordinal"))
-
-
 def block_row(tx: Transaction, model_id: str, series_id: str, points: Points) -> tuple[Any, ...]:
     """The row of a block, as `insert_many` takes it."""
     keys = {"model_id": tx.as_key(model_id), "series_id": tx.as_key(series_id)}
@@ -189,9 +84,11 @@ def block_row(tx: Transaction, model_id: str, series_id: str, points: Points) ->
     return tuple(row[name] for name in block.c.keys())  # noqa: SIM118  # columns, not a dictionary
 
 
-def _as_tuple(tx: Transaction, row: dict[str, Any]) -> tuple[Any, ...]:
-    keys = ("id", "model_id", "project_uid")
-    return tuple(tx.as_key(row[name]) if name in keys else row[name] for name in series.c.keys())  # noqa: SIM118
+def insert_blocks(tx: Transaction, blocks: Sequence[tuple[tuple[Any, ...], Points]]) -> None:
+    """Inserts blocks, by their rows and points, with their outlines."""
+    tx.insert_many(block, [row for row, _ in blocks])
+    outlines = [(*row[:2], body) for row, points in blocks if (body := outline_of(points)) is not None]
+    tx.insert_many(outline, outlines)
 
 
 def list_page(tx: Transaction, model_id: str, name: str | None, page: Page) -> tuple[list[Point], Key | None]:
@@ -371,7 +268,7 @@ def _of_few_points(rows: Sequence[Row[Any]]) -> Sequence[Row[Any]]:
 def _replace(tx: Transaction, row: Row[Any], points: Points) -> None:
     delete_blocks(tx, [row])
     if len(points):
-        tx.insert_many(block, [block_row(tx, row.model_id, row.series_id, points)])
+        insert_blocks(tx, [(block_row(tx, row.model_id, row.series_id, points), points)])
 
 
 def delete_blocks(tx: Transaction, rows: Sequence[Row[Any]]) -> None:

@@ -10,11 +10,25 @@ from xpstore.v1 import model_pb2_grpc, search_pb2
 from xpstore_server.auth import principal
 from xpstore_server.core import limits, model, model_step, module
 from xpstore_server.core.errors import InvalidArgument
+from xpstore_server.core.ingesting import whole_models
+from xpstore_server.core.paging import weigh
 from xpstore_server.core.search import fields, groups, query
-from xpstore_server.rpc.fields import a_json_object, a_name, a_step, a_text, a_time, a_uuid, if_set, masked, tags_of
+from xpstore_server.rpc.fields import (
+    a_hash,
+    a_json_object,
+    a_name,
+    a_step,
+    a_text,
+    a_time,
+    a_uuid,
+    if_set,
+    masked,
+    tags_of,
+)
+from xpstore_server.rpc.models.model_wire import module_to_wire, to_wire
+from xpstore_server.rpc.models.whole_models import created_to_wire, whole_models_of
 from xpstore_server.rpc.paging import Pager
 from xpstore_server.rpc.piecewise import removed
-from xpstore_server.rpc.run import STATUS
 from xpstore_server.rpc.search_wire import group_to_wire, row_to_wire, some_columns, summary_to_wire
 from xpstore_server.store.database import SEARCH_SECONDS, Database
 from xpstore_server.store.transaction import Transaction
@@ -32,7 +46,7 @@ class ModelService(model_pb2_grpc.ModelServiceServicer):
         new = model.NewModel(
             experiment_id=a_uuid("experiment_id", request.experiment_id),
             id=a_uuid("model_id", request.model_id),
-            hash=_a_hash("hash", request.hash),
+            hash=a_hash("hash", request.hash),
             name=if_set(request, "name", a_name),
             description=if_set(request, "description", a_text),
             config_json=a_json_object("config_json", request.config_json),
@@ -44,6 +58,18 @@ class ModelService(model_pb2_grpc.ModelServiceServicer):
         )
         return pb.CreateModelResponse(model=to_wire(row), created=created)
 
+    async def CreateModels(self, request: pb.CreateModelsRequest, context: Any) -> pb.CreateModelsResponse:
+        new = await self._database.call_async(whole_models_of, request)
+        create = partial(whole_models.create, principal=principal(), allow_existing=request.allow_existing)
+        made, weight = list[tuple[Row[Any], bool]](), 0
+        for piece in whole_models.pieces(new):
+            some = await self._database.write_async(partial(create, new=piece))
+            made += some
+            weight += sum(weigh(row) for row, _ in some)
+            if len(some) < len(piece) or weight > limits.PAGE_BYTES:
+                break
+        return await self._database.call_async(created_to_wire, made)
+
     async def GetModel(self, request: pb.GetModelRequest, context: Any) -> pb.GetModelResponse:
         match request.WhichOneof("key"):
             case "model_id":
@@ -51,7 +77,7 @@ class ModelService(model_pb2_grpc.ModelServiceServicer):
                 row = await self._database.read_async(lambda tx: model.get(tx, id_))
             case "model_hash":
                 experiment_id = a_uuid("model_hash.experiment_id", request.model_hash.experiment_id)
-                hash_ = _a_hash("model_hash.hash", request.model_hash.hash)
+                hash_ = a_hash("model_hash.hash", request.model_hash.hash)
                 row = await self._database.read_async(
                     lambda tx: model.get_by_hash(tx, experiment_id=experiment_id, hash_=hash_)
                 )
@@ -221,10 +247,6 @@ class ModelService(model_pb2_grpc.ModelServiceServicer):
         return pb.ClearModulesResponse(deleted_count=count)
 
 
-def _a_hash(field: str, value: str) -> str:
-    return a_name(field, value, max_length=limits.HASH_LENGTH)
-
-
 def _owner(request: pb.CreateModuleRequest | pb.ListModulesRequest | pb.ClearModulesRequest) -> module.Owner:
     match request.WhichOneof("parent"):
         case "model_id":
@@ -252,36 +274,3 @@ def _scope(request: Any) -> dict[str, str]:
         case "experiment_id":
             return {"experiment_id": a_uuid("experiment_id", request.experiment_id)}
     raise InvalidArgument("scope", "", "must be project_uid or experiment_id")
-
-
-def to_wire(row: Row[Any]) -> pb.Model:
-    return pb.Model(
-        id=row.id,
-        experiment_id=row.experiment_id,
-        project_uid=row.project_uid,
-        hash=row.hash,
-        name=row.name,
-        description=row.description,
-        step=row.step,
-        config_json=row.config_json,
-        tags=row.tags.split(model.TAG_SEPARATOR) if row.tags else (),
-        tag_count=row.tag_count,
-        status=STATUS[row.status],
-        created_at_us=row.created_at_us,
-        created_by=row.created_by,
-        updated_at_us=row.updated_at_us,
-        updated_by=row.updated_by,
-        etag=str(row.revision),
-        deleted_at_us=row._mapping.get("deleted_at_us"),
-    )
-
-
-def module_to_wire(row: Row[Any]) -> pb.ModelModule:
-    return pb.ModelModule(
-        id=row.id,
-        model_id=row.model_id,
-        iteration_id=row.iteration_id,
-        name=row.name,
-        attributes_json=row.attributes_json,
-        created_at_us=row.created_at_us,
-    )

@@ -1,0 +1,1 @@
+"""Models and their modules on the wire, one by one or many with all that they have."""
