@@ -258,7 +258,9 @@ type Limits struct {
 	// Longest piece of a console log in one event, in UTF-8 bytes (64 KiB).
 	MaxConsoleTextBytes int32 `protobuf:"varint,70,opt,name=max_console_text_bytes,json=maxConsoleTextBytes,proto3" json:"max_console_text_bytes,omitempty"`
 	// Most alerts of a model (1,000).
-	MaxAlerts     int32 `protobuf:"varint,71,opt,name=max_alerts,json=maxAlerts,proto3" json:"max_alerts,omitempty"`
+	MaxAlerts int32 `protobuf:"varint,71,opt,name=max_alerts,json=maxAlerts,proto3" json:"max_alerts,omitempty"`
+	// Which ways past the service this server offers.
+	Direct        *DirectWays `protobuf:"bytes,72,opt,name=direct,proto3" json:"direct,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -790,6 +792,68 @@ func (x *Limits) GetMaxAlerts() int32 {
 	return 0
 }
 
+func (x *Limits) GetDirect() *DirectWays {
+	if x != nil {
+		return x.Direct
+	}
+	return nil
+}
+
+// Ways past the service that a server offers. One that is offered may still not be open to a client: it cannot reach the host, or the file.
+type DirectWays struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// LocateChunks answers URLs.
+	ReadUrls bool `protobuf:"varint,1,opt,name=read_urls,json=readUrls,proto3" json:"read_urls,omitempty"`
+	// LocateChunks answers paths.
+	ReadPaths     bool `protobuf:"varint,2,opt,name=read_paths,json=readPaths,proto3" json:"read_paths,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DirectWays) Reset() {
+	*x = DirectWays{}
+	mi := &file_xpstore_v1_limits_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DirectWays) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DirectWays) ProtoMessage() {}
+
+func (x *DirectWays) ProtoReflect() protoreflect.Message {
+	mi := &file_xpstore_v1_limits_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DirectWays.ProtoReflect.Descriptor instead.
+func (*DirectWays) Descriptor() ([]byte, []int) {
+	return file_xpstore_v1_limits_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *DirectWays) GetReadUrls() bool {
+	if x != nil {
+		return x.ReadUrls
+	}
+	return false
+}
+
+func (x *DirectWays) GetReadPaths() bool {
+	if x != nil {
+		return x.ReadPaths
+	}
+	return false
+}
+
 // Parameters of the content-defined cut FastCDC (2020), see docs/protocol.md.
 type Chunking struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -808,7 +872,7 @@ type Chunking struct {
 
 func (x *Chunking) Reset() {
 	*x = Chunking{}
-	mi := &file_xpstore_v1_limits_proto_msgTypes[3]
+	mi := &file_xpstore_v1_limits_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -820,7 +884,7 @@ func (x *Chunking) String() string {
 func (*Chunking) ProtoMessage() {}
 
 func (x *Chunking) ProtoReflect() protoreflect.Message {
-	mi := &file_xpstore_v1_limits_proto_msgTypes[3]
+	mi := &file_xpstore_v1_limits_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -833,7 +897,7 @@ func (x *Chunking) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Chunking.ProtoReflect.Descriptor instead.
 func (*Chunking) Descriptor() ([]byte, []int) {
-	return file_xpstore_v1_limits_proto_rawDescGZIP(), []int{3}
+	return file_xpstore_v1_limits_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Chunking) GetMinSizeBytes() int32 {
@@ -872,7 +936,7 @@ const file_xpstore_v1_limits_proto_rawDesc = "" +
 	"xpstore.v1\x1a\x17xpstore/v1/access.proto\"\x12\n" +
 	"\x10GetLimitsRequest\"?\n" +
 	"\x11GetLimitsResponse\x12*\n" +
-	"\x06limits\x18\x01 \x01(\v2\x12.xpstore.v1.LimitsR\x06limits\"\xe4\x15\n" +
+	"\x06limits\x18\x01 \x01(\v2\x12.xpstore.v1.LimitsR\x06limits\"\x94\x16\n" +
 	"\x06Limits\x12%\n" +
 	"\x0eserver_version\x18\x01 \x01(\tR\rserverVersion\x12*\n" +
 	"\x11max_message_bytes\x18\x02 \x01(\x03R\x0fmaxMessageBytes\x12&\n" +
@@ -959,7 +1023,13 @@ const file_xpstore_v1_limits_proto_rawDesc = "" +
 	"\x11max_console_bytes\x18E \x01(\x05R\x0fmaxConsoleBytes\x123\n" +
 	"\x16max_console_text_bytes\x18F \x01(\x05R\x13maxConsoleTextBytes\x12\x1d\n" +
 	"\n" +
-	"max_alerts\x18G \x01(\x05R\tmaxAlerts\"\xaa\x01\n" +
+	"max_alerts\x18G \x01(\x05R\tmaxAlerts\x12.\n" +
+	"\x06direct\x18H \x01(\v2\x16.xpstore.v1.DirectWaysR\x06direct\"H\n" +
+	"\n" +
+	"DirectWays\x12\x1b\n" +
+	"\tread_urls\x18\x01 \x01(\bR\breadUrls\x12\x1d\n" +
+	"\n" +
+	"read_paths\x18\x02 \x01(\bR\treadPaths\"\xaa\x01\n" +
 	"\bChunking\x12$\n" +
 	"\x0emin_size_bytes\x18\x01 \x01(\x05R\fminSizeBytes\x12,\n" +
 	"\x12average_size_bytes\x18\x02 \x01(\x05R\x10averageSizeBytes\x12$\n" +
@@ -982,23 +1052,25 @@ func file_xpstore_v1_limits_proto_rawDescGZIP() []byte {
 	return file_xpstore_v1_limits_proto_rawDescData
 }
 
-var file_xpstore_v1_limits_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_xpstore_v1_limits_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_xpstore_v1_limits_proto_goTypes = []any{
 	(*GetLimitsRequest)(nil),  // 0: xpstore.v1.GetLimitsRequest
 	(*GetLimitsResponse)(nil), // 1: xpstore.v1.GetLimitsResponse
 	(*Limits)(nil),            // 2: xpstore.v1.Limits
-	(*Chunking)(nil),          // 3: xpstore.v1.Chunking
+	(*DirectWays)(nil),        // 3: xpstore.v1.DirectWays
+	(*Chunking)(nil),          // 4: xpstore.v1.Chunking
 }
 var file_xpstore_v1_limits_proto_depIdxs = []int32{
 	2, // 0: xpstore.v1.GetLimitsResponse.limits:type_name -> xpstore.v1.Limits
-	3, // 1: xpstore.v1.Limits.chunking:type_name -> xpstore.v1.Chunking
-	0, // 2: xpstore.v1.LimitsService.GetLimits:input_type -> xpstore.v1.GetLimitsRequest
-	1, // 3: xpstore.v1.LimitsService.GetLimits:output_type -> xpstore.v1.GetLimitsResponse
-	3, // [3:4] is the sub-list for method output_type
-	2, // [2:3] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	4, // 1: xpstore.v1.Limits.chunking:type_name -> xpstore.v1.Chunking
+	3, // 2: xpstore.v1.Limits.direct:type_name -> xpstore.v1.DirectWays
+	0, // 3: xpstore.v1.LimitsService.GetLimits:input_type -> xpstore.v1.GetLimitsRequest
+	1, // 4: xpstore.v1.LimitsService.GetLimits:output_type -> xpstore.v1.GetLimitsResponse
+	4, // [4:5] is the sub-list for method output_type
+	3, // [3:4] is the sub-list for method input_type
+	3, // [3:3] is the sub-list for extension type_name
+	3, // [3:3] is the sub-list for extension extendee
+	0, // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_xpstore_v1_limits_proto_init() }
@@ -1013,7 +1085,7 @@ func file_xpstore_v1_limits_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_xpstore_v1_limits_proto_rawDesc), len(file_xpstore_v1_limits_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
