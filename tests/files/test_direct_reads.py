@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from email.message import Message
 from email.utils import format_datetime
@@ -152,7 +153,7 @@ def test_a_bucket_that_ignores_ranges_is_not_offered(bucket: str, seaweedfs: Sea
 
 def test_files_are_for_programs_of_the_same_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XPSTORE_HOME", str(tmp_path / "home"))
-    with Home(tmp_path / "home"), xpstore.Client() as client:
+    with Home(tmp_path / "home"), closing(xpstore.init()) as client:
         raw = Raw(client, client.project("own", "own").uid)
         version = raw.publish({"one.bin": PIECES[0]})
         assert client.limits.direct.read_paths
