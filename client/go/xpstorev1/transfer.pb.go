@@ -155,7 +155,7 @@ func (x *LocateChunksRequest) GetMaxStretchBytes() int32 {
 // Response of LocateChunks.
 type LocateChunksResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Where the chunks are, each once, in the order in which they lie.
+	// Where the chunks are, each once: in the order of the request, or as they lie where that is far fewer stretches.
 	Stretches []*Stretch `protobuf:"bytes,1,rep,name=stretches,proto3" json:"stretches,omitempty"`
 	// Until when it can be relied on, microseconds since the epoch, UTC, by the server's clock.
 	ExpiresAtUs int64 `protobuf:"varint,2,opt,name=expires_at_us,json=expiresAtUs,proto3" json:"expires_at_us,omitempty"`
