@@ -1,22 +1,27 @@
-"""Files on their way down: chunks fetched a few windows ahead, verified, and written in order.
+"""Files on their way down: chunks fetched a few windows ahead, written in order, and verified file by file.
 
-    two threads:    window -> stream of chunks, again after a broken connection -> verified
-    this thread:    entries -> what is not here yet -> windows;  verified chunks -> partial files -> renamed
+    two threads:    window -> stream of chunks, again after a broken connection
+    this thread:    entries -> what is not here yet -> windows;  chunks -> partial files -> verified, renamed
 
-Memory is bounded: four windows, of up to 4,096 small files each, however many files and folders there are.
+Each byte is hashed once, for the digest of its file. A file whose digest is wrong is fetched again, chunk by verified
+chunk: one bad read is mended so, and damage gets a name. Memory is bounded: four windows, of up to 4,096 small files
+each, however many files and folders there are.
 """
 
+import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from blake3 import blake3
 
 from xpstore._files.folder import Folder, is_within
 from xpstore._files.leftovers import Leftovers
+from xpstore._files.manifest import Tree, checked, tree_digest
 from xpstore._files.partial import PartialFile, is_there
 from xpstore._machine.progress import Advance
 from xpstore._machine.workers import Workers
@@ -37,8 +42,7 @@ EMPTY_MESSAGES = 1_000
 CHUNKS_FIELD = pb.ReadChunksResponse.CHUNKS_FIELD_NUMBER
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
+class _Piece(NamedTuple):
     """A chunk of a file that is not here yet."""
 
     partial: PartialFile
@@ -54,13 +58,31 @@ class _Window:
 
 
 class Download:
-    """Lays files of one version down below a folder."""
+    """Lays files of one version down below a folder.
 
-    def __init__(self, connection: Connection, version_id: str, folder: Path, advance: Advance) -> None:
+    Args:
+        connection: to the server.
+        version_id: which version.
+        folder: where.
+        advance: told of the progress.
+        verifies_chunks: whether each chunk is held to its digest when it comes, and not only each file.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        version_id: str,
+        folder: Path,
+        advance: Advance,
+        *,
+        verifies_chunks: bool = False,
+    ) -> None:
         self._connection = connection
         self._version_id = version_id
+        self._root = folder
         self._folder = Folder(folder)
         self._advance = advance
+        self._verifies_chunks = verifies_chunks
         self._partials: set[PartialFile] = set()
         # Of the folders above the last file, and of the others those that have some: entries come in order.
         self._above: list[tuple[str, Leftovers]] = []
@@ -135,25 +157,26 @@ class Download:
         if entry.type == pb.FILE_TYPE_DIRECTORY:
             self._folder.make(entry.path)
             return None
-        target = self._folder.target(entry.path)
-        leftovers = self._leftovers(entry.path.rpartition("/")[0], target.parent)
-        if is_there(target, entry):
-            leftovers.discard(target)
+        place = self._folder.target(entry.path)
+        leftovers = self._leftovers(entry.path.rpartition("/")[0], place.path)
+        if is_there(place, entry):
+            leftovers.discard(place.path)
             self._advance(entry.size_bytes)
             return None
-        partial = PartialFile(target, entry, self._folder.habits.file_mode, leftovers)
+        partial = PartialFile(place.path, entry, self._folder.habits.file_mode, leftovers)
         self._partials.add(partial)
         if not entry.size_bytes:
             self._finish(partial)
         return partial
 
-    def _leftovers(self, path: str, folder: Path) -> Leftovers:
+    def _leftovers(self, path: str, target: str) -> Leftovers:
+        """Those of a folder of the tree, in which there is a target."""
         while self._above and not is_within(path, self._above[-1][0]):
             _, leftovers = self._above.pop()
             if leftovers:
                 self._left.append(leftovers)
         if not self._above or self._above[-1][0] != path:
-            self._above.append((path, Leftovers(folder)))
+            self._above.append((path, Leftovers(os.path.dirname(target))))
         return self._above[-1][1]
 
     def _write(self, window: _Window, fetched: "Future[dict[bytes, bytes | memoryview]]") -> None:
@@ -169,7 +192,18 @@ class Download:
 
     def _finish(self, partial: PartialFile) -> None:
         self._partials.discard(partial)
-        partial.finish()
+        if partial.is_sound or self._verifies_chunks:
+            partial.finish()
+        else:
+            partial.leave()
+            self._fetch_again(partial.entry)
+
+    def _fetch_again(self, entry: pb.ManifestEntry) -> None:
+        """Fetches a file once more, a large one from its first bad chunk on. Its progress is told already."""
+        tree = Tree(tree_digest([entry]), entry.size_bytes, 1)
+        entries = checked(read_manifest(self._connection, self._version_id, entry.path), tree)
+        again = Download(self._connection, self._version_id, self._root, lambda _: None, verifies_chunks=True)
+        again.run(entries)
 
     def _fetch(self, window: _Window) -> dict[bytes, bytes | memoryview]:
         """Fetches the chunks of a window, after a broken connection those that did not arrive."""
@@ -184,7 +218,7 @@ class Download:
                         if chunk.digest not in sizes or chunk.digest in chunks:
                             raise DataLoss(f"The server sent the chunk {chunk.digest.hex()}, which was not asked for.")
                         try:
-                            chunks[chunk.digest] = _verified(chunk, sizes[chunk.digest])
+                            chunks[chunk.digest] = self._raw(chunk, sizes[chunk.digest])
                         except DataLoss:
                             if chunk.digest in bad:
                                 raise
@@ -195,6 +229,12 @@ class Download:
         if len(chunks) < len(sizes):
             raise DataLoss("The server did not send all chunks that were asked for.")
         return chunks
+
+    def _raw(self, chunk: WireChunk, size_bytes: int) -> bytes | memoryview:
+        raw = _decoded(chunk, size_bytes)
+        if len(raw) != size_bytes or (self._verifies_chunks and blake3(raw).digest() != chunk.digest):
+            raise DataLoss(f"The chunk {chunk.digest.hex()} arrived with other bytes than it was saved with.")
+        return raw
 
     def _stream(self, digests: list[bytes]) -> Iterator[WireChunk]:
         request = pb.ReadChunksRequest(version_id=self._version_id, digests=digests)
@@ -244,13 +284,10 @@ def _needed() -> Iterator[None]:
         raise DataLoss(f"The server has lost the chunk {error.metadata.get('value')} of this version.") from None
 
 
-def _verified(chunk: WireChunk, size_bytes: int) -> bytes | memoryview:
+def _decoded(chunk: WireChunk, size_bytes: int) -> bytes | memoryview:
     if chunk.codec not in (pb.CODEC_NONE, pb.CODEC_ZSTD):
         raise DataLoss(f"The chunk {chunk.digest.hex()} has the unknown codec {chunk.codec}: update this client.")
-    raw = memoryview(chunk.data) if chunk.codec == pb.CODEC_NONE else _decompressed(chunk, size_bytes)
-    if len(raw) != size_bytes or blake3(raw).digest() != chunk.digest:
-        raise DataLoss(f"The chunk {chunk.digest.hex()} arrived with other bytes than it was saved with.")
-    return raw
+    return memoryview(chunk.data) if chunk.codec == pb.CODEC_NONE else _decompressed(chunk, size_bytes)
 
 
 def _decompressed(chunk: WireChunk, size_bytes: int) -> bytes:
