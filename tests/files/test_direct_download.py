@@ -22,6 +22,7 @@ from xpstore._files.direct import Broken, Way
 from xpstore.v1 import transfer_pb2 as pb
 
 MIB = 1 << 20
+HALF = changed(lambda one: Said(one.status, one.headers, one.body[: len(one.body) // 2], len(one.body)))
 # The first window of 16 MiB comes through the server, and the way is proven meanwhile.
 WHOLE = secrets.token_bytes(40 * MIB)
 
@@ -38,9 +39,12 @@ def line(seaweedfs: SeaweedFS, store: LyingS3, tmp_path_factory: pytest.TempPath
     """The line to a server on that store."""
     folder = tmp_path_factory.mktemp("direct")
     bucket = seaweedfs.create_bucket(f"direct-{secrets.token_hex(6)}").rpartition("/")[2].partition("?")[0]
-    with Server(sqlite_url(folder / "x.db"), store.blob_url(bucket), folder) as server:
-        with CountingProxy(server.address) as proxy, closing(xpstore.init(server.api_key, proxy.address)):
-            yield proxy
+    with (
+        Server(sqlite_url(folder / "x.db"), store.blob_url(bucket), folder) as server,
+        CountingProxy(server.address) as proxy,
+        closing(xpstore.init(server.api_key, proxy.address)),
+    ):
+        yield proxy
 
 
 @pytest.fixture(scope="module")
