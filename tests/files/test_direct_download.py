@@ -143,7 +143,7 @@ def test_what_does_not_work_is_left_for_a_while(
 def test_a_host_that_is_not_there_costs_nothing(saved: DirectoryArtifact, tmp_path: Path) -> None:
     reads = direct.DirectReads(saved._client, saved.id, way := Way(pb.TRANSFER_WAY_URL))
     with pytest.raises(Broken, match="does not answer"):
-        reads.open(pb.Stretch(url="http://127.0.0.1:9/bucket/packs/one?X-Amz-Signature=1", size_bytes=1))
+        reads.open(pb.Extent(url="http://127.0.0.1:9/bucket/packs/one?X-Amz-Signature=1", size_bytes=1))
     way.failed(Broken("it does not answer"))
     assert not way.is_open
 
@@ -152,14 +152,14 @@ def test_a_host_that_is_not_there_costs_nothing(saved: DirectoryArtifact, tmp_pa
 def test_only_http_is_asked(saved: DirectoryArtifact, url: str) -> None:
     reads = direct.DirectReads(saved._client, saved.id, Way(pb.TRANSFER_WAY_URL))
     with pytest.raises(Broken, match="of the kind"):
-        reads.open(pb.Stretch(url=url, size_bytes=1))
+        reads.open(pb.Extent(url=url, size_bytes=1))
 
 
 def test_nothing_is_read_in_plaintext_where_the_server_has_tls(saved: DirectoryArtifact) -> None:
     reads = direct.DirectReads(saved._client, saved.id, Way(pb.TRANSFER_WAY_URL))
     reads._is_private = True
     with pytest.raises(Broken, match="without TLS"):
-        reads.open(pb.Stretch(url="http://192.0.2.1/bucket/one?a=b", size_bytes=1))
+        reads.open(pb.Extent(url="http://192.0.2.1/bucket/one?a=b", size_bytes=1))
 
 
 def test_paths_lead_to_files_alone(saved: DirectoryArtifact, tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ def test_paths_lead_to_files_alone(saved: DirectoryArtifact, tmp_path: Path) -> 
     reads = direct.DirectReads(saved._client, saved.id, Way(pb.TRANSFER_WAY_PATH))
     for path in ("pipe", "link", "none", ".", "a\0b"):
         with pytest.raises(Broken):
-            reads.open(pb.Stretch(path=f"{tmp_path}/{path}", size_bytes=1))
+            reads.open(pb.Extent(path=f"{tmp_path}/{path}", size_bytes=1))
 
 
 @pytest.fixture(scope="module")

@@ -42,7 +42,7 @@ def get(url: str, range_: str) -> tuple[int, bytes]:
 
 
 def locate(raw: Raw, version_id: str, digests: list[bytes], way: int = URL, size: int = 0) -> pb.LocateChunksResponse:
-    request = pb.LocateChunksRequest(version_id=version_id, digests=digests, way=way, max_stretch_bytes=size)
+    request = pb.LocateChunksRequest(version_id=version_id, digests=digests, way=way, max_extent_bytes=size)
     return raw.client.call(raw.client.stubs.transfers.LocateChunks, request)
 
 
@@ -66,24 +66,24 @@ def test_urls_give_what_was_saved_and_nothing_else(raw: Raw, version_id: str, is
     answer = locate(raw, version_id, [digest_of(piece) for piece in PIECES])
     assert 0 < answer.expires_at_us - answer.now_us <= 900_000_000  # several servers refuse older signatures
     found = dict[int, bytes]()
-    for stretch in answer.stretches:
-        ((name, value),) = [(header.name, header.value) for header in stretch.headers]
-        assert (name, value) == ("Range", f"bytes={stretch.offset}-{stretch.offset + stretch.size_bytes - 1}")
-        status, data = get(stretch.url, value)
-        assert (status, len(data)) == (206, stretch.size_bytes)
-        for chunk in stretch.chunks:
+    for extent in answer.extents:
+        ((name, value),) = [(header.name, header.value) for header in extent.headers]
+        assert (name, value) == ("Range", f"bytes={extent.offset}-{extent.offset + extent.size_bytes - 1}")
+        status, data = get(extent.url, value)
+        assert (status, len(data)) == (206, extent.size_bytes)
+        for chunk in extent.chunks:
             assert chunk.stored_size_bytes == chunk.raw_size_bytes  # random bytes are not compressed
             found[chunk.position] = data[chunk.offset : chunk.offset + chunk.stored_size_bytes]
-        for other in ("", "bytes=0-", f"bytes={stretch.offset}-{stretch.offset + stretch.size_bytes}"):
-            assert get(stretch.url, other)[0] in (400, 403)
+        for other in ("", "bytes=0-", f"bytes={extent.offset}-{extent.offset + extent.size_bytes}"):
+            assert get(extent.url, other)[0] in (400, 403)
     assert [found[position] for position in range(len(PIECES))] == PIECES
 
 
-def test_stretches_are_as_long_as_was_asked(raw: Raw, version_id: str, is_s3: bool) -> None:
+def test_extents_are_as_long_as_was_asked(raw: Raw, version_id: str, is_s3: bool) -> None:
     if is_s3:
         digests = [digest_of(piece) for piece in PIECES]
-        assert len(locate(raw, version_id, digests, size=1).stretches) == len(PIECES)
-        assert len(locate(raw, version_id, [*digests, *digests]).stretches) == 1
+        assert len(locate(raw, version_id, digests, size=1).extents) == len(PIECES)
+        assert len(locate(raw, version_id, [*digests, *digests]).extents) == 1
 
 
 def test_what_is_wrong_is_named(raw: Raw, version_id: str, is_s3: bool) -> None:
@@ -91,7 +91,7 @@ def test_what_is_wrong_is_named(raw: Raw, version_id: str, is_s3: bool) -> None:
         locate(raw, version_id, [], way=0)
     with pytest.raises(InvalidArgument, match="digests"):
         locate(raw, version_id, [b"short"])
-    with pytest.raises(InvalidArgument, match="max_stretch_bytes"):
+    with pytest.raises(InvalidArgument, match="max_extent_bytes"):
         locate(raw, version_id, [], size=-1)
     with pytest.raises(NotFound if is_s3 else Conflict):
         locate(raw, "00000000-0000-4000-8000-000000000000", [])
@@ -157,7 +157,7 @@ def test_files_are_for_programs_of_the_same_machine(tmp_path: Path, monkeypatch:
         raw = Raw(client, client.project("own", "own").uid)
         version = raw.publish({"one.bin": PIECES[0]})
         assert client.limits.direct.read_paths
-        (stretch,) = locate(raw, version.id, [digest_of(PIECES[0])], way=PATH).stretches
-        with open(stretch.path, "rb") as file:
-            file.seek(stretch.offset + stretch.chunks[0].offset)
-            assert file.read(stretch.chunks[0].stored_size_bytes) == PIECES[0]
+        (extent,) = locate(raw, version.id, [digest_of(PIECES[0])], way=PATH).extents
+        with open(extent.path, "rb") as file:
+            file.seek(extent.offset + extent.chunks[0].offset)
+            assert file.read(extent.chunks[0].stored_size_bytes) == PIECES[0]

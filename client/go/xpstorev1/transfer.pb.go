@@ -88,10 +88,10 @@ type LocateChunksRequest struct {
 	Digests [][]byte `protobuf:"bytes,2,rep,name=digests,proto3" json:"digests,omitempty"`
 	// The way that is to be taken.
 	Way TransferWay `protobuf:"varint,3,opt,name=way,proto3,enum=xpstore.v1.TransferWay" json:"way,omitempty"`
-	// Longest stretch, in bytes, but at least one chunk; 0 means 8 MiB, and more than 64 MiB as much.
-	MaxStretchBytes int32 `protobuf:"varint,4,opt,name=max_stretch_bytes,json=maxStretchBytes,proto3" json:"max_stretch_bytes,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// Longest extent, in bytes, but at least one chunk; 0 means 8 MiB, and more than 64 MiB as much.
+	MaxExtentBytes int32 `protobuf:"varint,4,opt,name=max_extent_bytes,json=maxExtentBytes,proto3" json:"max_extent_bytes,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *LocateChunksRequest) Reset() {
@@ -145,9 +145,9 @@ func (x *LocateChunksRequest) GetWay() TransferWay {
 	return TransferWay_TRANSFER_WAY_UNSPECIFIED
 }
 
-func (x *LocateChunksRequest) GetMaxStretchBytes() int32 {
+func (x *LocateChunksRequest) GetMaxExtentBytes() int32 {
 	if x != nil {
-		return x.MaxStretchBytes
+		return x.MaxExtentBytes
 	}
 	return 0
 }
@@ -155,8 +155,8 @@ func (x *LocateChunksRequest) GetMaxStretchBytes() int32 {
 // Response of LocateChunks.
 type LocateChunksResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Where the chunks are, each once: in the order of the request, or as they lie where that is far fewer stretches.
-	Stretches []*Stretch `protobuf:"bytes,1,rep,name=stretches,proto3" json:"stretches,omitempty"`
+	// Where the chunks are, each once: in the order of the request, or as they lie where that is far fewer extents.
+	Extents []*Extent `protobuf:"bytes,1,rep,name=extents,proto3" json:"extents,omitempty"`
 	// Until when it can be relied on, microseconds since the epoch, UTC, by the server's clock.
 	ExpiresAtUs int64 `protobuf:"varint,2,opt,name=expires_at_us,json=expiresAtUs,proto3" json:"expires_at_us,omitempty"`
 	// The server's clock as it answered, microseconds since the epoch, UTC.
@@ -195,9 +195,9 @@ func (*LocateChunksResponse) Descriptor() ([]byte, []int) {
 	return file_xpstore_v1_transfer_proto_rawDescGZIP(), []int{1}
 }
 
-func (x *LocateChunksResponse) GetStretches() []*Stretch {
+func (x *LocateChunksResponse) GetExtents() []*Extent {
 	if x != nil {
-		return x.Stretches
+		return x.Extents
 	}
 	return nil
 }
@@ -217,18 +217,18 @@ func (x *LocateChunksResponse) GetNowUs() int64 {
 }
 
 // Neighbouring bytes of one object.
-type Stretch struct {
+type Extent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Where the object is.
 	//
 	// Types that are valid to be assigned to Place:
 	//
-	//	*Stretch_Url
-	//	*Stretch_Path
-	Place isStretch_Place `protobuf_oneof:"place"`
+	//	*Extent_Url
+	//	*Extent_Path
+	Place isExtent_Place `protobuf_oneof:"place"`
 	// Headers that the request must have exactly so: they are signed.
 	Headers []*TransferHeader `protobuf:"bytes,3,rep,name=headers,proto3" json:"headers,omitempty"`
-	// Where the stretch begins in the object.
+	// Where the extent begins in the object.
 	Offset int64 `protobuf:"varint,4,opt,name=offset,proto3" json:"offset,omitempty"`
 	// Its length in bytes.
 	SizeBytes int64 `protobuf:"varint,5,opt,name=size_bytes,json=sizeBytes,proto3" json:"size_bytes,omitempty"`
@@ -238,20 +238,20 @@ type Stretch struct {
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *Stretch) Reset() {
-	*x = Stretch{}
+func (x *Extent) Reset() {
+	*x = Extent{}
 	mi := &file_xpstore_v1_transfer_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *Stretch) String() string {
+func (x *Extent) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*Stretch) ProtoMessage() {}
+func (*Extent) ProtoMessage() {}
 
-func (x *Stretch) ProtoReflect() protoreflect.Message {
+func (x *Extent) ProtoReflect() protoreflect.Message {
 	mi := &file_xpstore_v1_transfer_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -263,81 +263,81 @@ func (x *Stretch) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use Stretch.ProtoReflect.Descriptor instead.
-func (*Stretch) Descriptor() ([]byte, []int) {
+// Deprecated: Use Extent.ProtoReflect.Descriptor instead.
+func (*Extent) Descriptor() ([]byte, []int) {
 	return file_xpstore_v1_transfer_proto_rawDescGZIP(), []int{2}
 }
 
-func (x *Stretch) GetPlace() isStretch_Place {
+func (x *Extent) GetPlace() isExtent_Place {
 	if x != nil {
 		return x.Place
 	}
 	return nil
 }
 
-func (x *Stretch) GetUrl() string {
+func (x *Extent) GetUrl() string {
 	if x != nil {
-		if x, ok := x.Place.(*Stretch_Url); ok {
+		if x, ok := x.Place.(*Extent_Url); ok {
 			return x.Url
 		}
 	}
 	return ""
 }
 
-func (x *Stretch) GetPath() string {
+func (x *Extent) GetPath() string {
 	if x != nil {
-		if x, ok := x.Place.(*Stretch_Path); ok {
+		if x, ok := x.Place.(*Extent_Path); ok {
 			return x.Path
 		}
 	}
 	return ""
 }
 
-func (x *Stretch) GetHeaders() []*TransferHeader {
+func (x *Extent) GetHeaders() []*TransferHeader {
 	if x != nil {
 		return x.Headers
 	}
 	return nil
 }
 
-func (x *Stretch) GetOffset() int64 {
+func (x *Extent) GetOffset() int64 {
 	if x != nil {
 		return x.Offset
 	}
 	return 0
 }
 
-func (x *Stretch) GetSizeBytes() int64 {
+func (x *Extent) GetSizeBytes() int64 {
 	if x != nil {
 		return x.SizeBytes
 	}
 	return 0
 }
 
-func (x *Stretch) GetChunks() []*PlacedChunk {
+func (x *Extent) GetChunks() []*PlacedChunk {
 	if x != nil {
 		return x.Chunks
 	}
 	return nil
 }
 
-type isStretch_Place interface {
-	isStretch_Place()
+type isExtent_Place interface {
+	isExtent_Place()
 }
 
-type Stretch_Url struct {
+type Extent_Url struct {
 	// URL of the object, to be asked for with GET.
 	Url string `protobuf:"bytes,1,opt,name=url,proto3,oneof"`
 }
 
-type Stretch_Path struct {
+type Extent_Path struct {
 	// Path of the object's file.
 	Path string `protobuf:"bytes,2,opt,name=path,proto3,oneof"`
 }
 
-func (*Stretch_Url) isStretch_Place() {}
+func (*Extent_Url) isExtent_Place() {}
 
-func (*Stretch_Path) isStretch_Place() {}
+func (*Extent_Path) isExtent_Place() {}
 
 // A header of a request.
 type TransferHeader struct {
@@ -394,12 +394,12 @@ func (x *TransferHeader) GetValue() string {
 	return ""
 }
 
-// Where a chunk lies in its stretch.
+// Where a chunk lies in its extent.
 type PlacedChunk struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Its place in the request's `digests`.
 	Position int32 `protobuf:"varint,1,opt,name=position,proto3" json:"position,omitempty"`
-	// Where it begins, from the start of the stretch.
+	// Where it begins, from the start of the extent.
 	Offset int64 `protobuf:"varint,2,opt,name=offset,proto3" json:"offset,omitempty"`
 	// How many bytes it has there.
 	StoredSizeBytes int32 `protobuf:"varint,3,opt,name=stored_size_bytes,json=storedSizeBytes,proto3" json:"stored_size_bytes,omitempty"`
@@ -481,18 +481,18 @@ var File_xpstore_v1_transfer_proto protoreflect.FileDescriptor
 const file_xpstore_v1_transfer_proto_rawDesc = "" +
 	"\n" +
 	"\x19xpstore/v1/transfer.proto\x12\n" +
-	"xpstore.v1\x1a\x17xpstore/v1/access.proto\x1a\x19xpstore/v1/artifact.proto\"\xa5\x01\n" +
+	"xpstore.v1\x1a\x17xpstore/v1/access.proto\x1a\x19xpstore/v1/artifact.proto\"\xa3\x01\n" +
 	"\x13LocateChunksRequest\x12\x1d\n" +
 	"\n" +
 	"version_id\x18\x01 \x01(\tR\tversionId\x12\x18\n" +
 	"\adigests\x18\x02 \x03(\fR\adigests\x12)\n" +
-	"\x03way\x18\x03 \x01(\x0e2\x17.xpstore.v1.TransferWayR\x03way\x12*\n" +
-	"\x11max_stretch_bytes\x18\x04 \x01(\x05R\x0fmaxStretchBytes\"\x84\x01\n" +
-	"\x14LocateChunksResponse\x121\n" +
-	"\tstretches\x18\x01 \x03(\v2\x13.xpstore.v1.StretchR\tstretches\x12\"\n" +
+	"\x03way\x18\x03 \x01(\x0e2\x17.xpstore.v1.TransferWayR\x03way\x12(\n" +
+	"\x10max_extent_bytes\x18\x04 \x01(\x05R\x0emaxExtentBytes\"\x7f\n" +
+	"\x14LocateChunksResponse\x12,\n" +
+	"\aextents\x18\x01 \x03(\v2\x12.xpstore.v1.ExtentR\aextents\x12\"\n" +
 	"\rexpires_at_us\x18\x02 \x01(\x03R\vexpiresAtUs\x12\x15\n" +
-	"\x06now_us\x18\x03 \x01(\x03R\x05nowUs\"\xda\x01\n" +
-	"\aStretch\x12\x12\n" +
+	"\x06now_us\x18\x03 \x01(\x03R\x05nowUs\"\xd9\x01\n" +
+	"\x06Extent\x12\x12\n" +
 	"\x03url\x18\x01 \x01(\tH\x00R\x03url\x12\x14\n" +
 	"\x04path\x18\x02 \x01(\tH\x00R\x04path\x124\n" +
 	"\aheaders\x18\x03 \x03(\v2\x1a.xpstore.v1.TransferHeaderR\aheaders\x12\x16\n" +
@@ -538,16 +538,16 @@ var file_xpstore_v1_transfer_proto_goTypes = []any{
 	(TransferWay)(0),             // 0: xpstore.v1.TransferWay
 	(*LocateChunksRequest)(nil),  // 1: xpstore.v1.LocateChunksRequest
 	(*LocateChunksResponse)(nil), // 2: xpstore.v1.LocateChunksResponse
-	(*Stretch)(nil),              // 3: xpstore.v1.Stretch
+	(*Extent)(nil),               // 3: xpstore.v1.Extent
 	(*TransferHeader)(nil),       // 4: xpstore.v1.TransferHeader
 	(*PlacedChunk)(nil),          // 5: xpstore.v1.PlacedChunk
 	(Codec)(0),                   // 6: xpstore.v1.Codec
 }
 var file_xpstore_v1_transfer_proto_depIdxs = []int32{
 	0, // 0: xpstore.v1.LocateChunksRequest.way:type_name -> xpstore.v1.TransferWay
-	3, // 1: xpstore.v1.LocateChunksResponse.stretches:type_name -> xpstore.v1.Stretch
-	4, // 2: xpstore.v1.Stretch.headers:type_name -> xpstore.v1.TransferHeader
-	5, // 3: xpstore.v1.Stretch.chunks:type_name -> xpstore.v1.PlacedChunk
+	3, // 1: xpstore.v1.LocateChunksResponse.extents:type_name -> xpstore.v1.Extent
+	4, // 2: xpstore.v1.Extent.headers:type_name -> xpstore.v1.TransferHeader
+	5, // 3: xpstore.v1.Extent.chunks:type_name -> xpstore.v1.PlacedChunk
 	6, // 4: xpstore.v1.PlacedChunk.codec:type_name -> xpstore.v1.Codec
 	1, // 5: xpstore.v1.TransferService.LocateChunks:input_type -> xpstore.v1.LocateChunksRequest
 	2, // 6: xpstore.v1.TransferService.LocateChunks:output_type -> xpstore.v1.LocateChunksResponse
@@ -566,8 +566,8 @@ func file_xpstore_v1_transfer_proto_init() {
 	file_xpstore_v1_access_proto_init()
 	file_xpstore_v1_artifact_proto_init()
 	file_xpstore_v1_transfer_proto_msgTypes[2].OneofWrappers = []any{
-		(*Stretch_Url)(nil),
-		(*Stretch_Path)(nil),
+		(*Extent_Url)(nil),
+		(*Extent_Path)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -34,13 +34,13 @@ const (
 // Says where bytes are, for clients that fetch them from the store themselves. ReadChunks is the way that always works: a client begins
 // with it, tries what `Limits.direct` offers, and goes on with ReadChunks where that fails.
 type TransferServiceClient interface {
-	// Says where chunks lie: stretches of objects, each with a URL or, on the server's own machine, the path of a file. They are good until
+	// Says where chunks lie: extents of objects, each with a URL or, on the server's own machine, the path of a file. They are good until
 	// `expires_at_us`; of one that answers no more ask again. Nothing is verified on the way: the client decodes each chunk, or all of a file,
-	// and compares the digest, as after ReadChunks. Stretches may have some bytes between the chunks that are told.
+	// and compares the digest, as after ReadChunks. Extents may have some bytes between the chunks that are told.
 	//
 	// Errors:
 	//   - INVALID_ARGUMENT: `version_id` is not a UUID, a digest has not 32 bytes, there are more than `max_digests`, `way` is unspecified, or
-	//     `max_stretch_bytes` is negative.
+	//     `max_extent_bytes` is negative.
 	//   - NOT_FOUND: there is no such version, or a chunk is not in its project.
 	//   - CONFLICT: this server offers no such way.
 	LocateChunks(ctx context.Context, in *LocateChunksRequest, opts ...grpc.CallOption) (*LocateChunksResponse, error)
@@ -71,13 +71,13 @@ func (c *transferServiceClient) LocateChunks(ctx context.Context, in *LocateChun
 // Says where bytes are, for clients that fetch them from the store themselves. ReadChunks is the way that always works: a client begins
 // with it, tries what `Limits.direct` offers, and goes on with ReadChunks where that fails.
 type TransferServiceServer interface {
-	// Says where chunks lie: stretches of objects, each with a URL or, on the server's own machine, the path of a file. They are good until
+	// Says where chunks lie: extents of objects, each with a URL or, on the server's own machine, the path of a file. They are good until
 	// `expires_at_us`; of one that answers no more ask again. Nothing is verified on the way: the client decodes each chunk, or all of a file,
-	// and compares the digest, as after ReadChunks. Stretches may have some bytes between the chunks that are told.
+	// and compares the digest, as after ReadChunks. Extents may have some bytes between the chunks that are told.
 	//
 	// Errors:
 	//   - INVALID_ARGUMENT: `version_id` is not a UUID, a digest has not 32 bytes, there are more than `max_digests`, `way` is unspecified, or
-	//     `max_stretch_bytes` is negative.
+	//     `max_extent_bytes` is negative.
 	//   - NOT_FOUND: there is no such version, or a chunk is not in its project.
 	//   - CONFLICT: this server offers no such way.
 	LocateChunks(context.Context, *LocateChunksRequest) (*LocateChunksResponse, error)

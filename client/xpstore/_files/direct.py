@@ -1,6 +1,6 @@
-"""Bytes past the server: stretches of objects from its S3 server, or from files where it runs on this machine.
+"""Bytes past the server: extents of objects from its S3 server, or from files where it runs on this machine.
 
-ReadChunks is the way that always works. A download begins with it, and goes over once a stretch came by the other way;
+ReadChunks is the way that always works. A download begins with it, and goes over once an extent came by the other way;
 what fails there is fetched by ReadChunks, and after two failures that is left at it for ten minutes.
 """
 
@@ -32,21 +32,21 @@ FAILURES = 2
 OFF_SECONDS = 600.0
 CONNECT_SECONDS = 5.0
 SILENT_SECONDS = 30.0
-# Connections kept for the next stretch: as many as are read or asked for at a time.
+# Connections kept for the next extent: as many as are read or asked for at a time.
 KEPT = 8
 # Bytes of one request, and how many are asked for before the first is read: meanwhile the kernel receives them.
-STRETCH_BYTES = 16 << 20
+EXTENT_BYTES = 16 << 20
 ASKED = 4
 # Read at once. More would have left the processor's cache before it is hashed and written: 8 MiB took twice the CPU.
 BLOCK_BYTES = 1 << 20
 
 
 class Broken(Exception):
-    """A stretch that did not come. What it had is fetched another way."""
+    """An extent that did not come. What it had is fetched another way."""
 
 
 class Reader(Protocol):
-    """The bytes of a stretch, in order."""
+    """The bytes of an extent, in order."""
 
     def fill(self, view: memoryview) -> None:
         """Reads until a buffer is full; raises Broken."""
@@ -60,7 +60,7 @@ class Way:
 
     Attributes:
         kind: URLs or paths.
-        is_proven: whether a stretch came by it.
+        is_proven: whether an extent came by it.
     """
 
     def __init__(self, kind: int) -> None:
@@ -76,13 +76,13 @@ class Way:
         return time.monotonic() >= self._off_until
 
     def worked(self) -> None:
-        """A stretch came by it."""
+        """An extent came by it."""
         if not self.is_proven:
             log.debug("Bytes come past the server from now on.")
         self.is_proven, self._failures = True, 0
 
     def failed(self, error: Exception) -> None:
-        """A stretch did not come by it."""
+        """An extent did not come by it."""
         self._failures += 1
         if not self.is_proven or self._failures >= FAILURES:
             self._off_until, self._failures, self.is_proven = time.monotonic() + OFF_SECONDS, 0, False
@@ -128,12 +128,12 @@ class DirectReads:
         self._lock = threading.Lock()
         self._tls: ssl.SSLContext | None = None
 
-    def locate(self, digests: Sequence[bytes]) -> Sequence[pb.Stretch]:
+    def locate(self, digests: Sequence[bytes]) -> Sequence[pb.Extent]:
         """Where chunks lie; raises Broken where the server does not say it."""
-        request = pb.LocateChunksRequest(version_id=self._version_id, digests=digests, max_stretch_bytes=STRETCH_BYTES)
+        request = pb.LocateChunksRequest(version_id=self._version_id, digests=digests, max_extent_bytes=EXTENT_BYTES)
         request.way = self.way.kind  # type: ignore[assignment]  # a number of the enum
         try:
-            return self._connection.call(self._connection.stubs.transfers.LocateChunks, request).stretches
+            return self._connection.call(self._connection.stubs.transfers.LocateChunks, request).extents
         except Conflict as error:
             raise Broken(str(error)) from None
         except Error as error:  # whatever it is, ReadChunks meets it too and says it better
@@ -156,18 +156,18 @@ class DirectReads:
     def stream(self, digests: Sequence[bytes]) -> "Streamed | None":
         """Begins to read chunks, of which none is twice; None where they do not come so, or not in this order."""
         try:
-            stretches = self.locate(digests)
-            if [chunk.position for stretch in stretches for chunk in stretch.chunks] == list(range(len(digests))):
-                return Streamed(self, stretches, digests)
+            extents = self.locate(digests)
+            if [chunk.position for extent in extents for chunk in extent.chunks] == list(range(len(digests))):
+                return Streamed(self, extents, digests)
         except Broken as error:
             self.way.failed(error)
         return None
 
-    def open(self, stretch: pb.Stretch) -> Reader:
-        """Begins to read a stretch; raises Broken."""
+    def open(self, extent: pb.Extent) -> Reader:
+        """Begins to read an extent; raises Broken."""
         if self.way.kind == pb.TRANSFER_WAY_PATH:
-            return _File(stretch)
-        return _Answer(self, stretch)
+            return _File(extent)
+        return _Answer(self, extent)
 
     def close(self) -> None:
         """Closes idle connections."""
@@ -215,17 +215,17 @@ class Streamed:
 
     Args:
         reads: where from.
-        stretches: where they lie.
-        digests: of the chunks, as the stretches have them.
+        extents: where they lie.
+        digests: of the chunks, as the extents have them.
     """
 
-    def __init__(self, reads: DirectReads, stretches: Sequence[pb.Stretch], digests: Sequence[bytes]) -> None:
+    def __init__(self, reads: DirectReads, extents: Sequence[pb.Extent], digests: Sequence[bytes]) -> None:
         self._reads = reads
         self._digests = digests
-        self._waiting = deque(stretches)
-        self._asked: deque[tuple[pb.Stretch, Reader]] = deque()
+        self._waiting = deque(extents)
+        self._asked: deque[tuple[pb.Extent, Reader]] = deque()
         self._buffer = memoryview(bytearray(BLOCK_BYTES))
-        # Of the stretch that is read: the chunks that are to come, and how far it is read.
+        # Of the extent that is read: the chunks that are to come, and how far it is read.
         self._left: deque[pb.PlacedChunk] = deque()
         self._offset = 0
         self._here: deque[_Chunk] = deque()
@@ -254,8 +254,8 @@ class Streamed:
 
     def _ask(self) -> None:
         while self._waiting and len(self._asked) < ASKED:
-            stretch = self._waiting.popleft()
-            self._asked.append((stretch, self._reads.open(stretch)))
+            extent = self._waiting.popleft()
+            self._asked.append((extent, self._reads.open(extent)))
 
     def _read(self) -> None:
         """Reads as many chunks as fit into the buffer."""
@@ -275,7 +275,7 @@ class Streamed:
                 break
             some.append(self._left.popleft())
             end = stop
-        if not some or end - start > STRETCH_BYTES:
+        if not some or end - start > EXTENT_BYTES:
             raise Broken("the server says of chunks that they lie where they cannot")
         if end - start > len(self._buffer):
             self._buffer = memoryview(bytearray(end - start))
@@ -288,18 +288,18 @@ class Streamed:
 
 
 class _Answer:
-    """A stretch as the answer to a GET."""
+    """An extent as the answer to a GET."""
 
-    def __init__(self, reads: DirectReads, stretch: pb.Stretch) -> None:
+    def __init__(self, reads: DirectReads, extent: pb.Extent) -> None:
         self._reads = reads
-        self._url = urlsplit(stretch.url)
-        self._left = stretch.size_bytes
-        headers = {header.name: header.value for header in stretch.headers}
+        self._url = urlsplit(extent.url)
+        self._left = extent.size_bytes
+        headers = {header.name: header.value for header in extent.headers}
         for is_last in (False, True):
             self._connection = reads.take(self._url)
             is_new = self._connection.sock is None
             try:
-                self._ask(headers, stretch)
+                self._ask(headers, extent)
                 return
             except Broken:
                 self._connection.close()
@@ -309,16 +309,16 @@ class _Answer:
                 if is_new or is_last:  # an old one may just have been closed by the other end
                     raise Broken(f"{self._url.hostname} does not answer ({type(error).__name__})") from None
 
-    def _ask(self, headers: dict[str, str], stretch: pb.Stretch) -> None:
+    def _ask(self, headers: dict[str, str], extent: pb.Extent) -> None:
         connection = self._connection
         if connection.sock is None:
             connection.connect()
         connection.sock.settimeout(SILENT_SECONDS)
         connection.request("GET", f"{self._url.path}?{self._url.query}", headers=headers)
         self._response = connection.getresponse()
-        where = f"bytes {stretch.offset}-{stretch.offset + stretch.size_bytes - 1}/"
+        where = f"bytes {extent.offset}-{extent.offset + extent.size_bytes - 1}/"
         said = str(self._response.headers.get("Content-Range", ""))
-        if self._response.status != 206 or not said.startswith(where) or self._response.length != stretch.size_bytes:
+        if self._response.status != 206 or not said.startswith(where) or self._response.length != extent.size_bytes:
             raise Broken(f"{self._url.hostname} answers {self._response.status}, and not the range that was asked for")
 
     def fill(self, view: memoryview) -> None:
@@ -339,20 +339,20 @@ class _Answer:
 
 
 class _File:
-    """A stretch in a file of this machine."""
+    """An extent in a file of this machine."""
 
-    def __init__(self, stretch: pb.Stretch) -> None:
+    def __init__(self, extent: pb.Extent) -> None:
         try:
             # Not to wait where it is a pipe.
-            self._file = os.open(stretch.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
+            self._file = os.open(extent.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
         except (OSError, ValueError) as error:
             raise Broken(f"the server's files cannot be read from here ({type(error).__name__})") from None
         if not stat.S_ISREG(os.fstat(self._file).st_mode):
             os.close(self._file)
             raise Broken("the server names something that is no file")
-        self._offset = stretch.offset
+        self._offset = extent.offset
         # Packs were written around the page cache: without this each block would be waited for.
-        os.posix_fadvise(self._file, stretch.offset, stretch.size_bytes, os.POSIX_FADV_WILLNEED)
+        os.posix_fadvise(self._file, extent.offset, extent.size_bytes, os.POSIX_FADV_WILLNEED)
 
     def fill(self, view: memoryview) -> None:
         try:

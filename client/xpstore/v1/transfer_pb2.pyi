@@ -18,28 +18,28 @@ TRANSFER_WAY_URL: TransferWay
 TRANSFER_WAY_PATH: TransferWay
 
 class LocateChunksRequest(_message.Message):
-    __slots__ = ("version_id", "digests", "way", "max_stretch_bytes")
+    __slots__ = ("version_id", "digests", "way", "max_extent_bytes")
     VERSION_ID_FIELD_NUMBER: _ClassVar[int]
     DIGESTS_FIELD_NUMBER: _ClassVar[int]
     WAY_FIELD_NUMBER: _ClassVar[int]
-    MAX_STRETCH_BYTES_FIELD_NUMBER: _ClassVar[int]
+    MAX_EXTENT_BYTES_FIELD_NUMBER: _ClassVar[int]
     version_id: str
     digests: _containers.RepeatedScalarFieldContainer[bytes]
     way: TransferWay
-    max_stretch_bytes: int
-    def __init__(self, version_id: _Optional[str] = ..., digests: _Optional[_Iterable[bytes]] = ..., way: _Optional[_Union[TransferWay, str]] = ..., max_stretch_bytes: _Optional[int] = ...) -> None: ...
+    max_extent_bytes: int
+    def __init__(self, version_id: _Optional[str] = ..., digests: _Optional[_Iterable[bytes]] = ..., way: _Optional[_Union[TransferWay, str]] = ..., max_extent_bytes: _Optional[int] = ...) -> None: ...
 
 class LocateChunksResponse(_message.Message):
-    __slots__ = ("stretches", "expires_at_us", "now_us")
-    STRETCHES_FIELD_NUMBER: _ClassVar[int]
+    __slots__ = ("extents", "expires_at_us", "now_us")
+    EXTENTS_FIELD_NUMBER: _ClassVar[int]
     EXPIRES_AT_US_FIELD_NUMBER: _ClassVar[int]
     NOW_US_FIELD_NUMBER: _ClassVar[int]
-    stretches: _containers.RepeatedCompositeFieldContainer[Stretch]
+    extents: _containers.RepeatedCompositeFieldContainer[Extent]
     expires_at_us: int
     now_us: int
-    def __init__(self, stretches: _Optional[_Iterable[_Union[Stretch, _Mapping]]] = ..., expires_at_us: _Optional[int] = ..., now_us: _Optional[int] = ...) -> None: ...
+    def __init__(self, extents: _Optional[_Iterable[_Union[Extent, _Mapping]]] = ..., expires_at_us: _Optional[int] = ..., now_us: _Optional[int] = ...) -> None: ...
 
-class Stretch(_message.Message):
+class Extent(_message.Message):
     __slots__ = ("url", "path", "headers", "offset", "size_bytes", "chunks")
     URL_FIELD_NUMBER: _ClassVar[int]
     PATH_FIELD_NUMBER: _ClassVar[int]

@@ -31,13 +31,13 @@ class TransferServiceStub:
         xpstore.v1.transfer_pb2.LocateChunksRequest,
         xpstore.v1.transfer_pb2.LocateChunksResponse,
     ]
-    """Says where chunks lie: stretches of objects, each with a URL or, on the server's own machine, the path of a file. They are good until
+    """Says where chunks lie: extents of objects, each with a URL or, on the server's own machine, the path of a file. They are good until
     `expires_at_us`; of one that answers no more ask again. Nothing is verified on the way: the client decodes each chunk, or all of a file,
-    and compares the digest, as after ReadChunks. Stretches may have some bytes between the chunks that are told.
+    and compares the digest, as after ReadChunks. Extents may have some bytes between the chunks that are told.
 
     Errors:
       - INVALID_ARGUMENT: `version_id` is not a UUID, a digest has not 32 bytes, there are more than `max_digests`, `way` is unspecified, or
-        `max_stretch_bytes` is negative.
+        `max_extent_bytes` is negative.
       - NOT_FOUND: there is no such version, or a chunk is not in its project.
       - CONFLICT: this server offers no such way.
     """
@@ -51,13 +51,13 @@ class TransferServiceAsyncStub:
         xpstore.v1.transfer_pb2.LocateChunksRequest,
         xpstore.v1.transfer_pb2.LocateChunksResponse,
     ]
-    """Says where chunks lie: stretches of objects, each with a URL or, on the server's own machine, the path of a file. They are good until
+    """Says where chunks lie: extents of objects, each with a URL or, on the server's own machine, the path of a file. They are good until
     `expires_at_us`; of one that answers no more ask again. Nothing is verified on the way: the client decodes each chunk, or all of a file,
-    and compares the digest, as after ReadChunks. Stretches may have some bytes between the chunks that are told.
+    and compares the digest, as after ReadChunks. Extents may have some bytes between the chunks that are told.
 
     Errors:
       - INVALID_ARGUMENT: `version_id` is not a UUID, a digest has not 32 bytes, there are more than `max_digests`, `way` is unspecified, or
-        `max_stretch_bytes` is negative.
+        `max_extent_bytes` is negative.
       - NOT_FOUND: there is no such version, or a chunk is not in its project.
       - CONFLICT: this server offers no such way.
     """
@@ -73,13 +73,13 @@ class TransferServiceServicer(metaclass=abc.ABCMeta):
         request: xpstore.v1.transfer_pb2.LocateChunksRequest,
         context: _ServicerContext,
     ) -> typing.Union[xpstore.v1.transfer_pb2.LocateChunksResponse, collections.abc.Awaitable[xpstore.v1.transfer_pb2.LocateChunksResponse]]:
-        """Says where chunks lie: stretches of objects, each with a URL or, on the server's own machine, the path of a file. They are good until
+        """Says where chunks lie: extents of objects, each with a URL or, on the server's own machine, the path of a file. They are good until
         `expires_at_us`; of one that answers no more ask again. Nothing is verified on the way: the client decodes each chunk, or all of a file,
-        and compares the digest, as after ReadChunks. Stretches may have some bytes between the chunks that are told.
+        and compares the digest, as after ReadChunks. Extents may have some bytes between the chunks that are told.
 
         Errors:
           - INVALID_ARGUMENT: `version_id` is not a UUID, a digest has not 32 bytes, there are more than `max_digests`, `way` is unspecified, or
-            `max_stretch_bytes` is negative.
+            `max_extent_bytes` is negative.
           - NOT_FOUND: there is no such version, or a chunk is not in its project.
           - CONFLICT: this server offers no such way.
         """

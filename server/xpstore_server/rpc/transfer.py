@@ -20,8 +20,8 @@ from xpstore_server.store.packs import pack_key
 # How long a URL is good. Several S3 servers refuse signatures of a quarter of an hour, and an object stays for an hour
 # after it left the index.
 SECONDS = 300
-STRETCH_BYTES = 8 << 20
-STRETCH_BYTES_MAX = 64 << 20
+EXTENT_BYTES = 8 << 20
+EXTENT_BYTES_MAX = 64 << 20
 
 
 class TransferService(transfer_pb2_grpc.TransferServiceServicer):
@@ -36,11 +36,11 @@ class TransferService(transfer_pb2_grpc.TransferServiceServicer):
         digests = digests_of("digests", request.digests)
         if request.way not in self._offered:
             raise InvalidArgument("way", request.way, "must be TRANSFER_WAY_URL or TRANSFER_WAY_PATH")
-        if request.max_stretch_bytes < 0:
-            raise InvalidArgument("max_stretch_bytes", request.max_stretch_bytes, "must not be negative")
+        if request.max_extent_bytes < 0:
+            raise InvalidArgument("max_extent_bytes", request.max_extent_bytes, "must not be negative")
         if not self._offered[request.way]:
             raise Conflict("This server offers no such way: GetLimits says which, ReadChunks always works.")
-        size = min(request.max_stretch_bytes or STRETCH_BYTES, STRETCH_BYTES_MAX)
+        size = min(request.max_extent_bytes or EXTENT_BYTES, EXTENT_BYTES_MAX)
         row = await self._database.read_async(lambda tx: artifact.get(tx, version_id))
         answer: pb.LocateChunksResponse = await self._outlet.run(self._locate, row.project_uid, digests, size)
         return answer
@@ -55,7 +55,7 @@ class TransferService(transfer_pb2_grpc.TransferServiceServicer):
             positions.setdefault(digest, position)
         now_us = time.time_ns() // 1_000
         answer = pb.LocateChunksResponse(expires_at_us=now_us + SECONDS * 1_000_000, now_us=now_us)
-        for near in _stretches([places[digest] for digest in positions], size):
+        for near in _extents([places[digest] for digest in positions], size):
             first, last = near[0], near[-1]
             length = last.offset + last.stored_size - first.offset
             spot = self._blobs.spot(pack_key(pool, first.pack_id), first.offset, length, SECONDS)
@@ -65,7 +65,7 @@ class TransferService(transfer_pb2_grpc.TransferServiceServicer):
         return answer
 
 
-def _stretches(places: list[Place], size: int) -> list[list[Place]]:
+def _extents(places: list[Place], size: int) -> list[list[Place]]:
     """As the request has them, that a client can use them as they come, if that costs not many more."""
     as_asked = list(neighbours(places, size))
     as_they_lie = list(neighbours(sorted(places, key=lambda place: (place.pack_id, place.offset)), size))
@@ -76,15 +76,15 @@ def _add(
     answer: pb.LocateChunksResponse, spot: Spot, near: Sequence[Place], length: int, positions: dict[bytes, int]
 ) -> None:
     first = near[0]
-    stretch = answer.stretches.add(offset=first.offset, size_bytes=length)
+    extent = answer.extents.add(offset=first.offset, size_bytes=length)
     if spot.url:
-        stretch.url = spot.url
+        extent.url = spot.url
     else:
-        stretch.path = spot.path
+        extent.path = spot.path
     for name, value in spot.headers:
-        stretch.headers.add(name=name, value=value)
+        extent.headers.add(name=name, value=value)
     for place in near:
-        stretch.chunks.add(
+        extent.chunks.add(
             position=positions[place.digest],
             offset=place.offset - first.offset,
             stored_size_bytes=place.stored_size,
