@@ -320,7 +320,7 @@ class XpstoreFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has
         elif info["type"] == "directory":
             os.makedirs(lpath, exist_ok=True)
         else:
-            partial = partial_path(target := Path(lpath), bytes.fromhex(info["digest"]))
+            partial = Path(partial_path(target := Path(lpath), bytes.fromhex(info["digest"])))
             target.parent.mkdir(parents=True, exist_ok=True)
             try:
                 with laid(target), open(partial, "xb") as file:

@@ -31,6 +31,7 @@ from xpstore.v1 import (
     model_pb2_grpc,
     project_pb2_grpc,
     run_pb2_grpc,
+    transfer_pb2_grpc,
 )
 from xpstore_server import embedded, reflection, rights
 from xpstore_server.admin_key import read_or_make_key
@@ -63,7 +64,7 @@ from xpstore_server.rpc.experiment import ExperimentService
 from xpstore_server.rpc.hits import HitCounter
 from xpstore_server.rpc.ingest import IngestService
 from xpstore_server.rpc.iteration import IterationService
-from xpstore_server.rpc.limits import LimitsService
+from xpstore_server.rpc.limits import LimitsService, Ways
 from xpstore_server.rpc.manifest import CODEC
 from xpstore_server.rpc.media import MediaService
 from xpstore_server.rpc.metric import MetricService
@@ -72,6 +73,7 @@ from xpstore_server.rpc.paging import SECRETS
 from xpstore_server.rpc.project import ProjectService
 from xpstore_server.rpc.read import Outlet, ReadAhead
 from xpstore_server.rpc.run import RunService
+from xpstore_server.rpc.transfer import TransferService
 from xpstore_server.rpc.uploads.intake import Intake
 from xpstore_server.rpc.uploads.packing import Budget
 from xpstore_server.rpc.uploads.turns import Turns
@@ -144,6 +146,7 @@ class Stores:
             connections=2 * BLOB_THREADS,
             credentials_file=settings.blob_credentials_file,
             ca_file=settings.blob_ca_file,
+            public_url=settings.blob_public_url,
             kept_mib=kept_mib,
         )
         if isinstance(self.blobs, DiskBlobs):
@@ -209,6 +212,7 @@ class App:
         )
         outlet = Outlet(self.chunks, self.read_pool, ReadAhead())
         artifact = ArtifactService(intake, outlet, Files(self.database, self.chunks, CODEC), self.waiting)
+        transfer = TransferService(self.database, outlet, self.stores.blobs, self._ways())
         cache = CacheService(self.database, self.waiting, self.hits, self.leases)
         model = ModelService(self.database)
         experiment, iteration = ExperimentService(self.database), IterationService(self.database)
@@ -227,17 +231,25 @@ class App:
             ("Artifact", partial(artifact_pb2_grpc.add_ArtifactServiceServicer_to_server, artifact)),
             ("Media", partial(media_pb2_grpc.add_MediaServiceServicer_to_server, MediaService(self.database))),
             ("Cache", partial(cache_pb2_grpc.add_CacheServiceServicer_to_server, cache)),
+            ("Transfer", partial(transfer_pb2_grpc.add_TransferServiceServicer_to_server, transfer)),
         ]
         return [(f"xpstore.v1.{name}Service", add) for name, add in services]
 
     def _limits(self) -> LimitsService:
         settings = self.settings
         return LimitsService(
+            self._ways(),
             undo_kept_us=int(settings.undo_seconds * 1_000_000),
             max_calls=settings.max_calls,
             max_calls_of_all=KEYS_AT_ONCE * settings.max_calls,
             max_uploads=settings.max_uploads,
         )
+
+    def _ways(self) -> Ways:
+        """Files are for the programs of the one user of an embedded server."""
+        is_on, is_disk = self.settings.direct == "reads", isinstance(self.stores.blobs, DiskBlobs)
+        is_own = self.settings.home is not None
+        return Ways(read_urls=is_on and not is_disk, read_paths=is_on and is_disk and is_own)
 
     def _server(self) -> tuple[grpc.aio.Server, HealthService, "WebServer | None", list[str]]:
         """A server with all services, what says whether they serve, and the same over HTTP with its addresses."""

@@ -7,7 +7,7 @@ import os
 import re
 import tempfile
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -48,6 +48,8 @@ class Settings(BaseSettings):
     blob_url: str = Field("", description="file:///FOLDER or s3://KEY:SECRET@HOST:PORT/BUCKET?secure=true")
     blob_credentials_file: Path | None = Field(None, description="Keys of S3, as AWS's own tools keep them.")
     blob_ca_file: Path | None = Field(None, description="Authority of the S3 server's certificate, PEM.")
+    blob_public_url: str = Field("", description="Where clients reach the S3 server, as https://HOST:PORT.")
+    direct: Literal["off", "reads"] = Field("reads", description="What clients may do with the store past the server.")
     listen: Annotated[list[str], NoDecode] = Field(
         ["127.0.0.1:50051"], description="HOST:PORT or unix:PATH, several separated by commas."
     )
@@ -100,6 +102,13 @@ class Settings(BaseSettings):
             if not _ORIGIN.fullmatch(one):
                 raise ValueError(f"has {one!r}: write whole origins in small letters, as https://example.org:8443")
         return value
+
+    @field_validator("blob_public_url")
+    @classmethod
+    def _public(cls, value: str) -> str:
+        if value and not _ORIGIN.fullmatch(value.removesuffix("/")):
+            raise ValueError("write the host alone in small letters, as https://s3.example.org:9000")
+        return value.removesuffix("/")
 
     @field_validator("log_level")
     @classmethod

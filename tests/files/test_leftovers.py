@@ -92,13 +92,13 @@ def test_drafts_of_a_file_that_is_there_are_removed(server: HostileServer, tmp_p
     left_behind(server, tmp_path)
     (tmp_path / "large").write_bytes(LARGE)
     for name in ("small", "large"):
-        partial_path(tmp_path / name).write_bytes(b"killed in the middle")
+        Path(partial_path(tmp_path / name)).write_bytes(b"killed in the middle")
     server.artifact().download(tmp_path)
     assert names(tmp_path) == ["large", "small"]
 
 
 def test_drafts_of_other_files_stay_for_a_week(server: HostileServer, tmp_path: Path) -> None:
-    fresh, old = partial_path(tmp_path / "other"), partial_path(tmp_path / "old")
+    fresh, old = (Path(partial_path(tmp_path / name)) for name in ("other", "old"))
     for path in (fresh, old):
         path.write_bytes(b"x")
     os.utime(old, (OLD, OLD))

@@ -261,6 +261,8 @@ type Limits struct {
 	MaxAlerts int32 `protobuf:"varint,71,opt,name=max_alerts,json=maxAlerts,proto3" json:"max_alerts,omitempty"`
 	// Most modules of one model of CreateModels (100).
 	MaxNewModules int32 `protobuf:"varint,72,opt,name=max_new_modules,json=maxNewModules,proto3" json:"max_new_modules,omitempty"`
+	// Which ways past the service this server offers.
+	Direct        *DirectWays `protobuf:"bytes,73,opt,name=direct,proto3" json:"direct,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -799,6 +801,68 @@ func (x *Limits) GetMaxNewModules() int32 {
 	return 0
 }
 
+func (x *Limits) GetDirect() *DirectWays {
+	if x != nil {
+		return x.Direct
+	}
+	return nil
+}
+
+// Ways past the service that a server offers. One that is offered may still not be open to a client: it cannot reach the host, or the file.
+type DirectWays struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// LocateChunks answers URLs.
+	ReadUrls bool `protobuf:"varint,1,opt,name=read_urls,json=readUrls,proto3" json:"read_urls,omitempty"`
+	// LocateChunks answers paths.
+	ReadPaths     bool `protobuf:"varint,2,opt,name=read_paths,json=readPaths,proto3" json:"read_paths,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DirectWays) Reset() {
+	*x = DirectWays{}
+	mi := &file_xpstore_v1_limits_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DirectWays) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DirectWays) ProtoMessage() {}
+
+func (x *DirectWays) ProtoReflect() protoreflect.Message {
+	mi := &file_xpstore_v1_limits_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DirectWays.ProtoReflect.Descriptor instead.
+func (*DirectWays) Descriptor() ([]byte, []int) {
+	return file_xpstore_v1_limits_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *DirectWays) GetReadUrls() bool {
+	if x != nil {
+		return x.ReadUrls
+	}
+	return false
+}
+
+func (x *DirectWays) GetReadPaths() bool {
+	if x != nil {
+		return x.ReadPaths
+	}
+	return false
+}
+
 // Parameters of the content-defined cut FastCDC (2020), see docs/protocol.md.
 type Chunking struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -817,7 +881,7 @@ type Chunking struct {
 
 func (x *Chunking) Reset() {
 	*x = Chunking{}
-	mi := &file_xpstore_v1_limits_proto_msgTypes[3]
+	mi := &file_xpstore_v1_limits_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -829,7 +893,7 @@ func (x *Chunking) String() string {
 func (*Chunking) ProtoMessage() {}
 
 func (x *Chunking) ProtoReflect() protoreflect.Message {
-	mi := &file_xpstore_v1_limits_proto_msgTypes[3]
+	mi := &file_xpstore_v1_limits_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -842,7 +906,7 @@ func (x *Chunking) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Chunking.ProtoReflect.Descriptor instead.
 func (*Chunking) Descriptor() ([]byte, []int) {
-	return file_xpstore_v1_limits_proto_rawDescGZIP(), []int{3}
+	return file_xpstore_v1_limits_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Chunking) GetMinSizeBytes() int32 {
@@ -881,7 +945,7 @@ const file_xpstore_v1_limits_proto_rawDesc = "" +
 	"xpstore.v1\x1a\x17xpstore/v1/access.proto\"\x12\n" +
 	"\x10GetLimitsRequest\"?\n" +
 	"\x11GetLimitsResponse\x12*\n" +
-	"\x06limits\x18\x01 \x01(\v2\x12.xpstore.v1.LimitsR\x06limits\"\x8c\x16\n" +
+	"\x06limits\x18\x01 \x01(\v2\x12.xpstore.v1.LimitsR\x06limits\"\xbc\x16\n" +
 	"\x06Limits\x12%\n" +
 	"\x0eserver_version\x18\x01 \x01(\tR\rserverVersion\x12*\n" +
 	"\x11max_message_bytes\x18\x02 \x01(\x03R\x0fmaxMessageBytes\x12&\n" +
@@ -969,7 +1033,13 @@ const file_xpstore_v1_limits_proto_rawDesc = "" +
 	"\x16max_console_text_bytes\x18F \x01(\x05R\x13maxConsoleTextBytes\x12\x1d\n" +
 	"\n" +
 	"max_alerts\x18G \x01(\x05R\tmaxAlerts\x12&\n" +
-	"\x0fmax_new_modules\x18H \x01(\x05R\rmaxNewModules\"\xaa\x01\n" +
+	"\x0fmax_new_modules\x18H \x01(\x05R\rmaxNewModules\x12.\n" +
+	"\x06direct\x18I \x01(\v2\x16.xpstore.v1.DirectWaysR\x06direct\"H\n" +
+	"\n" +
+	"DirectWays\x12\x1b\n" +
+	"\tread_urls\x18\x01 \x01(\bR\breadUrls\x12\x1d\n" +
+	"\n" +
+	"read_paths\x18\x02 \x01(\bR\treadPaths\"\xaa\x01\n" +
 	"\bChunking\x12$\n" +
 	"\x0emin_size_bytes\x18\x01 \x01(\x05R\fminSizeBytes\x12,\n" +
 	"\x12average_size_bytes\x18\x02 \x01(\x05R\x10averageSizeBytes\x12$\n" +
@@ -992,23 +1062,25 @@ func file_xpstore_v1_limits_proto_rawDescGZIP() []byte {
 	return file_xpstore_v1_limits_proto_rawDescData
 }
 
-var file_xpstore_v1_limits_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_xpstore_v1_limits_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_xpstore_v1_limits_proto_goTypes = []any{
 	(*GetLimitsRequest)(nil),  // 0: xpstore.v1.GetLimitsRequest
 	(*GetLimitsResponse)(nil), // 1: xpstore.v1.GetLimitsResponse
 	(*Limits)(nil),            // 2: xpstore.v1.Limits
-	(*Chunking)(nil),          // 3: xpstore.v1.Chunking
+	(*DirectWays)(nil),        // 3: xpstore.v1.DirectWays
+	(*Chunking)(nil),          // 4: xpstore.v1.Chunking
 }
 var file_xpstore_v1_limits_proto_depIdxs = []int32{
 	2, // 0: xpstore.v1.GetLimitsResponse.limits:type_name -> xpstore.v1.Limits
-	3, // 1: xpstore.v1.Limits.chunking:type_name -> xpstore.v1.Chunking
-	0, // 2: xpstore.v1.LimitsService.GetLimits:input_type -> xpstore.v1.GetLimitsRequest
-	1, // 3: xpstore.v1.LimitsService.GetLimits:output_type -> xpstore.v1.GetLimitsResponse
-	3, // [3:4] is the sub-list for method output_type
-	2, // [2:3] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	4, // 1: xpstore.v1.Limits.chunking:type_name -> xpstore.v1.Chunking
+	3, // 2: xpstore.v1.Limits.direct:type_name -> xpstore.v1.DirectWays
+	0, // 3: xpstore.v1.LimitsService.GetLimits:input_type -> xpstore.v1.GetLimitsRequest
+	1, // 4: xpstore.v1.LimitsService.GetLimits:output_type -> xpstore.v1.GetLimitsResponse
+	4, // [4:5] is the sub-list for method output_type
+	3, // [3:4] is the sub-list for method input_type
+	3, // [3:3] is the sub-list for extension type_name
+	3, // [3:3] is the sub-list for extension extendee
+	0, // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_xpstore_v1_limits_proto_init() }
@@ -1023,7 +1095,7 @@ func file_xpstore_v1_limits_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_xpstore_v1_limits_proto_rawDesc), len(file_xpstore_v1_limits_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

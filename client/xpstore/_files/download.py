@@ -1,22 +1,29 @@
-"""Files on their way down: chunks fetched a few windows ahead, verified, and written in order.
+"""Files on their way down: chunks fetched a few windows ahead, written in order, and verified file by file.
 
-    two threads:    window -> stream of chunks, again after a broken connection -> verified
-    this thread:    entries -> what is not here yet -> windows;  verified chunks -> partial files -> renamed
+    two threads:    window -> stream of chunks, again after a broken connection; or a request past the server
+    this thread:    entries -> what is not here yet -> windows;  chunks -> partial files -> verified, renamed
 
-Memory is bounded: four windows, of up to 4,096 small files each, however many files and folders there are.
+Each byte is hashed once, for the digest of its file. A file whose digest is wrong is fetched again, chunk by verified
+chunk: one bad read is mended so, and damage gets a name. Memory is bounded: four windows, of up to 4,096 small files
+each, however many files and folders there are.
 """
 
+import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from blake3 import blake3
 
+from xpstore._files.decoding import decoded
+from xpstore._files.direct import Broken, DirectReads, Streamed, way_of
 from xpstore._files.folder import Folder, is_within
 from xpstore._files.leftovers import Leftovers
+from xpstore._files.manifest import Tree, checked, tree_digest
 from xpstore._files.partial import PartialFile, is_there
 from xpstore._machine.progress import Advance
 from xpstore._machine.workers import Workers
@@ -30,15 +37,14 @@ WINDOW_BYTES = 16 << 20
 WINDOW_CHUNKS = 4_096
 AHEAD = 3
 STREAMS = 2
-# What a zstd frame may make its reader remember: that of the server.
-ZSTD_WINDOW_BYTES = 8 << 20
 # Messages without anything in them, in a row, after which a server is taken to say nothing for ever.
 EMPTY_MESSAGES = 1_000
+# From so much on a window is read past the server, if that is known to work.
+DIRECT_FROM_BYTES = 1 << 20
 CHUNKS_FIELD = pb.ReadChunksResponse.CHUNKS_FIELD_NUMBER
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
+class _Piece(NamedTuple):
     """A chunk of a file that is not here yet."""
 
     partial: PartialFile
@@ -53,14 +59,36 @@ class _Window:
     size_bytes: int = 0
 
 
-class Download:
-    """Lays files of one version down below a folder."""
+# Chunks by their digests: all of a window, or as they come.
+Chunks = dict[bytes, bytes | memoryview] | Streamed
 
-    def __init__(self, connection: Connection, version_id: str, folder: Path, advance: Advance) -> None:
+
+class Download:
+    """Lays files of one version down below a folder.
+
+    Args:
+        connection: to the server.
+        version_id: which version.
+        folder: where.
+        advance: told of the progress.
+        verifies_chunks: whether each chunk is held to its digest when it comes, and not only each file.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        version_id: str,
+        folder: Path,
+        advance: Advance,
+        *,
+        verifies_chunks: bool = False,
+    ) -> None:
         self._connection = connection
         self._version_id = version_id
+        self._root = folder
         self._folder = Folder(folder)
         self._advance = advance
+        self._verifies_chunks = verifies_chunks
         self._partials: set[PartialFile] = set()
         # Of the folders above the last file, and of the others those that have some: entries come in order.
         self._above: list[tuple[str, Leftovers]] = []
@@ -79,8 +107,10 @@ class Download:
             ResourceExhausted: the disk is full.
         """
         self._count = 0
-        fetched: deque[tuple[_Window, Future[dict[bytes, bytes | memoryview]]]] = deque()
-        fetchers = Workers(STREAMS, "xpstore-fetch")
+        fetched: deque[tuple[_Window, Future[Chunks]]] = deque()
+        fetchers, self._provers = Workers(STREAMS, "xpstore-fetch"), Workers(1, "xpstore-direct")
+        way = None if self._verifies_chunks else way_of(self._connection)
+        self._direct = None if way is None else DirectReads(self._connection, self._version_id, way)
         try:
             for window in self._windows(entries):
                 fetched.append((window, fetchers.submit(self._fetch, window)))
@@ -95,6 +125,9 @@ class Download:
         finally:
             self._is_stopped = True
             fetchers.shutdown(0.1)  # they have nothing to do, or nobody waits for it
+            self._provers.shutdown(0)
+            if self._direct is not None:
+                self._direct.close()
             for partial in self._partials:
                 partial.leave()
         return self._count
@@ -135,31 +168,45 @@ class Download:
         if entry.type == pb.FILE_TYPE_DIRECTORY:
             self._folder.make(entry.path)
             return None
-        target = self._folder.target(entry.path)
-        leftovers = self._leftovers(entry.path.rpartition("/")[0], target.parent)
-        if is_there(target, entry):
-            leftovers.discard(target)
+        place = self._folder.target(entry.path)
+        leftovers = self._leftovers(entry.path.rpartition("/")[0], place.path)
+        if is_there(place, entry):
+            leftovers.discard(place.path)
             self._advance(entry.size_bytes)
             return None
-        partial = PartialFile(target, entry, self._folder.habits.file_mode, leftovers)
+        partial = PartialFile(place.path, entry, self._folder.habits.file_mode, leftovers)
         self._partials.add(partial)
         if not entry.size_bytes:
             self._finish(partial)
         return partial
 
-    def _leftovers(self, path: str, folder: Path) -> Leftovers:
+    def _leftovers(self, path: str, target: str) -> Leftovers:
+        """Those of a folder of the tree, in which there is a target."""
         while self._above and not is_within(path, self._above[-1][0]):
             _, leftovers = self._above.pop()
             if leftovers:
                 self._left.append(leftovers)
         if not self._above or self._above[-1][0] != path:
-            self._above.append((path, Leftovers(folder)))
+            self._above.append((path, Leftovers(os.path.dirname(target))))
         return self._above[-1][1]
 
-    def _write(self, window: _Window, fetched: "Future[dict[bytes, bytes | memoryview]]") -> None:
+    def _write(self, window: _Window, fetched: "Future[Chunks]") -> None:
         chunks = fetched.result()
-        for piece in window.pieces:
-            chunk = chunks[piece.digest]
+        try:
+            self._write_pieces(window.pieces, chunks)
+        finally:
+            if isinstance(chunks, Streamed):
+                chunks.close()
+
+    def _write_pieces(self, pieces: list[_Piece], chunks: Chunks) -> None:
+        for number, piece in enumerate(pieces):
+            try:
+                chunk = chunks[piece.digest]
+            except Broken as error:
+                assert self._direct is not None
+                self._direct.way.failed(error)
+                chunks = self._fetch_through(pieces[number:])
+                chunk = chunks[piece.digest]
             if len(chunk) != piece.size_bytes:  # the manifest has it with two sizes
                 raise DataLoss(f"The chunk {piece.digest.hex()} has another size than the manifest says.")
             piece.partial.write(chunk)
@@ -169,11 +216,38 @@ class Download:
 
     def _finish(self, partial: PartialFile) -> None:
         self._partials.discard(partial)
-        partial.finish()
+        if partial.is_sound or self._verifies_chunks:
+            partial.finish()
+        else:
+            partial.leave()
+            self._fetch_again(partial.entry)
 
-    def _fetch(self, window: _Window) -> dict[bytes, bytes | memoryview]:
-        """Fetches the chunks of a window, after a broken connection those that did not arrive."""
-        sizes = {piece.digest: piece.size_bytes for piece in window.pieces}
+    def _fetch_again(self, entry: pb.ManifestEntry) -> None:
+        """Fetches a file once more, a large one from its first bad chunk on. Its progress is told already."""
+        tree = Tree(tree_digest([entry]), entry.size_bytes, 1)
+        entries = checked(read_manifest(self._connection, self._version_id, entry.path), tree)
+        again = Download(self._connection, self._version_id, self._root, lambda _: None, verifies_chunks=True)
+        again.run(entries)
+
+    def _fetch(self, window: _Window) -> Chunks:
+        return self._fetch_past(window) or self._fetch_through(window.pieces)
+
+    def _fetch_past(self, window: _Window) -> Streamed | None:
+        """Begins to fetch a window past the server, where that can be. The first time sees whether it can."""
+        direct, digests = self._direct, [piece.digest for piece in window.pieces]
+        if direct is None or not direct.way.is_open:
+            return None
+        if not direct.way.is_proven:
+            if window.size_bytes >= WINDOW_BYTES or len(digests) >= WINDOW_CHUNKS:  # more are to come
+                self._provers.submit(direct.prove, digests[0])
+            return None
+        if window.size_bytes < DIRECT_FROM_BYTES or len(set(digests)) < len(digests):
+            return None
+        return direct.stream(digests)
+
+    def _fetch_through(self, pieces: list[_Piece]) -> dict[bytes, bytes | memoryview]:
+        """Fetches chunks by way of the server, after a broken connection those that did not arrive."""
+        sizes = {piece.digest: piece.size_bytes for piece in pieces}
         chunks: dict[bytes, bytes | memoryview] = {}
         bad: set[bytes] = set()
         for attempt in self._connection.attempts(is_wanted=lambda: not self._is_stopped):
@@ -184,7 +258,7 @@ class Download:
                         if chunk.digest not in sizes or chunk.digest in chunks:
                             raise DataLoss(f"The server sent the chunk {chunk.digest.hex()}, which was not asked for.")
                         try:
-                            chunks[chunk.digest] = _verified(chunk, sizes[chunk.digest])
+                            chunks[chunk.digest] = self._raw(chunk, sizes[chunk.digest])
                         except DataLoss:
                             if chunk.digest in bad:
                                 raise
@@ -195,6 +269,12 @@ class Download:
         if len(chunks) < len(sizes):
             raise DataLoss("The server did not send all chunks that were asked for.")
         return chunks
+
+    def _raw(self, chunk: WireChunk, size_bytes: int) -> bytes | memoryview:
+        raw = decoded(chunk.digest, chunk.codec, chunk.data, size_bytes)
+        if len(raw) != size_bytes or (self._verifies_chunks and blake3(raw).digest() != chunk.digest):
+            raise DataLoss(f"The chunk {chunk.digest.hex()} arrived with other bytes than it was saved with.")
+        return raw
 
     def _stream(self, digests: list[bytes]) -> Iterator[WireChunk]:
         request = pb.ReadChunksRequest(version_id=self._version_id, digests=digests)
@@ -242,23 +322,3 @@ def _needed() -> Iterator[None]:
         if error.metadata.get("resource") != "chunk":
             raise
         raise DataLoss(f"The server has lost the chunk {error.metadata.get('value')} of this version.") from None
-
-
-def _verified(chunk: WireChunk, size_bytes: int) -> bytes | memoryview:
-    if chunk.codec not in (pb.CODEC_NONE, pb.CODEC_ZSTD):
-        raise DataLoss(f"The chunk {chunk.digest.hex()} has the unknown codec {chunk.codec}: update this client.")
-    raw = memoryview(chunk.data) if chunk.codec == pb.CODEC_NONE else _decompressed(chunk, size_bytes)
-    if len(raw) != size_bytes or blake3(raw).digest() != chunk.digest:
-        raise DataLoss(f"The chunk {chunk.digest.hex()} arrived with other bytes than it was saved with.")
-    return raw
-
-
-def _decompressed(chunk: WireChunk, size_bytes: int) -> bytes:
-    import zstandard  # here, as `import xpstore` need not wait for it
-
-    try:
-        frames = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW_BYTES)
-        with frames.stream_reader(bytes(chunk.data)) as stream:
-            return bytes(stream.read(size_bytes + 1))  # no more, whatever the frame says
-    except zstandard.ZstdError:
-        raise DataLoss(f"The chunk {chunk.digest.hex()} arrived damaged.") from None

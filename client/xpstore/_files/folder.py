@@ -29,6 +29,13 @@ class Habits(NamedTuple):
     file_mode: int
 
 
+class Place(NamedTuple):
+    """Where a file goes, and what is there: a file or a link, or None."""
+
+    path: str
+    status: os.stat_result | None
+
+
 class Folder:
     """A folder on this machine that paths from the wire are laid down in, and never leave.
 
@@ -38,11 +45,12 @@ class Folder:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._root_path = str(root)
         self._real_root = Path(os.path.realpath(root))  # Path.resolve raises where links lead to each other
         self._made: list[str] = []
         self._spelled: dict[str, str] = {}
 
-    def target(self, path: str) -> Path:
+    def target(self, path: str) -> Place:
         """Where a file goes; the directories above it are made.
 
         Raises:
@@ -51,13 +59,12 @@ class Folder:
                 hold the name beside those before.
         """
         self._check(path)
-        directory, _, name = path.rpartition("/")
+        directory = path.rpartition("/")[0]
         if not self._made or directory != self._made[-1]:
             self._make(directory)
-        target = self._root / directory / name
+        target = os.path.join(self._root_path, path)
         with laying(target):
-            _make_way(target)
-        return target
+            return Place(target, _make_way(target))
 
     def make(self, path: str) -> None:
         """Makes a directory; raises as `target` does."""
@@ -67,7 +74,7 @@ class Folder:
     @cached_property
     def habits(self) -> Habits:
         """What the file system here makes of names and permissions."""
-        probe = partial_path(self._root / "probe")
+        probe = Path(partial_path(self._root / "probe"))
         try:
             descriptor = os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
         except OSError:  # nothing can be written here, so nothing collides
@@ -103,7 +110,7 @@ class Folder:
         try:
             directory.mkdir(exist_ok=True)
         except FileExistsError:  # a file, or a link to none: it is replaced, as a file of the same path is
-            _refuse_special(directory)
+            _refuse_special(str(directory), directory.lstat())
             directory.unlink()
             directory.mkdir()
 
@@ -168,21 +175,22 @@ def fault_on_windows(path: str) -> str | None:
     return f"it does not take the name {refused[0]!r}" if refused else None
 
 
-def _make_way(target: Path) -> None:
+def _make_way(target: str) -> os.stat_result | None:
+    """Removes an empty folder where a file goes. Returns what else is there, which the file replaces."""
     try:
-        status = target.lstat()
+        status = os.lstat(target)
     except FileNotFoundError:
-        return
+        return None
     if stat.S_ISDIR(status.st_mode):
         with contextlib.suppress(OSError):
-            target.rmdir()  # only if it is empty: what is in it is not this version's to remove
-            return
-        raise InvalidArgument(f"{str(target)!r} is a folder with something in it, where a file shall be: remove it")
-    _refuse_special(target)
+            os.rmdir(target)  # only if it is empty: what is in it is not this version's to remove
+            return None
+        raise InvalidArgument(f"{target!r} is a folder with something in it, where a file shall be: remove it")
+    _refuse_special(target, status)
+    return status
 
 
-def _refuse_special(path: Path) -> None:
+def _refuse_special(path: str, status: os.stat_result) -> None:
     """A pipe, socket or device is not replaced: it was put there for something else."""
-    mode = path.lstat().st_mode
-    if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
-        raise InvalidArgument(f"{str(path)!r} is a pipe, a socket or a device: remove it, or choose another folder")
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode)):
+        raise InvalidArgument(f"{path!r} is a pipe, a socket or a device: remove it, or choose another folder")

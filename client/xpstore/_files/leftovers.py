@@ -11,9 +11,7 @@ import os
 import re
 import stat
 import time
-from collections.abc import Iterator
-from pathlib import Path
-from typing import IO
+from collections.abc import Iterable, Iterator
 
 from blake3 import blake3
 
@@ -33,40 +31,41 @@ def is_partial(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
 
-def partial_path(target: Path, digest: bytes = b"") -> Path:
+def partial_path(target: str | os.PathLike[str], digest: bytes = b"") -> str:
     """A name beside a file for a new partial file of it; `digest` is that of the bytes it shall have."""
     content = digest.hex()[:_CONTENT_DIGITS] or "0" * _CONTENT_DIGITS
-    return target.with_name(f".{_of_file(target.name)}{content}{os.urandom(_OWN_BYTES).hex()}.part")
+    folder, name = os.path.split(target)
+    return os.path.join(folder, f".{_of_file(name)}{content}{os.urandom(_OWN_BYTES).hex()}.part")
 
 
 def _of_file(name: str) -> str:
     return blake3(os.fsencode(name)).hexdigest()[:_FILE_DIGITS]
 
 
-def create(path: Path) -> IO[bytes]:
+def create(path: str) -> int:
     """Makes a partial file: this user's alone until it is whole, or others could write to it after it was verified."""
-    descriptor = os.open(path, _FLAGS | os.O_CREAT | os.O_EXCL, 0o600)
-    locks.take(descriptor)
-    return os.fdopen(descriptor, "r+b", 0)
+    file = os.open(path, _FLAGS | os.O_CREAT | os.O_EXCL, 0o600)
+    locks.take(file)
+    return file
 
 
-def is_at(path: Path, file: IO[bytes]) -> bool:
+def is_at(path: str, file: int) -> bool:
     """Whether an open file is, or still is, the one at a path."""
     try:
-        return os.path.samestat(os.lstat(path), os.fstat(file.fileno()))
+        return os.path.samestat(os.lstat(path), os.fstat(file))
     except OSError:
         return False
 
 
-def open_left(path: Path) -> IO[bytes] | None:
+def open_left(path: str) -> int | None:
     """Opens a partial file that nobody is at, if it is one of this user's making that nobody else can write to."""
     try:
-        file = os.fdopen(os.open(path, _FLAGS), "r+b", 0)
+        file = os.open(path, _FLAGS)
     except OSError:
         return None
-    if _is_own(os.fstat(file.fileno())) and locks.take(file.fileno()) and is_at(path, file):
+    if _is_own(os.fstat(file)) and locks.take(file) and is_at(path, file):
         return file
-    file.close()
+    os.close(file)
     return None
 
 
@@ -76,45 +75,48 @@ def _is_own(status: os.stat_result) -> bool:
     return not hasattr(os, "getuid") or (status.st_uid == os.getuid() and not status.st_mode & 0o022)
 
 
-def discard(path: Path) -> None:
+def discard(path: str) -> None:
     """Removes a partial file, unless somebody is at it or it is somebody else's."""
     if (file := open_left(path)) is not None:
-        file.close()  # before: Windows does not remove what is open
+        os.close(file)  # before: Windows does not remove what is open
         with contextlib.suppress(OSError):
-            path.unlink()
+            os.unlink(path)
 
 
 class Leftovers:
     """Partial files that were in a folder before this download."""
 
-    def __init__(self, folder: Path) -> None:
-        self._by_file: dict[str, list[Path]] = {}
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self._by_file: dict[str, list[str]] = {}
         with contextlib.suppress(OSError), os.scandir(folder) as entries:
             for entry in entries:
                 if is_partial(entry.name):
-                    self._by_file.setdefault(entry.name[1 : 1 + _FILE_DIGITS], []).append(Path(entry.path))
+                    self._by_file.setdefault(entry.name[1 : 1 + _FILE_DIGITS], []).append(entry.path)
 
     def __bool__(self) -> bool:
         return bool(self._by_file)
 
-    def take(self, target: Path, digest: bytes) -> Iterator[Path]:
+    def take(self, target: str, digest: bytes) -> Iterator[str]:
         """Yields the partial files of this content of a file; those of other contents are discarded."""
         content = digest.hex()[:_CONTENT_DIGITS]
-        for path in self._by_file.pop(_of_file(target.name), ()):
-            if path.name[1 + _FILE_DIGITS :].startswith(content):
+        for path in self._of(target):
+            if os.path.basename(path)[1 + _FILE_DIGITS :].startswith(content):
                 yield path
             else:
                 discard(path)
 
-    def discard(self, target: Path) -> None:
+    def discard(self, target: str) -> None:
         """Removes the partial files of a file, whatever they were to become."""
-        for path in self._by_file.pop(_of_file(target.name), ()):
+        for path in self._of(target):
             discard(path)
+
+    def _of(self, target: str) -> Iterable[str]:
+        return self._by_file.pop(_of_file(os.path.basename(target)), ()) if self._by_file else ()
 
     def discard_old(self) -> None:
         """Removes those that nobody took, if they are old."""
         for paths in self._by_file.values():
             for path in paths:
                 with contextlib.suppress(OSError):
-                    if time.time() - path.lstat().st_mtime > KEPT_SECONDS:
+                    if time.time() - os.lstat(path).st_mtime > KEPT_SECONDS:
                         discard(path)

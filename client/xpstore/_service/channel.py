@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from xpstore.v1.model_pb2_grpc import ModelServiceStub
     from xpstore.v1.project_pb2_grpc import ProjectServiceStub
     from xpstore.v1.run_pb2_grpc import RunServiceStub
+    from xpstore.v1.transfer_pb2_grpc import TransferServiceStub
 
 _OPTIONS: list[tuple[str, Any]] = [
     ("grpc.keepalive_time_ms", 30_000),
@@ -53,6 +54,7 @@ _SERVICES = {
     "models": "Model",
     "projects": "Project",
     "runs": "Run",
+    "transfers": "Transfer",
 }
 
 # The channel of each method, and the names of its stub, "" for none, and its own.
@@ -96,6 +98,7 @@ class Stubs:
     models: "ModelServiceStub"
     projects: "ProjectServiceStub"
     runs: "RunServiceStub"
+    transfers: "TransferServiceStub"
 
     def __init__(self, channel: grpc.Channel) -> None:
         self.channel = channel

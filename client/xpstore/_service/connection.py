@@ -92,6 +92,11 @@ class Connection:
         return f"embedded:{self._home}" if self._home else self._address.target
 
     @property
+    def is_tls(self) -> bool:
+        """Whether nobody on the way can read what is said."""
+        return self._address.is_tls
+
+    @property
     def is_embedded(self) -> bool:
         """Whether the server is the embedded service, which may have to start again."""
         return self._home is not None

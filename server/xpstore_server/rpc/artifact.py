@@ -36,6 +36,7 @@ from xpstore_server.rpc.fields import (
     a_type,
     a_uuid,
     an_alias,
+    digests_of,
     if_set,
     masked,
 )
@@ -74,7 +75,7 @@ class ArtifactService(artifact_pb2_grpc.ArtifactServiceServicer):
         self, request: pb.FindMissingChunksRequest, context: Any
     ) -> pb.FindMissingChunksResponse:
         uid = a_uuid("project_uid", request.project_uid)
-        digests = _digests(request.digests)
+        digests = digests_of("digests", request.digests)
 
         def look() -> set[bytes]:
             self._database.read(lambda tx: project.get(tx, project_uid=uid))
@@ -158,7 +159,7 @@ class ArtifactService(artifact_pb2_grpc.ArtifactServiceServicer):
     @answers_serialized
     async def ReadChunks(self, request: pb.ReadChunksRequest, context: Any) -> AsyncIterator[Any]:
         version_id = a_uuid("version_id", request.version_id)
-        digests = _digests(request.digests)
+        digests = digests_of("digests", request.digests)
         row = await self._database.read_async(lambda tx: artifact.get(tx, version_id))
         async for message in read_chunks(self._outlet, row.project_uid, digests):
             yield message
@@ -347,12 +348,6 @@ def a_prefix(path_prefix: str) -> str:
     """A path, or "" for everything."""
     prefix = path_prefix.rstrip("/")
     return check_path("path_prefix", prefix) if prefix else ""
-
-
-def _digests(digests: Sequence[bytes]) -> list[bytes]:
-    if len(digests) > limits.DIGESTS:
-        raise InvalidArgument("digests", len(digests), f"must be at most {limits.DIGESTS}")
-    return [a_digest("digests", digest) for digest in digests]
 
 
 def _source(request: pb.GetArtifactVersionRequest | pb.ReadFileRequest) -> Callable[[Transaction], Row[Any]]:

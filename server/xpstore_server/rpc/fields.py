@@ -185,6 +185,13 @@ def a_digest(field: str, value: bytes) -> bytes:
     return value
 
 
+def digests_of(field: str, digests: Sequence[bytes]) -> list[bytes]:
+    """Digests of chunks, not too many."""
+    if len(digests) > limits.DIGESTS:
+        raise InvalidArgument(field, len(digests), f"must be at most {limits.DIGESTS}")
+    return [a_digest(field, digest) for digest in digests]
+
+
 def a_fingerprint(field: str, value: str) -> str:
     """The fingerprint of a process with its parameters, or of a part of it."""
     if not _FINGERPRINT.fullmatch(value):

@@ -1,6 +1,6 @@
 """LimitsService."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from xpstore import __version__
 from xpstore.v1 import limits_pb2 as pb
@@ -18,8 +18,15 @@ CHUNKING = pb.Chunking(
 )
 
 
+class Ways(NamedTuple):
+    """Ways past the service that this server offers."""
+
+    read_urls: bool
+    read_paths: bool
+
+
 class LimitsService(limits_pb2_grpc.LimitsServiceServicer):
-    def __init__(self, **of_settings: int) -> None:
+    def __init__(self, ways: Ways, **of_settings: int) -> None:
         """Takes the limits that are settings of this server, by the names of their fields."""
         self._response = pb.GetLimitsResponse(
             limits=pb.Limits(
@@ -91,6 +98,7 @@ class LimitsService(limits_pb2_grpc.LimitsServiceServicer):
                 max_groups=limits.GROUPS,
                 max_field_values=limits.FIELD_VALUES,
                 max_pattern_values=limits.PATTERN_VALUES,
+                direct=pb.DirectWays(**ways._asdict()),
                 **of_settings,
             )
         )

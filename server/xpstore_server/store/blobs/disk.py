@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from xpstore_server.locations import shown
-from xpstore_server.store.blobs.store import Buffer
+from xpstore_server.store.blobs.store import Buffer, Spot
 from xpstore_server.store.errors import BlobMissing, InvalidStoreURL
 from xpstore_server.store.room import Disk, translated
 
@@ -61,6 +61,9 @@ class DiskBlobs:
             raise BlobMissing(key) from None
         except OSError as error:
             raise translated(error, "The blob folder cannot be read") from error
+
+    def spot(self, key: str, offset: int, length: int, seconds: int) -> Spot:
+        return Spot(path=str((self._folder / key).absolute()))
 
     def delete(self, key: str) -> None:
         try:

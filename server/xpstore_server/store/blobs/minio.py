@@ -19,9 +19,10 @@ from minio.helpers import BaseURL
 from minio.signer import sign_v4_s3
 
 from xpstore_server.store.blobs.s3.answers import Answer, Listing, Refused, Unbelieved, Version, failure
+from xpstore_server.store.blobs.s3.direct import DirectReads
 from xpstore_server.store.blobs.s3.line import Line
 from xpstore_server.store.blobs.s3.place import Place, read_place
-from xpstore_server.store.blobs.store import Buffer
+from xpstore_server.store.blobs.store import Buffer, Spot
 from xpstore_server.store.errors import (
     BlobHeld,
     BlobMissing,
@@ -57,8 +58,9 @@ class MinioBlobs:
     ETag that it gives afterwards; of a GET the range; of a list its XML. A refusal and a miss are asked once more.
     """
 
-    def __init__(self, place: Place, connections: int) -> None:
+    def __init__(self, place: Place, connections: int, public_url: str = "") -> None:
         self._place = place
+        self._direct = DirectReads(place, public_url)
         try:
             self._url = BaseURL(f"http{'s' if place.is_secure else ''}://{place.host}", place.region)
             host = self._url.build(method="GET", region=place.region, bucket_name=place.bucket).netloc
@@ -71,10 +73,16 @@ class MinioBlobs:
 
     @classmethod
     def from_url(
-        cls, url: str, connections: int, *, credentials_file: Path | None = None, ca_file: Path | None = None
+        cls,
+        url: str,
+        connections: int,
+        *,
+        credentials_file: Path | None = None,
+        ca_file: Path | None = None,
+        public_url: str = "",
     ) -> "MinioBlobs":
         """Opens `s3://KEY:SECRET@HOST:PORT/BUCKET?secure=true&region=us-east-1`."""
-        blobs = cls(read_place(url, credentials_file=credentials_file, ca_file=ca_file), connections)
+        blobs = cls(read_place(url, credentials_file=credentials_file, ca_file=ca_file), connections, public_url)
         try:
             blobs._open()
         except BaseException:
@@ -127,6 +135,14 @@ class MinioBlobs:
         if len(answer.body) < length and range_[3] != str(last + 1):
             raise Unbelieved("GET", answer, "less than the range that was asked for")
         return answer.body  # shorter only where the object ends
+
+    def spot(self, key: str, offset: int, length: int, seconds: int) -> Spot | None:
+        def ask(target: str, headers: dict[str, str]) -> Answer:
+            return self._line.ask("GET", target, {**headers, **self._line.headers()}, most_bytes=64 << 10)
+
+        if not self._direct.are_bound(lambda key: self.put(key, [b"12"]), ask, f"{CHECK_PREFIX}range"):
+            return None
+        return self._direct.spot(key, offset, length, seconds)
 
     def delete(self, key: str) -> None:
         if not self._keeps_versions:
@@ -340,6 +356,7 @@ class MinioBlobs:
             answer = line.ask(method, target, signed, body, most_bytes=most_bytes)
         if error := failure(answer, method, f"a {method}", key=key):
             raise error
+        self._direct.heard(answer)
         return answer
 
     def _signed(self, method: str, url: SplitResult, headers: dict[str, str]) -> dict[str, Any]:

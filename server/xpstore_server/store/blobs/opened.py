@@ -13,6 +13,7 @@ def open_blobs(
     *,
     credentials_file: Path | None = None,
     ca_file: Path | None = None,
+    public_url: str = "",
     kept_mib: int | None = None,
 ) -> BlobStore:
     """Opens `file:///folder` or `s3://KEY:SECRET@HOST:PORT/BUCKET?secure=true&region=`.
@@ -21,12 +22,15 @@ def open_blobs(
         blob_url: where.
         connections: how many of a bucket may be open.
         credentials_file, ca_file: of S3.
+        public_url: where clients reach a bucket, if that is another host than the server's.
         kept_mib: how much room of a folder's disk stays free for deletions; default as of `Disk`.
     """
     if blob_url.startswith("s3:"):  # read there: a secret may have anything in it
         from xpstore_server.store.blobs.minio import MinioBlobs  # here, as it brings much with it
 
-        return MinioBlobs.from_url(blob_url, connections, credentials_file=credentials_file, ca_file=ca_file)
+        return MinioBlobs.from_url(
+            blob_url, connections, credentials_file=credentials_file, ca_file=ca_file, public_url=public_url
+        )
     if (folder := bucket_folder(blob_url)) is not None:
         from xpstore_server.store.blobs.disk import DiskBlobs  # here, as a server has one of the two
 

@@ -1,9 +1,25 @@
 """What a place where packs rest must be able to do."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 Buffer = bytes | memoryview
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where clients read a range of an object by themselves.
+
+    Attributes:
+        url: of the object, for a GET with exactly these headers; "" where it is a file.
+        path: of that file.
+        headers: what is signed.
+    """
+
+    url: str = ""
+    path: str = ""
+    headers: Sequence[tuple[str, str]] = ()
 
 
 class BlobStore(Protocol):
@@ -17,6 +33,9 @@ class BlobStore(Protocol):
 
     def get(self, key: str, offset: int, length: int) -> bytes:
         """Returns a range of an object, less only where it ends before; raises BlobMissing when there is none."""
+
+    def spot(self, key: str, offset: int, length: int, seconds: int) -> Spot | None:
+        """Where clients read a range for so long, past this process; None if this store cannot let them."""
 
     def delete(self, key: str) -> None:
         """Frees the bytes of an object; one that is not there is no error. Raises BlobHeld if bytes of it stay."""

@@ -1,0 +1,376 @@
+"""Bytes past the server: extents of objects from its S3 server, or from files where it runs on this machine.
+
+ReadChunks is the way that always works. A download begins with it, and goes over once an extent came by the other way;
+what fails there is fetched by ReadChunks, and after two failures that is left at it for ten minutes.
+"""
+
+import contextlib
+import http.client
+import ipaddress
+import logging
+import os
+import ssl
+import stat
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+from urllib.parse import SplitResult, urlsplit
+from weakref import WeakKeyDictionary
+
+from blake3 import blake3
+
+from xpstore._files.decoding import decoded
+from xpstore._service.connection import Connection
+from xpstore.errors import Conflict, DataLoss, Error
+from xpstore.v1 import transfer_pb2 as pb
+
+log = logging.getLogger("xpstore")
+
+FAILURES = 2
+OFF_SECONDS = 600.0
+CONNECT_SECONDS = 5.0
+SILENT_SECONDS = 30.0
+# Connections kept for the next extent: as many as are read or asked for at a time.
+KEPT = 8
+# Bytes of one request, and how many are asked for before the first is read: meanwhile the kernel receives them.
+EXTENT_BYTES = 16 << 20
+ASKED = 4
+# Read at once. More would have left the processor's cache before it is hashed and written: 8 MiB took twice the CPU.
+BLOCK_BYTES = 1 << 20
+
+
+class Broken(Exception):
+    """An extent that did not come. What it had is fetched another way."""
+
+
+class Reader(Protocol):
+    """The bytes of an extent, in order."""
+
+    def fill(self, view: memoryview) -> None:
+        """Reads until a buffer is full; raises Broken."""
+
+    def close(self) -> None:
+        """Ends it, read to its end or not."""
+
+
+class Way:
+    """What is known of the way past one server.
+
+    Attributes:
+        kind: URLs or paths.
+        is_proven: whether an extent came by it.
+    """
+
+    def __init__(self, kind: int) -> None:
+        self.kind = kind
+        self.is_proven = False
+        self._failures = 0
+        self._off_until = 0.0
+        self._is_told = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it may be tried."""
+        return time.monotonic() >= self._off_until
+
+    def worked(self) -> None:
+        """An extent came by it."""
+        if not self.is_proven:
+            log.debug("Bytes come past the server from now on.")
+        self.is_proven, self._failures = True, 0
+
+    def failed(self, error: Exception) -> None:
+        """An extent did not come by it."""
+        self._failures += 1
+        if not self.is_proven or self._failures >= FAILURES:
+            self._off_until, self._failures, self.is_proven = time.monotonic() + OFF_SECONDS, 0, False
+            level = logging.DEBUG if self._is_told else logging.INFO
+            self._is_told = True
+            log.log(level, "All bytes come through the server for ten minutes: %s", error)
+
+
+_ways: "WeakKeyDictionary[Connection, Way]" = WeakKeyDictionary()
+
+
+def way_of(connection: Connection) -> Way | None:
+    """The way past the server of a connection, if there is one that may be tried."""
+    offered = connection.limits.direct
+    kind = pb.TRANSFER_WAY_UNSPECIFIED
+    if offered.read_paths and connection.is_embedded:
+        kind = pb.TRANSFER_WAY_PATH
+    elif offered.read_urls:
+        kind = pb.TRANSFER_WAY_URL
+    if kind == pb.TRANSFER_WAY_UNSPECIFIED:
+        return None
+    way = _ways.get(connection)
+    if way is None or way.kind != kind:
+        way = _ways[connection] = Way(kind)
+    return way if way.is_open else None
+
+
+class DirectReads:
+    """Reads of one version past its server.
+
+    Args:
+        connection: to the server.
+        version_id: whose chunks they are.
+        way: that is taken.
+    """
+
+    def __init__(self, connection: Connection, version_id: str, way: Way) -> None:
+        self.way = way
+        self._connection = connection
+        self._version_id = version_id
+        self._is_private = connection.is_tls
+        self._idle: list[tuple[str, http.client.HTTPConnection]] = []
+        self._lock = threading.Lock()
+        self._tls: ssl.SSLContext | None = None
+
+    def locate(self, digests: Sequence[bytes]) -> Sequence[pb.Extent]:
+        """Where chunks lie; raises Broken where the server does not say it."""
+        request = pb.LocateChunksRequest(version_id=self._version_id, digests=digests, max_extent_bytes=EXTENT_BYTES)
+        request.way = self.way.kind  # type: ignore[assignment]  # a number of the enum
+        try:
+            return self._connection.call(self._connection.stubs.transfers.LocateChunks, request).extents
+        except Conflict as error:
+            raise Broken(str(error)) from None
+        except Error as error:  # whatever it is, ReadChunks meets it too and says it better
+            raise Broken(f"the server does not say where bytes are ({type(error).__name__})") from None
+
+    def prove(self, digest: bytes) -> None:
+        """Reads one chunk, and so knows whether the way is open."""
+        try:
+            streamed = Streamed(self, self.locate([digest]), [digest])
+            try:
+                if blake3(streamed[digest]).digest() != digest:
+                    raise Broken("other bytes came than were saved")
+            finally:
+                streamed.close()
+        except Broken as error:
+            self.way.failed(error)
+        else:
+            self.way.worked()
+
+    def stream(self, digests: Sequence[bytes]) -> "Streamed | None":
+        """Begins to read chunks, of which none is twice; None where they do not come so, or not in this order."""
+        try:
+            extents = self.locate(digests)
+            if [chunk.position for extent in extents for chunk in extent.chunks] == list(range(len(digests))):
+                return Streamed(self, extents, digests)
+        except Broken as error:
+            self.way.failed(error)
+        return None
+
+    def open(self, extent: pb.Extent) -> Reader:
+        """Begins to read an extent; raises Broken."""
+        if self.way.kind == pb.TRANSFER_WAY_PATH:
+            return _File(extent)
+        return _Answer(self, extent)
+
+    def close(self) -> None:
+        """Closes idle connections."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for _, connection in idle:
+            connection.close()
+
+    def take(self, url: SplitResult) -> http.client.HTTPConnection:
+        """A connection to the host of a URL."""
+        host = f"{url.scheme}://{url.netloc}"
+        with self._lock:
+            for number, (its, connection) in enumerate(self._idle):
+                if its == host:
+                    del self._idle[number]
+                    return connection
+        if url.scheme == "https":
+            if self._tls is None:
+                self._tls = ssl.create_default_context()
+            return http.client.HTTPSConnection(url.netloc, timeout=CONNECT_SECONDS, context=self._tls)
+        if url.scheme != "http":
+            raise Broken(f"the server names a URL of the kind {url.scheme[:10]!r}")
+        if self._is_private and not _is_loopback(url.hostname or ""):
+            raise Broken(f"bytes from {url.hostname} would come without TLS, which the server has")
+        return http.client.HTTPConnection(url.netloc, timeout=CONNECT_SECONDS)
+
+    def give_back(self, url: SplitResult, connection: http.client.HTTPConnection) -> None:
+        """Keeps a connection on which everything was read."""
+        with self._lock:
+            if connection.sock is not None and len(self._idle) < KEPT:
+                self._idle.append((f"{url.scheme}://{url.netloc}", connection))
+                return
+        connection.close()
+
+
+class _Chunk(NamedTuple):
+    digest: bytes
+    codec: int
+    data: memoryview
+    raw_size_bytes: int
+
+
+class Streamed:
+    """Chunks as they come, each to be taken once and in order. Not verified: whoever takes them compares digests.
+
+    Args:
+        reads: where from.
+        extents: where they lie.
+        digests: of the chunks, as the extents have them.
+    """
+
+    def __init__(self, reads: DirectReads, extents: Sequence[pb.Extent], digests: Sequence[bytes]) -> None:
+        self._reads = reads
+        self._digests = digests
+        self._waiting = deque(extents)
+        self._asked: deque[tuple[pb.Extent, Reader]] = deque()
+        self._buffer = memoryview(bytearray(BLOCK_BYTES))
+        # Of the extent that is read: the chunks that are to come, and how far it is read.
+        self._left: deque[pb.PlacedChunk] = deque()
+        self._offset = 0
+        self._here: deque[_Chunk] = deque()
+        try:
+            self._ask()
+        except BaseException:
+            self.close()
+            raise
+
+    def __getitem__(self, digest: bytes) -> bytes | memoryview:
+        """The bytes of the next chunk, good until the next one is taken; raises Broken."""
+        if not self._here:
+            self._read()
+        chunk = self._here.popleft()
+        if chunk.digest != digest:
+            raise Broken("another chunk came than was asked for")
+        try:
+            return decoded(chunk.digest, chunk.codec, chunk.data, chunk.raw_size_bytes)
+        except DataLoss as error:
+            raise Broken(str(error)) from None
+
+    def close(self) -> None:
+        """Lets go of what is not read."""
+        while self._asked:
+            self._asked.popleft()[1].close()
+
+    def _ask(self) -> None:
+        while self._waiting and len(self._asked) < ASKED:
+            extent = self._waiting.popleft()
+            self._asked.append((extent, self._reads.open(extent)))
+
+    def _read(self) -> None:
+        """Reads as many chunks as fit into the buffer."""
+        if not self._left:
+            if self._offset:
+                self._asked.popleft()[1].close()
+            self._ask()
+            if not self._asked:
+                raise Broken("fewer chunks came than were asked for")
+            self._left, self._offset = deque(self._asked[0][0].chunks), 0
+        _, reader = self._asked[0]
+        start, end, some = self._offset, self._offset, list[pb.PlacedChunk]()
+        while self._left:
+            chunk = self._left[0]
+            stop = chunk.offset + chunk.stored_size_bytes
+            if chunk.offset < end or (some and stop - start > len(self._buffer)):
+                break
+            some.append(self._left.popleft())
+            end = stop
+        if not some or end - start > EXTENT_BYTES:
+            raise Broken("the server says of chunks that they lie where they cannot")
+        if end - start > len(self._buffer):
+            self._buffer = memoryview(bytearray(end - start))
+        reader.fill(self._buffer[: end - start])
+        self._offset = end
+        for chunk in some:
+            first = chunk.offset - start
+            data = self._buffer[first : first + chunk.stored_size_bytes]
+            self._here.append(_Chunk(self._digests[chunk.position], chunk.codec, data, chunk.raw_size_bytes))
+
+
+class _Answer:
+    """An extent as the answer to a GET."""
+
+    def __init__(self, reads: DirectReads, extent: pb.Extent) -> None:
+        self._reads = reads
+        self._url = urlsplit(extent.url)
+        self._left = extent.size_bytes
+        headers = {header.name: header.value for header in extent.headers}
+        for is_last in (False, True):
+            self._connection = reads.take(self._url)
+            is_new = self._connection.sock is None
+            try:
+                self._ask(headers, extent)
+                return
+            except Broken:
+                self._connection.close()
+                raise
+            except (OSError, http.client.HTTPException) as error:
+                self._connection.close()
+                if is_new or is_last:  # an old one may just have been closed by the other end
+                    raise Broken(f"{self._url.hostname} does not answer ({type(error).__name__})") from None
+
+    def _ask(self, headers: dict[str, str], extent: pb.Extent) -> None:
+        connection = self._connection
+        if connection.sock is None:
+            connection.connect()
+        connection.sock.settimeout(SILENT_SECONDS)
+        connection.request("GET", f"{self._url.path}?{self._url.query}", headers=headers)
+        self._response = connection.getresponse()
+        where = f"bytes {extent.offset}-{extent.offset + extent.size_bytes - 1}/"
+        said = str(self._response.headers.get("Content-Range", ""))
+        if self._response.status != 206 or not said.startswith(where) or self._response.length != extent.size_bytes:
+            raise Broken(f"{self._url.hostname} answers {self._response.status}, and not the range that was asked for")
+
+    def fill(self, view: memoryview) -> None:
+        try:
+            while view:
+                count = self._response.readinto(view)
+                if not count:
+                    raise Broken(f"{self._url.hostname} broke off in the middle")
+                view, self._left = view[count:], self._left - count
+        except (OSError, http.client.HTTPException) as error:
+            raise Broken(f"{self._url.hostname} broke off in the middle ({type(error).__name__})") from None
+
+    def close(self) -> None:
+        if self._left:
+            self._connection.close()
+        else:
+            self._reads.give_back(self._url, self._connection)
+
+
+class _File:
+    """An extent in a file of this machine."""
+
+    def __init__(self, extent: pb.Extent) -> None:
+        try:
+            # Not to wait where it is a pipe.
+            self._file = os.open(extent.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
+        except (OSError, ValueError) as error:
+            raise Broken(f"the server's files cannot be read from here ({type(error).__name__})") from None
+        if not stat.S_ISREG(os.fstat(self._file).st_mode):
+            os.close(self._file)
+            raise Broken("the server names something that is no file")
+        self._offset = extent.offset
+        # Packs were written around the page cache: without this each block would be waited for.
+        os.posix_fadvise(self._file, extent.offset, extent.size_bytes, os.POSIX_FADV_WILLNEED)
+
+    def fill(self, view: memoryview) -> None:
+        try:
+            while view:
+                count = os.preadv(self._file, [view], self._offset)
+                if not count:
+                    raise Broken("a file of the server is shorter than it says")
+                view, self._offset = view[count:], self._offset + count
+        except OSError as error:
+            raise Broken(f"a file of the server cannot be read ({error.strerror})") from None
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            os.close(self._file)
+
+
+def _is_loopback(name: str) -> bool:
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost"

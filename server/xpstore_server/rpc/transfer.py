@@ -1,0 +1,93 @@
+"""TransferService."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from xpstore.v1 import transfer_pb2 as pb
+from xpstore.v1 import transfer_pb2_grpc
+from xpstore_server.core import artifact
+from xpstore_server.core.errors import Conflict, InvalidArgument, NotFound
+from xpstore_server.rpc.fields import a_uuid, digests_of
+from xpstore_server.rpc.limits import Ways
+from xpstore_server.rpc.read import Outlet
+from xpstore_server.store.blobs.store import BlobStore, Spot
+from xpstore_server.store.chunks import Place, neighbours
+from xpstore_server.store.database import Database
+from xpstore_server.store.errors import MissingChunks
+from xpstore_server.store.packs import pack_key
+
+# How long a URL is good. Several S3 servers refuse signatures of a quarter of an hour, and an object stays for an hour
+# after it left the index.
+SECONDS = 300
+EXTENT_BYTES = 8 << 20
+EXTENT_BYTES_MAX = 64 << 20
+
+
+class TransferService(transfer_pb2_grpc.TransferServiceServicer):
+    def __init__(self, database: Database, outlet: Outlet, blobs: BlobStore, ways: Ways) -> None:
+        self._database = database
+        self._outlet = outlet
+        self._blobs = blobs
+        self._offered = {pb.TRANSFER_WAY_URL: ways.read_urls, pb.TRANSFER_WAY_PATH: ways.read_paths}
+
+    async def LocateChunks(self, request: pb.LocateChunksRequest, context: Any) -> pb.LocateChunksResponse:
+        version_id = a_uuid("version_id", request.version_id)
+        digests = digests_of("digests", request.digests)
+        if request.way not in self._offered:
+            raise InvalidArgument("way", request.way, "must be TRANSFER_WAY_URL or TRANSFER_WAY_PATH")
+        if request.max_extent_bytes < 0:
+            raise InvalidArgument("max_extent_bytes", request.max_extent_bytes, "must not be negative")
+        if not self._offered[request.way]:
+            raise Conflict("This server offers no such way: GetLimits says which, ReadChunks always works.")
+        size = min(request.max_extent_bytes or EXTENT_BYTES, EXTENT_BYTES_MAX)
+        row = await self._database.read_async(lambda tx: artifact.get(tx, version_id))
+        answer: pb.LocateChunksResponse = await self._outlet.run(self._locate, row.project_uid, digests, size)
+        return answer
+
+    def _locate(self, pool: str, digests: Sequence[bytes], size: int) -> pb.LocateChunksResponse:
+        try:
+            places = self._outlet.chunks.resolve(pool, digests)
+        except MissingChunks as error:
+            raise NotFound("chunk", error.digests[0].hex()) from None
+        positions = dict[bytes, int]()
+        for position, digest in enumerate(digests):
+            positions.setdefault(digest, position)
+        now_us = time.time_ns() // 1_000
+        answer = pb.LocateChunksResponse(expires_at_us=now_us + SECONDS * 1_000_000, now_us=now_us)
+        for near in _extents([places[digest] for digest in positions], size):
+            first, last = near[0], near[-1]
+            length = last.offset + last.stored_size - first.offset
+            spot = self._blobs.spot(pack_key(pool, first.pack_id), first.offset, length, SECONDS)
+            if spot is None:
+                raise Conflict("The bucket cannot be offered to clients: ReadChunks always works.")
+            _add(answer, spot, near, length, positions)
+        return answer
+
+
+def _extents(places: list[Place], size: int) -> list[list[Place]]:
+    """As the request has them, that a client can use them as they come, if that costs not many more."""
+    as_asked = list(neighbours(places, size))
+    as_they_lie = list(neighbours(sorted(places, key=lambda place: (place.pack_id, place.offset)), size))
+    return as_asked if len(as_asked) <= 2 * len(as_they_lie) else as_they_lie
+
+
+def _add(
+    answer: pb.LocateChunksResponse, spot: Spot, near: Sequence[Place], length: int, positions: dict[bytes, int]
+) -> None:
+    first = near[0]
+    extent = answer.extents.add(offset=first.offset, size_bytes=length)
+    if spot.url:
+        extent.url = spot.url
+    else:
+        extent.path = spot.path
+    for name, value in spot.headers:
+        extent.headers.add(name=name, value=value)
+    for place in near:
+        extent.chunks.add(
+            position=positions[place.digest],
+            offset=place.offset - first.offset,
+            stored_size_bytes=place.stored_size,
+            raw_size_bytes=place.raw_size,
+            codec=place.codec,
+        )

@@ -1,0 +1,201 @@
+"""A download takes the way past the server once it worked, and whatever that way does, files come whole and right."""
+
+import logging
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+import xpstore
+from s3_server import SeaweedFS
+from support.backends import sqlite_url
+from support.between.counting_proxy import CountingProxy
+from support.between.lying_s3 import Asked, LyingS3, PassOn, Said, changed, flipped, refusal, said
+from support.homes import Home
+from support.services import Server
+from xpstore import DirectoryArtifact
+from xpstore._files import direct
+from xpstore._files.direct import Broken, Way
+from xpstore.v1 import transfer_pb2 as pb
+
+MIB = 1 << 20
+HALF = changed(lambda one: Said(one.status, one.headers, one.body[: len(one.body) // 2], len(one.body)))
+# The first window of 16 MiB comes through the server, and the way is proven meanwhile.
+WHOLE = secrets.token_bytes(40 * MIB)
+
+
+@pytest.fixture(scope="module")
+def store(seaweedfs: SeaweedFS) -> Iterator[LyingS3]:
+    """What clients and server take for the S3 server."""
+    with LyingS3(f"127.0.0.1:{seaweedfs.port}") as lying:
+        yield lying
+
+
+@pytest.fixture(scope="module")
+def line(seaweedfs: SeaweedFS, store: LyingS3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CountingProxy]:
+    """The line to a server on that store."""
+    folder = tmp_path_factory.mktemp("direct")
+    bucket = seaweedfs.create_bucket(f"direct-{secrets.token_hex(6)}").rpartition("/")[2].partition("?")[0]
+    with (
+        Server(sqlite_url(folder / "x.db"), store.blob_url(bucket), folder) as server,
+        CountingProxy(server.address) as proxy,
+        closing(xpstore.init(server.api_key, proxy.address)),
+    ):
+        yield proxy
+
+
+@pytest.fixture(scope="module")
+def saved(line: CountingProxy, tmp_path_factory: pytest.TempPathFactory) -> DirectoryArtifact:
+    folder = tmp_path_factory.mktemp("saved")
+    (folder / "whole.bin").write_bytes(WHOLE)
+    (folder / "text.txt").write_bytes(b"compressed " * 200_000)
+    with xpstore.Project(id="direct", name="direct"):
+        return DirectoryArtifact.save(folder, "weights")
+
+
+@pytest.fixture(autouse=True)
+def honest(store: LyingS3) -> None:
+    store.rules.clear()
+    store.asked.clear()
+    direct._ways.clear()
+
+
+def prove(artifact: DirectoryArtifact) -> Way:
+    """What downloads before this one have found out."""
+    way = direct.way_of(artifact._client)
+    assert way is not None
+    way.worked()
+    return way
+
+
+def fetched(artifact: DirectoryArtifact, folder: Path) -> bool:
+    """Whether a download is right."""
+    artifact.download(folder)
+    return (folder / "whole.bin").read_bytes() == WHOLE and (folder / "text.txt").read_bytes()[:11] == b"compressed "
+
+
+def lie(then: Callable[..., Said], after: int = 0) -> Callable[[Asked, PassOn], Said | None]:
+    """Of what clients ask for by themselves, from some request on."""
+    asked_before = 0
+
+    def rule(asked: Asked, pass_on: PassOn) -> Said | None:
+        nonlocal asked_before
+        if "X-Amz-Signature" not in asked.query or not asked.key.startswith("packs/"):
+            return None
+        asked_before += 1
+        return then(asked, pass_on) if asked_before > after else None
+
+    return rule
+
+
+def test_the_bytes_pass_the_server_by(saved: DirectoryArtifact, line: CountingProxy, tmp_path: Path) -> None:
+    prove(saved)
+    before = line.received_bytes
+    assert fetched(saved, tmp_path)
+    assert line.received_bytes - before < 1 * MIB
+
+
+def test_a_first_download_goes_over(saved: DirectoryArtifact, store: LyingS3, tmp_path: Path) -> None:
+    assert fetched(saved, tmp_path / "first")
+    way = direct.way_of(saved._client)
+    assert way is not None and (way.is_proven or store.count("GET") > 0)
+
+
+@pytest.mark.parametrize("after", [0, 1])
+@pytest.mark.parametrize(
+    "then",
+    [
+        refusal(403, "AccessDenied"),
+        refusal(503, "SlowDown"),
+        said(200, b"<html>please log in</html>"),
+        changed(flipped),
+        changed(
+            lambda answer: Said(answer.status, answer.headers, answer.body[: len(answer.body) // 2], len(answer.body))
+        ),
+        changed(lambda answer: Said(200, answer.headers, answer.body)),
+        changed(lambda answer: Said(answer.status, {**answer.headers, "Content-Range": "bytes 0-9/10"}, answer.body)),
+    ],
+    ids=["403", "503", "html", "other bytes", "half", "status 200", "other range"],
+)
+def test_a_store_that_lies_changes_nothing(
+    saved: DirectoryArtifact, store: LyingS3, tmp_path: Path, then: Callable[..., Said], after: int
+) -> None:
+    prove(saved)
+    store.rules.append(lie(then, after))
+    assert fetched(saved, tmp_path)
+
+
+def test_what_does_not_work_is_left_for_a_while(
+    saved: DirectoryArtifact, store: LyingS3, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    prove(saved)
+    store.rules.append(lie(refusal(403, "AccessDenied")))
+    with caplog.at_level(logging.INFO, "xpstore"):
+        assert fetched(saved, tmp_path / "first") and fetched(saved, tmp_path / "second")
+    assert direct.way_of(saved._client) is None
+    told = [record for record in caplog.records if "All bytes come through the server" in record.message]
+    assert len(told) == 1 and "Signature" not in told[0].message
+
+
+def test_a_host_that_is_not_there_costs_nothing(saved: DirectoryArtifact, tmp_path: Path) -> None:
+    reads = direct.DirectReads(saved._client, saved.id, way := Way(pb.TRANSFER_WAY_URL))
+    with pytest.raises(Broken, match="does not answer"):
+        reads.open(pb.Extent(url="http://127.0.0.1:9/bucket/packs/one?X-Amz-Signature=1", size_bytes=1))
+    way.failed(Broken("it does not answer"))
+    assert not way.is_open
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://127.0.0.1/one", "one", ""])
+def test_only_http_is_asked(saved: DirectoryArtifact, url: str) -> None:
+    reads = direct.DirectReads(saved._client, saved.id, Way(pb.TRANSFER_WAY_URL))
+    with pytest.raises(Broken, match="of the kind"):
+        reads.open(pb.Extent(url=url, size_bytes=1))
+
+
+def test_nothing_is_read_in_plaintext_where_the_server_has_tls(saved: DirectoryArtifact) -> None:
+    reads = direct.DirectReads(saved._client, saved.id, Way(pb.TRANSFER_WAY_URL))
+    reads._is_private = True
+    with pytest.raises(Broken, match="without TLS"):
+        reads.open(pb.Extent(url="http://192.0.2.1/bucket/one?a=b", size_bytes=1))
+
+
+def test_paths_lead_to_files_alone(saved: DirectoryArtifact, tmp_path: Path) -> None:
+    """What another server might name: pipes would hold a program for ever."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "pipe")
+    reads = direct.DirectReads(saved._client, saved.id, Way(pb.TRANSFER_WAY_PATH))
+    for path in ("pipe", "link", "none", ".", "a\0b"):
+        with pytest.raises(Broken):
+            reads.open(pb.Extent(path=f"{tmp_path}/{path}", size_bytes=1))
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    with Home(tmp_path_factory.mktemp("own") / "home") as home:
+        yield home
+
+
+def test_files_of_an_embedded_server_are_read_where_they_are(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XPSTORE_HOME", str(home.folder))
+    (tmp_path / "whole.bin").write_bytes(WHOLE)
+    with closing(xpstore.init()) as client, client.project("own", "own"):
+        artifact = DirectoryArtifact.save(tmp_path / "whole.bin", "own")
+        way = prove(artifact)
+        assert way.kind == pb.TRANSFER_WAY_PATH
+        artifact.download(tmp_path / "first")
+        assert (tmp_path / "first" / "whole.bin").read_bytes() == WHOLE
+        assert way.is_proven
+        (pack, *_) = sorted((home.folder / "blobs").rglob("packs/*/*/*"))
+        with open(pack, "r+b") as file:
+            file.seek(1_000)
+            byte = file.read(1)
+            file.seek(1_000)
+            file.write(bytes([byte[0] ^ 1]))
+        with pytest.raises(xpstore.errors.DataLoss, match="chunk"):
+            artifact.download(tmp_path / "second")
+        assert not (tmp_path / "second" / "whole.bin").exists()
