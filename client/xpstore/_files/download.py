@@ -23,6 +23,7 @@ from xpstore._files.folder import Folder, is_within
 from xpstore._files.leftovers import Leftovers
 from xpstore._files.manifest import Tree, checked, tree_digest
 from xpstore._files.partial import PartialFile, is_there
+from xpstore._machine.heap import keep_freed
 from xpstore._machine.progress import Advance
 from xpstore._machine.workers import Workers
 from xpstore._service.connection import Connection
@@ -101,6 +102,7 @@ class Download:
             ResourceExhausted: the disk is full.
         """
         self._count = 0
+        keep_freed(WINDOW_BYTES)
         fetched: deque[tuple[_Window, Future[dict[bytes, bytes | memoryview]]]] = deque()
         fetchers = Workers(STREAMS, "xpstore-fetch")
         try:
