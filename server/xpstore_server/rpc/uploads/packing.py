@@ -17,8 +17,8 @@ from xpstore_server.store.chunks import ChunkStore, EncodedChunk
 from xpstore_server.store.errors import StoreUnavailable
 from xpstore_server.store.packs import PACK_BYTES
 
-# Bytes of a file in one pack of an UploadFile, compressed or not. Two of them, with a chunk more each, 2 MiB that are not
-# cut yet and the message that they came in are what a server that is killed loses at most (`limits.PACK_BYTES`).
+# Bytes of a file in one pack of an UploadFile, compressed or not. Two of them, with a chunk more each, 2 MiB that are
+# not cut yet and the message that they came in are what a server that is killed loses at most (`limits.PACK_BYTES`).
 FILE_PACK_BYTES = 8 << 20
 # What a chunk takes beside its bytes, in memory and in the index: of tiny ones that is the most.
 BOOKED_BYTES = 256
