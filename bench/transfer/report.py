@@ -8,6 +8,7 @@ from bench.transfer.workload import MIB, Step
 
 GIB = 1 << 30
 LARGE = ("large up", "large down")
+FOLDERS = ("few up", "few down", "many up", "many down")
 CROWD = ("crowd up", "crowd down")
 # In the order of the table.
 UNITS = ("MB/s", "ms", "files/s")
@@ -88,7 +89,7 @@ def figures_of_store(store: str, samples: Samples, every_step: list[Step]) -> li
     steps = [step for step in every_step if "ours" in samples.get(step.name, {})]
     return [
         *(_speed(store, step, samples, every_step) for unit in UNITS for step in steps if step.unit == unit),
-        *(figure for step in steps if step.name in LARGE for figure in _cpu(store, step, samples)),
+        *(figure for step in steps if step.name in LARGE + FOLDERS for figure in _cpu(store, step, samples)),
         *_memory(store, samples, {step.name: step.title for step in every_step}),
     ]
 
@@ -116,12 +117,12 @@ def _cpu(store: str, step: Step, samples: Samples) -> list[Figure]:
         "server": lambda sample: sample.server_cpu_seconds,
         "S3 server": lambda sample: sample.store_cpu_seconds,
     }
-    gibibytes = step.size_bytes / GIB
+    amount, unit = (step.size_bytes / GIB, "s/GiB") if step.name in LARGE else (step.file_count / 1e6, "µs/file")
     found = []
     for part, cost in parts.items():
-        costs = _spreads(samples[step.name], lambda sample, cost=cost: cost(sample) / gibibytes)  # type: ignore[misc]
+        costs = _spreads(samples[step.name], lambda sample, cost=cost: cost(sample) / amount)  # type: ignore[misc]
         if any(spread.highest for spread in costs.values()):
-            found.append(_figure(f"{store}: {step.title}, CPU of the {part}", "s/GiB", costs))
+            found.append(_figure(f"{store}: {step.title}, CPU of the {part}", unit, costs))
     return found
 
 

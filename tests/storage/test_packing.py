@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from support.backends import Backend
-from support.raw import KIB, digest_of
+from support.raw import KIB, MIB, digest_of
 from support.stores import Store
 from xpstore_server.rpc.uploads import feed, packing
 from xpstore_server.rpc.uploads.feed import Feed
@@ -95,3 +95,38 @@ def test_store_that_is_away_for_a_moment_is_waited_for(store: Store) -> None:
     store.blobs.before_put = fail_twice
     sent, told = stream_through(store, [0, 0])
     assert told == sent
+
+
+@pytest.mark.client
+def test_buffers_of_different_sizes_are_reserved_in_order() -> None:
+    """A small one does not pass by a large one that waits, and goes on when that is not wanted any more."""
+
+    async def run() -> None:
+        budget = Budget(100 * MIB)
+        await budget.acquire(60 * MIB)
+        large, small, last = (asyncio.ensure_future(budget.acquire(mib * MIB)) for mib in (50, 30, 40))
+        await asyncio.sleep(0)
+        assert budget.is_short and not budget.acquire_at_once(MIB)
+        large.cancel()
+        await asyncio.wait([large, small])
+        assert small.done() and not last.done()
+        budget.release(60 * MIB)
+        await last
+        assert not budget.is_short and not budget.acquire_at_once(31 * MIB) and budget.acquire_at_once(30 * MIB)
+
+    asyncio.run(run())
+
+
+@pytest.mark.client
+def test_buffer_that_was_reserved_for_one_who_left_is_free_again() -> None:
+    async def run() -> None:
+        budget = Budget(100 * MIB)
+        await budget.acquire(100 * MIB)
+        waits = asyncio.ensure_future(budget.acquire(100 * MIB))
+        await asyncio.sleep(0)
+        budget.release(100 * MIB)
+        waits.cancel()  # it has its turn by then, and does not know
+        await asyncio.wait([waits])
+        assert waits.cancelled() and budget.acquire_at_once(100 * MIB)
+
+    asyncio.run(run())

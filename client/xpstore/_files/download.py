@@ -25,6 +25,7 @@ from xpstore._files.folder import Folder, is_within
 from xpstore._files.leftovers import Leftovers
 from xpstore._files.manifest import Tree, checked, tree_digest
 from xpstore._files.partial import PartialFile, is_there
+from xpstore._machine.heap import keep_freed
 from xpstore._machine.progress import Advance
 from xpstore._machine.workers import Workers
 from xpstore._service.connection import Connection
@@ -107,6 +108,7 @@ class Download:
             ResourceExhausted: the disk is full.
         """
         self._count = 0
+        keep_freed(WINDOW_BYTES)
         fetched: deque[tuple[_Window, Future[Chunks]]] = deque()
         fetchers, self._provers = Workers(STREAMS, "xpstore-fetch"), Workers(1, "xpstore-direct")
         way = None if self._verifies_chunks else way_of(self._connection)

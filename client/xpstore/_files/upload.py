@@ -1,9 +1,9 @@
 """Files on their way up: read, cut, hashed, asked about and sent at the same time.
 
     this thread:    read -> cut, hash -> window -> what is missing of it? -> messages -> batch
-    three threads:  batch -> stream, again after a broken connection
+    two threads:    batch -> stream, again after a broken connection
 
-Memory is bounded: two windows, and 40 MiB of messages, 68 on a long line. What a crash makes a client send again
+Memory is bounded: two windows, and 48 MiB of messages, 68 on a long line. What a crash makes a client send again
 is at most what its streams had under way.
 """
 
@@ -35,10 +35,10 @@ WINDOW_BYTES = 16 << 20
 ASKED_WINDOWS = 1
 MESSAGE_BYTES = 1 << 20
 MESSAGE_CHUNKS = 4_096
-# Encoded bytes of one stream, no more than the server puts into one pack; and streams at a time. So 30 MiB may be under
-# way, and while the server writes two packs it receives the next.
-BATCH_BYTES = 10 << 20
-STREAMS = 3
+# Encoded bytes of one stream, no more than the server puts into one pack; and streams at a time. So 32 MiB may be under
+# way, and while the server writes a pack it receives the next.
+BATCH_BYTES = 16 << 20
+STREAMS = 2
 # On a long line more must be under way, and a server takes only 2 MiB of a connection ahead of what it reads. So each
 # stream has a connection of its own, and what waits unread of one does not grow. Answers that take longer still wait
 # behind bytes on a thin line, where less under way is less to send again.

@@ -95,7 +95,7 @@ LEASE_KEPT_US = 3600 * 1_000_000
 
 CLOCK_AHEAD_US = 24 * 3600 * 1_000_000  # how far the clock of a run's machine may be ahead of ours
 RUN_LOST_AFTER_US = 300 * 1_000_000
-# What an UploadFile has received and not yet stored: two packs, a tail that is not cut, and the message that filled it.
+# What an UploadFile has received and not yet stored: `rpc/uploads/packing.py` counts it.
 PACK_BYTES = 24 * MIB
 CHUNK_KEPT_US = 24 * 3600 * 1_000_000  # that no version has: `store/sweep.py` leaves it an hour longer
 UPLOAD_EXPIRES_AFTER_US = 24 * 3600 * 1_000_000

@@ -58,6 +58,7 @@ _PLACES = select(
     chunk.c.raw_size,
     chunk.c.codec,
 ).where(*_WANTED)
+_CLAIM = delete(pack_pending).where(pack_pending.c.id == bindparam("written"), pack_pending.c.state == "writing")
 
 
 class Place(NamedTuple):
@@ -246,8 +247,7 @@ def add(tx: Transaction, pool: str, pack_id: str, size: int, placed: Sequence[Pa
 
 def claim(tx: Transaction, pack_id: str) -> bool:
     """Takes back the announcement of a pack that is written now. False if it was given up in between."""
-    pending = delete(pack_pending).where(pack_pending.c.id == pack_id, pack_pending.c.state == "writing")
-    return tx.execute(pending).rowcount == 1
+    return tx.execute(_CLAIM, {"written": pack_id}).rowcount == 1
 
 
 def add_to_index(tx: Transaction, pool: str, pack_id: str, size: int, placed: Sequence[PackedChunk]) -> tuple[int, int]:
@@ -285,8 +285,8 @@ def _places(tx: Transaction, pool: str, digests: Iterable[bytes]) -> dict[bytes,
 def _absent(tx: Transaction, pool: str, digests: Sequence[bytes]) -> tuple[set[bytes], bool]:
     """Which digests are not there, and whether a pack of the others must be touched."""
     rows = _find(tx, _PRESENT, pool, digests)
-    untouched = tx.now_us() - TOUCH_AFTER_US
-    is_stale = any(row.touched_at_us < untouched for row in rows)
+    # Of new bytes there are none: PostgreSQL is not asked for its time.
+    is_stale = bool(rows) and min(row.touched_at_us for row in rows) < tx.now_us() - TOUCH_AFTER_US
     return set(digests).difference(row.digest for row in rows), is_stale
 
 

@@ -14,7 +14,8 @@ import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-PACK_BYTES = 10 << 20
+# Of 10 MiB a server on S3 took a tenth more CPU for a GiB that it received; of 32, half as much memory more.
+PACK_BYTES = 16 << 20
 # Below this a pack is merged with others.
 SMALL_BYTES = 4 << 20
 # Read at once from the end of a pack: the footer of 1,400 chunks.

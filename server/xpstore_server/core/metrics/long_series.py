@@ -17,6 +17,7 @@ from xpstore_server.store.outlines import (
     each_alone,
     is_unknown,
     joined,
+    sizes_of,
     some_of,
     stretches_of,
     unknown,

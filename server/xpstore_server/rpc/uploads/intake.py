@@ -58,5 +58,5 @@ class Intake:
     turns: Turns
     live: dict[tuple[str, str], Live] = field(default_factory=dict)
 
-    def packer(self, pool: str, on_durable: Durable | None = None) -> Packer:
-        return Packer(pool, self.chunks, self.budget, self.executor, on_durable)
+    def packer(self, pool: str, on_durable: Durable | None = None, file_bytes: int | None = None) -> Packer:
+        return Packer(pool, self.chunks, self.budget, self.executor, on_durable, file_bytes)

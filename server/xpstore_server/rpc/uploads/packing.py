@@ -6,6 +6,7 @@ wait for each other in a circle, and a slow client costs one buffer.
 
 import asyncio
 import contextlib
+import math
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -16,8 +17,9 @@ from xpstore_server.store.chunks import ChunkStore, EncodedChunk
 from xpstore_server.store.errors import StoreUnavailable
 from xpstore_server.store.packs import PACK_BYTES
 
-# A pack is sealed by the chunk that fills it, so it may run over by one chunk.
-RESERVED_BYTES = PACK_BYTES + limits.CHUNK_BYTES
+# Bytes of a file in one pack of an UploadFile, compressed or not. Two of them, with a chunk more each, 2 MiB that are
+# not cut yet and the message that they came in are what a server that is killed loses at most (`limits.PACK_BYTES`).
+FILE_PACK_BYTES = 8 << 20
 # What a chunk takes beside its bytes, in memory and in the index: of tiny ones that is the most.
 BOOKED_BYTES = 256
 PUTS_IN_FLIGHT = 2
@@ -31,42 +33,51 @@ class Budget:
     """Buffers that may be reserved at the same time; those who wait are served in order."""
 
     def __init__(self, total_bytes: int) -> None:
-        self._free = max(total_bytes // RESERVED_BYTES, 1)
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._free_bytes = max(total_bytes, _reserved(PACK_BYTES))
+        self._waiting: deque[tuple[asyncio.Future[None], int]] = deque()
 
     @property
     def is_short(self) -> bool:
         return bool(self._waiting)
 
-    def acquire_at_once(self) -> bool:
-        """Reserves one if one is free and nobody waits for it; says whether it did."""
-        if self._waiting or not self._free:
+    def acquire_at_once(self, size_bytes: int) -> bool:
+        """Reserves one of this size if there is room and nobody waits for it; says whether it did."""
+        if self._waiting or self._free_bytes < size_bytes:
             return False
-        self._free -= 1
+        self._free_bytes -= size_bytes
         return True
 
-    async def acquire(self) -> None:
-        if self.acquire_at_once():
+    async def acquire(self, size_bytes: int) -> None:
+        if self.acquire_at_once(size_bytes):
             return
         turn = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
+        self._waiting.append((turn, size_bytes))
         try:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
-                self.release()
+                self.release(size_bytes)
             else:
                 with contextlib.suppress(ValueError):
-                    self._waiting.remove(turn)
+                    self._waiting.remove((turn, size_bytes))
+                self.release(0)  # it may have kept those behind it waiting
             raise
 
-    def release(self) -> None:
+    def release(self, size_bytes: int) -> None:
+        self._free_bytes += size_bytes
         while self._waiting:
-            turn = self._waiting.popleft()
+            turn, wanted_bytes = self._waiting[0]
             if not turn.done():
+                if self._free_bytes < wanted_bytes:
+                    return
+                self._free_bytes -= wanted_bytes
                 turn.set_result(None)
-                return
-        self._free += 1
+            self._waiting.popleft()
+
+
+def _reserved(pack_bytes: int) -> int:
+    """What the buffer of a pack takes: the chunk that fills it may run over."""
+    return pack_bytes + limits.CHUNK_BYTES
 
 
 class Packer:
@@ -78,6 +89,7 @@ class Packer:
     Args:
         pool: where they are stored.
         on_durable: awaited with digests and raw sizes of each pack's chunks, in the order of the stream.
+        file_bytes: raw bytes that fill a pack, too; default as many as there are.
 
     Attributes:
         failure: why a pack could not be written, or `on_durable` failed.
@@ -91,12 +103,15 @@ class Packer:
         budget: Budget,
         executor: Executor,
         on_durable: Durable | None = None,
+        file_bytes: int | None = None,
     ) -> None:
         self._pool = pool
         self._chunks = chunks
         self._budget = budget
         self._executor = executor
         self._on_durable = on_durable
+        self._file_bytes = math.inf if file_bytes is None else file_bytes
+        self._reserved_bytes = _reserved(PACK_BYTES if file_bytes is None else min(file_bytes, PACK_BYTES))
         self.on_failure: Callable[[BaseException], None] = lambda error: None
         self._buffer: list[EncodedChunk] = []
         # Apart from the buffer: memory may be reserved for a chunk that is still to come.
@@ -104,7 +119,7 @@ class Packer:
         self._born = 0.0
         self._writing: list[asyncio.Task[None]] = []
         self.failure: BaseException | None = None
-        self.size_bytes = 0
+        self.size_bytes = self._raw_bytes = 0
         self.stored_chunks = 0
         self.stored_bytes = 0
 
@@ -130,7 +145,7 @@ class Packer:
             if self._is_reserved:
                 return
             if len(self._writing) < PUTS_IN_FLIGHT:
-                await self._budget.acquire()
+                await self._budget.acquire(self._reserved_bytes)
                 self._is_reserved = True
             else:
                 await asyncio.wait(self._writing, return_when=asyncio.FIRST_COMPLETED)
@@ -139,8 +154,9 @@ class Packer:
         """As `ready`, without waiting: says whether a chunk may be put."""
         if self.failure is not None or self._is_reserved:
             return self.failure is None
-        self._is_reserved = len(self._writing) < PUTS_IN_FLIGHT and self._budget.acquire_at_once()
-        return self._is_reserved
+        has_room = len(self._writing) < PUTS_IN_FLIGHT and self._budget.acquire_at_once(self._reserved_bytes)
+        self._is_reserved = has_room
+        return has_room
 
     def put(self, chunk: EncodedChunk) -> None:
         """Takes a chunk, after `ready`."""
@@ -149,14 +165,16 @@ class Packer:
             self._born = time.monotonic()
         self._buffer.append(chunk)
         self.size_bytes += len(chunk.data) + BOOKED_BYTES
-        if self.size_bytes >= PACK_BYTES:
+        self._raw_bytes += chunk.raw_size
+        if self.size_bytes >= PACK_BYTES or self._raw_bytes >= self._file_bytes:
             self.seal()
 
     def seal(self) -> None:
         """Starts to write what is buffered."""
         if not self._buffer:
             return
-        buffer, self._buffer, self.size_bytes, self._is_reserved = self._buffer, [], 0, False
+        buffer, self._buffer, self._is_reserved = self._buffer, [], False
+        self.size_bytes = self._raw_bytes = 0
         before = self._writing[-1] if self._writing else None
         write = asyncio.ensure_future(self._write(buffer, before))
         self._writing.append(write)
@@ -168,7 +186,7 @@ class Packer:
             stored_chunks, stored_bytes = await self._stored(buffer)
         finally:
             buffer.clear()
-            self._budget.release()
+            self._budget.release(self._reserved_bytes)
         if before is not None:
             await asyncio.wait([before])
             before.result()  # raises what it raised: what is behind a gap does not count
@@ -211,4 +229,4 @@ class Packer:
         self._buffer = []
         if self._is_reserved:
             self._is_reserved = False
-            self._budget.release()
+            self._budget.release(self._reserved_bytes)

@@ -20,6 +20,7 @@ from xpstore_server.core.publish import Draft
 from xpstore_server.rpc.limits import CHUNKING
 from xpstore_server.rpc.uploads.feed import Feed
 from xpstore_server.rpc.uploads.intake import Intake, Live, Published
+from xpstore_server.rpc.uploads.packing import FILE_PACK_BYTES
 from xpstore_server.rpc.uploads.turns import Turn
 from xpstore_server.store.chunks import NONE, EncodedChunk
 from xpstore_server.store.errors import BlobDamaged, BlobMissing, MissingChunks
@@ -61,7 +62,7 @@ class FileUpload:
         self._tail = bytearray()
         self._chunker = Chunker(CHUNKING)
         self._encoder = Encoder()
-        self._packer = intake.packer(header.project_uid, self._advance)
+        self._packer = intake.packer(header.project_uid, self._advance, FILE_PACK_BYTES)
         self._feed = Feed[pb.UploadFileRequest](turn, self._packer, self._seal_at_once, self._seal_grown)
         self._packer.on_failure = self._feed.stop
         self._live = Live(header.hash, self._feed.stop)
