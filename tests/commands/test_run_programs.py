@@ -63,16 +63,6 @@ def environment(server: Server) -> dict[str, str]:
     return {**without_settings(), "XPSTORE_API_KEY": server.api_key, "XPSTORE_API_URL": server.address}
 
 
-def test_output_that_is_no_text_moves_no_cursor_where_it_is_shown(
-    client: xpstore.Client, run: Command, environment: dict[str, str], place: str
-) -> None:
-    line = command_line(place, "one", "sh", "-c", r"printf 'x\377\33[2J\33[31mred\33[0m\n1%%\r\033]2;t\7 2%%\n'")
-    done = subprocess.run(line, env={**environment, "LC_ALL": "C"}, capture_output=True, timeout=60)
-    assert (done.returncode, done.stdout) == (0, b"x\xff\x1b[2J\x1b[31mred\x1b[0m\n1%\r\x1b]2;t\x07 2%\n")
-    assert run_of(client, place, "one").console() == "x\ufffd\x1b[2J\x1b[31mred\x1b[0m\n\r\x1b]2;t\x07 2%\n"
-    assert run("console", place, "one").stdout == "x\ufffd\\x1b[2Jred\n\\x1b]2;t\\x07 2%\n"
-
-
 def test_what_cannot_be_run_is_told_in_one_line(run: Command, place: str, tmp_path: Path) -> None:
     assert_one_line(run("run", "--project", place, "no-such-program", expect=127), "no-such-program: there is no such")
     (tmp_path / "odd").write_bytes(b"\x7fELF no program")
@@ -81,14 +71,18 @@ def test_what_cannot_be_run_is_told_in_one_line(run: Command, place: str, tmp_pa
     assert_one_line(run("console", place, "nobody", expect=1), "nobody")
 
 
-def test_program_runs_without_a_service_and_what_it_printed_waits(
+def test_program_runs_while_the_service_is_away_and_sync_sends_what_it_printed(
     client: xpstore.Client, server: Server, run: Command, place: str, tmp_path: Path
 ) -> None:
     spool = {"XPSTORE_SPOOL": str(tmp_path / "spool")}
-    away = {"XPSTORE_API_URL": "unix:/nowhere/xpstore", **spool}
-    told = run("run", "--project", place, "--name", "one", "--", "echo", "all the same", **away)
+    server.kill()
+    told = run("run", "--project", place, "--name", "one", "--", "echo", "all the same", **spool)
+    server.start()
     assert told.stdout == "all the same\n"
     assert_one_line(told, "What is recorded waits in the spool: `xpstore sync` sends it.")
+    run("sync", **spool)
+    one = run_of(client, place, "one")
+    assert (one.status, one.console()) == ("finished", "all the same\n")
 
 
 CATCH = """
@@ -114,16 +108,18 @@ def test_signal_is_the_programs(client: xpstore.Client, environment: dict[str, s
     assert (one.status, one.console()) == ("finished", "ready False\ngot SIGTERM\n")
 
 
-def test_at_a_terminal_the_program_has_one_and_how_it_was_killed_is_told(
-    client: xpstore.Client, environment: dict[str, str], place: str
+def test_at_a_terminal_the_program_has_one_and_its_output_moves_no_cursor_later(
+    client: xpstore.Client, run: Command, environment: dict[str, str], place: str
 ) -> None:
     primary, secondary = pty.openpty()
-    line = command_line(place, "one", "sh", "-c", "test -t 1 && test -t 2 && echo terminal; kill -9 $$")
-    done = subprocess.run(line, env=environment, stdin=secondary, stdout=secondary, stderr=secondary, timeout=60)
+    code = r"test -t 1 && test -t 2 && printf 'x\377\33[2J\33[31mred\33[0m\n1%%\r\033]2;t\7 2%%\n'; kill -9 $$"
+    line, told = command_line(place, "one", "sh", "-c", code), {**environment, "LC_ALL": "C"}
+    done = subprocess.run(line, env=told, stdin=secondary, stdout=secondary, stderr=secondary, timeout=60)
     os.close(secondary)
-    assert os.read(primary, 1 << 16).decode() == "terminal\r\n"
+    assert os.read(primary, 1 << 16) == b"x\xff\x1b[2J\x1b[31mred\x1b[0m\r\n1%\r\x1b]2;t\x07 2%\r\n"
     os.close(primary)
     assert done.returncode == 128 + signal.SIGKILL
     one = run_of(client, place, "one")
-    assert (one.status, one.console()) == ("failed", "terminal\n")
-    assert one.error == "The program was ended by SIGKILL.\n\nterminal"
+    assert (one.status, one.console()) == ("failed", "x\ufffd\x1b[2J\x1b[31mred\x1b[0m\n\r\x1b]2;t\x07 2%\n")
+    assert one.error.startswith("The program was ended by SIGKILL.\n\nx")
+    assert run("console", place, "one").stdout == "x\ufffd\\x1b[2Jred\n\\x1b]2;t\\x07 2%\n"

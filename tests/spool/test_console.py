@@ -14,7 +14,7 @@ from support.homes import without_settings
 from support.logged import values
 from support.services import Server
 from xpstore import Client
-from xpstore._console import printout
+from xpstore._console import printout, reading
 from xpstore._console.printout import collapsed
 from xpstore._offline.sync import sync
 from xpstore.errors import InvalidArgument
@@ -48,6 +48,8 @@ def test_what_is_printed_is_recorded_in_order_and_the_streams_are_given_back(
     log.removeHandler(handler)
     assert run.console() == "one 2\nto stderr\nlogged\nthree\nfour\nfive\n"
     assert run.console(tail_bytes=10) == "four\nfive\n"
+    monkeypatch.setattr(reading, "ANSWER_BYTES", 1)  # as for more than the server gives in one answer
+    assert run.console(tail_bytes=7) == "r\nfive\n" and run.console(1_000) == run.console()
     assert out.getvalue() == "before\none 2\nlogged\nthree\nfour\nfive\nafter\n"
     assert "write" not in vars(out) and "write" not in vars(sys.stderr)
     with pytest.raises(InvalidArgument, match="tail_bytes = 0: must be positive"):
