@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import ColumnElement, Row, func, select
 
 from xpstore_server.core import limits, model
 from xpstore_server.core.errors import Conflict, InvalidArgument
@@ -172,7 +172,8 @@ def list_media(
     """
     project_uid, start = _project(tx, model_id), prefix(model_id)
     query = _WITH_STEP.where(version.c.state == "live", IS_MEDIA)
-    model_key, step = link.c.model_id, link.c.step
+    model_key: ColumnElement[Any] = link.c.model_id
+    step: ColumnElement[Any] = link.c.step
     if names:
         owners = _owners(tx, project_uid, [start + name for name in names])
         query = query.where(version.c.artifact_id.in_(owners))
