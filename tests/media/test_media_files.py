@@ -138,9 +138,7 @@ def test_frames_become_the_same_table() -> None:
     assert from_table(to_table({}).data) == from_table(to_table([]).data) == []
 
 
-@pytest.mark.parametrize(
-    "values", [CHANCE.normal(size=(40, 30)), numpy.arange(100), numpy.array([3, 3, 3], numpy.float32)]
-)
+@pytest.mark.parametrize("values", [CHANCE.normal(size=(40, 30)), numpy.arange(100), numpy.full(3, 3, dtype="float32")])
 def test_histogram_counts_as_numpy_does(values: Any) -> None:
     told = json.loads(to_histogram(values, 16).data)
     assert sum(told["counts"]) == values.size and len(told["edges"]) == 17

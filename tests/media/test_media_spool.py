@@ -20,7 +20,7 @@ from xpstore.model import Model
 pytestmark = pytest.mark.client
 
 # `XPSTORE_TEST_MEDIA=1000` logs as many images, and a fifth as many tables.
-IMAGES = int(os.environ.get("XPSTORE_TEST_MEDIA", 200))
+IMAGES = int(os.environ.get("XPSTORE_TEST_MEDIA", 100))
 # Logs, says so, and is killed.
 LOOP = """
 import os, signal, sys

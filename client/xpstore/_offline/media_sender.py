@@ -18,6 +18,7 @@ from functools import cached_property
 from blake3 import blake3
 
 from xpstore._files.manifest import entries_of
+from xpstore._machine.ending import INTERRUPTED_SECONDS, is_interrupted
 from xpstore._media.content import MEDIA_TYPE
 from xpstore._offline.media_shipper import MediaShipper
 from xpstore._offline.media_store import MediaStore
@@ -118,9 +119,11 @@ class MediaSender:
 
         Raises:
             ResourceExhausted: the spool is full, if the client is strict.
+            Unavailable: the client is closed.
         """
+        writer_id = self._recorder.spool.writer_id
         try:
-            self._keep(target, project_uid, medium)
+            self._keep(writer_id, target, project_uid, medium)
         except Error as error:
             if isinstance(error, ResourceExhausted) and self._recorder.is_strict:
                 raise
@@ -132,7 +135,7 @@ class MediaSender:
         if self._offline is None:
             self.begin()
 
-    def _keep(self, target: Target, project_uid: str, medium: Logged) -> None:
+    def _keep(self, writer_id: str, target: Target, project_uid: str, medium: Logged) -> None:
         with self._lock:
             cut, chunks = self._cut(medium.data)
         page = pb.ManifestPage(entries=entries_of(medium.path, False, cut)).SerializeToString()
@@ -143,12 +146,12 @@ class MediaSender:
         draft.links.add(model_id=target.model_id, step=medium.step)
         id_ = new_id()
         request = pb.CommitArtifactRequest(project_uid=project_uid, version_id=id_, draft=draft, manifest=root)
-        writer, owner, project, creation = self._recorder.spool.writer_id, self._recorder.owner, project_uid, None
+        owner, project, creation = self._recorder.owner, project_uid, None
         if self._offline is not None:
             owner, (project, creation) = "", self._offline.project_of(project_uid)
         # How it looks is asked of the server alone.
         record = VersionRecord(pb.ArtifactVersion(), request, creation, {target.model_id: target}).packed()
-        self.store.keep(Waiting(id_, writer, owner, project, medium.name, MEDIA_TYPE, "", record), chunks)
+        self.store.keep(Waiting(id_, writer_id, owner, project, medium.name, MEDIA_TYPE, "", record), chunks)
 
     def _cut(self, data: bytes) -> tuple[Cut, list[WireChunk]]:
         chunks = []
@@ -207,7 +210,9 @@ class MediaSender:
         """Sends what waits in a short time, and then no more: what stays is sent by another client."""
         try:
             if self._asked and self._offline is None and not self._is_stopping:
-                self.flush(EXIT_SECONDS, AWAY_SECONDS)
+                is_hurried = is_interrupted()
+                seconds, grace = (INTERRUPTED_SECONDS,) * 2 if is_hurried else (EXIT_SECONDS, AWAY_SECONDS)
+                self.flush(seconds, grace)
         except Error as error:
             log.warning("Not all media are sent: %s", error)
         finally:

@@ -172,8 +172,8 @@ def list_media(
     """
     project_uid, start = _project(tx, model_id), prefix(model_id)
     query = _WITH_STEP.where(version.c.state == "live", IS_MEDIA)
-    model_key: ColumnElement[str] = link.c.model_id
-    step: ColumnElement[int] = link.c.step
+    model_key: ColumnElement[Any] = link.c.model_id
+    step: ColumnElement[Any] = link.c.step
     if names:
         owners = _owners(tx, project_uid, [start + name for name in names])
         query = query.where(version.c.artifact_id.in_(owners))
