@@ -12,7 +12,8 @@ from xpstore.v1 import metric_pb2 as pb
 from xpstore_server.core import limits
 from xpstore_server.core.errors import InvalidArgument
 from xpstore_server.core.metrics import metric
-from xpstore_server.core.metrics.buckets import Axis, Buckets
+from xpstore_server.core.metrics.buckets import Axis
+from xpstore_server.core.metrics.gathered import Buckets
 from xpstore_server.core.metrics.metric import SeriesPart
 from xpstore_server.rpc.fields import a_json, a_name, a_step, a_time, if_set
 from xpstore_server.store.columns import Integers

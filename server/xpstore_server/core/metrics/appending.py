@@ -8,7 +8,7 @@ import numpy as np
 from sqlalchemy import Row, bindparam, select, tuple_
 
 from xpstore_server.core import limits
-from xpstore_server.core.metrics.metric import SeriesPart, block_row
+from xpstore_server.core.metrics.metric import SeriesPart, block_row, insert_blocks
 from xpstore_server.store.batches import batches
 from xpstore_server.store.columns import Integers
 from xpstore_server.store.ids import new_id
@@ -68,20 +68,21 @@ class _Appended:
     def __init__(self, tx: Transaction, project_uid: str) -> None:
         self._tx = tx
         self._project_uid = project_uid
-        self._series, self._blocks = list[dict[str, Any]](), list[tuple[Any, ...]]()
+        self._series, self._blocks = list[dict[str, Any]](), list[tuple[tuple[Any, ...], Points]]()
 
     def add(self, known: Row[Any] | None, model_id: str, key: tuple[str, str], whole: Points) -> None:
         """Adds points of a series, which is new if it is not known."""
         row = _row(known, model_id, self._project_uid, *key)
         for points in whole.blocks():
-            self._blocks.append(block_row(self._tx, model_id, row["id"], points))
-            _count_in(row, points, self._blocks[-1])
+            its_block = block_row(self._tx, model_id, row["id"], points)
+            self._blocks.append((its_block, points))
+            _count_in(row, points, its_block)
         self._series.append(row)
 
     def store(self) -> set[str]:
         """Stores all; returns the ids of series whose blocks should be put together."""
         self._tx.upsert_many(series, [_as_tuple(self._tx, row) for row in self._series])
-        self._tx.insert_many(block, self._blocks)
+        insert_blocks(self._tx, self._blocks)
         return {row["id"] for row in self._series if row["small_blocks"] >= limits.SMALL_BLOCKS}
 
 

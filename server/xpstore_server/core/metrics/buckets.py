@@ -1,21 +1,24 @@
 """Buckets of series: neighbouring points taken together, as many in each, or along an axis that series share."""
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from sqlalchemy import BindParameter, Row, Select, bindparam, func, select
 
+from xpstore_server.core.metrics import long_series
+from xpstore_server.core.metrics.gathered import Buckets, Columns, Gathered
+from xpstore_server.core.metrics.long_series import LONG, Split
+from xpstore_server.core.metrics.outlines import Stretches, some_of
 from xpstore_server.core.metrics.series import Parts, read_many
 from xpstore_server.store.batches import batches
-from xpstore_server.store.columns import Floats, Integers, Mask, decode_integers
+from xpstore_server.store.columns import Integers, Mask, decode_integers
 from xpstore_server.store.database import Database
-from xpstore_server.store.points import NO_STEP, NO_TIME, Points
+from xpstore_server.store.points import Points
 from xpstore_server.store.tables import block
 from xpstore_server.store.transaction import Transaction
 
@@ -53,32 +56,29 @@ def _heads(of: AxisOf) -> Select[Any]:
 _HEADS: dict[AxisOf, Select[Any]] = {"step": _heads("step"), "time": _heads("time")}
 
 
-@dataclass(slots=True, eq=False)
-class Buckets:
-    """Neighbouring points taken together; NaN where there is no finite number, -1 where no step was given."""
-
-    counts: Integers
-    mins: Floats
-    maxs: Floats
-    firsts: Floats
-    lasts: Floats
-    means: Floats
-    first_steps: Integers
-    last_steps: Integers
-    first_times: Integers
-    last_times: Integers
-    last_ordinal: int
-
-
 def neighbours(database: Database, found: Sequence[Row[Any]], since: int, count: int) -> Iterator[tuple[int, Buckets]]:
     """Divides the points after an ordinal of each series into at most `count` buckets as equal as can be.
 
     Yields the place of each series that has points, in their order. Memory does not grow with a series.
     """
     totals = _each(database, _totals, found, since=since)
-    parts = ((place, points) for together in read_many(database, found, since) for place, points in together)
+    for is_long, places in groupby(range(len(found)), lambda place: _is_long(found[place], since)):
+        some = list(places)
+        divide = _long_neighbours if is_long else _neighbours
+        yield from divide(database, found, some, totals, since, count)
+
+
+def _is_long(row: Row[Any], since: int) -> bool:
+    return since < 0 and row.points > LONG
+
+
+def _neighbours(
+    database: Database, found: Sequence[Row[Any]], some: list[int], totals: dict[str, int], since: int, count: int
+) -> Iterator[tuple[int, Buckets]]:
+    rows = [found[place] for place in some]
+    parts = ((place, points) for together in read_many(database, rows, since) for place, points in together)
     for place, mine in groupby(parts, itemgetter(0)):
-        total = totals.get(found[place].id)
+        total = totals.get(rows[place].id)
         if not total:
             continue  # its first point was logged since
         gathered = _Neighbours(total, min(count, total))
@@ -86,7 +86,18 @@ def neighbours(database: Database, found: Sequence[Row[Any]], since: int, count:
             if gathered.is_full:
                 break  # logged since they were counted
             gathered.add(points)
-        yield place, gathered.result()
+        yield some[place], gathered.result()
+
+
+def _long_neighbours(
+    database: Database, found: Sequence[Row[Any]], some: list[int], totals: dict[str, int], since: int, count: int
+) -> Iterator[tuple[int, Buckets]]:
+    for place in some:
+        if total := totals.get(found[place].id):
+            gathered = _Neighbours(total, min(count, total))
+            for every, before in long_series.read(database, found[place].id, gathered.split):
+                gathered.add_stretches(every, before)
+            yield place, gathered.result()
 
 
 def _each(
@@ -132,9 +143,24 @@ class Axis:
     def _values(self, points: Points) -> Integers:
         return points.times if self.of == "time" else points.steps
 
+    def place(self, values: Integers) -> Integers:
+        """Which bucket each step or time is in, of those that are in one."""
+        return np.clip((values - self.start) // self.width, 0, self.count - 1)
+
     def places(self, points: Points) -> Integers:
         """Which bucket each point is in, of those that are in one."""
-        return np.clip((self._values(points) - self.start) // self.width, 0, self.count - 1)
+        return self.place(self._values(points))
+
+    def reaches(self, every: Stretches) -> tuple[Integers, Integers]:
+        """The first and last step or time of each stretch."""
+        if self.of == "time":
+            return every.low_times, every.high_times
+        return every.low_steps, every.high_steps
+
+    def has(self, lows: Integers, highs: Integers) -> Mask:
+        """Which stretches are on the axis with all of their points."""
+        is_in: Mask = lows >= (0 if self.is_open_before else max(self.start, 0))
+        return is_in if self.end is None else is_in & (highs < self.end)
 
     def admits(self, points: Points) -> Mask:
         """Which points are in a bucket."""
@@ -187,11 +213,21 @@ def along(database: Database, found: Sequence[Row[Any]], since: int, axis: Axis)
 
     Yields the place of each series that has a point on it, in their order.
     """
-    most = max(1, min(len(found), BUCKETS_TOGETHER // axis.count))
+    for is_long, places in groupby(range(len(found)), lambda place: _is_long(found[place], since)):
+        some = list(places)
+        divide = _long_along(database, found, some, axis) if is_long else _along(database, found, some, since, axis)
+        yield from divide
+
+
+def _along(
+    database: Database, found: Sequence[Row[Any]], some: list[int], since: int, axis: Axis
+) -> Iterator[tuple[int, Buckets]]:
+    most = max(1, min(len(some), BUCKETS_TOGETHER // axis.count))
     places, gathered = list[int](), _Along(axis, most)
-    for together in read_many(database, found, since):
+    for together in read_many(database, [found[place] for place in some], since):
         parts: Parts = []
-        for place, points in together:
+        for number, points in together:
+            place = some[number]
             if place not in places[-1:]:
                 if len(places) == most:
                     gathered.add(parts)
@@ -203,84 +239,17 @@ def along(database: Database, found: Sequence[Row[Any]], since: int, axis: Axis)
     yield from gathered.results(places)
 
 
-# Numbers so large are summed apart and smaller: their sum may be no number, where their mean is one.
-LARGE, SCALE = 1e290, 2.0**64
+def _long_along(
+    database: Database, found: Sequence[Row[Any]], some: list[int], axis: Axis
+) -> Iterator[tuple[int, Buckets]]:
+    for place in some:
+        gathered = _Along(axis, 1)
+        for every, _ in long_series.read(database, found[place].id, gathered.split):
+            gathered.add_stretches(every)
+        yield from gathered.results([place])
 
 
-class _Columns(NamedTuple):
-    """What buckets are made of: numbers, steps and times of points."""
-
-    numbers: Floats
-    steps: Integers
-    times: Integers
-
-
-class _Gathered:
-    """Buckets being filled, part by part of a series."""
-
-    def __init__(self, count: int) -> None:
-        self._counts = np.zeros(count, np.int64)
-        self._mins, self._maxs = np.full(count, math.inf), np.full(count, -math.inf)
-        self._sums, self._finite = np.zeros(count), np.zeros(count, np.int64)
-        self._large = np.zeros(count)
-        self._firsts, self._lasts = np.full(count, math.nan), np.full(count, math.nan)
-        self._steps, self._times = np.full((2, count), NO_STEP), np.full((2, count), NO_TIME)
-
-    def _add(self, here: slice | Integers, points: _Columns, starts: Integers) -> None:
-        """Adds points of some buckets, each once in `here`; `starts` has where those of each begin."""
-        self._add_numbers(here, points.numbers, starts)
-        ends = np.append(starts[1:], len(points.numbers)) - 1
-        begins = self._counts[here] == 0
-        for at, first, last in (
-            (points.numbers, self._firsts, self._lasts),
-            (points.steps, self._steps[0], self._steps[1]),
-            (points.times, self._times[0], self._times[1]),
-        ):
-            first[here] = np.where(begins, at[starts], first[here])
-            last[here] = at[ends]
-        self._counts[here] += ends - starts + 1
-
-    def _add_numbers(self, here: slice | Integers, numbers: Floats, starts: Integers) -> None:
-        is_finite = np.isfinite(numbers)
-        if is_finite.all():
-            low = high = summed = numbers
-            ones = np.diff(starts, append=len(numbers))
-        else:
-            low, high = np.where(is_finite, numbers, math.inf), np.where(is_finite, numbers, -math.inf)
-            summed, ones = np.where(is_finite, numbers, 0.0), np.add.reduceat(is_finite.astype(np.int64), starts)
-        self._mins[here] = np.minimum(self._mins[here], np.minimum.reduceat(low, starts))
-        self._maxs[here] = np.maximum(self._maxs[here], np.maximum.reduceat(high, starts))
-        if (is_large := np.abs(summed) > LARGE).any():
-            self._large[here] += np.add.reduceat(np.where(is_large, summed / SCALE, 0.0), starts)
-            summed = np.where(is_large, 0.0, summed)
-        self._sums[here] += np.add.reduceat(summed, starts)
-        self._finite[here] += ones
-
-    def _results(self, ordinals: Sequence[int]) -> Iterator[Buckets]:
-        """The buckets of series that lie one behind the other, as many each, with the last ordinal of each."""
-        some = self._finite > 0
-        counts = np.maximum(self._finite, 1)
-        means = np.where(some, self._sums / counts + self._large / counts * SCALE, math.nan)
-        mins, maxs = np.where(some, self._mins, math.nan), np.where(some, self._maxs, math.nan)
-        size = len(counts) // len(ordinals)
-        for number, last_ordinal in enumerate(ordinals):
-            here = slice(number * size, (number + 1) * size)
-            yield Buckets(
-                counts=self._counts[here],
-                mins=mins[here],
-                maxs=maxs[here],
-                firsts=self._firsts[here],
-                lasts=self._lasts[here],
-                means=means[here],
-                first_steps=self._steps[0, here],
-                last_steps=self._steps[1, here],
-                first_times=self._times[0, here],
-                last_times=self._times[1, here],
-                last_ordinal=last_ordinal,
-            )
-
-
-class _Neighbours(_Gathered):
+class _Neighbours(Gathered):
     """Buckets as equal in size as can be, of a series whose length is known."""
 
     def __init__(self, total: int, count: int) -> None:
@@ -300,17 +269,30 @@ class _Neighbours(_Gathered):
             int(np.searchsorted(self._edges, self._seen, "right")) - 1,
             int(np.searchsorted(self._edges, self._seen + len(points), "left")),
         )
-        columns = _Columns(points.numbers(), points.filled_steps(), points.times)
+        columns = Columns(points.numbers(), points.filled_steps(), points.times)
         self._add(here, columns, np.maximum(self._edges[:-1][here] - self._seen, 0))
         self._seen += len(points)
         self._last_ordinal = int(points.ordinals[-1])
+
+    def split(self, every: Stretches, before: Integers) -> Split:
+        """Which stretches are in more than one bucket, or in none as they were logged since they were counted."""
+        first, last = (np.searchsorted(self._edges, at, "right") for at in (before, before + every.counts - 1))
+        return Split(first != last, before >= self._edges[-1])
+
+    def add_stretches(self, every: Stretches, before: Integers) -> None:
+        is_in = before < self._edges[-1]
+        if not is_in.all():
+            every, before = some_of(every, is_in), before[is_in]
+        if len(before):
+            self._add_stretches(np.searchsorted(self._edges, before, "right") - 1, every)
+            self._last_ordinal = int(every.last_ordinals[-1])
 
     def result(self) -> Buckets:
         (found,) = self._results([self._last_ordinal])
         return found
 
 
-class _Along(_Gathered):
+class _Along(Gathered):
     """Buckets of several series along an axis."""
 
     def __init__(self, axis: Axis, most: int) -> None:
@@ -320,13 +302,13 @@ class _Along(_Gathered):
 
     def add(self, parts: Parts) -> None:
         """Adds points of series, each with the number of its series here."""
-        axis, columns, places = self._axis, list[_Columns](), list[Integers]()
+        axis, columns, places = self._axis, list[Columns](), list[Integers]()
         for number, whole in parts:
             is_in = axis.admits(whole)
             points = whole if is_in.all() else whole.where(is_in)
             if len(points):
                 self._ordinals[number] = int(points.ordinals[-1])
-                columns.append(_Columns(points.numbers(), points.filled_steps(), points.times))
+                columns.append(Columns(points.numbers(), points.filled_steps(), points.times))
                 places.append(axis.places(points) + number * axis.count)
         if not columns:
             return
@@ -336,7 +318,30 @@ class _Along(_Gathered):
             order = np.argsort(at, kind="stable")
             at, numbers, steps, times = at[order], numbers[order], steps[order], times[order]
         starts = np.append(0, np.flatnonzero(at[1:] != at[:-1]) + 1)
-        self._add(at[starts], _Columns(numbers, steps, times), starts)
+        self._add(at[starts], Columns(numbers, steps, times), starts)
+
+    def split(self, every: Stretches, before: Integers) -> Split:
+        """Which stretches are in more than one bucket, and which have nothing on the axis."""
+        axis, (lows, highs) = self._axis, self._axis.reaches(every)
+        is_out = highs < (0 if axis.is_open_before else axis.start)
+        if axis.end is not None:
+            is_out |= lows >= axis.end
+        return Split(~axis.has(lows, highs) | (axis.place(lows) != axis.place(highs)), is_out)
+
+    def add_stretches(self, every: Stretches) -> None:
+        """Adds stretches of one series, each in one bucket or in none."""
+        lows, highs = self._axis.reaches(every)
+        is_in = self._axis.has(lows, highs)
+        if not is_in.all():
+            every, lows = some_of(every, is_in), lows[is_in]
+        if not len(lows):
+            return
+        self._ordinals[0] = int(every.last_ordinals[-1])
+        at = self._axis.place(lows)
+        if (at[1:] < at[:-1]).any():
+            order = np.argsort(at, kind="stable")
+            at, every = at[order], some_of(every, order)
+        self._add_stretches(at, every)
 
     def results(self, places: Sequence[int]) -> Iterator[tuple[int, Buckets]]:
         """The buckets of the first series, with the place of each; not of those without any point."""

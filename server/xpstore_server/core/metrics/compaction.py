@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Row, bindparam, func, select
 
 from xpstore_server.core import limits, model
-from xpstore_server.core.metrics.metric import block_row, delete_blocks
+from xpstore_server.core.metrics.metric import block_row, delete_blocks, insert_blocks
 from xpstore_server.store.database import Database
 from xpstore_server.store.ids import NIL, new_id
 from xpstore_server.store.points import BLOCK_POINTS, BLOCK_SPAN, from_row, join
@@ -42,7 +42,8 @@ def compact(tx: Transaction, series_id: str) -> int:
         here = (block.c.series_id == series_id, block.c.first_ordinal.between(first, last))
         rows = tx.execute(_BLOCKS.where(*here)).all()
         delete_blocks(tx, rows)
-        tx.insert_many(block, [block_row(tx, model_id, series_id, join([from_row(row) for row in rows]))])
+        points = join([from_row(row) for row in rows])
+        insert_blocks(tx, [(block_row(tx, model_id, series_id, points), points)])
         less += len(group) - 1
     tx.execute(series.update().where(series.c.id == series_id).values(small_blocks=0))
     return less

@@ -16,11 +16,12 @@ from sqlalchemy import ColumnElement, Row, Select, func, select
 
 from xpstore_server.core import limits, model
 from xpstore_server.core.errors import NotFound
+from xpstore_server.core.metrics.outlines import outline_of
 from xpstore_server.core.paging import Key, Page
 from xpstore_server.store.batches import batches
 from xpstore_server.store.columns import Integers
 from xpstore_server.store.points import BLOCK_SPAN, Points, block_values, from_row, last_values
-from xpstore_server.store.tables import block, series
+from xpstore_server.store.tables import block, outline, series
 from xpstore_server.store.transaction import Transaction
 
 _ORDINAL_MASK = (1 << 62) - 1
@@ -81,6 +82,13 @@ def block_row(tx: Transaction, model_id: str, series_id: str, points: Points) ->
     keys = {"model_id": tx.as_key(model_id), "series_id": tx.as_key(series_id)}
     row = {**keys, **block_values(points)}
     return tuple(row[name] for name in block.c.keys())  # noqa: SIM118  # columns, not a dictionary
+
+
+def insert_blocks(tx: Transaction, blocks: Sequence[tuple[tuple[Any, ...], Points]]) -> None:
+    """Inserts blocks, by their rows and points, with their outlines."""
+    tx.insert_many(block, [row for row, _ in blocks])
+    outlines = [(*row[:2], body) for row, points in blocks if (body := outline_of(points)) is not None]
+    tx.insert_many(outline, outlines)
 
 
 def list_page(tx: Transaction, model_id: str, name: str | None, page: Page) -> tuple[list[Point], Key | None]:
@@ -260,7 +268,7 @@ def _of_few_points(rows: Sequence[Row[Any]]) -> Sequence[Row[Any]]:
 def _replace(tx: Transaction, row: Row[Any], points: Points) -> None:
     delete_blocks(tx, [row])
     if len(points):
-        tx.insert_many(block, [block_row(tx, row.model_id, row.series_id, points)])
+        insert_blocks(tx, [(block_row(tx, row.model_id, row.series_id, points), points)])
 
 
 def delete_blocks(tx: Transaction, rows: Sequence[Row[Any]]) -> None:

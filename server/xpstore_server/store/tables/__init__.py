@@ -17,7 +17,7 @@ from xpstore_server.store.tables.artifacts import (
 from xpstore_server.store.tables.cache import cache_entry, cache_lease, cache_total, cache_verification
 from xpstore_server.store.tables.declare import TEXT, UUID, metadata
 from xpstore_server.store.tables.packs import SMALL_PACK, artifact_pack, chunk, pack, pack_pending, upload, upload_part
-from xpstore_server.store.tables.points import block, series, writer
+from xpstore_server.store.tables.points import block, outline, series, writer
 from xpstore_server.store.tables.tracking import (
     alert,
     api_key,
@@ -67,6 +67,7 @@ __all__ = [
     "model",
     "model_tag",
     "module",
+    "outline",
     "pack",
     "pack_pending",
     "project",

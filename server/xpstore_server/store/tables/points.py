@@ -1,6 +1,16 @@
 """Metric points: series, the blocks with their points, and how far each writer got."""
 
-from sqlalchemy import BigInteger, CheckConstraint, Double, Index, Integer, LargeBinary, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Double,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    UniqueConstraint,
+    text,
+)
 from sqlmodel import SQLModel
 
 from xpstore_server.store.tables.declare import TEXT, UUID, column, reference, table
@@ -63,6 +73,21 @@ class Block(SQLModel, table=True):
     )
 
 
+class Outline(SQLModel, table=True):
+    """What stretches of a large block come to (`core/metrics/outlines.py`): long series are divided by these."""
+
+    __tablename__ = "outline"
+    model_id: str = column(UUID, primary_key=True)
+    first_ordinal: int = column(BigInteger, primary_key=True, autoincrement=False)
+    body: bytes = column(LargeBinary)
+    # A table of its own, as a row of `block` is read to its end for its last column.
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["model_id", "first_ordinal"], ["block.model_id", "block.first_ordinal"], ondelete="CASCADE"
+        ),
+    )
+
+
 class Writer(SQLModel, table=True):
     """How far each writer got. The same id with another method or another key is another writer."""
 
@@ -77,4 +102,5 @@ class Writer(SQLModel, table=True):
 
 series = table(Series)
 block = table(Block)
+outline = table(Outline)
 writer = table(Writer)
