@@ -19,6 +19,7 @@ from xpstore.v1 import ingest_pb2, metric_pb2
 SERIES = 10
 RECORD_POINTS = 100_000
 POINTS = 1_000_000
+LONG_POINTS = 100_000_000
 ROUNDS = 5
 INGEST_GOALS = {"SQLite": (Goal(">=", 3.0),), "PostgreSQL": (Goal(">=", 1.5),)}
 
@@ -43,6 +44,10 @@ def _measure_on(name: str, database_url: str, folder: Path, peers: Peers, rounds
         say(f"metrics on {name}")
         speeds = [_ingest(client, model, columns) for model in models]
         whole = _one_series(client, experiment.model("one"))
+        long = rounds * LONG_POINTS // ROUNDS
+        long_one = experiment.model("long")
+        for _ in range(long // POINTS):
+            _one_series(client, long_one)
         names = [f"metric {number}" for number in range(SERIES)]
         runs: dict[str, tuple[Callable[[], object], Goal]] = {
             f"read {POINTS:,} points of {SERIES} series to numpy": (
@@ -52,6 +57,10 @@ def _measure_on(name: str, database_url: str, folder: Path, peers: Peers, rounds
             "1,000 exact buckets of 1,000,000 points": (
                 lambda: whole.metrics.read("loss", buckets=1_000),
                 Goal("<", 30),
+            ),
+            f"1,000 exact buckets of {long:,} points": (
+                lambda: long_one.metrics.read("loss", buckets=1_000),
+                Goal("<", 200),
             ),
             f"summary of {POINTS:,} points": (lambda: _summary(client, whole), Goal("<", 5)),
         }

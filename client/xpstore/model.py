@@ -36,7 +36,6 @@ from xpstore.v1 import model_pb2 as pb
 
 if TYPE_CHECKING:
     from xpstore._notebook.frame import Frame
-    from xpstore._values.new_models import NewModel
     from xpstore.artifact_links import ModelArtifacts
 
 __all__ = ["FoundModels", "Model", "Models", "Tags", "config_hash", "fingerprint"]
@@ -330,7 +329,7 @@ class Models(FoundModels):
             tell_difference(request.hash, response.model.config_json, request.config_json)
         return Model(self._client, response.model)
 
-    def create_many(self, models: "Iterable[NewModel]", *, allow_existing: bool = False) -> "list[Model]":
+    def create_many(self, models: Iterable[Mapping[str, object]], *, allow_existing: bool = False) -> "list[Model]":
         """Creates models with all that is known of them, a hundred in a call, and returns them in this order.
 
         What is too much for a call (more than 100 modules, 1,000 series or about a megabyte of a model) is recorded

@@ -91,7 +91,7 @@ def test_malformed_dictionary_is_named_by_its_position_and_nothing_is_sent(
     experiment: Experiment, bad: Any, said: str
 ) -> None:
     with pytest.raises(errors.InvalidArgument) as caught:
-        experiment.models.create_many([{"hash": number} for number in range(101)] + [bad])  # type: ignore[operator]
+        experiment.models.create_many([*({"hash": number} for number in range(101)), bad])
     assert str(caught.value).startswith(said) and caught.value.metadata["field"] == said
     assert experiment.models.list() == []
 

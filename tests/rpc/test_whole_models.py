@@ -106,7 +106,7 @@ def test_malformed_model_in_the_middle_is_named_and_nothing_is_stored(
 ) -> None:
     bad = whole("c")
     for name, value in change.items():
-        bad.ClearField(name)  # type: ignore[arg-type]
+        bad.ClearField(name)
         bad.MergeFrom(model_pb2.NewModel(**{name: value}))
     with pytest.raises(errors.InvalidArgument) as caught:
         create(experiment, [whole("a"), whole("b"), whole("b2"), bad, whole("d")])

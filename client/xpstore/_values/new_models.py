@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypedDict
+from typing import Any
 
 from xpstore._values.checks import MAX_HASH_LENGTH, invalid, to_free_text, to_name, to_tags
 from xpstore._values.configs import config_hash
@@ -29,19 +29,6 @@ MODULES = 100
 SERIES = 1_000
 
 _PATH = re.compile(r"models\[(\d+)\]")
-
-
-class NewModel(TypedDict, total=False):
-    """What `create_many` takes of each model; see there."""
-
-    hash: Any
-    name: str | None
-    description: str | None
-    config: Mapping[Any, Any] | None
-    tags: Iterable[str]
-    created_at: datetime | None
-    modules: Mapping[str, Mapping[Any, Any] | None]
-    metrics: Iterable[tuple[Any, ...]]
 
 
 @dataclass(slots=True)

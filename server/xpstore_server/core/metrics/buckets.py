@@ -13,11 +13,11 @@ from sqlalchemy import BindParameter, Row, Select, bindparam, func, select
 from xpstore_server.core.metrics import long_series
 from xpstore_server.core.metrics.gathered import Buckets, Columns, Gathered
 from xpstore_server.core.metrics.long_series import LONG, Split
+from xpstore_server.core.metrics.outlines import Stretches, some_of
 from xpstore_server.core.metrics.series import Parts, read_many
 from xpstore_server.store.batches import batches
 from xpstore_server.store.columns import Integers, Mask, decode_integers
 from xpstore_server.store.database import Database
-from xpstore_server.store.outlines import Stretches, some_of
 from xpstore_server.store.points import Points
 from xpstore_server.store.tables import block
 from xpstore_server.store.transaction import Transaction

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from xpstore_server.core.metrics.outlines import LARGE, Stretches
 from xpstore_server.store.columns import Floats, Integers
-from xpstore_server.store.outlines import LARGE, Stretches
 from xpstore_server.store.points import NO_STEP, NO_TIME
 
 # What numbers that are too large to be summed are divided by.

@@ -8,10 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sqlalchemy import Row, and_, bindparam, select
 
-from xpstore_server.store.batches import batches
-from xpstore_server.store.columns import Integers, Mask
-from xpstore_server.store.database import Database
-from xpstore_server.store.outlines import (
+from xpstore_server.core.metrics.outlines import (
     STRETCH,
     Stretches,
     each_alone,
@@ -22,7 +19,10 @@ from xpstore_server.store.outlines import (
     stretches_of,
     unknown,
 )
-from xpstore_server.store.points import from_row
+from xpstore_server.store.batches import batches
+from xpstore_server.store.columns import Integers, Mask
+from xpstore_server.store.database import Database
+from xpstore_server.store.points import Points, from_row
 from xpstore_server.store.tables import block, outline
 from xpstore_server.store.transaction import Transaction
 
@@ -106,18 +106,13 @@ def _next(tx: Transaction, series_id: str, after: int, seen: int, splits: Splits
     whole = np.flatnonzero(~is_read & ~split.is_out)
     parts, places, starts = [some_of(every, whole)], [whole], [before[whole]]
     for some in batches(np.unique(owners[is_read]).tolist(), BLOCKS):
-        rows = _blocks(tx, [heads[place] for place in some])
-        if len(rows) < len(some):
-            raise _Moved
-        for place in some:
-            points = from_row(rows[heads[place].first_ordinal])
-            its = np.flatnonzero(owners == place)
-            of = (
-                its[np.arange(len(points)) // STRETCH] if heads[place].body is not None else np.repeat(its, len(points))
-            )
-            chosen = np.flatnonzero(is_read[of])
+        for place, points in zip(some, _points(tx, [heads[place] for place in some]), strict=True):
+            size = len(points) if sizes[place] == 1 else STRETCH
+            its = np.flatnonzero(is_read[firsts[place] : firsts[place] + sizes[place]])
+            chosen = (its[:, None] * size + np.arange(size)).ravel()
+            chosen = chosen[chosen < len(points)]
             parts.append(each_alone(points.where(chosen)))
-            places.append(of[chosen])
+            places.append(firsts[place] + chosen // size)
             starts.append(before[firsts[place]] + chosen)
     order = np.argsort(np.concatenate(places), kind="stable")
     return _Found(some_of(joined(parts), order), np.concatenate(starts)[order], heads[-1].last_ordinal, int(ends[-1]))
@@ -130,6 +125,12 @@ def _stretches(alike: Sequence[Row[Any]]) -> Stretches:
     return stretches_of([row.body for row in alike])
 
 
-def _blocks(tx: Transaction, heads: Sequence[Row[Any]]) -> dict[int, Row[Any]]:
+def _points(tx: Transaction, heads: Sequence[Row[Any]]) -> Iterator[Points]:
+    """The points of some blocks, in their order."""
     firsts = [row.first_ordinal for row in heads]
-    return {row.first_ordinal: row for row in tx.execute(_BLOCKS, {"model": heads[0].model_id, "firsts": firsts})}
+    rows = {row.first_ordinal: row for row in tx.execute(_BLOCKS, {"model": heads[0].model_id, "firsts": firsts})}
+    for head in heads:
+        row = rows.get(head.first_ordinal)
+        if row is None or row.points != head.points:
+            raise _Moved
+        yield from_row(row)

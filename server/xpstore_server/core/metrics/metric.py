@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Row, Select, func, select
 
 from xpstore_server.core import limits, model
 from xpstore_server.core.errors import NotFound
+from xpstore_server.core.metrics.outlines import outline_of
 from xpstore_server.core.paging import Key, Page
 from xpstore_server.store.batches import batches
 from xpstore_server.store.columns import Integers

@@ -1,0 +1,166 @@
+"""Buckets of long series, which outlines of blocks answer: what Python's numpy makes of the same points."""
+
+import math
+import struct
+from typing import Any
+
+import numpy as np
+import pytest
+from sqlalchemy import delete
+
+from support.backends import Backend
+from support.raw_ingest import send
+from xpstore._values.ids import new_id
+from xpstore.client import Client
+from xpstore.experiment import Experiment
+from xpstore.model import Model
+from xpstore.v1 import ingest_pb2
+from xpstore.v1 import metric_pb2 as pb
+from xpstore_server.store import tables
+from xpstore_server.store.database import Database
+
+POINTS = 300_000  # more than are read whole
+BEGIN = 1_700_000_000_000_000
+STEP, TIME = pb.BUCKET_AXIS_STEP, pb.BUCKET_AXIS_TIME
+
+
+class Column:
+    """Points that were logged: values, steps (-1 for none) and times."""
+
+    def __init__(self, values: Any, steps: Any, times: Any) -> None:
+        self.values, self.steps, self.times = values, steps, times
+
+    def log(self, client: Client, model: Model, name: str) -> None:
+        writer = new_id()
+        for number, start in enumerate(range(0, len(self.values), 70_000)):
+            here = slice(start, start + 70_000)
+            steps = self.steps[here].astype("<i8").tobytes()
+            if (self.steps[here] < 0).any():
+                assert (self.steps[here] < 0).all()
+                steps = b""
+            values: dict[str, Any] = {"float_values": self.values[here].astype("<f8").tobytes()}
+            if self.values.dtype.kind == "i":
+                values = {"int_values": self.values[here].astype("<i8").tobytes()}
+            series = ingest_pb2.PackedSeries(
+                name=name, steps=steps, times_us=self.times[here].astype("<i8").tobytes(), **values
+            )
+            send(
+                client,
+                model.project_uid,
+                writer,
+                number,
+                1,
+                ingest_pb2.ModelRecords(model_id=str(model.id), series=[series]),
+            )
+
+
+def columns() -> dict[str, Column]:
+    chance = np.random.default_rng(11)
+    values = chance.standard_normal(POINTS)
+    values[chance.integers(0, POINTS, 50)] = math.nan
+    values[chance.integers(0, POINTS, 50)] = math.inf
+    values[140_000:150_000] = math.nan  # whole stretches without a number
+    large = values.copy()
+    large[[5, 200_000]] = 1e300, -1e308  # blocks without an outline
+    even, times = np.arange(POINTS), BEGIN + np.cumsum(chance.integers(0, 9_000, POINTS))
+    back = np.concatenate([even[:210_000], even[:90_000] + 100_000])  # resumed from a checkpoint
+    some = np.where((even >= 70_000) & (even < 140_000), -1, even // 7)
+    return {
+        "even": Column(values, even, times),
+        "back": Column(large, back, times),
+        "some": Column(
+            (values * 1e3).astype("<i8") if False else np.arange(POINTS) % 977 - 400, some, times[::-1].copy()
+        ),
+    }
+
+
+@pytest.fixture(scope="module")
+def known() -> dict[str, Column]:
+    return columns()
+
+
+@pytest.fixture
+def model(client: Client, experiment: Experiment, known: dict[str, Column]) -> Model:
+    model = experiment.model("h")
+    for name, column in known.items():
+        column.log(client, model, name)
+    return model
+
+
+def read(model: Model, name: str, buckets: int, **asked: Any) -> pb.PackedBuckets:
+    client, keys = model._client, [pb.SeriesKey(model_id=str(model.id), name=name)]
+    request = pb.ReadSeriesRequest(keys=keys, buckets=buckets, **asked)
+    (answer,) = client.stubs.metrics.ReadSeries(request, metadata=client.metadata, timeout=60)
+    return answer.buckets
+
+
+def check(column: Column, wire: pb.PackedBuckets, places: Any) -> None:
+    """Holds an answer against points by their buckets, -1 for those in none."""
+    integers = {name: np.frombuffer(getattr(wire, name), "<i8") for name in ("counts", "first_steps", "last_steps")}
+    integers |= {name: np.frombuffer(getattr(wire, name), "<i8") for name in ("first_times_us", "last_times_us")}
+    floats = {name: np.frombuffer(getattr(wire, name), "<f8") for name in ("mins", "maxs", "firsts", "lasts", "means")}
+    order = np.argsort(places, kind="stable")
+    starts = np.searchsorted(places[order], np.arange(len(integers["counts"]) + 1))
+    for number, (start, end) in enumerate(zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True)):
+        its = order[start:end]
+        assert integers["counts"][number] == len(its)
+        if not len(its):
+            assert integers["first_steps"][number] == integers["last_times_us"][number] == -1
+            continue
+        values = column.values[its].astype(float)
+        finite = values[np.isfinite(values)]
+        expected = [
+            (integers["first_steps"], column.steps[its[0]]),
+            (integers["last_steps"], column.steps[its[-1]]),
+            (integers["first_times_us"], column.times[its[0]]),
+            (integers["last_times_us"], column.times[its[-1]]),
+            (floats["firsts"], values[0]),
+            (floats["lasts"], values[-1]),
+            (floats["mins"], finite.min() if len(finite) else math.nan),
+            (floats["maxs"], finite.max() if len(finite) else math.nan),
+        ]
+        for found, wanted in expected:
+            np.testing.assert_array_equal(found[number], wanted)
+        mean = (finite / len(finite)).sum() if len(finite) else math.nan
+        np.testing.assert_allclose(floats["means"][number], mean, rtol=1e-9, atol=1e-12)
+
+
+def along(column: Column, wire: pb.PackedBuckets, axis: int, start: int | None, end: int | None) -> Any:
+    at = column.steps if axis == STEP else column.times
+    places = np.clip((at - wire.axis_start) // wire.axis_width, 0, wire.bucket_count - 1)
+    is_out = (at < 0) | (at < (start or 0)) | (at >= (end or 1 << 62))
+    return np.where(is_out, -1, places)
+
+
+def test_buckets_are_those_of_all_points(model: Model, known: dict[str, Column]) -> None:
+    for name, column in known.items():
+        for count in (1, 40, 701):
+            wire = read(model, name, count)
+            edges = np.arange(count + 1) * POINTS // count
+            check(column, wire, np.searchsorted(edges, np.arange(POINTS), "right") - 1)
+    ends = {"axis_start": 20_000, "axis_end": 250_123}
+    for name, column in known.items():
+        for axis, asked in ((STEP, {}), (STEP, ends), (TIME, {}), (TIME, {"axis_start": BEGIN + 400_000_000})):
+            wire = read(model, name, 40, axis=axis, **asked)
+            check(column, wire, along(column, wire, axis, asked.get("axis_start"), asked.get("axis_end")))
+
+
+def test_outlines_go_with_their_blocks_and_those_of_older_servers_are_not_missed(
+    client: Client, model: Model, known: dict[str, Column], backend: Backend
+) -> None:
+    before = read(model, "even", 40)
+    model.rewind(299_999)  # writes blocks again: those of "back" and "some" too
+    assert read(model, "even", 40) == before
+    database = Database(backend.database_url)
+    outlines = database.read(lambda tx: tx.execute(tables.outline.select()).all())
+    assert (outlines and len(outlines) % 2 == 0) or outlines
+    database.write(lambda tx: tx.execute(delete(tables.outline)))
+    read_whole = read(model, "even", 40)
+    assert struct.unpack(f"<{40}d", read_whole.means) == pytest.approx(
+        struct.unpack(f"<{40}d", before.means), nan_ok=True
+    )
+    for name in ("counts", "mins", "maxs", "firsts", "lasts", "first_steps", "last_times_us"):
+        assert getattr(read_whole, name) == getattr(before, name)
+    model.metrics.clear()
+    assert not database.read(lambda tx: tx.execute(tables.outline.select()).all())
+    database.close()
