@@ -11,9 +11,9 @@ from xpstore._notebook.glance import Glance
 from xpstore._notebook.html import facts, line, shown, table
 from xpstore._service.paging import iterate
 from xpstore._session.client import ClientBase
+from xpstore._session.described_model import DescribedModel
 from xpstore._session.registry import handle
 from xpstore._session.server_version import takes_alerts
-from xpstore._spool.record import Target
 from xpstore._values.checks import invalid, to_free_text, to_name, to_step
 from xpstore._values.ids import new_id, sent_id
 from xpstore._values.times import now_us, to_datetime
@@ -170,18 +170,40 @@ class Alerts:
             yield line("and more")
 
 
-def log_alert(client: ClientBase, target: Target, title: str, text: str, level: str, step: int | None) -> None:
-    """Leaves an alert in the spool, and says it in the log; see `Model.alert`."""
-    if not isinstance(level, str) or level not in LEVELS:
-        raise invalid("level", level, 'must be "info", "warning" or "error"')
-    event = ingest_pb2.AlertEvent(
-        alert_id=new_id(),
-        level=LEVELS[level],
-        title=to_name("title", title),
-        text=to_free_text("text", text),
-        step=to_step("step", step) if step is not None else None,
-        at_us=now_us(),
-    )
-    log.log(_LOGGED[level], "Alert of model %s: %s", target.model_id, event.title)
-    if takes_alerts(client):
-        client.recorder.event(target, ingest_pb2.EventRecord(alert=event))
+class LogsAlerts(DescribedModel):
+    """What a model has for alerts."""
+
+    def alert(self, title: str, text: str = "", level: str = "warning", step: int | None = None) -> None:
+        """Says that somebody should look at the model.
+
+        It is in the spool when this returns, and goes to the server in the background; the logger "xpstore" says it at
+        its level. The server keeps 1,000 alerts of a model, and by itself makes one of the first NaN of a metric, of a
+        run that fails and of one that is lost.
+
+        Args:
+            title: what happened, in one line of 1 to 256 characters.
+            text: more of it, at most 16,384 characters.
+            level: "info", "warning" or "error".
+            step: the training step it is about.
+
+        Raises:
+            InvalidArgument: a value is malformed.
+        """
+        if not isinstance(level, str) or level not in LEVELS:
+            raise invalid("level", level, 'must be "info", "warning" or "error"')
+        event = ingest_pb2.AlertEvent(
+            alert_id=new_id(),
+            level=LEVELS[level],
+            title=to_name("title", title),
+            text=to_free_text("text", text),
+            step=to_step("step", step) if step is not None else None,
+            at_us=now_us(),
+        )
+        log.log(_LOGGED[level], "Alert of model %s: %s", self._target.model_id, event.title)
+        if takes_alerts(self._client):
+            self._client.recorder.event(self._target, ingest_pb2.EventRecord(alert=event))
+
+    @property
+    def alerts(self) -> Alerts:
+        """The alerts of the model, newest first."""
+        return Alerts(self._client, model_id=self._wire.id)

@@ -4,7 +4,6 @@ import reprlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     import builtins
 
     from xpstore._media.content import Content
-    from xpstore._spool.record import Target
 
 __all__ = ["Medium", "ModelMedia"]
 
@@ -196,13 +194,6 @@ class ModelMedia:
 
 class LogsMedia(DescribedModel):
     """What a model has to log media. Each call has stored it on this machine when it returns, and sends it later."""
-
-    @cached_property
-    def _target(self) -> "Target":
-        """What is logged of it names it by this."""
-        if self._client.offline is not None:
-            return self._client.offline.target(self._wire.id)
-        return self._client.recorder.target(self._wire.id, self._wire.project_uid)
 
     @property
     def media(self) -> ModelMedia:

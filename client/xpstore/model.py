@@ -23,7 +23,7 @@ from xpstore._values.configs import config_hash, tell_difference
 from xpstore._values.ids import new_id
 from xpstore._values.json_text import to_json_object
 from xpstore._values.times import to_epoch_us
-from xpstore.alert import Alerts, log_alert
+from xpstore.alert import LogsAlerts
 from xpstore.errors import NotFound
 from xpstore.iteration import Iterations
 from xpstore.media import LogsMedia
@@ -46,7 +46,7 @@ log = logging.getLogger("xpstore")
 fingerprint = config_hash  # the name it had first
 
 
-class Model(LogsMedia):
+class Model(LogsMedia, LogsAlerts):
     """A model: a handle whose `step`, `status`, `runs`, metrics, modules, iterations and tags are the server's.
 
     Made by `experiment.model(...)`; `Model.get_by_id(id)` finds it without its experiment.
@@ -185,29 +185,6 @@ class Model(LogsMedia):
         from xpstore.artifact_links import ModelArtifacts  # here, as many programs only log
 
         return ModelArtifacts(self._client, self._wire.project_uid, model_id=self._wire.id)
-
-    def alert(self, title: str, text: str = "", level: str = "warning", step: int | None = None) -> None:
-        """Says that somebody should look at the model.
-
-        It is in the spool when this returns, and goes to the server in the background; the logger "xpstore" says it at
-        its level. The server keeps 1,000 alerts of a model, and by itself makes one of the first NaN of a metric, of a
-        run that fails and of one that is lost.
-
-        Args:
-            title: what happened, in one line of 1 to 256 characters.
-            text: more of it, at most 16,384 characters.
-            level: "info", "warning" or "error".
-            step: the training step it is about.
-
-        Raises:
-            InvalidArgument: a value is malformed.
-        """
-        log_alert(self._client, self._target, title, text, level, step)
-
-    @property
-    def alerts(self) -> Alerts:
-        """The alerts of the model, newest first."""
-        return Alerts(self._client, model_id=self._wire.id)
 
     def delete(self) -> None:
         """Deletes the model with all below it, until `undelete`; its artifacts stay. Does nothing when it is gone."""

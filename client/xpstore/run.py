@@ -253,9 +253,8 @@ class Attempt:
         return self._run
 
     def _printout_of(self, is_own: bool) -> "Printout":
-        # Here: `import xpstore` need not wait for it.
-        from xpstore._console import streams
-        from xpstore._console.printout import Printout
+        from xpstore._console import streams  # here, as `import xpstore` need not wait for it
+        from xpstore._console.printout import Printout  # likewise
 
         printout = Printout(self._record_printed, self._client.api_key)
         if is_own:

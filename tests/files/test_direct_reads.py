@@ -27,6 +27,7 @@ from xpstore_server.store.blobs.s3.place import read_place
 
 PIECES = [secrets.token_bytes(size) for size in (MIB, 5, 70_000, MIB // 2)]
 URL, PATH = pb.TRANSFER_WAY_URL, pb.TRANSFER_WAY_PATH
+Located = pb.LocateChunksResponse
 
 
 def get(url: str, range_: str) -> tuple[int, bytes]:
@@ -41,7 +42,9 @@ def get(url: str, range_: str) -> tuple[int, bytes]:
         connection.close()
 
 
-def locate(raw: Raw, version_id: str, digests: list[bytes], way: int = URL, size: int = 0) -> pb.LocateChunksResponse:
+def locate(
+    raw: Raw, version_id: str, digests: list[bytes], way: pb.TransferWay = URL, size: int = 0
+) -> pb.LocateChunksResponse:
     request = pb.LocateChunksRequest(version_id=version_id, digests=digests, way=way, max_extent_bytes=size)
     return raw.client.call(raw.client.stubs.transfers.LocateChunks, request)
 
@@ -88,7 +91,7 @@ def test_extents_are_as_long_as_was_asked(raw: Raw, version_id: str, is_s3: bool
 
 def test_what_is_wrong_is_named(raw: Raw, version_id: str, is_s3: bool) -> None:
     with pytest.raises(InvalidArgument, match="way"):
-        locate(raw, version_id, [], way=0)
+        locate(raw, version_id, [], way=pb.TRANSFER_WAY_UNSPECIFIED)
     with pytest.raises(InvalidArgument, match="digests"):
         locate(raw, version_id, [b"short"])
     with pytest.raises(InvalidArgument, match="max_extent_bytes"):
@@ -99,8 +102,8 @@ def test_what_is_wrong_is_named(raw: Raw, version_id: str, is_s3: bool) -> None:
         locate(raw, version_id, [], way=PATH)
 
 
-def test_another_project_has_no_such_chunk(raw: Raw, version_id: str, is_s3: bool) -> None:
-    other = Raw(raw.client, raw.client.project("another", "another").uid)
+def test_another_project_has_no_such_chunk(raw: Raw, client: xpstore.Client, version_id: str, is_s3: bool) -> None:
+    other = Raw(client, client.project("another", "another").uid)
     theirs = other.publish({"own.bin": b"of another project"})
     if is_s3:
         with pytest.raises(NotFound, match="chunk"):
@@ -125,7 +128,9 @@ def test_a_url_ends(bucket: str) -> None:
 
 
 def test_urls_go_by_the_clock_of_the_bucket() -> None:
-    reads = DirectReads(read_place("s3://key:secret@s3.example.org/bucket?secure=true"), "https://files.example.org")
+    place = read_place("s3://key:secret@s3.example.org/bucket?secure=true")
+    own, public = (f"https://{host}.example.org/bucket" for host in ("s3", "files"))
+    reads = DirectReads(place, lambda key: urlsplit(f"{own}/{key}"), lambda key: urlsplit(f"{public}/{key}"))
     headers = Message()
     headers["Date"] = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
     reads.heard(Answer(200, headers, b""))

@@ -15,10 +15,10 @@ from xpstore_server.core import artifact, project
 from xpstore_server.core.errors import NotFound
 from xpstore_server.core.metrics import metric
 from xpstore_server.store import purge, tables
-from xpstore_server.store import repack_candidates as candidates
 from xpstore_server.store.limbo import HIDDEN
 from xpstore_server.store.packs import PACK_BYTES
 from xpstore_server.store.points import from_values
+from xpstore_server.store.repack import candidates
 from xpstore_server.store.sweep import Grace, Swept
 from xpstore_server.store.transaction import Transaction
 

@@ -9,8 +9,8 @@ from support.garbage import large, pinned, read
 from support.raw import digest_of
 from support.stores import HOUR_US, NOW, Store, check_exact, fresh
 from xpstore_server.store import purge, tables
-from xpstore_server.store import repack_candidates as candidates
 from xpstore_server.store.errors import MissingChunks
+from xpstore_server.store.repack import candidates
 from xpstore_server.store.sweep import Grace, Swept
 
 

@@ -19,7 +19,7 @@ from xpstore_server.core.publish import Draft, Publisher
 from xpstore_server.rpc.manifest import CODEC
 from xpstore_server.store import migrate, sweep, tables
 from xpstore_server.store.blobs.opened import open_blobs
-from xpstore_server.store.blobs.store import BlobStore, Buffer
+from xpstore_server.store.blobs.store import BlobStore, Buffer, Spot
 from xpstore_server.store.chunks import NONE, ChunkStore, EncodedChunk
 from xpstore_server.store.database import Database
 from xpstore_server.store.limbo import HIDDEN
@@ -47,6 +47,9 @@ class WatchedBlobs:
 
     def get(self, key: str, offset: int, length: int) -> bytes:
         return self._blobs.get(key, offset, length)
+
+    def spot(self, key: str, offset: int, length: int, seconds: int) -> Spot | None:
+        return self._blobs.spot(key, offset, length, seconds)
 
     def delete(self, key: str) -> None:
         self._blobs.delete(key)

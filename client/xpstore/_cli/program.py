@@ -228,7 +228,7 @@ def _terminal() -> tuple[int, int] | None:
     """A terminal of the size of ours, that changes nothing of what is written to it; None where there are none."""
     try:
         import pty  # here: Windows has none
-        import termios
+        import termios  # nor this
     except ImportError:
         return None
     try:
@@ -243,8 +243,8 @@ def _terminal() -> tuple[int, int] | None:
 
 def _follow_size(descriptor: int) -> None:
     """Gives a terminal the size of ours, now and whenever that changes."""
-    import fcntl
-    import termios
+    import fcntl  # here: Windows has none
+    import termios  # nor this
 
     def follow(*_: object) -> None:
         with contextlib.suppress(OSError):

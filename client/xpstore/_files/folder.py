@@ -29,7 +29,7 @@ class Habits(NamedTuple):
     file_mode: int
 
 
-class Place(NamedTuple):
+class Spot(NamedTuple):
     """Where a file goes, and what is there: a file or a link, or None."""
 
     path: str
@@ -50,7 +50,7 @@ class Folder:
         self._made: list[str] = []
         self._spelled: dict[str, str] = {}
 
-    def target(self, path: str) -> Place:
+    def target(self, path: str) -> Spot:
         """Where a file goes; the directories above it are made.
 
         Raises:
@@ -64,7 +64,7 @@ class Folder:
             self._make(directory)
         target = os.path.join(self._root_path, path)
         with laying(target):
-            return Place(target, _make_way(target))
+            return Spot(target, _make_way(target))
 
     def make(self, path: str) -> None:
         """Makes a directory; raises as `target` does."""

@@ -6,7 +6,7 @@ import stat
 
 from blake3 import blake3
 
-from xpstore._files.folder import Place
+from xpstore._files.folder import Spot
 from xpstore._files.leftovers import Leftovers, create, discard, is_at, open_left, partial_path
 from xpstore._files.local_faults import laying
 from xpstore.errors import Conflict, DataLoss
@@ -19,7 +19,7 @@ READ_BYTES = 1 << 20
 ATTEMPTS = 10
 
 
-def is_there(place: Place, entry: pb.ManifestEntry) -> bool:
+def is_there(place: Spot, entry: pb.ManifestEntry) -> bool:
     """Whether a file is in place already, with these bytes; its executable bit is then set as it should be."""
     status = place.status
     if status is None or not stat.S_ISREG(status.st_mode) or status.st_size != entry.size_bytes:

@@ -1,11 +1,13 @@
 """What a model is: what it was given when it was made, and its name and description, which may be given later."""
 
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
 from xpstore._session.client import ClientBase
 from xpstore._session.stamped import Stamped
+from xpstore._spool.record import Target
 from xpstore._values.checks import to_free_text, to_name
 from xpstore._values.display_names import display_name
 from xpstore._values.ids import sent_id
@@ -25,6 +27,13 @@ class DescribedModel(Stamped):
         request = pb.GetModelRequest(model_id=self._wire.id)
         self._wire = self._client.call(self._client.stubs.models.GetModel, request).model
         return self._wire
+
+    @cached_property
+    def _target(self) -> Target:
+        """What is logged of it names it by this."""
+        if self._client.offline is not None:
+            return self._client.offline.target(self._wire.id)
+        return self._client.recorder.target(self._wire.id, self._wire.project_uid)
 
     @property
     def id(self) -> UUID:

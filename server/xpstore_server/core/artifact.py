@@ -7,10 +7,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, bindparam, delete, exists, select, update
 from sqlalchemy.exc import IntegrityError
 
-from xpstore_server.core import media, project, revision
+from xpstore_server.core import project, revision
 from xpstore_server.core.errors import AlreadyExists, Conflict, InvalidArgument, NotFound
 from xpstore_server.core.paging import Key, Page, fetch, first
-from xpstore_server.core.versions import attach
+from xpstore_server.core.versions import attach, media
 from xpstore_server.core.versions.details import LINK_IS_SEEN
 from xpstore_server.store import tables
 from xpstore_server.store.batches import batches

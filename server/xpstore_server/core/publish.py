@@ -18,12 +18,12 @@ from sqlalchemy import Row, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from xpstore.format.tree import PageRef
-from xpstore_server.core import artifact, lease, limits, media, project
+from xpstore_server.core import artifact, lease, limits, project
 from xpstore_server.core.cache import EntryKey
 from xpstore_server.core.errors import AlreadyExists, Conflict, InvalidArgument, Stale, shown
 from xpstore_server.core.lease import Completion
 from xpstore_server.core.manifest import Entry, ManifestCodec, Tree, check_digest
-from xpstore_server.core.versions import attach
+from xpstore_server.core.versions import attach, media
 from xpstore_server.store import tables
 from xpstore_server.store.batches import batches
 from xpstore_server.store.chunks import ChunkStore, Place

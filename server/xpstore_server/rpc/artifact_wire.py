@@ -6,10 +6,11 @@ from blake3 import blake3
 from sqlalchemy import Row
 
 from xpstore.v1 import artifact_pb2 as pb
-from xpstore_server.core import limits, media
+from xpstore_server.core import limits
 from xpstore_server.core.errors import InvalidArgument
 from xpstore_server.core.manifest import Entry, check_path
 from xpstore_server.core.publish import Draft
+from xpstore_server.core.versions import media
 from xpstore_server.core.versions.attach import Link, More
 from xpstore_server.core.versions.details import Details
 from xpstore_server.rpc.artifact_lists import link_to_wire

@@ -4,8 +4,8 @@ from typing import Any
 
 from xpstore.v1 import media_pb2 as pb
 from xpstore.v1 import media_pb2_grpc
-from xpstore_server.core import media
-from xpstore_server.core.media import KINDS, Medium, MediumName, Steps
+from xpstore_server.core.versions import media
+from xpstore_server.core.versions.media import KINDS, Medium, MediumName, Steps
 from xpstore_server.rpc.fields import a_name, a_step, a_uuid, if_set
 from xpstore_server.rpc.paging import Pager
 from xpstore_server.store.database import Database

@@ -13,8 +13,8 @@ from xpstore_server.store.database import Database
 from xpstore_server.store.errors import StoreFull
 from xpstore_server.store.preview import dying_versions, has_edge, preview
 from xpstore_server.store.purge import purge
-from xpstore_server.store.repack_candidates import Candidates
-from xpstore_server.store.rewrite import Rewriter
+from xpstore_server.store.repack.candidates import Candidates
+from xpstore_server.store.repack.rewrite import Rewriter
 from xpstore_server.store.sweep import Ends, Grace, IsStopped, Swept, condemn, give_up, remove_trash
 
 log = logging.getLogger("xpstore")

@@ -12,8 +12,8 @@ from xpstore_server.store.batches import batches
 from xpstore_server.store.database import Database
 from xpstore_server.store.ids import NIL
 from xpstore_server.store.packs import SMALL_BYTES
-from xpstore_server.store.repack_candidates import Candidates, Plan, choose, digests, groups, looked_at, plan
-from xpstore_server.store.rewrite import Rewriter
+from xpstore_server.store.repack.candidates import Candidates, Plan, choose, digests, groups, looked_at, plan
+from xpstore_server.store.repack.rewrite import Rewriter
 from xpstore_server.store.sweep import IsStopped, Swept
 from xpstore_server.store.tables import artifact_pack, artifact_version
 from xpstore_server.store.transaction import Transaction

@@ -20,7 +20,6 @@ from xpstore_server.core.metrics.outlines import outline_of
 from xpstore_server.core.paging import Key, Page
 from xpstore_server.store.batches import batches
 from xpstore_server.store.columns import Integers
-from xpstore_server.store.outlines import outline_of
 from xpstore_server.store.points import BLOCK_SPAN, Points, block_values, from_row, last_values
 from xpstore_server.store.tables import block, outline, series
 from xpstore_server.store.transaction import Transaction

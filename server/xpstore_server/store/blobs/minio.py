@@ -60,12 +60,12 @@ class MinioBlobs:
 
     def __init__(self, place: Place, connections: int, public_url: str = "") -> None:
         self._place = place
-        self._direct = DirectReads(place, public_url)
         try:
             self._url = BaseURL(f"http{'s' if place.is_secure else ''}://{place.host}", place.region)
             host = self._url.build(method="GET", region=place.region, bucket_name=place.bucket).netloc
         except ValueError as error:
             raise InvalidStoreURL(f"XPSTORE_BLOB_URL: {error}") from None
+        self._direct = DirectReads(place, partial(_object_url, self._url, place), _public_url(place, public_url))
         self._connections = connections
         self._line = Line(place, host, connections)
         self._keeps_versions = False
@@ -379,3 +379,15 @@ class MinioBlobs:
             content_sha256="UNSIGNED-PAYLOAD",
             date=now,
         )
+
+
+def _object_url(base: BaseURL, place: Place, key: str) -> SplitResult:
+    return base.build(method="GET", region=place.region, bucket_name=place.bucket, object_name=key)
+
+
+def _public_url(place: Place, public_url: str) -> Callable[[str], SplitResult]:
+    try:
+        base = BaseURL(public_url or f"http{'s' if place.is_secure else ''}://{place.host}", place.region)
+    except ValueError as error:
+        raise InvalidStoreURL(f"XPSTORE_BLOB_PUBLIC_URL: {error}") from None
+    return partial(_object_url, base, place)

@@ -16,7 +16,7 @@ from sqlmodel import SQLModel
 
 from xpstore_server.store.tables.declare import TEXT, UUID, column, partial_index, reference, table
 
-# Of media of models (`core/media.py`), and what their names begin with: the id of the model follows.
+# Of media of models (`core/versions/media.py`), and what their names begin with: the id of the model follows.
 MEDIA_TYPE = "model_media"
 MEDIA_PREFIX = "media/"
 

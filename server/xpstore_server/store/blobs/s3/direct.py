@@ -12,13 +12,11 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from urllib.parse import SplitResult, urlsplit
 
-from minio.helpers import BaseURL
-
 from xpstore_server.store.blobs.s3.answers import Answer
 from xpstore_server.store.blobs.s3.place import Place
 from xpstore_server.store.blobs.s3.presign import presigned
 from xpstore_server.store.blobs.store import Spot
-from xpstore_server.store.errors import InvalidStoreURL, StoreError
+from xpstore_server.store.errors import StoreError
 
 log = logging.getLogger("xpstore")
 
@@ -27,6 +25,7 @@ ALIKE_SECONDS = 2.0
 # After a store that did not answer it is tried again.
 AGAIN_SECONDS = 60.0
 Ask = Callable[[str, dict[str, str]], Answer]
+URLOf = Callable[[str], SplitResult]
 
 
 class DirectReads:
@@ -34,17 +33,13 @@ class DirectReads:
 
     Args:
         place: the bucket.
-        public_url: the host that clients reach, as `https://HOST:PORT`; "" for that of the place. A signature holds for
-            its host alone.
+        own: the URL of an object for this process.
+        public: its URL for clients. A signature holds for its host alone.
     """
 
-    def __init__(self, place: Place, public_url: str) -> None:
+    def __init__(self, place: Place, own: URLOf, public: URLOf) -> None:
         self._place = place
-        own = f"http{'s' if place.is_secure else ''}://{place.host}"
-        try:
-            self._own, self._public = BaseURL(own, place.region), BaseURL(public_url or own, place.region)
-        except ValueError as error:
-            raise InvalidStoreURL(f"XPSTORE_BLOB_PUBLIC_URL: {error}") from None
+        self._own, self._public = own, public
         self._ahead_seconds = 0.0
         self._lock = threading.Lock()
         self._holds: bool | None = None
@@ -88,12 +83,10 @@ class DirectReads:
         right, other = (ask(_target(url), {"Host": url.netloc, "Range": one}) for one in (said, "bytes=1-1"))
         return right.status == 206 and right.body == b"1" and 400 <= other.status < 500
 
-    def _url(self, base: BaseURL, key: str, said: str, seconds: int) -> str:
-        place = self._place
-        url = base.build(method="GET", region=place.region, bucket_name=place.bucket, object_name=key)
+    def _url(self, url_of: URLOf, key: str, said: str, seconds: int) -> str:
+        keys, region = self._place.keys(), self._place.region
         at = datetime.now(UTC) + timedelta(seconds=self._ahead_seconds)
-        headers = {"range": said}
-        return presigned("GET", url, place.keys(), region=place.region, at=at, seconds=seconds, headers=headers)
+        return presigned("GET", url_of(key), keys, region=region, at=at, seconds=seconds, headers={"range": said})
 
 
 def _target(url: SplitResult) -> str:

@@ -19,7 +19,7 @@ from xpstore_server.store.database import Database
 from xpstore_server.store.errors import BlobDamaged, BlobHeld, BlobMissing, MissingChunks, StoreFull
 from xpstore_server.store.ids import new_id
 from xpstore_server.store.packs import PackedChunk, encode_footer, pack_key
-from xpstore_server.store.repack_candidates import Plan
+from xpstore_server.store.repack.candidates import Plan
 from xpstore_server.store.sweep import lock_packs, turn_into_trash
 from xpstore_server.store.tables import artifact_pack, chunk, pack, pack_pending
 from xpstore_server.store.transaction import Transaction

@@ -1,0 +1,1 @@
+"""Packs of which little is needed, and small ones: what they hold goes into new ones."""
