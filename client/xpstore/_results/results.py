@@ -232,7 +232,7 @@ class _Writer:
             if source.location is None:
                 target.make(inside)
             else:
-                shutil.copy(str(source.location), target.target(inside))
+                shutil.copy(str(source.location), target.target(inside).path)
         if path.is_dir():
             (self._folder / name).mkdir(parents=True, exist_ok=True)
         return {"$path": name}
