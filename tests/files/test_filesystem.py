@@ -254,7 +254,7 @@ def test_files_are_downloaded_and_verified(
     seen_names = list[str]()
 
     def read_range(*_: Any) -> Iterator[bytes]:
-        left = Leftovers(str(out))  # of another download to the same folder: it leaves alone what is under way
+        left = Leftovers(out)  # of another download to the same folder: it leaves alone what is under way
         left.discard(str(out / "kept"))
         seen_names.extend(path.name for path in out.iterdir() if is_partial(path.name))
         yield b"something else"
