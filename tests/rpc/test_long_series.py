@@ -59,7 +59,7 @@ def columns() -> dict[str, Column]:
     values = chance.standard_normal(POINTS)
     values[chance.integers(0, POINTS, 50)] = math.nan
     values[chance.integers(0, POINTS, 50)] = math.inf
-    values[140_000:150_000] = math.nan  # whole stretches without a number
+    values[140_000:150_000] = math.nan  # whole portions without a number
     large = values.copy()
     large[[5, 200_000]] = 1e300, -1e308  # blocks without an outline
     even, times = np.arange(POINTS), BEGIN + np.cumsum(chance.integers(0, 9_000, POINTS))

@@ -271,10 +271,15 @@ def _tables_below_project() -> Sequence[Table]:
 
 
 def _owner(table: Table) -> tuple[str, Table] | None:
-    """The column that says whose part a row is, and that table: the first reference whose deletion takes it along."""
+    """The column that says whose part a row is, and that table: the first reference whose deletion takes it along.
+
+    A row that refers by several columns, as the outline of a block, goes with that one.
+    """
     for column in table.columns:
         for reference in column.foreign_keys:
             above = reference.column.table
+            if reference.constraint is not None and len(reference.constraint.columns) > 1:
+                continue
             if reference.ondelete == "CASCADE" and (above is project or _owner(above) is not None):
                 return column.name, above
     return None

@@ -13,7 +13,7 @@ from sqlalchemy import BindParameter, Row, Select, bindparam, func, select
 from xpstore_server.core.metrics import long_series
 from xpstore_server.core.metrics.gathered import Buckets, Columns, Gathered
 from xpstore_server.core.metrics.long_series import LONG, Split
-from xpstore_server.core.metrics.outlines import Stretches, some_of
+from xpstore_server.core.metrics.outlines import Portions, some_of
 from xpstore_server.core.metrics.series import Parts, read_many
 from xpstore_server.store.batches import batches
 from xpstore_server.store.columns import Integers, Mask, decode_integers
@@ -96,7 +96,7 @@ def _long_neighbours(
         if total := totals.get(found[place].id):
             gathered = _Neighbours(total, min(count, total))
             for every, before in long_series.read(database, found[place].id, gathered.split):
-                gathered.add_stretches(every, before)
+                gathered.add_portions(every, before)
             yield place, gathered.result()
 
 
@@ -151,14 +151,14 @@ class Axis:
         """Which bucket each point is in, of those that are in one."""
         return self.place(self._values(points))
 
-    def reaches(self, every: Stretches) -> tuple[Integers, Integers]:
-        """The first and last step or time of each stretch."""
+    def reaches(self, every: Portions) -> tuple[Integers, Integers]:
+        """The first and last step or time of each portion."""
         if self.of == "time":
             return every.low_times, every.high_times
         return every.low_steps, every.high_steps
 
     def has(self, lows: Integers, highs: Integers) -> Mask:
-        """Which stretches are on the axis with all of their points."""
+        """Which portions are on the axis with all of their points."""
         is_in: Mask = lows >= (0 if self.is_open_before else max(self.start, 0))
         return is_in if self.end is None else is_in & (highs < self.end)
 
@@ -245,7 +245,7 @@ def _long_along(
     for place in some:
         gathered = _Along(axis, 1)
         for every, _ in long_series.read(database, found[place].id, gathered.split):
-            gathered.add_stretches(every)
+            gathered.add_portions(every)
         yield from gathered.results([place])
 
 
@@ -274,17 +274,17 @@ class _Neighbours(Gathered):
         self._seen += len(points)
         self._last_ordinal = int(points.ordinals[-1])
 
-    def split(self, every: Stretches, before: Integers) -> Split:
-        """Which stretches are in more than one bucket, or in none as they were logged since they were counted."""
+    def split(self, every: Portions, before: Integers) -> Split:
+        """Which portions are in more than one bucket, or in none as they were logged since they were counted."""
         first, last = (np.searchsorted(self._edges, at, "right") for at in (before, before + every.counts - 1))
         return Split(first != last, before >= self._edges[-1])
 
-    def add_stretches(self, every: Stretches, before: Integers) -> None:
+    def add_portions(self, every: Portions, before: Integers) -> None:
         is_in = before < self._edges[-1]
         if not is_in.all():
             every, before = some_of(every, is_in), before[is_in]
         if len(before):
-            self._add_stretches(np.searchsorted(self._edges, before, "right") - 1, every)
+            self._add_portions(np.searchsorted(self._edges, before, "right") - 1, every)
             self._last_ordinal = int(every.last_ordinals[-1])
 
     def result(self) -> Buckets:
@@ -320,16 +320,16 @@ class _Along(Gathered):
         starts = np.append(0, np.flatnonzero(at[1:] != at[:-1]) + 1)
         self._add(at[starts], Columns(numbers, steps, times), starts)
 
-    def split(self, every: Stretches, before: Integers) -> Split:
-        """Which stretches are in more than one bucket, and which have nothing on the axis."""
+    def split(self, every: Portions, before: Integers) -> Split:
+        """Which portions are in more than one bucket, and which have nothing on the axis."""
         axis, (lows, highs) = self._axis, self._axis.reaches(every)
         is_out = highs < (0 if axis.is_open_before else axis.start)
         if axis.end is not None:
             is_out |= lows >= axis.end
         return Split(~axis.has(lows, highs) | (axis.place(lows) != axis.place(highs)), is_out)
 
-    def add_stretches(self, every: Stretches) -> None:
-        """Adds stretches of one series, each in one bucket or in none."""
+    def add_portions(self, every: Portions) -> None:
+        """Adds portions of one series, each in one bucket or in none."""
         lows, highs = self._axis.reaches(every)
         is_in = self._axis.has(lows, highs)
         if not is_in.all():
@@ -341,7 +341,7 @@ class _Along(Gathered):
         if (at[1:] < at[:-1]).any():
             order = np.argsort(at, kind="stable")
             at, every = at[order], some_of(every, order)
-        self._add_stretches(at, every)
+        self._add_portions(at, every)
 
     def results(self, places: Sequence[int]) -> Iterator[tuple[int, Buckets]]:
         """The buckets of the first series, with the place of each; not of those without any point."""

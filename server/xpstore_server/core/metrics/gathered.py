@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from xpstore_server.core.metrics.outlines import LARGE, Stretches
+from xpstore_server.core.metrics.outlines import LARGE, Portions
 from xpstore_server.store.columns import Floats, Integers
 from xpstore_server.store.points import NO_STEP, NO_TIME
 
@@ -65,8 +65,8 @@ class Gathered:
             last[here] = at[ends]
         self._counts[here] += ends - starts + 1
 
-    def _add_stretches(self, at: Integers, every: Stretches) -> None:
-        """Adds stretches that are each in one bucket, in order of that; `at` says in which."""
+    def _add_portions(self, at: Integers, every: Portions) -> None:
+        """Adds portions that are each in one bucket, in order of that; `at` says in which."""
         starts = np.append(0, np.flatnonzero(at[1:] != at[:-1]) + 1)
         ends, here = np.append(starts[1:], len(at)) - 1, at[starts]
         begins = self._counts[here] == 0

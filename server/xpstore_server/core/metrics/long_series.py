@@ -1,4 +1,4 @@
-"""Long series for buckets: outlines of their blocks, and points where a bucket begins or ends within a stretch."""
+"""Long series for buckets: outlines of their blocks, and points where a bucket begins or ends within a portion."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -9,14 +9,14 @@ import numpy as np
 from sqlalchemy import Row, and_, bindparam, select
 
 from xpstore_server.core.metrics.outlines import (
-    STRETCH,
-    Stretches,
+    PORTION,
+    Portions,
     each_alone,
     is_unknown,
     joined,
+    portions_of,
     sizes_of,
     some_of,
-    stretches_of,
     unknown,
 )
 from xpstore_server.store.batches import batches
@@ -44,35 +44,35 @@ _BLOCKS = select(block).where(
 
 
 class Split(NamedTuple):
-    """What becomes of stretches: those of `is_out` are in no bucket, and those of `is_cut` are not in one alone."""
+    """What becomes of portions: those of `is_out` are in no bucket, and those of `is_cut` are not in one alone."""
 
     is_cut: Mask
     is_out: Mask
 
 
-# Takes stretches, and how many points are before each.
-Splits = Callable[[Stretches, Integers], Split]
+# Takes portions, and how many points are before each.
+Splits = Callable[[Portions, Integers], Split]
 
 
 class _Found(NamedTuple):
     """Some of a series, and where it goes on.
 
     Attributes:
-        before: how many points are before each stretch.
+        before: how many points are before each portion.
         after: the last ordinal.
         seen: how many points there were.
     """
 
-    every: Stretches
+    every: Portions
     before: Integers
     after: int
     seen: int
 
 
-def read(database: Database, series_id: str, splits: Splits) -> Iterator[tuple[Stretches, Integers]]:
-    """Yields a series in order, with how many points are before each stretch.
+def read(database: Database, series_id: str, splits: Splits) -> Iterator[tuple[Portions, Integers]]:
+    """Yields a series in order, with how many points are before each portion.
 
-    Stretches are those in one bucket each; points of others are stretches of one.
+    Portions are those in one bucket each; points of others are portions of one.
     """
     after, seen = -1, 0
     while True:
@@ -97,7 +97,7 @@ def _next(tx: Transaction, series_id: str, after: int, seen: int, splits: Splits
     if not heads:
         return None
     sizes = sizes_of([row.body for row in heads])
-    every = joined([_stretches(list(alike)) for _, alike in groupby(heads, lambda row: row.body and len(row.body))])
+    every = joined([_portions(list(alike)) for _, alike in groupby(heads, lambda row: row.body and len(row.body))])
     firsts, owners = np.cumsum(sizes) - sizes, np.repeat(np.arange(len(heads)), sizes)
     ends = seen + np.cumsum(every.counts)
     before = ends - every.counts
@@ -107,7 +107,7 @@ def _next(tx: Transaction, series_id: str, after: int, seen: int, splits: Splits
     parts, places, starts = [some_of(every, whole)], [whole], [before[whole]]
     for some in batches(np.unique(owners[is_read]).tolist(), BLOCKS):
         for place, points in zip(some, _points(tx, [heads[place] for place in some]), strict=True):
-            size = len(points) if sizes[place] == 1 else STRETCH
+            size = len(points) if sizes[place] == 1 else PORTION
             its = np.flatnonzero(is_read[firsts[place] : firsts[place] + sizes[place]])
             chosen = (its[:, None] * size + np.arange(size)).ravel()
             chosen = chosen[chosen < len(points)]
@@ -118,11 +118,11 @@ def _next(tx: Transaction, series_id: str, after: int, seen: int, splits: Splits
     return _Found(some_of(joined(parts), order), np.concatenate(starts)[order], heads[-1].last_ordinal, int(ends[-1]))
 
 
-def _stretches(alike: Sequence[Row[Any]]) -> Stretches:
+def _portions(alike: Sequence[Row[Any]]) -> Portions:
     """Those of blocks whose outlines are as long, or that have none."""
     if alike[0].body is None:
         return joined([unknown(row.points, row.last_ordinal) for row in alike])
-    return stretches_of([row.body for row in alike])
+    return portions_of([row.body for row in alike])
 
 
 def _points(tx: Transaction, heads: Sequence[Row[Any]]) -> Iterator[Points]:

@@ -1,6 +1,6 @@
-"""What stretches of a large block come to, so that buckets of a long series need not read all of its points.
+"""What portions of a large block come to, so that buckets of a long series need not read all of its points.
 
-At rest the columns of `Stretches` one behind the other, 8 bytes a number, little-endian.
+At rest the columns of `Portions` one behind the other, 8 bytes a number, little-endian.
 """
 
 from collections.abc import Sequence
@@ -11,8 +11,8 @@ import numpy as np
 from xpstore_server.store.columns import Floats, Integers, Mask
 from xpstore_server.store.points import BLOCK_POINTS, NO_STEP, NO_TIME, Points
 
-# Points of a stretch: a bucket that begins or ends within one needs those alone. An outline is a fiftieth of its block.
-STRETCH = 512
+# Points of a portion: a bucket that begins or ends within one needs those alone. An outline is a fiftieth of its block.
+PORTION = 512
 # Smaller blocks have none: they are put together, or few.
 LEAST = BLOCK_POINTS // 2
 # No step or time is further.
@@ -23,7 +23,7 @@ UNKNOWN = -1
 LARGE = 1e290
 
 
-class Stretches(NamedTuple):
+class Portions(NamedTuple):
     """Neighbouring points taken together. Of numbers the finite ones count, but for the first and last."""
 
     counts: Integers
@@ -57,11 +57,11 @@ def outline_of(points: Points) -> bytes | None:
     summed = np.where(is_finite, numbers, 0.0)
     if (np.abs(summed) > LARGE).any():
         return None
-    starts = np.arange(0, len(points), STRETCH)
+    starts = np.arange(0, len(points), PORTION)
     ends = np.append(starts[1:], len(points)) - 1
     steps, times = points.filled_steps(), points.times
     lows, highs = np.where(is_finite, numbers, np.inf), np.where(is_finite, numbers, -np.inf)
-    found = Stretches(
+    found = Portions(
         counts=ends - starts + 1,
         finite=np.add.reduceat(is_finite.astype(np.int64), starts),
         first_steps=steps[starts],
@@ -83,40 +83,40 @@ def outline_of(points: Points) -> bytes | None:
     return integers.tobytes() + floats.tobytes()
 
 
-def stretches_of(bodies: Sequence[bytes]) -> Stretches:
-    """Reads outlines of as many stretches each, one behind the other."""
+def portions_of(bodies: Sequence[bytes]) -> Portions:
+    """Reads outlines of as many portions each, one behind the other."""
     size = len(bodies[0]) // _ONE
     rows = np.frombuffer(b"".join(bodies), "<i8").reshape(len(bodies), INTEGERS + FLOATS, size)
     # A column of all: made once, as most of a long series is outlines.
     columns = np.ascontiguousarray(rows.transpose(1, 0, 2)).reshape(INTEGERS + FLOATS, len(bodies) * size)
-    return Stretches(*columns[:INTEGERS], *columns[INTEGERS:].view("<f8"))
+    return Portions(*columns[:INTEGERS], *columns[INTEGERS:].view("<f8"))
 
 
 def sizes_of(bodies: Sequence[bytes | None]) -> Integers:
-    """How many stretches each outline has; 1 for a block without one."""
+    """How many portions each outline has; 1 for a block without one."""
     return np.array([1 if body is None else len(body) // _ONE for body in bodies], np.int64)
 
 
-def unknown(points: int, last_ordinal: int) -> Stretches:
-    """A block without an outline as one stretch, of which `is_unknown` says that it must be read."""
+def unknown(points: int, last_ordinal: int) -> Portions:
+    """A block without an outline as one portion, of which `is_unknown` says that it must be read."""
     steps, times = (NO_STEP, NO_STEP, NO_STEP, FURTHEST), (NO_TIME, NO_TIME, NO_TIME, FURTHEST)
     integers = (points, UNKNOWN, *steps, *times, last_ordinal)
     columns: list[Any] = [np.array([number], np.int64) for number in integers]
-    return Stretches(*columns, *[np.zeros(1)] * FLOATS)
+    return Portions(*columns, *[np.zeros(1)] * FLOATS)
 
 
-def is_unknown(every: Stretches) -> Mask:
-    """Which stretches stand for points of which nothing is known but how many they are."""
+def is_unknown(every: Portions) -> Mask:
+    """Which portions stand for points of which nothing is known but how many they are."""
     found: Mask = every.finite == UNKNOWN
     return found
 
 
-def each_alone(points: Points) -> Stretches:
-    """Points as stretches of one each."""
+def each_alone(points: Points) -> Portions:
+    """Points as portions of one each."""
     numbers = points.numbers()
     is_finite = np.isfinite(numbers)
     steps, times = points.filled_steps(), points.times
-    return Stretches(
+    return Portions(
         *(np.ones(len(points), np.int64), is_finite.astype(np.int64)),
         *(steps, steps, steps, steps, times, times, times, times, points.ordinals),
         *(np.where(is_finite, numbers, np.inf), np.where(is_finite, numbers, -np.inf)),
@@ -124,13 +124,13 @@ def each_alone(points: Points) -> Stretches:
     )
 
 
-def joined(parts: list[Stretches]) -> Stretches:
-    """Stretches of several blocks, one behind the other."""
+def joined(parts: list[Portions]) -> Portions:
+    """Portions of several blocks, one behind the other."""
     columns: list[Any] = [np.concatenate(column) for column in zip(*parts, strict=True)]
-    return Stretches(*columns)
+    return Portions(*columns)
 
 
-def some_of(every: Stretches, chosen: Integers | Mask) -> Stretches:
-    """The stretches of some places."""
+def some_of(every: Portions, chosen: Integers | Mask) -> Portions:
+    """The portions of some places."""
     columns: list[Any] = [column[chosen] for column in every]
-    return Stretches(*columns)
+    return Portions(*columns)

@@ -74,7 +74,7 @@ class Block(SQLModel, table=True):
 
 
 class Outline(SQLModel, table=True):
-    """What stretches of a large block come to (`core/metrics/outlines.py`): long series are divided by these."""
+    """What portions of a large block come to (`core/metrics/outlines.py`): long series are divided by these."""
 
     __tablename__ = "outline"
     model_id: str = column(UUID, primary_key=True)

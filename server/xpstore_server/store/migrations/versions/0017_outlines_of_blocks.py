@@ -1,4 +1,4 @@
-"""Outlines of large blocks: what stretches of them come to."""
+"""Outlines of large blocks: what portions of them come to."""
 
 import sqlalchemy as sa
 from alembic import op
