@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from xpstore_server.store.purge import purge
 from xpstore_server.store.sweep import Ends, Swept
 
 STEPS, SEED = 120, 5
+PROJECT_IS_THERE = Lock()
 BOTH = pytest.mark.parametrize("kind", ["experiment", "project"])
 
 
@@ -176,13 +178,17 @@ def _change(grown: Grown, chance: random.Random) -> None:
     ]
     request = chance.choices(requests, (3, 6, 3, 2, 0.6, 0.5, 0.3, 0))[0]
     try:
-        grown.call(lambda _: request)
         if request[0] == "Project.DeleteProject":
-            grown.call(lambda _: requests[-1])
+            with PROJECT_IS_THERE:
+                grown.call(lambda _: request)
+                grown.call(lambda _: requests[-1])
+        else:
+            grown.call(lambda _: request)
     except Exception as error:
         assert getattr(error, "reason", "") in ("NOT_FOUND", "ALREADY_EXISTS"), error
     if chance.random() < 0.05:
-        _purge(grown)
+        with PROJECT_IS_THERE:  # else it would go for good between its deletion and its return
+            _purge(grown)
 
 
 def _purge(grown: Grown) -> None:

@@ -29,7 +29,7 @@ def test_there_are_as_many_as_the_services_have() -> None:
 @every
 def test_needs_a_role(method: Method) -> None:
     assert method.access.role in access_pb2.Role.values()[1:]
-    reads = re.match(r"(Get|List|Search|Aggregate|Read|Explain)", method.descriptor.name)
+    reads = re.match(r"(Get|List|Search|Aggregate|Read|Explain|Locate)", method.descriptor.name)
     if reads and method.descriptor.name != "GetUpload":  # which is the uploader's alone
         assert method.access.role == access_pb2.ROLE_VIEWER and method.has_no_effect
     assert method.has_no_effect == bool(reads), "NO_SIDE_EFFECTS is for what reads, and for nothing else"

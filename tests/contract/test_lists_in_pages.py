@@ -42,6 +42,10 @@ BOUNDED = {
     "ModelRow.values": "by the columns of the request",
     "FieldSummary.values": "by `max_field_values`",
     "TextList.texts": "by `max_listed`",
+    "ReadConsoleResponse.pieces": "by bytes",
+    "LocateChunksResponse.extents": "by the digests of the request",
+    "Extent.chunks": "by the digests of the request",
+    "Extent.headers": "by what is signed",
 }
 
 

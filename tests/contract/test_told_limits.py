@@ -38,6 +38,8 @@ OTHERS = {
     ("ingest.proto", "754"): "the name of a standard",
     ("metric.proto", "754"): "the name of a standard",
     ("limits.proto", "2020"): "the name of an algorithm",
+    ("transfer.proto", "8 MiB"): "how far an answer goes, which a client need not know",
+    ("transfer.proto", "64 MiB"): "the same",
     **{("error.proto", status): "a status of HTTP" for status in ("404", "413", "502", "503", "504")},
     ("limits.proto", "246 KiB"): "what the recommended cut makes of random bytes",
 }

@@ -34,6 +34,7 @@ from xpstore.v1 import (
     project_pb2,
     run_pb2,
     search_pb2,
+    transfer_pb2,
 )
 
 pytestmark = pytest.mark.client
@@ -141,6 +142,7 @@ METHODS: dict[str, dict[str, bool]] = {
         "UndeleteProject": YES,
         "GetProjectStatistics": YES,
     },
+    "transfers": {"LocateChunks": NO},
     "runs": {
         "CreateRun": YES,
         "GetRun": YES,
@@ -163,6 +165,7 @@ FILES: dict[str, Any] = {
     "models": model_pb2,
     "projects": project_pb2,
     "runs": run_pb2,
+    "transfers": transfer_pb2,
 }
 EVERY = [(stub, method) for stub, methods in METHODS.items() for method in methods]
 ORDERED = [(stub, method) for stub, method in EVERY if METHODS[stub][method]]
@@ -179,7 +182,7 @@ def test_table_has_every_method_of_the_contract() -> None:
         for service in file.DESCRIPTOR.services_by_name.values()
         for method in service.methods
     }
-    assert contract == set(EVERY) and len(EVERY) == 92
+    assert contract == set(EVERY) and len(EVERY) == 94
 
 
 @pytest.mark.parametrize(("stub", "method"), EVERY)

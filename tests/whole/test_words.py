@@ -20,7 +20,9 @@ REPLACED = {
 }
 # Words that mean one thing, and the only files that may speak of it.
 ONLY_IN = {
-    "draft": re.compile(r"artifact|publish|saving|staging|options|order|computation|upload|keeping|shipper|stand_in"),
+    "draft": re.compile(
+        r"artifact|publish|saving|staging|options|order|computation|upload|keeping|shipper|stand_in|media"
+    ),
 }
 NAME = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 PROTO_NAME = re.compile(

@@ -12,7 +12,7 @@ from xpstore._machine.progress import unseen
 from xpstore._machine.workers import Workers
 from xpstore._offline.media_store import MediaStore
 from xpstore._offline.record import VersionRecord
-from xpstore._offline.shipper import READ_CHUNKS, REFUSALS, Outcomes, batches
+from xpstore._offline.shipper import READ_CHUNKS, REFUSALS, NotedOutcomes, batches
 from xpstore._offline.store import Waiting
 from xpstore._service.connection import Connection
 from xpstore._spool.backlog import is_running
@@ -69,7 +69,7 @@ class MediaShipper:
         self._writer = writer
         self._owner = owner
         self._fault = ""
-        self._made = MadeOffline(connection, Outcomes(store), connection.call)
+        self._made = MadeOffline(connection, NotedOutcomes(store), connection.call)
 
     def ship(self) -> ShippedMedia:
         """Sends all there is, in the order in which it was stored; what the server never takes is let go of.

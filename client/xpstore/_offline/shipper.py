@@ -49,7 +49,7 @@ class Shipped:
     later: int = 0
 
 
-class Outcomes:
+class NotedOutcomes:
     """What the server made of what was made offline, as `MadeOffline` asks and tells it.
 
     Args:
@@ -105,7 +105,7 @@ class ArtifactShipper:
         self._store = store
         self._writer = writer
         self._owner = owner
-        self._made = MadeOffline(connection, Outcomes(store), connection.call)
+        self._made = MadeOffline(connection, NotedOutcomes(store), connection.call)
 
     def ship(
         self, on_sent: Callable[[str, str], None] = lambda made, becomes: None, *, is_discarding: bool = False

@@ -25,8 +25,10 @@ VALUES: dict[str, Any] = {
     "path": "file.bin",
     "record_count": 1,
     "status": 2,
+    "title": "t",
     "int_value": 1,
     "type": "directory",
+    "way": 1,
 }
 # Where a name says too little.
 SPECIAL: dict[str, Any] = {
@@ -49,6 +51,8 @@ MADE = {
     "CreateProject.project_id",
     "CreateExperiment.experiment_id",
     "CreateModel.model_id",
+    "CreateModels.models.model_id",
+    "CreateModels.models.modules.module_id",
     "CreateModule.module_id",
     "CreateIteration.iteration_id",
     "CreateRun.run_id",
@@ -59,6 +63,8 @@ MADE = {
     "LogMetrics.writer_id",
     "Ingest.writer_id",
     "IngestStream.batch.writer_id",
+    "Ingest.models.events.alert.alert_id",
+    "IngestStream.batch.models.events.alert.alert_id",
     "Ingest.models.events.iteration.iteration_id",
     "IngestStream.batch.models.events.iteration.iteration_id",
     "Ingest.models.events.module.module_id",
