@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bench.figure import Figure, say
 from bench.transfer import mlflow
-from bench.transfer.contestants import Contestant, Copy, Direct, GrpcAlone, Ours, S3Store, S3Stub, Store
+from bench.transfer.contestants import Contestant, Copy, Direct, Embedded, GrpcAlone, Ours, S3Store, S3Stub, Store
 from bench.transfer.processes import Usage, family, race, ready_clients, rss_bytes
 from bench.transfer.report import Sample, Samples, Traffic, figures_of_store, figures_of_wire
 from bench.transfer.workload import Plan, Step, make_files, steps_of
@@ -57,7 +57,12 @@ def measure(folder: Path, plan: Plan, notes: dict[str, str]) -> list[Figure]:
 def _on_disk(steps: list[Step], folder: Path, notes: dict[str, str], python: Path | None) -> Samples:
     folder.mkdir()
     store = Store("disk", folder / "blobs")
-    contestants: list[Contestant] = [Ours(folder, store), Copy(folder), GrpcAlone(folder)]
+    contestants: list[Contestant] = [
+        Ours(folder, store),
+        Embedded(folder, store, name="ours embedded"),
+        Copy(folder),
+        GrpcAlone(folder),
+    ]
     if python is not None:
         contestants.append(mlflow.MLflow(python, folder, store))
     samples = Contest(store, steps, folder, notes).run(contestants)
@@ -69,7 +74,12 @@ def _on_s3(s3: S3Server, steps: list[Step], folder: Path, notes: dict[str, str],
     folder.mkdir()
     with s3:
         store = S3Store(s3)
-        contestants: list[Contestant] = [Ours(folder, store), Direct(store), Direct(store, threads=16)]
+        contestants: list[Contestant] = [
+            Ours(folder, store),
+            Ours(folder, store, {"XPSTORE_DIRECT": "off"}, name="ours through the server"),
+            Direct(store),
+            Direct(store, threads=16),
+        ]
         if python is not None:
             contestants.append(mlflow.MLflow(python, folder, store))
         samples = Contest(store, steps, folder, notes).run(contestants)

@@ -1,5 +1,6 @@
 """The contestants that need nothing but this project's own environment, and the stores behind them."""
 
+import contextlib
 import hashlib
 import itertools
 import os
@@ -17,6 +18,7 @@ from bench.transfer.processes import CLIENTS, ROOT, Command
 from bench.transfer.workload import Step
 from s3_server import ACCESS_KEY, SECRET_KEY, S3Server, free_port, spawn
 from support.backends import sqlite_url
+from support.homes import Home
 from support.services import Server
 
 STUB_SOURCE = Path(__file__).parents[1] / "s3_stub" / "main.go"
@@ -137,9 +139,10 @@ def task_of(step: Step, number: int, path: Path, **more: Any) -> dict[str, Any]:
 class Ours(Contestant):
     """xpstore: a server of its own for each repetition, on SQLite and the store."""
 
-    name = "ours"
-
-    def __init__(self, folder: Path, store: Store, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, store: Store, environment: dict[str, str] | None = None, *, name: str = "ours"
+    ) -> None:
+        self.name = name
         self._folder = folder
         self._store = store
         self._environment = environment
@@ -147,13 +150,16 @@ class Ours(Contestant):
         self.address = ""
 
     def open(self, repetition: int) -> None:
-        self._place = f"ours-{repetition}"
-        self._home = self._folder / self._place
-        self._home.mkdir()
+        self._make_place(repetition)
         url = self._store.create(self._place)
         self.server = Server(sqlite_url(self._home / "xpstore.db"), url, self._home, environment=self._environment)
         self.server.start()
         self.address = self.server.address
+
+    def _make_place(self, repetition: int) -> None:
+        self._place = f"{self.name.replace(' ', '-')}-{repetition}"
+        self._home = self._folder / self._place
+        self._home.mkdir()
 
     def close(self) -> None:
         self.server.stop()
@@ -162,12 +168,35 @@ class Ours(Contestant):
 
     def command(self, step: Step, number: int, path: Path) -> Command:
         task = task_of(step, number, path, address=self.address, api_key=self.server.api_key, reread=step.reread)
+        return Command("ours", task, {"XPSTORE_CACHE": self._cache(step)})
+
+    def _cache(self, step: Step) -> str:
         cache = self._home / "caches" / (step.index or str(next(self._caches)))
         cache.mkdir(parents=True, exist_ok=True)
-        return Command("ours", task, {"XPSTORE_CACHE": str(cache)})
+        return str(cache)
 
     def servers(self) -> list[psutil.Process]:
         return [psutil.Process(self.server.pid)]
+
+
+class Embedded(Ours):
+    """The same as `init()` starts it: bytes are read past it, from its folder."""
+
+    def open(self, repetition: int) -> None:
+        self._make_place(repetition)
+        self._running = contextlib.ExitStack()
+        self._process = self._running.enter_context(Home(self._home / "home").serving())
+
+    def close(self) -> None:
+        self._running.close()
+        shutil.rmtree(self._home)
+
+    def command(self, step: Step, number: int, path: Path) -> Command:
+        task = task_of(step, number, path, address="", api_key="", reread=step.reread)
+        return Command("ours", task, {"XPSTORE_CACHE": self._cache(step), "XPSTORE_HOME": str(self._home / "home")})
+
+    def servers(self) -> list[psutil.Process]:
+        return [psutil.Process(self._process.pid)]
 
 
 class Direct(Contestant):

@@ -179,11 +179,12 @@ def make_files(folder: Path, plan: Plan) -> dict[str, tuple[Path, ...]]:
 def steps_of(files: dict[str, tuple[Path, ...]], plan: Plan) -> list[Step]:
     """Everything that is done with them; what nobody runs is only counted."""
     always, peers = plan.repetitions, plan.peer_repetitions
-    each = {"ours": always, "minio": always, "copy": always, "grpcio alone": always, "MLflow": peers}
+    ways = {"ours through the server": always, "ours embedded": always}
+    each = {"ours": always, **ways, "minio": always, "copy": always, "grpcio alone": always, "MLflow": peers}
     # Peers send all of a file each time, so once shows what that takes.
     once = {"ours": always, "minio": 1, "copy": 1, "MLflow": 1}
-    of_few = {"ours": always, "minio": always, "copy": always, "minio in 16 threads": 1, "MLflow": 1}
-    of_many = {"ours": always, "copy": always}
+    of_few = {"ours": always, **ways, "minio": always, "copy": always, "minio in 16 threads": 1, "MLflow": 1}
+    of_many = {"ours": always, **ways, "copy": always}
     # "some" are as many of the many as those get that make a call for each.
     of_some = {"minio": 1, "minio in 16 threads": 1, "MLflow": 1}
     at_once = {"ours": peers, "minio": peers, "copy": peers, "MLflow": 1}
