@@ -247,9 +247,13 @@ class App:
 
     def _ways(self) -> Ways:
         """Files are for the programs of the one user of an embedded server."""
-        is_on, is_disk = self.settings.direct == "reads", isinstance(self.stores.blobs, DiskBlobs)
-        is_own = self.settings.home is not None
-        return Ways(read_urls=is_on and not is_disk, read_paths=is_on and is_disk and is_own)
+        direct, is_disk = self.settings.direct, isinstance(self.stores.blobs, DiskBlobs)
+        has_files = is_disk and self.settings.home is not None
+        return Ways(
+            read_urls=direct != "off" and not is_disk,
+            read_paths=direct != "off" and has_files,
+            write_paths=direct == "all" and has_files,
+        )
 
     def _server(self) -> tuple[grpc.aio.Server, HealthService, "WebServer | None", list[str]]:
         """A server with all services, what says whether they serve, and the same over HTTP with its addresses."""

@@ -44,6 +44,8 @@ BOUNDED = {
     "TextList.texts": "by `max_listed`",
     "ReadConsoleResponse.pieces": "by bytes",
     "LocateChunksResponse.extents": "by the digests of the request",
+    "OpenPacksResponse.places": "by the packs of the request",
+    "ClosePacksResponse.stored": "by the packs of the request",
     "Extent.chunks": "by the digests of the request",
     "Extent.headers": "by what is signed",
 }

@@ -39,7 +39,7 @@ OTHERS = {
     ("metric.proto", "754"): "the name of a standard",
     ("limits.proto", "2020"): "the name of an algorithm",
     ("transfer.proto", "8 MiB"): "how far an answer goes, which a client need not know",
-    ("transfer.proto", "64 MiB"): "the same",
+    ("transfer.proto", "64 MiB"): "the same, and the largest pack, which is far from those that clients make",
     **{("error.proto", status): "a status of HTTP" for status in ("404", "413", "502", "503", "504")},
     ("limits.proto", "246 KiB"): "what the recommended cut makes of random bytes",
 }

@@ -11,11 +11,11 @@ import pytest
 import xpstore
 from support.raw import KIB, MIB, Raw, chunk_of, cut, digest_of, entry_of, page_of, root_of, tree_digest
 from xpstore.artifact import DirectoryArtifact
+from xpstore.format.packs import DamagedPack, PackedChunk, decode_footer, encode_footer
 from xpstore_server.core import limits
 from xpstore_server.core.errors import InvalidArgument
 from xpstore_server.core.manifest import Entry, Tree
 from xpstore_server.store.chunks import decode
-from xpstore_server.store.packs import DamagedPack, PackedChunk, decode_footer, encode_footer
 
 VECTORS = json.loads((Path(__file__).parents[2] / "docs" / "protocol-vectors.json").read_text())
 CODECS = {"none": 1, "zstd": 2}

@@ -16,6 +16,7 @@ from support.garbage import large, read
 from support.operation.many_models import many_models
 from support.rows import append
 from support.stores import NOW, Store, check_exact, fresh
+from xpstore.format.packs import PACK_BYTES
 from xpstore_server import commands
 from xpstore_server.core import artifact, experiment, model, model_step, project
 from xpstore_server.core.errors import NotFound
@@ -24,7 +25,6 @@ from xpstore_server.core.metrics import compaction, metric
 from xpstore_server.core.metrics.compaction import EndedSeries
 from xpstore_server.store import limbo, purge, tables
 from xpstore_server.store.clock import SECOND_US, Clock
-from xpstore_server.store.packs import PACK_BYTES
 from xpstore_server.store.points import from_values
 from xpstore_server.store.sweep import AGREED_US, NEVER, Grace
 from xpstore_server.store.transaction import Transaction

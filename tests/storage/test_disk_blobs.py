@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from xpstore_server.store.blobs.disk import BLOCK_BYTES, BUFFER_BYTES, DIRECT_FROM_BYTES, DiskBlobs
+from xpstore.format.pack_files import BLOCK_BYTES, BUFFER_BYTES, DIRECT_FROM_BYTES
+from xpstore_server.store.blobs.disk import DiskBlobs
 from xpstore_server.store.errors import StoreUnavailable
 
 SIZES = [

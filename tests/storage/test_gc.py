@@ -11,12 +11,12 @@ from support.garbage import lacks, large, large_put, pinned, read
 from support.raw import KIB
 from support.rows import append
 from support.stores import HOUR_US, NOW, Store, check_exact, contents, fresh
+from xpstore.format.packs import PACK_BYTES
 from xpstore_server.core import artifact, project
 from xpstore_server.core.errors import NotFound
 from xpstore_server.core.metrics import metric
 from xpstore_server.store import purge, tables
 from xpstore_server.store.limbo import HIDDEN
-from xpstore_server.store.packs import PACK_BYTES
 from xpstore_server.store.points import from_values
 from xpstore_server.store.repack import candidates
 from xpstore_server.store.sweep import Grace, Swept

@@ -9,6 +9,7 @@ from sqlalchemy import func, select, update
 
 from support.backends import Backend
 from support.raw import digest_of, entry_of, page_of
+from xpstore.format.packs import decode_footer, footer_size
 from xpstore.format.tree import PageRef
 from xpstore.v1 import artifact_pb2 as pb
 from xpstore_server.core import artifact, project
@@ -23,7 +24,6 @@ from xpstore_server.store.blobs.store import BlobStore, Buffer, Spot
 from xpstore_server.store.chunks import NONE, ChunkStore, EncodedChunk
 from xpstore_server.store.database import Database
 from xpstore_server.store.limbo import HIDDEN
-from xpstore_server.store.packs import decode_footer, footer_size
 from xpstore_server.store.sweep import Ends, Grace, Swept, condemn, give_up, remove_trash
 from xpstore_server.store.transaction import Transaction
 
@@ -50,6 +50,13 @@ class WatchedBlobs:
 
     def spot(self, key: str, offset: int, length: int, seconds: int) -> Spot | None:
         return self._blobs.spot(key, offset, length, seconds)
+
+    def inlet(self, key: str, size_bytes: int) -> Spot | None:
+        return self._blobs.inlet(key, size_bytes)
+
+    def adopt(self, key: str) -> int:
+        self.keys.add(key)
+        return self._blobs.adopt(key)
 
     def delete(self, key: str) -> None:
         self._blobs.delete(key)

@@ -82,5 +82,5 @@ def test_benchmark_without_a_browser_says_so(tmp_path: Path) -> None:
 def test_unknown_benchmark_is_named() -> None:
     done = run_bench("speed")
     assert done.returncode == 1
-    names = "start, metadata, logging, metrics, search, cache, growth, upkeep, deletion, page"
+    names = "start, metadata, logging, console, metrics, search, cache, growth, upkeep, deletion, page"
     assert done.stderr == f"no benchmark named speed: there are {names}, first-use, page-peers, transfer\n"

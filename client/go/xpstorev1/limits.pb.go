@@ -814,7 +814,9 @@ type DirectWays struct {
 	// LocateChunks answers URLs.
 	ReadUrls bool `protobuf:"varint,1,opt,name=read_urls,json=readUrls,proto3" json:"read_urls,omitempty"`
 	// LocateChunks answers paths.
-	ReadPaths     bool `protobuf:"varint,2,opt,name=read_paths,json=readPaths,proto3" json:"read_paths,omitempty"`
+	ReadPaths bool `protobuf:"varint,2,opt,name=read_paths,json=readPaths,proto3" json:"read_paths,omitempty"`
+	// OpenPacks answers paths.
+	WritePaths    bool `protobuf:"varint,3,opt,name=write_paths,json=writePaths,proto3" json:"write_paths,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -859,6 +861,13 @@ func (x *DirectWays) GetReadUrls() bool {
 func (x *DirectWays) GetReadPaths() bool {
 	if x != nil {
 		return x.ReadPaths
+	}
+	return false
+}
+
+func (x *DirectWays) GetWritePaths() bool {
+	if x != nil {
+		return x.WritePaths
 	}
 	return false
 }
@@ -1034,12 +1043,14 @@ const file_xpstore_v1_limits_proto_rawDesc = "" +
 	"\n" +
 	"max_alerts\x18G \x01(\x05R\tmaxAlerts\x12&\n" +
 	"\x0fmax_new_modules\x18H \x01(\x05R\rmaxNewModules\x12.\n" +
-	"\x06direct\x18I \x01(\v2\x16.xpstore.v1.DirectWaysR\x06direct\"H\n" +
+	"\x06direct\x18I \x01(\v2\x16.xpstore.v1.DirectWaysR\x06direct\"i\n" +
 	"\n" +
 	"DirectWays\x12\x1b\n" +
 	"\tread_urls\x18\x01 \x01(\bR\breadUrls\x12\x1d\n" +
 	"\n" +
-	"read_paths\x18\x02 \x01(\bR\treadPaths\"\xaa\x01\n" +
+	"read_paths\x18\x02 \x01(\bR\treadPaths\x12\x1f\n" +
+	"\vwrite_paths\x18\x03 \x01(\bR\n" +
+	"writePaths\"\xaa\x01\n" +
 	"\bChunking\x12$\n" +
 	"\x0emin_size_bytes\x18\x01 \x01(\x05R\fminSizeBytes\x12,\n" +
 	"\x12average_size_bytes\x18\x02 \x01(\x05R\x10averageSizeBytes\x12$\n" +

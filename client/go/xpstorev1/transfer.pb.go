@@ -476,6 +476,342 @@ func (x *PlacedChunk) GetCodec() Codec {
 	return Codec_CODEC_UNSPECIFIED
 }
 
+// A pack that a client is about to write.
+type NewPack struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Client-made random UUID.
+	PackId string `protobuf:"bytes,1,opt,name=pack_id,json=packId,proto3" json:"pack_id,omitempty"`
+	// How many bytes it will have at most.
+	SizeBytes     int64 `protobuf:"varint,2,opt,name=size_bytes,json=sizeBytes,proto3" json:"size_bytes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NewPack) Reset() {
+	*x = NewPack{}
+	mi := &file_xpstore_v1_transfer_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NewPack) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NewPack) ProtoMessage() {}
+
+func (x *NewPack) ProtoReflect() protoreflect.Message {
+	mi := &file_xpstore_v1_transfer_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NewPack.ProtoReflect.Descriptor instead.
+func (*NewPack) Descriptor() ([]byte, []int) {
+	return file_xpstore_v1_transfer_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *NewPack) GetPackId() string {
+	if x != nil {
+		return x.PackId
+	}
+	return ""
+}
+
+func (x *NewPack) GetSizeBytes() int64 {
+	if x != nil {
+		return x.SizeBytes
+	}
+	return 0
+}
+
+// Request of OpenPacks.
+type OpenPacksRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The server-made uid of the project.
+	ProjectUid string `protobuf:"bytes,1,opt,name=project_uid,json=projectUid,proto3" json:"project_uid,omitempty"`
+	// The packs.
+	Packs []*NewPack `protobuf:"bytes,2,rep,name=packs,proto3" json:"packs,omitempty"`
+	// The way that is to be taken.
+	Way           TransferWay `protobuf:"varint,3,opt,name=way,proto3,enum=xpstore.v1.TransferWay" json:"way,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OpenPacksRequest) Reset() {
+	*x = OpenPacksRequest{}
+	mi := &file_xpstore_v1_transfer_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OpenPacksRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OpenPacksRequest) ProtoMessage() {}
+
+func (x *OpenPacksRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_xpstore_v1_transfer_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OpenPacksRequest.ProtoReflect.Descriptor instead.
+func (*OpenPacksRequest) Descriptor() ([]byte, []int) {
+	return file_xpstore_v1_transfer_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *OpenPacksRequest) GetProjectUid() string {
+	if x != nil {
+		return x.ProjectUid
+	}
+	return ""
+}
+
+func (x *OpenPacksRequest) GetPacks() []*NewPack {
+	if x != nil {
+		return x.Packs
+	}
+	return nil
+}
+
+func (x *OpenPacksRequest) GetWay() TransferWay {
+	if x != nil {
+		return x.Way
+	}
+	return TransferWay_TRANSFER_WAY_UNSPECIFIED
+}
+
+// Where a pack is to be written.
+type PackPlace struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Where it is.
+	//
+	// Types that are valid to be assigned to Place:
+	//
+	//	*PackPlace_Path
+	Place         isPackPlace_Place `protobuf_oneof:"place"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PackPlace) Reset() {
+	*x = PackPlace{}
+	mi := &file_xpstore_v1_transfer_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PackPlace) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PackPlace) ProtoMessage() {}
+
+func (x *PackPlace) ProtoReflect() protoreflect.Message {
+	mi := &file_xpstore_v1_transfer_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PackPlace.ProtoReflect.Descriptor instead.
+func (*PackPlace) Descriptor() ([]byte, []int) {
+	return file_xpstore_v1_transfer_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *PackPlace) GetPlace() isPackPlace_Place {
+	if x != nil {
+		return x.Place
+	}
+	return nil
+}
+
+func (x *PackPlace) GetPath() string {
+	if x != nil {
+		if x, ok := x.Place.(*PackPlace_Path); ok {
+			return x.Path
+		}
+	}
+	return ""
+}
+
+type isPackPlace_Place interface {
+	isPackPlace_Place()
+}
+
+type PackPlace_Path struct {
+	// Path of the file, which is not there yet.
+	Path string `protobuf:"bytes,1,opt,name=path,proto3,oneof"`
+}
+
+func (*PackPlace_Path) isPackPlace_Place() {}
+
+// Response of OpenPacks.
+type OpenPacksResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A place for each pack, in the order of the request.
+	Places        []*PackPlace `protobuf:"bytes,1,rep,name=places,proto3" json:"places,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OpenPacksResponse) Reset() {
+	*x = OpenPacksResponse{}
+	mi := &file_xpstore_v1_transfer_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OpenPacksResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OpenPacksResponse) ProtoMessage() {}
+
+func (x *OpenPacksResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_xpstore_v1_transfer_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OpenPacksResponse.ProtoReflect.Descriptor instead.
+func (*OpenPacksResponse) Descriptor() ([]byte, []int) {
+	return file_xpstore_v1_transfer_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *OpenPacksResponse) GetPlaces() []*PackPlace {
+	if x != nil {
+		return x.Places
+	}
+	return nil
+}
+
+// Request of ClosePacks.
+type ClosePacksRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The server-made uid of the project.
+	ProjectUid string `protobuf:"bytes,1,opt,name=project_uid,json=projectUid,proto3" json:"project_uid,omitempty"`
+	// The packs, which OpenPacks has announced.
+	PackIds       []string `protobuf:"bytes,2,rep,name=pack_ids,json=packIds,proto3" json:"pack_ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClosePacksRequest) Reset() {
+	*x = ClosePacksRequest{}
+	mi := &file_xpstore_v1_transfer_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClosePacksRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClosePacksRequest) ProtoMessage() {}
+
+func (x *ClosePacksRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_xpstore_v1_transfer_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClosePacksRequest.ProtoReflect.Descriptor instead.
+func (*ClosePacksRequest) Descriptor() ([]byte, []int) {
+	return file_xpstore_v1_transfer_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *ClosePacksRequest) GetProjectUid() string {
+	if x != nil {
+		return x.ProjectUid
+	}
+	return ""
+}
+
+func (x *ClosePacksRequest) GetPackIds() []string {
+	if x != nil {
+		return x.PackIds
+	}
+	return nil
+}
+
+// Response of ClosePacks.
+type ClosePacksResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whether each pack is stored, in the order of the request. One that is not was not there, not as a pack must be, or given up for lost.
+	Stored        []bool `protobuf:"varint,1,rep,packed,name=stored,proto3" json:"stored,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClosePacksResponse) Reset() {
+	*x = ClosePacksResponse{}
+	mi := &file_xpstore_v1_transfer_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClosePacksResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClosePacksResponse) ProtoMessage() {}
+
+func (x *ClosePacksResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_xpstore_v1_transfer_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClosePacksResponse.ProtoReflect.Descriptor instead.
+func (*ClosePacksResponse) Descriptor() ([]byte, []int) {
+	return file_xpstore_v1_transfer_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *ClosePacksResponse) GetStored() []bool {
+	if x != nil {
+		return x.Stored
+	}
+	return nil
+}
+
 var File_xpstore_v1_transfer_proto protoreflect.FileDescriptor
 
 const file_xpstore_v1_transfer_proto_rawDesc = "" +
@@ -509,14 +845,37 @@ const file_xpstore_v1_transfer_proto_rawDesc = "" +
 	"\x06offset\x18\x02 \x01(\x03R\x06offset\x12*\n" +
 	"\x11stored_size_bytes\x18\x03 \x01(\x05R\x0fstoredSizeBytes\x12$\n" +
 	"\x0eraw_size_bytes\x18\x04 \x01(\x05R\frawSizeBytes\x12'\n" +
-	"\x05codec\x18\x05 \x01(\x0e2\x11.xpstore.v1.CodecR\x05codec*X\n" +
+	"\x05codec\x18\x05 \x01(\x0e2\x11.xpstore.v1.CodecR\x05codec\"A\n" +
+	"\aNewPack\x12\x17\n" +
+	"\apack_id\x18\x01 \x01(\tR\x06packId\x12\x1d\n" +
+	"\n" +
+	"size_bytes\x18\x02 \x01(\x03R\tsizeBytes\"\x89\x01\n" +
+	"\x10OpenPacksRequest\x12\x1f\n" +
+	"\vproject_uid\x18\x01 \x01(\tR\n" +
+	"projectUid\x12)\n" +
+	"\x05packs\x18\x02 \x03(\v2\x13.xpstore.v1.NewPackR\x05packs\x12)\n" +
+	"\x03way\x18\x03 \x01(\x0e2\x17.xpstore.v1.TransferWayR\x03way\"*\n" +
+	"\tPackPlace\x12\x14\n" +
+	"\x04path\x18\x01 \x01(\tH\x00R\x04pathB\a\n" +
+	"\x05place\"B\n" +
+	"\x11OpenPacksResponse\x12-\n" +
+	"\x06places\x18\x01 \x03(\v2\x15.xpstore.v1.PackPlaceR\x06places\"O\n" +
+	"\x11ClosePacksRequest\x12\x1f\n" +
+	"\vproject_uid\x18\x01 \x01(\tR\n" +
+	"projectUid\x12\x19\n" +
+	"\bpack_ids\x18\x02 \x03(\tR\apackIds\",\n" +
+	"\x12ClosePacksResponse\x12\x16\n" +
+	"\x06stored\x18\x01 \x03(\bR\x06stored*X\n" +
 	"\vTransferWay\x12\x1c\n" +
 	"\x18TRANSFER_WAY_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10TRANSFER_WAY_URL\x10\x01\x12\x15\n" +
-	"\x11TRANSFER_WAY_PATH\x10\x022\x7f\n" +
+	"\x11TRANSFER_WAY_PATH\x10\x022\xc6\x02\n" +
 	"\x0fTransferService\x12l\n" +
 	"\fLocateChunks\x12\x1f.xpstore.v1.LocateChunksRequest\x1a .xpstore.v1.LocateChunksResponse\"\x19\xc2\xe1\x18\x12\b\x01\x12\n" +
-	"version_id\x18\xa0\x9c\x01\x90\x02\x01B|\n" +
+	"version_id\x18\xa0\x9c\x01\x90\x02\x01\x12`\n" +
+	"\tOpenPacks\x12\x1c.xpstore.v1.OpenPacksRequest\x1a\x1d.xpstore.v1.OpenPacksResponse\"\x16\xc2\xe1\x18\x12\b\x02\x12\vproject_uid\x18\xe8\a\x12c\n" +
+	"\n" +
+	"ClosePacks\x12\x1d.xpstore.v1.ClosePacksRequest\x1a\x1e.xpstore.v1.ClosePacksResponse\"\x16\xc2\xe1\x18\x12\b\x02\x12\vproject_uid\x18\xe8\aB|\n" +
 	"\x14io.github.xpstore.v1B\rTransferProtoP\x01Z8github.com/xpstore/xpstore/client/go/xpstorev1;xpstorev1\xaa\x02\n" +
 	"Xpstore.V1\xea\x02\vXpstore::V1b\x06proto3"
 
@@ -533,7 +892,7 @@ func file_xpstore_v1_transfer_proto_rawDescGZIP() []byte {
 }
 
 var file_xpstore_v1_transfer_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_xpstore_v1_transfer_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_xpstore_v1_transfer_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_xpstore_v1_transfer_proto_goTypes = []any{
 	(TransferWay)(0),             // 0: xpstore.v1.TransferWay
 	(*LocateChunksRequest)(nil),  // 1: xpstore.v1.LocateChunksRequest
@@ -541,21 +900,34 @@ var file_xpstore_v1_transfer_proto_goTypes = []any{
 	(*Extent)(nil),               // 3: xpstore.v1.Extent
 	(*TransferHeader)(nil),       // 4: xpstore.v1.TransferHeader
 	(*PlacedChunk)(nil),          // 5: xpstore.v1.PlacedChunk
-	(Codec)(0),                   // 6: xpstore.v1.Codec
+	(*NewPack)(nil),              // 6: xpstore.v1.NewPack
+	(*OpenPacksRequest)(nil),     // 7: xpstore.v1.OpenPacksRequest
+	(*PackPlace)(nil),            // 8: xpstore.v1.PackPlace
+	(*OpenPacksResponse)(nil),    // 9: xpstore.v1.OpenPacksResponse
+	(*ClosePacksRequest)(nil),    // 10: xpstore.v1.ClosePacksRequest
+	(*ClosePacksResponse)(nil),   // 11: xpstore.v1.ClosePacksResponse
+	(Codec)(0),                   // 12: xpstore.v1.Codec
 }
 var file_xpstore_v1_transfer_proto_depIdxs = []int32{
-	0, // 0: xpstore.v1.LocateChunksRequest.way:type_name -> xpstore.v1.TransferWay
-	3, // 1: xpstore.v1.LocateChunksResponse.extents:type_name -> xpstore.v1.Extent
-	4, // 2: xpstore.v1.Extent.headers:type_name -> xpstore.v1.TransferHeader
-	5, // 3: xpstore.v1.Extent.chunks:type_name -> xpstore.v1.PlacedChunk
-	6, // 4: xpstore.v1.PlacedChunk.codec:type_name -> xpstore.v1.Codec
-	1, // 5: xpstore.v1.TransferService.LocateChunks:input_type -> xpstore.v1.LocateChunksRequest
-	2, // 6: xpstore.v1.TransferService.LocateChunks:output_type -> xpstore.v1.LocateChunksResponse
-	6, // [6:7] is the sub-list for method output_type
-	5, // [5:6] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	0,  // 0: xpstore.v1.LocateChunksRequest.way:type_name -> xpstore.v1.TransferWay
+	3,  // 1: xpstore.v1.LocateChunksResponse.extents:type_name -> xpstore.v1.Extent
+	4,  // 2: xpstore.v1.Extent.headers:type_name -> xpstore.v1.TransferHeader
+	5,  // 3: xpstore.v1.Extent.chunks:type_name -> xpstore.v1.PlacedChunk
+	12, // 4: xpstore.v1.PlacedChunk.codec:type_name -> xpstore.v1.Codec
+	6,  // 5: xpstore.v1.OpenPacksRequest.packs:type_name -> xpstore.v1.NewPack
+	0,  // 6: xpstore.v1.OpenPacksRequest.way:type_name -> xpstore.v1.TransferWay
+	8,  // 7: xpstore.v1.OpenPacksResponse.places:type_name -> xpstore.v1.PackPlace
+	1,  // 8: xpstore.v1.TransferService.LocateChunks:input_type -> xpstore.v1.LocateChunksRequest
+	7,  // 9: xpstore.v1.TransferService.OpenPacks:input_type -> xpstore.v1.OpenPacksRequest
+	10, // 10: xpstore.v1.TransferService.ClosePacks:input_type -> xpstore.v1.ClosePacksRequest
+	2,  // 11: xpstore.v1.TransferService.LocateChunks:output_type -> xpstore.v1.LocateChunksResponse
+	9,  // 12: xpstore.v1.TransferService.OpenPacks:output_type -> xpstore.v1.OpenPacksResponse
+	11, // 13: xpstore.v1.TransferService.ClosePacks:output_type -> xpstore.v1.ClosePacksResponse
+	11, // [11:14] is the sub-list for method output_type
+	8,  // [8:11] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_xpstore_v1_transfer_proto_init() }
@@ -569,13 +941,16 @@ func file_xpstore_v1_transfer_proto_init() {
 		(*Extent_Url)(nil),
 		(*Extent_Path)(nil),
 	}
+	file_xpstore_v1_transfer_proto_msgTypes[7].OneofWrappers = []any{
+		(*PackPlace_Path)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_xpstore_v1_transfer_proto_rawDesc), len(file_xpstore_v1_transfer_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   5,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

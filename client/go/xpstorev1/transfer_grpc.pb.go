@@ -25,6 +25,8 @@ const _ = grpc.SupportPackageIsVersion9
 
 const (
 	TransferService_LocateChunks_FullMethodName = "/xpstore.v1.TransferService/LocateChunks"
+	TransferService_OpenPacks_FullMethodName    = "/xpstore.v1.TransferService/OpenPacks"
+	TransferService_ClosePacks_FullMethodName   = "/xpstore.v1.TransferService/ClosePacks"
 )
 
 // TransferServiceClient is the client API for TransferService service.
@@ -44,6 +46,26 @@ type TransferServiceClient interface {
 	//   - NOT_FOUND: there is no such version, or a chunk is not in its project.
 	//   - CONFLICT: this server offers no such way.
 	LocateChunks(ctx context.Context, in *LocateChunksRequest, opts ...grpc.CallOption) (*LocateChunksResponse, error)
+	// Announces packs (docs/protocol.md) that the client writes itself, and says where to. Nothing names them before ClosePacks.
+	//
+	// Repeat safely.
+	//
+	// Errors:
+	//   - INVALID_ARGUMENT: an id is not a UUID, `way` is unspecified, there are more than 64 packs, or a size is not between 1 byte and 64 MiB.
+	//   - NOT_FOUND: there is no such project.
+	//   - CONFLICT: this server offers no such way.
+	//   - RESOURCE_EXHAUSTED: the disk has no room; `limit` is "disk".
+	OpenPacks(ctx context.Context, in *OpenPacksRequest, opts ...grpc.CallOption) (*OpenPacksResponse, error)
+	// Takes packs that were written into the index, each wholly or not: one that is stored is as durable as after UploadChunks, and a version
+	// may have its chunks. One that is not stored is given up: its chunks are sent anew.
+	//
+	// Repeat safely: a pack that is stored is answered so.
+	//
+	// Errors:
+	//   - INVALID_ARGUMENT: an id is not a UUID, or there are more than 64 packs.
+	//   - NOT_FOUND: there is no such project.
+	//   - CONFLICT: this server offers no such way.
+	ClosePacks(ctx context.Context, in *ClosePacksRequest, opts ...grpc.CallOption) (*ClosePacksResponse, error)
 }
 
 type transferServiceClient struct {
@@ -58,6 +80,26 @@ func (c *transferServiceClient) LocateChunks(ctx context.Context, in *LocateChun
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(LocateChunksResponse)
 	err := c.cc.Invoke(ctx, TransferService_LocateChunks_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *transferServiceClient) OpenPacks(ctx context.Context, in *OpenPacksRequest, opts ...grpc.CallOption) (*OpenPacksResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(OpenPacksResponse)
+	err := c.cc.Invoke(ctx, TransferService_OpenPacks_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *transferServiceClient) ClosePacks(ctx context.Context, in *ClosePacksRequest, opts ...grpc.CallOption) (*ClosePacksResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ClosePacksResponse)
+	err := c.cc.Invoke(ctx, TransferService_ClosePacks_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -81,6 +123,26 @@ type TransferServiceServer interface {
 	//   - NOT_FOUND: there is no such version, or a chunk is not in its project.
 	//   - CONFLICT: this server offers no such way.
 	LocateChunks(context.Context, *LocateChunksRequest) (*LocateChunksResponse, error)
+	// Announces packs (docs/protocol.md) that the client writes itself, and says where to. Nothing names them before ClosePacks.
+	//
+	// Repeat safely.
+	//
+	// Errors:
+	//   - INVALID_ARGUMENT: an id is not a UUID, `way` is unspecified, there are more than 64 packs, or a size is not between 1 byte and 64 MiB.
+	//   - NOT_FOUND: there is no such project.
+	//   - CONFLICT: this server offers no such way.
+	//   - RESOURCE_EXHAUSTED: the disk has no room; `limit` is "disk".
+	OpenPacks(context.Context, *OpenPacksRequest) (*OpenPacksResponse, error)
+	// Takes packs that were written into the index, each wholly or not: one that is stored is as durable as after UploadChunks, and a version
+	// may have its chunks. One that is not stored is given up: its chunks are sent anew.
+	//
+	// Repeat safely: a pack that is stored is answered so.
+	//
+	// Errors:
+	//   - INVALID_ARGUMENT: an id is not a UUID, or there are more than 64 packs.
+	//   - NOT_FOUND: there is no such project.
+	//   - CONFLICT: this server offers no such way.
+	ClosePacks(context.Context, *ClosePacksRequest) (*ClosePacksResponse, error)
 	mustEmbedUnimplementedTransferServiceServer()
 }
 
@@ -93,6 +155,12 @@ type UnimplementedTransferServiceServer struct{}
 
 func (UnimplementedTransferServiceServer) LocateChunks(context.Context, *LocateChunksRequest) (*LocateChunksResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method LocateChunks not implemented")
+}
+func (UnimplementedTransferServiceServer) OpenPacks(context.Context, *OpenPacksRequest) (*OpenPacksResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method OpenPacks not implemented")
+}
+func (UnimplementedTransferServiceServer) ClosePacks(context.Context, *ClosePacksRequest) (*ClosePacksResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ClosePacks not implemented")
 }
 func (UnimplementedTransferServiceServer) mustEmbedUnimplementedTransferServiceServer() {}
 func (UnimplementedTransferServiceServer) testEmbeddedByValue()                         {}
@@ -133,6 +201,42 @@ func _TransferService_LocateChunks_Handler(srv interface{}, ctx context.Context,
 	return interceptor(ctx, in, info, handler)
 }
 
+func _TransferService_OpenPacks_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(OpenPacksRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(TransferServiceServer).OpenPacks(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: TransferService_OpenPacks_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(TransferServiceServer).OpenPacks(ctx, req.(*OpenPacksRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _TransferService_ClosePacks_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ClosePacksRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(TransferServiceServer).ClosePacks(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: TransferService_ClosePacks_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(TransferServiceServer).ClosePacks(ctx, req.(*ClosePacksRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // TransferService_ServiceDesc is the grpc.ServiceDesc for TransferService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -143,6 +247,14 @@ var TransferService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "LocateChunks",
 			Handler:    _TransferService_LocateChunks_Handler,
+		},
+		{
+			MethodName: "OpenPacks",
+			Handler:    _TransferService_OpenPacks_Handler,
+		},
+		{
+			MethodName: "ClosePacks",
+			Handler:    _TransferService_ClosePacks_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -92,10 +92,11 @@ class Way:
 
 
 _ways: "WeakKeyDictionary[Connection, Way]" = WeakKeyDictionary()
+_ways_up: "WeakKeyDictionary[Connection, Way]" = WeakKeyDictionary()
 
 
 def way_of(connection: Connection) -> Way | None:
-    """The way past the server of a connection, if there is one that may be tried."""
+    """The way down past the server of a connection, if there is one that may be tried."""
     offered = connection.limits.direct
     kind = pb.TRANSFER_WAY_UNSPECIFIED
     if offered.read_paths and connection.is_embedded:
@@ -107,6 +108,14 @@ def way_of(connection: Connection) -> Way | None:
     way = _ways.get(connection)
     if way is None or way.kind != kind:
         way = _ways[connection] = Way(kind)
+    return way if way.is_open else None
+
+
+def way_up_of(connection: Connection) -> Way | None:
+    """The way up past the server: into its folder."""
+    if not (connection.limits.direct.write_paths and connection.is_embedded):
+        return None
+    way = _ways_up.get(connection) or _ways_up.setdefault(connection, Way(pb.TRANSFER_WAY_PATH))
     return way if way.is_open else None
 
 

@@ -76,3 +76,47 @@ class PlacedChunk(_message.Message):
     raw_size_bytes: int
     codec: _artifact_pb2.Codec
     def __init__(self, position: _Optional[int] = ..., offset: _Optional[int] = ..., stored_size_bytes: _Optional[int] = ..., raw_size_bytes: _Optional[int] = ..., codec: _Optional[_Union[_artifact_pb2.Codec, str]] = ...) -> None: ...
+
+class NewPack(_message.Message):
+    __slots__ = ("pack_id", "size_bytes")
+    PACK_ID_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    pack_id: str
+    size_bytes: int
+    def __init__(self, pack_id: _Optional[str] = ..., size_bytes: _Optional[int] = ...) -> None: ...
+
+class OpenPacksRequest(_message.Message):
+    __slots__ = ("project_uid", "packs", "way")
+    PROJECT_UID_FIELD_NUMBER: _ClassVar[int]
+    PACKS_FIELD_NUMBER: _ClassVar[int]
+    WAY_FIELD_NUMBER: _ClassVar[int]
+    project_uid: str
+    packs: _containers.RepeatedCompositeFieldContainer[NewPack]
+    way: TransferWay
+    def __init__(self, project_uid: _Optional[str] = ..., packs: _Optional[_Iterable[_Union[NewPack, _Mapping]]] = ..., way: _Optional[_Union[TransferWay, str]] = ...) -> None: ...
+
+class PackPlace(_message.Message):
+    __slots__ = ("path",)
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    path: str
+    def __init__(self, path: _Optional[str] = ...) -> None: ...
+
+class OpenPacksResponse(_message.Message):
+    __slots__ = ("places",)
+    PLACES_FIELD_NUMBER: _ClassVar[int]
+    places: _containers.RepeatedCompositeFieldContainer[PackPlace]
+    def __init__(self, places: _Optional[_Iterable[_Union[PackPlace, _Mapping]]] = ...) -> None: ...
+
+class ClosePacksRequest(_message.Message):
+    __slots__ = ("project_uid", "pack_ids")
+    PROJECT_UID_FIELD_NUMBER: _ClassVar[int]
+    PACK_IDS_FIELD_NUMBER: _ClassVar[int]
+    project_uid: str
+    pack_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, project_uid: _Optional[str] = ..., pack_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ClosePacksResponse(_message.Message):
+    __slots__ = ("stored",)
+    STORED_FIELD_NUMBER: _ClassVar[int]
+    stored: _containers.RepeatedScalarFieldContainer[bool]
+    def __init__(self, stored: _Optional[_Iterable[bool]] = ...) -> None: ...

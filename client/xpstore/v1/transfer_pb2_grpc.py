@@ -41,6 +41,16 @@ class TransferServiceStub(object):
                 request_serializer=xpstore_dot_v1_dot_transfer__pb2.LocateChunksRequest.SerializeToString,
                 response_deserializer=xpstore_dot_v1_dot_transfer__pb2.LocateChunksResponse.FromString,
                 _registered_method=True)
+        self.OpenPacks = channel.unary_unary(
+                '/xpstore.v1.TransferService/OpenPacks',
+                request_serializer=xpstore_dot_v1_dot_transfer__pb2.OpenPacksRequest.SerializeToString,
+                response_deserializer=xpstore_dot_v1_dot_transfer__pb2.OpenPacksResponse.FromString,
+                _registered_method=True)
+        self.ClosePacks = channel.unary_unary(
+                '/xpstore.v1.TransferService/ClosePacks',
+                request_serializer=xpstore_dot_v1_dot_transfer__pb2.ClosePacksRequest.SerializeToString,
+                response_deserializer=xpstore_dot_v1_dot_transfer__pb2.ClosePacksResponse.FromString,
+                _registered_method=True)
 
 
 class TransferServiceServicer(object):
@@ -63,6 +73,36 @@ class TransferServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def OpenPacks(self, request, context):
+        """Announces packs (docs/protocol.md) that the client writes itself, and says where to. Nothing names them before ClosePacks.
+
+        Repeat safely.
+
+        Errors:
+        - INVALID_ARGUMENT: an id is not a UUID, `way` is unspecified, there are more than 64 packs, or a size is not between 1 byte and 64 MiB.
+        - NOT_FOUND: there is no such project.
+        - CONFLICT: this server offers no such way.
+        - RESOURCE_EXHAUSTED: the disk has no room; `limit` is "disk".
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ClosePacks(self, request, context):
+        """Takes packs that were written into the index, each wholly or not: one that is stored is as durable as after UploadChunks, and a version
+        may have its chunks. One that is not stored is given up: its chunks are sent anew.
+
+        Repeat safely: a pack that is stored is answered so.
+
+        Errors:
+        - INVALID_ARGUMENT: an id is not a UUID, or there are more than 64 packs.
+        - NOT_FOUND: there is no such project.
+        - CONFLICT: this server offers no such way.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TransferServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -70,6 +110,16 @@ def add_TransferServiceServicer_to_server(servicer, server):
                     servicer.LocateChunks,
                     request_deserializer=xpstore_dot_v1_dot_transfer__pb2.LocateChunksRequest.FromString,
                     response_serializer=xpstore_dot_v1_dot_transfer__pb2.LocateChunksResponse.SerializeToString,
+            ),
+            'OpenPacks': grpc.unary_unary_rpc_method_handler(
+                    servicer.OpenPacks,
+                    request_deserializer=xpstore_dot_v1_dot_transfer__pb2.OpenPacksRequest.FromString,
+                    response_serializer=xpstore_dot_v1_dot_transfer__pb2.OpenPacksResponse.SerializeToString,
+            ),
+            'ClosePacks': grpc.unary_unary_rpc_method_handler(
+                    servicer.ClosePacks,
+                    request_deserializer=xpstore_dot_v1_dot_transfer__pb2.ClosePacksRequest.FromString,
+                    response_serializer=xpstore_dot_v1_dot_transfer__pb2.ClosePacksResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -101,6 +151,60 @@ class TransferService(object):
             '/xpstore.v1.TransferService/LocateChunks',
             xpstore_dot_v1_dot_transfer__pb2.LocateChunksRequest.SerializeToString,
             xpstore_dot_v1_dot_transfer__pb2.LocateChunksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def OpenPacks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xpstore.v1.TransferService/OpenPacks',
+            xpstore_dot_v1_dot_transfer__pb2.OpenPacksRequest.SerializeToString,
+            xpstore_dot_v1_dot_transfer__pb2.OpenPacksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ClosePacks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/xpstore.v1.TransferService/ClosePacks',
+            xpstore_dot_v1_dot_transfer__pb2.ClosePacksRequest.SerializeToString,
+            xpstore_dot_v1_dot_transfer__pb2.ClosePacksResponse.FromString,
             options,
             channel_credentials,
             insecure,

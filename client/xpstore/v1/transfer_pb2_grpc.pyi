@@ -42,6 +42,36 @@ class TransferServiceStub:
       - CONFLICT: this server offers no such way.
     """
 
+    OpenPacks: grpc.UnaryUnaryMultiCallable[
+        xpstore.v1.transfer_pb2.OpenPacksRequest,
+        xpstore.v1.transfer_pb2.OpenPacksResponse,
+    ]
+    """Announces packs (docs/protocol.md) that the client writes itself, and says where to. Nothing names them before ClosePacks.
+
+    Repeat safely.
+
+    Errors:
+      - INVALID_ARGUMENT: an id is not a UUID, `way` is unspecified, there are more than 64 packs, or a size is not between 1 byte and 64 MiB.
+      - NOT_FOUND: there is no such project.
+      - CONFLICT: this server offers no such way.
+      - RESOURCE_EXHAUSTED: the disk has no room; `limit` is "disk".
+    """
+
+    ClosePacks: grpc.UnaryUnaryMultiCallable[
+        xpstore.v1.transfer_pb2.ClosePacksRequest,
+        xpstore.v1.transfer_pb2.ClosePacksResponse,
+    ]
+    """Takes packs that were written into the index, each wholly or not: one that is stored is as durable as after UploadChunks, and a version
+    may have its chunks. One that is not stored is given up: its chunks are sent anew.
+
+    Repeat safely: a pack that is stored is answered so.
+
+    Errors:
+      - INVALID_ARGUMENT: an id is not a UUID, or there are more than 64 packs.
+      - NOT_FOUND: there is no such project.
+      - CONFLICT: this server offers no such way.
+    """
+
 class TransferServiceAsyncStub:
     """Says where bytes are, for clients that fetch them from the store themselves. ReadChunks is the way that always works: a client begins
     with it, tries what `Limits.direct` offers, and goes on with ReadChunks where that fails.
@@ -59,6 +89,36 @@ class TransferServiceAsyncStub:
       - INVALID_ARGUMENT: `version_id` is not a UUID, a digest has not 32 bytes, there are more than `max_digests`, `way` is unspecified, or
         `max_extent_bytes` is negative.
       - NOT_FOUND: there is no such version, or a chunk is not in its project.
+      - CONFLICT: this server offers no such way.
+    """
+
+    OpenPacks: grpc.aio.UnaryUnaryMultiCallable[
+        xpstore.v1.transfer_pb2.OpenPacksRequest,
+        xpstore.v1.transfer_pb2.OpenPacksResponse,
+    ]
+    """Announces packs (docs/protocol.md) that the client writes itself, and says where to. Nothing names them before ClosePacks.
+
+    Repeat safely.
+
+    Errors:
+      - INVALID_ARGUMENT: an id is not a UUID, `way` is unspecified, there are more than 64 packs, or a size is not between 1 byte and 64 MiB.
+      - NOT_FOUND: there is no such project.
+      - CONFLICT: this server offers no such way.
+      - RESOURCE_EXHAUSTED: the disk has no room; `limit` is "disk".
+    """
+
+    ClosePacks: grpc.aio.UnaryUnaryMultiCallable[
+        xpstore.v1.transfer_pb2.ClosePacksRequest,
+        xpstore.v1.transfer_pb2.ClosePacksResponse,
+    ]
+    """Takes packs that were written into the index, each wholly or not: one that is stored is as durable as after UploadChunks, and a version
+    may have its chunks. One that is not stored is given up: its chunks are sent anew.
+
+    Repeat safely: a pack that is stored is answered so.
+
+    Errors:
+      - INVALID_ARGUMENT: an id is not a UUID, or there are more than 64 packs.
+      - NOT_FOUND: there is no such project.
       - CONFLICT: this server offers no such way.
     """
 
@@ -81,6 +141,40 @@ class TransferServiceServicer(metaclass=abc.ABCMeta):
           - INVALID_ARGUMENT: `version_id` is not a UUID, a digest has not 32 bytes, there are more than `max_digests`, `way` is unspecified, or
             `max_extent_bytes` is negative.
           - NOT_FOUND: there is no such version, or a chunk is not in its project.
+          - CONFLICT: this server offers no such way.
+        """
+
+    @abc.abstractmethod
+    def OpenPacks(
+        self,
+        request: xpstore.v1.transfer_pb2.OpenPacksRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[xpstore.v1.transfer_pb2.OpenPacksResponse, collections.abc.Awaitable[xpstore.v1.transfer_pb2.OpenPacksResponse]]:
+        """Announces packs (docs/protocol.md) that the client writes itself, and says where to. Nothing names them before ClosePacks.
+
+        Repeat safely.
+
+        Errors:
+          - INVALID_ARGUMENT: an id is not a UUID, `way` is unspecified, there are more than 64 packs, or a size is not between 1 byte and 64 MiB.
+          - NOT_FOUND: there is no such project.
+          - CONFLICT: this server offers no such way.
+          - RESOURCE_EXHAUSTED: the disk has no room; `limit` is "disk".
+        """
+
+    @abc.abstractmethod
+    def ClosePacks(
+        self,
+        request: xpstore.v1.transfer_pb2.ClosePacksRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[xpstore.v1.transfer_pb2.ClosePacksResponse, collections.abc.Awaitable[xpstore.v1.transfer_pb2.ClosePacksResponse]]:
+        """Takes packs that were written into the index, each wholly or not: one that is stored is as durable as after UploadChunks, and a version
+        may have its chunks. One that is not stored is given up: its chunks are sent anew.
+
+        Repeat safely: a pack that is stored is answered so.
+
+        Errors:
+          - INVALID_ARGUMENT: an id is not a UUID, or there are more than 64 packs.
+          - NOT_FOUND: there is no such project.
           - CONFLICT: this server offers no such way.
         """
 

@@ -23,6 +23,7 @@ class Ways(NamedTuple):
 
     read_urls: bool
     read_paths: bool
+    write_paths: bool
 
 
 class LimitsService(limits_pb2_grpc.LimitsServiceServicer):

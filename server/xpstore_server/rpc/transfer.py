@@ -1,12 +1,12 @@
 """TransferService."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from xpstore.v1 import transfer_pb2 as pb
 from xpstore.v1 import transfer_pb2_grpc
-from xpstore_server.core import artifact
+from xpstore_server.core import artifact, project
 from xpstore_server.core.errors import Conflict, InvalidArgument, NotFound
 from xpstore_server.rpc.fields import a_uuid, digests_of
 from xpstore_server.rpc.limits import Ways
@@ -22,6 +22,8 @@ from xpstore_server.store.packs import pack_key
 SECONDS = 300
 EXTENT_BYTES = 8 << 20
 EXTENT_BYTES_MAX = 64 << 20
+PACKS = 64
+PACK_BYTES_MAX = 64 << 20
 
 
 class TransferService(transfer_pb2_grpc.TransferServiceServicer):
@@ -29,21 +31,48 @@ class TransferService(transfer_pb2_grpc.TransferServiceServicer):
         self._database = database
         self._outlet = outlet
         self._blobs = blobs
-        self._offered = {pb.TRANSFER_WAY_URL: ways.read_urls, pb.TRANSFER_WAY_PATH: ways.read_paths}
+        self._reads = {pb.TRANSFER_WAY_URL: ways.read_urls, pb.TRANSFER_WAY_PATH: ways.read_paths}
+        self._writes = {pb.TRANSFER_WAY_URL: False, pb.TRANSFER_WAY_PATH: ways.write_paths}
 
     async def LocateChunks(self, request: pb.LocateChunksRequest, context: Any) -> pb.LocateChunksResponse:
         version_id = a_uuid("version_id", request.version_id)
         digests = digests_of("digests", request.digests)
-        if request.way not in self._offered:
-            raise InvalidArgument("way", request.way, "must be TRANSFER_WAY_URL or TRANSFER_WAY_PATH")
         if request.max_extent_bytes < 0:
             raise InvalidArgument("max_extent_bytes", request.max_extent_bytes, "must not be negative")
-        if not self._offered[request.way]:
-            raise Conflict("This server offers no such way: GetLimits says which, ReadChunks always works.")
+        _check_way(self._reads, request.way, "ReadChunks")
         size = min(request.max_extent_bytes or EXTENT_BYTES, EXTENT_BYTES_MAX)
         row = await self._database.read_async(lambda tx: artifact.get(tx, version_id))
         answer: pb.LocateChunksResponse = await self._outlet.run(self._locate, row.project_uid, digests, size)
         return answer
+
+    async def OpenPacks(self, request: pb.OpenPacksRequest, context: Any) -> pb.OpenPacksResponse:
+        uid = a_uuid("project_uid", request.project_uid)
+        if len(request.packs) > PACKS:
+            raise InvalidArgument("packs", len(request.packs), f"must be at most {PACKS}")
+        packs = [(a_uuid("packs.pack_id", one.pack_id), one.size_bytes) for one in request.packs]
+        for _, size in packs:
+            if not 0 < size <= PACK_BYTES_MAX:
+                raise InvalidArgument("packs.size_bytes", size, f"must be between 1 and {PACK_BYTES_MAX}")
+        _check_way(self._writes, request.way, "UploadChunks")
+        await self._database.read_async(lambda tx: project.get(tx, project_uid=uid))
+        spots: list[Spot] = await self._outlet.run(self._open, uid, packs)
+        return pb.OpenPacksResponse(places=[pb.PackPlace(path=spot.path) for spot in spots])
+
+    def _open(self, pool: str, packs: Sequence[tuple[str, int]]) -> list[Spot]:
+        spots = [self._outlet.chunks.open_pack(pool, pack_id, size) for pack_id, size in packs]
+        return [spot for spot in spots if spot is not None]
+
+    async def ClosePacks(self, request: pb.ClosePacksRequest, context: Any) -> pb.ClosePacksResponse:
+        uid = a_uuid("project_uid", request.project_uid)
+        if len(request.pack_ids) > PACKS:
+            raise InvalidArgument("pack_ids", len(request.pack_ids), f"must be at most {PACKS}")
+        ids = [a_uuid("pack_ids", one) for one in request.pack_ids]
+        _check_way(self._writes, pb.TRANSFER_WAY_PATH, "UploadChunks")
+        await self._database.read_async(lambda tx: project.get(tx, project_uid=uid))
+        return pb.ClosePacksResponse(stored=await self._outlet.run(self._close, uid, ids))
+
+    def _close(self, pool: str, ids: Sequence[str]) -> list[bool]:
+        return [self._outlet.chunks.close_pack(pool, pack_id) for pack_id in ids]
 
     def _locate(self, pool: str, digests: Sequence[bytes], size: int) -> pb.LocateChunksResponse:
         try:
@@ -63,6 +92,13 @@ class TransferService(transfer_pb2_grpc.TransferServiceServicer):
                 raise Conflict("The bucket cannot be offered to clients: ReadChunks always works.")
             _add(answer, spot, near, length, positions)
         return answer
+
+
+def _check_way(offered: Mapping[pb.TransferWay, bool], way: pb.TransferWay, instead: str) -> None:
+    if way not in offered:
+        raise InvalidArgument("way", way, "must be TRANSFER_WAY_URL or TRANSFER_WAY_PATH")
+    if not offered[way]:
+        raise Conflict(f"This server offers no such way: GetLimits says which, {instead} always works.")
 
 
 def _extents(places: list[Place], size: int) -> list[list[Place]]:

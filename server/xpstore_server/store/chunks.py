@@ -16,8 +16,9 @@ import zstandard
 from blake3 import blake3
 from sqlalchemy import Select, Text, bindparam, delete, select, type_coerce, update
 
+from xpstore.format.packs import DamagedPack, PackedChunk, encode_footer, footer_size, read_footer
 from xpstore_server.store.batches import batches
-from xpstore_server.store.blobs.store import BlobStore, Buffer
+from xpstore_server.store.blobs.store import BlobStore, Buffer, Spot
 from xpstore_server.store.database import Database
 from xpstore_server.store.errors import (
     BlobDamaged,
@@ -28,13 +29,15 @@ from xpstore_server.store.errors import (
     StoreUnavailable,
 )
 from xpstore_server.store.ids import new_id
-from xpstore_server.store.packs import PackedChunk, encode_footer, pack_key
+from xpstore_server.store.packs import pack_key
 from xpstore_server.store.tables import chunk, pack, pack_pending
 from xpstore_server.store.transaction import Transaction
 
 log = logging.getLogger("xpstore")
 
 NONE, ZSTD = 1, 2
+# Of a chunk, and as it rests: one that zstd makes no smaller is kept as it is.
+MOST_RAW_BYTES = MOST_STORED_BYTES = 1 << 20
 # Below the bound of SQLite on variables (32,766), and a plan that PostgreSQL makes quickly.
 QUERY_DIGESTS = 2_000
 # A pack found by somebody within the last hour needs no new touch: that keeps FindMissing a read.
@@ -191,6 +194,37 @@ class ChunkStore:
                 self.remove_object(pool, pack_id)
         return is_live
 
+    def open_pack(self, pool: str, pack_id: str, size: int) -> Spot | None:
+        """Announces a pack that a client writes, and says where; None if the store has no place for that."""
+        self._database.write(lambda tx: announce_again(tx, pool, pack_id))
+        return self._blobs.inlet(pack_key(pool, pack_id), size)
+
+    def close_pack(self, pool: str, pack_id: str) -> bool:
+        """Takes a pack that a client wrote into the index; says whether it is there.
+
+        Its client vouches for the digests, which are not computed again: it is a program of this server's own user, who
+        could write into the folder of packs all the same.
+        """
+        if self._database.read(lambda tx: is_live(tx, pool, pack_id)):
+            return True
+        key = pack_key(pool, pack_id)
+        try:
+            size = self._blobs.adopt(key)
+            its_pool, placed = read_footer(size, lambda offset, length: self._blobs.get(key, offset, length))
+        except BlobMissing:
+            return False
+        except DamagedPack:
+            its_pool, placed = "", []
+        if (
+            its_pool == pool
+            and _is_whole(placed, size)
+            and self._database.write(lambda tx: add(tx, pool, pack_id, size, placed))
+        ):
+            return True
+        with contextlib.suppress(BlobHeld):
+            self.remove_object(pool, pack_id)
+        return False
+
     def read(self, pool: str, digests: Sequence[bytes]) -> Iterator[Buffer]:
         """Yields the raw bytes of chunks in order, verified. Raises MissingChunks, BlobMissing or BlobDamaged."""
         places = self.resolve(pool, digests)
@@ -313,6 +347,27 @@ def announce(tx: Transaction, pool: str, pack_id: str) -> None:
     """Says that a pack is being written, before its object can be there."""
     row = {"id": pack_id, "pool": pool, "state": "writing", "created_at_us": tx.now_us()}
     tx.insert(pack_pending, row)
+
+
+def announce_again(tx: Transaction, pool: str, pack_id: str) -> None:
+    """As `announce`, of an id that a client made: it may have been said before."""
+    tx.insert_ignore(pack_pending, {"id": pack_id, "pool": pool, "state": "writing", "created_at_us": tx.now_us()})
+
+
+def is_live(tx: Transaction, pool: str, pack_id: str) -> bool:
+    """Whether a pool has a pack."""
+    return tx.execute(select(pack.c.id).where(pack.c.id == pack_id, pack.c.pool == pool)).first() is not None
+
+
+def _is_whole(placed: Sequence[PackedChunk], size: int) -> bool:
+    """Whether chunks fill a pack from its start to its footer, each of a size that a chunk can have."""
+    offset = 0
+    for entry in placed:
+        is_right = entry.offset == offset and entry.codec in (NONE, ZSTD)
+        if not is_right or not 0 < entry.stored_size <= MOST_STORED_BYTES or not 0 < entry.raw_size <= MOST_RAW_BYTES:
+            return False
+        offset += entry.stored_size
+    return bool(placed) and offset + footer_size(len(placed)) == size
 
 
 def place(chunks: Iterable[EncodedChunk]) -> Iterator[PackedChunk]:

@@ -54,6 +54,8 @@ MADE = {
     "CreateModels.models.model_id",
     "CreateModels.models.modules.module_id",
     "CreateModule.module_id",
+    "OpenPacks.packs.pack_id",
+    "ClosePacks.pack_ids",
     "CreateIteration.iteration_id",
     "CreateRun.run_id",
     "CommitArtifact.version_id",

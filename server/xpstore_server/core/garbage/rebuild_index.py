@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Row, select
 from sqlalchemy.exc import IntegrityError
 
+from xpstore.format.packs import DamagedPack, PackedChunk, read_footer
 from xpstore_server.core.garbage.reachability import UNREADABLE, Needs
 from xpstore_server.store.batches import batches
 from xpstore_server.store.blobs.store import BlobStore
@@ -17,7 +18,7 @@ from xpstore_server.store.chunks import ChunkStore, add_to_index
 from xpstore_server.store.database import Database
 from xpstore_server.store.errors import BlobMissing, MissingChunks
 from xpstore_server.store.ids import NIL
-from xpstore_server.store.packs import DamagedPack, PackedChunk, pack_key, read_footer
+from xpstore_server.store.packs import pack_key
 from xpstore_server.store.tables import artifact_pack, artifact_version, pack_pending
 from xpstore_server.store.transaction import Transaction
 

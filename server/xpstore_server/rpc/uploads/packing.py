@@ -12,10 +12,10 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 
+from xpstore.format.packs import PACK_BYTES
 from xpstore_server.core import limits
 from xpstore_server.store.chunks import ChunkStore, EncodedChunk
 from xpstore_server.store.errors import StoreUnavailable
-from xpstore_server.store.packs import PACK_BYTES
 
 # Bytes of a file in one pack of an UploadFile, compressed or not. Two of them, with a chunk more each, 2 MiB that are
 # not cut yet and the message that they came in are what a server that is killed loses at most (`limits.PACK_BYTES`).

@@ -1,23 +1,19 @@
 """Blobs as files below one folder."""
 
 import contextlib
-import errno
-import mmap
 import os
-import threading
+import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from xpstore.format.pack_files import PackWriter
 from xpstore_server.locations import shown
 from xpstore_server.store.blobs.store import Buffer, Spot
-from xpstore_server.store.errors import BlobMissing, InvalidStoreURL
+from xpstore_server.store.errors import BlobMissing, InvalidStoreURL, StoreFull
 from xpstore_server.store.room import Disk, translated
 
-# Below this the page cache is as fast.
-DIRECT_FROM_BYTES = 1 << 20
-# What goes around the page cache goes in blocks of any disk, from a buffer that starts at one.
-BLOCK_BYTES = 4 << 10
-BUFFER_BYTES = 2 << 20
+# Where clients of an embedded server lay packs down: what is here is nothing's yet.
+INLET = "incoming"
 
 
 class DiskBlobs:
@@ -30,7 +26,7 @@ class DiskBlobs:
 
     def __init__(self, folder: str | Path, kept_mib: int | None = None) -> None:
         self._folder = Path(folder)
-        self._direct = _DirectWriter()
+        self._writer = PackWriter()
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.disk = Disk("the bucket's disk", self._folder, kept_mib)
@@ -44,8 +40,7 @@ class DiskBlobs:
         try:
             with self.disk.taken(size):
                 self._make_folder(path.parent)
-                if size < DIRECT_FROM_BYTES or not self._direct.write(partial, parts):
-                    _write(partial, parts)
+                self._writer.write(partial, parts)
                 partial.rename(path)
                 _sync_folder(path.parent)
         except OSError as error:
@@ -65,10 +60,43 @@ class DiskBlobs:
     def spot(self, key: str, offset: int, length: int, seconds: int) -> Spot:
         return Spot(path=str((self._folder / key).absolute()))
 
+    def inlet(self, key: str, size_bytes: int) -> Spot:
+        if not self.disk.has_room(size_bytes):
+            raise StoreFull(self.disk.full())
+        path = self._inlet(key)
+        try:
+            self._make_folder(path.parent)
+        except OSError as error:
+            raise translated(error, "The blob folder cannot be written") from error
+        return Spot(path=str(path.absolute()))
+
+    def adopt(self, key: str) -> int:
+        path, inlet = self._folder / key, self._inlet(key)
+        try:
+            self._make_folder(path.parent)
+            with contextlib.suppress(FileNotFoundError):  # it was adopted before, by a call that ended too soon
+                if not stat.S_ISREG(inlet.lstat().st_mode):
+                    raise BlobMissing(key)
+                file = os.open(inlet, os.O_RDONLY | os.O_NOFOLLOW)
+                try:
+                    os.fdatasync(file)  # whatever the client did: acknowledged is durable
+                    inlet.rename(path)
+                finally:
+                    os.close(file)
+                _sync_folder(path.parent)
+            return path.stat().st_size
+        except FileNotFoundError:
+            raise BlobMissing(key) from None
+        except OSError as error:
+            raise translated(error, "The blob folder cannot be written") from error
+
+    def _inlet(self, key: str) -> Path:
+        return self._folder / INLET / key.replace("/", "-")
+
     def delete(self, key: str) -> None:
         try:
-            # The partial one too: a write that a crash cut short left no more than that.
-            for path in (_partial_path(self._folder / key), self._folder / key):
+            # The partial one too: a write that a crash cut short left no more than that, or what a client began.
+            for path in (_partial_path(self._folder / key), self._inlet(key), self._folder / key):
                 path.unlink(missing_ok=True)
         except OSError as error:
             raise translated(error, "The blob folder cannot be written") from error
@@ -98,70 +126,6 @@ class DiskBlobs:
         self._make_folder(folder.parent)
         folder.mkdir(exist_ok=True)
         _sync_folder(folder.parent)
-
-
-class _DirectWriter:
-    """Writes files around the page cache, where the file system can do that (O_DIRECT).
-
-    It makes an upload wait a third as long for a pack: pages that are synced at once are only a detour, and one that
-    costs a virtual machine seconds for each GiB of memory that it has not touched before.
-    """
-
-    def __init__(self) -> None:
-        self._flag: int = getattr(os, "O_DIRECT", 0)
-        self._buffers = threading.local()
-
-    def write(self, path: Path, parts: Sequence[Buffer]) -> bool:
-        """Writes and syncs a file; False if this file system cannot do it so."""
-        if not self._flag:
-            return False
-        try:
-            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | self._flag, 0o666)
-        except OSError as error:
-            if error.errno != errno.EINVAL:
-                raise
-            self._flag = 0
-            return False
-        try:
-            self._fill(file, parts)
-            os.fdatasync(file)
-        finally:
-            os.close(file)
-        return True
-
-    def _fill(self, file: int, parts: Sequence[Buffer]) -> None:
-        buffer, used = self._buffer(), 0
-        for part in parts:
-            view = memoryview(part)
-            while view:
-                some = view[: BUFFER_BYTES - used]
-                buffer[used : used + len(some)] = some
-                used, view = used + len(some), view[len(some) :]
-                if used == BUFFER_BYTES:
-                    _write_all(file, buffer)
-                    used = 0
-        if used:
-            _write_all(file, buffer[: -(-used // BLOCK_BYTES) * BLOCK_BYTES])
-            os.ftruncate(file, sum(map(len, parts)))
-
-    def _buffer(self) -> memoryview:
-        if not hasattr(self._buffers, "view"):
-            self._buffers.view = memoryview(mmap.mmap(-1, BUFFER_BYTES))
-        view: memoryview = self._buffers.view
-        return view
-
-
-def _write(path: Path, parts: Sequence[Buffer]) -> None:
-    with open(path, "wb", buffering=0) as file:
-        # Part by part: one writev of them all took three times the CPU in the kernel.
-        for part in parts:
-            _write_all(file.fileno(), memoryview(part))
-        os.fdatasync(file.fileno())
-
-
-def _write_all(file: int, view: memoryview) -> None:
-    while view:
-        view = view[os.write(file, view) :]
 
 
 def _partial_path(path: Path) -> Path:

@@ -144,6 +144,12 @@ class MinioBlobs:
             return None
         return self._direct.spot(key, offset, length, seconds)
 
+    def inlet(self, key: str, size_bytes: int) -> Spot | None:
+        return None
+
+    def adopt(self, key: str) -> int:
+        raise BlobMissing(key)
+
     def delete(self, key: str) -> None:
         if not self._keeps_versions:
             answer = self._settled(lambda: self._delete_once(key))

@@ -37,6 +37,18 @@ class BlobStore(Protocol):
     def spot(self, key: str, offset: int, length: int, seconds: int) -> Spot | None:
         """Where clients read a range for so long, past this process; None if this store cannot let them."""
 
+    def inlet(self, key: str, size_bytes: int) -> Spot | None:
+        """Where a client lays an object down by itself, which `adopt` then takes; None if this store has no such place.
+
+        Raises StoreFull where there is no room.
+        """
+
+    def adopt(self, key: str) -> int:
+        """Makes what was laid down at the inlet the object, durably; returns its size, or raises BlobMissing.
+
+        Once more it is the object already, and that is answered.
+        """
+
     def delete(self, key: str) -> None:
         """Frees the bytes of an object; one that is not there is no error. Raises BlobHeld if bytes of it stay."""
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, bindparam, func, or_, select, text, tuple_, update
 
-from xpstore_server.store.packs import PACK_BYTES, SMALL_BYTES, footer_size
+from xpstore.format.packs import PACK_BYTES, footer_size
+from xpstore_server.store.packs import SMALL_BYTES
 from xpstore_server.store.sweep import few_chunks
 from xpstore_server.store.tables import SMALL_PACK, chunk, pack
 from xpstore_server.store.transaction import Transaction

@@ -13,12 +13,13 @@ from typing import Any
 from sqlalchemy import Row, bindparam, delete, func, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 
+from xpstore.format.packs import PackedChunk, encode_footer
 from xpstore_server.store.blobs.store import BlobStore
 from xpstore_server.store.chunks import ChunkStore, EncodedChunk, Place, announce, claim, neighbours, place
 from xpstore_server.store.database import Database
 from xpstore_server.store.errors import BlobDamaged, BlobHeld, BlobMissing, MissingChunks, StoreFull
 from xpstore_server.store.ids import new_id
-from xpstore_server.store.packs import PackedChunk, encode_footer, pack_key
+from xpstore_server.store.packs import pack_key
 from xpstore_server.store.repack.candidates import Plan
 from xpstore_server.store.sweep import lock_packs, turn_into_trash
 from xpstore_server.store.tables import artifact_pack, chunk, pack, pack_pending
