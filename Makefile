@@ -31,7 +31,8 @@ format: .venv/.dev  ## format the code and mend what can be mended
 check: style  ## a quick look: style, layers, circles, and tests on SQLite and disk but for the slow ones
 	$(PYTEST) --backend sqlite-disk $(SLOW:%=--ignore=tests/%)
 
-test: lint type  ## run every check and every test
+test: .venv/.dev  ## run every check and every test
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint type
 	$(BIN)/python -m compileall -q client server examples tests  # else a thousand programs of tests do it, where nothing is kept
 	$(PYTEST)
 
