@@ -8,6 +8,8 @@ BIN := .venv/bin
 GEN := PATH="$(CURDIR)/$(BIN):$$PATH" scripts/gen
 # tests/conftest.py says in which order files are taken up.
 PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# What needs the tool chain of another language is tested where that is built.
+TOOLS := tests/whole/test_typescript.py
 # What `make check` leaves out of tests/: what takes long, or is about stores, kills, packages and random programs.
 SLOW := storms storage whole commands caching/test_cache_storm.py caching/test_cache_waits.py files/test_large_file.py \
 	handles/test_search_oracle.py identity/faults identity/test_programs.py spool/test_spool_processes.py
@@ -34,7 +36,7 @@ check: style  ## a quick look: style, layers, circles, and tests on SQLite and d
 test: .venv/.dev  ## run every check and every test
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint type
 	$(BIN)/python -m compileall -q client server examples tests  # else a thousand programs of tests do it, where nothing is kept
-	$(PYTEST)
+	$(PYTEST) $(TOOLS:%=--ignore=%)
 
 integrations: .venv-integrations/.ready  ## train with XGBoost, LightGBM, Keras, Optuna and scikit-learn, for real, in an environment of its own
 	.venv-integrations/bin/python -m pytest tests/integrations --backend sqlite-disk
@@ -77,6 +79,7 @@ type: .venv/.dev  ## check types
 
 sdk: .venv/.dev  ## make the packages of the other languages in build/sdk, and use each in a clean project elsewhere
 	PYTHONPATH=tests $(BIN)/python -m conformance.sdk
+	$(BIN)/python -m pytest $(TOOLS)
 
 conformance: .venv/.dev  ## run the scenarios of tests/conformance with every client whose tool chain is here, Connect's own, and a page in Chromium
 	PYTHONPATH=tests $(BIN)/python -m conformance

@@ -9,7 +9,7 @@ from support.fuzz.run import METHODS, Fuzz
 from support.services import Server
 
 SEED = int(os.environ.get("XPSTORE_TEST_SEED", "15"))
-CALLS = 10_000
+CALLS = 5_000
 SECONDS = 60
 
 

@@ -289,7 +289,7 @@ VIEWS = [
 ]
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 400)])
+@pytest.mark.parametrize(("scheme", "width"), [("dark", 400)])
 def test_every_view_of_artifacts_is_for_everybody(
     chromium: Browser, signed_in: BrowserContext, server: WebServer, origin: str, scheme: str, width: int
 ) -> None:

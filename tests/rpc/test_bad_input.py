@@ -15,6 +15,8 @@ from xpstore.client import Client
 from xpstore.project import Project
 from xpstore.v1 import metric_pb2, model_pb2, project_pb2, run_pb2
 
+pytestmark = pytest.mark.client  # nearly all of it is refused before a database is asked
+
 UNKNOWN = Ids(**{kind: "6f1c2b9e-4d1f-4c55-9a57-3d8f0d3c2a11" for kind in Ids.__slots__})
 BAD_ID = ["", "nonsense", "6f1c2b9e4d1f4c559a573d8f0d3c2a11", "\x00", "a" * 5_000]
 BAD_NAME = ["", "x" * 257, "a\x00b", "a\nb", "a\x7fb"]

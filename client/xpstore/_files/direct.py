@@ -97,7 +97,10 @@ _ways_up: "WeakKeyDictionary[Connection, Way]" = WeakKeyDictionary()
 
 def way_of(connection: Connection) -> Way | None:
     """The way down past the server of a connection, if there is one that may be tried."""
-    offered = connection.limits.direct
+    try:
+        offered = connection.limits.direct
+    except Error:  # what waits in the spool is read while the server is away
+        return None
     kind = pb.TRANSFER_WAY_UNSPECIFIED
     if offered.read_paths and connection.is_embedded:
         kind = pb.TRANSFER_WAY_PATH
@@ -138,20 +141,22 @@ class DirectReads:
         self._tls: ssl.SSLContext | None = None
 
     def locate(self, digests: Sequence[bytes]) -> Sequence[pb.Extent]:
-        """Where chunks lie; raises Broken where the server does not say it."""
+        """Where chunks lie; empty where the server cannot say it now, and raises Broken where it never does."""
         request = pb.LocateChunksRequest(version_id=self._version_id, digests=digests, max_extent_bytes=EXTENT_BYTES)
         request.way = self.way.kind  # type: ignore[assignment]  # a number of the enum
         try:
             return self._connection.call(self._connection.stubs.transfers.LocateChunks, request).extents
         except Conflict as error:
             raise Broken(str(error)) from None
-        except Error as error:  # whatever it is, ReadChunks meets it too and says it better
-            raise Broken(f"the server does not say where bytes are ({type(error).__name__})") from None
+        except Error:  # whatever it is, ReadChunks meets it too and says it better
+            return ()
 
     def prove(self, digest: bytes) -> None:
         """Reads one chunk, and so knows whether the way is open."""
         try:
-            streamed = Streamed(self, self.locate([digest]), [digest])
+            if not (extents := self.locate([digest])):
+                return
+            streamed = Streamed(self, extents, [digest])
             try:
                 if blake3(streamed[digest]).digest() != digest:
                     raise Broken("other bytes came than were saved")

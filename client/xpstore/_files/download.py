@@ -94,6 +94,8 @@ class Download:
         # Of the folders above the last file, and of the others those that have some: entries come in order.
         self._above: list[tuple[str, Leftovers]] = []
         self._left: list[Leftovers] = []
+        self._direct: DirectReads | None = None
+        self._is_asked = verifies_chunks  # whether there is a way past the server; what is fetched again takes none
         self._is_stopped = False
 
     def run(self, entries: Iterable[pb.ManifestEntry]) -> int:
@@ -111,10 +113,9 @@ class Download:
         keep_freed(WINDOW_BYTES)
         fetched: deque[tuple[_Window, Future[Chunks]]] = deque()
         fetchers, self._provers = Workers(STREAMS, "xpstore-fetch"), Workers(1, "xpstore-direct")
-        way = None if self._verifies_chunks else way_of(self._connection)
-        self._direct = None if way is None else DirectReads(self._connection, self._version_id, way)
         try:
             for window in self._windows(entries):
+                self._look_past(window)
                 fetched.append((window, fetchers.submit(self._fetch, window)))
                 if len(fetched) >= AHEAD:
                     self._write(*fetched.popleft())
@@ -233,6 +234,13 @@ class Download:
 
     def _fetch(self, window: _Window) -> Chunks:
         return self._fetch_past(window) or self._fetch_through(window.pieces)
+
+    def _look_past(self, window: _Window) -> None:
+        """Sees for the first window that is worth it whether there is a way past the server."""
+        if not self._is_asked and window.size_bytes >= DIRECT_FROM_BYTES:
+            self._is_asked, way = True, way_of(self._connection)
+            if way is not None:
+                self._direct = DirectReads(self._connection, self._version_id, way)
 
     def _fetch_past(self, window: _Window) -> Streamed | None:
         """Begins to fetch a window past the server, where that can be. The first time sees whether it can."""
