@@ -136,6 +136,7 @@ def campaign(project: xpstore.Project, tmp_path: Path) -> Iterator[list[Model]]:
             model.metrics.log("accuracy", lr * step, step, "test")
         (tmp_path / "weights").write_text(f"weights of {lr}")
         DirectoryArtifact.save(tmp_path / "weights", "checkpoint", model=model)
+        print(f"weights of {lr} are saved")
 
     models = [project.experiment("digits").model(config={"lr": lr, "net": {"width": 64}}) for lr in (0.01, 0.1, 0.001)]
     for model in models[:2]:
@@ -167,6 +168,9 @@ def test_tester_answers_from_commands_alone(
     (running,) = told("search", listed, "status = 'running'")
     assert running["id"] == str(campaign[2].id) and facts(run("status"))["server_version"] == xpstore.__version__
     assert told("alerts", listed) == []
+
+    # What did it print last?
+    assert run("console", best["id"]).stdout.splitlines()[-1] == "weights of 0.1 are saved"
 
     # Its checkpoint, whole and again.
     (version,) = told("show", best["id"])["versions"]
