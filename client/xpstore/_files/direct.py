@@ -4,7 +4,6 @@ ReadChunks is the way that always works. A download begins with it, and goes ove
 what fails there is fetched by ReadChunks, and after two failures that is left at it for ten minutes.
 """
 
-import contextlib
 import http.client
 import ipaddress
 import logging
@@ -358,29 +357,30 @@ class _File:
     def __init__(self, extent: pb.Extent) -> None:
         try:
             # Not to wait where it is a pipe.
-            self._file = os.open(extent.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
+            file = os.open(extent.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
         except (OSError, ValueError) as error:
             raise Broken(f"the server's files cannot be read from here ({type(error).__name__})") from None
-        if not stat.S_ISREG(os.fstat(self._file).st_mode):
-            os.close(self._file)
+        self._file = open(file, "rb", buffering=0)  # noqa: SIM115  # closed by `close`
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            self._file.close()
             raise Broken("the server names something that is no file")
-        self._offset = extent.offset
-        # Packs were written around the page cache: without this each block would be waited for.
-        os.posix_fadvise(self._file, extent.offset, extent.size_bytes, os.POSIX_FADV_WILLNEED)
+        self._file.seek(extent.offset)
+        if hasattr(os, "posix_fadvise"):  # macOS has it not
+            # Packs were written around the page cache: without this each block would be waited for.
+            os.posix_fadvise(file, extent.offset, extent.size_bytes, os.POSIX_FADV_WILLNEED)
 
     def fill(self, view: memoryview) -> None:
         try:
             while view:
-                count = os.preadv(self._file, [view], self._offset)
+                count = self._file.readinto(view)
                 if not count:
                     raise Broken("a file of the server is shorter than it says")
-                view, self._offset = view[count:], self._offset + count
+                view = view[count:]
         except OSError as error:
             raise Broken(f"a file of the server cannot be read ({error.strerror})") from None
 
     def close(self) -> None:
-        with contextlib.suppress(OSError):
-            os.close(self._file)
+        self._file.close()
 
 
 def _is_loopback(name: str) -> bool:
