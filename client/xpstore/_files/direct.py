@@ -360,10 +360,10 @@ class _File:
             file = os.open(extent.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
         except (OSError, ValueError) as error:
             raise Broken(f"the server's files cannot be read from here ({type(error).__name__})") from None
-        self._file = open(file, "rb", buffering=0)  # noqa: SIM115  # closed by `close`
         if not stat.S_ISREG(os.fstat(file).st_mode):
-            self._file.close()
+            os.close(file)
             raise Broken("the server names something that is no file")
+        self._file = open(file, "rb", buffering=0)  # noqa: SIM115  # closed by `close`
         self._file.seek(extent.offset)
         if hasattr(os, "posix_fadvise"):  # macOS has it not
             # Packs were written around the page cache: without this each block would be waited for.
