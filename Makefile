@@ -8,8 +8,8 @@ BIN := .venv/bin
 GEN := PATH="$(CURDIR)/$(BIN):$$PATH" scripts/gen
 # tests/conftest.py says in which order files are taken up.
 PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
-# What needs the tool chain of another language is tested where that is built.
-TOOLS := tests/whole/test_typescript.py
+# What builds packages, of Python and for another language, is tested where those are; the benchmark is tried there too.
+TOOLS := tests/whole/test_package.py tests/whole/test_typescript.py tests/whole/test_bench.py
 # What `make check` leaves out of tests/: what takes long, or is about stores, kills, packages and random programs.
 SLOW := storms storage whole commands caching/test_cache_storm.py caching/test_cache_waits.py files/test_large_file.py \
 	handles/test_search_oracle.py identity/faults identity/test_programs.py spool/test_spool_processes.py
@@ -115,7 +115,7 @@ fuzz: .venv/.dev  ## make 200,000 calls that no client should make, on each back
 
 # One environment at three levels. A stamp is as old as the set of dependencies it stands for.
 define install
-$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(1)]'
+$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --editable '.[$(1)]'
 endef
 
 .venv/bin/python:

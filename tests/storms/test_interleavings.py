@@ -37,7 +37,7 @@ from xpstore_server.store.errors import StoreError
 from xpstore_server.store.purge import purge
 from xpstore_server.store.sweep import Ends, Grace, Swept, condemn, give_up, remove_trash
 
-OPERATIONS = int(os.environ.get("XPSTORE_TEST_INTERLEAVINGS", "90"))
+OPERATIONS = int(os.environ.get("XPSTORE_TEST_INTERLEAVINGS", "60"))
 CLIENTS = 3
 PIECES = 80
 LIVE = 60  # of each client; then it deletes instead of saving more

@@ -25,7 +25,7 @@ from support.services import Server
 from xpstore import Client
 from xpstore.model import Model
 
-OUTAGES = int(os.environ.get("XPSTORE_TEST_OUTAGES", "4"))
+OUTAGES = int(os.environ.get("XPSTORE_TEST_OUTAGES", "3"))
 # Some trials end with something deleted and made anew.
 DELETED = {1: "project", 3: "model"}
 DELETED_EVERY = 5
