@@ -25,7 +25,7 @@ __all__ = ["Medium", "ModelMedia"]
 
 # Of the name of the artifact, "media/MODEL_ID/" is ours.
 MAX_LENGTH = MAX_NAME_LENGTH - 43
-_KINDS = {
+KINDS = {
     pb.MEDIA_KIND_IMAGE: "image",
     pb.MEDIA_KIND_FIGURE: "figure",
     pb.MEDIA_KIND_TABLE: "table",
@@ -175,7 +175,7 @@ class ModelMedia:
     def _made(self, wire: pb.Media) -> Medium:
         return Medium(
             name=wire.name,
-            kind=_KINDS.get(wire.kind, ""),
+            kind=KINDS.get(wire.kind, ""),
             step=wire.step,
             caption=wire.caption,
             size_bytes=wire.size_bytes,

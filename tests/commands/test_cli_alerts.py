@@ -136,6 +136,7 @@ def campaign(project: xpstore.Project, tmp_path: Path) -> Iterator[list[Model]]:
             model.metrics.log("accuracy", lr * step, step, "test")
         (tmp_path / "weights").write_text(f"weights of {lr}")
         DirectoryArtifact.save(tmp_path / "weights", "checkpoint", model=model)
+        model.log_text("notes", "as expected")
         print(f"weights of {lr} are saved")
 
     models = [project.experiment("digits").model(config={"lr": lr, "net": {"width": 64}}) for lr in (0.01, 0.1, 0.001)]
@@ -172,8 +173,10 @@ def test_tester_answers_from_commands_alone(
     # What did it print last?
     assert run("console", best["id"]).stdout.splitlines()[-1] == "weights of 0.1 are saved"
 
-    # Its checkpoint, whole and again.
-    (version,) = told("show", best["id"])["versions"]
+    # Its checkpoint, whole and again; what there is to look at is no file of it.
+    shown = told("show", best["id"])
+    assert [row["media"] for row in shown["media"]] == ["notes"]
+    (version,) = shown["versions"]
     where = f"{version['name']}@{version['version']}"
     run("get", listed, where, "here")
     (name,) = [row["path"] for row in told("ls", listed, where)]

@@ -16,6 +16,7 @@ from xpstore._cli.told import (
     config_of,
     curves_of,
     differing,
+    media_rows,
     metric_rows,
     place_of,
     run_row,
@@ -96,7 +97,7 @@ def _show_model(model: Model, plots: list[str], as_json: bool) -> None:
     runs = [run_row(run) for run in model.runs]
     if as_json:
         more = {"config": model.config, "metrics": rows, "runs": runs, "versions": version_rows(model)}
-        more["alerts"] = alert_rows(model)
+        more |= {"media": media_rows(model), "alerts": alert_rows(model)}
         return print_json({**facts, "name": model.name, "display_name": model.display_name, **more})
     _check_plots(plots, rows)
     print_facts(_said(facts))
@@ -111,6 +112,7 @@ def _show_model(model: Model, plots: list[str], as_json: bool) -> None:
             print_text("\n".join(["", curve.label, *picture(curve, width, LINES)]))
     _show_runs(runs)
     _section(alert_rows(model, MOST_ALERTS), ("level", "title", "at", "step", "cause"))
+    _section(media_rows(model), ("media", "kind", "count", "first_step", "last_step"))
     _section(version_rows(model, MOST_VERSIONS), ("name", "version", "type", "size_bytes", "files", "id"))
 
 

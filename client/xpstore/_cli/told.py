@@ -7,18 +7,20 @@ from typing import Any
 
 from xpstore._artifacts.versions import list_versions
 from xpstore._cli.drawing import sparkline
+from xpstore._media.content import MEDIA_TYPE
 from xpstore._notebook.curve import Curve, of_buckets
 from xpstore._search.frame import flattened, part_of_field
 from xpstore._search.model_search import ModelSearch
 from xpstore._service.paging import iterate
 from xpstore.alert import Alert
 from xpstore.errors import Unimplemented
+from xpstore.media import KINDS as MEDIA_KINDS
 from xpstore.metric import Metric
 from xpstore.model import Model
 from xpstore.project import Project
 from xpstore.run import Run
 from xpstore.series import MOST_KEYS, label_of, many_buckets
-from xpstore.v1 import artifact_pb2, experiment_pb2, metric_pb2, project_pb2
+from xpstore.v1 import artifact_pb2, experiment_pb2, media_pb2, metric_pb2, project_pb2
 
 # Parts of a line of blocks.
 SPARKS = 16
@@ -140,8 +142,24 @@ def alert_rows(model: Model, most: int | None = None) -> list[dict[str, Any]]:
         return []
 
 
+def media_rows(model: Model) -> list[dict[str, Any]]:
+    """The names of its media, with their kind and steps; none where the server is older than media."""
+    request = media_pb2.ListMediaNamesRequest(model_id=str(model.id))
+    try:
+        return [
+            {
+                "media": one.name,
+                "kind": MEDIA_KINDS.get(one.kind, ""),
+                **{name: getattr(one, name) for name in ("count", "first_step", "last_step")},
+            }
+            for one in iterate(model._client, model._client.stubs.media.ListMediaNames, request, "names")
+        ]
+    except Unimplemented:
+        return []
+
+
 def version_rows(model: Model, count: int | None = None) -> list[dict[str, Any]]:
-    """The versions that are linked to it, newest first."""
+    """The versions that are linked to it, newest first, without media."""
     request = artifact_pb2.ListArtifactVersionsRequest(
         project_uid=model.project_uid, model_id=str(model.id), descending=True
     )
@@ -151,7 +169,7 @@ def version_rows(model: Model, count: int | None = None) -> list[dict[str, Any]]
             "files": one.file_count,
             "id": one.id,
         }
-        for one in islice(list_versions(model._client, request), count)
+        for one in islice((one for one in list_versions(model._client, request) if one.type != MEDIA_TYPE), count)
     ]
 
 
