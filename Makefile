@@ -79,7 +79,7 @@ type: .venv/.dev  ## check types
 
 sdk: .venv/.dev  ## make the packages of the other languages in build/sdk, and use each in a clean project elsewhere
 	PYTHONPATH=tests $(BIN)/python -m conformance.sdk
-	$(BIN)/python -m pytest $(TOOLS)
+	$(PYTEST) $(TOOLS)
 
 conformance: .venv/.dev  ## run the scenarios of tests/conformance with every client whose tool chain is here, Connect's own, and a page in Chromium
 	PYTHONPATH=tests $(BIN)/python -m conformance
