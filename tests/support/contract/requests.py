@@ -34,6 +34,7 @@ VALUES: dict[str, Any] = {
 SPECIAL: dict[str, Any] = {
     "ExplainCacheEntry.process": {"name": "p"},
     "InvalidateCacheEntries.fingerprint": "a" * 64,
+    "OpenPacks.packs.size_bytes": 1,
     "ReserveCacheEntry.token": b"t" * 16,
     "UpdateArtifact.update_mask": {"paths": ["name"]},
     "UpdateArtifactVersion.update_mask": {"paths": ["description"]},
