@@ -84,7 +84,7 @@ def test_program_needs_no_other_line(client: xpstore.Client, server: Server, tmp
             ("hparam/accuracy", 10, None, None),
             ("hparam/loss", 0.5, None, None),
         ]
-        assert [(one.name, one.kind, one.step) for one in found.media] == [
+        assert sorted((one.name, one.kind, one.step) for one in found.media) == [
             ("lstm", "text", 0),
             ("my_image", "image", 0),
         ]
