@@ -115,7 +115,7 @@ fuzz: .venv/.dev  ## make 200,000 calls that no client should make, on each back
 
 # One environment at three levels. A stamp is as old as the set of dependencies it stands for.
 define install
-$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --editable '.[$(1)]'
+$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(1)]'
 endef
 
 .venv/bin/python:

@@ -12,11 +12,11 @@ from typer.testing import CliRunner
 from support.backends import Backend, sqlite_url
 from support.raw import KIB, digest_of
 from support.stores import HOUR_US, Store, check_exact, contents
-from xpstore.format import packs, tables
+from xpstore.format import packs
 from xpstore.format.packs import DamagedPack, PackedChunk, encode_footer, read_footer
 from xpstore_server import logs
 from xpstore_server.__main__ import cli
-from xpstore_server.store import bucket
+from xpstore_server.store import bucket, tables
 from xpstore_server.store.packs import pack_key
 from xpstore_server.store.sweep import Grace
 
