@@ -20,6 +20,7 @@ from s3_server import ACCESS_KEY, SECRET_KEY, S3Server, free_port, spawn
 from support.backends import sqlite_url
 from support.homes import Home
 from support.services import Server
+from xpstore_server.settings import socket_path
 
 STUB_SOURCE = Path(__file__).parents[1] / "s3_stub" / "main.go"
 
@@ -189,6 +190,7 @@ class Embedded(Ours):
 
     def close(self) -> None:
         self._running.close()
+        shutil.rmtree(socket_path(self._home / "home").parent, ignore_errors=True)  # a short one, elsewhere
         shutil.rmtree(self._home)
 
     def command(self, step: Step, number: int, path: Path) -> Command:
