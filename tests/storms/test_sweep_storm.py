@@ -26,7 +26,7 @@ PROCESSES = int(os.environ.get("XPSTORE_TEST_SAVERS", "4"))
 # Saves that each process tries: not seconds, of which a busy machine may take some and the start the rest.
 ROUNDS = 20
 # Sweeps that found something, and how often all may save again until there were more: they too get little time there.
-SWEPT = 5
+SWEPT = 3
 MOST_TURNS = 6
 SWEEPS = {"XPSTORE_SWEEP_SECONDS": "0.05"}
 GRACE = Grace(condemn_us=0, remove_us=0, abandon_us=500_000)
