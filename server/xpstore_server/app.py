@@ -212,7 +212,7 @@ class App:
         )
         outlet = Outlet(self.chunks, self.read_pool, ReadAhead())
         artifact = ArtifactService(intake, outlet, Files(self.database, self.chunks, CODEC), self.waiting)
-        transfer = TransferService(self.database, outlet, self.stores.blobs, self._ways())
+        transfer = TransferService(self.database, outlet, self._ways())
         cache = CacheService(self.database, self.waiting, self.hits, self.leases)
         model = ModelService(self.database)
         experiment, iteration = ExperimentService(self.database), IterationService(self.database)

@@ -5,7 +5,6 @@ what fails there is fetched by ReadChunks, and after two failures that is left a
 """
 
 import http.client
-import ipaddress
 import logging
 import os
 import ssl
@@ -21,6 +20,7 @@ from weakref import WeakKeyDictionary
 from blake3 import blake3
 
 from xpstore._files.decoding import decoded
+from xpstore._service.address import is_loopback
 from xpstore._service.connection import Connection
 from xpstore.errors import Conflict, DataLoss, Error
 from xpstore.v1 import transfer_pb2 as pb
@@ -62,7 +62,7 @@ class Way:
         is_proven: whether an extent came by it.
     """
 
-    def __init__(self, kind: int) -> None:
+    def __init__(self, kind: pb.TransferWay) -> None:
         self.kind = kind
         self.is_proven = False
         self._failures = 0
@@ -117,7 +117,7 @@ def way_up_of(connection: Connection) -> Way | None:
     """The way up past the server: into its folder."""
     if not (connection.limits.direct.write_paths and connection.is_embedded):
         return None
-    way = _ways_up.get(connection) or _ways_up.setdefault(connection, Way(pb.TRANSFER_WAY_PATH))
+    way = _ways_up.setdefault(connection, Way(pb.TRANSFER_WAY_PATH))
     return way if way.is_open else None
 
 
@@ -141,8 +141,9 @@ class DirectReads:
 
     def locate(self, digests: Sequence[bytes]) -> Sequence[pb.Extent]:
         """Where chunks lie; empty where the server cannot say it now, and raises Broken where it never does."""
-        request = pb.LocateChunksRequest(version_id=self._version_id, digests=digests, max_extent_bytes=EXTENT_BYTES)
-        request.way = self.way.kind  # type: ignore[assignment]  # a number of the enum
+        request = pb.LocateChunksRequest(
+            version_id=self._version_id, digests=digests, way=self.way.kind, max_extent_bytes=EXTENT_BYTES
+        )
         try:
             return self._connection.call(self._connection.stubs.transfers.LocateChunks, request).extents
         except Conflict as error:
@@ -203,7 +204,7 @@ class DirectReads:
             return http.client.HTTPSConnection(url.netloc, timeout=CONNECT_SECONDS, context=self._tls)
         if url.scheme != "http":
             raise Broken(f"the server names a URL of the kind {url.scheme[:10]!r}")
-        if self._is_private and not _is_loopback(url.hostname or ""):
+        if self._is_private and not is_loopback(url.hostname or ""):
             raise Broken(f"bytes from {url.hostname} would come without TLS, which the server has")
         return http.client.HTTPConnection(url.netloc, timeout=CONNECT_SECONDS)
 
@@ -381,10 +382,3 @@ class _File:
 
     def close(self) -> None:
         self._file.close()
-
-
-def _is_loopback(name: str) -> bool:
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return name == "localhost"

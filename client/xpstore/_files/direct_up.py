@@ -9,7 +9,7 @@ from xpstore._values.ids import new_id
 from xpstore.errors import Error
 from xpstore.format.messages import decode_chunks
 from xpstore.format.pack_files import PackWriter
-from xpstore.format.packs import PackedChunk, encode_footer
+from xpstore.format.packs import encode_footer, packed
 from xpstore.v1 import artifact_pb2, transfer_pb2
 
 # Less is sent as fast.
@@ -49,11 +49,7 @@ class DirectWrites:
 
     def _store(self, messages: Sequence[bytes]) -> None:
         chunks = [chunk for message in messages for chunk in decode_chunks(CHUNKS_FIELD, message)]
-        placed, offset = list[PackedChunk](), 0
-        for chunk in chunks:
-            placed.append(PackedChunk(chunk.digest, chunk.codec, offset, len(chunk.data), chunk.raw_size_bytes))
-            offset += len(chunk.data)
-        parts = [*(chunk.data for chunk in chunks), encode_footer(self._project_uid, placed)]
+        parts = [*(chunk.data for chunk in chunks), encode_footer(self._project_uid, list(packed(chunks)))]
         pack_id, stubs = new_id(), self._connection.stubs.transfers
         opening = transfer_pb2.OpenPacksRequest(project_uid=self._project_uid, way=transfer_pb2.TRANSFER_WAY_PATH)
         opening.packs.add(pack_id=pack_id, size_bytes=sum(map(len, parts)))

@@ -46,17 +46,18 @@ def parse_address(api_url: str) -> Address:
         host, port = "", None
     if not host or not all(character.isalnum() or character in "-._:" for character in host):
         raise InvalidArgument(f"{name} = {api_url!r}: write host:port or https://host, without a user or a path")
-    is_loopback = _is_loopback(host)
-    is_tls = scheme in ("https", "grpcs") or (not scheme and not is_loopback)
-    if not is_tls and not is_loopback:
+    is_own = is_loopback(host)
+    is_tls = scheme in ("https", "grpcs") or (not scheme and not is_own)
+    if not is_tls and not is_own:
         raise InvalidArgument(
             f"{name} = {api_url!r}: the API key would travel in plaintext; use https:// or grpcs:// beyond loopback"
         )
     port = port or (443 if scheme == "https" else DEFAULT_PORT)
-    return Address(f"[{host}]:{port}" if ":" in host else f"{host}:{port}", is_loopback, is_tls)
+    return Address(f"[{host}]:{port}" if ":" in host else f"{host}:{port}", is_own, is_tls)
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine, reached by nobody else."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

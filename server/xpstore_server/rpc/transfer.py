@@ -11,11 +11,10 @@ from xpstore_server.core.errors import Conflict, InvalidArgument, NotFound
 from xpstore_server.rpc.fields import a_uuid, digests_of
 from xpstore_server.rpc.limits import Ways
 from xpstore_server.rpc.read import Outlet
-from xpstore_server.store.blobs.store import BlobStore, Spot
-from xpstore_server.store.chunks import Place, neighbours
+from xpstore_server.store.blobs.store import Spot
+from xpstore_server.store.chunks import Place, extent_of, neighbours
 from xpstore_server.store.database import Database
 from xpstore_server.store.errors import MissingChunks
-from xpstore_server.store.packs import pack_key
 
 # How long a URL is good. Several S3 servers refuse signatures of a quarter of an hour, and an object stays for an hour
 # after it left the index.
@@ -27,10 +26,9 @@ PACK_BYTES_MAX = 64 << 20
 
 
 class TransferService(transfer_pb2_grpc.TransferServiceServicer):
-    def __init__(self, database: Database, outlet: Outlet, blobs: BlobStore, ways: Ways) -> None:
+    def __init__(self, database: Database, outlet: Outlet, ways: Ways) -> None:
         self._database = database
         self._outlet = outlet
-        self._blobs = blobs
         self._reads = {pb.TRANSFER_WAY_URL: ways.read_urls, pb.TRANSFER_WAY_PATH: ways.read_paths}
         self._writes = {pb.TRANSFER_WAY_URL: False, pb.TRANSFER_WAY_PATH: ways.write_paths}
 
@@ -85,12 +83,10 @@ class TransferService(transfer_pb2_grpc.TransferServiceServicer):
         now_us = time.time_ns() // 1_000
         answer = pb.LocateChunksResponse(expires_at_us=now_us + SECONDS * 1_000_000, now_us=now_us)
         for near in _extents([places[digest] for digest in positions], size):
-            first, last = near[0], near[-1]
-            length = last.offset + last.stored_size - first.offset
-            spot = self._blobs.spot(pack_key(pool, first.pack_id), first.offset, length, SECONDS)
+            spot = self._outlet.chunks.spot(pool, near, SECONDS)
             if spot is None:
                 raise Conflict("The bucket cannot be offered to clients: ReadChunks always works.")
-            _add(answer, spot, near, length, positions)
+            _add(answer, spot, near, positions)
         return answer
 
 
@@ -108,11 +104,9 @@ def _extents(places: list[Place], size: int) -> list[list[Place]]:
     return as_asked if len(as_asked) <= 2 * len(as_they_lie) else as_they_lie
 
 
-def _add(
-    answer: pb.LocateChunksResponse, spot: Spot, near: Sequence[Place], length: int, positions: dict[bytes, int]
-) -> None:
+def _add(answer: pb.LocateChunksResponse, spot: Spot, near: Sequence[Place], positions: dict[bytes, int]) -> None:
     first = near[0]
-    extent = answer.extents.add(offset=first.offset, size_bytes=length)
+    extent = answer.extents.add(offset=first.offset, size_bytes=extent_of(near))
     if spot.url:
         extent.url = spot.url
     else:

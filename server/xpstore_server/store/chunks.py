@@ -16,7 +16,8 @@ import zstandard
 from blake3 import blake3
 from sqlalchemy import Select, Text, bindparam, delete, select, type_coerce, update
 
-from xpstore.format.packs import DamagedPack, PackedChunk, encode_footer, footer_size, read_footer
+from xpstore.format.packs import DamagedPack, PackedChunk, encode_footer, footer_size, packed, read_footer
+from xpstore.format.tree import CHUNK_BYTES
 from xpstore_server.store.batches import batches
 from xpstore_server.store.blobs.store import BlobStore, Buffer, Spot
 from xpstore_server.store.database import Database
@@ -36,8 +37,6 @@ from xpstore_server.store.transaction import Transaction
 log = logging.getLogger("xpstore")
 
 NONE, ZSTD = 1, 2
-# Of a chunk, and as it rests: one that zstd makes no smaller is kept as it is.
-MOST_RAW_BYTES = MOST_STORED_BYTES = 1 << 20
 # Below the bound of SQLite on variables (32,766), and a plan that PostgreSQL makes quickly.
 QUERY_DIGESTS = 2_000
 # A pack found by somebody within the last hour needs no new touch: that keeps FindMissing a read.
@@ -138,6 +137,11 @@ def neighbours(places: Iterable[Place], size_bytes: int = READ_BYTES) -> Iterato
         near.append(place)
     if near:
         yield near
+
+
+def extent_of(near: Sequence[Place]) -> int:
+    """How many bytes chunks take that lie close to each other, with what is between."""
+    return near[-1].offset + near[-1].stored_size - near[0].offset
 
 
 def _follows(near: list[Place], place: Place, size_bytes: int) -> bool:
@@ -255,9 +259,12 @@ class ChunkStore:
             again = neighbours([places[place.digest] for place in near])
             return [found for some in again for found in self._fetch(pool, some)]
 
+    def spot(self, pool: str, near: Sequence[Place], seconds: int) -> Spot | None:
+        """Where clients read such chunks by themselves for so long; None if the store cannot let them."""
+        return self._blobs.spot(pack_key(pool, near[0].pack_id), near[0].offset, extent_of(near), seconds)
+
     def _fetch(self, pool: str, near: Sequence[Place]) -> Iterator[EncodedChunk]:
-        first, last = near[0], near[-1]
-        length = last.offset + last.stored_size - first.offset
+        first, length = near[0], extent_of(near)
         data = self._blobs.get(pack_key(pool, first.pack_id), first.offset, length)
         if len(data) != length:
             raise BlobDamaged(f"pack {first.pack_id} is shorter than its index says")
@@ -364,7 +371,7 @@ def _is_whole(placed: Sequence[PackedChunk], size: int) -> bool:
     offset = 0
     for entry in placed:
         is_right = entry.offset == offset and entry.codec in (NONE, ZSTD)
-        if not is_right or not 0 < entry.stored_size <= MOST_STORED_BYTES or not 0 < entry.raw_size <= MOST_RAW_BYTES:
+        if not is_right or not 0 < entry.stored_size <= CHUNK_BYTES or not 0 < entry.raw_size <= CHUNK_BYTES:
             return False
         offset += entry.stored_size
     return bool(placed) and offset + footer_size(len(placed)) == size
@@ -372,7 +379,4 @@ def _is_whole(placed: Sequence[PackedChunk], size: int) -> bool:
 
 def place(chunks: Iterable[EncodedChunk]) -> Iterator[PackedChunk]:
     """Says where chunks lie in a pack that holds them in this order."""
-    offset = 0
-    for entry in chunks:
-        yield PackedChunk(entry.digest, entry.codec, offset, len(entry.data), entry.raw_size)
-        offset += len(entry.data)
+    return packed((entry.digest, entry.codec, entry.raw_size, entry.data) for entry in chunks)

@@ -65,7 +65,12 @@ class MinioBlobs:
             host = self._url.build(method="GET", region=place.region, bucket_name=place.bucket).netloc
         except ValueError as error:
             raise InvalidStoreURL(f"XPSTORE_BLOB_URL: {error}") from None
-        self._direct = DirectReads(place, partial(_object_url, self._url, place), _public_url(place, public_url))
+        try:
+            public = BaseURL(public_url, place.region) if public_url else self._url
+        except ValueError as error:
+            raise InvalidStoreURL(f"XPSTORE_BLOB_PUBLIC_URL: {error}") from None
+        own_of, public_of = (partial(_object_url, base, place) for base in (self._url, public))
+        self._direct = DirectReads(place, own_of, public_of)
         self._connections = connections
         self._line = Line(place, host, connections)
         self._keeps_versions = False
@@ -389,11 +394,3 @@ class MinioBlobs:
 
 def _object_url(base: BaseURL, place: Place, key: str) -> SplitResult:
     return base.build(method="GET", region=place.region, bucket_name=place.bucket, object_name=key)
-
-
-def _public_url(place: Place, public_url: str) -> Callable[[str], SplitResult]:
-    try:
-        base = BaseURL(public_url or f"http{'s' if place.is_secure else ''}://{place.host}", place.region)
-    except ValueError as error:
-        raise InvalidStoreURL(f"XPSTORE_BLOB_PUBLIC_URL: {error}") from None
-    return partial(_object_url, base, place)
