@@ -29,6 +29,7 @@ from xpstore._service.connection import STREAM_SECONDS, Connection, line_seconds
 from xpstore.errors import DataLoss, DeadlineExceeded, ResourceExhausted, Unavailable
 from xpstore.format.chunker import Chunker, Encoder
 from xpstore.format.messages import WireChunk, decode_chunks, encode_chunks
+from xpstore.format.packs import PACK_BYTES
 from xpstore.format.tree import Cut
 from xpstore.v1 import artifact_pb2 as pb
 
@@ -39,7 +40,7 @@ MESSAGE_BYTES = 1 << 20
 MESSAGE_CHUNKS = 4_096
 # Encoded bytes of one stream, no more than the server puts into one pack; and streams at a time. So 32 MiB may be under
 # way, and while the server writes a pack it receives the next.
-BATCH_BYTES = 16 << 20
+BATCH_BYTES = PACK_BYTES
 STREAMS = 2
 # On a long line more must be under way, and a server takes only 2 MiB of a connection ahead of what it reads. So each
 # stream has a connection of its own, and what waits unread of one does not grow. Answers that take longer still wait
