@@ -1,11 +1,14 @@
 """Fixtures: real stores, a real server on each, and a client of it."""
 
+import gc
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -18,6 +21,8 @@ from support.services import Postgres, Server
 from xpstore._session import current
 from xpstore.experiment import Experiment
 from xpstore.model import Model
+from xpstore_server.store import migrate
+from xpstore_server.store.database import Database
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # of what a shell starts in the background, and all below it
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -64,6 +69,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: rooms.get(item.path.relative_to(ROOT).parts[0], len(FIRST)))
 
 
+def pytest_collection_finish() -> None:
+    """What thousands of tests are made of stays: it is not looked through again and again for what could go."""
+    gc.freeze()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def folders_of_clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The folders of what clients keep on this machine: no test, and no program that one starts, touches the user's."""
@@ -100,6 +110,28 @@ def postgres() -> Iterator[Postgres]:
 
 
 @pytest.fixture(scope="session")
+def new_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a database with the schema, and nothing in it: to be copied, as each module has one of its own."""
+    file: Path = tmp_path_factory.mktemp("schema") / "xpstore.db"
+    migrated(sqlite_url(file))
+    return file
+
+
+@pytest.fixture(scope="session")
+def new_postgres(postgres: Postgres) -> str:
+    """The name of a database with the schema, and nothing in it, to make others from."""
+    url = postgres.create_database()
+    migrated(url)
+    return str(urlsplit(url).path.strip("/"))
+
+
+def migrated(url: str) -> None:
+    database = Database(url)
+    migrate.upgrade(database)
+    database.close()
+
+
+@pytest.fixture(scope="session")
 def seaweedfs() -> Iterator[SeaweedFS]:
     with SeaweedFS() as server:
         yield server
@@ -119,12 +151,14 @@ def backend(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     if name == "sqlite-disk":
         folder = tmp_path_factory.mktemp("disk")
         blobs = folder / "blobs"
+        shutil.copy(request.getfixturevalue("new_sqlite"), folder / "xpstore.db")
         return Backend(name=name, database_url=sqlite_url(folder / "xpstore.db"), blob_url=blobs.as_uri())
     # The S3 server first: where it is missing the test is skipped before a database is made.
     s3: SeaweedFS | MinIO = request.getfixturevalue("minio" if name == "postgres-minio" else "seaweedfs")
     database: Postgres = request.getfixturevalue("postgres")
     bucket = f"test-{secrets.token_hex(6)}"
-    return Backend(name=name, database_url=database.create_database(), blob_url=s3.create_bucket(bucket))
+    url = database.create_database(request.getfixturevalue("new_postgres"))
+    return Backend(name=name, database_url=url, blob_url=s3.create_bucket(bucket))
 
 
 @pytest.fixture(scope="module")

@@ -87,6 +87,7 @@ from xpstore_server.store.database import Database
 from xpstore_server.store.engines import sqlite_file
 from xpstore_server.store.room import Room
 from xpstore_server.store.sweep import Grace
+from xpstore_server.store.transfers.client_packs import ClientPacks
 from xpstore_server.visits import PATH, Visits
 
 if TYPE_CHECKING:
@@ -212,7 +213,7 @@ class App:
         )
         outlet = Outlet(self.chunks, self.read_pool, ReadAhead())
         artifact = ArtifactService(intake, outlet, Files(self.database, self.chunks, CODEC), self.waiting)
-        transfer = TransferService(self.database, outlet, self._ways())
+        transfer = TransferService(self.database, outlet, ClientPacks(self.database, self.stores.blobs), self._ways())
         cache = CacheService(self.database, self.waiting, self.hits, self.leases)
         model = ModelService(self.database)
         experiment, iteration = ExperimentService(self.database), IterationService(self.database)
@@ -253,6 +254,7 @@ class App:
             read_urls=direct != "off" and not is_disk,
             read_paths=direct != "off" and has_files,
             write_paths=direct == "all" and has_files,
+            write_urls=direct == "all" and not is_disk,
         )
 
     def _server(self) -> tuple[grpc.aio.Server, HealthService, "WebServer | None", list[str]]:

@@ -45,6 +45,7 @@ BOUNDED = {
     "ReadConsoleResponse.pieces": "by bytes",
     "LocateChunksResponse.extents": "by the digests of the request",
     "OpenPacksResponse.places": "by the packs of the request",
+    "PackPlace.headers": "by what is signed",
     "ClosePacksResponse.stored": "by the packs of the request",
     "Extent.chunks": "by the digests of the request",
     "Extent.headers": "by what is signed",

@@ -17,8 +17,8 @@ from support.between.lying_s3 import Asked, LyingS3, PassOn, Said, changed, flip
 from support.homes import Home
 from support.services import Server
 from xpstore import DirectoryArtifact
-from xpstore._files import direct
-from xpstore._files.direct import Broken, Way
+from xpstore._files import direct, ways
+from xpstore._files.ways import Broken, Way
 from xpstore.v1 import transfer_pb2 as pb
 
 MIB = 1 << 20
@@ -60,12 +60,12 @@ def saved(line: CountingProxy, tmp_path_factory: pytest.TempPathFactory) -> Dire
 def honest(store: LyingS3) -> None:
     store.rules.clear()
     store.asked.clear()
-    direct._ways.clear()
+    ways._down.clear()
 
 
 def prove(artifact: DirectoryArtifact) -> Way:
     """What downloads before this one have found out."""
-    way = direct.way_of(artifact._client)
+    way = ways.way_down(artifact._client)
     assert way is not None
     way.worked()
     return way
@@ -100,7 +100,7 @@ def test_the_bytes_pass_the_server_by(saved: DirectoryArtifact, line: CountingPr
 
 def test_a_first_download_goes_over(saved: DirectoryArtifact, store: LyingS3, tmp_path: Path) -> None:
     assert fetched(saved, tmp_path / "first")
-    way = direct.way_of(saved._client)
+    way = ways.way_down(saved._client)
     assert way is not None and (way.is_proven or store.count("GET") > 0)
 
 
@@ -135,8 +135,8 @@ def test_what_does_not_work_is_left_for_a_while(
     store.rules.append(lie(refusal(403, "AccessDenied")))
     with caplog.at_level(logging.INFO, "xpstore"):
         assert fetched(saved, tmp_path / "first") and fetched(saved, tmp_path / "second")
-    assert direct.way_of(saved._client) is None
-    told = [record for record in caplog.records if "All bytes come through the server" in record.message]
+    assert ways.way_down(saved._client) is None
+    told = [record for record in caplog.records if "All bytes go through the server" in record.message]
     assert len(told) == 1 and "Signature" not in told[0].message
 
 
@@ -157,7 +157,7 @@ def test_only_http_is_asked(saved: DirectoryArtifact, url: str) -> None:
 
 def test_nothing_is_read_in_plaintext_where_the_server_has_tls(saved: DirectoryArtifact) -> None:
     reads = direct.DirectReads(saved._client, saved.id, Way(pb.TRANSFER_WAY_URL))
-    reads._is_private = True
+    reads._hosts._is_private = True
     with pytest.raises(Broken, match="without TLS"):
         reads.open(pb.Extent(url="http://192.0.2.1/bucket/one?a=b", size_bytes=1))
 

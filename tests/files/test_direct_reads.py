@@ -8,6 +8,7 @@ from email.message import Message
 from email.utils import format_datetime
 from http.client import HTTPConnection
 from pathlib import Path
+from unittest.mock import Mock
 from urllib.parse import urlsplit
 
 import pytest
@@ -22,7 +23,7 @@ from xpstore.errors import Conflict, InvalidArgument, NotFound
 from xpstore.v1 import transfer_pb2 as pb
 from xpstore_server.store.blobs.minio import MinioBlobs
 from xpstore_server.store.blobs.s3.answers import Answer
-from xpstore_server.store.blobs.s3.direct import DirectReads
+from xpstore_server.store.blobs.s3.direct import DirectURLs
 from xpstore_server.store.blobs.s3.place import read_place
 
 PIECES = [secrets.token_bytes(size) for size in (MIB, 5, 70_000, MIB // 2)]
@@ -130,11 +131,15 @@ def test_a_url_ends(bucket: str) -> None:
 def test_urls_go_by_the_clock_of_the_bucket() -> None:
     place = read_place("s3://key:secret@s3.example.org/bucket?secure=true")
     own, public = (f"https://{host}.example.org/bucket" for host in ("s3", "files"))
-    reads = DirectReads(place, lambda key: urlsplit(f"{own}/{key}"), lambda key: urlsplit(f"{public}/{key}"))
+    own_of, public_of = ((lambda key, base=base: urlsplit(f"{base}/{key}")) for base in (own, public))
+    urls = DirectURLs(place, own_of, public_of, Mock(), Mock(), "check/")
+    urls._reads._passes = True
     headers = Message()
     headers["Date"] = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
-    reads.heard(Answer(200, headers, b""))
-    url = reads.spot("packs/one", 0, 1, 300).url
+    urls.heard(Answer(200, headers, b""))
+    spot = urls.spot("packs/one", 0, 1, 300)
+    assert spot is not None
+    url = spot.url
     assert url.startswith("https://files.example.org/bucket/packs/one?")
     said = datetime.strptime(url.partition("X-Amz-Date=")[2][:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     assert timedelta(minutes=55) < said - datetime.now(UTC) < timedelta(minutes=65)

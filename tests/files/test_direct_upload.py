@@ -15,7 +15,7 @@ import pytest
 import xpstore
 from support.homes import Home
 from xpstore import DirectoryArtifact
-from xpstore._files import direct
+from xpstore._files import ways
 from xpstore._files.upload import Uploader
 from xpstore.errors import Conflict, InvalidArgument
 from xpstore.v1 import transfer_pb2 as pb
@@ -33,7 +33,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
 
 @pytest.fixture
 def own(home: Home) -> Iterator[xpstore.Project]:
-    direct._ways_up.clear()
+    ways._up.clear()
     with closing(xpstore.init()) as client, client.project("own", "own") as project:
         yield project
 

@@ -14,7 +14,7 @@ from support.homes import without_settings
 from support.logged import values
 from support.services import Server
 from xpstore import Client
-from xpstore._console import printout, reading
+from xpstore._console import printout, reading, streams
 from xpstore._console.printout import collapsed
 from xpstore._offline.sync import sync
 from xpstore.errors import InvalidArgument
@@ -22,6 +22,13 @@ from xpstore.model import Model
 from xpstore.project import Project
 
 pytestmark = pytest.mark.client
+
+
+@pytest.fixture(autouse=True)
+def alone() -> None:
+    """Tests before these, in the same process, may have left runs open, which listen too."""
+    for listener in streams._listeners:
+        streams.unlisten(listener)
 
 
 def new_stdout(patch: pytest.MonkeyPatch) -> io.StringIO:

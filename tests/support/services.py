@@ -119,11 +119,12 @@ class Postgres:
     def _conninfo(self) -> str:
         return f"host={self.folder} user=postgres dbname=postgres connect_timeout=5"
 
-    def create_database(self) -> str:
-        """Makes an empty database and returns its SQLAlchemy URL."""
+    def create_database(self, template: str = "template1") -> str:
+        """Makes a database, empty or like another one, and returns its SQLAlchemy URL."""
         name = f"test_{secrets.token_hex(6)}"
+        make = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
         with psycopg.connect(self._conninfo(), autocommit=True) as connection:
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+            connection.execute(make.format(sql.Identifier(name), sql.Identifier(template)))
         return f"postgresql+psycopg://postgres@/{name}?host={self.folder}"
 
     def kill(self) -> None:

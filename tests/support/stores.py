@@ -26,6 +26,7 @@ from xpstore_server.store.database import Database
 from xpstore_server.store.limbo import HIDDEN
 from xpstore_server.store.sweep import Ends, Grace, Swept, condemn, give_up, remove_trash
 from xpstore_server.store.transaction import Transaction
+from xpstore_server.store.transfers.client_packs import ClientPacks
 
 NO_GRACE = Grace(0, 0, 0)  # but for the undo window
 NOW = sweep.NO_GRACE
@@ -37,6 +38,7 @@ class WatchedBlobs:
 
     def __init__(self, blobs: BlobStore) -> None:
         self._blobs = blobs
+        self.is_own_folder = blobs.is_own_folder
         self.keys: set[str] = set()
         self.before_put: Callable[[], None] = lambda: None
 
@@ -51,8 +53,8 @@ class WatchedBlobs:
     def spot(self, key: str, offset: int, length: int, seconds: int) -> Spot | None:
         return self._blobs.spot(key, offset, length, seconds)
 
-    def inlet(self, key: str, size_bytes: int) -> Spot | None:
-        return self._blobs.inlet(key, size_bytes)
+    def inlet(self, key: str, size_bytes: int, crc32: int, seconds: int) -> Spot | None:
+        return self._blobs.inlet(key, size_bytes, crc32, seconds)
 
     def adopt(self, key: str) -> int:
         self.keys.add(key)
@@ -90,6 +92,7 @@ class Store:
             self.database.write(lambda tx, others=others: tx.execute(others).rowcount)  # type: ignore[misc]
         self.blobs = WatchedBlobs(open_blobs(backend.blob_url, 4))
         self.chunks = ChunkStore(self.database, self.blobs)
+        self.client_packs = ClientPacks(self.database, self.blobs)
         self.publisher = Publisher(self.database, self.chunks, CODEC)
         needs = Needs(self.database, self.chunks, CODEC)
         self.collector = GarbageCollector(self.database, self.chunks, self.blobs, needs)

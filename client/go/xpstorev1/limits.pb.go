@@ -816,7 +816,13 @@ type DirectWays struct {
 	// LocateChunks answers paths.
 	ReadPaths bool `protobuf:"varint,2,opt,name=read_paths,json=readPaths,proto3" json:"read_paths,omitempty"`
 	// OpenPacks answers paths.
-	WritePaths    bool `protobuf:"varint,3,opt,name=write_paths,json=writePaths,proto3" json:"write_paths,omitempty"`
+	WritePaths bool `protobuf:"varint,3,opt,name=write_paths,json=writePaths,proto3" json:"write_paths,omitempty"`
+	// OpenPacks answers URLs.
+	WriteUrls bool `protobuf:"varint,4,opt,name=write_urls,json=writeUrls,proto3" json:"write_urls,omitempty"`
+	// Most packs of one caller that are announced and not closed, in all projects (64).
+	MaxOpenPacks int32 `protobuf:"varint,5,opt,name=max_open_packs,json=maxOpenPacks,proto3" json:"max_open_packs,omitempty"`
+	// Most bytes that they may have together (1 GiB).
+	MaxOpenBytes  int64 `protobuf:"varint,6,opt,name=max_open_bytes,json=maxOpenBytes,proto3" json:"max_open_bytes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -870,6 +876,27 @@ func (x *DirectWays) GetWritePaths() bool {
 		return x.WritePaths
 	}
 	return false
+}
+
+func (x *DirectWays) GetWriteUrls() bool {
+	if x != nil {
+		return x.WriteUrls
+	}
+	return false
+}
+
+func (x *DirectWays) GetMaxOpenPacks() int32 {
+	if x != nil {
+		return x.MaxOpenPacks
+	}
+	return 0
+}
+
+func (x *DirectWays) GetMaxOpenBytes() int64 {
+	if x != nil {
+		return x.MaxOpenBytes
+	}
+	return 0
 }
 
 // Parameters of the content-defined cut FastCDC (2020), see docs/protocol.md.
@@ -1043,14 +1070,18 @@ const file_xpstore_v1_limits_proto_rawDesc = "" +
 	"\n" +
 	"max_alerts\x18G \x01(\x05R\tmaxAlerts\x12&\n" +
 	"\x0fmax_new_modules\x18H \x01(\x05R\rmaxNewModules\x12.\n" +
-	"\x06direct\x18I \x01(\v2\x16.xpstore.v1.DirectWaysR\x06direct\"i\n" +
+	"\x06direct\x18I \x01(\v2\x16.xpstore.v1.DirectWaysR\x06direct\"\xd4\x01\n" +
 	"\n" +
 	"DirectWays\x12\x1b\n" +
 	"\tread_urls\x18\x01 \x01(\bR\breadUrls\x12\x1d\n" +
 	"\n" +
 	"read_paths\x18\x02 \x01(\bR\treadPaths\x12\x1f\n" +
 	"\vwrite_paths\x18\x03 \x01(\bR\n" +
-	"writePaths\"\xaa\x01\n" +
+	"writePaths\x12\x1d\n" +
+	"\n" +
+	"write_urls\x18\x04 \x01(\bR\twriteUrls\x12$\n" +
+	"\x0emax_open_packs\x18\x05 \x01(\x05R\fmaxOpenPacks\x12$\n" +
+	"\x0emax_open_bytes\x18\x06 \x01(\x03R\fmaxOpenBytes\"\xaa\x01\n" +
 	"\bChunking\x12$\n" +
 	"\x0emin_size_bytes\x18\x01 \x01(\x05R\fminSizeBytes\x12,\n" +
 	"\x12average_size_bytes\x18\x02 \x01(\x05R\x10averageSizeBytes\x12$\n" +

@@ -481,8 +481,10 @@ type NewPack struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Client-made random UUID.
 	PackId string `protobuf:"bytes,1,opt,name=pack_id,json=packId,proto3" json:"pack_id,omitempty"`
-	// How many bytes it will have at most.
-	SizeBytes     int64 `protobuf:"varint,2,opt,name=size_bytes,json=sizeBytes,proto3" json:"size_bytes,omitempty"`
+	// How many bytes it will have: at most where it is a file, exactly where it goes to a URL.
+	SizeBytes int64 `protobuf:"varint,2,opt,name=size_bytes,json=sizeBytes,proto3" json:"size_bytes,omitempty"`
+	// CRC-32 (that of zlib and zip) of all its bytes, where it goes to a URL.
+	Crc32         uint32 `protobuf:"varint,3,opt,name=crc32,proto3" json:"crc32,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -527,6 +529,13 @@ func (x *NewPack) GetPackId() string {
 func (x *NewPack) GetSizeBytes() int64 {
 	if x != nil {
 		return x.SizeBytes
+	}
+	return 0
+}
+
+func (x *NewPack) GetCrc32() uint32 {
+	if x != nil {
+		return x.Crc32
 	}
 	return 0
 }
@@ -603,7 +612,10 @@ type PackPlace struct {
 	// Types that are valid to be assigned to Place:
 	//
 	//	*PackPlace_Path
-	Place         isPackPlace_Place `protobuf_oneof:"place"`
+	//	*PackPlace_Url
+	Place isPackPlace_Place `protobuf_oneof:"place"`
+	// Headers that the request must have exactly so: they are signed.
+	Headers       []*TransferHeader `protobuf:"bytes,3,rep,name=headers,proto3" json:"headers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -654,6 +666,22 @@ func (x *PackPlace) GetPath() string {
 	return ""
 }
 
+func (x *PackPlace) GetUrl() string {
+	if x != nil {
+		if x, ok := x.Place.(*PackPlace_Url); ok {
+			return x.Url
+		}
+	}
+	return ""
+}
+
+func (x *PackPlace) GetHeaders() []*TransferHeader {
+	if x != nil {
+		return x.Headers
+	}
+	return nil
+}
+
 type isPackPlace_Place interface {
 	isPackPlace_Place()
 }
@@ -663,13 +691,24 @@ type PackPlace_Path struct {
 	Path string `protobuf:"bytes,1,opt,name=path,proto3,oneof"`
 }
 
+type PackPlace_Url struct {
+	// URL of the object, to be sent with PUT.
+	Url string `protobuf:"bytes,2,opt,name=url,proto3,oneof"`
+}
+
 func (*PackPlace_Path) isPackPlace_Place() {}
+
+func (*PackPlace_Url) isPackPlace_Place() {}
 
 // Response of OpenPacks.
 type OpenPacksResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// A place for each pack, in the order of the request.
-	Places        []*PackPlace `protobuf:"bytes,1,rep,name=places,proto3" json:"places,omitempty"`
+	Places []*PackPlace `protobuf:"bytes,1,rep,name=places,proto3" json:"places,omitempty"`
+	// Until when URLs are good, microseconds since the epoch, UTC, by the server's clock. After that announce the packs again.
+	ExpiresAtUs int64 `protobuf:"varint,2,opt,name=expires_at_us,json=expiresAtUs,proto3" json:"expires_at_us,omitempty"`
+	// The server's clock as it answered, microseconds since the epoch, UTC.
+	NowUs         int64 `protobuf:"varint,3,opt,name=now_us,json=nowUs,proto3" json:"now_us,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -709,6 +748,20 @@ func (x *OpenPacksResponse) GetPlaces() []*PackPlace {
 		return x.Places
 	}
 	return nil
+}
+
+func (x *OpenPacksResponse) GetExpiresAtUs() int64 {
+	if x != nil {
+		return x.ExpiresAtUs
+	}
+	return 0
+}
+
+func (x *OpenPacksResponse) GetNowUs() int64 {
+	if x != nil {
+		return x.NowUs
+	}
+	return 0
 }
 
 // Request of ClosePacks.
@@ -845,21 +898,26 @@ const file_xpstore_v1_transfer_proto_rawDesc = "" +
 	"\x06offset\x18\x02 \x01(\x03R\x06offset\x12*\n" +
 	"\x11stored_size_bytes\x18\x03 \x01(\x05R\x0fstoredSizeBytes\x12$\n" +
 	"\x0eraw_size_bytes\x18\x04 \x01(\x05R\frawSizeBytes\x12'\n" +
-	"\x05codec\x18\x05 \x01(\x0e2\x11.xpstore.v1.CodecR\x05codec\"A\n" +
+	"\x05codec\x18\x05 \x01(\x0e2\x11.xpstore.v1.CodecR\x05codec\"W\n" +
 	"\aNewPack\x12\x17\n" +
 	"\apack_id\x18\x01 \x01(\tR\x06packId\x12\x1d\n" +
 	"\n" +
-	"size_bytes\x18\x02 \x01(\x03R\tsizeBytes\"\x89\x01\n" +
+	"size_bytes\x18\x02 \x01(\x03R\tsizeBytes\x12\x14\n" +
+	"\x05crc32\x18\x03 \x01(\rR\x05crc32\"\x89\x01\n" +
 	"\x10OpenPacksRequest\x12\x1f\n" +
 	"\vproject_uid\x18\x01 \x01(\tR\n" +
 	"projectUid\x12)\n" +
 	"\x05packs\x18\x02 \x03(\v2\x13.xpstore.v1.NewPackR\x05packs\x12)\n" +
-	"\x03way\x18\x03 \x01(\x0e2\x17.xpstore.v1.TransferWayR\x03way\"*\n" +
+	"\x03way\x18\x03 \x01(\x0e2\x17.xpstore.v1.TransferWayR\x03way\"t\n" +
 	"\tPackPlace\x12\x14\n" +
-	"\x04path\x18\x01 \x01(\tH\x00R\x04pathB\a\n" +
-	"\x05place\"B\n" +
+	"\x04path\x18\x01 \x01(\tH\x00R\x04path\x12\x12\n" +
+	"\x03url\x18\x02 \x01(\tH\x00R\x03url\x124\n" +
+	"\aheaders\x18\x03 \x03(\v2\x1a.xpstore.v1.TransferHeaderR\aheadersB\a\n" +
+	"\x05place\"}\n" +
 	"\x11OpenPacksResponse\x12-\n" +
-	"\x06places\x18\x01 \x03(\v2\x15.xpstore.v1.PackPlaceR\x06places\"O\n" +
+	"\x06places\x18\x01 \x03(\v2\x15.xpstore.v1.PackPlaceR\x06places\x12\"\n" +
+	"\rexpires_at_us\x18\x02 \x01(\x03R\vexpiresAtUs\x12\x15\n" +
+	"\x06now_us\x18\x03 \x01(\x03R\x05nowUs\"O\n" +
 	"\x11ClosePacksRequest\x12\x1f\n" +
 	"\vproject_uid\x18\x01 \x01(\tR\n" +
 	"projectUid\x12\x19\n" +
@@ -916,18 +974,19 @@ var file_xpstore_v1_transfer_proto_depIdxs = []int32{
 	12, // 4: xpstore.v1.PlacedChunk.codec:type_name -> xpstore.v1.Codec
 	6,  // 5: xpstore.v1.OpenPacksRequest.packs:type_name -> xpstore.v1.NewPack
 	0,  // 6: xpstore.v1.OpenPacksRequest.way:type_name -> xpstore.v1.TransferWay
-	8,  // 7: xpstore.v1.OpenPacksResponse.places:type_name -> xpstore.v1.PackPlace
-	1,  // 8: xpstore.v1.TransferService.LocateChunks:input_type -> xpstore.v1.LocateChunksRequest
-	7,  // 9: xpstore.v1.TransferService.OpenPacks:input_type -> xpstore.v1.OpenPacksRequest
-	10, // 10: xpstore.v1.TransferService.ClosePacks:input_type -> xpstore.v1.ClosePacksRequest
-	2,  // 11: xpstore.v1.TransferService.LocateChunks:output_type -> xpstore.v1.LocateChunksResponse
-	9,  // 12: xpstore.v1.TransferService.OpenPacks:output_type -> xpstore.v1.OpenPacksResponse
-	11, // 13: xpstore.v1.TransferService.ClosePacks:output_type -> xpstore.v1.ClosePacksResponse
-	11, // [11:14] is the sub-list for method output_type
-	8,  // [8:11] is the sub-list for method input_type
-	8,  // [8:8] is the sub-list for extension type_name
-	8,  // [8:8] is the sub-list for extension extendee
-	0,  // [0:8] is the sub-list for field type_name
+	4,  // 7: xpstore.v1.PackPlace.headers:type_name -> xpstore.v1.TransferHeader
+	8,  // 8: xpstore.v1.OpenPacksResponse.places:type_name -> xpstore.v1.PackPlace
+	1,  // 9: xpstore.v1.TransferService.LocateChunks:input_type -> xpstore.v1.LocateChunksRequest
+	7,  // 10: xpstore.v1.TransferService.OpenPacks:input_type -> xpstore.v1.OpenPacksRequest
+	10, // 11: xpstore.v1.TransferService.ClosePacks:input_type -> xpstore.v1.ClosePacksRequest
+	2,  // 12: xpstore.v1.TransferService.LocateChunks:output_type -> xpstore.v1.LocateChunksResponse
+	9,  // 13: xpstore.v1.TransferService.OpenPacks:output_type -> xpstore.v1.OpenPacksResponse
+	11, // 14: xpstore.v1.TransferService.ClosePacks:output_type -> xpstore.v1.ClosePacksResponse
+	12, // [12:15] is the sub-list for method output_type
+	9,  // [9:12] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_xpstore_v1_transfer_proto_init() }
@@ -943,6 +1002,7 @@ func file_xpstore_v1_transfer_proto_init() {
 	}
 	file_xpstore_v1_transfer_proto_msgTypes[7].OneofWrappers = []any{
 		(*PackPlace_Path)(nil),
+		(*PackPlace_Url)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

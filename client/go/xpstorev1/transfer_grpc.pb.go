@@ -46,18 +46,25 @@ type TransferServiceClient interface {
 	//   - NOT_FOUND: there is no such version, or a chunk is not in its project.
 	//   - CONFLICT: this server offers no such way.
 	LocateChunks(ctx context.Context, in *LocateChunksRequest, opts ...grpc.CallOption) (*LocateChunksResponse, error)
-	// Announces packs (docs/protocol.md) that the client writes itself, and says where to. Nothing names them before ClosePacks.
+	// Announces packs (docs/protocol.md) that the client writes itself, and says where to. Nothing names them before ClosePacks, and what is
+	// not closed within an hour is removed.
 	//
-	// Repeat safely.
+	// A URL takes one PUT, of exactly the announced length and checksum: the S3 server refuses other bytes, and a second PUT (412), after
+	// which ClosePacks says what the first one was.
+	//
+	// Repeat safely, until the pack is closed.
 	//
 	// Errors:
 	//   - INVALID_ARGUMENT: an id is not a UUID, `way` is unspecified, there are more than 64 packs, or a size is not between 1 byte and 64 MiB.
 	//   - NOT_FOUND: there is no such project.
+	//   - ALREADY_EXISTS: a pack of this id has been closed, or was announced otherwise: make a new id.
 	//   - CONFLICT: this server offers no such way.
-	//   - RESOURCE_EXHAUSTED: the disk has no room; `limit` is "disk".
+	//   - RESOURCE_EXHAUSTED: the disk has no room; `limit` is "disk". Or this caller has more than `Limits.direct.max_open_packs` announced, or
+	//     more than `Limits.direct.max_open_bytes`; `limit` is the one that it is. UploadChunks always works.
 	OpenPacks(ctx context.Context, in *OpenPacksRequest, opts ...grpc.CallOption) (*OpenPacksResponse, error)
 	// Takes packs that were written into the index, each wholly or not: one that is stored is as durable as after UploadChunks, and a version
-	// may have its chunks. One that is not stored is given up: its chunks are sent anew.
+	// may have its chunks. One that is not stored is given up: its chunks are sent anew. What came by a URL is read back first, and the digest
+	// of each chunk is computed: until then it is nobody's.
 	//
 	// Repeat safely: a pack that is stored is answered so.
 	//
@@ -123,18 +130,25 @@ type TransferServiceServer interface {
 	//   - NOT_FOUND: there is no such version, or a chunk is not in its project.
 	//   - CONFLICT: this server offers no such way.
 	LocateChunks(context.Context, *LocateChunksRequest) (*LocateChunksResponse, error)
-	// Announces packs (docs/protocol.md) that the client writes itself, and says where to. Nothing names them before ClosePacks.
+	// Announces packs (docs/protocol.md) that the client writes itself, and says where to. Nothing names them before ClosePacks, and what is
+	// not closed within an hour is removed.
 	//
-	// Repeat safely.
+	// A URL takes one PUT, of exactly the announced length and checksum: the S3 server refuses other bytes, and a second PUT (412), after
+	// which ClosePacks says what the first one was.
+	//
+	// Repeat safely, until the pack is closed.
 	//
 	// Errors:
 	//   - INVALID_ARGUMENT: an id is not a UUID, `way` is unspecified, there are more than 64 packs, or a size is not between 1 byte and 64 MiB.
 	//   - NOT_FOUND: there is no such project.
+	//   - ALREADY_EXISTS: a pack of this id has been closed, or was announced otherwise: make a new id.
 	//   - CONFLICT: this server offers no such way.
-	//   - RESOURCE_EXHAUSTED: the disk has no room; `limit` is "disk".
+	//   - RESOURCE_EXHAUSTED: the disk has no room; `limit` is "disk". Or this caller has more than `Limits.direct.max_open_packs` announced, or
+	//     more than `Limits.direct.max_open_bytes`; `limit` is the one that it is. UploadChunks always works.
 	OpenPacks(context.Context, *OpenPacksRequest) (*OpenPacksResponse, error)
 	// Takes packs that were written into the index, each wholly or not: one that is stored is as durable as after UploadChunks, and a version
-	// may have its chunks. One that is not stored is given up: its chunks are sent anew.
+	// may have its chunks. One that is not stored is given up: its chunks are sent anew. What came by a URL is read back first, and the digest
+	// of each chunk is computed: until then it is nobody's.
 	//
 	// Repeat safely: a pack that is stored is answered so.
 	//

@@ -5,43 +5,27 @@ what fails there is fetched by ReadChunks, and after two failures that is left a
 """
 
 import http.client
-import logging
 import os
-import ssl
 import stat
-import threading
-import time
 from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
-from urllib.parse import SplitResult, urlsplit
-from weakref import WeakKeyDictionary
+from urllib.parse import urlsplit
 
 from blake3 import blake3
 
 from xpstore._files.decoding import decoded
-from xpstore._service.address import is_loopback
+from xpstore._files.hosts import Hosts
+from xpstore._files.ways import Broken, Way
 from xpstore._service.connection import Connection
 from xpstore.errors import Conflict, DataLoss, Error
 from xpstore.v1 import transfer_pb2 as pb
 
-log = logging.getLogger("xpstore")
-
-FAILURES = 2
-OFF_SECONDS = 600.0
-CONNECT_SECONDS = 5.0
-SILENT_SECONDS = 30.0
-# Connections kept for the next extent: as many as are read or asked for at a time.
-KEPT = 8
 # Bytes of one request, and how many are asked for before the first is read: meanwhile the kernel receives them.
 EXTENT_BYTES = 16 << 20
 ASKED = 4
 # Read at once. More would have left the processor's cache before it is hashed and written: 8 MiB took twice the CPU.
 BLOCK_BYTES = 1 << 20
-
-
-class Broken(Exception):
-    """An extent that did not come. What it had is fetched another way."""
 
 
 class Reader(Protocol):
@@ -52,73 +36,6 @@ class Reader(Protocol):
 
     def close(self) -> None:
         """Ends it, read to its end or not."""
-
-
-class Way:
-    """What is known of the way past one server.
-
-    Attributes:
-        kind: URLs or paths.
-        is_proven: whether an extent came by it.
-    """
-
-    def __init__(self, kind: pb.TransferWay) -> None:
-        self.kind = kind
-        self.is_proven = False
-        self._failures = 0
-        self._off_until = 0.0
-        self._is_told = False
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it may be tried."""
-        return time.monotonic() >= self._off_until
-
-    def worked(self) -> None:
-        """An extent came by it."""
-        if not self.is_proven:
-            log.debug("Bytes come past the server from now on.")
-        self.is_proven, self._failures = True, 0
-
-    def failed(self, error: Exception) -> None:
-        """An extent did not come by it."""
-        self._failures += 1
-        if not self.is_proven or self._failures >= FAILURES:
-            self._off_until, self._failures, self.is_proven = time.monotonic() + OFF_SECONDS, 0, False
-            level = logging.DEBUG if self._is_told else logging.INFO
-            self._is_told = True
-            log.log(level, "All bytes come through the server for ten minutes: %s", error)
-
-
-_ways: "WeakKeyDictionary[Connection, Way]" = WeakKeyDictionary()
-_ways_up: "WeakKeyDictionary[Connection, Way]" = WeakKeyDictionary()
-
-
-def way_of(connection: Connection) -> Way | None:
-    """The way down past the server of a connection, if there is one that may be tried."""
-    try:
-        offered = connection.limits.direct
-    except Error:  # what waits in the spool is read while the server is away
-        return None
-    kind = pb.TRANSFER_WAY_UNSPECIFIED
-    if offered.read_paths and connection.is_embedded:
-        kind = pb.TRANSFER_WAY_PATH
-    elif offered.read_urls:
-        kind = pb.TRANSFER_WAY_URL
-    if kind == pb.TRANSFER_WAY_UNSPECIFIED:
-        return None
-    way = _ways.get(connection)
-    if way is None or way.kind != kind:
-        way = _ways[connection] = Way(kind)
-    return way if way.is_open else None
-
-
-def way_up_of(connection: Connection) -> Way | None:
-    """The way up past the server: into its folder."""
-    if not (connection.limits.direct.write_paths and connection.is_embedded):
-        return None
-    way = _ways_up.setdefault(connection, Way(pb.TRANSFER_WAY_PATH))
-    return way if way.is_open else None
 
 
 class DirectReads:
@@ -134,10 +51,7 @@ class DirectReads:
         self.way = way
         self._connection = connection
         self._version_id = version_id
-        self._is_private = connection.is_tls
-        self._idle: list[tuple[str, http.client.HTTPConnection]] = []
-        self._lock = threading.Lock()
-        self._tls: ssl.SSLContext | None = None
+        self._hosts = Hosts(connection)
 
     def locate(self, digests: Sequence[bytes]) -> Sequence[pb.Extent]:
         """Where chunks lie; empty where the server cannot say it now, and raises Broken where it never does."""
@@ -181,40 +95,11 @@ class DirectReads:
         """Begins to read an extent; raises Broken."""
         if self.way.kind == pb.TRANSFER_WAY_PATH:
             return _File(extent)
-        return _Answer(self, extent)
+        return _Answer(self._hosts, extent)
 
     def close(self) -> None:
         """Closes idle connections."""
-        with self._lock:
-            idle, self._idle = self._idle, []
-        for _, connection in idle:
-            connection.close()
-
-    def take(self, url: SplitResult) -> http.client.HTTPConnection:
-        """A connection to the host of a URL."""
-        host = f"{url.scheme}://{url.netloc}"
-        with self._lock:
-            for number, (its, connection) in enumerate(self._idle):
-                if its == host:
-                    del self._idle[number]
-                    return connection
-        if url.scheme == "https":
-            if self._tls is None:
-                self._tls = ssl.create_default_context()
-            return http.client.HTTPSConnection(url.netloc, timeout=CONNECT_SECONDS, context=self._tls)
-        if url.scheme != "http":
-            raise Broken(f"the server names a URL of the kind {url.scheme[:10]!r}")
-        if self._is_private and not is_loopback(url.hostname or ""):
-            raise Broken(f"bytes from {url.hostname} would come without TLS, which the server has")
-        return http.client.HTTPConnection(url.netloc, timeout=CONNECT_SECONDS)
-
-    def give_back(self, url: SplitResult, connection: http.client.HTTPConnection) -> None:
-        """Keeps a connection on which everything was read."""
-        with self._lock:
-            if connection.sock is not None and len(self._idle) < KEPT:
-                self._idle.append((f"{url.scheme}://{url.netloc}", connection))
-                return
-        connection.close()
+        self._hosts.close()
 
 
 class _Chunk(NamedTuple):
@@ -304,35 +189,19 @@ class Streamed:
 class _Answer:
     """An extent as the answer to a GET."""
 
-    def __init__(self, reads: DirectReads, extent: pb.Extent) -> None:
-        self._reads = reads
+    def __init__(self, hosts: Hosts, extent: pb.Extent) -> None:
+        self._hosts = hosts
         self._url = urlsplit(extent.url)
         self._left = extent.size_bytes
         headers = {header.name: header.value for header in extent.headers}
-        for is_last in (False, True):
-            self._connection = reads.take(self._url)
-            is_new = self._connection.sock is None
-            try:
-                self._ask(headers, extent)
-                return
-            except Broken:
-                self._connection.close()
-                raise
-            except (OSError, http.client.HTTPException) as error:
-                self._connection.close()
-                if is_new or is_last:  # an old one may just have been closed by the other end
-                    raise Broken(f"{self._url.hostname} does not answer ({type(error).__name__})") from None
-
-    def _ask(self, headers: dict[str, str], extent: pb.Extent) -> None:
-        connection = self._connection
-        if connection.sock is None:
-            connection.connect()
-        connection.sock.settimeout(SILENT_SECONDS)
-        connection.request("GET", f"{self._url.path}?{self._url.query}", headers=headers)
-        self._response = connection.getresponse()
+        target = f"{self._url.path}?{self._url.query}"
+        self._connection, self._response = hosts.ask(
+            self._url, lambda connection: connection.request("GET", target, headers=headers)
+        )
         where = f"bytes {extent.offset}-{extent.offset + extent.size_bytes - 1}/"
         said = str(self._response.headers.get("Content-Range", ""))
         if self._response.status != 206 or not said.startswith(where) or self._response.length != extent.size_bytes:
+            self._connection.close()
             raise Broken(f"{self._url.hostname} answers {self._response.status}, and not the range that was asked for")
 
     def fill(self, view: memoryview) -> None:
@@ -349,7 +218,7 @@ class _Answer:
         if self._left:
             self._connection.close()
         else:
-            self._reads.give_back(self._url, self._connection)
+            self._hosts.give_back(self._url, self._connection)
 
 
 class _File:

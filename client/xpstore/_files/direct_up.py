@@ -1,20 +1,39 @@
-"""Packs that a client writes into the folder of its embedded server, which takes them as they are."""
+"""Packs that a client writes past the server: by URLs of its S3 server, or into the folder of an embedded one.
 
-from collections.abc import Sequence
+The server takes each as a whole into its index, after it has read back what came by a URL. What fails here is sent
+through the server, and after two failures all is for ten minutes.
+"""
+
+import socket
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from zlib import crc32
 
-from xpstore._files.direct import Broken, Way
+from google.protobuf.message import Message
+
+from xpstore._files.hosts import Hosts
+from xpstore._files.ways import Broken, Way
+from xpstore._service.breaking import OpenCalls
 from xpstore._service.connection import Connection
 from xpstore._values.ids import new_id
-from xpstore.errors import Error
-from xpstore.format.messages import decode_chunks
+from xpstore.errors import Error, ResourceExhausted
+from xpstore.format.messages import Buffer, decode_chunks
 from xpstore.format.pack_files import PackWriter
 from xpstore.format.packs import encode_footer, packed
-from xpstore.v1 import artifact_pb2, transfer_pb2
+from xpstore.v1 import artifact_pb2
+from xpstore.v1 import transfer_pb2 as pb
 
 # Less is sent as fast.
 FROM_BYTES = 1 << 20
 CHUNKS_FIELD = artifact_pb2.UploadChunksRequest.CHUNKS_FIELD_NUMBER
+# Read of an answer to a PUT, which is empty or tells of an error.
+MOST_SAID = 64 << 10
+# What an S3 server says that was written to before: by a PUT of ours whose answer was lost.
+WRITTEN_BEFORE = 412
 
 
 class DirectWrites:
@@ -24,22 +43,43 @@ class DirectWrites:
         connection: to the server.
         project_uid: whose chunks they are.
         way: that is taken.
+        calls: that can be broken off from another thread.
     """
 
-    def __init__(self, connection: Connection, project_uid: str, way: Way) -> None:
+    def __init__(self, connection: Connection, project_uid: str, way: Way, calls: OpenCalls) -> None:
         self._connection = connection
         self._project_uid = project_uid
         self._way = way
+        self._calls = calls
         self._writer = PackWriter()
+        self._hosts = Hosts(connection)
 
     def store(self, messages: Sequence[bytes]) -> bool:
         """Stores the chunks of messages of UploadChunks as one pack; False if they must be sent."""
         if not self._way.is_open or sum(map(len, messages)) < FROM_BYTES:
             return False
+        if self._way.is_proven:
+            return self._try(messages)
+        # As long as nobody knows where it leads, one goes: the others do not wait for it.
+        if not self._way.trial.acquire(blocking=False):
+            return False
+        try:
+            return self._try(messages)
+        finally:
+            self._way.trial.release()
+
+    def close(self) -> None:
+        """Closes idle connections."""
+        self._hosts.close()
+
+    def _try(self, messages: Sequence[bytes]) -> bool:
         try:
             self._store(messages)
         except (Broken, OSError, ValueError) as error:
-            self._way.failed(error)
+            if not self._calls.is_broken_off:
+                self._way.failed(error)
+        except ResourceExhausted:
+            pass  # others of this key are at it, or the server has too much to do: the way is as good as before
         except Error as error:  # whatever it is, UploadChunks meets it too and says it better
             self._way.failed(Broken(f"the server does not take packs ({type(error).__name__})"))
         else:
@@ -49,12 +89,65 @@ class DirectWrites:
 
     def _store(self, messages: Sequence[bytes]) -> None:
         chunks = [chunk for message in messages for chunk in decode_chunks(CHUNKS_FIELD, message)]
-        parts = [*(chunk.data for chunk in chunks), encode_footer(self._project_uid, list(packed(chunks)))]
-        pack_id, stubs = new_id(), self._connection.stubs.transfers
-        opening = transfer_pb2.OpenPacksRequest(project_uid=self._project_uid, way=transfer_pb2.TRANSFER_WAY_PATH)
-        opening.packs.add(pack_id=pack_id, size_bytes=sum(map(len, parts)))
-        (place,) = self._connection.call(stubs.OpenPacks, opening).places
-        self._writer.write(Path(place.path), parts)
-        closing = transfer_pb2.ClosePacksRequest(project_uid=self._project_uid, pack_ids=[pack_id])
-        if not all(self._connection.call(stubs.ClosePacks, closing).stored):
-            raise Broken("the server does not take what was written into its folder")
+        parts: list[Buffer] = [chunk.data for chunk in chunks]
+        parts.append(encode_footer(self._project_uid, list(packed(chunks))))
+        pack_id = new_id()
+        opening = pb.OpenPacksRequest(project_uid=self._project_uid, way=self._way.kind)
+        new = opening.packs.add(pack_id=pack_id, size_bytes=sum(map(len, parts)))
+        if self._way.kind == pb.TRANSFER_WAY_URL:
+            for part in parts:
+                new.crc32 = crc32(part, new.crc32)
+        (place,) = self._call(lambda: self._connection.stubs.transfers.OpenPacks, opening).places
+        if self._way.kind == pb.TRANSFER_WAY_URL:
+            self._put(place, parts)
+        else:
+            self._writer.write(Path(place.path), parts)
+        closing = pb.ClosePacksRequest(project_uid=self._project_uid, pack_ids=[pack_id])
+        if not all(self._call(lambda: self._connection.stubs.transfers.ClosePacks, closing).stored):
+            raise Broken("the server does not take what was written")
+
+    def _call(self, method: Callable[[], Any], request: Message) -> Any:
+        return self._connection.call(self._calls.breakable(method), request)
+
+    def _put(self, place: pb.PackPlace, parts: Sequence[Buffer]) -> None:
+        url = urlsplit(place.url)
+
+        def send(connection: HTTPConnection) -> None:
+            assert connection.sock is not None
+            stack.enter_context(self._calls.holding(_Put(connection.sock)))
+            connection.putrequest("PUT", f"{url.path}?{url.query}", skip_accept_encoding=True)
+            for header in place.headers:
+                connection.putheader(header.name, header.value)
+            connection.endheaders()
+            try:
+                for part in parts:
+                    connection.send(part)
+            except (BrokenPipeError, ConnectionResetError):
+                pass  # a server that refuses says so before it has read everything
+
+        with ExitStack() as stack:
+            connection, response = self._hosts.ask(url, send)
+            try:
+                response.read(MOST_SAID)
+            except (OSError, HTTPException) as error:
+                connection.close()
+                raise Broken(f"{url.hostname} broke off in the middle ({type(error).__name__})") from None
+        if response.isclosed():
+            self._hosts.give_back(url, connection)
+        else:
+            connection.close()
+        if not 200 <= response.status < 300 and response.status != WRITTEN_BEFORE:
+            raise Broken(f"{url.hostname} answers {response.status} to a PUT")
+
+
+class _Put:
+    """A request under way, as what can be broken off."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+
+    def cancel(self) -> None:
+        """Ends it from another thread: the one that waits for it gets an error."""
+        with suppress(OSError):
+            # Not SSLSocket's own, which takes the session from under the thread that sends.
+            socket.socket.shutdown(self._socket, socket.SHUT_RDWR)

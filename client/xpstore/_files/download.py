@@ -20,11 +20,12 @@ from typing import NamedTuple
 from blake3 import blake3
 
 from xpstore._files.decoding import decoded
-from xpstore._files.direct import Broken, DirectReads, Streamed, way_of
+from xpstore._files.direct import DirectReads, Streamed
 from xpstore._files.folder import Folder, is_within
 from xpstore._files.leftovers import Leftovers
 from xpstore._files.manifest import Tree, checked, tree_digest
 from xpstore._files.partial import PartialFile, is_there
+from xpstore._files.ways import Broken, way_down
 from xpstore._machine.heap import keep_freed
 from xpstore._machine.progress import Advance
 from xpstore._machine.workers import Workers
@@ -238,7 +239,7 @@ class Download:
     def _look_past(self, window: _Window) -> None:
         """Sees for the first window that is worth it whether there is a way past the server."""
         if not self._is_asked and window.size_bytes >= DIRECT_FROM_BYTES:
-            self._is_asked, way = True, way_of(self._connection)
+            self._is_asked, way = True, way_down(self._connection)
             if way is not None:
                 self._direct = DirectReads(self._connection, self._version_id, way)
 

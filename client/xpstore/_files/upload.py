@@ -19,9 +19,9 @@ from typing import Any, BinaryIO, Self
 
 from blake3 import blake3
 
-from xpstore._files.direct import way_up_of
 from xpstore._files.direct_up import DirectWrites
 from xpstore._files.scan import Source
+from xpstore._files.ways import way_up
 from xpstore._machine.progress import Advance
 from xpstore._machine.workers import Workers
 from xpstore._service.breaking import OpenCalls
@@ -117,8 +117,8 @@ class Uploader:
         self._answer_seconds = 0.0
         self._fastest_seconds = math.inf
         self._lines = [connection]
-        way = way_up_of(connection)
-        self._direct = None if way is None else DirectWrites(connection, project_uid, way)
+        way = way_up(connection)
+        self._direct = None if way is None else DirectWrites(connection, project_uid, way, self._calls)
         self.sent_bytes = 0
 
     def __enter__(self) -> Self:
@@ -132,6 +132,8 @@ class Uploader:
         for line in self._lines:
             if line is not self._connection:
                 line.close()
+        if self._direct is not None:
+            self._direct.close()
 
     def add(self, source: Source) -> Cut:
         """Reads a file and sends what is missing of it, the last of it only with `finish`. Returns how it was cut."""

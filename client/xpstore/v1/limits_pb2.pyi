@@ -166,14 +166,20 @@ class Limits(_message.Message):
     def __init__(self, server_version: _Optional[str] = ..., max_message_bytes: _Optional[int] = ..., max_chunk_bytes: _Optional[int] = ..., max_stream_bytes: _Optional[int] = ..., max_digests: _Optional[int] = ..., max_manifest_page_bytes: _Optional[int] = ..., max_manifest_root_bytes: _Optional[int] = ..., max_path_bytes: _Optional[int] = ..., max_name_length: _Optional[int] = ..., max_text_length: _Optional[int] = ..., max_json_bytes: _Optional[int] = ..., default_page_size: _Optional[int] = ..., max_page_size: _Optional[int] = ..., max_points: _Optional[int] = ..., chunking: _Optional[_Union[Chunking, _Mapping]] = ..., max_links: _Optional[int] = ..., max_aliases: _Optional[int] = ..., max_used_versions: _Optional[int] = ..., max_tags: _Optional[int] = ..., contract_version: _Optional[str] = ..., max_ids: _Optional[int] = ..., max_buckets: _Optional[int] = ..., max_packed_points: _Optional[int] = ..., max_series: _Optional[int] = ..., max_chunks: _Optional[int] = ..., max_wait_us: _Optional[int] = ..., max_filter_bytes: _Optional[int] = ..., max_filter_depth: _Optional[int] = ..., max_filter_comparisons: _Optional[int] = ..., max_order_fields: _Optional[int] = ..., max_hash_length: _Optional[int] = ..., max_alias_length: _Optional[int] = ..., max_type_length: _Optional[int] = ..., max_process_parts: _Optional[int] = ..., max_process_bytes: _Optional[int] = ..., max_error_length: _Optional[int] = ..., max_holder_length: _Optional[int] = ..., min_ping_interval_us: _Optional[int] = ..., upload_kept_us: _Optional[int] = ..., chunk_kept_us: _Optional[int] = ..., pack_bytes: _Optional[int] = ..., undo_kept_us: _Optional[int] = ..., advance_kept_us: _Optional[int] = ..., run_lost_after_us: _Optional[int] = ..., max_calls: _Optional[int] = ..., max_uploads: _Optional[int] = ..., max_silence_us: _Optional[int] = ..., max_call_us: _Optional[int] = ..., max_part_name_length: _Optional[int] = ..., max_part_text_length: _Optional[int] = ..., max_tag_bytes: _Optional[int] = ..., max_step: _Optional[int] = ..., max_clock_ahead_us: _Optional[int] = ..., max_listed: _Optional[int] = ..., max_calls_of_all: _Optional[int] = ..., max_waiting_calls: _Optional[int] = ..., max_request_bytes: _Optional[int] = ..., max_queue: _Optional[int] = ..., max_search_us: _Optional[int] = ..., max_write_us: _Optional[int] = ..., max_json_digits: _Optional[int] = ..., max_columns: _Optional[int] = ..., max_skip: _Optional[int] = ..., max_aggregated_models: _Optional[int] = ..., max_groups: _Optional[int] = ..., max_field_values: _Optional[int] = ..., max_pattern_values: _Optional[int] = ..., max_diff_length: _Optional[int] = ..., max_console_bytes: _Optional[int] = ..., max_console_text_bytes: _Optional[int] = ..., max_alerts: _Optional[int] = ..., max_new_modules: _Optional[int] = ..., direct: _Optional[_Union[DirectWays, _Mapping]] = ...) -> None: ...
 
 class DirectWays(_message.Message):
-    __slots__ = ("read_urls", "read_paths", "write_paths")
+    __slots__ = ("read_urls", "read_paths", "write_paths", "write_urls", "max_open_packs", "max_open_bytes")
     READ_URLS_FIELD_NUMBER: _ClassVar[int]
     READ_PATHS_FIELD_NUMBER: _ClassVar[int]
     WRITE_PATHS_FIELD_NUMBER: _ClassVar[int]
+    WRITE_URLS_FIELD_NUMBER: _ClassVar[int]
+    MAX_OPEN_PACKS_FIELD_NUMBER: _ClassVar[int]
+    MAX_OPEN_BYTES_FIELD_NUMBER: _ClassVar[int]
     read_urls: bool
     read_paths: bool
     write_paths: bool
-    def __init__(self, read_urls: bool = ..., read_paths: bool = ..., write_paths: bool = ...) -> None: ...
+    write_urls: bool
+    max_open_packs: int
+    max_open_bytes: int
+    def __init__(self, read_urls: bool = ..., read_paths: bool = ..., write_paths: bool = ..., write_urls: bool = ..., max_open_packs: _Optional[int] = ..., max_open_bytes: _Optional[int] = ...) -> None: ...
 
 class Chunking(_message.Message):
     __slots__ = ("min_size_bytes", "average_size_bytes", "max_size_bytes", "normalization")

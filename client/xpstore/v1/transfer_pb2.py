@@ -26,7 +26,7 @@ from xpstore.v1 import access_pb2 as xpstore_dot_v1_dot_access__pb2
 from xpstore.v1 import artifact_pb2 as xpstore_dot_v1_dot_artifact__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19xpstore/v1/transfer.proto\x12\nxpstore.v1\x1a\x17xpstore/v1/access.proto\x1a\x19xpstore/v1/artifact.proto\"\xa3\x01\n\x13LocateChunksRequest\x12\x1d\n\nversion_id\x18\x01 \x01(\tR\tversionId\x12\x18\n\x07\x64igests\x18\x02 \x03(\x0cR\x07\x64igests\x12)\n\x03way\x18\x03 \x01(\x0e\x32\x17.xpstore.v1.TransferWayR\x03way\x12(\n\x10max_extent_bytes\x18\x04 \x01(\x05R\x0emaxExtentBytes\"\x7f\n\x14LocateChunksResponse\x12,\n\x07\x65xtents\x18\x01 \x03(\x0b\x32\x12.xpstore.v1.ExtentR\x07\x65xtents\x12\"\n\rexpires_at_us\x18\x02 \x01(\x03R\x0b\x65xpiresAtUs\x12\x15\n\x06now_us\x18\x03 \x01(\x03R\x05nowUs\"\xd9\x01\n\x06\x45xtent\x12\x12\n\x03url\x18\x01 \x01(\tH\x00R\x03url\x12\x14\n\x04path\x18\x02 \x01(\tH\x00R\x04path\x12\x34\n\x07headers\x18\x03 \x03(\x0b\x32\x1a.xpstore.v1.TransferHeaderR\x07headers\x12\x16\n\x06offset\x18\x04 \x01(\x03R\x06offset\x12\x1d\n\nsize_bytes\x18\x05 \x01(\x03R\tsizeBytes\x12/\n\x06\x63hunks\x18\x06 \x03(\x0b\x32\x17.xpstore.v1.PlacedChunkR\x06\x63hunksB\x07\n\x05place\":\n\x0eTransferHeader\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value\"\xbc\x01\n\x0bPlacedChunk\x12\x1a\n\x08position\x18\x01 \x01(\x05R\x08position\x12\x16\n\x06offset\x18\x02 \x01(\x03R\x06offset\x12*\n\x11stored_size_bytes\x18\x03 \x01(\x05R\x0fstoredSizeBytes\x12$\n\x0eraw_size_bytes\x18\x04 \x01(\x05R\x0crawSizeBytes\x12\'\n\x05\x63odec\x18\x05 \x01(\x0e\x32\x11.xpstore.v1.CodecR\x05\x63odec\"A\n\x07NewPack\x12\x17\n\x07pack_id\x18\x01 \x01(\tR\x06packId\x12\x1d\n\nsize_bytes\x18\x02 \x01(\x03R\tsizeBytes\"\x89\x01\n\x10OpenPacksRequest\x12\x1f\n\x0bproject_uid\x18\x01 \x01(\tR\nprojectUid\x12)\n\x05packs\x18\x02 \x03(\x0b\x32\x13.xpstore.v1.NewPackR\x05packs\x12)\n\x03way\x18\x03 \x01(\x0e\x32\x17.xpstore.v1.TransferWayR\x03way\"*\n\tPackPlace\x12\x14\n\x04path\x18\x01 \x01(\tH\x00R\x04pathB\x07\n\x05place\"B\n\x11OpenPacksResponse\x12-\n\x06places\x18\x01 \x03(\x0b\x32\x15.xpstore.v1.PackPlaceR\x06places\"O\n\x11\x43losePacksRequest\x12\x1f\n\x0bproject_uid\x18\x01 \x01(\tR\nprojectUid\x12\x19\n\x08pack_ids\x18\x02 \x03(\tR\x07packIds\",\n\x12\x43losePacksResponse\x12\x16\n\x06stored\x18\x01 \x03(\x08R\x06stored*X\n\x0bTransferWay\x12\x1c\n\x18TRANSFER_WAY_UNSPECIFIED\x10\x00\x12\x14\n\x10TRANSFER_WAY_URL\x10\x01\x12\x15\n\x11TRANSFER_WAY_PATH\x10\x02\x32\xc6\x02\n\x0fTransferService\x12l\n\x0cLocateChunks\x12\x1f.xpstore.v1.LocateChunksRequest\x1a .xpstore.v1.LocateChunksResponse\"\x19\x90\x02\x01\xc2\xe1\x18\x12\x08\x01\x12\nversion_id\x18\xa0\x9c\x01\x12`\n\tOpenPacks\x12\x1c.xpstore.v1.OpenPacksRequest\x1a\x1d.xpstore.v1.OpenPacksResponse\"\x16\xc2\xe1\x18\x12\x08\x02\x12\x0bproject_uid\x18\xe8\x07\x12\x63\n\nClosePacks\x12\x1d.xpstore.v1.ClosePacksRequest\x1a\x1e.xpstore.v1.ClosePacksResponse\"\x16\xc2\xe1\x18\x12\x08\x02\x12\x0bproject_uid\x18\xe8\x07\x42|\n\x14io.github.xpstore.v1B\rTransferProtoP\x01Z8github.com/xpstore/xpstore/client/go/xpstorev1;xpstorev1\xaa\x02\nXpstore.V1\xea\x02\x0bXpstore::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19xpstore/v1/transfer.proto\x12\nxpstore.v1\x1a\x17xpstore/v1/access.proto\x1a\x19xpstore/v1/artifact.proto\"\xa3\x01\n\x13LocateChunksRequest\x12\x1d\n\nversion_id\x18\x01 \x01(\tR\tversionId\x12\x18\n\x07\x64igests\x18\x02 \x03(\x0cR\x07\x64igests\x12)\n\x03way\x18\x03 \x01(\x0e\x32\x17.xpstore.v1.TransferWayR\x03way\x12(\n\x10max_extent_bytes\x18\x04 \x01(\x05R\x0emaxExtentBytes\"\x7f\n\x14LocateChunksResponse\x12,\n\x07\x65xtents\x18\x01 \x03(\x0b\x32\x12.xpstore.v1.ExtentR\x07\x65xtents\x12\"\n\rexpires_at_us\x18\x02 \x01(\x03R\x0b\x65xpiresAtUs\x12\x15\n\x06now_us\x18\x03 \x01(\x03R\x05nowUs\"\xd9\x01\n\x06\x45xtent\x12\x12\n\x03url\x18\x01 \x01(\tH\x00R\x03url\x12\x14\n\x04path\x18\x02 \x01(\tH\x00R\x04path\x12\x34\n\x07headers\x18\x03 \x03(\x0b\x32\x1a.xpstore.v1.TransferHeaderR\x07headers\x12\x16\n\x06offset\x18\x04 \x01(\x03R\x06offset\x12\x1d\n\nsize_bytes\x18\x05 \x01(\x03R\tsizeBytes\x12/\n\x06\x63hunks\x18\x06 \x03(\x0b\x32\x17.xpstore.v1.PlacedChunkR\x06\x63hunksB\x07\n\x05place\":\n\x0eTransferHeader\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value\"\xbc\x01\n\x0bPlacedChunk\x12\x1a\n\x08position\x18\x01 \x01(\x05R\x08position\x12\x16\n\x06offset\x18\x02 \x01(\x03R\x06offset\x12*\n\x11stored_size_bytes\x18\x03 \x01(\x05R\x0fstoredSizeBytes\x12$\n\x0eraw_size_bytes\x18\x04 \x01(\x05R\x0crawSizeBytes\x12\'\n\x05\x63odec\x18\x05 \x01(\x0e\x32\x11.xpstore.v1.CodecR\x05\x63odec\"W\n\x07NewPack\x12\x17\n\x07pack_id\x18\x01 \x01(\tR\x06packId\x12\x1d\n\nsize_bytes\x18\x02 \x01(\x03R\tsizeBytes\x12\x14\n\x05\x63rc32\x18\x03 \x01(\rR\x05\x63rc32\"\x89\x01\n\x10OpenPacksRequest\x12\x1f\n\x0bproject_uid\x18\x01 \x01(\tR\nprojectUid\x12)\n\x05packs\x18\x02 \x03(\x0b\x32\x13.xpstore.v1.NewPackR\x05packs\x12)\n\x03way\x18\x03 \x01(\x0e\x32\x17.xpstore.v1.TransferWayR\x03way\"t\n\tPackPlace\x12\x14\n\x04path\x18\x01 \x01(\tH\x00R\x04path\x12\x12\n\x03url\x18\x02 \x01(\tH\x00R\x03url\x12\x34\n\x07headers\x18\x03 \x03(\x0b\x32\x1a.xpstore.v1.TransferHeaderR\x07headersB\x07\n\x05place\"}\n\x11OpenPacksResponse\x12-\n\x06places\x18\x01 \x03(\x0b\x32\x15.xpstore.v1.PackPlaceR\x06places\x12\"\n\rexpires_at_us\x18\x02 \x01(\x03R\x0b\x65xpiresAtUs\x12\x15\n\x06now_us\x18\x03 \x01(\x03R\x05nowUs\"O\n\x11\x43losePacksRequest\x12\x1f\n\x0bproject_uid\x18\x01 \x01(\tR\nprojectUid\x12\x19\n\x08pack_ids\x18\x02 \x03(\tR\x07packIds\",\n\x12\x43losePacksResponse\x12\x16\n\x06stored\x18\x01 \x03(\x08R\x06stored*X\n\x0bTransferWay\x12\x1c\n\x18TRANSFER_WAY_UNSPECIFIED\x10\x00\x12\x14\n\x10TRANSFER_WAY_URL\x10\x01\x12\x15\n\x11TRANSFER_WAY_PATH\x10\x02\x32\xc6\x02\n\x0fTransferService\x12l\n\x0cLocateChunks\x12\x1f.xpstore.v1.LocateChunksRequest\x1a .xpstore.v1.LocateChunksResponse\"\x19\x90\x02\x01\xc2\xe1\x18\x12\x08\x01\x12\nversion_id\x18\xa0\x9c\x01\x12`\n\tOpenPacks\x12\x1c.xpstore.v1.OpenPacksRequest\x1a\x1d.xpstore.v1.OpenPacksResponse\"\x16\xc2\xe1\x18\x12\x08\x02\x12\x0bproject_uid\x18\xe8\x07\x12\x63\n\nClosePacks\x12\x1d.xpstore.v1.ClosePacksRequest\x1a\x1e.xpstore.v1.ClosePacksResponse\"\x16\xc2\xe1\x18\x12\x08\x02\x12\x0bproject_uid\x18\xe8\x07\x42|\n\x14io.github.xpstore.v1B\rTransferProtoP\x01Z8github.com/xpstore/xpstore/client/go/xpstorev1;xpstorev1\xaa\x02\nXpstore.V1\xea\x02\x0bXpstore::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,8 +40,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TRANSFERSERVICE'].methods_by_name['OpenPacks']._serialized_options = b'\302\341\030\022\010\002\022\013project_uid\030\350\007'
   _globals['_TRANSFERSERVICE'].methods_by_name['ClosePacks']._loaded_options = None
   _globals['_TRANSFERSERVICE'].methods_by_name['ClosePacks']._serialized_options = b'\302\341\030\022\010\002\022\013project_uid\030\350\007'
-  _globals['_TRANSFERWAY']._serialized_start=1305
-  _globals['_TRANSFERWAY']._serialized_end=1393
+  _globals['_TRANSFERWAY']._serialized_start=1460
+  _globals['_TRANSFERWAY']._serialized_end=1548
   _globals['_LOCATECHUNKSREQUEST']._serialized_start=94
   _globals['_LOCATECHUNKSREQUEST']._serialized_end=257
   _globals['_LOCATECHUNKSRESPONSE']._serialized_start=259
@@ -53,17 +53,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PLACEDCHUNK']._serialized_start=669
   _globals['_PLACEDCHUNK']._serialized_end=857
   _globals['_NEWPACK']._serialized_start=859
-  _globals['_NEWPACK']._serialized_end=924
-  _globals['_OPENPACKSREQUEST']._serialized_start=927
-  _globals['_OPENPACKSREQUEST']._serialized_end=1064
-  _globals['_PACKPLACE']._serialized_start=1066
-  _globals['_PACKPLACE']._serialized_end=1108
-  _globals['_OPENPACKSRESPONSE']._serialized_start=1110
-  _globals['_OPENPACKSRESPONSE']._serialized_end=1176
-  _globals['_CLOSEPACKSREQUEST']._serialized_start=1178
-  _globals['_CLOSEPACKSREQUEST']._serialized_end=1257
-  _globals['_CLOSEPACKSRESPONSE']._serialized_start=1259
-  _globals['_CLOSEPACKSRESPONSE']._serialized_end=1303
-  _globals['_TRANSFERSERVICE']._serialized_start=1396
-  _globals['_TRANSFERSERVICE']._serialized_end=1722
+  _globals['_NEWPACK']._serialized_end=946
+  _globals['_OPENPACKSREQUEST']._serialized_start=949
+  _globals['_OPENPACKSREQUEST']._serialized_end=1086
+  _globals['_PACKPLACE']._serialized_start=1088
+  _globals['_PACKPLACE']._serialized_end=1204
+  _globals['_OPENPACKSRESPONSE']._serialized_start=1206
+  _globals['_OPENPACKSRESPONSE']._serialized_end=1331
+  _globals['_CLOSEPACKSREQUEST']._serialized_start=1333
+  _globals['_CLOSEPACKSREQUEST']._serialized_end=1412
+  _globals['_CLOSEPACKSRESPONSE']._serialized_start=1414
+  _globals['_CLOSEPACKSRESPONSE']._serialized_end=1458
+  _globals['_TRANSFERSERVICE']._serialized_start=1551
+  _globals['_TRANSFERSERVICE']._serialized_end=1877
 # @@protoc_insertion_point(module_scope)

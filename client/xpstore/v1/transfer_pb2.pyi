@@ -78,12 +78,14 @@ class PlacedChunk(_message.Message):
     def __init__(self, position: _Optional[int] = ..., offset: _Optional[int] = ..., stored_size_bytes: _Optional[int] = ..., raw_size_bytes: _Optional[int] = ..., codec: _Optional[_Union[_artifact_pb2.Codec, str]] = ...) -> None: ...
 
 class NewPack(_message.Message):
-    __slots__ = ("pack_id", "size_bytes")
+    __slots__ = ("pack_id", "size_bytes", "crc32")
     PACK_ID_FIELD_NUMBER: _ClassVar[int]
     SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    CRC32_FIELD_NUMBER: _ClassVar[int]
     pack_id: str
     size_bytes: int
-    def __init__(self, pack_id: _Optional[str] = ..., size_bytes: _Optional[int] = ...) -> None: ...
+    crc32: int
+    def __init__(self, pack_id: _Optional[str] = ..., size_bytes: _Optional[int] = ..., crc32: _Optional[int] = ...) -> None: ...
 
 class OpenPacksRequest(_message.Message):
     __slots__ = ("project_uid", "packs", "way")
@@ -96,16 +98,24 @@ class OpenPacksRequest(_message.Message):
     def __init__(self, project_uid: _Optional[str] = ..., packs: _Optional[_Iterable[_Union[NewPack, _Mapping]]] = ..., way: _Optional[_Union[TransferWay, str]] = ...) -> None: ...
 
 class PackPlace(_message.Message):
-    __slots__ = ("path",)
+    __slots__ = ("path", "url", "headers")
     PATH_FIELD_NUMBER: _ClassVar[int]
+    URL_FIELD_NUMBER: _ClassVar[int]
+    HEADERS_FIELD_NUMBER: _ClassVar[int]
     path: str
-    def __init__(self, path: _Optional[str] = ...) -> None: ...
+    url: str
+    headers: _containers.RepeatedCompositeFieldContainer[TransferHeader]
+    def __init__(self, path: _Optional[str] = ..., url: _Optional[str] = ..., headers: _Optional[_Iterable[_Union[TransferHeader, _Mapping]]] = ...) -> None: ...
 
 class OpenPacksResponse(_message.Message):
-    __slots__ = ("places",)
+    __slots__ = ("places", "expires_at_us", "now_us")
     PLACES_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_AT_US_FIELD_NUMBER: _ClassVar[int]
+    NOW_US_FIELD_NUMBER: _ClassVar[int]
     places: _containers.RepeatedCompositeFieldContainer[PackPlace]
-    def __init__(self, places: _Optional[_Iterable[_Union[PackPlace, _Mapping]]] = ...) -> None: ...
+    expires_at_us: int
+    now_us: int
+    def __init__(self, places: _Optional[_Iterable[_Union[PackPlace, _Mapping]]] = ..., expires_at_us: _Optional[int] = ..., now_us: _Optional[int] = ...) -> None: ...
 
 class ClosePacksRequest(_message.Message):
     __slots__ = ("project_uid", "pack_ids")

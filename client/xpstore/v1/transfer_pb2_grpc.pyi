@@ -46,15 +46,21 @@ class TransferServiceStub:
         xpstore.v1.transfer_pb2.OpenPacksRequest,
         xpstore.v1.transfer_pb2.OpenPacksResponse,
     ]
-    """Announces packs (docs/protocol.md) that the client writes itself, and says where to. Nothing names them before ClosePacks.
+    """Announces packs (docs/protocol.md) that the client writes itself, and says where to. Nothing names them before ClosePacks, and what is
+    not closed within an hour is removed.
 
-    Repeat safely.
+    A URL takes one PUT, of exactly the announced length and checksum: the S3 server refuses other bytes, and a second PUT (412), after
+    which ClosePacks says what the first one was.
+
+    Repeat safely, until the pack is closed.
 
     Errors:
       - INVALID_ARGUMENT: an id is not a UUID, `way` is unspecified, there are more than 64 packs, or a size is not between 1 byte and 64 MiB.
       - NOT_FOUND: there is no such project.
+      - ALREADY_EXISTS: a pack of this id has been closed, or was announced otherwise: make a new id.
       - CONFLICT: this server offers no such way.
-      - RESOURCE_EXHAUSTED: the disk has no room; `limit` is "disk".
+      - RESOURCE_EXHAUSTED: the disk has no room; `limit` is "disk". Or this caller has more than `Limits.direct.max_open_packs` announced, or
+        more than `Limits.direct.max_open_bytes`; `limit` is the one that it is. UploadChunks always works.
     """
 
     ClosePacks: grpc.UnaryUnaryMultiCallable[
@@ -62,7 +68,8 @@ class TransferServiceStub:
         xpstore.v1.transfer_pb2.ClosePacksResponse,
     ]
     """Takes packs that were written into the index, each wholly or not: one that is stored is as durable as after UploadChunks, and a version
-    may have its chunks. One that is not stored is given up: its chunks are sent anew.
+    may have its chunks. One that is not stored is given up: its chunks are sent anew. What came by a URL is read back first, and the digest
+    of each chunk is computed: until then it is nobody's.
 
     Repeat safely: a pack that is stored is answered so.
 
@@ -96,15 +103,21 @@ class TransferServiceAsyncStub:
         xpstore.v1.transfer_pb2.OpenPacksRequest,
         xpstore.v1.transfer_pb2.OpenPacksResponse,
     ]
-    """Announces packs (docs/protocol.md) that the client writes itself, and says where to. Nothing names them before ClosePacks.
+    """Announces packs (docs/protocol.md) that the client writes itself, and says where to. Nothing names them before ClosePacks, and what is
+    not closed within an hour is removed.
 
-    Repeat safely.
+    A URL takes one PUT, of exactly the announced length and checksum: the S3 server refuses other bytes, and a second PUT (412), after
+    which ClosePacks says what the first one was.
+
+    Repeat safely, until the pack is closed.
 
     Errors:
       - INVALID_ARGUMENT: an id is not a UUID, `way` is unspecified, there are more than 64 packs, or a size is not between 1 byte and 64 MiB.
       - NOT_FOUND: there is no such project.
+      - ALREADY_EXISTS: a pack of this id has been closed, or was announced otherwise: make a new id.
       - CONFLICT: this server offers no such way.
-      - RESOURCE_EXHAUSTED: the disk has no room; `limit` is "disk".
+      - RESOURCE_EXHAUSTED: the disk has no room; `limit` is "disk". Or this caller has more than `Limits.direct.max_open_packs` announced, or
+        more than `Limits.direct.max_open_bytes`; `limit` is the one that it is. UploadChunks always works.
     """
 
     ClosePacks: grpc.aio.UnaryUnaryMultiCallable[
@@ -112,7 +125,8 @@ class TransferServiceAsyncStub:
         xpstore.v1.transfer_pb2.ClosePacksResponse,
     ]
     """Takes packs that were written into the index, each wholly or not: one that is stored is as durable as after UploadChunks, and a version
-    may have its chunks. One that is not stored is given up: its chunks are sent anew.
+    may have its chunks. One that is not stored is given up: its chunks are sent anew. What came by a URL is read back first, and the digest
+    of each chunk is computed: until then it is nobody's.
 
     Repeat safely: a pack that is stored is answered so.
 
@@ -150,15 +164,21 @@ class TransferServiceServicer(metaclass=abc.ABCMeta):
         request: xpstore.v1.transfer_pb2.OpenPacksRequest,
         context: _ServicerContext,
     ) -> typing.Union[xpstore.v1.transfer_pb2.OpenPacksResponse, collections.abc.Awaitable[xpstore.v1.transfer_pb2.OpenPacksResponse]]:
-        """Announces packs (docs/protocol.md) that the client writes itself, and says where to. Nothing names them before ClosePacks.
+        """Announces packs (docs/protocol.md) that the client writes itself, and says where to. Nothing names them before ClosePacks, and what is
+        not closed within an hour is removed.
 
-        Repeat safely.
+        A URL takes one PUT, of exactly the announced length and checksum: the S3 server refuses other bytes, and a second PUT (412), after
+        which ClosePacks says what the first one was.
+
+        Repeat safely, until the pack is closed.
 
         Errors:
           - INVALID_ARGUMENT: an id is not a UUID, `way` is unspecified, there are more than 64 packs, or a size is not between 1 byte and 64 MiB.
           - NOT_FOUND: there is no such project.
+          - ALREADY_EXISTS: a pack of this id has been closed, or was announced otherwise: make a new id.
           - CONFLICT: this server offers no such way.
-          - RESOURCE_EXHAUSTED: the disk has no room; `limit` is "disk".
+          - RESOURCE_EXHAUSTED: the disk has no room; `limit` is "disk". Or this caller has more than `Limits.direct.max_open_packs` announced, or
+            more than `Limits.direct.max_open_bytes`; `limit` is the one that it is. UploadChunks always works.
         """
 
     @abc.abstractmethod
@@ -168,7 +188,8 @@ class TransferServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[xpstore.v1.transfer_pb2.ClosePacksResponse, collections.abc.Awaitable[xpstore.v1.transfer_pb2.ClosePacksResponse]]:
         """Takes packs that were written into the index, each wholly or not: one that is stored is as durable as after UploadChunks, and a version
-        may have its chunks. One that is not stored is given up: its chunks are sent anew.
+        may have its chunks. One that is not stored is given up: its chunks are sent anew. What came by a URL is read back first, and the digest
+        of each chunk is computed: until then it is nobody's.
 
         Repeat safely: a pack that is stored is answered so.
 

@@ -8,6 +8,7 @@ from xpstore.v1 import limits_pb2_grpc
 from xpstore_server import json_text
 from xpstore_server.core import limits
 from xpstore_server.store.database import SEARCH_SECONDS, WRITE_SECONDS
+from xpstore_server.store.transfers.announced import OPEN_BYTES, OPEN_PACKS
 from xpstore_server.store.turns.jobs import MOST_OF_ONE
 
 CHUNKING = pb.Chunking(
@@ -24,6 +25,7 @@ class Ways(NamedTuple):
     read_urls: bool
     read_paths: bool
     write_paths: bool
+    write_urls: bool
 
 
 class LimitsService(limits_pb2_grpc.LimitsServiceServicer):
@@ -99,7 +101,7 @@ class LimitsService(limits_pb2_grpc.LimitsServiceServicer):
                 max_groups=limits.GROUPS,
                 max_field_values=limits.FIELD_VALUES,
                 max_pattern_values=limits.PATTERN_VALUES,
-                direct=pb.DirectWays(**ways._asdict()),
+                direct=pb.DirectWays(**ways._asdict(), max_open_packs=OPEN_PACKS, max_open_bytes=OPEN_BYTES),
                 **of_settings,
             )
         )

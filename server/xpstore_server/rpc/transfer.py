@@ -6,8 +6,9 @@ from typing import Any
 
 from xpstore.v1 import transfer_pb2 as pb
 from xpstore.v1 import transfer_pb2_grpc
+from xpstore_server.auth import principal
 from xpstore_server.core import artifact, project
-from xpstore_server.core.errors import Conflict, InvalidArgument, NotFound
+from xpstore_server.core.errors import AlreadyExists, Conflict, InvalidArgument, NotFound
 from xpstore_server.rpc.fields import a_uuid, digests_of
 from xpstore_server.rpc.limits import Ways
 from xpstore_server.rpc.read import Outlet
@@ -15,22 +16,24 @@ from xpstore_server.store.blobs.store import Spot
 from xpstore_server.store.chunks import Place, extent_of, neighbours
 from xpstore_server.store.database import Database
 from xpstore_server.store.errors import MissingChunks
+from xpstore_server.store.ids import is_of_client
+from xpstore_server.store.transfers.announced import NewPack, PackTaken
+from xpstore_server.store.transfers.client_packs import PACK_BYTES, PACKS, ClientPacks
 
 # How long a URL is good. Several S3 servers refuse signatures of a quarter of an hour, and an object stays for an hour
 # after it left the index.
 SECONDS = 300
 EXTENT_BYTES = 8 << 20
 EXTENT_BYTES_MAX = 64 << 20
-PACKS = 64
-PACK_BYTES_MAX = 64 << 20
 
 
 class TransferService(transfer_pb2_grpc.TransferServiceServicer):
-    def __init__(self, database: Database, outlet: Outlet, ways: Ways) -> None:
+    def __init__(self, database: Database, outlet: Outlet, packs: ClientPacks, ways: Ways) -> None:
         self._database = database
         self._outlet = outlet
+        self._packs = packs
         self._reads = {pb.TRANSFER_WAY_URL: ways.read_urls, pb.TRANSFER_WAY_PATH: ways.read_paths}
-        self._writes = {pb.TRANSFER_WAY_URL: False, pb.TRANSFER_WAY_PATH: ways.write_paths}
+        self._writes = {pb.TRANSFER_WAY_URL: ways.write_urls, pb.TRANSFER_WAY_PATH: ways.write_paths}
 
     async def LocateChunks(self, request: pb.LocateChunksRequest, context: Any) -> pb.LocateChunksResponse:
         version_id = a_uuid("version_id", request.version_id)
@@ -47,30 +50,35 @@ class TransferService(transfer_pb2_grpc.TransferServiceServicer):
         uid = a_uuid("project_uid", request.project_uid)
         if len(request.packs) > PACKS:
             raise InvalidArgument("packs", len(request.packs), f"must be at most {PACKS}")
-        packs = [(a_uuid("packs.pack_id", one.pack_id), one.size_bytes) for one in request.packs]
-        for _, size in packs:
-            if not 0 < size <= PACK_BYTES_MAX:
-                raise InvalidArgument("packs.size_bytes", size, f"must be between 1 and {PACK_BYTES_MAX}")
+        packs = [NewPack(_a_pack_id(one.pack_id), one.size_bytes, one.crc32) for one in request.packs]
+        for _, size, _ in packs:
+            if not 0 < size <= PACK_BYTES:
+                raise InvalidArgument("packs.size_bytes", size, f"must be between 1 and {PACK_BYTES}")
         _check_way(self._writes, request.way, "UploadChunks")
         await self._database.read_async(lambda tx: project.get(tx, project_uid=uid))
-        spots: list[Spot] = await self._outlet.run(self._open, uid, packs)
-        return pb.OpenPacksResponse(places=[pb.PackPlace(path=spot.path) for spot in spots])
-
-    def _open(self, pool: str, packs: Sequence[tuple[str, int]]) -> list[Spot]:
-        spots = [self._outlet.chunks.open_pack(pool, pack_id, size) for pack_id, size in packs]
-        return [spot for spot in spots if spot is not None]
+        now_us = time.time_ns() // 1_000
+        try:
+            spots: list[Spot] | None = await self._outlet.run(self._packs.open, uid, principal(), packs, SECONDS)
+        except PackTaken as error:
+            raise AlreadyExists("pack", "packs.pack_id", str(error), "Make a new id for each pack.") from None
+        if spots is None:
+            raise _not_offered("UploadChunks")
+        answer = pb.OpenPacksResponse(expires_at_us=now_us + SECONDS * 1_000_000, now_us=now_us)
+        for spot in spots:
+            _set_place(answer.places.add(), spot)
+        return answer
 
     async def ClosePacks(self, request: pb.ClosePacksRequest, context: Any) -> pb.ClosePacksResponse:
         uid = a_uuid("project_uid", request.project_uid)
         if len(request.pack_ids) > PACKS:
             raise InvalidArgument("pack_ids", len(request.pack_ids), f"must be at most {PACKS}")
         ids = [a_uuid("pack_ids", one) for one in request.pack_ids]
-        _check_way(self._writes, pb.TRANSFER_WAY_PATH, "UploadChunks")
+        if not any(self._writes.values()):
+            raise _not_offered("UploadChunks")
         await self._database.read_async(lambda tx: project.get(tx, project_uid=uid))
-        return pb.ClosePacksResponse(stored=await self._outlet.run(self._close, uid, ids))
-
-    def _close(self, pool: str, ids: Sequence[str]) -> list[bool]:
-        return [self._outlet.chunks.close_pack(pool, pack_id) for pack_id in ids]
+        # One after the other: a call takes no more of the threads and of the memory than others.
+        stored = [await self._outlet.run(self._packs.close, uid, principal(), pack_id) for pack_id in ids]
+        return pb.ClosePacksResponse(stored=stored)
 
     def _locate(self, pool: str, digests: Sequence[bytes], size: int) -> pb.LocateChunksResponse:
         try:
@@ -85,7 +93,7 @@ class TransferService(transfer_pb2_grpc.TransferServiceServicer):
         for near in _extents([places[digest] for digest in positions], size):
             spot = self._outlet.chunks.spot(pool, near, SECONDS)
             if spot is None:
-                raise Conflict("The bucket cannot be offered to clients: ReadChunks always works.")
+                raise _not_offered("ReadChunks")
             _add(answer, spot, near, positions)
         return answer
 
@@ -94,7 +102,28 @@ def _check_way(offered: Mapping[pb.TransferWay, bool], way: pb.TransferWay, inst
     if way not in offered:
         raise InvalidArgument("way", way, "must be TRANSFER_WAY_URL or TRANSFER_WAY_PATH")
     if not offered[way]:
-        raise Conflict(f"This server offers no such way: GetLimits says which, {instead} always works.")
+        raise _not_offered(instead)
+
+
+def _not_offered(instead: str) -> Conflict:
+    return Conflict(f"This server offers no such way: GetLimits says which, {instead} always works.")
+
+
+def _a_pack_id(value: str) -> str:
+    """The index is made anew without a second look at packs of servers: so no client's may pass for one."""
+    id_ = a_uuid("packs.pack_id", value)
+    if not is_of_client(id_):
+        raise InvalidArgument("packs.pack_id", value, "must be a random UUID, of version 4")
+    return id_
+
+
+def _set_place(message: pb.Extent | pb.PackPlace, spot: Spot) -> None:
+    if spot.url:
+        message.url = spot.url
+    else:
+        message.path = spot.path
+    for name, value in spot.headers:
+        message.headers.add(name=name, value=value)
 
 
 def _extents(places: list[Place], size: int) -> list[list[Place]]:
@@ -107,12 +136,7 @@ def _extents(places: list[Place], size: int) -> list[list[Place]]:
 def _add(answer: pb.LocateChunksResponse, spot: Spot, near: Sequence[Place], positions: dict[bytes, int]) -> None:
     first = near[0]
     extent = answer.extents.add(offset=first.offset, size_bytes=extent_of(near))
-    if spot.url:
-        extent.url = spot.url
-    else:
-        extent.path = spot.path
-    for name, value in spot.headers:
-        extent.headers.add(name=name, value=value)
+    _set_place(extent, spot)
     for place in near:
         extent.chunks.add(
             position=positions[place.digest],

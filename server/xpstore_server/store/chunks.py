@@ -16,8 +16,7 @@ import zstandard
 from blake3 import blake3
 from sqlalchemy import Select, Text, bindparam, delete, select, type_coerce, update
 
-from xpstore.format.packs import DamagedPack, PackedChunk, encode_footer, footer_size, packed, read_footer
-from xpstore.format.tree import CHUNK_BYTES
+from xpstore.format.packs import PackedChunk, encode_footer, packed
 from xpstore_server.store.batches import batches
 from xpstore_server.store.blobs.store import BlobStore, Buffer, Spot
 from xpstore_server.store.database import Database
@@ -29,7 +28,7 @@ from xpstore_server.store.errors import (
     StoreRefused,
     StoreUnavailable,
 )
-from xpstore_server.store.ids import new_id
+from xpstore_server.store.ids import new_pack_id
 from xpstore_server.store.packs import pack_key
 from xpstore_server.store.tables import chunk, pack, pack_pending
 from xpstore_server.store.transaction import Transaction
@@ -60,7 +59,9 @@ _PLACES = select(
     chunk.c.raw_size,
     chunk.c.codec,
 ).where(*_WANTED)
-_CLAIM = delete(pack_pending).where(pack_pending.c.id == bindparam("written"), pack_pending.c.state == "writing")
+_CLAIM = delete(pack_pending).where(
+    pack_pending.c.id == bindparam("written"), pack_pending.c.pool == bindparam("of"), pack_pending.c.state == "writing"
+)
 
 
 class Place(NamedTuple):
@@ -177,7 +178,7 @@ class ChunkStore:
         """
         by_digest = {entry.digest: entry for entry in chunks}
         for _ in range(WRITE_ATTEMPTS):
-            pack_id = new_id()
+            pack_id = new_pack_id()
             absent = self._database.write(partial(_begin, pool=pool, pack_id=pack_id, digests=list(by_digest)))
             fresh = [entry for digest, entry in by_digest.items() if digest in absent]
             if not fresh:
@@ -197,37 +198,6 @@ class ChunkStore:
             with contextlib.suppress(BlobHeld):  # `gc --verify-bucket` finds it
                 self.remove_object(pool, pack_id)
         return is_live
-
-    def open_pack(self, pool: str, pack_id: str, size: int) -> Spot | None:
-        """Announces a pack that a client writes, and says where; None if the store has no place for that."""
-        self._database.write(lambda tx: announce_again(tx, pool, pack_id))
-        return self._blobs.inlet(pack_key(pool, pack_id), size)
-
-    def close_pack(self, pool: str, pack_id: str) -> bool:
-        """Takes a pack that a client wrote into the index; says whether it is there.
-
-        Its client vouches for the digests, which are not computed again: it is a program of this server's own user, who
-        could write into the folder of packs all the same.
-        """
-        if self._database.read(lambda tx: is_live(tx, pool, pack_id)):
-            return True
-        key = pack_key(pool, pack_id)
-        try:
-            size = self._blobs.adopt(key)
-            its_pool, placed = read_footer(size, lambda offset, length: self._blobs.get(key, offset, length))
-        except BlobMissing:
-            return False
-        except DamagedPack:
-            its_pool, placed = "", []
-        if (
-            its_pool == pool
-            and _is_whole(placed, size)
-            and self._database.write(lambda tx: add(tx, pool, pack_id, size, placed))
-        ):
-            return True
-        with contextlib.suppress(BlobHeld):
-            self.remove_object(pool, pack_id)
-        return False
 
     def read(self, pool: str, digests: Sequence[bytes]) -> Iterator[Buffer]:
         """Yields the raw bytes of chunks in order, verified. Raises MissingChunks, BlobMissing or BlobDamaged."""
@@ -280,15 +250,15 @@ class ChunkStore:
 
 def add(tx: Transaction, pool: str, pack_id: str, size: int, placed: Sequence[PackedChunk]) -> bool:
     """Makes a written pack live. False if it was given up in between."""
-    if not claim(tx, pack_id):
+    if not claim(tx, pool, pack_id):
         return False
     add_to_index(tx, pool, pack_id, size, placed)
     return True
 
 
-def claim(tx: Transaction, pack_id: str) -> bool:
+def claim(tx: Transaction, pool: str, pack_id: str) -> bool:
     """Takes back the announcement of a pack that is written now. False if it was given up in between."""
-    return tx.execute(_CLAIM, {"written": pack_id}).rowcount == 1
+    return tx.execute(_CLAIM, {"written": pack_id, "of": pool}).rowcount == 1
 
 
 def add_to_index(tx: Transaction, pool: str, pack_id: str, size: int, placed: Sequence[PackedChunk]) -> tuple[int, int]:
@@ -356,27 +326,16 @@ def announce(tx: Transaction, pool: str, pack_id: str) -> None:
     tx.insert(pack_pending, row)
 
 
-def announce_again(tx: Transaction, pool: str, pack_id: str) -> None:
-    """As `announce`, of an id that a client made: it may have been said before."""
-    tx.insert_ignore(pack_pending, {"id": pack_id, "pool": pool, "state": "writing", "created_at_us": tx.now_us()})
-
-
-def is_live(tx: Transaction, pool: str, pack_id: str) -> bool:
-    """Whether a pool has a pack."""
-    return tx.execute(select(pack.c.id).where(pack.c.id == pack_id, pack.c.pool == pool)).first() is not None
-
-
-def _is_whole(placed: Sequence[PackedChunk], size: int) -> bool:
-    """Whether chunks fill a pack from its start to its footer, each of a size that a chunk can have."""
-    offset = 0
-    for entry in placed:
-        is_right = entry.offset == offset and entry.codec in (NONE, ZSTD)
-        if not is_right or not 0 < entry.stored_size <= CHUNK_BYTES or not 0 < entry.raw_size <= CHUNK_BYTES:
-            return False
-        offset += entry.stored_size
-    return bool(placed) and offset + footer_size(len(placed)) == size
-
-
 def place(chunks: Iterable[EncodedChunk]) -> Iterator[PackedChunk]:
     """Says where chunks lie in a pack that holds them in this order."""
     return packed((entry.digest, entry.codec, entry.raw_size, entry.data) for entry in chunks)
+
+
+def read_back(blobs: BlobStore, pool: str, pack_id: str, placed: Iterable[PackedChunk]) -> None:
+    """Reads the chunks of a pack, of which nobody has said yet that they are what its footer says; raises BadChunk."""
+    for near in neighbours(Place(c.digest, pack_id, c.offset, c.stored_size, c.raw_size, c.codec) for c in placed):
+        data = memoryview(blobs.get(pack_key(pool, pack_id), near[0].offset, extent_of(near)))
+        for entry in near:
+            start = entry.offset - near[0].offset
+            stored = data[start : start + entry.stored_size]
+            verify(EncodedChunk(entry.digest, entry.codec, entry.raw_size, stored), is_new=True)

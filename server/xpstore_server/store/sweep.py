@@ -215,7 +215,10 @@ def few_chunks(tx: Transaction, packs: Sequence[Row[Any]], limit: int) -> Sequen
 
 def _give_up_packs(tx: Transaction, ends: Ends) -> None:
     writing = (pack_pending.c.state == "writing", pack_pending.c.created_at_us <= ends.abandon_us)
-    tx.execute(update(pack_pending).where(*writing).values(state="trash", created_at_us=tx.now_us()))
+    # Announced once more by a client after it was closed, in the same moment: what is live has no other row.
+    tx.execute(delete(pack_pending).where(*writing, exists().where(pack.c.id == pack_pending.c.id)))
+    # What a client announced may never have been written: nobody knows what it frees.
+    tx.execute(update(pack_pending).where(*writing).values(state="trash", created_at_us=tx.now_us(), size_bytes=0))
 
 
 def _give_up_versions(tx: Transaction, ends: Ends) -> int:

@@ -14,10 +14,10 @@ from xpstore_server.core.garbage.reachability import UNREADABLE, Needs
 from xpstore_server.store.batches import batches
 from xpstore_server.store.blobs.store import BlobStore
 from xpstore_server.store.bucket import Object, Report, listed, look_up
-from xpstore_server.store.chunks import ChunkStore, add_to_index
+from xpstore_server.store.chunks import BadChunk, ChunkStore, add_to_index, read_back
 from xpstore_server.store.database import Database
 from xpstore_server.store.errors import BlobMissing, MissingChunks
-from xpstore_server.store.ids import NIL
+from xpstore_server.store.ids import NIL, is_of_client
 from xpstore_server.store.packs import pack_key
 from xpstore_server.store.tables import artifact_pack, artifact_version, pack_pending
 from xpstore_server.store.transaction import Transaction
@@ -91,6 +91,11 @@ class IndexBuilder:
             pool, placed = read_footer(found.size_bytes, fetch)
         if pool != found.pool:
             raise DamagedPack(f"its footer names project {pool}")
+        if is_of_client(found.id):  # which the index may never have named: it says what its chunks are, and may lie
+            try:
+                read_back(self._blobs, found.pool, found.id, placed)
+            except BadChunk as error:
+                raise DamagedPack(f"a chunk {error}") from None
         return placed
 
     def _connect(self, version: Row[Any], rebuilt: Rebuilt) -> None:

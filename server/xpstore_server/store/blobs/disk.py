@@ -24,6 +24,8 @@ class DiskBlobs:
         kept_mib: how much room stays free for deletions; default as of `Disk`.
     """
 
+    is_own_folder = True
+
     def __init__(self, folder: str | Path, kept_mib: int | None = None) -> None:
         self._folder = Path(folder)
         self._writer = PackWriter()
@@ -60,7 +62,7 @@ class DiskBlobs:
     def spot(self, key: str, offset: int, length: int, seconds: int) -> Spot:
         return Spot(path=str((self._folder / key).absolute()))
 
-    def inlet(self, key: str, size_bytes: int) -> Spot:
+    def inlet(self, key: str, size_bytes: int, crc32: int, seconds: int) -> Spot:
         if not self.disk.has_room(size_bytes):
             raise StoreFull(self.disk.full())
         path = self._inlet(key)

@@ -19,7 +19,7 @@ from minio.helpers import BaseURL
 from minio.signer import sign_v4_s3
 
 from xpstore_server.store.blobs.s3.answers import Answer, Listing, Refused, Unbelieved, Version, failure
-from xpstore_server.store.blobs.s3.direct import DirectReads
+from xpstore_server.store.blobs.s3.direct import DirectURLs
 from xpstore_server.store.blobs.s3.line import Line
 from xpstore_server.store.blobs.s3.place import Place, read_place
 from xpstore_server.store.blobs.store import Buffer, Spot
@@ -58,6 +58,8 @@ class MinioBlobs:
     ETag that it gives afterwards; of a GET the range; of a list its XML. A refusal and a miss are asked once more.
     """
 
+    is_own_folder = False
+
     def __init__(self, place: Place, connections: int, public_url: str = "") -> None:
         self._place = place
         try:
@@ -70,7 +72,7 @@ class MinioBlobs:
         except ValueError as error:
             raise InvalidStoreURL(f"XPSTORE_BLOB_PUBLIC_URL: {error}") from None
         own_of, public_of = (partial(_object_url, base, place) for base in (self._url, public))
-        self._direct = DirectReads(place, own_of, public_of)
+        self._direct = DirectURLs(place, own_of, public_of, self, self._ask_signed, CHECK_PREFIX)
         self._connections = connections
         self._line = Line(place, host, connections)
         self._keeps_versions = False
@@ -142,18 +144,16 @@ class MinioBlobs:
         return answer.body  # shorter only where the object ends
 
     def spot(self, key: str, offset: int, length: int, seconds: int) -> Spot | None:
-        def ask(target: str, headers: dict[str, str]) -> Answer:
-            return self._line.ask("GET", target, {**headers, **self._line.headers()}, most_bytes=64 << 10)
-
-        if not self._direct.are_bound(lambda key: self.put(key, [b"12"]), ask, f"{CHECK_PREFIX}range"):
-            return None
         return self._direct.spot(key, offset, length, seconds)
 
-    def inlet(self, key: str, size_bytes: int) -> Spot | None:
-        return None
+    def inlet(self, key: str, size_bytes: int, crc32: int, seconds: int) -> Spot | None:
+        return self._direct.inlet(key, size_bytes, crc32, seconds)
+
+    def _ask_signed(self, method: str, target: str, headers: dict[str, str], body: Sequence[Buffer] = ()) -> Answer:
+        return self._line.ask(method, target, {**headers, **self._line.headers()}, body, most_bytes=64 << 10)
 
     def adopt(self, key: str) -> int:
-        raise BlobMissing(key)
+        return self._settled(lambda: int(self._ask("HEAD", key).header("Content-Length") or 0))
 
     def delete(self, key: str) -> None:
         if not self._keeps_versions:

@@ -9,10 +9,10 @@ Buffer = bytes | memoryview
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """Where clients read a range of an object by themselves.
+    """Where clients read a range of an object by themselves, or write one.
 
     Attributes:
-        url: of the object, for a GET with exactly these headers; "" where it is a file.
+        url: of the object, for a GET or PUT with exactly these headers; "" where it is a file.
         path: of that file.
         headers: what is signed.
     """
@@ -26,7 +26,12 @@ class BlobStore(Protocol):
     """Immutable objects by key. Keys are made by the server, never from the wire.
 
     Every call may raise StoreUnavailable (nobody answers; it may be repeated) and StoreRefused (the store says no).
+
+    Attributes:
+        is_own_folder: whether whoever can reach an inlet could write the objects all the same.
     """
+
+    is_own_folder: bool
 
     def put(self, key: str, parts: Sequence[Buffer]) -> None:
         """Stores an object, all of it or none, durably when this returns. Raises StoreFull where there is no room."""
@@ -37,10 +42,10 @@ class BlobStore(Protocol):
     def spot(self, key: str, offset: int, length: int, seconds: int) -> Spot | None:
         """Where clients read a range for so long, past this process; None if this store cannot let them."""
 
-    def inlet(self, key: str, size_bytes: int) -> Spot | None:
+    def inlet(self, key: str, size_bytes: int, crc32: int, seconds: int) -> Spot | None:
         """Where a client lays an object down by itself, which `adopt` then takes; None if this store has no such place.
 
-        Raises StoreFull where there is no room.
+        A URL is good for so long and one PUT, of this length and checksum. Raises StoreFull where there is no room.
         """
 
     def adopt(self, key: str) -> int:

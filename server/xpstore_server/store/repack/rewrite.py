@@ -18,7 +18,7 @@ from xpstore_server.store.blobs.store import BlobStore
 from xpstore_server.store.chunks import ChunkStore, EncodedChunk, Place, announce, claim, neighbours, place
 from xpstore_server.store.database import Database
 from xpstore_server.store.errors import BlobDamaged, BlobHeld, BlobMissing, MissingChunks, StoreFull
-from xpstore_server.store.ids import new_id
+from xpstore_server.store.ids import new_pack_id
 from xpstore_server.store.packs import pack_key
 from xpstore_server.store.repack.candidates import Plan
 from xpstore_server.store.sweep import lock_packs, turn_into_trash
@@ -108,7 +108,7 @@ class Rewriter:
     def _write(self, pool: str, live: Sequence[EncodedChunk]) -> _NewPack:
         placed = list(place(live))
         parts = [*(entry.data for entry in live), encode_footer(pool, placed)]
-        new = _NewPack(new_id(), sum(map(len, parts)), placed)
+        new = _NewPack(new_pack_id(), sum(map(len, parts)), placed)
         self._database.write(lambda tx: announce(tx, pool, new.id))
         try:
             self._blobs.put(pack_key(pool, new.id), parts)
@@ -157,7 +157,7 @@ def _check(tx: Transaction, olds: Sequence[Row[Any]], locked: Sequence[Row[Any]]
 
 
 def _add(tx: Transaction, pool: str, olds: Sequence[Row[Any]], new: _NewPack) -> None:
-    if not claim(tx, new.id):
+    if not claim(tx, pool, new.id):
         raise Outrun("the sweep took the new pack for abandoned")
     row = {
         "id": new.id,

@@ -38,8 +38,10 @@ class PackPending(SQLModel, table=True):
     state: str = column(TEXT)  # writing | trash
     created_at_us: int = column(BigInteger)
     size_bytes: int = column(BigInteger, server_default=text("0"))  # 0 where nobody knows
+    principal: str | None = column(TEXT, null=True)  # whose client writes it; None: a server does
     __table_args__ = (
         Index("ix_pack_pending_created", "created_at_us"),
+        partial_index("ix_pack_pending_principal", "principal", where="principal IS NOT NULL"),
         CheckConstraint("state IN ('writing', 'trash')", name="state"),
     )
 

@@ -1,0 +1,96 @@
+"""Packs that clients write by themselves, past the server, which takes them into the index when they are closed."""
+
+import logging
+from collections.abc import Sequence
+from functools import partial
+
+from xpstore.format.packs import DamagedPack, PackedChunk, footer_size, read_footer
+from xpstore.format.tree import CHUNK_BYTES
+from xpstore_server.store.blobs.store import BlobStore, Spot
+from xpstore_server.store.chunks import NONE, ZSTD, BadChunk, add, read_back
+from xpstore_server.store.database import Database
+from xpstore_server.store.errors import BlobMissing
+from xpstore_server.store.packs import pack_key
+from xpstore_server.store.transfers.announced import NewPack, announce, is_announced, is_live, reject
+
+log = logging.getLogger("xpstore")
+
+PACKS = 64
+PACK_BYTES = 64 << 20
+
+
+class ClientPacks:
+    """Opens and closes them.
+
+    A client that writes files is a program of this server's own user, who could write into the folder of packs all the
+    same: it vouches for its digests. What came by a URL is read back and hashed before the index names it, so bytes
+    that nobody has read are nobody's.
+    """
+
+    def __init__(self, database: Database, blobs: BlobStore) -> None:
+        self._database = database
+        self._blobs = blobs
+
+    def open(self, pool: str, principal: str, packs: Sequence[NewPack], seconds: int) -> list[Spot] | None:
+        """Announces packs, and says where they are to be written; None if the store has no place for that.
+
+        Raises:
+            PackTaken, TooManyOpen, TooMuchOpen: see `announced.announce`.
+            StoreFull: there is no room.
+        """
+        spots = list[Spot]()
+        for one in packs:
+            spot = self._blobs.inlet(pack_key(pool, one.id), one.size_bytes, one.crc32, seconds)
+            if spot is None:
+                return None
+            spots.append(spot)
+        self._database.write(lambda tx: announce(tx, pool, principal, packs))
+        return spots
+
+    def close(self, pool: str, principal: str, pack_id: str) -> bool:
+        """Takes a pack that a client wrote into the index; says whether it is there.
+
+        One that is not, or not sound, is left to the sweep: another call may be at the same pack.
+        """
+        # In this order: what is announced becomes live, and never the other way round.
+        if not self._database.read(lambda tx: is_announced(tx, pool, pack_id)):
+            return self._database.read(lambda tx: is_live(tx, pool, pack_id))
+        try:
+            size, placed = self._look_at(pool, pack_id)
+        except BlobMissing:
+            return self._database.read(lambda tx: is_live(tx, pool, pack_id))
+        except (BadChunk, DamagedPack) as error:
+            whose = f"pack {pack_id} of project {pool}, written by a client of key {principal},"
+            log.warning("%s is not taken: %s", whose, error)
+            self._database.write(partial(reject, pool=pool, pack_id=pack_id))
+            return False
+        if self._database.write(lambda tx: add(tx, pool, pack_id, size, placed)):
+            return True
+        # Given up for lost, or closed by another call meanwhile.
+        return self._database.read(lambda tx: is_live(tx, pool, pack_id))
+
+    def _look_at(self, pool: str, pack_id: str) -> tuple[int, list[PackedChunk]]:
+        """Size and chunks of a pack that is as a pack must be."""
+        key = pack_key(pool, pack_id)
+        size = self._blobs.adopt(key)
+        if size > PACK_BYTES:
+            raise DamagedPack(f"it has {size} bytes")
+        its_pool, placed = read_footer(size, lambda offset, length: self._blobs.get(key, offset, length))
+        if its_pool != pool:
+            raise DamagedPack(f"its footer names project {its_pool}")
+        if not _is_whole(placed, size):
+            raise DamagedPack("its chunks do not fill it")
+        if not self._blobs.is_own_folder:
+            read_back(self._blobs, pool, pack_id, placed)
+        return size, placed
+
+
+def _is_whole(placed: Sequence[PackedChunk], size: int) -> bool:
+    """Whether chunks fill a pack from its start to its footer, each of a size that a chunk can have."""
+    offset = 0
+    for entry in placed:
+        is_right = entry.offset == offset and entry.codec in (NONE, ZSTD)
+        if not is_right or not 0 < entry.stored_size <= CHUNK_BYTES or not 0 < entry.raw_size <= CHUNK_BYTES:
+            return False
+        offset += entry.stored_size
+    return bool(placed) and offset + footer_size(len(placed)) == size
