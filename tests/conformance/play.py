@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -69,18 +70,18 @@ class Pool:
     def __init__(self, world: World, folder: Path) -> None:
         self._world = world
         self._folder = folder
-        self._count = 0
+        self._numbers = count(1)
         self._idle: dict[str, list[Command]] = {}
 
     def start(self, words: str, settings: Mapping[str, str]) -> Command:
         """Starts a command."""
-        self._count += 1
-        return Command(words, settings, self._folder / str(self._count))
+        return Command(words, settings, self._folder / str(next(self._numbers)))
 
     def take(self, words: str) -> Command:
         """A command that is pointed to the server of all scenarios."""
-        idle = self._idle.setdefault(words, [])
-        return idle.pop() if idle else self.start(words, self._world.place.settings)
+        with suppress(IndexError):
+            return self._idle.setdefault(words, []).pop()
+        return self.start(words, self._world.place.settings)
 
     def give_back(self, words: str, command: Command) -> None:
         self._idle.setdefault(words, []).append(command)

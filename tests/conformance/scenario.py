@@ -27,6 +27,7 @@ class Scenario:
         steps: what happens, in order: something that a role does, or the runner.
         is_slow: takes minutes.
         needs_own_server: cannot be run against a server of somebody else.
+        is_timed: says how fast something is, so nothing runs beside it.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Scenario:
     steps: list[dict[str, Any]]
     is_slow: bool
     needs_own_server: bool
+    is_timed: bool
 
     def commands_of(self, role: str) -> set[str]:
         """What whoever plays a role must offer."""
@@ -55,6 +57,7 @@ def scenarios(file: Path = FILE) -> list[Scenario]:
             steps=one["steps"],
             is_slow=one.get("slow", False),
             needs_own_server=any(step.get("runner") in OWN for step in one["steps"]),
+            is_timed=any("rate" in step for step in one["steps"]),
         )
         for one in json.loads(file.read_text())
     ]

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -63,8 +64,9 @@ class World:
         self._folder = folder
         self._place = place
         self._running = ExitStack()
-        self._count = 0
+        self._numbers = count(1)
         self._server: Server | None = None
+        self._lock = threading.Lock()
 
     def __enter__(self) -> "World":
         return self
@@ -78,8 +80,7 @@ class World:
         return self._place is not None
 
     def _new_folder(self, name: str) -> Path:
-        self._count += 1
-        folder = self._folder / f"{name}{self._count}"
+        folder = self._folder / f"{name}{next(self._numbers)}"
         folder.mkdir(parents=True)
         return folder
 
@@ -88,8 +89,9 @@ class World:
         """Where the server of all scenarios is."""
         if self._place is not None:
             return self._place
-        if self._server is None:
-            self._server = self._running.enter_context(self._a_server(self._new_folder("server")))
+        with self._lock:
+            if self._server is None:
+                self._server = self._running.enter_context(self._a_server(self._new_folder("server")))
         return Place(self._server.address, self._server.api_key)
 
     @staticmethod

@@ -43,6 +43,8 @@ TOUCH_AFTER_US = 3_600 * 1_000_000
 WRITE_ATTEMPTS = 3
 # One read: so large that its own cost does not count, so small that one for each of hundreds of streams fits in memory.
 READ_BYTES = 2 << 20
+# Of what a client wrote: each request costs an S3 server and us as much as 2 MiB of its bytes.
+READ_BACK_BYTES = 4 << 20
 # Cheaper to read over than to read twice.
 GAP_BYTES = 64 << 10
 
@@ -333,7 +335,8 @@ def place(chunks: Iterable[EncodedChunk]) -> Iterator[PackedChunk]:
 
 def read_back(blobs: BlobStore, pool: str, pack_id: str, placed: Iterable[PackedChunk]) -> None:
     """Reads the chunks of a pack, of which nobody has said yet that they are what its footer says; raises BadChunk."""
-    for near in neighbours(Place(c.digest, pack_id, c.offset, c.stored_size, c.raw_size, c.codec) for c in placed):
+    places = (Place(c.digest, pack_id, c.offset, c.stored_size, c.raw_size, c.codec) for c in placed)
+    for near in neighbours(places, READ_BACK_BYTES):
         data = memoryview(blobs.get(pack_key(pool, pack_id), near[0].offset, extent_of(near)))
         for entry in near:
             start = entry.offset - near[0].offset
