@@ -1,13 +1,20 @@
 // An S3 server that costs next to nothing, to see what a client or a service in front of S3 costs by itself.
 //
 // Objects are kept in memory. With -discard only the last MiB of a body is: uploads then cost little but the network,
-// and what was dropped cannot be read. Nothing is checked: no signature, no digest, no policy.
+// and what was dropped cannot be read. Nothing is checked but what a service relies on that hands out signed URLs: their
+// signature and the headers in it, a CRC-32, and that a first write is the only one.
 package main
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
 	"encoding/xml"
 	"flag"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"log"
 	"net/http"
@@ -34,15 +41,22 @@ type object struct {
 type stub struct {
 	mutex   sync.RWMutex
 	discard bool
+	secret  string
 	buckets map[string]map[string]object
 	uploads map[string]map[int]object
 }
 
 func main() {
 	listen := flag.String("listen", "127.0.0.1:9000", "HOST:PORT")
+	secret := flag.String("secret", "", "what URLs are signed with")
 	discard := flag.Bool("discard", false, "drop large bodies")
 	flag.Parse()
-	server := &stub{discard: *discard, buckets: map[string]map[string]object{}, uploads: map[string]map[int]object{}}
+	server := &stub{
+		discard: *discard,
+		secret:  *secret,
+		buckets: map[string]map[string]object{},
+		uploads: map[string]map[int]object{},
+	}
 	log.Fatal(http.ListenAndServe(*listen, server))
 }
 
@@ -53,6 +67,10 @@ func (s *stub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	query := r.URL.Query()
+	if query.Has("X-Amz-Signature") && !s.isSigned(r) {
+		fail(w, http.StatusForbidden, "SignatureDoesNotMatch")
+		return
+	}
 	switch r.Method {
 	case http.MethodPut:
 		s.put(w, r, bucket, key)
@@ -133,8 +151,50 @@ func drop(body io.Reader, length int64) error {
 	return nil
 }
 
+// Whether a URL was signed for this request (AWS Signature Version 4, in the query).
+func (s *stub) isSigned(r *http.Request) bool {
+	query := r.URL.Query()
+	given := query.Get("X-Amz-Signature")
+	query.Del("X-Amz-Signature")
+	names := query.Get("X-Amz-SignedHeaders")
+	var headers strings.Builder
+	for _, name := range strings.Split(names, ";") {
+		value := r.Header.Get(name)
+		switch name {
+		case "host":
+			value = r.Host
+		case "content-length":
+			value = strconv.FormatInt(r.ContentLength, 10)
+		}
+		headers.WriteString(name + ":" + value + "\n")
+	}
+	told := strings.ReplaceAll(query.Encode(), "+", "%20") // sorted by name
+	parts := []string{r.Method, r.URL.EscapedPath(), told, headers.String(), names, "UNSIGNED-PAYLOAD"}
+	digest := sha256.Sum256([]byte(strings.Join(parts, "\n")))
+	_, scope, _ := strings.Cut(query.Get("X-Amz-Credential"), "/")
+	key := []byte("AWS4" + s.secret)
+	for _, part := range strings.Split(scope, "/") {
+		key = mac(key, part)
+	}
+	signed := []string{"AWS4-HMAC-SHA256", query.Get("X-Amz-Date"), scope, hex.EncodeToString(digest[:])}
+	return given == hex.EncodeToString(mac(key, strings.Join(signed, "\n")))
+}
+
+func mac(key []byte, text string) []byte {
+	hash := hmac.New(sha256.New, key)
+	hash.Write([]byte(text))
+	return hash.Sum(nil)
+}
+
 func (s *stub) put(w http.ResponseWriter, r *http.Request, bucket, key string) {
 	body, err := s.read(r)
+	if checksum := r.Header.Get("x-amz-checksum-crc32"); err == nil && checksum != "" && body.dropped == 0 {
+		found := binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE(body.segments[0]))
+		if checksum != base64.StdEncoding.EncodeToString(found) {
+			fail(w, http.StatusBadRequest, "BadDigest")
+			return
+		}
+	}
 	if err != nil {
 		fail(w, http.StatusBadRequest, "IncompleteBody")
 		return
@@ -148,6 +208,10 @@ func (s *stub) put(w http.ResponseWriter, r *http.Request, bucket, key string) {
 		fail(w, http.StatusNotFound, "NoSuchBucket")
 		return
 	case upload == "":
+		if _, known := s.buckets[bucket][key]; known && r.Header.Get("If-None-Match") == "*" {
+			fail(w, http.StatusPreconditionFailed, "PreconditionFailed")
+			return
+		}
 		s.buckets[bucket][key] = body
 	case s.uploads[upload] == nil:
 		fail(w, http.StatusNotFound, "NoSuchUpload")

@@ -75,7 +75,7 @@ def _on_s3(s3: S3Server, steps: list[Step], folder: Path, notes: dict[str, str],
     with s3:
         store = S3Store(s3)
         contestants: list[Contestant] = [
-            Ours(folder, store),
+            Ours(folder, store, {"XPSTORE_DIRECT": "all"}),
             Ours(folder, store, {"XPSTORE_DIRECT": "off"}, name="ours through the server"),
             Direct(store),
             Direct(store, threads=16),

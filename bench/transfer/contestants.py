@@ -95,7 +95,7 @@ class S3Stub(S3Server):
 
     def command(self) -> list[str]:
         options = ["-discard"] if self._discards else []
-        return [str(_program()), f"-listen=127.0.0.1:{self.port}", *options]
+        return [str(_program()), f"-listen=127.0.0.1:{self.port}", f"-secret={SECRET_KEY}", *options]
 
 
 def _program() -> Path:

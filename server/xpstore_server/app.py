@@ -253,7 +253,7 @@ class App:
         return Ways(
             read_urls=direct != "off" and not is_disk,
             read_paths=direct != "off" and has_files,
-            write_paths=direct == "all" and has_files,
+            write_paths=direct != "off" and has_files,
             write_urls=direct == "all" and not is_disk,
         )
 

@@ -49,7 +49,7 @@ class Settings(BaseSettings):
     blob_credentials_file: Path | None = Field(None, description="Keys of S3, as AWS's own tools keep them.")
     blob_ca_file: Path | None = Field(None, description="Authority of the S3 server's certificate, PEM.")
     blob_public_url: str = Field("", description="Where clients reach the S3 server, as https://HOST:PORT.")
-    direct: Literal["off", "reads", "all"] = Field("all", description="What clients do past the server.")
+    direct: Literal["off", "reads", "all"] = Field("reads", description="What clients do past the server.")
     listen: Annotated[list[str], NoDecode] = Field(
         ["127.0.0.1:50051"], description="HOST:PORT or unix:PATH, several separated by commas."
     )

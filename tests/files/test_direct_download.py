@@ -21,6 +21,8 @@ from xpstore._files import direct, ways
 from xpstore._files.ways import Broken, Way
 from xpstore.v1 import transfer_pb2 as pb
 
+pytestmark = pytest.mark.transfer
+
 MIB = 1 << 20
 HALF = changed(lambda one: Said(one.status, one.headers, one.body[: len(one.body) // 2], len(one.body)))
 # The first window of 16 MiB comes through the server, and the way is proven meanwhile.

@@ -26,6 +26,8 @@ from xpstore_server.store.blobs.s3.answers import Answer
 from xpstore_server.store.blobs.s3.direct import DirectURLs
 from xpstore_server.store.blobs.s3.place import read_place
 
+pytestmark = pytest.mark.transfer
+
 PIECES = [secrets.token_bytes(size) for size in (MIB, 5, 70_000, MIB // 2)]
 URL, PATH = pb.TRANSFER_WAY_URL, pb.TRANSFER_WAY_PATH
 Located = pb.LocateChunksResponse

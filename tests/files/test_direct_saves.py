@@ -19,6 +19,8 @@ from xpstore import DirectoryArtifact
 from xpstore._files import ways
 from xpstore._files.ways import Way
 
+pytestmark = pytest.mark.transfer
+
 MIB = 1 << 20
 
 

@@ -20,6 +20,8 @@ from xpstore._files.upload import Uploader
 from xpstore.errors import Conflict, InvalidArgument
 from xpstore.v1 import transfer_pb2 as pb
 
+pytestmark = pytest.mark.transfer
+
 MIB = 1 << 20
 WHOLE = secrets.token_bytes(20 * MIB)
 

@@ -23,6 +23,8 @@ from xpstore.v1 import transfer_pb2 as pb
 from xpstore_server.store.blobs.minio import MinioBlobs
 from xpstore_server.store.ids import new_pack_id
 
+pytestmark = pytest.mark.transfer
+
 NONE = artifact_pb2.CODEC_NONE
 PIECES = [secrets.token_bytes(size) for size in (MIB, 5, 70_000)]
 
