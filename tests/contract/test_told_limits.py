@@ -41,6 +41,7 @@ OTHERS = {
     ("transfer.proto", "8 MiB"): "how far an answer goes, which a client need not know",
     ("transfer.proto", "64 MiB"): "the same, and the largest pack, which is far from those that clients make",
     **{("error.proto", status): "a status of HTTP" for status in ("404", "413", "502", "503", "504")},
+    ("transfer.proto", "412"): "a status of HTTP",
     ("limits.proto", "246 KiB"): "what the recommended cut makes of random bytes",
 }
 # Limits that errors name and that are no number a client could keep to.

@@ -256,12 +256,12 @@ def test_a_bucket_that_lies_has_nothing_taken(raw: Raw, store: LyingS3, lie: obj
 
 def test_nobody_opens_packs_without_end(raw: Raw) -> None:
     """Last of this file: what is open stays so for an hour."""
-    direct = raw.client.limits.direct
+    limits = raw.client.limits
     with pytest.raises(ResourceExhausted, match="announced and not closed"):
-        for _ in range(direct.max_open_bytes // (64 << 20) + 1):
+        for _ in range(limits.max_open_bytes // (64 << 20) + 1):
             open_pack(raw, b"", size=64 << 20)
     with pytest.raises(ResourceExhausted, match="announced and not closed"):
-        for _ in range(direct.max_open_packs + 1):
+        for _ in range(limits.max_open_packs + 1):
             open_pack(raw, b"", size=10)
     version = raw.publish({"one.bin": PIECES[0]})
     assert raw.read(version.id, "one.bin") == PIECES[0]

@@ -30,8 +30,8 @@ const (
 // `domain` "xpstore", `reason` one of these names without the `ERROR_REASON_` prefix, and `metadata` with the keys
 // `request_id` (always) and, where they apply, `field` (its path in the request, such as "draft.links[3].step"; "request" for all of
 // it), `value` (shortened) and the keys named below. `expected` is a decimal number. `resource` is one of: API key, advance, artifact,
-// artifact version, cache lease, chunk, experiment, file, iteration, metric, model, module, page, project, run, upload, verification,
-// version. Where waiting helps, a
+// artifact version, cache lease, chunk, experiment, file, iteration, metric, model, module, pack, page, project, run, upload,
+// verification, version. Where waiting helps, a
 // `google.rpc.RetryInfo` says how long.
 //
 // An error without it is of the client's own library, or of a proxy or a network on the way: HTTP 413 (a proxy takes no large

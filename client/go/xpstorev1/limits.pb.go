@@ -262,7 +262,11 @@ type Limits struct {
 	// Most modules of one model of CreateModels (100).
 	MaxNewModules int32 `protobuf:"varint,72,opt,name=max_new_modules,json=maxNewModules,proto3" json:"max_new_modules,omitempty"`
 	// Which ways past the service this server offers.
-	Direct        *DirectWays `protobuf:"bytes,73,opt,name=direct,proto3" json:"direct,omitempty"`
+	Direct *DirectWays `protobuf:"bytes,73,opt,name=direct,proto3" json:"direct,omitempty"`
+	// Most packs of one caller that OpenPacks has announced and that are not closed, in all projects (64).
+	MaxOpenPacks int32 `protobuf:"varint,74,opt,name=max_open_packs,json=maxOpenPacks,proto3" json:"max_open_packs,omitempty"`
+	// Most bytes that they may have together (1 GiB).
+	MaxOpenBytes  int64 `protobuf:"varint,75,opt,name=max_open_bytes,json=maxOpenBytes,proto3" json:"max_open_bytes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -808,6 +812,20 @@ func (x *Limits) GetDirect() *DirectWays {
 	return nil
 }
 
+func (x *Limits) GetMaxOpenPacks() int32 {
+	if x != nil {
+		return x.MaxOpenPacks
+	}
+	return 0
+}
+
+func (x *Limits) GetMaxOpenBytes() int64 {
+	if x != nil {
+		return x.MaxOpenBytes
+	}
+	return 0
+}
+
 // Ways past the service that a server offers. One that is offered may still not be open to a client: it cannot reach the host, or the file.
 type DirectWays struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -818,11 +836,7 @@ type DirectWays struct {
 	// OpenPacks answers paths.
 	WritePaths bool `protobuf:"varint,3,opt,name=write_paths,json=writePaths,proto3" json:"write_paths,omitempty"`
 	// OpenPacks answers URLs.
-	WriteUrls bool `protobuf:"varint,4,opt,name=write_urls,json=writeUrls,proto3" json:"write_urls,omitempty"`
-	// Most packs of one caller that are announced and not closed, in all projects (64).
-	MaxOpenPacks int32 `protobuf:"varint,5,opt,name=max_open_packs,json=maxOpenPacks,proto3" json:"max_open_packs,omitempty"`
-	// Most bytes that they may have together (1 GiB).
-	MaxOpenBytes  int64 `protobuf:"varint,6,opt,name=max_open_bytes,json=maxOpenBytes,proto3" json:"max_open_bytes,omitempty"`
+	WriteUrls     bool `protobuf:"varint,4,opt,name=write_urls,json=writeUrls,proto3" json:"write_urls,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -883,20 +897,6 @@ func (x *DirectWays) GetWriteUrls() bool {
 		return x.WriteUrls
 	}
 	return false
-}
-
-func (x *DirectWays) GetMaxOpenPacks() int32 {
-	if x != nil {
-		return x.MaxOpenPacks
-	}
-	return 0
-}
-
-func (x *DirectWays) GetMaxOpenBytes() int64 {
-	if x != nil {
-		return x.MaxOpenBytes
-	}
-	return 0
 }
 
 // Parameters of the content-defined cut FastCDC (2020), see docs/protocol.md.
@@ -981,7 +981,7 @@ const file_xpstore_v1_limits_proto_rawDesc = "" +
 	"xpstore.v1\x1a\x17xpstore/v1/access.proto\"\x12\n" +
 	"\x10GetLimitsRequest\"?\n" +
 	"\x11GetLimitsResponse\x12*\n" +
-	"\x06limits\x18\x01 \x01(\v2\x12.xpstore.v1.LimitsR\x06limits\"\xbc\x16\n" +
+	"\x06limits\x18\x01 \x01(\v2\x12.xpstore.v1.LimitsR\x06limits\"\x88\x17\n" +
 	"\x06Limits\x12%\n" +
 	"\x0eserver_version\x18\x01 \x01(\tR\rserverVersion\x12*\n" +
 	"\x11max_message_bytes\x18\x02 \x01(\x03R\x0fmaxMessageBytes\x12&\n" +
@@ -1070,7 +1070,9 @@ const file_xpstore_v1_limits_proto_rawDesc = "" +
 	"\n" +
 	"max_alerts\x18G \x01(\x05R\tmaxAlerts\x12&\n" +
 	"\x0fmax_new_modules\x18H \x01(\x05R\rmaxNewModules\x12.\n" +
-	"\x06direct\x18I \x01(\v2\x16.xpstore.v1.DirectWaysR\x06direct\"\xd4\x01\n" +
+	"\x06direct\x18I \x01(\v2\x16.xpstore.v1.DirectWaysR\x06direct\x12$\n" +
+	"\x0emax_open_packs\x18J \x01(\x05R\fmaxOpenPacks\x12$\n" +
+	"\x0emax_open_bytes\x18K \x01(\x03R\fmaxOpenBytes\"\x88\x01\n" +
 	"\n" +
 	"DirectWays\x12\x1b\n" +
 	"\tread_urls\x18\x01 \x01(\bR\breadUrls\x12\x1d\n" +
@@ -1079,9 +1081,7 @@ const file_xpstore_v1_limits_proto_rawDesc = "" +
 	"\vwrite_paths\x18\x03 \x01(\bR\n" +
 	"writePaths\x12\x1d\n" +
 	"\n" +
-	"write_urls\x18\x04 \x01(\bR\twriteUrls\x12$\n" +
-	"\x0emax_open_packs\x18\x05 \x01(\x05R\fmaxOpenPacks\x12$\n" +
-	"\x0emax_open_bytes\x18\x06 \x01(\x03R\fmaxOpenBytes\"\xaa\x01\n" +
+	"write_urls\x18\x04 \x01(\bR\twriteUrls\"\xaa\x01\n" +
 	"\bChunking\x12$\n" +
 	"\x0emin_size_bytes\x18\x01 \x01(\x05R\fminSizeBytes\x12,\n" +
 	"\x12average_size_bytes\x18\x02 \x01(\x05R\x10averageSizeBytes\x12$\n" +

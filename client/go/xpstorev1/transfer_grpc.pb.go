@@ -59,8 +59,8 @@ type TransferServiceClient interface {
 	//   - NOT_FOUND: there is no such project.
 	//   - ALREADY_EXISTS: a pack of this id has been closed, or was announced otherwise: make a new id.
 	//   - CONFLICT: this server offers no such way.
-	//   - RESOURCE_EXHAUSTED: the disk has no room; `limit` is "disk". Or this caller has more than `Limits.direct.max_open_packs` announced, or
-	//     more than `Limits.direct.max_open_bytes`; `limit` is the one that it is. UploadChunks always works.
+	//   - RESOURCE_EXHAUSTED: the disk has no room; `limit` is "disk". Or this caller has more than `Limits.max_open_packs` announced, or
+	//     more than `Limits.max_open_bytes`; `limit` is the one that it is. UploadChunks always works.
 	OpenPacks(ctx context.Context, in *OpenPacksRequest, opts ...grpc.CallOption) (*OpenPacksResponse, error)
 	// Takes packs that were written into the index, each wholly or not: one that is stored is as durable as after UploadChunks, and a version
 	// may have its chunks. One that is not stored is given up: its chunks are sent anew. What came by a URL is read back first, and the digest
@@ -143,8 +143,8 @@ type TransferServiceServer interface {
 	//   - NOT_FOUND: there is no such project.
 	//   - ALREADY_EXISTS: a pack of this id has been closed, or was announced otherwise: make a new id.
 	//   - CONFLICT: this server offers no such way.
-	//   - RESOURCE_EXHAUSTED: the disk has no room; `limit` is "disk". Or this caller has more than `Limits.direct.max_open_packs` announced, or
-	//     more than `Limits.direct.max_open_bytes`; `limit` is the one that it is. UploadChunks always works.
+	//   - RESOURCE_EXHAUSTED: the disk has no room; `limit` is "disk". Or this caller has more than `Limits.max_open_packs` announced, or
+	//     more than `Limits.max_open_bytes`; `limit` is the one that it is. UploadChunks always works.
 	OpenPacks(context.Context, *OpenPacksRequest) (*OpenPacksResponse, error)
 	// Takes packs that were written into the index, each wholly or not: one that is stored is as durable as after UploadChunks, and a version
 	// may have its chunks. One that is not stored is given up: its chunks are sent anew. What came by a URL is read back first, and the digest

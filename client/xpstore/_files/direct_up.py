@@ -20,7 +20,7 @@ from xpstore._files.ways import Broken, Way
 from xpstore._service.breaking import OpenCalls
 from xpstore._service.connection import Connection
 from xpstore._values.ids import new_id
-from xpstore.errors import Error, ResourceExhausted
+from xpstore.errors import DeadlineExceeded, Error, ResourceExhausted, Unavailable
 from xpstore.format.messages import Buffer, decode_chunks
 from xpstore.format.pack_files import PackWriter
 from xpstore.format.packs import encode_footer, packed
@@ -78,8 +78,8 @@ class DirectWrites:
         except (Broken, OSError, ValueError) as error:
             if not self._calls.is_broken_off:
                 self._way.failed(error)
-        except ResourceExhausted:
-            pass  # others of this key are at it, or the server has too much to do: the way is as good as before
+        except (ResourceExhausted, Unavailable, DeadlineExceeded):
+            pass  # others of this key are at it, or the server is away: the way is as good as before
         except Error as error:  # whatever it is, UploadChunks meets it too and says it better
             self._way.failed(Broken(f"the server does not take packs ({type(error).__name__})"))
         else:

@@ -87,8 +87,8 @@ class TransferServiceServicer(object):
         - NOT_FOUND: there is no such project.
         - ALREADY_EXISTS: a pack of this id has been closed, or was announced otherwise: make a new id.
         - CONFLICT: this server offers no such way.
-        - RESOURCE_EXHAUSTED: the disk has no room; `limit` is "disk". Or this caller has more than `Limits.direct.max_open_packs` announced, or
-        more than `Limits.direct.max_open_bytes`; `limit` is the one that it is. UploadChunks always works.
+        - RESOURCE_EXHAUSTED: the disk has no room; `limit` is "disk". Or this caller has more than `Limits.max_open_packs` announced, or
+        more than `Limits.max_open_bytes`; `limit` is the one that it is. UploadChunks always works.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

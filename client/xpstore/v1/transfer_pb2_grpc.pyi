@@ -59,8 +59,8 @@ class TransferServiceStub:
       - NOT_FOUND: there is no such project.
       - ALREADY_EXISTS: a pack of this id has been closed, or was announced otherwise: make a new id.
       - CONFLICT: this server offers no such way.
-      - RESOURCE_EXHAUSTED: the disk has no room; `limit` is "disk". Or this caller has more than `Limits.direct.max_open_packs` announced, or
-        more than `Limits.direct.max_open_bytes`; `limit` is the one that it is. UploadChunks always works.
+      - RESOURCE_EXHAUSTED: the disk has no room; `limit` is "disk". Or this caller has more than `Limits.max_open_packs` announced, or
+        more than `Limits.max_open_bytes`; `limit` is the one that it is. UploadChunks always works.
     """
 
     ClosePacks: grpc.UnaryUnaryMultiCallable[
@@ -116,8 +116,8 @@ class TransferServiceAsyncStub:
       - NOT_FOUND: there is no such project.
       - ALREADY_EXISTS: a pack of this id has been closed, or was announced otherwise: make a new id.
       - CONFLICT: this server offers no such way.
-      - RESOURCE_EXHAUSTED: the disk has no room; `limit` is "disk". Or this caller has more than `Limits.direct.max_open_packs` announced, or
-        more than `Limits.direct.max_open_bytes`; `limit` is the one that it is. UploadChunks always works.
+      - RESOURCE_EXHAUSTED: the disk has no room; `limit` is "disk". Or this caller has more than `Limits.max_open_packs` announced, or
+        more than `Limits.max_open_bytes`; `limit` is the one that it is. UploadChunks always works.
     """
 
     ClosePacks: grpc.aio.UnaryUnaryMultiCallable[
@@ -177,8 +177,8 @@ class TransferServiceServicer(metaclass=abc.ABCMeta):
           - NOT_FOUND: there is no such project.
           - ALREADY_EXISTS: a pack of this id has been closed, or was announced otherwise: make a new id.
           - CONFLICT: this server offers no such way.
-          - RESOURCE_EXHAUSTED: the disk has no room; `limit` is "disk". Or this caller has more than `Limits.direct.max_open_packs` announced, or
-            more than `Limits.direct.max_open_bytes`; `limit` is the one that it is. UploadChunks always works.
+          - RESOURCE_EXHAUSTED: the disk has no room; `limit` is "disk". Or this caller has more than `Limits.max_open_packs` announced, or
+            more than `Limits.max_open_bytes`; `limit` is the one that it is. UploadChunks always works.
         """
 
     @abc.abstractmethod

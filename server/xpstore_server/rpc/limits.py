@@ -101,7 +101,9 @@ class LimitsService(limits_pb2_grpc.LimitsServiceServicer):
                 max_groups=limits.GROUPS,
                 max_field_values=limits.FIELD_VALUES,
                 max_pattern_values=limits.PATTERN_VALUES,
-                direct=pb.DirectWays(**ways._asdict(), max_open_packs=OPEN_PACKS, max_open_bytes=OPEN_BYTES),
+                direct=pb.DirectWays(**ways._asdict()),
+                max_open_packs=OPEN_PACKS,
+                max_open_bytes=OPEN_BYTES,
                 **of_settings,
             )
         )
