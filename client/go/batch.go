@@ -56,6 +56,9 @@ func (u *uploader) deliver(batch []*pb.Chunk) error {
 		if len(batch) == 0 {
 			return nil
 		}
+		if u.past(batch, state) {
+			return nil
+		}
 		err := u.stream(batch)
 		if err != nil {
 			u.line.breaks()
