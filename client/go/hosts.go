@@ -27,11 +27,12 @@ const (
 type hosts struct {
 	client    *http.Client
 	isPrivate bool // the server has TLS, and so must they
+	silent    time.Duration
 }
 
 func newHosts(isPrivate bool) *hosts {
 	dialer := &net.Dialer{Timeout: connectLimit}
-	return &hosts{isPrivate: isPrivate, client: &http.Client{
+	return &hosts{isPrivate: isPrivate, silent: silentLimit, client: &http.Client{
 		Transport: &http.Transport{
 			Proxy: http.ProxyFromEnvironment, DialContext: dialer.DialContext, TLSHandshakeTimeout: connectLimit,
 			DisableCompression: true, MaxIdleConnsPerHost: fetches + streams, IdleConnTimeout: silentLimit,
@@ -60,7 +61,7 @@ func (h *hosts) check(text string) (*url.URL, error) {
 }
 
 // ask sends a signed request, with a body of parts that follow each other, and returns the answer, whose body is to be closed.
-// It is ended when nothing of it moved for silentLimit.
+// It is ended when nothing of it moves for so long.
 func (h *hosts) ask(
 	ctx context.Context, method, text string, headers []*pb.TransferHeader, parts [][]byte,
 ) (*http.Response, error) {
@@ -69,7 +70,7 @@ func (h *hosts) ask(
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	watch := &watch{timer: time.AfterFunc(silentLimit, cancel), cancel: cancel}
+	watch := &watch{timer: time.AfterFunc(h.silent, cancel), limit: h.silent, cancel: cancel}
 	request := (&http.Request{Method: method, URL: address, Header: http.Header{}}).WithContext(ctx)
 	for _, header := range headers {
 		request.Header.Set(header.Name, header.Value)
@@ -136,7 +137,7 @@ func withoutURL(err error) string {
 		err = found.Err
 	}
 	if errors.Is(err, context.Canceled) {
-		return fmt.Sprintf("nothing moved for %d s", int(silentLimit.Seconds()))
+		return "nothing moved for too long"
 	}
 	return err.Error()
 }
@@ -144,10 +145,11 @@ func withoutURL(err error) string {
 // watch ends a request of which nothing moves.
 type watch struct {
 	timer  *time.Timer
+	limit  time.Duration
 	cancel context.CancelFunc
 }
 
-func (w *watch) moved() { w.timer.Reset(silentLimit) }
+func (w *watch) moved() { w.timer.Reset(w.limit) }
 
 func (w *watch) end() {
 	w.timer.Stop()

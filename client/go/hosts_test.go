@@ -110,6 +110,36 @@ func TestRequestEndsWithItsContext(t *testing.T) {
 	}
 }
 
+func TestHostThatFallsSilentIsLeft(t *testing.T) {
+	host := httptest.NewServer(http.HandlerFunc(func(answer http.ResponseWriter, request *http.Request) {
+		_, _ = io.Copy(io.Discard, request.Body) // only then it hears that the client has gone
+		if request.Method == http.MethodGet {
+			answer.Header().Set("Content-Range", "bytes 0-1/2")
+			answer.Header().Set("Content-Length", "2")
+			answer.WriteHeader(http.StatusPartialContent)
+			_, _ = answer.Write([]byte("a"))
+			_ = http.NewResponseController(answer).Flush()
+		}
+		<-request.Context().Done()
+	}))
+	defer host.Close()
+	hosts := newHosts(false)
+	hosts.silent = 200 * time.Millisecond
+	err := hosts.put(t.Context(), &pb.PackPlace{Place: &pb.PackPlace_Url{Url: host.URL}}, [][]byte{{1}})
+	if err == nil || !strings.Contains(err.Error(), "nothing moved") {
+		t.Error(err)
+	}
+	hosts.silent = 2 * time.Second // the header has to come in it
+	body, err := hosts.get(t.Context(), &pb.Extent{Place: &pb.Extent_Url{Url: host.URL}, SizeBytes: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = body.Close() }()
+	if data, err := io.ReadAll(body); err == nil || withoutURL(err) != "nothing moved for too long" {
+		t.Errorf("%q, %v", data, err)
+	}
+}
+
 func TestWayIsLeftAloneAfterTwoFailures(t *testing.T) {
 	ctx := t.Context()
 	ended, cancel := context.WithCancel(ctx)
