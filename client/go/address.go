@@ -41,12 +41,9 @@ func parseAddress(text string) (address, error) {
 		return refuse("write host:port or https://host, without a user or a path")
 	}
 	host, port := parts.Hostname(), parts.Port()
-	isLoopback := host == "localhost"
-	if ip := net.ParseIP(host); ip != nil {
-		isLoopback = ip.IsLoopback()
-	}
-	isTLS := scheme == "https" || scheme == "grpcs" || (scheme == "" && !isLoopback)
-	if !isTLS && !isLoopback {
+	isOwn := isLoopback(host)
+	isTLS := scheme == "https" || scheme == "grpcs" || (scheme == "" && !isOwn)
+	if !isTLS && !isOwn {
 		return refuse("the key would travel in plaintext; use https:// or grpcs:// beyond loopback")
 	}
 	if port == "" {
@@ -56,4 +53,12 @@ func parseAddress(text string) (address, error) {
 		}
 	}
 	return address{target: net.JoinHostPort(host, port), isTLS: isTLS}, nil
+}
+
+// isLoopback says whether a host is this machine, reached by nobody else.
+func isLoopback(host string) bool {
+	if ip := net.ParseIP(host); ip != nil {
+		return ip.IsLoopback()
+	}
+	return host == "localhost"
 }

@@ -22,6 +22,8 @@ import (
 	"google.golang.org/grpc/keepalive"
 )
 
+const userAgent = "xpstore-go/" + ModuleVersion
+
 // How long limits are relied on: who reconnects may have been answered by another server, and is not told.
 const limitsAge = time.Minute
 
@@ -47,6 +49,9 @@ type Client struct {
 	pageSize  int32
 	artifacts pb.ArtifactServiceClient
 	cache     pb.CacheServiceClient
+	transfers pb.TransferServiceClient
+	hosts     *hosts
+	down, up  way // past the server
 
 	lock     sync.Mutex
 	known    *pb.Limits
@@ -85,6 +90,7 @@ func Connect(ctx context.Context, options Options) (*Client, error) {
 	client := &Client{
 		conn: conn, timeout: options.Timeout, pageSize: int32(options.PageSize),
 		artifacts: pb.NewArtifactServiceClient(conn), cache: pb.NewCacheServiceClient(conn),
+		transfers: pb.NewTransferServiceClient(conn), hosts: newHosts(at.isTLS),
 	}
 	if client.timeout == 0 {
 		client.timeout = 30 * time.Second
@@ -132,7 +138,7 @@ func targetOf(at address) string {
 
 func dialOptions(at address) []grpc.DialOption {
 	options := []grpc.DialOption{
-		grpc.WithUserAgent("xpstore-go/" + ModuleVersion),
+		grpc.WithUserAgent(userAgent),
 		// Bytes wait before pings on a thin line: it is not dead because an answer takes a while.
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{
 			Time: 30 * time.Second, Timeout: time.Minute, PermitWithoutStream: true,
@@ -173,7 +179,10 @@ func (b bearer) RequireTransportSecurity() bool { return false }
 func (c *Client) Conn() *grpc.ClientConn { return c.conn }
 
 // Close ends all that is under way.
-func (c *Client) Close() error { return c.conn.Close() }
+func (c *Client) Close() error {
+	c.hosts.close()
+	return c.conn.Close()
+}
 
 // Limits asks the server what it accepts, and for its version.
 func (c *Client) Limits(ctx context.Context) (*pb.Limits, error) {

@@ -31,8 +31,14 @@ func (v *Version) Download(ctx context.Context, folder string) error {
 		return err
 	}
 	defer func() { _ = root.Close() }()
+	limits, err := v.client.limits(ctx)
+	if err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancel(ctx)
-	d := &download{version: v, ctx: ctx, root: root, windows: make(chan *fetch, fetches-2)}
+	d := &download{
+		version: v, ctx: ctx, root: root, windows: make(chan *fetch, fetches-2), hasURLs: limits.GetDirect().GetReadUrls(),
+	}
 	d.group.Go(d.plan)
 	err = d.write()
 	cancel()
@@ -71,6 +77,7 @@ type download struct {
 	group   sync.WaitGroup
 	planErr error // once windows is closed
 	line    line
+	hasURLs bool // the server says where chunks are
 
 	file    *os.File
 	partial string
@@ -106,7 +113,7 @@ func (d *download) plan() {
 			}
 			isEnd := isLast && i == len(entry.ChunkSizes)-1
 			now.steps = append(now.steps, step{entry: entry, digest: digest, size: size, isLast: isEnd})
-			if (now.bytes >= fetchBytes || len(now.steps) >= fetchChunks) && !emit() {
+			if now.isFull() && !emit() {
 				return d.ctx.Err()
 			}
 		}
@@ -120,7 +127,21 @@ func (d *download) plan() {
 	}
 }
 
-func newFetch() *fetch { return &fetch{sizes: map[[32]byte]int32{}, done: make(chan error, 1)} }
+func newFetch() *fetch {
+	return &fetch{sizes: map[[32]byte]int32{}, chunks: map[[32]byte][]byte{}, done: make(chan error, 1)}
+}
+
+func (f *fetch) isFull() bool { return f.bytes >= fetchBytes || len(f.steps) >= fetchChunks }
+
+// missing are the digests of the chunks that are not there yet.
+func (f *fetch) missing() (digests [][]byte) {
+	for digest := range f.sizes {
+		if f.chunks[digest] == nil {
+			digests = append(digests, digest[:])
+		}
+	}
+	return digests
+}
 
 // write does the steps of all windows in their order.
 func (d *download) write() error {
@@ -201,16 +222,11 @@ func (d *download) end(entry *pb.ManifestEntry) error {
 
 // fetch gets the chunks of a window, each verified; one that is wrong is asked for once more.
 func (d *download) fetch(window *fetch) error {
-	window.chunks = make(map[[32]byte][]byte, len(window.sizes))
 	wrong := map[[32]byte]bool{}
 	return d.version.client.repeat(d.ctx, func(state *attempt) error {
+		d.past(window, state)
 		for {
-			request := &pb.ReadChunksRequest{VersionId: d.version.ID}
-			for digest := range window.sizes {
-				if window.chunks[digest] == nil {
-					request.Digests = append(request.Digests, digest[:])
-				}
-			}
+			request := &pb.ReadChunksRequest{VersionId: d.version.ID, Digests: window.missing()}
 			if len(request.Digests) == 0 {
 				return nil
 			}

@@ -96,3 +96,13 @@ func callFor[Request, Answer any](
 	})
 	return answer, err
 }
+
+// once makes one attempt at a call, for who repeats more than it or has another way.
+func once[Request, Answer any](
+	ctx context.Context, c *Client, method method[Request, Answer], request Request,
+) (Answer, error) {
+	bounded, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	answer, err := method(bounded, request)
+	return answer, typed(ctx, err)
+}

@@ -99,10 +99,8 @@ func uploadTaken(id, name string) *Error {
 
 // uploaded says how far an upload is: nowhere, if the server does not know it.
 func (c *Client) uploaded(ctx context.Context, id string) (*pb.GetUploadResponse, error) {
-	bounded, cancel := context.WithTimeout(ctx, c.timeout)
-	defer cancel()
-	answer, err := c.artifacts.GetUpload(bounded, &pb.GetUploadRequest{UploadId: id})
-	if err = typed(ctx, err); errors.Is(err, NotFound) {
+	answer, err := once(ctx, c, c.artifacts.GetUpload, &pb.GetUploadRequest{UploadId: id})
+	if errors.Is(err, NotFound) {
 		return nil, nil
 	}
 	return answer, err

@@ -38,6 +38,15 @@ type protocolVectors struct {
 		Raw           string `json:"raw_hex"`
 		Stored        string `json:"stored_hex"`
 	}
+	Packs []struct {
+		ProjectUID string `json:"project_uid"`
+		Chunks     []struct {
+			Codec, Blake3 string
+			Stored        int   `json:"stored_size_bytes"`
+			Raw           int64 `json:"raw_size_bytes"`
+		}
+		Pack string `json:"pack_hex"`
+	}
 	Cuts []struct {
 		Name    string
 		Content content
@@ -103,6 +112,30 @@ func TestChunksAreDecodedAndVerified(t *testing.T) {
 	noise := content{{"noise", 100_000}}.bytes()
 	if codec, data := encoded(noise); codec != pb.Codec_CODEC_NONE || !bytes.Equal(data, noise) {
 		t.Errorf("noise is compressed: %v", codec)
+	}
+}
+
+func TestPacksAreWrittenAsDocumented(t *testing.T) {
+	var all protocolVectors
+	vectors(t, "protocol-vectors.json", &all)
+	codecs := map[string]pb.Codec{"none": pb.Codec_CODEC_NONE, "zstd": pb.Codec_CODEC_ZSTD}
+	for _, one := range all.Packs {
+		pack := unhex(t, one.Pack)
+		var chunks []*pb.Chunk
+		left := pack
+		for _, chunk := range one.Chunks {
+			chunks = append(chunks, &pb.Chunk{
+				Digest: unhex(t, chunk.Blake3), Codec: codecs[chunk.Codec], Data: left[:chunk.Stored], RawSizeBytes: chunk.Raw,
+			})
+			left = left[chunk.Stored:]
+		}
+		parts, err := packOf(one.ProjectUID, chunks)
+		if got := bytes.Join(parts, nil); err != nil || !bytes.Equal(got, pack) {
+			t.Errorf("%x, %v", got, err)
+		}
+	}
+	if _, err := packOf("no uid", nil); err == nil {
+		t.Error("a project without a uid has a pack")
 	}
 }
 
