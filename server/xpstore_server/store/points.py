@@ -66,14 +66,16 @@ class Points:
         return Points(ordinals, self.kind, some, steps, has_step, times)
 
     def blocks(self) -> Iterator["Points"]:
-        """Pieces that may each be a block."""
+        """Pieces that may each be a block, of many points as equal as can be: none so small that it has no outline."""
         if 0 < len(self) <= BLOCK_POINTS and self.ordinals[-1] - self.ordinals[0] < BLOCK_SPAN:
             yield self
             return
         start = 0
         while start < len(self):
+            left = len(self) - start
+            size = -(-left // -(-left // BLOCK_POINTS))
             reach = int(np.searchsorted(self.ordinals, self.ordinals[start] + BLOCK_SPAN))
-            end = min(start + BLOCK_POINTS, reach)
+            end = min(start + size, reach)
             yield self if end - start == len(self) else self.where(slice(start, end))
             start = end
 

@@ -13,7 +13,7 @@ from sqlalchemy import BindParameter, Row, Select, bindparam, func, select
 from xpstore_server.core.metrics import long_series
 from xpstore_server.core.metrics.gathered import Buckets, Gathered
 from xpstore_server.core.metrics.long_series import LONG, Split
-from xpstore_server.core.metrics.outlines import Columns, Portions, columns_of, some_of
+from xpstore_server.core.metrics.outlines import PORTION, Columns, Portions, columns_of, some_of
 from xpstore_server.core.metrics.series import Parts, read_many
 from xpstore_server.store.batches import batches
 from xpstore_server.store.columns import Integers, Mask, decode_integers
@@ -27,6 +27,8 @@ T = TypeVar("T")
 
 # Buckets that are filled at once, of several series: 6 MiB.
 BUCKETS_TOGETHER = 1 << 16
+# Points of a bucket up to which series are read whole as fast: of fewer most portions are in more than one.
+FEW = 4 * PORTION
 # Series of one statement.
 SERIES_OF_ONE = 512
 _KEYS: BindParameter[str] = bindparam("keys", expanding=True)
@@ -62,14 +64,15 @@ def neighbours(database: Database, found: Sequence[Row[Any]], since: int, count:
     Yields the place of each series that has points, in their order. Memory does not grow with a series.
     """
     totals = _each(database, _totals, found, since=since) if since >= 0 else {row.id: row.points for row in found}
-    for is_long, places in groupby(range(len(found)), lambda place: _is_long(found[place], since)):
+    for is_long, places in groupby(range(len(found)), lambda place: _is_long(found[place], since, count)):
         some = list(places)
         divide = _long_neighbours if is_long else _neighbours
         yield from divide(database, found, some, totals, since, count)
 
 
-def _is_long(row: Row[Any], since: int) -> bool:
-    return since < 0 and row.points > LONG
+def _is_long(row: Row[Any], since: int, count: int) -> bool:
+    """Whether outlines help to divide a whole series into so many buckets."""
+    return since < 0 and row.points > max(LONG, FEW * count)
 
 
 def _neighbours(
@@ -140,6 +143,11 @@ class Axis:
     count: int
     is_open_before: bool
     end: int | None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nobody set its start or end."""
+        return self.is_open_before and self.end is None
 
     def values(self, points: Points | Columns) -> Integers:
         return points.times if self.of == "time" else points.steps
@@ -214,7 +222,8 @@ def along(database: Database, found: Sequence[Row[Any]], since: int, axis: Axis)
 
     Yields the place of each series that has a point on it, in their order.
     """
-    for is_long, places in groupby(range(len(found)), lambda place: _is_long(found[place], since)):
+    count = axis.count if axis.is_whole else 0  # of what is beside an axis outlines show that it need not be read
+    for is_long, places in groupby(range(len(found)), lambda place: _is_long(found[place], since, count)):
         some = list(places)
         divide = _long_along(database, found, some, axis) if is_long else _along(database, found, some, since, axis)
         yield from divide

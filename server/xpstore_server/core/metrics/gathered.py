@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xpstore_server.core.metrics.outlines import LARGE, Columns, Portions, is_large
+from xpstore_server.core.metrics.outlines import LARGE, Columns, Portions
 from xpstore_server.store.columns import Floats, Integers
 from xpstore_server.store.points import NO_STEP, NO_TIME
 

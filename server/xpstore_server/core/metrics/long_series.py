@@ -1,4 +1,4 @@
-"""Long series for buckets: what blocks come to, their outlines where a bucket ends within one, and points where need be."""
+"""Long series for buckets: what blocks come to, outlines of those where a bucket ends, points where it ends in a portion."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -87,7 +87,9 @@ def read(database: Database, row: Row[Any], buckets: Divided) -> Iterator[tuple[
             cut = (here.start + np.flatnonzero(is_cut[here])).tolist()
             some = [_Cut(firsts[at], points[at], int(before[at])) for at in cut]
             try:
-                parts += database.read(partial(_finer, model_id=row.model_id, some=some, buckets=buckets)) if some else ()
+                parts += (
+                    database.read(partial(_finer, model_id=row.model_id, some=some, buckets=buckets)) if some else ()
+                )
             except _Moved:
                 break
             yield _in_order(parts)

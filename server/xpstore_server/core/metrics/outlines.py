@@ -1,4 +1,4 @@
-"""What portions of a large block come to, so that buckets of a long series need not read all of its points.
+"""What a large block and portions of it come to, so that buckets of a long series need not read all of its points.
 
 At rest the columns of `Portions` one behind the other, 8 bytes a number, little-endian.
 """
@@ -66,7 +66,7 @@ def columns_of(points: Points) -> Columns:
 
 
 def outline_of(points: Points) -> tuple[bytes, bytes] | None:
-    """What a block comes to, and its outline; None where it has none: if it is small, of text, or has very large numbers."""
+    """What a block comes to, and its outline; None if it is small, of text, or has very large numbers."""
     if len(points) < LEAST or isinstance(points.values, list):
         return None
     columns = columns_of(points)
