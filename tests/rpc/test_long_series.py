@@ -2,6 +2,7 @@
 
 import math
 import struct
+import tracemalloc
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -18,8 +19,8 @@ from xpstore.experiment import Experiment
 from xpstore.model import Model
 from xpstore.v1 import ingest_pb2
 from xpstore.v1 import metric_pb2 as pb
-from xpstore_server.core.metrics import long_series, metric, series
-from xpstore_server.core.metrics.buckets import _Neighbours
+from xpstore_server.core.metrics import buckets, long_series, metric, series
+from xpstore_server.core.metrics.buckets import Axis, _Neighbours
 from xpstore_server.core.metrics.long_series import Split
 from xpstore_server.core.metrics.outlines import Portions
 from xpstore_server.core.metrics.series import SeriesKey
@@ -71,7 +72,7 @@ def columns() -> dict[str, Column]:
     values[chance.integers(0, POINTS, 50)] = math.inf
     values[140_000:150_000] = math.nan  # whole portions without a number
     large = values.copy()
-    large[[5, 200_000]] = 1e300, -1e308  # blocks without an outline
+    large[[5, 6, 7, 200_000]] = 1e300, 1.7e308, 1.6e308, -1e308  # blocks without an outline; a sum beyond all numbers
     even, times = np.arange(POINTS), BEGIN + np.cumsum(chance.integers(0, 9_000, POINTS))
     back = np.concatenate([even[:210_000], even[:90_000] + 100_000])  # resumed from a checkpoint
     some = np.where((even >= 70_000) & (even < 140_000), -1, even // 7)
@@ -175,6 +176,20 @@ def test_outlines_go_with_their_blocks_and_those_of_older_servers_are_not_missed
     database.close()
 
 
+def test_buckets_of_few_points_take_little_memory(model: Model, backend: Backend) -> None:
+    database = Database(backend.database_url)
+    found = database.read(lambda tx: series.find(tx, [SeriesKey(str(model.id), "even", "")]))
+    axis = Axis("step", 10, 75, 3_999, is_open_before=False, end=POINTS - 65)
+    tracemalloc.start()
+    ((_, divided),) = buckets.along(database, found, -1, axis)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert divided.counts.tolist() == [75] * 3_999
+    # Four columns of some blocks, and portions of 75 points: all points at once would take 38 MB as portions.
+    assert peak_bytes < 24 << 20
+    database.close()
+
+
 def same(found: pb.PackedBuckets, wanted: pb.PackedBuckets) -> None:
     for name in ("counts", "mins", "maxs", "firsts", "lasts", "first_steps", "last_times_us"):
         assert getattr(found, name) == getattr(wanted, name)
@@ -187,11 +202,11 @@ def test_blocks_that_are_put_together_meanwhile_are_read_again(
 ) -> None:
     database = Database(backend.database_url)
     row = database.read(lambda tx: series.find(tx, [SeriesKey(str(model.id), "even", "")]))[0]
-    buckets = Meddled(POINTS, 40, partial(database.write, partial(halve, model_id=row.model_id, series_id=row.id)))
-    for every, before in long_series.read(database, row, buckets):
-        buckets.add_portions(every, before)
-    assert buckets.is_meddled_with
-    found, edges = buckets.result(), np.arange(41) * POINTS // 40
+    divided = Meddled(POINTS, 40, partial(database.write, partial(halve, model_id=row.model_id, series_id=row.id)))
+    for every, before in long_series.read(database, row, divided):
+        divided.add_portions(every, before)
+    assert divided.is_meddled_with
+    found, edges = divided.result(), np.arange(41) * POINTS // 40
     assert found.counts.tolist() == np.diff(edges).tolist()
     assert found.first_steps.tolist() == edges[:-1].tolist() and found.last_ordinal == POINTS - 1
     database.close()

@@ -1,4 +1,4 @@
-"""Long series for buckets: what blocks come to, outlines of those where a bucket ends, points where it ends in a portion."""
+"""Long series for buckets: what blocks come to, outlines of those where a bucket ends, and points where need be."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -76,20 +76,19 @@ def read(database: Database, row: Row[Any], buckets: Divided) -> Iterator[tuple[
     after, seen = -1, 0
     while heads := database.read(partial(_heads, series_id=row.id, after=after)):
         firsts, lasts, points, bodies = zip(*heads, strict=True)
-        whole = read_wholes(bodies, points, lasts)
-        ends = seen + np.cumsum(whole.counts)
-        before = ends - whole.counts
-        is_cut, is_out = buckets.split(whole, before)
-        is_cut = (is_cut | is_unknown(whole)) & ~is_out
+        every = read_wholes(bodies, points, lasts)
+        ends = seen + np.cumsum(every.counts)
+        before = ends - every.counts
+        is_cut, is_out = buckets.split(every, before)
+        is_cut = (is_cut | is_unknown(every)) & ~is_out
+        is_whole = ~is_cut & ~is_out
         for here in _batches(is_cut):
-            chosen = here.start + np.flatnonzero(~is_cut[here] & ~is_out[here])
-            parts = [_Part(some_of(whole, chosen), before[chosen])]
-            cut = (here.start + np.flatnonzero(is_cut[here])).tolist()
-            some = [_Cut(firsts[at], points[at], int(before[at])) for at in cut]
+            chosen, cut = (here.start + np.flatnonzero(mask[here]) for mask in (is_whole, is_cut))
+            parts = [_Part(some_of(every, chosen), before[chosen])]
+            some = [_Cut(firsts[at], points[at], int(before[at])) for at in cut.tolist()]
             try:
-                parts += (
-                    database.read(partial(_finer, model_id=row.model_id, some=some, buckets=buckets)) if some else ()
-                )
+                if some:
+                    parts += database.read(partial(_finer, model_id=row.model_id, some=some, buckets=buckets))
             except _Moved:
                 break
             yield _in_order(parts)
@@ -141,36 +140,43 @@ def _finer(tx: Transaction, model_id: str, some: Sequence[_Cut], buckets: Divide
     rows = {row.first_ordinal: row for row in tx.execute(_CUT, values)}
     if any(one.first_ordinal not in rows or rows[one.first_ordinal].points != one.points for one in some):
         raise _Moved
-    parts, pieces, outlined = list[_Part](), list[_Piece](), list[_Cut]()
-    for one in some:
-        row = rows[one.first_ordinal]
-        if row.body is None:
-            pieces.append(_Piece(row, slice(0, one.points), one.before))
-        else:
-            outlined.append(one)
+    outlined = [one for one in some if rows[one.first_ordinal].body is not None]
+    pieces = [
+        _Piece(row, slice(0, row.points), one.before) for one in some if (row := rows[one.first_ordinal]).body is None
+    ]
+    parts = list[_Part]()
     if outlined:
-        every = read_outlines([rows[one.first_ordinal].body for one in outlined])
-        sizes = [-(-one.points // PORTION) for one in outlined]
-        within = np.concatenate([np.arange(size) for size in sizes]) * PORTION
-        before = within + np.repeat([one.before for one in outlined], sizes)
-        is_cut, is_out = buckets.split(every, before)
-        whole = ~is_cut & ~is_out
-        parts.append(_Part(some_of(every, whole), before[whole]))
-        for start, end in _runs(is_cut & ~is_out, within):
-            one = outlined[int(np.searchsorted(np.cumsum(sizes), start, "right"))]
-            here = slice(int(within[start]), min(int(within[end - 1]) + PORTION, one.points))
-            pieces.append(_Piece(rows[one.first_ordinal], here, int(before[start])))
+        whole, cut = _portions([rows[one.first_ordinal] for one in outlined], [one.before for one in outlined], buckets)
+        parts, pieces = [whole], pieces + cut
     return [*parts, _by_bucket(pieces, buckets)] if pieces else parts
+
+
+def _portions(rows: Sequence[Row[Any]], starts: Sequence[int], buckets: Divided) -> tuple[_Part, list[_Piece]]:
+    """Portions of blocks by their outlines, and the points of those that are not in one bucket alone."""
+    every = read_outlines([row.body for row in rows])
+    sizes = [-(-row.points // PORTION) for row in rows]
+    owners, within = (
+        np.repeat(np.arange(len(rows)), sizes),
+        np.concatenate([np.arange(size) for size in sizes]) * PORTION,
+    )
+    before = within + np.repeat(starts, sizes)
+    is_cut, is_out = buckets.split(every, before)
+    is_whole = ~is_cut & ~is_out
+    pieces = []
+    for start, end in _runs(is_cut & ~is_out, within):
+        row = rows[owners[start]]
+        here = slice(int(within[start]), min(int(within[end - 1]) + PORTION, row.points))
+        pieces.append(_Piece(row, here, int(before[start])))
+    return _Part(some_of(every, is_whole), before[is_whole]), pieces
 
 
 def _runs(chosen: Mask, within: Integers) -> Iterator[tuple[int, int]]:
     """Where neighbours of one block that are chosen begin and end."""
     places = np.flatnonzero(chosen)
-    if not len(places):
-        return
-    begins = np.append(True, (np.diff(places) > 1) | (within[places[1:]] == 0))
-    firsts = np.flatnonzero(begins)
-    yield from zip(places[firsts].tolist(), (places[np.append(firsts[1:], len(places)) - 1] + 1).tolist(), strict=True)
+    begins = np.ones(len(places), np.bool_)
+    begins[1:] = (np.diff(places) > 1) | (within[places[1:]] == 0)
+    for some in np.split(places, np.flatnonzero(begins)[1:]) if len(places) else ():
+        yield int(some[0]), int(some[-1]) + 1
 
 
 def _by_bucket(pieces: Sequence[_Piece], buckets: Divided) -> _Part:

@@ -44,14 +44,15 @@ def upgrade() -> None:
 
 
 def _batches() -> Iterator[Sequence[sa.Row[tuple[str, int, bytes]]]]:
-    columns = (sa.column("model_id", UUID), sa.column("first_ordinal", sa.BigInteger()))
-    before = sa.table("outline_before", *columns, sa.column("body", sa.LargeBinary()))
-    query, connection = sa.select(before).order_by(*columns).limit(BATCH), op.get_bind()
+    key = sa.column("model_id", UUID), sa.column("first_ordinal", sa.BigInteger())
+    before = sa.table("outline_before", *key, sa.column("body", sa.LargeBinary()))
+    query, connection = sa.select(before).order_by(*key).limit(BATCH), op.get_bind()
     rows = connection.execute(query).all()
     while rows:
         yield rows
-        last = sa.tuple_(*(sa.literal(value, column.type) for value, column in zip(rows[-1], columns, strict=False)))
-        rows = connection.execute(query.where(sa.tuple_(*columns) > last)).all()
+        model_id, first_ordinal, _ = rows[-1]
+        last = sa.tuple_(sa.literal(model_id, UUID), sa.literal(first_ordinal, sa.BigInteger()))
+        rows = connection.execute(query.where(sa.tuple_(*key) > last)).all()
 
 
 def _whole(body: bytes) -> bytes:
