@@ -28,7 +28,7 @@ from xpstore_server.store.transaction import Transaction
 
 # Shorter ones are read whole as fast.
 LONG = 1 << 18
-# Blocks of which one query reads what they come to: 1 MiB; and those read with their points, up to 0.5 MiB each.
+# Blocks of which one query reads what they come to: 0.5 MiB; and those that it reads with their points, 0.5 MiB each.
 BLOCKS = 4_096
 CUT_BLOCKS = 16
 _ITS_OUTLINE = and_(outline.c.model_id == block.c.model_id, outline.c.first_ordinal == block.c.first_ordinal)
@@ -140,11 +140,13 @@ def _finer(tx: Transaction, model_id: str, some: Sequence[_Cut], buckets: Divide
     rows = {row.first_ordinal: row for row in tx.execute(_CUT, values)}
     if any(one.first_ordinal not in rows or rows[one.first_ordinal].points != one.points for one in some):
         raise _Moved
-    outlined = [one for one in some if rows[one.first_ordinal].body is not None]
-    pieces = [
-        _Piece(row, slice(0, row.points), one.before) for one in some if (row := rows[one.first_ordinal]).body is None
-    ]
-    parts = list[_Part]()
+    outlined, pieces, parts = list[_Cut](), list[_Piece](), list[_Part]()
+    for one in some:
+        row = rows[one.first_ordinal]
+        if row.body is None:
+            pieces.append(_Piece(row, slice(0, row.points), one.before))
+        else:
+            outlined.append(one)
     if outlined:
         whole, cut = _portions([rows[one.first_ordinal] for one in outlined], [one.before for one in outlined], buckets)
         parts, pieces = [whole], pieces + cut
@@ -155,10 +157,8 @@ def _portions(rows: Sequence[Row[Any]], starts: Sequence[int], buckets: Divided)
     """Portions of blocks by their outlines, and the points of those that are not in one bucket alone."""
     every = read_outlines([row.body for row in rows])
     sizes = [-(-row.points // PORTION) for row in rows]
-    owners, within = (
-        np.repeat(np.arange(len(rows)), sizes),
-        np.concatenate([np.arange(size) for size in sizes]) * PORTION,
-    )
+    owners = np.repeat(np.arange(len(rows)), sizes)
+    within = np.concatenate([np.arange(0, row.points, PORTION) for row in rows])
     before = within + np.repeat(starts, sizes)
     is_cut, is_out = buckets.split(every, before)
     is_whole = ~is_cut & ~is_out
