@@ -2,9 +2,11 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import psutil
 
 from bench.figure import Figure, Goal, Spread, say, seconds_of
 from bench.metric_peers import Peers, peers_of
@@ -19,6 +21,7 @@ from xpstore.v1 import ingest_pb2, metric_pb2
 SERIES = 10
 RECORD_POINTS = 100_000
 POINTS = 1_000_000
+SHORT_POINTS = 10_000
 LONG_POINTS = 100_000_000
 ROUNDS = 5
 INGEST_GOALS = {"SQLite": (Goal(">=", 3.0),), "PostgreSQL": (Goal(">=", 1.5),)}
@@ -45,9 +48,9 @@ def _measure_on(name: str, database_url: str, folder: Path, peers: Peers, rounds
         speeds = [_ingest(client, model, columns) for model in models]
         whole = _one_series(client, experiment.model("one"))
         long = rounds * LONG_POINTS // ROUNDS
-        long_one = experiment.model("long")
-        for _ in range(long // POINTS):
-            _one_series(client, long_one)
+        long_one = _long_series(client, experiment.model("long"), long)
+        short = experiment.model("short")
+        _ingest(client, short, [("loss", values[: 8 * SHORT_POINTS], b"") for _, values, _ in columns[:1]])
         names = [f"metric {number}" for number in range(SERIES)]
         runs: dict[str, tuple[Callable[[], object], Goal]] = {
             f"read {POINTS:,} points of {SERIES} series to numpy": (
@@ -71,8 +74,32 @@ def _measure_on(name: str, database_url: str, folder: Path, peers: Peers, rounds
             run()
             beside = peers.reads if number == 0 else {}
             figures.append(Figure(f"{name}: {what}", "ms", _in_ms(seconds_of(run, 4 * rounds)), beside, (goal,)))
+        figures.append(_growth(name, server, {SHORT_POINTS: short, POINTS: whole, long: long_one}, rounds))
         client.close()
     return figures
+
+
+def _growth(name: str, server: Server, models: dict[int, Model], rounds: int) -> Figure:
+    """What buckets of the longest series take of the server, beside those of shorter ones."""
+    found = {}
+    for points, model in models.items():
+        found[points] = Spread.of(
+            [_cpu_ms(server, partial(model.metrics.read, "loss", buckets=1_000)) for _ in range(rounds)]
+        )
+    most = max(found)
+    beside = {f"of {points:,}": found[points] for points in sorted(found, reverse=True)[1:]}
+    what = f"{name}: the server's CPU for 1,000 exact buckets of {most:,} points"
+    return Figure(what, "ms", found[most], beside, (Goal("<", 200),))
+
+
+def _cpu_ms(server: Server, run: Callable[[], object]) -> float:
+    """What each of ten runs took of the server: the kernel counts in hundredths of a second."""
+    process = psutil.Process(server.pid)
+    began = process.cpu_times()
+    for _ in range(10):
+        run()
+    ended = process.cpu_times()
+    return 100 * float(ended.user + ended.system - began.user - began.system)
 
 
 def _columns() -> list[tuple[str, bytes, bytes]]:
@@ -99,6 +126,14 @@ def _ingest(client: Client, model: Model, columns: list[tuple[str, bytes, bytes]
 
 def _one_series(client: Client, model: Model) -> Model:
     _ingest(client, model, [("loss", values, steps) for _, values, steps in _columns()])
+    return model
+
+
+def _long_series(client: Client, model: Model, points: int) -> Model:
+    """The first record is half as long as others, so buckets do not end where blocks do."""
+    (_, values, steps), *_ = _columns()
+    half = ("loss", values[: len(values) // 2], steps[: len(steps) // 2])
+    _ingest(client, model, [half, *[("loss", values, steps)] * (points // RECORD_POINTS - 1), half])
     return model
 
 

@@ -2,11 +2,14 @@
 
 import math
 import struct
+import tracemalloc
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, select, true
 
 from support.backends import Backend
 from support.raw_ingest import send
@@ -16,8 +19,16 @@ from xpstore.experiment import Experiment
 from xpstore.model import Model
 from xpstore.v1 import ingest_pb2
 from xpstore.v1 import metric_pb2 as pb
+from xpstore_server.core.metrics import buckets, long_series, metric, series
+from xpstore_server.core.metrics.buckets import Axis, _Neighbours
+from xpstore_server.core.metrics.long_series import Split
+from xpstore_server.core.metrics.outlines import Portions
+from xpstore_server.core.metrics.series import SeriesKey
 from xpstore_server.store import tables
+from xpstore_server.store.columns import Integers
 from xpstore_server.store.database import Database
+from xpstore_server.store.points import from_row
+from xpstore_server.store.transaction import Transaction
 
 POINTS = 300_000  # more than are read whole
 BEGIN = 1_700_000_000_000_000
@@ -61,16 +72,14 @@ def columns() -> dict[str, Column]:
     values[chance.integers(0, POINTS, 50)] = math.inf
     values[140_000:150_000] = math.nan  # whole portions without a number
     large = values.copy()
-    large[[5, 200_000]] = 1e300, -1e308  # blocks without an outline
+    large[[5, 6, 7, 200_000]] = 1e300, 1.7e308, 1.6e308, -1e308  # blocks without an outline; a sum beyond all numbers
     even, times = np.arange(POINTS), BEGIN + np.cumsum(chance.integers(0, 9_000, POINTS))
     back = np.concatenate([even[:210_000], even[:90_000] + 100_000])  # resumed from a checkpoint
     some = np.where((even >= 70_000) & (even < 140_000), -1, even // 7)
     return {
         "even": Column(values, even, times),
         "back": Column(large, back, times),
-        "some": Column(
-            (values * 1e3).astype("<i8") if False else np.arange(POINTS) % 977 - 400, some, times[::-1].copy()
-        ),
+        "some": Column(np.arange(POINTS) % 977 - 400, some, times[::-1].copy()),
     }
 
 
@@ -134,14 +143,18 @@ def along(column: Column, wire: pb.PackedBuckets, axis: int, start: int | None, 
 
 def test_buckets_are_those_of_all_points(model: Model, known: dict[str, Column]) -> None:
     for name, column in known.items():
-        for count in (1, 40, 701):
+        for count in (1, 40, 140, 701):  # of so few points as the last have, all are read
             wire = read(model, name, count)
             edges = np.arange(count + 1) * POINTS // count
             check(column, wire, np.searchsorted(edges, np.arange(POINTS), "right") - 1)
     ends = {"axis_start": 20_000, "axis_end": 250_123}
     for name, column in known.items():
-        for axis, asked in ((STEP, {}), (STEP, ends), (TIME, {}), (TIME, {"axis_start": BEGIN + 400_000_000})):
-            wire = read(model, name, 40, axis=axis, **asked)
+        since = {"axis_start": BEGIN + 400_000_000}
+        for axis, count, asked in (
+            *((STEP, 40, {}), (STEP, 40, ends), (STEP, 701, ends)),
+            *((TIME, 40, {}), (TIME, 40, since), (TIME, 701, since)),
+        ):
+            wire = read(model, name, count, axis=axis, **asked)
             check(column, wire, along(column, wire, axis, asked.get("axis_start"), asked.get("axis_end")))
 
 
@@ -153,14 +166,73 @@ def test_outlines_go_with_their_blocks_and_those_of_older_servers_are_not_missed
     assert read(model, "even", 40) == before
     database = Database(backend.database_url)
     outlines = database.read(lambda tx: tx.execute(tables.outline.select()).all())
-    assert (outlines and len(outlines) % 2 == 0) or outlines
-    database.write(lambda tx: tx.execute(delete(tables.outline)))
-    read_whole = read(model, "even", 40)
-    assert struct.unpack(f"<{40}d", read_whole.means) == pytest.approx(
-        struct.unpack(f"<{40}d", before.means), nan_ok=True
-    )
-    for name in ("counts", "mins", "maxs", "firsts", "lasts", "first_steps", "last_times_us"):
-        assert getattr(read_whole, name) == getattr(before, name)
+    assert outlines
+    # Of some blocks, then of all: those of an older release have none.
+    for which in (tables.outline.c.first_ordinal < 100_000, true()):
+        database.write(lambda tx, which=which: tx.execute(delete(tables.outline).where(which)))  # type: ignore[misc]
+        same(read(model, "even", 40), before)
     model.metrics.clear()
     assert not database.read(lambda tx: tx.execute(tables.outline.select()).all())
     database.close()
+
+
+def test_buckets_of_few_points_take_little_memory(model: Model, backend: Backend) -> None:
+    database = Database(backend.database_url)
+    found = database.read(lambda tx: series.find(tx, [SeriesKey(str(model.id), "even", "")]))
+    axis = Axis("step", 10, 75, 3_999, is_open_before=False, end=POINTS - 65)
+    tracemalloc.start()
+    ((_, divided),) = buckets.along(database, found, -1, axis)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert divided.counts.tolist() == [75] * 3_999
+    # Four columns of some blocks, and portions of 75 points: all points at once would take 38 MB as portions.
+    assert peak_bytes < 24 << 20
+    database.close()
+
+
+def same(found: pb.PackedBuckets, wanted: pb.PackedBuckets) -> None:
+    for name in ("counts", "mins", "maxs", "firsts", "lasts", "first_steps", "last_times_us"):
+        assert getattr(found, name) == getattr(wanted, name)
+    means = [struct.unpack(f"<{len(one.means) // 8}d", one.means) for one in (found, wanted)]
+    assert means[0] == pytest.approx(means[1], nan_ok=True)
+
+
+def test_blocks_that_are_put_together_meanwhile_are_read_again(
+    model: Model, known: dict[str, Column], backend: Backend
+) -> None:
+    database = Database(backend.database_url)
+    row = database.read(lambda tx: series.find(tx, [SeriesKey(str(model.id), "even", "")]))[0]
+    divided = Meddled(POINTS, 40, partial(database.write, partial(halve, model_id=row.model_id, series_id=row.id)))
+    for every, before in long_series.read(database, row, divided):
+        divided.add_portions(every, before)
+    assert divided.is_meddled_with
+    found, edges = divided.result(), np.arange(41) * POINTS // 40
+    assert found.counts.tolist() == np.diff(edges).tolist()
+    assert found.first_steps.tolist() == edges[:-1].tolist() and found.last_ordinal == POINTS - 1
+    database.close()
+
+
+class Meddled(_Neighbours):
+    """Buckets of a series whose blocks become others once it is known what those come to."""
+
+    is_meddled_with = False
+
+    def __init__(self, total: int, count: int, meddle: Callable[[], None]) -> None:
+        super().__init__(total, count)
+        self._meddle = meddle
+
+    def split(self, every: Portions, before: Integers) -> Split:
+        if not self.is_meddled_with:
+            self.is_meddled_with = True
+            self._meddle()
+        return super().split(every, before)
+
+
+def halve(tx: Transaction, model_id: str, series_id: str) -> None:
+    """Each block of a series becomes two."""
+    rows = tx.execute(select(tables.block).where(tables.block.c.series_id == series_id)).all()
+    metric.delete_blocks(tx, rows)
+    for points in map(from_row, rows):
+        middle = len(points) // 2
+        halves = [points.where(slice(0, middle)), points.where(slice(middle, None))]
+        metric.insert_blocks(tx, [(metric.block_row(tx, model_id, series_id, half), half) for half in halves])

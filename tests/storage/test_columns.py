@@ -85,8 +85,11 @@ def test_points_are_cut_and_joined_without_loss() -> None:
     again: list[Points] = list(far.blocks())
     assert [len(part) for part in again] == [3, 2]
     assert join(again).mixed() == whole.mixed()
-    many = from_values(
-        [("int", "1")] * (2 * BLOCK_POINTS + 1), [None] * (2 * BLOCK_POINTS + 1), [0] * (2 * BLOCK_POINTS + 1)
-    )
-    assert [len(part) for part in many.blocks()] == [BLOCK_POINTS, BLOCK_POINTS, 1]
+    for count, sizes in (
+        (BLOCK_POINTS, [BLOCK_POINTS]),
+        (BLOCK_POINTS + 1, [BLOCK_POINTS // 2 + 1, BLOCK_POINTS // 2]),
+        (2 * BLOCK_POINTS + 1, [10_923, 10_923, 10_923]),
+    ):
+        many = from_values([("int", "1")] * count, [None] * count, [0] * count)
+        assert [len(part) for part in many.blocks()] == sizes
     assert whole.numbers().tolist()[:3] == [0.5, math.inf, 7.0] and math.isnan(whole.numbers()[3])

@@ -1,12 +1,15 @@
 """Migrations lead from any release to the tables of this one, and take nothing with them."""
 
+import struct
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from threading import Barrier
 from typing import Any
 
+import numpy as np
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -14,13 +17,15 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, Row, Table, create_engine, select, text
 
-from support.backends import Backend
+from support.backends import Backend, sqlite_url
 from support.services import Postgres
 from xpstore_server.core.metrics import metric
+from xpstore_server.core.metrics.outlines import outline_of
 from xpstore_server.core.paging import Page
 from xpstore_server.store import limbo, migrate, schema, tables
 from xpstore_server.store.database import Database
 from xpstore_server.store.packs import SMALL_BYTES
+from xpstore_server.store.points import Points
 from xpstore_server.store.transaction import Transaction
 
 MODELS = [str(uuid.uuid4()) for _ in range(2)]
@@ -39,10 +44,17 @@ POINTS = [
 STAMPS = {"created_at_us": 5, "created_by": "", "updated_at_us": 5, "updated_by": "", "revision": 1}
 
 
+WHOLE, BODY = outline_of(
+    Points(np.arange(9_000), "float", np.cos(np.arange(9_000)), np.arange(9_000)[::-1], None, np.arange(9_000) % 7)
+) or (b"", b"")
+
+
 @pytest.fixture
-def database(backend: Backend) -> Iterator[Database]:
+def database(backend: Backend, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """A database of the first release, with a row in each table that later ones changed."""
-    database = Database(backend.database_url)
+    is_sqlite = backend.name == "sqlite-disk"  # that of `backend` itself has the schema of this release
+    postgres: Postgres | None = None if is_sqlite else request.getfixturevalue("postgres")
+    database = Database(sqlite_url(tmp_path / "old.db") if postgres is None else postgres.create_database())
     config = Config()
     config.set_main_option("script_location", str(schema.FOLDER))
     with database.engine.execution_options(writes=True).begin() as connection:
@@ -79,6 +91,9 @@ def database(backend: Backend) -> Iterator[Database]:
         # The cache came later; its first entries said no format of their fingerprints.
         command.upgrade(config, "0005")
         connection.execute(tables.cache_entry.insert(), [entry])
+        # Outlines, before it was said what all of a block comes to.
+        command.upgrade(config, "0018")
+        connection.execute(text("INSERT INTO outline SELECT model_id, first_ordinal, :body FROM block"), {"body": BODY})
     yield database
     database.close()
 
@@ -98,6 +113,11 @@ def test_rows_of_the_first_release_stay(database: Database) -> None:
     assert database.read(lambda tx: tx.execute(select(tables.cache_entry)).one()).fingerprint_format == 1
     _check_points(database)
     _check_attributes(database)
+    outlines = database.read(lambda tx: tx.execute(select(tables.outline)).all())
+    assert len(outlines) == database.read(lambda tx: len(tx.execute(select(tables.block)).all()))
+    for one in outlines:
+        assert one.body == BODY and one.whole[:88] == WHOLE[:88]
+        assert struct.unpack("<5d", one.whole[88:]) == pytest.approx(struct.unpack("<5d", WHOLE[88:]))
     writers = database.read(lambda tx: tx.execute(select(tables.writer).order_by(tables.writer.c.method)).all())
     assert [(one.writer_id, one.method, one.principal, one.next_point) for one in writers] == [
         (found[0].uid, 0, "", 7),

@@ -25,6 +25,7 @@ Mask = NDArray[np.bool_]
 # A value that is not of its column's one kind: (kind, text).
 Mixed = list[tuple[str, str]]
 
+EVERY = slice(None)
 _SERIES, _ALL, _SOME = b"\0", b"\1", b"\2"
 _TWO = struct.Struct("<qq")
 _I64, _F64 = np.dtype("<i8"), np.dtype("<f8")
@@ -44,21 +45,22 @@ def encode_integers(values: Integers, present: Mask | None = None) -> bytes:
     return values.astype(_I64, copy=False).tobytes() + _ALL
 
 
-def decode_integers(data: bytes, count: int) -> tuple[Integers, Mask | None]:
-    """Reads integers: 0 where there is none, and which are there, None for all."""
+def decode_integers(data: bytes, count: int, here: slice = EVERY) -> tuple[Integers, Mask | None]:
+    """Reads integers, or some of them: 0 where there is none, and which are there, None for all."""
     if not data:
-        return np.zeros(count, np.int64), np.zeros(count, np.bool_)
+        none = np.zeros(count, np.int64)[here]
+        return none, none.astype(np.bool_)
     body, tag = memoryview(data)[:-1], data[-1:]
     if tag == _ALL:
-        return np.frombuffer(body, _I64, count).astype(np.int64, copy=False), None
+        return np.frombuffer(body, _I64, count)[here].astype(np.int64, copy=False), None
     if tag == _SERIES:
         start, stride = np.frombuffer(body, _I64, 2)
-        return start + stride * np.arange(count, dtype=np.int64), None
+        return start + stride * np.arange(*here.indices(count), dtype=np.int64), None
     mask_bytes = -(-count // 8)
     present = np.unpackbits(np.frombuffer(body, np.uint8, mask_bytes), count=count).astype(np.bool_)
     values = np.zeros(count, np.int64)
     values[present] = np.frombuffer(body[mask_bytes:], _I64)
-    return values, present
+    return values[here], present[here]
 
 
 def decode_each(parts: Sequence[bytes], counts: Sequence[int]) -> tuple[Integers, Mask | None]:
@@ -84,9 +86,9 @@ def encode_floats(values: Floats) -> bytes:
     return values.astype(_F64, copy=False).tobytes()
 
 
-def decode_floats(data: bytes, count: int) -> Floats:
-    """Reads floats."""
-    return np.frombuffer(data, _F64, count).astype(np.float64, copy=False)
+def decode_floats(data: bytes, count: int, here: slice = EVERY) -> Floats:
+    """Reads floats, or some of them."""
+    return np.frombuffer(data, _F64, count)[here].astype(np.float64, copy=False)
 
 
 def encode_mixed(values: Mixed) -> bytes:

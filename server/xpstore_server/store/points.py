@@ -9,6 +9,7 @@ import numpy as np
 from sqlalchemy import Row
 
 from xpstore_server.store.columns import (
+    EVERY,
     Floats,
     Integers,
     Mask,
@@ -65,14 +66,16 @@ class Points:
         return Points(ordinals, self.kind, some, steps, has_step, times)
 
     def blocks(self) -> Iterator["Points"]:
-        """Pieces that may each be a block."""
+        """Pieces that may each be a block, of many points as equal as can be: none so small that it has no outline."""
         if 0 < len(self) <= BLOCK_POINTS and self.ordinals[-1] - self.ordinals[0] < BLOCK_SPAN:
             yield self
             return
         start = 0
         while start < len(self):
+            left = len(self) - start
+            size = -(-left // -(-left // BLOCK_POINTS))
             reach = int(np.searchsorted(self.ordinals, self.ordinals[start] + BLOCK_SPAN))
-            end = min(start + BLOCK_POINTS, reach)
+            end = min(start + size, reach)
             yield self if end - start == len(self) else self.where(slice(start, end))
             start = end
 
@@ -122,17 +125,17 @@ class Points:
         return Points(ordinals, self.kind, self.values, self.steps, self.has_step, times)
 
 
-def from_row(row: Row[Any]) -> Points:
-    """Reads the columns of a block."""
-    ordinals, _ = decode_integers(row.ordinals, row.points)
-    steps, has_step = decode_integers(row.steps, row.points)
-    times, _ = decode_integers(row.times, row.points)
+def from_row(row: Row[Any], here: slice = EVERY) -> Points:
+    """Reads the columns of a block, or of some of its points."""
+    ordinals, _ = decode_integers(row.ordinals, row.points, here)
+    steps, has_step = decode_integers(row.steps, row.points, here)
+    times, _ = decode_integers(row.times, row.points, here)
     if row.kind == "float":
-        values: Values = decode_floats(row.data, row.points)
+        values: Values = decode_floats(row.data, row.points, here)
     elif row.kind == "int":
-        values, _ = decode_integers(row.data, row.points)
+        values, _ = decode_integers(row.data, row.points, here)
     else:
-        values = decode_mixed(row.data)
+        values = decode_mixed(row.data)[here]
     return Points(ordinals, row.kind, values, steps, has_step, times)
 
 

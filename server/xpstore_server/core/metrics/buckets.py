@@ -11,9 +11,9 @@ import numpy as np
 from sqlalchemy import BindParameter, Row, Select, bindparam, func, select
 
 from xpstore_server.core.metrics import long_series
-from xpstore_server.core.metrics.gathered import Buckets, Columns, Gathered
+from xpstore_server.core.metrics.gathered import Buckets, Gathered
 from xpstore_server.core.metrics.long_series import LONG, Split
-from xpstore_server.core.metrics.outlines import Portions, some_of
+from xpstore_server.core.metrics.outlines import PORTION, Columns, Portions, columns_of, some_of
 from xpstore_server.core.metrics.series import Parts, read_many
 from xpstore_server.store.batches import batches
 from xpstore_server.store.columns import Integers, Mask, decode_integers
@@ -27,6 +27,8 @@ T = TypeVar("T")
 
 # Buckets that are filled at once, of several series: 6 MiB.
 BUCKETS_TOGETHER = 1 << 16
+# Points of a bucket up to which series are read whole as fast: of fewer most portions are in more than one.
+FEW = 4 * PORTION
 # Series of one statement.
 SERIES_OF_ONE = 512
 _KEYS: BindParameter[str] = bindparam("keys", expanding=True)
@@ -61,15 +63,16 @@ def neighbours(database: Database, found: Sequence[Row[Any]], since: int, count:
 
     Yields the place of each series that has points, in their order. Memory does not grow with a series.
     """
-    totals = _each(database, _totals, found, since=since)
-    for is_long, places in groupby(range(len(found)), lambda place: _is_long(found[place], since)):
+    totals = _each(database, _totals, found, since=since) if since >= 0 else {row.id: row.points for row in found}
+    for is_long, places in groupby(range(len(found)), lambda place: _is_long(found[place], since, count)):
         some = list(places)
         divide = _long_neighbours if is_long else _neighbours
         yield from divide(database, found, some, totals, since, count)
 
 
-def _is_long(row: Row[Any], since: int) -> bool:
-    return since < 0 and row.points > LONG
+def _is_long(row: Row[Any], since: int, count: int) -> bool:
+    """Whether outlines help to divide a whole series into so many buckets."""
+    return since < 0 and row.points > max(LONG, FEW * count)
 
 
 def _neighbours(
@@ -95,9 +98,10 @@ def _long_neighbours(
     for place in some:
         if total := totals.get(found[place].id):
             gathered = _Neighbours(total, min(count, total))
-            for every, before in long_series.read(database, found[place].id, gathered.split):
+            for every, before in long_series.read(database, found[place], gathered):
                 gathered.add_portions(every, before)
-            yield place, gathered.result()
+            if not gathered.is_empty:
+                yield place, gathered.result()
 
 
 def _each(
@@ -140,7 +144,12 @@ class Axis:
     is_open_before: bool
     end: int | None
 
-    def _values(self, points: Points) -> Integers:
+    @property
+    def is_whole(self) -> bool:
+        """Whether nobody set its start or end."""
+        return self.is_open_before and self.end is None
+
+    def values(self, points: Points | Columns) -> Integers:
         return points.times if self.of == "time" else points.steps
 
     def place(self, values: Integers) -> Integers:
@@ -149,7 +158,7 @@ class Axis:
 
     def places(self, points: Points) -> Integers:
         """Which bucket each point is in, of those that are in one."""
-        return self.place(self._values(points))
+        return self.place(self.values(points))
 
     def reaches(self, every: Portions) -> tuple[Integers, Integers]:
         """The first and last step or time of each portion."""
@@ -164,7 +173,7 @@ class Axis:
 
     def admits(self, points: Points) -> Mask:
         """Which points are in a bucket."""
-        values, is_in = self._values(points), np.ones(len(points), np.bool_)
+        values, is_in = self.values(points), np.ones(len(points), np.bool_)
         if self.of == "step" and points.has_step is not None:
             is_in &= points.has_step
         if not self.is_open_before:
@@ -213,7 +222,8 @@ def along(database: Database, found: Sequence[Row[Any]], since: int, axis: Axis)
 
     Yields the place of each series that has a point on it, in their order.
     """
-    for is_long, places in groupby(range(len(found)), lambda place: _is_long(found[place], since)):
+    count = axis.count if axis.is_whole else 0  # of what is beside an axis outlines show that it need not be read
+    for is_long, places in groupby(range(len(found)), lambda place: _is_long(found[place], since, count)):
         some = list(places)
         divide = _long_along(database, found, some, axis) if is_long else _along(database, found, some, since, axis)
         yield from divide
@@ -244,7 +254,7 @@ def _long_along(
 ) -> Iterator[tuple[int, Buckets]]:
     for place in some:
         gathered = _Along(axis, 1)
-        for every, _ in long_series.read(database, found[place].id, gathered.split):
+        for every, _ in long_series.read(database, found[place], gathered):
             gathered.add_portions(every)
         yield from gathered.results([place])
 
@@ -258,6 +268,10 @@ class _Neighbours(Gathered):
         self._seen = self._last_ordinal = 0
 
     @property
+    def is_empty(self) -> bool:
+        return not self._counts.any()
+
+    @property
     def is_full(self) -> bool:
         return self._seen >= int(self._edges[-1])
 
@@ -269,7 +283,7 @@ class _Neighbours(Gathered):
             int(np.searchsorted(self._edges, self._seen, "right")) - 1,
             int(np.searchsorted(self._edges, self._seen + len(points), "left")),
         )
-        columns = Columns(points.numbers(), points.filled_steps(), points.times)
+        columns = columns_of(points)
         self._add(here, columns, np.maximum(self._edges[:-1][here] - self._seen, 0))
         self._seen += len(points)
         self._last_ordinal = int(points.ordinals[-1])
@@ -279,10 +293,12 @@ class _Neighbours(Gathered):
         first, last = (np.searchsorted(self._edges, at, "right") for at in (before, before + every.counts - 1))
         return Split(first != last, before >= self._edges[-1])
 
+    def places(self, points: Columns, before: Integers) -> Integers:
+        """Which bucket each point is in, -1 for those that were logged since they were counted."""
+        return np.where(before < self._edges[-1], np.searchsorted(self._edges, before, "right") - 1, -1)
+
     def add_portions(self, every: Portions, before: Integers) -> None:
-        is_in = before < self._edges[-1]
-        if not is_in.all():
-            every, before = some_of(every, is_in), before[is_in]
+        """Adds portions that are each in one bucket."""
         if len(before):
             self._add_portions(np.searchsorted(self._edges, before, "right") - 1, every)
             self._last_ordinal = int(every.last_ordinals[-1])
@@ -308,7 +324,7 @@ class _Along(Gathered):
             points = whole if is_in.all() else whole.where(is_in)
             if len(points):
                 self._ordinals[number] = int(points.ordinals[-1])
-                columns.append(Columns(points.numbers(), points.filled_steps(), points.times))
+                columns.append(columns_of(points))
                 places.append(axis.places(points) + number * axis.count)
         if not columns:
             return
@@ -328,16 +344,17 @@ class _Along(Gathered):
             is_out |= lows >= axis.end
         return Split(~axis.has(lows, highs) | (axis.place(lows) != axis.place(highs)), is_out)
 
+    def places(self, points: Columns, before: Integers) -> Integers:
+        """Which bucket each point is in, -1 for those that are not on the axis."""
+        values = self._axis.values(points)
+        return np.where(self._axis.has(values, values), self._axis.place(values), -1)
+
     def add_portions(self, every: Portions) -> None:
-        """Adds portions of one series, each in one bucket or in none."""
-        lows, highs = self._axis.reaches(every)
-        is_in = self._axis.has(lows, highs)
-        if not is_in.all():
-            every, lows = some_of(every, is_in), lows[is_in]
-        if not len(lows):
+        """Adds portions of one series, each in one bucket."""
+        if not len(every.counts):
             return
         self._ordinals[0] = int(every.last_ordinals[-1])
-        at = self._axis.place(lows)
+        at = self._axis.place(self._axis.reaches(every)[0])
         if (at[1:] < at[:-1]).any():
             order = np.argsort(at, kind="stable")
             at, every = at[order], some_of(every, order)

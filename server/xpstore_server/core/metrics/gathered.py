@@ -3,11 +3,10 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
-from xpstore_server.core.metrics.outlines import LARGE, Portions
+from xpstore_server.core.metrics.outlines import LARGE, Columns, Portions
 from xpstore_server.store.columns import Floats, Integers
 from xpstore_server.store.points import NO_STEP, NO_TIME
 
@@ -30,14 +29,6 @@ class Buckets:
     first_times: Integers
     last_times: Integers
     last_ordinal: int
-
-
-class Columns(NamedTuple):
-    """What buckets are made of: numbers, steps and times of points."""
-
-    numbers: Floats
-    steps: Integers
-    times: Integers
 
 
 class Gathered:

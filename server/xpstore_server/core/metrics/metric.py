@@ -87,7 +87,7 @@ def block_row(tx: Transaction, model_id: str, series_id: str, points: Points) ->
 def insert_blocks(tx: Transaction, blocks: Sequence[tuple[tuple[Any, ...], Points]]) -> None:
     """Inserts blocks, by their rows and points, with their outlines."""
     tx.insert_many(block, [row for row, _ in blocks])
-    outlines = [(*row[:2], body) for row, points in blocks if (body := outline_of(points)) is not None]
+    outlines = [(*row[:2], *found) for row, points in blocks if (found := outline_of(points)) is not None]
     tx.insert_many(outline, outlines)
 
 

@@ -1,8 +1,9 @@
-"""What portions of a large block come to, so that buckets of a long series need not read all of its points.
+"""What a large block and portions of it come to, so that buckets of a long series need not read all of its points.
 
 At rest the columns of `Portions` one behind the other, 8 bytes a number, little-endian.
 """
 
+import struct
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -44,26 +45,52 @@ class Portions(NamedTuple):
     lasts: Floats
 
 
-INTEGERS, FLOATS = 11, 5
-_ONE = 8 * (INTEGERS + FLOATS)
+INTEGERS = 11
+_COLUMNS = len(Portions._fields)
+# Stands for what is not known of a block: it may be anywhere on an axis.
+_ANYWHERE = (NO_STEP, NO_STEP, NO_STEP, FURTHEST, NO_TIME, NO_TIME, NO_TIME, FURTHEST)
+_NOTHING = struct.pack(f"<{_COLUMNS}q", 0, UNKNOWN, *_ANYWHERE, *[0] * 6)
 
 
-def outline_of(points: Points) -> bytes | None:
-    """The outline of a block; None where it has none: if it is small, of text, or has very large numbers."""
+class Columns(NamedTuple):
+    """What buckets are made of: numbers, NaN for what is none, steps and times of points."""
+
+    numbers: Floats
+    steps: Integers
+    times: Integers
+
+
+def columns_of(points: Points) -> Columns:
+    """The columns of points."""
+    return Columns(points.numbers(), points.filled_steps(), points.times)
+
+
+def outline_of(points: Points) -> tuple[bytes, bytes] | None:
+    """What a block comes to, and its outline; None if it is small, of text, or has very large numbers."""
     if len(points) < LEAST or isinstance(points.values, list):
         return None
-    numbers = points.numbers()
-    is_finite = np.isfinite(numbers)
-    summed = np.where(is_finite, numbers, 0.0)
-    if (np.abs(summed) > LARGE).any():
+    columns = columns_of(points)
+    if is_large(columns.numbers).any():
         return None
-    starts = np.arange(0, len(points), PORTION)
-    ends = np.append(starts[1:], len(points)) - 1
-    steps, times = points.filled_steps(), points.times
-    lows, highs = np.where(is_finite, numbers, np.inf), np.where(is_finite, numbers, -np.inf)
-    found = Portions(
-        counts=ends - starts + 1,
-        finite=np.add.reduceat(is_finite.astype(np.int64), starts),
+    found = taken_together(columns, points.ordinals, np.arange(0, len(points), PORTION))
+    return _packed(_all_of(found)), _packed(found)
+
+
+def taken_together(points: Columns, ordinals: Integers, starts: Integers) -> Portions:
+    """Points as portions that begin at some places, of which the first is 0."""
+    numbers, steps, times = points
+    ends = np.append(starts[1:], len(numbers)) - 1
+    counts = ends - starts + 1
+    is_finite = np.isfinite(numbers)
+    if is_finite.all():
+        finite, lows, highs, summed = counts, numbers, numbers, numbers
+    else:
+        finite = np.add.reduceat(is_finite.astype(np.int64), starts)
+        lows, highs = np.where(is_finite, numbers, np.inf), np.where(is_finite, numbers, -np.inf)
+        summed = np.where(is_finite, numbers, 0.0)
+    return Portions(
+        counts=counts,
+        finite=finite,
         first_steps=steps[starts],
         last_steps=steps[ends],
         low_steps=np.minimum.reduceat(steps, starts),
@@ -72,56 +99,67 @@ def outline_of(points: Points) -> bytes | None:
         last_times=times[ends],
         low_times=np.minimum.reduceat(times, starts),
         high_times=np.maximum.reduceat(times, starts),
-        last_ordinals=points.ordinals[ends],
+        last_ordinals=ordinals[ends],
         mins=np.minimum.reduceat(lows, starts),
         maxs=np.maximum.reduceat(highs, starts),
         sums=np.add.reduceat(summed, starts),
         firsts=numbers[starts],
         lasts=numbers[ends],
     )
-    integers, floats = np.array(found[:INTEGERS], "<i8"), np.array(found[INTEGERS:], "<f8")
-    return integers.tobytes() + floats.tobytes()
 
 
-def portions_of(bodies: Sequence[bytes]) -> Portions:
-    """Reads outlines of as many portions each, one behind the other."""
-    size = len(bodies[0]) // _ONE
-    rows = np.frombuffer(b"".join(bodies), "<i8").reshape(len(bodies), INTEGERS + FLOATS, size)
-    # A column of all: made once, as most of a long series is outlines.
-    columns = np.ascontiguousarray(rows.transpose(1, 0, 2)).reshape(INTEGERS + FLOATS, len(bodies) * size)
+def is_large(numbers: Floats) -> Mask:
+    """Which numbers are summed by themselves."""
+    found: Mask = (np.abs(numbers) > LARGE) & np.isfinite(numbers)
+    return found
+
+
+def _all_of(every: Portions) -> Portions:
+    """Portions as one."""
+    return Portions(
+        counts=every.counts.sum(keepdims=True),
+        finite=every.finite.sum(keepdims=True),
+        first_steps=every.first_steps[:1],
+        last_steps=every.last_steps[-1:],
+        low_steps=every.low_steps.min(keepdims=True),
+        high_steps=every.high_steps.max(keepdims=True),
+        first_times=every.first_times[:1],
+        last_times=every.last_times[-1:],
+        low_times=every.low_times.min(keepdims=True),
+        high_times=every.high_times.max(keepdims=True),
+        last_ordinals=every.last_ordinals[-1:],
+        mins=every.mins.min(keepdims=True),
+        maxs=every.maxs.max(keepdims=True),
+        sums=every.sums.sum(keepdims=True),
+        firsts=every.firsts[:1],
+        lasts=every.lasts[-1:],
+    )
+
+
+def _packed(every: Portions) -> bytes:
+    return np.array(every[:INTEGERS], "<i8").tobytes() + np.array(every[INTEGERS:], "<f8").tobytes()
+
+
+def read_outlines(bodies: Sequence[bytes]) -> Portions:
+    """Reads outlines, one behind the other."""
+    return _of_rows(np.concatenate([np.frombuffer(body, "<i8").reshape(_COLUMNS, -1) for body in bodies], axis=1))
+
+
+def read_wholes(bodies: Sequence[bytes | None], points: Sequence[int], last_ordinals: Sequence[int]) -> Portions:
+    """Blocks as a portion each, with what they come to; of those without `is_unknown` says that they must be read."""
+    rows = np.frombuffer(b"".join([body or _NOTHING for body in bodies]), "<i8").reshape(-1, _COLUMNS)
+    every = _of_rows(np.ascontiguousarray(rows.T))
+    return every._replace(counts=np.array(points, np.int64), last_ordinals=np.array(last_ordinals, np.int64))
+
+
+def _of_rows(columns: Integers) -> Portions:
     return Portions(*columns[:INTEGERS], *columns[INTEGERS:].view("<f8"))
-
-
-def sizes_of(bodies: Sequence[bytes | None]) -> Integers:
-    """How many portions each outline has; 1 for a block without one."""
-    return np.array([1 if body is None else len(body) // _ONE for body in bodies], np.int64)
-
-
-def unknown(points: int, last_ordinal: int) -> Portions:
-    """A block without an outline as one portion, of which `is_unknown` says that it must be read."""
-    steps, times = (NO_STEP, NO_STEP, NO_STEP, FURTHEST), (NO_TIME, NO_TIME, NO_TIME, FURTHEST)
-    integers = (points, UNKNOWN, *steps, *times, last_ordinal)
-    columns: list[Any] = [np.array([number], np.int64) for number in integers]
-    return Portions(*columns, *[np.zeros(1)] * FLOATS)
 
 
 def is_unknown(every: Portions) -> Mask:
     """Which portions stand for points of which nothing is known but how many they are."""
     found: Mask = every.finite == UNKNOWN
     return found
-
-
-def each_alone(points: Points) -> Portions:
-    """Points as portions of one each."""
-    numbers = points.numbers()
-    is_finite = np.isfinite(numbers)
-    steps, times = points.filled_steps(), points.times
-    return Portions(
-        *(np.ones(len(points), np.int64), is_finite.astype(np.int64)),
-        *(steps, steps, steps, steps, times, times, times, times, points.ordinals),
-        *(np.where(is_finite, numbers, np.inf), np.where(is_finite, numbers, -np.inf)),
-        *(np.where(is_finite, numbers, 0.0), numbers, numbers),
-    )
 
 
 def joined(parts: list[Portions]) -> Portions:

@@ -79,6 +79,8 @@ class Outline(SQLModel, table=True):
     __tablename__ = "outline"
     model_id: str = column(UUID, primary_key=True)
     first_ordinal: int = column(BigInteger, primary_key=True, autoincrement=False)
+    # Of the block as one portion. Before the body, as SQLite reads a row from its start: most are not read further.
+    whole: bytes = column(LargeBinary)
     body: bytes = column(LargeBinary)
     # A table of its own, as a row of `block` is read to its end for its last column.
     __table_args__ = (
