@@ -1,6 +1,5 @@
 """Migrations lead from any release to the tables of this one, and take nothing with them."""
 
-import struct
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +8,6 @@ from pathlib import Path
 from threading import Barrier
 from typing import Any
 
-import numpy as np
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -20,12 +18,10 @@ from sqlalchemy import Connection, Row, Table, create_engine, select, text
 from support.backends import Backend, sqlite_url
 from support.services import Postgres
 from xpstore_server.core.metrics import metric
-from xpstore_server.core.metrics.outlines import outline_of
 from xpstore_server.core.paging import Page
 from xpstore_server.store import limbo, migrate, schema, tables
 from xpstore_server.store.database import Database
 from xpstore_server.store.packs import SMALL_BYTES
-from xpstore_server.store.points import Points
 from xpstore_server.store.transaction import Transaction
 
 MODELS = [str(uuid.uuid4()) for _ in range(2)]
@@ -42,11 +38,6 @@ POINTS = [
     ("mixed", None, "json", "true", 3),
 ]
 STAMPS = {"created_at_us": 5, "created_by": "", "updated_at_us": 5, "updated_by": "", "revision": 1}
-
-
-WHOLE, BODY = outline_of(
-    Points(np.arange(9_000), "float", np.cos(np.arange(9_000)), np.arange(9_000)[::-1], None, np.arange(9_000) % 7)
-) or (b"", b"")
 
 
 @pytest.fixture
@@ -91,9 +82,6 @@ def database(backend: Backend, request: pytest.FixtureRequest, tmp_path: Path) -
         # The cache came later; its first entries said no format of their fingerprints.
         command.upgrade(config, "0005")
         connection.execute(tables.cache_entry.insert(), [entry])
-        # Outlines, before it was said what all of a block comes to.
-        command.upgrade(config, "0018")
-        connection.execute(text("INSERT INTO outline SELECT model_id, first_ordinal, :body FROM block"), {"body": BODY})
     yield database
     database.close()
 
@@ -113,11 +101,6 @@ def test_rows_of_the_first_release_stay(database: Database) -> None:
     assert database.read(lambda tx: tx.execute(select(tables.cache_entry)).one()).fingerprint_format == 1
     _check_points(database)
     _check_attributes(database)
-    outlines = database.read(lambda tx: tx.execute(select(tables.outline)).all())
-    assert len(outlines) == database.read(lambda tx: len(tx.execute(select(tables.block)).all()))
-    for one in outlines:
-        assert one.body == BODY and one.whole[:88] == WHOLE[:88]
-        assert struct.unpack("<5d", one.whole[88:]) == pytest.approx(struct.unpack("<5d", WHOLE[88:]))
     writers = database.read(lambda tx: tx.execute(select(tables.writer).order_by(tables.writer.c.method)).all())
     assert [(one.writer_id, one.method, one.principal, one.next_point) for one in writers] == [
         (found[0].uid, 0, "", 7),

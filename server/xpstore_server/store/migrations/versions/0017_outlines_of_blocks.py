@@ -17,6 +17,7 @@ def upgrade() -> None:
         "outline",
         sa.Column("model_id", UUID, nullable=False),
         sa.Column("first_ordinal", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("whole", sa.LargeBinary(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(
             key, [f"block.{name}" for name in key], name="fk_outline_model_id_first_ordinal", ondelete="CASCADE"
