@@ -1,5 +1,6 @@
 """Fixtures of the tests of files."""
 
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,7 +8,9 @@ import fsspec
 import pytest
 
 import xpstore
+from s3_server import SeaweedFS
 from support.between.counting_proxy import CountingProxy
+from support.between.lying_s3 import LyingS3
 from support.file_index import lay
 from support.services import Server
 from xpstore.filesystem import XpstoreFileSystem
@@ -42,3 +45,16 @@ def folder(tmp_path: Path) -> Path:
 def file(tmp_path: Path) -> Path:
     """A file that was not changed of late."""
     return lay(tmp_path / "file", b"first")
+
+
+@pytest.fixture(scope="module")
+def store(seaweedfs: SeaweedFS) -> Iterator[LyingS3]:
+    """What clients and server take for the S3 server."""
+    with LyingS3(f"127.0.0.1:{seaweedfs.port}") as lying:
+        yield lying
+
+
+@pytest.fixture(scope="module")
+def bucket(seaweedfs: SeaweedFS) -> str:
+    """The name of a bucket."""
+    return seaweedfs.create_bucket(f"direct-{secrets.token_hex(6)}").rpartition("/")[2].partition("?")[0]

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 import xpstore
-from s3_server import SeaweedFS
 from support.backends import sqlite_url
 from support.between.counting_proxy import CountingProxy
 from support.between.lying_s3 import Asked, LyingS3, PassOn, Said, changed, flipped, refusal, said
@@ -30,17 +29,9 @@ WHOLE = secrets.token_bytes(40 * MIB)
 
 
 @pytest.fixture(scope="module")
-def store(seaweedfs: SeaweedFS) -> Iterator[LyingS3]:
-    """What clients and server take for the S3 server."""
-    with LyingS3(f"127.0.0.1:{seaweedfs.port}") as lying:
-        yield lying
-
-
-@pytest.fixture(scope="module")
-def line(seaweedfs: SeaweedFS, store: LyingS3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CountingProxy]:
+def line(bucket: str, store: LyingS3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CountingProxy]:
     """The line to a server on that store."""
     folder = tmp_path_factory.mktemp("direct")
-    bucket = seaweedfs.create_bucket(f"direct-{secrets.token_hex(6)}").rpartition("/")[2].partition("?")[0]
     with (
         Server(sqlite_url(folder / "x.db"), store.blob_url(bucket), folder) as server,
         CountingProxy(server.address) as proxy,

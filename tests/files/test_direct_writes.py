@@ -11,7 +11,6 @@ from zlib import crc32
 import pytest
 
 import xpstore
-from s3_server import SeaweedFS
 from support.backends import Backend
 from support.between.lying_s3 import HTML, Asked, LyingS3, PassOn, Said, changed, flipped, said, when
 from support.raw import MIB, Raw, digest_of
@@ -69,19 +68,6 @@ def missing(raw: Raw, pieces: Sequence[bytes]) -> int:
         project_uid=raw.project_uid, digests=[digest_of(piece) for piece in pieces]
     )
     return len(raw.client.call(raw.client.stubs.artifacts.FindMissingChunks, request).missing_positions)
-
-
-@pytest.fixture(scope="module")
-def store(seaweedfs: SeaweedFS) -> Iterator[LyingS3]:
-    """What clients and server take for the S3 server."""
-    with LyingS3(f"127.0.0.1:{seaweedfs.port}") as lying:
-        yield lying
-
-
-@pytest.fixture(scope="module")
-def bucket(seaweedfs: SeaweedFS) -> str:
-    """The name of a bucket."""
-    return seaweedfs.create_bucket(f"direct-{secrets.token_hex(6)}").rpartition("/")[2].partition("?")[0]
 
 
 @pytest.fixture(scope="module")
