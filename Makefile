@@ -7,7 +7,8 @@ BIN := .venv/bin
 # scripts/gen calls buf and python3 by name.
 GEN := PATH="$(CURDIR)/$(BIN):$$PATH" scripts/gen
 # tests/conftest.py says in which order files are taken up.
-PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# A test at which a worker ends is given to another one, again and again: once is enough to know.
+PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses 4 --max-worker-restart 1 --dist loadfile --no-loadscope-reorder
 # What builds packages, of Python and for another language, is tested where those are; the benchmark is tried there too.
 TOOLS := tests/whole/test_package.py tests/whole/test_typescript.py tests/whole/test_bench.py
 # What `make check` leaves out of tests/: what takes long, or is about stores, kills, packages and random programs.

@@ -1,16 +1,18 @@
 """Fixtures: real stores, a real server on each, and a client of it."""
 
+import faulthandler
 import gc
 import os
 import secrets
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from _pytest.faulthandler import fault_handler_stderr_fd_key  # the stream that is not captured
 
 import xpstore
 from s3_server import MinIO, SeaweedFS
@@ -33,6 +35,8 @@ ROOT = Path(__file__).parent
 BACKENDS = ["sqlite-disk", "postgres-s3", "postgres-minio"]
 # Their files have few tests that take long: begun last, they would leave the other workers idle.
 FIRST = ("storms", "whole", "commands", "identity", "operation", "caching")
+# Of a test with its fixtures. Its time-out (pyproject.toml) is less.
+STUCK_SECONDS = 400
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -72,6 +76,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish() -> None:
     """What thousands of tests are made of stays: it is not looked through again and again for what could go."""
     gc.freeze()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Ends a worker whose test stands still where its time-out does not reach it, as in C, and says where that was.
+
+    The test then counts as failed, and another worker goes on. Without this all of them would wait for ever.
+    """
+    if not hasattr(item.config, "workerinput") or item.config.getoption("timeout", None) is not None:
+        return (yield)
+    faulthandler.dump_traceback_later(STUCK_SECONDS, exit=True, file=item.config.stash[fault_handler_stderr_fd_key])
+    try:
+        return (yield)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 @pytest.fixture(scope="session", autouse=True)
