@@ -68,4 +68,5 @@ def _typed(value: str | float | bool | None) -> Row:
 
 
 def _as_utf8(text: str) -> str:
-    return text.encode("utf-8", "replace").decode()  # JSON can hold half a surrogate pair, which no database takes
+    # JSON can hold half a surrogate pair, which no database takes.
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()

@@ -10,7 +10,7 @@ from sqlalchemy import Row
 
 from xpstore_server.core import attribute, experiment, limits, model, module
 from xpstore_server.core.attribute import Shown
-from xpstore_server.core.errors import AlreadyExists, Conflict, renamed, shown
+from xpstore_server.core.errors import Conflict, renamed, shown
 from xpstore_server.core.metrics import appending
 from xpstore_server.core.metrics.metric import SeriesPart
 from xpstore_server.core.model import NewModel
@@ -124,7 +124,7 @@ def _refuse_modules(tx: Transaction, made: Sequence[WholeModel]) -> None:
         for number, each in enumerate(one.modules):
             if owners[each.id] != one.model.id:
                 with renamed(one.named()), renamed(f"modules[{number}].{{}}".format):
-                    raise AlreadyExists("module", "module_id", each.id, "Make a new random id.")
+                    raise module.is_taken(each.id)
 
 
 def _answers(
