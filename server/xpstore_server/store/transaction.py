@@ -90,12 +90,12 @@ class Transaction:
             return 0
         options = {"preserve_rowcount": True}
         sql = _insert_many(table, self.is_sqlite)
-        return self._connection.exec_driver_sql(sql, list(rows), execution_options=options).rowcount
+        return self._connection.exec_driver_sql(sql, _one_or_many(rows), execution_options=options).rowcount
 
     def upsert_many(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
         """Inserts rows as tuples like `insert_many`; one whose primary key is there takes the place of that row."""
         if rows:
-            self._connection.exec_driver_sql(_upsert_many(table, self.is_sqlite), list(rows))
+            self._connection.exec_driver_sql(_upsert_many(table, self.is_sqlite), _one_or_many(rows))
 
     def at_driver(self, sql: str) -> list[tuple[Any, ...]]:
         """Runs a statement that is no business of SQLAlchemy's, as a PRAGMA, and returns its rows."""
@@ -151,7 +151,7 @@ def _upsert_many(table: Table, is_sqlite: bool) -> str:
     return f"{insert} ({keys}) DO UPDATE SET {changes}"
 
 
-def _one_or_many(rows: tuple[dict[str, Any], ...]) -> dict[str, Any] | list[dict[str, Any]]:
+def _one_or_many(rows: Sequence[T]) -> T | list[T]:
     return rows[0] if len(rows) == 1 else list(rows)  # the machinery for many makes one row slower
 
 

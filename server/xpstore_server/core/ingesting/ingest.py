@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from xpstore_server.core import console, model, module, project
+from xpstore_server.core import console, model, module
 from xpstore_server.core.console import Printed
 from xpstore_server.core.errors import NotFound, ServiceError, Stale
 from xpstore_server.core.ingesting import writers
@@ -58,7 +58,6 @@ def ingest(tx: Transaction, writer: Writer, first_record: int, piece: Piece) -> 
         NotFound: the project is gone.
         Stale: records before these are missing.
     """
-    project.get(tx, project_uid=writer.project_uid)
     return _ingest(tx, writer, first_record, piece, writers.progress(tx, writer))
 
 

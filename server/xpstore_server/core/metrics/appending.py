@@ -33,7 +33,8 @@ def append(
         parts_of: the points of each model.
         firsts: the ordinals that `model.allot` gave the first point of each.
     """
-    names = {(model_id, part.name) for model_id, parts in parts_of.items() for part in parts if len(part.points)}
+    has_series = [(model_id, parts) for model_id, parts in parts_of.items() if firsts[model_id]]  # no other has any yet
+    names = {(model_id, part.name) for model_id, parts in has_series for part in parts if len(part.points)}
     known = {(row.model_id, row.name, row.phase): row for row in _named(tx, names)}
     appended = _Appended(tx, project_uid)
     # Only where it is needed: to ask for the clock is a round trip.
