@@ -18,7 +18,7 @@ _seen = _seen.where(attribute.c.model_id.in_(_KEYS))
 _is_named = tuple_(tables.module.c.model_id, tables.module.c.name).in_(bindparam("names", expanding=True))
 _FORGET = attribute.delete().where(attribute.c.module_id.in_(_seen.where(_is_named).correlate(None)))
 
-# Between these are the paths of all modules.
+# Between these are the paths of all modules: "/" comes next to ".".
 _of_modules = (attribute.c.path > path_of(_MODULES, ""), attribute.c.path < _MODULES + "/")
 _SHOWING = select(tables.model.c.id).where(
     tables.model.c.id.in_(_KEYS), exists().where(attribute.c.model_id == tables.model.c.id, *_of_modules)
@@ -37,9 +37,8 @@ def show(tx: Transaction, project_uid: str, shown: Iterable[Shown]) -> None:
     """Lets search see attributes of models of a project, none of which it has yet."""
     rows = []
     project_key = tx.as_key(project_uid)
-    for model_id, module_id, row in shown:
-        keys = (tx.as_key(model_id), row["path"], project_key, module_id and tx.as_key(module_id))
-        rows.append((*keys, row["number"], row["text"], row["truth"]))
+    for model_id, module_id, (path, *value) in shown:
+        rows.append((tx.as_key(model_id), path, project_key, module_id and tx.as_key(module_id), *value))
     tx.insert_many(attribute, rows)
 
 

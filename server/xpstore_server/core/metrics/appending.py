@@ -123,7 +123,10 @@ def _ordinals(parts: Sequence[SeriesPart], first: int) -> Iterator[Integers]:
         ranked = np.empty_like(ordinals)
         ranked[order] = ordinals
         ordinals = ranked
-    yield from np.split(ordinals, np.cumsum(sizes)[:-1])
+    start = 0
+    for size in sizes:
+        yield ordinals[start : start + size]
+        start += size
 
 
 def _row(known: Row[Any] | None, model_id: str, project_uid: str, name: str, phase: str) -> dict[str, Any]:
