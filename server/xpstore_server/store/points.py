@@ -28,7 +28,8 @@ BLOCK_POINTS = 16_384
 # No block reaches over more ordinals: a point is found, and a page of a model's points read, among those that begin not
 # far before it.
 BLOCK_SPAN = 1 << 18
-# So many numbers are looked at in a loop: numpy takes a microsecond for each step, and most batches have few of a series.
+# So many numbers are looked at in a loop: numpy takes a microsecond for each step, and few batches have more of a
+# series.
 FEW = 16
 # In place of a time that nobody gave: the one of the transaction that stores the point.
 NO_TIME = -1
