@@ -45,6 +45,7 @@ from xpstore_server.core.lease import Sightings
 from xpstore_server.core.publish import Publisher
 from xpstore_server.core.roles.acting import Owners
 from xpstore_server.door.bounds import KEYS_AT_ONCE, Activity
+from xpstore_server.door.entry import Entry
 from xpstore_server.door.interceptor import CallInterceptor
 from xpstore_server.door.refusals import Refusals
 from xpstore_server.door.rules import UNKNOWN, Rule, rules_of, same_as
@@ -103,21 +104,6 @@ BLOB_THREADS = 8
 SWITCH_SECONDS = 0.0005
 
 AddService = Callable[[grpc.aio.Server], None]
-
-
-class _Entry:
-    """Where services are added to a server, as generated code does it, but for the registration of each method.
-
-    gRPC waits for a call of each registered method in a task of its own, and walks through all of these at each call:
-    through a hundred in a tenth of a millisecond. What is not registered is found by its name in a dictionary.
-    """
-
-    def __init__(self, server: grpc.aio.Server) -> None:
-        self.add_generic_rpc_handlers = server.add_generic_rpc_handlers
-
-    def add_registered_method_handlers(self, service: str, handlers: Any) -> None:
-        """Does nothing."""
-
 
 OPTIONS = [
     # What a stream may send ahead of its reader. gRPC's own guess grows to many MiB, of each of hundreds of streams.
@@ -299,7 +285,7 @@ class App:
             # The outer ring: what is beyond gets no reason, only a status.
             maximum_concurrent_rpcs=2 * (KEYS_AT_ONCE * self.settings.max_calls + limits.WAITING_CALLS),
         )
-        entry: Any = _Entry(server)
+        entry: Any = Entry(server)
         for _, add in services:
             add(entry)
         checks = {"database": self.database.check, "bucket": self.stores.blobs.check}

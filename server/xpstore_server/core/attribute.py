@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, exists, select, tuple_
+from sqlalchemy import BindParameter, bindparam, exists, select, tuple_
 
 from xpstore_server.store import tables
 from xpstore_server.store.attributes import Row, flatten, path_of
@@ -12,7 +12,7 @@ from xpstore_server.store.transaction import Transaction
 
 _MODULES = "modules"
 # From the few that are seen: a model may have thousands of modules of one name.
-_KEYS = bindparam("keys", expanding=True)
+_KEYS: BindParameter[str] = bindparam("keys", expanding=True)
 _seen = select(tables.module.c.id).join(attribute, attribute.c.module_id == tables.module.c.id)
 _seen = _seen.where(attribute.c.model_id.in_(_KEYS))
 _is_named = tuple_(tables.module.c.model_id, tables.module.c.name).in_(bindparam("names", expanding=True))

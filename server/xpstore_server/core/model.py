@@ -168,11 +168,12 @@ def as_tuple(tx: Transaction, row: dict[str, Any]) -> tuple[Any, ...]:
 
 def as_made(new: Iterable[tuple[dict[str, Any], NewModel]]) -> Sequence[Row[Any]]:
     """What `read_many` would say of models that were made in this transaction: nobody can have changed them since."""
-    rows = []
+    rows = list[tuple[Any, ...]]()
     for row, one in new:
         tags = dict.fromkeys(one.tags)
         rows.append((*(row[name] for name in model.c.keys()), TAG_SEPARATOR.join(tags), len(tags), None))  # noqa: SIM118
-    return IteratorResult(_MADE, iter(rows)).all()
+    made: IteratorResult[Any] = IteratorResult(_MADE, iter(rows))
+    return made.all()
 
 
 def check_same(made: Row[Any], new: NewModel) -> None:

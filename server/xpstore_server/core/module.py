@@ -202,7 +202,7 @@ def delete(tx: Transaction, module_id: str) -> bool:
     is_gone = tx.execute(module.delete().where(module.c.id == module_id)).rowcount == 1
     if is_gone and found.iteration_id is None:
         newest = tx.execute(_NEWEST, {"parent": found.model_id, "name": found.name})
-        _show_newest(tx, owner.project_uid, [_Row(*row) for row in newest])
+        _show_newest(tx, owner.project_uid, [_Row._make(row) for row in newest])
     return is_gone
 
 

@@ -22,7 +22,7 @@ T = TypeVar("T")
 Fence = Callable[[str], bool]
 fence: ContextVar[Fence | None] = ContextVar("fence", default=None)
 
-_POSTGRES = postgresql.dialect()
+_POSTGRES = postgresql.dialect()  # type: ignore[no-untyped-call]  # of SQLAlchemy
 _NOW = text("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
 
 
