@@ -63,15 +63,18 @@ def test_models_have_all_that_was_said_and_search_finds_it(project: Project, exp
 
 
 def test_creation_answers_what_is_read_afterwards(client: Client, experiment: Experiment) -> None:
-    said = {"name": "A", "description": "d", "tags": ["x", "y", "x"], "config_json": '{"lr": 0.5}', "created_at_us": 5}
+    said: dict[str, Any] = {"name": "A", "description": "d", "tags": ["x", "y", "x"], "created_at_us": 5}
+    said["config_json"] = '{"lr": 0.5}'
+    none: dict[str, Any] = {}
     many = create(experiment, [whole("a", **said), whole("b")])
     alone = [
         model_pb2.CreateModelRequest(experiment_id=str(experiment.id), model_id=new_id(), hash=hash_, **more)
-        for hash_, more in (("c", said), ("d", {}))
+        for hash_, more in (("c", said), ("d", none))
     ]
     one_by_one = [client.call(client.stubs.models.CreateModel, request) for request in alone]
     repeated = [client.call(client.stubs.models.CreateModel, request) for request in alone]
-    for answer in (*many, *one_by_one, *repeated):
+    answers: list[Any] = [*many, *one_by_one, *repeated]
+    for answer in answers:
         assert answer.created
         read = client.call(client.stubs.models.GetModel, model_pb2.GetModelRequest(model_id=answer.model.id))
         assert answer.model == read.model
