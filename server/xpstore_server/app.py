@@ -45,6 +45,7 @@ from xpstore_server.core.lease import Sightings
 from xpstore_server.core.publish import Publisher
 from xpstore_server.core.roles.acting import Owners
 from xpstore_server.door.bounds import KEYS_AT_ONCE, Activity
+from xpstore_server.door.entry import Entry
 from xpstore_server.door.interceptor import CallInterceptor
 from xpstore_server.door.refusals import Refusals
 from xpstore_server.door.rules import UNKNOWN, Rule, rules_of, same_as
@@ -284,12 +285,13 @@ class App:
             # The outer ring: what is beyond gets no reason, only a status.
             maximum_concurrent_rpcs=2 * (KEYS_AT_ONCE * self.settings.max_calls + limits.WAITING_CALLS),
         )
+        entry: Any = Entry(server)
         for _, add in services:
-            add(server)
+            add(entry)
         checks = {"database": self.database.check, "bucket": self.stores.blobs.check}
         health_service = HealthService(names, checks)
-        health_pb2_grpc.add_HealthServicer_to_server(health_service, server)
-        reflection.add(server, names)
+        health_pb2_grpc.add_HealthServicer_to_server(health_service, entry)
+        reflection.add(entry, names)
         adds: list[AddService] = [add for _, add in services]
         adds.append(partial(health_pb2_grpc.add_HealthServicer_to_server, health_service))
 

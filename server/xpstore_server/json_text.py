@@ -8,6 +8,7 @@ import gc
 import json
 import re
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 LARGE = 64 << 10
@@ -38,10 +39,16 @@ def _read(text: str, number: Callable[[str], float]) -> Any:
     if is_collecting:
         gc.disable()
     try:
-        return json.loads(text, parse_int=number, parse_float=number, parse_constant=_refuse)
+        return _decoder(number).decode(text)
     finally:
         if is_collecting:
             gc.enable()
+
+
+@cache
+def _decoder(number: Callable[[str], float]) -> json.JSONDecoder:
+    """Made once: of a small text that takes longer than reading it."""
+    return json.JSONDecoder(parse_int=number, parse_float=number, parse_constant=_refuse)
 
 
 def _float(digits: str) -> float:

@@ -62,6 +62,24 @@ def test_models_have_all_that_was_said_and_search_finds_it(project: Project, exp
     assert project.experiments.read("e").model_count == 2  # type: ignore[union-attr]
 
 
+def test_creation_answers_what_is_read_afterwards(client: Client, experiment: Experiment) -> None:
+    said: dict[str, Any] = {"name": "A", "description": "d", "tags": ["x", "y", "x"], "created_at_us": 5}
+    said["config_json"] = '{"lr": 0.5}'
+    none: dict[str, Any] = {}
+    many = create(experiment, [whole("a", **said), whole("b")])
+    alone = [
+        model_pb2.CreateModelRequest(experiment_id=str(experiment.id), model_id=new_id(), hash=hash_, **more)
+        for hash_, more in (("c", said), ("d", none))
+    ]
+    one_by_one = [client.call(client.stubs.models.CreateModel, request) for request in alone]
+    repeated = [client.call(client.stubs.models.CreateModel, request) for request in alone]
+    answers: list[Any] = [*many, *one_by_one, *repeated]
+    for answer in answers:
+        assert answer.created
+        read = client.call(client.stubs.models.GetModel, model_pb2.GetModelRequest(model_id=answer.model.id))
+        assert answer.model == read.model
+
+
 def test_a_repeated_call_changes_nothing_and_points_go_on(experiment: Experiment) -> None:
     some = [whole("a"), whole("b")]
     first = create(experiment, some)

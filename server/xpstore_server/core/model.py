@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import BindParameter, ColumnElement, Row, Select, bindparam, exists, func, select
+from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
 from sqlalchemy.exc import IntegrityError
 
 from xpstore_server.core import attribute, experiment, limits, project, revision
@@ -110,15 +111,18 @@ _TAGS = _TAGS.limit(_MOST_TAGS)
 _COUNT_TAGS = select(func.count()).select_from(model_tag).where(model_tag.c.model_id == bindparam("key"))
 _LAST_POSITION = select(func.max(model_tag.c.position)).where(model_tag.c.model_id == bindparam("key"))
 
+_MADE = SimpleResultMetaData((*model.c.keys(), "tags", "tag_count", "status"))
+
 
 def create(tx: Transaction, principal: str, new: NewModel, *, allow_existing: bool) -> tuple[Row[Any], bool]:
     """Makes the model or opens the one of this hash. Returns it and whether this creation made it."""
     parent = experiment.hold(tx, new.experiment_id)
     row = row_of(new, parent.project_uid, principal, tx.now_us())
     while True:
-        if tx.insert_ignore(model, row) == 1:
-            _insert_tags(tx, new.id, new.tags, first_position=0)
+        if tx.insert_many(model, [as_tuple(tx, row)]) == 1:
+            create_tags(tx, [new])
             attribute.show(tx, parent.project_uid, attribute.of_config(new.id, new.config_json))
+            return as_made([(row, new)])[0], True
         if made := tx.execute(_BY_ANY_ID, {"key": new.id}).first():
             check_same(made, new)
             return made, True
@@ -154,6 +158,22 @@ def row_of(new: NewModel, project_uid: str, principal: str, now_us: int, points:
         "updated_by": principal,
         "revision": 1,
     }
+
+
+def as_tuple(tx: Transaction, row: dict[str, Any]) -> tuple[Any, ...]:
+    """The row of a new model as `insert_many` takes it."""
+    keys = ("id", "experiment_id", "project_uid")
+    return tuple(tx.as_key(row[name]) if name in keys else row[name] for name in model.c.keys())  # noqa: SIM118
+
+
+def as_made(new: Iterable[tuple[dict[str, Any], NewModel]]) -> Sequence[Row[Any]]:
+    """What `read_many` would say of models that were made in this transaction: nobody can have changed them since."""
+    rows = list[tuple[Any, ...]]()
+    for row, one in new:
+        tags = dict.fromkeys(one.tags)
+        rows.append((*(row[name] for name in model.c.keys()), TAG_SEPARATOR.join(tags), len(tags), None))  # noqa: SIM118
+    made: IteratorResult[Any] = IteratorResult(_MADE, iter(rows))
+    return made.all()
 
 
 def check_same(made: Row[Any], new: NewModel) -> None:

@@ -1,9 +1,9 @@
 """Modules: named parts of a model, or of one of its iterations, with attributes."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import CTE, ColumnElement, FromClause, Row, bindparam, select, true
 
@@ -56,14 +56,21 @@ def create(tx: Transaction, owner: Owner, new: NewModule) -> Row[Any]:
         owner = Owner(iteration.hold(tx, owner.iteration_id).model_id, owner.iteration_id)
     else:  # one after the other: which module of a name is the newest
         project_uid = model.lock(tx, owner.model_id).project_uid
-    _insert(tx, project_uid, [(owner, new)])
+    for refused in _insert(tx, project_uid, [(owner, new)]):
+        raise is_taken(refused.id)
     return tx.execute(_BY_ID, {"key": new.id}).one()
 
 
-def create_all(tx: Transaction, project_uid: str, new: Sequence[tuple[str, NewModule]]) -> None:
-    """Records modules of models of a project, in this order. The caller holds the locks of these models."""
+def create_all(tx: Transaction, project_uid: str, new: Sequence[tuple[str, NewModule]]) -> list[tuple[str, str]]:
+    """Records modules of models of a project, in this order. The caller holds the locks of these models.
+
+    Returns models and ids of those that are not: their ids are of others.
+    """
+    refused = list[tuple[str, str]]()
     for some in batches(new, BATCH):
-        _insert(tx, project_uid, [(Owner(model_id), each) for model_id, each in some])
+        rows = _insert(tx, project_uid, [(Owner(model_id), each) for model_id, each in some])
+        refused += [(row.model_id, row.id) for row in rows]
+    return refused
 
 
 def create_first(tx: Transaction, new: Sequence[tuple[str, NewModule]], now_us: int) -> bool:
@@ -71,11 +78,12 @@ def create_first(tx: Transaction, new: Sequence[tuple[str, NewModule]], now_us: 
 
     Search is not told of them: who makes many models tells it of all at once.
     """
-    rows = [
-        (tx.as_key(one.id), tx.as_key(model_id), None, one.name, one.attributes_json, now_us + place)
-        for place, (model_id, one) in enumerate(new)
-    ]
-    return tx.insert_many(module, rows) == len(rows)
+    return _insert_rows(tx, _rows([(Owner(model_id), one) for model_id, one in new], now_us)) == len(new)
+
+
+def is_taken(module_id: str) -> AlreadyExists:
+    """What is said of a new module whose id another one has."""
+    return AlreadyExists("module", "module_id", module_id, "Make a new random id.")
 
 
 def there(tx: Transaction, ids: Sequence[str]) -> dict[str, str]:
@@ -83,31 +91,58 @@ def there(tx: Transaction, ids: Sequence[str]) -> dict[str, str]:
     return {row.id: row.model_id for row in tx.execute(_BY_IDS, {"keys": ids})}
 
 
-def _insert(tx: Transaction, project_uid: str, new: Sequence[tuple[Owner, NewModule]]) -> None:
-    now = tx.now_us()
-    rows = [{**asdict(owner), **asdict(each), "created_at_us": now + place} for place, (owner, each) in enumerate(new)]
-    if tx.insert_ignore(module, *rows) < len(rows):
-        rows = _made(tx, rows)
-    _show_newest(tx, project_uid, [row for row in rows if row["iteration_id"] is None])
+class _Row(NamedTuple):
+    """The columns of the table, in their order."""
+
+    id: str
+    model_id: str
+    iteration_id: str | None
+    name: str
+    attributes_json: str
+    created_at_us: int
 
 
-def _made(tx: Transaction, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Those of the rows that were inserted, and not there before."""
-    there = {row.id: row for row in tx.execute(_BY_IDS, {"keys": [row["id"] for row in rows]})}
+def _rows(new: Sequence[tuple[Owner, NewModule]], now_us: int) -> list[_Row]:
+    return [
+        _Row(one.id, owner.model_id, owner.iteration_id, one.name, one.attributes_json, now_us + place)
+        for place, (owner, one) in enumerate(new)
+    ]
+
+
+def _insert_rows(tx: Transaction, rows: Sequence[_Row]) -> int:
+    """Inserts those whose ids are free. Returns how many that were."""
+    key = tx.as_key
+    return tx.insert_many(module, [(key(id_), key(of), on and key(on), *more) for id_, of, on, *more in rows])
+
+
+def _insert(tx: Transaction, project_uid: str, new: Sequence[tuple[Owner, NewModule]]) -> list[_Row]:
+    """Records modules, and lets search see the newest. Returns those whose ids are of others."""
+    rows, refused = _rows(new, tx.now_us()), list[_Row]()
+    if _insert_rows(tx, rows) < len(rows):
+        rows, refused = _made(tx, rows)
+    _show_newest(tx, project_uid, [row for row in rows if row.iteration_id is None])
+    return refused
+
+
+def _made(tx: Transaction, rows: list[_Row]) -> tuple[list[_Row], list[_Row]]:
+    """Those of the rows that were inserted, and not there before; and those whose ids are of others."""
+    there = {row.id: row for row in tx.execute(_BY_IDS, {"keys": [row.id for row in rows]})}
+    made, refused = list[_Row](), list[_Row]()
     for row in rows:
-        found = there.get(row["id"])
-        if found is None or any(found._mapping[name] != row[name] for name in _SAID):
-            raise AlreadyExists("module", "module_id", row["id"], "Make a new random id.")
-    return [row for row in rows if there[row["id"]].created_at_us == row["created_at_us"]]
+        found = there.get(row.id)
+        if found is None or any(found._mapping[name] != getattr(row, name) for name in _SAID):
+            refused.append(row)
+        elif found.created_at_us == row.created_at_us:
+            made.append(row)
+    return made, refused
 
 
-def _show_newest(tx: Transaction, project_uid: str, rows: list[dict[str, Any]]) -> None:
+def _show_newest(tx: Transaction, project_uid: str, rows: list[_Row]) -> None:
     """Lets search see the newest module of each model and name and no other."""
-    newest = {(row["model_id"], row["name"]): row for row in rows}
+    newest = {(row.model_id, row.name): row for row in rows}
     if newest:
         attribute.forget_modules(tx, list(newest))
-        columns = ("model_id", "id", "name", "attributes_json")
-        each = (attribute.of_module(*(row[name] for name in columns)) for row in newest.values())
+        each = (attribute.of_module(row.model_id, row.id, row.name, row.attributes_json) for row in newest.values())
         attribute.show(tx, project_uid, chain.from_iterable(each))
 
 
@@ -166,8 +201,8 @@ def delete(tx: Transaction, module_id: str) -> bool:
         return False
     is_gone = tx.execute(module.delete().where(module.c.id == module_id)).rowcount == 1
     if is_gone and found.iteration_id is None:
-        newest = tx.execute(_NEWEST, {"parent": found.model_id, "name": found.name}).mappings()
-        _show_newest(tx, owner.project_uid, [dict(row) for row in newest])
+        newest = tx.execute(_NEWEST, {"parent": found.model_id, "name": found.name})
+        _show_newest(tx, owner.project_uid, [_Row._make(row) for row in newest])
     return is_gone
 
 

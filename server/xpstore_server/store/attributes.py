@@ -5,7 +5,7 @@ A row's path is `config.lr` or `modules.optimizer.lr`, each part escaped, so tha
 
 import re
 from collections import deque
-from typing import Any
+from typing import Any, NamedTuple
 
 from xpstore_server import json_text
 
@@ -14,12 +14,19 @@ PATH_BYTES = 1_000
 TEXT_BYTES = 1_000
 ROWS = 1_000  # of one JSON object: those nearest its top, those in lists last
 
-Row = dict[str, Any]
+
+class Row(NamedTuple):
+    """An attribute: its path, and its value in the column of its type."""
+
+    path: str
+    number: float | None
+    text: str | None
+    truth: bool | None
 
 
 def path_of(*parts: str) -> str:
     """The path that leads by these names."""
-    return ".".join(_as_utf8(part).replace("\\", "\\\\").replace(".", "\\.") for part in parts)
+    return ".".join(map(_escaped, parts))
 
 
 def parts_of(path: str) -> list[str]:
@@ -39,7 +46,7 @@ def searched(text: str) -> str:
 
 
 def flatten(json_object: str, *prefix: str) -> list[Row]:
-    """The rows of a JSON object below a path: `path`, and one of `number`, `text` and `truth`."""
+    """The rows of a JSON object below a path."""
     waiting: deque[tuple[str, Any]] = deque([(path_of(*prefix), json_text.loads(json_object))])
     in_lists: deque[tuple[str, Any]] = deque()
     rows: list[Row] = []
@@ -48,24 +55,27 @@ def flatten(json_object: str, *prefix: str) -> list[Row]:
         if len(path.encode()) > PATH_BYTES:
             continue
         if isinstance(value, dict):
-            waiting.extend((f"{path}.{path_of(key)}", inner) for key, inner in value.items())
+            waiting.extend((f"{path}.{_escaped(key)}", inner) for key, inner in value.items())
         elif isinstance(value, list):
             in_lists.extend((f"{path}.{number}", inner) for number, inner in enumerate(value))
-        elif typed := _typed(value):
-            rows.append({"path": path, "number": None, "text": None, "truth": None, **typed})
+        elif (row := _row(path, value)) is not None:
+            rows.append(row)
     return rows
 
 
-def _typed(value: str | float | bool | None) -> Row:
+def _row(path: str, value: str | float | bool | None) -> Row | None:
     """A value in the column of its type; nothing for null and for numbers that are not finite."""
-    if isinstance(value, bool):
-        return {"truth": value}
     if isinstance(value, str):
-        return {"text": searched(value)}
+        return Row(path, None, searched(value), None)
+    if isinstance(value, bool):
+        return Row(path, None, None, value)
     if value is None or value - value != 0:
-        return {}
-    return {"number": value + 0.0}
+        return None
+    return Row(path, value + 0.0, None, None)
 
 
-def _as_utf8(text: str) -> str:
-    return text.encode("utf-8", "replace").decode()  # JSON can hold half a surrogate pair, which no database takes
+def _escaped(name: str) -> str:
+    if name.isascii() and "." not in name and "\\" not in name:
+        return name
+    # JSON can hold half a surrogate pair, which no database takes.
+    return name.encode("utf-8", "replace").decode().replace("\\", "\\\\").replace(".", "\\.")

@@ -3,9 +3,9 @@
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
@@ -27,6 +27,10 @@ SLICE_SECONDS = 0.02
 GROUP_SIZE = 128
 # Who took so long last begins a group: those before would wait for it, done and not durable.
 LONG_SECONDS = 0.01
+# Ids are random, so a hundred models change thousands of pages. Those that do not fit into the cache are read and
+# written several times, and so are those of several commits where each is followed by a checkpoint: a fifth of all.
+CACHE_KIB = 32 << 10
+WAL_PAGES = 4_000  # of 4 KiB
 CALLERS = 1_000  # whose last units are known
 RETRIES = 8
 
@@ -73,6 +77,7 @@ class GroupWriter:
         self._make_room = make_room
         self._turns = Turns()
         self._seconds = dict[str, float]()  # of each caller's last unit
+        self._connection: Connection | None = None  # kept: to take one from the pool takes as long as a statement
         self._thread = threading.Thread(target=self._run, name="db-write", daemon=True)
         self._thread.start()
 
@@ -89,6 +94,17 @@ class GroupWriter:
                 job = None  # it keeps nothing while it waits
             else:
                 job = self._commit_group(job)
+        if self._connection is not None:
+            self._connection.close()
+
+    @contextmanager
+    def _begun(self) -> Iterator[Connection]:
+        if self._connection is None:
+            self._connection = self._engine.connect()
+            for pragma in (f"cache_size={-CACHE_KIB}", f"wal_autocheckpoint={WAL_PAGES}"):
+                Transaction(self._connection).at_driver(f"PRAGMA {pragma}")
+        with self._connection.begin():
+            yield self._connection
 
     def _timed(self, job: Job[Any], connection: Connection) -> Any:
         began = time.monotonic()
@@ -102,7 +118,7 @@ class GroupWriter:
     def _commit_alone(self, job: Job[Any]) -> None:
         for is_first in (True, False):
             try:
-                with translated(), self._engine.begin() as connection:
+                with translated(), self._begun() as connection:
                     result = self._timed(job, connection)
             except StoreFull as error:
                 if is_first and self._make_room():
@@ -121,7 +137,7 @@ class GroupWriter:
         done: list[tuple[Future[Any], Any]] = []
         ends_at = time.monotonic() + SLICE_SECONDS
         try:
-            with translated(), self._engine.begin() as connection:
+            with translated(), self._begun() as connection:
                 while job is not None:
                     taken.append(job)
                     self._do(job, connection, done)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from xpstore_server.core import console, model, module, project
+from xpstore_server.core import console, model, module
 from xpstore_server.core.console import Printed
 from xpstore_server.core.errors import NotFound, ServiceError, Stale
 from xpstore_server.core.ingesting import writers
@@ -58,7 +58,6 @@ def ingest(tx: Transaction, writer: Writer, first_record: int, piece: Piece) -> 
         NotFound: the project is gone.
         Stale: records before these are missing.
     """
-    project.get(tx, project_uid=writer.project_uid)
     return _ingest(tx, writer, first_record, piece, writers.progress(tx, writer))
 
 
@@ -108,22 +107,11 @@ def _store(tx: Transaction, project_uid: str, every: Sequence[ModelRecords], ing
                 consoles[id_, event.what.run_id].append(event.what.printed)
             else:
                 _try(tx, id_, event.what, ingested)
-    _store_modules(tx, project_uid, new, ingested)
+    for id_, module_id in module.create_all(tx, project_uid, new):
+        ingested.dropped[id_, str(module.is_taken(module_id))] += 1
     for (id_, run_id), printed in consoles.items():
         append = partial(console.append, model_id=id_, run_id=run_id, pieces=printed)
         _try(tx, id_, append, ingested, len(printed))
-
-
-def _store_modules(tx: Transaction, project_uid: str, new: list[tuple[str, NewModule]], ingested: Ingested) -> None:
-    """All at once or, if one cannot be stored, each on its own."""
-    if not new:
-        return
-    try:
-        with tx.savepoint():
-            module.create_all(tx, project_uid, new)
-    except ServiceError:
-        for each in new:
-            _try(tx, each[0], partial(module.create_all, project_uid=project_uid, new=[each]), ingested)
 
 
 def _try(tx: Transaction, model_id: str, apply: Apply, ingested: Ingested, count: int = 1) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import Row
 
 from xpstore_server.core import attribute, experiment, limits, model, module
 from xpstore_server.core.attribute import Shown
-from xpstore_server.core.errors import AlreadyExists, Conflict, renamed, shown
+from xpstore_server.core.errors import Conflict, renamed, shown
 from xpstore_server.core.metrics import appending
 from xpstore_server.core.metrics.metric import SeriesPart
 from xpstore_server.core.model import NewModel
@@ -84,7 +84,7 @@ def create(
     hold = experiment.hold_in_turn if len(new) > 1 else experiment.hold
     project_uid = hold(tx, new[0].model.experiment_id).project_uid
     now_us = tx.now_us()
-    made, found, waiting = set[str](), dict[str, str](), new
+    made, found, waiting = dict[str, Row[Any]](), dict[str, str](), new
     while waiting:  # again if one was deleted in between, and its place is free
         made |= _insert(tx, principal, project_uid, waiting, now_us)
         found |= model.find(tx, [one.model for one in waiting if one.model.id not in made])
@@ -97,15 +97,19 @@ def create(
     return _answers(tx, new, made, found)
 
 
-def _insert(tx: Transaction, principal: str, project_uid: str, new: Sequence[WholeModel], now_us: int) -> set[str]:
-    """Inserts those whose ids and hashes are free, the first of each hash. Returns their ids."""
-    rows = []
-    for one in {one.model.hash: one for one in reversed(new)}.values():
+def _insert(
+    tx: Transaction, principal: str, project_uid: str, new: Sequence[WholeModel], now_us: int
+) -> dict[str, Row[Any]]:
+    """Inserts those whose ids and hashes are free, the first of each hash. Returns them by their ids."""
+    rows, firsts = [], {one.model.hash: one for one in reversed(new)}.values()
+    for one in firsts:
         points = sum(len(part.points) for part in one.parts)
         with renamed(one.named()):
             rows.append(model.row_of(one.model, project_uid, principal, now_us, points))
     # Sorted: the sums of models that a trigger keeps go by ids, and two who lock these in different orders deadlock.
-    return tx.insert_new(tables.model, sorted(rows, key=itemgetter("id")))
+    ids = tx.insert_new(tables.model, sorted(rows, key=itemgetter("id")))
+    both = [(row, one.model) for row, one in zip(rows, firsts, strict=True) if row["id"] in ids]
+    return {row.id: row for row in model.as_made(both)}
 
 
 def _store(tx: Transaction, project_uid: str, made: Sequence[WholeModel], now_us: int) -> None:
@@ -124,14 +128,13 @@ def _refuse_modules(tx: Transaction, made: Sequence[WholeModel]) -> None:
         for number, each in enumerate(one.modules):
             if owners[each.id] != one.model.id:
                 with renamed(one.named()), renamed(f"modules[{number}].{{}}".format):
-                    raise AlreadyExists("module", "module_id", each.id, "Make a new random id.")
+                    raise module.is_taken(each.id)
 
 
 def _answers(
-    tx: Transaction, new: Sequence[WholeModel], made: set[str], found: dict[str, str]
+    tx: Transaction, new: Sequence[WholeModel], made: dict[str, Row[Any]], found: dict[str, str]
 ) -> list[tuple[Row[Any], bool]]:
-    rows = model.read_many(tx, sorted(made)) if made else {}
-    weight = 0
+    rows, weight = dict(made), 0
     for some in batches([found[one.model.id] for one in new if one.model.id in found], FOUND):
         rows |= model.read_many(tx, some)
         weight += sum(weigh(rows[id_]) for id_ in some if id_ in rows)

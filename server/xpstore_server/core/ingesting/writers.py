@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import and_, bindparam, select
 
 from xpstore_server.core import experiment
+from xpstore_server.core.errors import NotFound
 from xpstore_server.store import tables
 from xpstore_server.store.transaction import Transaction
 
@@ -36,7 +37,13 @@ class Writer:
 
 _BY = and_(writer.c.method == bindparam("by"), writer.c.principal == bindparam("who"))
 _MINE = and_(writer.c.project_uid == bindparam("project"), writer.c.writer_id == bindparam("writer"), _BY)
-_PROGRESS = select(writer.c.next_point).where(_MINE)
+_live = tables.project
+# How far a writer got in a live project.
+_PROGRESS = (
+    select(_live.c.uid.label("project_uid"), writer.c.next_point)
+    .outerjoin(writer, and_(writer.c.project_uid == _live.c.uid, writer.c.writer_id == bindparam("writer"), _BY))
+    .where(_live.c.uid == bindparam("project"), _live.c.deleted_at_us.is_(None))
+)
 _MOVE = writer.update().where(_MINE, writer.c.next_point == bindparam("known"))
 # Of a release that did not keep whose it was.
 _TAKE = (
@@ -60,8 +67,15 @@ _PROGRESS_OF = (
 
 
 def progress(tx: Transaction, one: Writer) -> int | None:
-    """The number that a writer goes on from; None if it has not begun."""
-    known: int | None = tx.execute(_PROGRESS, one.key()).scalar()
+    """The number that a writer goes on from; None if it has not begun.
+
+    Raises:
+        NotFound: the project is gone.
+    """
+    found = tx.first(_PROGRESS, one.key())
+    if found is None:
+        raise NotFound("project", one.project_uid)
+    known: int | None = found.next_point
     return tx.execute(_TAKE, one.key()).scalar() if known is None else known
 
 

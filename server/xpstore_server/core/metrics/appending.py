@@ -33,7 +33,8 @@ def append(
         parts_of: the points of each model.
         firsts: the ordinals that `model.allot` gave the first point of each.
     """
-    names = {(model_id, part.name) for model_id, parts in parts_of.items() for part in parts if len(part.points)}
+    has_series = [(model_id, parts) for model_id, parts in parts_of.items() if firsts[model_id]]  # no other has any yet
+    names = {(model_id, part.name) for model_id, parts in has_series for part in parts if len(part.points)}
     known = {(row.model_id, row.name, row.phase): row for row in _named(tx, names)}
     appended = _Appended(tx, project_uid)
     # Only where it is needed: to ask for the clock is a round trip.
@@ -122,7 +123,10 @@ def _ordinals(parts: Sequence[SeriesPart], first: int) -> Iterator[Integers]:
         ranked = np.empty_like(ordinals)
         ranked[order] = ordinals
         ordinals = ranked
-    yield from np.split(ordinals, np.cumsum(sizes)[:-1])
+    start = 0
+    for size in sizes:
+        yield ordinals[start : start + size]
+        start += size
 
 
 def _row(known: Row[Any] | None, model_id: str, project_uid: str, name: str, phase: str) -> dict[str, Any]:

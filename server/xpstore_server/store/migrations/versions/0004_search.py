@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from xpstore_server.store.attributes import flatten
+from xpstore_server.store.attributes import Row, flatten
 from xpstore_server.store.tables import TEXT, UUID
 
 revision = "0004"
@@ -84,6 +84,6 @@ def _batches(connection: sa.Connection, query: sa.Select[Any], key: sa.ColumnEle
         rows = connection.execute(query.where(key > rows[-1].id)).all()
 
 
-def _insert(connection: sa.Connection, table: sa.Table, of: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+def _insert(connection: sa.Connection, table: sa.Table, of: dict[str, Any], rows: list[Row]) -> None:
     if rows:
-        connection.execute(table.insert(), [{**of, **row} for row in rows])
+        connection.execute(table.insert(), [{**of, **row._asdict()} for row in rows])
