@@ -42,7 +42,7 @@ func (u *uploader) past(batch []*pb.Chunk, state *attempt) bool {
 	}
 	up := &u.client.up
 	isOpen, isProven := up.state()
-	if !u.limits.GetDirect().GetWriteUrls() || !isOpen || size < pastFrom {
+	if !u.limits.GetDirect().GetWriteUrls() || !isOpen || size < pastFrom || len(batch) > int(u.limits.MaxDigests) {
 		return false
 	}
 	if !isProven {

@@ -12,6 +12,7 @@ from support.backends import Backend, sqlite_url
 from support.raw import digest_of
 from support.stores import HOUR_US, Store
 from xpstore.format.packs import PackedChunk, encode_footer
+from xpstore_server.core import limits
 from xpstore_server.store import tables
 from xpstore_server.store.blobs.disk import DiskBlobs
 from xpstore_server.store.chunks import NONE, EncodedChunk
@@ -26,6 +27,7 @@ from xpstore_server.store.transfers.announced import (
     TooManyOpen,
     TooMuchOpen,
 )
+from xpstore_server.store.transfers.client_packs import PACK_CHUNKS
 
 PIECES = [os.urandom(size) for size in (1 << 20, 5, 70_000)]
 
@@ -112,6 +114,7 @@ def other_project(disk: Store) -> bytes:
         lambda disk: b"".join([b"more", *PIECES, encode_footer(disk.pool, placed())]),
         lambda disk: encode_footer(disk.pool, []),
         lambda disk: os.urandom(2 << 20) + encode_footer(disk.pool, placed([bytes(2 << 20)])),
+        lambda disk: bytes(PACK_CHUNKS + 1) + encode_footer(disk.pool, placed([b"1"] * (PACK_CHUNKS + 1))),
     ],
 )
 def test_what_is_no_pack_is_not_taken(disk: Store, folder: Path, make: Callable[[Store], bytes]) -> None:
@@ -132,6 +135,14 @@ def test_links_and_pipes_are_not_followed(disk: Store, tmp_path: Path) -> None:
         make(path)
         assert not disk.client_packs.close(disk.pool, "me", pack_id)
     assert (tmp_path / "elsewhere").stat().st_size > 1 << 20
+
+
+def test_a_pack_of_the_most_chunks_is_taken(disk: Store) -> None:
+    assert PACK_CHUNKS == limits.DIGESTS
+    pieces = [number.to_bytes(2, "big") for number in range(PACK_CHUNKS)]
+    pack_id = str(uuid.uuid4())
+    lay_down(disk, pack_id, b"".join([*pieces, encode_footer(disk.pool, placed(pieces))]))
+    assert disk.client_packs.close(disk.pool, "me", pack_id) and disk.count(tables.chunk) == PACK_CHUNKS
 
 
 def test_no_pack_is_opened_on_a_full_disk(folder: Path) -> None:

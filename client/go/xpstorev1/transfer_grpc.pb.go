@@ -46,7 +46,7 @@ type TransferServiceClient interface {
 	//   - NOT_FOUND: there is no such version, or a chunk is not in its project.
 	//   - CONFLICT: this server offers no such way.
 	LocateChunks(ctx context.Context, in *LocateChunksRequest, opts ...grpc.CallOption) (*LocateChunksResponse, error)
-	// Announces packs (docs/protocol.md) that the client writes itself, and says where to. Nothing names them before ClosePacks, and what is
+	// Announces packs (docs/protocol.md), of up to `max_digests` chunks each, that the client writes itself, and says where to. Nothing names them before ClosePacks, and what is
 	// not closed within an hour is removed.
 	//
 	// A URL takes one PUT, of exactly the announced length and checksum: the S3 server refuses other bytes, and a second PUT (412), after
@@ -130,7 +130,7 @@ type TransferServiceServer interface {
 	//   - NOT_FOUND: there is no such version, or a chunk is not in its project.
 	//   - CONFLICT: this server offers no such way.
 	LocateChunks(context.Context, *LocateChunksRequest) (*LocateChunksResponse, error)
-	// Announces packs (docs/protocol.md) that the client writes itself, and says where to. Nothing names them before ClosePacks, and what is
+	// Announces packs (docs/protocol.md), of up to `max_digests` chunks each, that the client writes itself, and says where to. Nothing names them before ClosePacks, and what is
 	// not closed within an hour is removed.
 	//
 	// A URL takes one PUT, of exactly the announced length and checksum: the S3 server refuses other bytes, and a second PUT (412), after

@@ -74,7 +74,9 @@ class DirectWrites:
 
     def _try(self, messages: Sequence[bytes]) -> bool:
         try:
-            self._store(messages)
+            if self._store(messages):
+                self._way.worked()
+                return True
         except (Broken, OSError, ValueError) as error:
             if not self._calls.is_broken_off:
                 self._way.failed(error)
@@ -82,13 +84,12 @@ class DirectWrites:
             pass  # others of this key are at it, or the server is away: the way is as good as before
         except Error as error:  # whatever it is, UploadChunks meets it too and says it better
             self._way.failed(Broken(f"the server does not take packs ({type(error).__name__})"))
-        else:
-            self._way.worked()
-            return True
         return False
 
-    def _store(self, messages: Sequence[bytes]) -> None:
+    def _store(self, messages: Sequence[bytes]) -> bool:
         chunks = [chunk for message in messages for chunk in decode_chunks(CHUNKS_FIELD, message)]
+        if len(chunks) > self._connection.limits.max_digests:  # of files of a few hundred bytes
+            return False
         parts: list[Buffer] = [chunk.data for chunk in chunks]
         parts.append(encode_footer(self._project_uid, list(packed(chunks))))
         pack_id = new_id()
@@ -105,6 +106,7 @@ class DirectWrites:
         closing = pb.ClosePacksRequest(project_uid=self._project_uid, pack_ids=[pack_id])
         if not all(self._call(lambda: self._connection.stubs.transfers.ClosePacks, closing).stored):
             raise Broken("the server does not take what was written")
+        return True
 
     def _call(self, method: Callable[[], Any], request: Message) -> Any:
         return self._connection.call(self._calls.breakable(method), request)

@@ -74,7 +74,7 @@ class TransferServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def OpenPacks(self, request, context):
-        """Announces packs (docs/protocol.md) that the client writes itself, and says where to. Nothing names them before ClosePacks, and what is
+        """Announces packs (docs/protocol.md), of up to `max_digests` chunks each, that the client writes itself, and says where to. Nothing names them before ClosePacks, and what is
         not closed within an hour is removed.
 
         A URL takes one PUT, of exactly the announced length and checksum: the S3 server refuses other bytes, and a second PUT (412), after

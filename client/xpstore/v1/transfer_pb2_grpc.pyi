@@ -46,7 +46,7 @@ class TransferServiceStub:
         xpstore.v1.transfer_pb2.OpenPacksRequest,
         xpstore.v1.transfer_pb2.OpenPacksResponse,
     ]
-    """Announces packs (docs/protocol.md) that the client writes itself, and says where to. Nothing names them before ClosePacks, and what is
+    """Announces packs (docs/protocol.md), of up to `max_digests` chunks each, that the client writes itself, and says where to. Nothing names them before ClosePacks, and what is
     not closed within an hour is removed.
 
     A URL takes one PUT, of exactly the announced length and checksum: the S3 server refuses other bytes, and a second PUT (412), after
@@ -103,7 +103,7 @@ class TransferServiceAsyncStub:
         xpstore.v1.transfer_pb2.OpenPacksRequest,
         xpstore.v1.transfer_pb2.OpenPacksResponse,
     ]
-    """Announces packs (docs/protocol.md) that the client writes itself, and says where to. Nothing names them before ClosePacks, and what is
+    """Announces packs (docs/protocol.md), of up to `max_digests` chunks each, that the client writes itself, and says where to. Nothing names them before ClosePacks, and what is
     not closed within an hour is removed.
 
     A URL takes one PUT, of exactly the announced length and checksum: the S3 server refuses other bytes, and a second PUT (412), after
@@ -164,7 +164,7 @@ class TransferServiceServicer(metaclass=abc.ABCMeta):
         request: xpstore.v1.transfer_pb2.OpenPacksRequest,
         context: _ServicerContext,
     ) -> typing.Union[xpstore.v1.transfer_pb2.OpenPacksResponse, collections.abc.Awaitable[xpstore.v1.transfer_pb2.OpenPacksResponse]]:
-        """Announces packs (docs/protocol.md) that the client writes itself, and says where to. Nothing names them before ClosePacks, and what is
+        """Announces packs (docs/protocol.md), of up to `max_digests` chunks each, that the client writes itself, and says where to. Nothing names them before ClosePacks, and what is
         not closed within an hour is removed.
 
         A URL takes one PUT, of exactly the announced length and checksum: the S3 server refuses other bytes, and a second PUT (412), after

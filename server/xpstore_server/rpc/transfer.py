@@ -1,5 +1,6 @@
 """TransferService."""
 
+import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -23,6 +24,8 @@ from xpstore_server.store.transfers.client_packs import PACK_BYTES, PACKS, Clien
 # How long a URL is good. Several S3 servers refuse signatures of a quarter of an hour, and an object stays for an hour
 # after it left the index.
 SECONDS = 300
+# Packs that are read back at a time: the threads for that are those that others read by.
+CLOSING = 4
 EXTENT_BYTES = 8 << 20
 EXTENT_BYTES_MAX = 64 << 20
 
@@ -32,6 +35,7 @@ class TransferService(transfer_pb2_grpc.TransferServiceServicer):
         self._database = database
         self._outlet = outlet
         self._packs = packs
+        self._closing = asyncio.Semaphore(CLOSING)
         self._reads = {pb.TRANSFER_WAY_URL: ways.read_urls, pb.TRANSFER_WAY_PATH: ways.read_paths}
         self._writes = {pb.TRANSFER_WAY_URL: ways.write_urls, pb.TRANSFER_WAY_PATH: ways.write_paths}
 
@@ -76,8 +80,10 @@ class TransferService(transfer_pb2_grpc.TransferServiceServicer):
         if not any(self._writes.values()):
             raise _not_offered("UploadChunks")
         await self._database.read_async(lambda tx: project.get(tx, project_uid=uid))
-        # One after the other: a call takes no more of the threads and of the memory than others.
-        stored = [await self._outlet.run(self._packs.close, uid, principal(), pack_id) for pack_id in ids]
+        stored = []
+        for pack_id in ids:
+            async with self._closing:
+                stored.append(await self._outlet.run(self._packs.close, uid, principal(), pack_id))
         return pb.ClosePacksResponse(stored=stored)
 
     def _locate(self, pool: str, digests: Sequence[bytes], size: int) -> pb.LocateChunksResponse:

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from functools import partial
 
-from xpstore.format.packs import DamagedPack, PackedChunk, footer_size, read_footer
+from xpstore.format.packs import END_BYTES, DamagedPack, PackedChunk, footer_size, read_footer
 from xpstore.format.tree import CHUNK_BYTES
 from xpstore_server.store.blobs.store import BlobStore, Spot
 from xpstore_server.store.chunks import NONE, ZSTD, BadChunk, add, read_back
@@ -17,6 +17,8 @@ log = logging.getLogger("xpstore")
 
 PACKS = 64
 PACK_BYTES = 64 << 20
+# Each is a row, and a thing in memory while its pack is taken in: `limits.DIGESTS`, as of other calls.
+PACK_CHUNKS = 16_384
 
 
 class ClientPacks:
@@ -69,13 +71,18 @@ class ClientPacks:
         # Given up for lost, or closed by another call meanwhile.
         return self._database.read(lambda tx: is_live(tx, pool, pack_id))
 
+    def _end(self, key: str, offset: int, length: int) -> bytes:
+        if length > max(END_BYTES, footer_size(PACK_CHUNKS)):
+            raise DamagedPack(f"it has more than {PACK_CHUNKS} chunks")
+        return self._blobs.get(key, offset, length)
+
     def _look_at(self, pool: str, pack_id: str) -> tuple[int, list[PackedChunk]]:
         """Size and chunks of a pack that is as a pack must be."""
         key = pack_key(pool, pack_id)
         size = self._blobs.adopt(key)
         if size > PACK_BYTES:
             raise DamagedPack(f"it has {size} bytes")
-        its_pool, placed = read_footer(size, lambda offset, length: self._blobs.get(key, offset, length))
+        its_pool, placed = read_footer(size, partial(self._end, key))
         if its_pool != pool:
             raise DamagedPack(f"its footer names project {its_pool}")
         if not _is_whole(placed, size):
