@@ -133,6 +133,7 @@ def new_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The file of a database with the schema, and nothing in it: to be copied, as each module has one of its own."""
     file: Path = tmp_path_factory.mktemp("schema") / "xpstore.db"
     migrated(sqlite_url(file))
+    file.chmod(0o600)  # as a server makes it, which says so of one that others can read
     return file
 
 
