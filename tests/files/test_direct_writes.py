@@ -58,9 +58,10 @@ def put(place: pb.PackPlace, data: bytes, **changed: str | None) -> int:
         connection.close()
 
 
-def close_pack(raw: Raw, *pack_ids: str) -> list[bool]:
+def close_pack(raw: Raw, *pack_ids: str, seconds: float | None = None) -> list[bool]:
     request = pb.ClosePacksRequest(project_uid=raw.project_uid, pack_ids=pack_ids)
-    return list(raw.client.call(raw.client.stubs.transfers.ClosePacks, request).stored)
+    close = raw.client.stubs.transfers.ClosePacks
+    return list(raw.client.call(close, request, timeout_seconds=seconds).stored)
 
 
 def missing(raw: Raw, pieces: Sequence[bytes]) -> int:
@@ -232,7 +233,7 @@ def test_a_bucket_that_lies_has_nothing_taken(raw: Raw, store: LyingS3, lie: obj
     store.rules.append(lie)  # type: ignore[arg-type]
     put(place, data)
     try:
-        stored = close_pack(raw, pack_id)
+        stored = close_pack(raw, pack_id, seconds=4)
     except xpstore.errors.Error:
         stored = [False]
     assert stored == [False]
