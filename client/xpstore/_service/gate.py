@@ -24,8 +24,10 @@ BROKEN_OFF_SECONDS = 1.0
 IMPORT_SECONDS = 2.0
 # When Ctrl-C that came during a fork comes again.
 INTERRUPT_SECONDS = 0.01
-# gRPC's own threads leave it a little after the last call has ended.
+# gRPC's own threads leave it a little after the last call has ended, and later where it was broken off. With the shorter
+# time one of sixty children stood still in gRPC for ever that a busy machine forked in the middle of a stream.
 QUIET_SECONDS = 0.002
+BROKEN_OFF_QUIET_SECONDS = 0.05
 LOOK_SECONDS = 0.0005
 
 
@@ -113,9 +115,10 @@ class _Gate:
                 connection.close_channel()
             self.pause_seconds = min(2 * self.pause_seconds, LONGEST_FORK_SECONDS)
             _wait_while(lambda: any(one.thread_id != me for one in self._all()), BROKEN_OFF_SECONDS)
+            time.sleep(BROKEN_OFF_QUIET_SECONDS)
         else:
             self.pause_seconds = FORK_SECONDS
-        time.sleep(QUIET_SECONDS)
+            time.sleep(QUIET_SECONDS)
 
     def _all(self) -> list[Passage]:
         return list(self.under_way)

@@ -38,6 +38,10 @@ class WarmProcess:
         self.pid = pid
         self.returncode: int | None = None
         self._handle = os.pidfd_open(pid)
+        self._lock = threading.Lock()
+
+    def __del__(self) -> None:
+        os.close(self._handle)  # not before: another thread may wait for it
 
     def poll(self) -> int | None:
         """Its status, None while it runs."""
@@ -50,8 +54,9 @@ class WarmProcess:
         if self.returncode is None:
             if not select.select([self._handle], [], [], timeout)[0]:
                 raise subprocess.TimeoutExpired("xpstore_server", timeout or 0)
-            self.returncode = self._warm.status_of(self.pid)
-            os.close(self._handle)
+            with self._lock:  # it is told once
+                if self.returncode is None:
+                    self.returncode = self._warm.status_of(self.pid)
         return self.returncode
 
     def send_signal(self, number: int) -> None:
