@@ -24,8 +24,8 @@ BROKEN_OFF_SECONDS = 1.0
 IMPORT_SECONDS = 2.0
 # When Ctrl-C that came during a fork comes again.
 INTERRUPT_SECONDS = 0.01
-# gRPC's own threads leave it a little after the last call has ended, and later where it was broken off. With the shorter
-# time one of sixty children stood still in gRPC for ever that a busy machine forked in the middle of a stream.
+# gRPC's own threads leave it a little after the last call has ended, and later where it was broken off. With the
+# shorter time one of sixty children stood still in gRPC for ever that a busy machine forked in the middle of a stream.
 QUIET_SECONDS = 0.002
 BROKEN_OFF_QUIET_SECONDS = 0.05
 LOOK_SECONDS = 0.0005
