@@ -35,8 +35,8 @@ ROOT = Path(__file__).parent
 BACKENDS = ["sqlite-disk", "postgres-s3", "postgres-minio"]
 # Their files have few tests that take long: begun last, they would leave the other workers idle.
 FIRST = ("storms", "whole", "commands", "identity", "operation", "caching")
-# Of a test with its fixtures. Its time-out (pyproject.toml) is less.
-STUCK_SECONDS = 400
+# After a test's own time-out.
+STUCK_SECONDS = 100
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -86,7 +86,9 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     """
     if not hasattr(item.config, "workerinput") or item.config.getoption("timeout", None) is not None:
         return (yield)
-    faulthandler.dump_traceback_later(STUCK_SECONDS, exit=True, file=item.config.stash[fault_handler_stderr_fd_key])
+    marker = item.get_closest_marker("timeout")
+    seconds = float(marker.args[0] if marker else item.config.getini("timeout")) + STUCK_SECONDS
+    faulthandler.dump_traceback_later(seconds, exit=True, file=item.config.stash[fault_handler_stderr_fd_key])
     try:
         return (yield)
     finally:

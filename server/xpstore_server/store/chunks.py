@@ -147,6 +147,14 @@ def extent_of(near: Sequence[Place]) -> int:
     return near[-1].offset + near[-1].stored_size - near[0].offset
 
 
+def _cut_out(data: Buffer, near: Sequence[Place]) -> Iterator[EncodedChunk]:
+    """The chunks of what was read of a pack, as views of it."""
+    view = memoryview(data)
+    for place in near:
+        start = place.offset - near[0].offset
+        yield EncodedChunk(place.digest, place.codec, place.raw_size, view[start : start + place.stored_size])
+
+
 def _follows(near: list[Place], place: Place, size_bytes: int) -> bool:
     first, last = near[0], near[-1]
     gap = place.offset - last.offset - last.stored_size
@@ -240,10 +248,7 @@ class ChunkStore:
         data = self._blobs.get(pack_key(pool, first.pack_id), first.offset, length)
         if len(data) != length:
             raise BlobDamaged(f"pack {first.pack_id} is shorter than its index says")
-        view = memoryview(data)
-        for place in near:
-            start = place.offset - first.offset
-            yield EncodedChunk(place.digest, place.codec, place.raw_size, view[start : start + place.stored_size])
+        yield from _cut_out(data, near)
 
     def remove_object(self, pool: str, pack_id: str) -> None:
         """Removes a pack's object; nothing may name it any more."""
@@ -337,8 +342,5 @@ def read_back(blobs: BlobStore, pool: str, pack_id: str, placed: Iterable[Packed
     """Reads the chunks of a pack, of which nobody has said yet that they are what its footer says; raises BadChunk."""
     places = (Place(c.digest, pack_id, c.offset, c.stored_size, c.raw_size, c.codec) for c in placed)
     for near in neighbours(places, READ_BACK_BYTES):
-        data = memoryview(blobs.get(pack_key(pool, pack_id), near[0].offset, extent_of(near)))
-        for entry in near:
-            start = entry.offset - near[0].offset
-            stored = data[start : start + entry.stored_size]
-            verify(EncodedChunk(entry.digest, entry.codec, entry.raw_size, stored), is_new=True)
+        for entry in _cut_out(blobs.get(pack_key(pool, pack_id), near[0].offset, extent_of(near)), near):
+            verify(entry, is_new=True)

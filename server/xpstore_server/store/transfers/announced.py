@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 
 from xpstore_server.store.errors import StoreError, StoreLimit, StoreRefused
 from xpstore_server.store.tables import pack, pack_pending
@@ -69,8 +69,8 @@ def announce(tx: Transaction, pool: str, principal: str, packs: Sequence[NewPack
 
 def is_announced(tx: Transaction, pool: str, pack_id: str) -> bool:
     """Whether a client may have written this pack by now."""
-    mine = (pack_pending.c.id == pack_id, pack_pending.c.pool == pool, pack_pending.c.state == "writing")
-    return tx.execute(select(pack_pending.c.id).where(*mine, pack_pending.c.principal.is_not(None))).first() is not None
+    announced = select(pack_pending.c.id).where(*_is(pool, pack_id), pack_pending.c.principal.is_not(None))
+    return tx.execute(announced).first() is not None
 
 
 def is_live(tx: Transaction, pool: str, pack_id: str) -> bool:
@@ -80,6 +80,9 @@ def is_live(tx: Transaction, pool: str, pack_id: str) -> bool:
 
 def reject(tx: Transaction, pool: str, pack_id: str) -> int:
     """Leaves the bytes of an announced pack to the sweep: nothing will name them."""
-    mine = (pack_pending.c.id == pack_id, pack_pending.c.pool == pool, pack_pending.c.state == "writing")
     left = update(pack_pending).values(state="trash", created_at_us=tx.now_us(), size_bytes=0)
-    return tx.execute(left.where(*mine)).rowcount
+    return tx.execute(left.where(*_is(pool, pack_id))).rowcount
+
+
+def _is(pool: str, pack_id: str) -> tuple[ColumnElement[bool], ...]:
+    return pack_pending.c.id == pack_id, pack_pending.c.pool == pool, pack_pending.c.state == "writing"

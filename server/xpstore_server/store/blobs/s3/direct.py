@@ -21,7 +21,7 @@ from zlib import crc32
 from xpstore_server.store.blobs.s3.answers import Answer
 from xpstore_server.store.blobs.s3.place import Place
 from xpstore_server.store.blobs.s3.presign import presigned
-from xpstore_server.store.blobs.store import Buffer, Spot
+from xpstore_server.store.blobs.store import BlobStore, Buffer, Spot
 from xpstore_server.store.errors import StoreError
 
 log = logging.getLogger("xpstore")
@@ -39,16 +39,6 @@ class Ask(Protocol):
     def __call__(self, method: str, target: str, headers: dict[str, str], body: Sequence[Buffer] = ()) -> Answer: ...
 
 
-class Bucket(Protocol):
-    """The bucket, for trying it."""
-
-    def put(self, key: str, parts: Sequence[Buffer]) -> None: ...
-
-    def get(self, key: str, offset: int, length: int) -> bytes: ...
-
-    def delete(self, key: str) -> None: ...
-
-
 class DirectURLs:
     """Signs requests for objects of a bucket.
 
@@ -60,7 +50,7 @@ class DirectURLs:
         prefix: of objects that are made for that.
     """
 
-    def __init__(self, place: Place, own: URLOf, public: URLOf, bucket: Bucket, ask: Ask, prefix: str) -> None:
+    def __init__(self, place: Place, own: URLOf, public: URLOf, bucket: BlobStore, ask: Ask, prefix: str) -> None:
         self._place = place
         self._own, self._public = own, public
         self._bucket, self._ask, self._prefix = bucket, ask, prefix
