@@ -6,7 +6,7 @@ through the server, and after two failures all is for ten minutes.
 
 import socket
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from zlib import crc32
 
 from google.protobuf.message import Message
 
-from xpstore._files.hosts import Hosts
+from xpstore._files.hosts import Hosts, break_off
 from xpstore._files.ways import Broken, Way
 from xpstore._service.breaking import OpenCalls
 from xpstore._service.connection import Connection
@@ -150,6 +150,4 @@ class _Put:
 
     def cancel(self) -> None:
         """Ends it from another thread: the one that waits for it gets an error."""
-        with suppress(OSError):
-            # Not SSLSocket's own, which takes the session from under the thread that sends.
-            socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+        break_off(self._socket)

@@ -9,29 +9,28 @@ each, however many files and folders there are.
 """
 
 import os
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future
-from contextlib import closing, contextmanager
+from concurrent.futures import Future, wait
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from blake3 import blake3
-
-from xpstore._files.decoding import decoded
-from xpstore._files.direct import DirectReads, Streamed
+from xpstore._files.direct import DirectReads
 from xpstore._files.folder import Folder, is_within
 from xpstore._files.leftovers import Leftovers
 from xpstore._files.manifest import Tree, checked, tree_digest
 from xpstore._files.partial import PartialFile, is_there
+from xpstore._files.streamed import Streamed
+from xpstore._files.through import EMPTY_MESSAGES, Chunks, ServerReads
 from xpstore._files.ways import Broken, way_down
 from xpstore._machine.heap import keep_freed
 from xpstore._machine.progress import Advance
 from xpstore._machine.workers import Workers
 from xpstore._service.connection import Connection
-from xpstore.errors import DataLoss, NotFound, Unavailable
-from xpstore.format.messages import Malformed, WireChunk, decode_chunks
+from xpstore.errors import DataLoss
 from xpstore.v1 import artifact_pb2 as pb
 
 # Raw bytes fetched by one call (of 8 MiB, beginning calls took a tenth of the time); and windows fetched ahead.
@@ -39,11 +38,14 @@ WINDOW_BYTES = 16 << 20
 WINDOW_CHUNKS = 4_096
 AHEAD = 3
 STREAMS = 2
-# Messages without anything in them, in a row, after which a server is taken to say nothing for ever.
-EMPTY_MESSAGES = 1_000
+# Past the server a window is located by one call, and never held: of 16 MiB, those calls took the server 0.17 s of CPU
+# for a GiB. While one is read, the next one is located.
+PAST_BYTES = 64 << 20
+PAST_AHEAD = 2
 # From so much on a window is read past the server, if that is known to work.
 DIRECT_FROM_BYTES = 1 << 20
-CHUNKS_FIELD = pb.ReadChunksResponse.CHUNKS_FIELD_NUMBER
+# How long the first windows wait to see whether it works: a store that is near has answered by then.
+PROOF_SECONDS = 0.1
 
 
 class _Piece(NamedTuple):
@@ -58,11 +60,12 @@ class _Piece(NamedTuple):
 @dataclass(slots=True)
 class _Window:
     pieces: list[_Piece] = field(default_factory=list)
+    digests: set[bytes] = field(default_factory=set)
     size_bytes: int = 0
 
-
-# Chunks by their digests: all of a window, or as they come.
-Chunks = dict[bytes, bytes | memoryview] | Streamed
+    @property
+    def is_full(self) -> bool:
+        return self.size_bytes >= WINDOW_BYTES or len(self.pieces) >= WINDOW_CHUNKS
 
 
 class Download:
@@ -96,8 +99,11 @@ class Download:
         self._above: list[tuple[str, Leftovers]] = []
         self._left: list[Leftovers] = []
         self._direct: DirectReads | None = None
+        self._proof: Future[None] | None = None
+        self._proof_until = 0.0
         self._is_asked = verifies_chunks  # whether there is a way past the server; what is fetched again takes none
         self._is_stopped = False
+        self._through = ServerReads(connection, version_id, lambda: not self._is_stopped, verifies=verifies_chunks)
 
     def run(self, entries: Iterable[pb.ManifestEntry]) -> int:
         """Writes files in the order of their entries. Returns how many files and directories there are.
@@ -112,13 +118,13 @@ class Download:
         """
         self._count = 0
         keep_freed(WINDOW_BYTES)
-        fetched: deque[tuple[_Window, Future[Chunks]]] = deque()
+        fetched: deque[tuple[_Window, Future[Streamed | Chunks | None]]] = deque()
         fetchers, self._provers = Workers(STREAMS, "xpstore-fetch"), Workers(1, "xpstore-direct")
         try:
             for window in self._windows(entries):
                 self._look_past(window)
                 fetched.append((window, fetchers.submit(self._fetch, window)))
-                if len(fetched) >= AHEAD:
+                while len(fetched) >= (PAST_AHEAD if self._is_past else AHEAD):
                     self._write(*fetched.popleft())
             while fetched:
                 self._write(*fetched.popleft())
@@ -129,6 +135,8 @@ class Download:
         finally:
             self._is_stopped = True
             fetchers.shutdown(0.1)  # they have nothing to do, or nobody waits for it
+            for _, future in fetched:
+                future.add_done_callback(_let_go)
             self._provers.shutdown(0)
             if self._direct is not None:
                 self._direct.close()
@@ -139,11 +147,12 @@ class Download:
     def _windows(self, entries: Iterable[pb.ManifestEntry]) -> Iterator[_Window]:
         window = _Window()
         for piece in self._pieces(entries):
-            window.pieces.append(piece)
-            window.size_bytes += piece.size_bytes
-            if window.size_bytes >= WINDOW_BYTES or len(window.pieces) >= WINDOW_CHUNKS:
+            if window.is_full and not (self._is_past and _may_grow(window, piece)):
                 yield window
                 window = _Window()
+            window.pieces.append(piece)
+            window.digests.add(piece.digest)
+            window.size_bytes += piece.size_bytes
         if window.pieces:
             yield window
 
@@ -194,29 +203,53 @@ class Download:
             self._above.append((path, Leftovers(os.path.dirname(target))))
         return self._above[-1][1]
 
-    def _write(self, window: _Window, fetched: "Future[Chunks]") -> None:
-        chunks = fetched.result()
-        try:
-            self._write_pieces(window.pieces, chunks)
-        finally:
-            if isinstance(chunks, Streamed):
-                chunks.close()
+    def _write(self, window: _Window, fetched: "Future[Streamed | Chunks | None]") -> None:
+        chunks, left = fetched.result(), window.pieces
+        if isinstance(chunks, Streamed):
+            with closing(chunks):
+                left = self._write_streamed(left, chunks)
+        elif chunks is not None:
+            self._write_chunks(left, chunks)
+            return
+        for some in _held(left):
+            self._write_chunks(some, self._fetch_through(some))
 
-    def _write_pieces(self, pieces: list[_Piece], chunks: Chunks) -> None:
-        for number, piece in enumerate(pieces):
-            try:
-                chunk = chunks[piece.digest]
-            except Broken as error:
-                assert self._direct is not None
-                self._direct.way.failed(error)
-                chunks = self._fetch_through(pieces[number:])
-                chunk = chunks[piece.digest]
+    def _write_streamed(self, pieces: list[_Piece], streamed: Streamed) -> list[_Piece]:
+        """Writes what comes past the server; returns what did not."""
+        number = 0
+        try:
+            for data in streamed:
+                number = self._write_some(pieces, number, data)
+        except Broken as error:
+            assert self._direct is not None
+            self._direct.way.failed(error)
+        return pieces[number:]
+
+    def _write_some(self, pieces: list[_Piece], number: int, data: memoryview) -> int:
+        """Writes the bytes of pieces from one on, those of a file at once; returns which one is the next."""
+        start = 0
+        while start < len(data):
+            stop, is_last = start, False
+            while stop < len(data) and not is_last:
+                piece = pieces[number]
+                stop, is_last, number = stop + piece.size_bytes, piece.is_last, number + 1
+            self._put(piece, data[start:stop])
+            start = stop
+        return number
+
+    def _write_chunks(self, pieces: list[_Piece], chunks: Chunks) -> None:
+        for piece in pieces:
+            chunk = chunks[piece.digest]
             if len(chunk) != piece.size_bytes:  # the manifest has it with two sizes
                 raise DataLoss(f"The chunk {piece.digest.hex()} has another size than the manifest says.")
-            piece.partial.write(chunk)
-            self._advance(piece.size_bytes)
-            if piece.is_last:
-                self._finish(piece.partial)
+            self._put(piece, chunk)
+
+    def _put(self, piece: _Piece, data: bytes | memoryview) -> None:
+        """Writes the next bytes of a file, up to the end of a piece."""
+        piece.partial.write(data)
+        self._advance(len(data))
+        if piece.is_last:
+            self._finish(piece.partial)
 
     def _finish(self, partial: PartialFile) -> None:
         self._partials.discard(partial)
@@ -233,72 +266,64 @@ class Download:
         again = Download(self._connection, self._version_id, self._root, lambda _: None, verifies_chunks=True)
         again.run(entries)
 
-    def _fetch(self, window: _Window) -> Chunks:
-        return self._fetch_past(window) or self._fetch_through(window.pieces)
+    def _fetch(self, window: _Window) -> Streamed | Chunks | None:
+        """Begins to fetch a window past the server, or fetches it through it; None if it is too large to be held."""
+        if (streamed := self._fetch_past(window)) is not None:
+            return streamed
+        return self._fetch_through(window.pieces) if len(_held(window.pieces)) == 1 else None
 
     def _look_past(self, window: _Window) -> None:
         """Sees for the first window that is worth it whether there is a way past the server."""
-        if not self._is_asked and window.size_bytes >= DIRECT_FROM_BYTES:
-            self._is_asked, way = True, way_down(self._connection)
-            if way is not None:
-                self._direct = DirectReads(self._connection, self._version_id, way)
+        if self._is_asked or window.size_bytes < DIRECT_FROM_BYTES:
+            return
+        self._is_asked, way = True, way_down(self._connection)
+        if way is not None:
+            self._direct = DirectReads(self._connection, self._version_id, way)
+            if not way.is_proven and window.is_full:  # more are to come
+                self._proof = self._provers.submit(self._direct.prove, window.pieces[0].digest)
+                self._proof_until = time.monotonic() + PROOF_SECONDS
+
+    @property
+    def _is_past(self) -> bool:
+        """Whether windows go past the server, as far as is known."""
+        return self._direct is not None and self._direct.way.is_proven and self._direct.way.is_open
 
     def _fetch_past(self, window: _Window) -> Streamed | None:
-        """Begins to fetch a window past the server, where that can be. The first time sees whether it can."""
-        direct, digests = self._direct, [piece.digest for piece in window.pieces]
-        if direct is None or not direct.way.is_open:
+        """Begins to fetch a window past the server, where that can be."""
+        if self._direct is None or window.size_bytes < DIRECT_FROM_BYTES or len(window.digests) < len(window.pieces):
             return None
-        if not direct.way.is_proven:
-            if window.size_bytes >= WINDOW_BYTES or len(digests) >= WINDOW_CHUNKS:  # more are to come
-                self._provers.submit(direct.prove, digests[0])
+        if self._proof is not None:
+            wait([self._proof], max(self._proof_until - time.monotonic(), 0))
+        if not self._is_past:
             return None
-        if window.size_bytes < DIRECT_FROM_BYTES or len(set(digests)) < len(digests):
-            return None
-        return direct.stream(digests)
+        sizes = [piece.size_bytes for piece in window.pieces]
+        return self._direct.stream([piece.digest for piece in window.pieces], sizes)
 
-    def _fetch_through(self, pieces: list[_Piece]) -> dict[bytes, bytes | memoryview]:
-        """Fetches chunks by way of the server, after a broken connection those that did not arrive."""
-        sizes = {piece.digest: piece.size_bytes for piece in pieces}
-        chunks: dict[bytes, bytes | memoryview] = {}
-        bad: set[bytes] = set()
-        for attempt in self._connection.attempts(is_wanted=lambda: not self._is_stopped):
-            with attempt:
-                while missing := [digest for digest in sizes if digest not in chunks]:
-                    before = len(bad)
-                    for chunk in self._stream(missing):
-                        if chunk.digest not in sizes or chunk.digest in chunks:
-                            raise DataLoss(f"The server sent the chunk {chunk.digest.hex()}, which was not asked for.")
-                        try:
-                            chunks[chunk.digest] = self._raw(chunk, sizes[chunk.digest])
-                        except DataLoss:
-                            if chunk.digest in bad:
-                                raise
-                            bad.add(chunk.digest)  # one bad read of the server's store: asked for once more
-                        attempt.renew()
-                    if len(bad) == before:
-                        break
-        if len(chunks) < len(sizes):
-            raise DataLoss("The server did not send all chunks that were asked for.")
-        return chunks
+    def _fetch_through(self, pieces: list[_Piece]) -> Chunks:
+        return self._through.fetch({piece.digest: piece.size_bytes for piece in pieces})
 
-    def _raw(self, chunk: WireChunk, size_bytes: int) -> bytes | memoryview:
-        raw = decoded(chunk.digest, chunk.codec, chunk.data, size_bytes)
-        if len(raw) != size_bytes or (self._verifies_chunks and blake3(raw).digest() != chunk.digest):
-            raise DataLoss(f"The chunk {chunk.digest.hex()} arrived with other bytes than it was saved with.")
-        return raw
 
-    def _stream(self, digests: list[bytes]) -> Iterator[WireChunk]:
-        request = pb.ReadChunksRequest(version_id=self._version_id, digests=digests)
-        with closing(self._connection.stream(self._connection.stubs.read_chunks, request)) as messages, _needed():
-            for number, message in enumerate(messages):
-                if self._is_stopped:
-                    raise Unavailable("The download was broken off.")
-                if number > len(digests) + EMPTY_MESSAGES:
-                    raise DataLoss("The server sends messages without chunks.")
-                try:
-                    yield from decode_chunks(CHUNKS_FIELD, message)
-                except Malformed as fault:
-                    raise DataLoss(f"The server sent bytes that are no message: {fault}.") from None
+def _let_go(fetched: "Future[Streamed | Chunks | None]") -> None:
+    if not fetched.cancelled() and fetched.exception() is None and isinstance(chunks := fetched.result(), Streamed):
+        chunks.close()
+
+
+def _may_grow(window: _Window, piece: _Piece) -> bool:
+    """Whether a window that goes past the server takes one more, each chunk of which must be another."""
+    is_new = len(window.digests) == len(window.pieces) and piece.digest not in window.digests
+    return is_new and window.size_bytes < PAST_BYTES and len(window.pieces) < WINDOW_CHUNKS
+
+
+def _held(pieces: list[_Piece]) -> list[list[_Piece]]:
+    """Pieces as windows that may be held."""
+    windows, size_bytes = [pieces[:0]], 0
+    for piece in pieces:
+        if size_bytes >= WINDOW_BYTES:
+            windows.append([])
+            size_bytes = 0
+        windows[-1].append(piece)
+        size_bytes += piece.size_bytes
+    return windows
 
 
 def read_manifest(connection: Connection, version_id: str, path_prefix: str = "") -> Iterator[pb.ManifestEntry]:
@@ -322,14 +347,3 @@ def read_manifest(connection: Connection, version_id: str, path_prefix: str = ""
                         last = place
                         yield entry
                 attempt.renew()
-
-
-@contextmanager
-def _needed() -> Iterator[None]:
-    """The version needs the chunks that are asked for: if the server has no such one, its bytes are lost."""
-    try:
-        yield
-    except NotFound as error:
-        if error.metadata.get("resource") != "chunk":
-            raise
-        raise DataLoss(f"The server has lost the chunk {error.metadata.get('value')} of this version.") from None

@@ -1,9 +1,12 @@
 """Connections to the hosts that a server's URLs name, each used by one thread at a time and kept for the next one."""
 
 import http.client
+import socket
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import NamedTuple
 from urllib.parse import SplitResult
 
 from xpstore._files.ways import Broken
@@ -15,6 +18,19 @@ SILENT_SECONDS = 30.0
 Send = Callable[[http.client.HTTPConnection], object]
 # Connections kept for the next request: as many as are read or asked for at a time.
 KEPT = 8
+
+
+class Request(NamedTuple):
+    """A request that was sent, and on what."""
+
+    url: SplitResult
+    send: Send
+    connection: http.client.HTTPConnection
+    is_new: bool
+
+    def break_off(self) -> None:
+        """Ends it from another thread: the one that waits for its answer gets an error."""
+        break_off(self.connection.sock)
 
 
 class Hosts:
@@ -32,22 +48,27 @@ class Hosts:
 
     def ask(self, url: SplitResult, send: Send) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
         """Sends a request to the host of a URL and returns what its answer comes on; raises Broken."""
+        request, response = self.answer(self.begin(url, send))
+        return request.connection, response
+
+    def begin(self, url: SplitResult, send: Send) -> Request:
+        """Sends a request, whose answer may be waited for later; raises Broken."""
         while True:
             connection = self._take(url)
-            is_new = connection.sock is None
-            try:
+            request = Request(url, send, connection, is_new=connection.sock is None)
+            with _trying(request):
                 if connection.sock is None:
                     connection.connect()
                 connection.sock.settimeout(SILENT_SECONDS)
                 send(connection)
-                return connection, connection.getresponse()
-            except (OSError, http.client.HTTPException) as error:
-                connection.close()
-                if is_new:  # an old one may just have been closed by the other end
-                    raise Broken(f"{url.hostname} does not answer ({type(error).__name__})") from None
-            except BaseException:
-                connection.close()
-                raise
+                return request
+
+    def answer(self, request: Request) -> tuple[Request, http.client.HTTPResponse]:
+        """Waits for the answer to a request, which is sent again where an old connection had ended; raises Broken."""
+        while True:
+            with _trying(request):
+                return request, request.connection.getresponse()
+            request = self.begin(request.url, request.send)
 
     def _take(self, url: SplitResult) -> http.client.HTTPConnection:
         """A connection to the host of a URL."""
@@ -81,3 +102,25 @@ class Hosts:
             idle, self._idle = self._idle, []
         for _, connection in idle:
             connection.close()
+
+
+def break_off(sock: socket.socket | None) -> None:
+    """Ends what goes on at a socket in another thread."""
+    if sock is not None:
+        with suppress(OSError):
+            # Not SSLSocket's own, which takes the session from under the thread that sends.
+            socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+
+@contextmanager
+def _trying(request: Request) -> Iterator[None]:
+    """Passes over the failure of an old connection, which may just have been closed by the other end."""
+    try:
+        yield
+    except (OSError, http.client.HTTPException) as error:
+        request.connection.close()
+        if request.is_new:
+            raise Broken(f"{request.url.hostname} does not answer ({type(error).__name__})") from None
+    except BaseException:
+        request.connection.close()
+        raise

@@ -84,10 +84,17 @@ def get(tx: Transaction, version_id: str) -> Row[Any]:
     return row
 
 
+def owner(tx: Transaction, version_id: str) -> str:
+    """The uid of the project of a live version; raises NotFound."""
+    row = tx.first(_LIVE_OWNER, {"key": version_id})
+    if row is None:
+        raise NotFound("artifact version", version_id)
+    return str(row.project_uid)
+
+
 def ensure_live(tx: Transaction, version_id: str) -> None:
     """Raises NotFound unless there is such a version and it is live."""
-    if tx.first(_LIVE_OWNER, {"key": version_id}) is None:
-        raise NotFound("artifact version", version_id)
+    owner(tx, version_id)
 
 
 def get_many(tx: Transaction, version_ids: Sequence[str]) -> list[Row[Any]]:
