@@ -35,7 +35,7 @@ from xpstore_server.store.blobs.minio import MinioBlobs
 from xpstore_server.store.chunks import ChunkStore
 from xpstore_server.store.database import Database
 from xpstore_server.store.transfers import client_packs
-from xpstore_server.store.transfers.vouched import vouched_bytes, vouched_packs
+from xpstore_server.store.transfers.vouched import vouched_by, vouched_packs
 
 pytestmark = pytest.mark.transfer
 
@@ -276,5 +276,5 @@ def test_no_more_waits_than_others_may_wait_for(
         pack_id = str(uuid.uuid4())
         assert put(open_pack(two.writer, data, pack_id), data) == 200
         assert inside.packs.close(inside.pool, principal, pack_id)
-        waiting.append(inside.database.read(lambda tx: vouched_bytes(tx, principal)) // size)
-    assert waiting == [1, 2, 2, 2], "what is beyond was read back at once"
+        waiting.append(inside.database.read(lambda tx: vouched_by(tx, principal)))
+    assert waiting == [(1, size), (2, 2 * size), (2, 2 * size), (2, 2 * size)], "what is beyond was read back at once"
