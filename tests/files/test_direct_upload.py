@@ -73,7 +73,7 @@ def test_where_the_folder_cannot_be_written_bytes_are_sent(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("xpstore.format.pack_files.PackWriter.write", full)
+    monkeypatch.setattr("xpstore.format.pack_files.PackWriter.write_buffer", full)
     data = secrets.token_bytes(3 * MIB)
     (tmp_path / "other.bin").write_bytes(data)
     with caplog.at_level(logging.INFO, "xpstore"):
@@ -86,7 +86,9 @@ def test_where_the_folder_cannot_be_written_bytes_are_sent(
 def test_a_pack_that_is_written_wrongly_is_sent(
     own: xpstore.Project, sent: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("xpstore.format.pack_files.PackWriter.write", lambda _, path, parts: path.write_bytes(b"x"))
+    monkeypatch.setattr(
+        "xpstore.format.pack_files.PackWriter.write_buffer", lambda _, path, pack: path.write_bytes(b"x")
+    )
     data = secrets.token_bytes(3 * MIB)
     (tmp_path / "third.bin").write_bytes(data)
     saved = DirectoryArtifact.save(tmp_path / "third.bin", "third")
@@ -97,11 +99,11 @@ def test_a_pack_that_is_written_wrongly_is_sent(
 KILLED = """
 import os, signal, sys, xpstore
 from xpstore.format.pack_files import PackWriter
-write = PackWriter.write
-def die(self, path, parts):
-    write(self, path, parts)
+write = PackWriter.write_buffer
+def die(self, path, pack):
+    write(self, path, pack)
     os.kill(os.getpid(), signal.SIGKILL)
-PackWriter.write = die
+PackWriter.write_buffer = die
 client = xpstore.init()
 with client.project("own", "own"):
     xpstore.DirectoryArtifact.save(sys.argv[1], "killed")

@@ -155,7 +155,7 @@ if sys.argv[2] == "close":
     dies(Uploader, "_send")
 else:
     dies(DirectWrites, "_put", sys.argv[2] == "open")
-    dies(PackWriter, "write", sys.argv[2] == "open")
+    dies(PackWriter, "write_buffer", sys.argv[2] == "open")
 with xpstore.init().project("killed", "killed"):
     xpstore.DirectoryArtifact.save(sys.argv[1], "weights")
 """

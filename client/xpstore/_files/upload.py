@@ -3,8 +3,8 @@
     this thread:    read -> cut, hash -> window -> what is missing of it? -> messages -> batch
     two threads:    batch -> stream, again after a broken connection
 
-Memory is bounded: two windows, and 48 MiB of messages, 68 on a long line. What a crash makes a client send again
-is at most what its streams had under way.
+Memory is bounded: two windows, and 48 MiB of messages, 68 on a long line, or 96 of packs for a server on this machine.
+What a crash makes a client send again is at most what its streams had under way.
 """
 
 import contextlib
@@ -29,6 +29,7 @@ from xpstore._service.connection import STREAM_SECONDS, Connection, line_seconds
 from xpstore.errors import DataLoss, DeadlineExceeded, ResourceExhausted, Unavailable
 from xpstore.format.chunker import Chunker, Encoder
 from xpstore.format.messages import WireChunk, decode_chunks, encode_chunks
+from xpstore.format.pack_files import PackBuffer
 from xpstore.format.packs import PACK_BYTES
 from xpstore.format.tree import Cut
 from xpstore.v1 import artifact_pb2 as pb
@@ -73,8 +74,10 @@ class _Window:
 
 @dataclass(slots=True)
 class _Batch:
-    """Messages of one stream."""
+    """Messages of one stream; or what they would have, in the buffer of a pack that goes past the server."""
 
+    pack: PackBuffer | None = None
+    packed: list[list[WireChunk]] = field(default_factory=list)
     messages: list[bytes] = field(default_factory=list)
     size_bytes: int = 0
     raw_bytes: int = 0
@@ -167,7 +170,7 @@ class Uploader:
         self._write_message()
         if self._sending:
             self._send_batch()
-        elif self._batch.messages:
+        elif self._batch.size_bytes:
             batch, self._batch = self._batch, _Batch()
             self._send(batch)  # little enough to need no thread
         while self._sending:
@@ -245,7 +248,7 @@ class Uploader:
     @property
     def _is_line_long(self) -> bool:
         least, most = LONG_SECONDS
-        return least < self._fastest_seconds and self._answer_seconds < most
+        return not self._connection.is_embedded and least < self._fastest_seconds and self._answer_seconds < most
 
     def _ask(self, digests: list[bytes]) -> list[int]:
         return self._missing(self._connection.stubs.artifacts.FindMissingChunks, digests)
@@ -278,28 +281,48 @@ class Uploader:
     def _write_message(self) -> None:
         if not self._pending:
             return
-        if self._batch.size_bytes + self._pending_bytes > (LONG_BATCH_BYTES if self._is_line_long else BATCH_BYTES):
+        if self._batch.size_bytes + self._pending_bytes > self._batch_bytes:
             self._send_batch()
         batch = self._batch
-        batch.messages.append(encode_chunks(CHUNKS_FIELD, self._pending, self._head))
+        if self._direct is not None and not batch.size_bytes:
+            batch.pack = self._direct.next_buffer()
+        if batch.pack is None:
+            batch.messages.append(encode_chunks(CHUNKS_FIELD, self._pending, self._head))
+        else:
+            batch.packed.append([chunk._replace(data=batch.pack.add(chunk.data)) for chunk in self._pending])
         batch.size_bytes += self._pending_bytes
         batch.raw_bytes += sum(chunk.raw_size_bytes for chunk in self._pending)
         self._pending, self._pending_bytes = [], 0
+
+    @property
+    def _batch_bytes(self) -> int:
+        if self._is_line_long:
+            return LONG_BATCH_BYTES
+        return BATCH_BYTES if self._batch.pack is None or self._direct is None else self._direct.pack_bytes
 
     def _send_batch(self) -> None:
         while len(self._sending) >= min(LONG_STREAMS if self._is_line_long else STREAMS, self._most_streams):
             self._sending.popleft().result()
         batch, self._batch = self._batch, _Batch()
-        if batch.messages:
+        if batch.size_bytes:
             self._sending.append(self._senders.submit(self._send, batch))
 
     def _send(self, batch: _Batch) -> None:
-        """Sends a batch until all of it is durable, each time only what is not; or lays it down past the server."""
-        if self._direct is not None and self._direct.store(batch.messages):
+        """Lays a batch down past the server, or sends it."""
+        if self._direct is None or batch.pack is None:
+            self._send_through(batch)
+            return
+        if self._direct.store([chunk for some in batch.packed for chunk in some], batch.pack):
             with self._lock:
                 self.sent_bytes += batch.size_bytes
             self._advance(batch.raw_bytes)
-            return
+        else:
+            batch.messages = [encode_chunks(CHUNKS_FIELD, some, self._head) for some in batch.packed]
+            self._send_through(batch)
+        self._direct.give_back(batch.pack)
+
+    def _send_through(self, batch: _Batch) -> None:
+        """Sends a batch until all of it is durable, each time only what is not."""
         messages, is_again, is_moving, first = batch.messages, False, True, time.monotonic()
         for attempt in self._connection.attempts(is_wanted=lambda: not self._calls.is_broken_off):
             with attempt:

@@ -16,6 +16,34 @@ BLOCK_BYTES = 4 << 10
 BUFFER_BYTES = 2 << 20
 
 
+class PackBuffer:
+    """Memory in which a pack is put together: it can go around the page cache as it lies.
+
+    Args:
+        size_bytes: of the largest pack.
+    """
+
+    def __init__(self, size_bytes: int) -> None:
+        self._memory = memoryview(mmap.mmap(-1, _in_blocks(size_bytes)))
+        self.size_bytes = 0
+
+    def add(self, part: Buffer) -> memoryview:
+        """Appends a copy of some bytes, and returns it; good until `clear`."""
+        start, self.size_bytes = self.size_bytes, self.size_bytes + len(part)
+        view = self._memory[start : self.size_bytes]
+        view[:] = part
+        return view
+
+    @property
+    def blocks(self) -> memoryview:
+        """What is in it, up to the end of a block."""
+        return self._memory[: _in_blocks(self.size_bytes)]
+
+    def clear(self) -> None:
+        """Empties it, for the next pack."""
+        self.size_bytes = 0
+
+
 class PackWriter:
     """Writes files around the page cache, where the file system can do that (O_DIRECT).
 
@@ -32,7 +60,13 @@ class PackWriter:
         if sum(map(len, parts)) < DIRECT_FROM_BYTES or not self._write_around(path, parts):
             _write(path, parts)
 
-    def _write_around(self, path: Path, parts: Sequence[Buffer]) -> bool:
+    def write_buffer(self, path: Path, pack: PackBuffer) -> None:
+        """The same of a pack that was put together in memory of its own."""
+        parts = [pack.blocks[: pack.size_bytes]]
+        if pack.size_bytes < DIRECT_FROM_BYTES or not self._write_around(path, parts, pack):
+            _write(path, parts)
+
+    def _write_around(self, path: Path, parts: Sequence[Buffer], pack: PackBuffer | None = None) -> bool:
         """Writes it so; False if this file system cannot."""
         if not self._flag:
             return False
@@ -44,7 +78,11 @@ class PackWriter:
             self._flag = 0
             return False
         try:
-            self._fill(file, parts)
+            if pack is None:
+                self._fill(file, parts)
+            else:
+                _write_all(file, pack.blocks)
+                os.ftruncate(file, pack.size_bytes)
             os.fdatasync(file)
         finally:
             os.close(file)
@@ -62,7 +100,7 @@ class PackWriter:
                     _write_all(file, buffer)
                     used = 0
         if used:
-            _write_all(file, buffer[: -(-used // BLOCK_BYTES) * BLOCK_BYTES])
+            _write_all(file, buffer[: _in_blocks(used)])
             os.ftruncate(file, sum(map(len, parts)))
 
     def _buffer(self) -> memoryview:
@@ -70,6 +108,10 @@ class PackWriter:
             self._buffers.view = memoryview(mmap.mmap(-1, BUFFER_BYTES))
         view: memoryview = self._buffers.view
         return view
+
+
+def _in_blocks(size_bytes: int) -> int:
+    return -(-size_bytes // BLOCK_BYTES) * BLOCK_BYTES
 
 
 def _write(path: Path, parts: Sequence[Buffer]) -> None:
