@@ -27,6 +27,7 @@ from support.raw import (
     root_of,
     write_pack,
 )
+from support.raw_cache import RawCache, new_fingerprint, new_token
 from support.services import Server
 from xpstore.errors import DataLoss, Error, NotFound
 from xpstore.v1 import artifact_pb2 as pb
@@ -156,6 +157,22 @@ def test_its_writer_reads_nothing_that_is_not_read_back(two: Two, pieces: list[b
     with pytest.raises((NotFound, DataLoss)):
         two.writer.read(version.id, "0.bin")
     assert versions(two.writer) == []
+
+
+def test_what_the_cache_made_is_read_back_before_others_have_it(two: Two, pieces: list[bytes]) -> None:
+    """Also who waits for it is told of no lie: a wait is answered when it is there, without a further look."""
+    caches = [RawCache(raw.client, raw.project_uid) for raw in two]
+    lie(two.writer, pieces[:1])
+    page = page_of(entry_of("0.bin", pieces[0]))
+    two.writer.upload(chunk_of(page))
+    fingerprint, token = new_fingerprint(), new_token()
+    caches[0].reserve(fingerprint, token, force=True)
+    answer = caches[0].commit_root(fingerprint, token, root_of(page))
+    assert list(answer.missing_digests) == [digest_of(pieces[0])]
+    write_pack(two.writer, pieces[:1])
+    assert caches[0].commit_root(fingerprint, token, root_of(page)).created
+    entry = caches[1].lookup(fingerprint)
+    assert entry and two.other.read(entry.version.id, "0.bin") == pieces[0]
 
 
 def test_what_is_withdrawn_does_not_come_back(two: Two, pieces: list[bytes]) -> None:
