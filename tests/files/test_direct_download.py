@@ -3,7 +3,9 @@
 import logging
 import os
 import secrets
-from collections.abc import Callable, Iterator
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -16,15 +18,17 @@ from support.between.lying_s3 import Asked, LyingS3, PassOn, Said, changed, flip
 from support.homes import Home
 from support.services import Server
 from xpstore import DirectoryArtifact
-from xpstore._files import direct, ways
+from xpstore._files import direct, download, through, ways
+from xpstore._files.streamed import Streamed
 from xpstore._files.ways import Broken, Way
+from xpstore._machine.workers import Workers
+from xpstore.v1 import artifact_pb2
 from xpstore.v1 import transfer_pb2 as pb
 
 pytestmark = pytest.mark.transfer
 
 MIB = 1 << 20
 HALF = changed(lambda one: Said(one.status, one.headers, one.body[: len(one.body) // 2], len(one.body)))
-# The first window of 16 MiB comes through the server, and the way is proven meanwhile.
 WHOLE = secrets.token_bytes(40 * MIB)
 
 
@@ -91,10 +95,116 @@ def test_the_bytes_pass_the_server_by(saved: DirectoryArtifact, line: CountingPr
     assert line.received_bytes - before < 1 * MIB
 
 
-def test_a_first_download_goes_over(saved: DirectoryArtifact, store: LyingS3, tmp_path: Path) -> None:
-    assert fetched(saved, tmp_path / "first")
+def test_a_first_download_goes_so_where_the_store_answers_in_time(
+    saved: DirectoryArtifact, line: CountingProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download, "PROOF_SECONDS", 60.0)
+    before = line.received_bytes
+    assert fetched(saved, tmp_path)
     way = ways.way_down(saved._client)
-    assert way is not None and (way.is_proven or store.count("GET") > 0)
+    assert way is not None and way.is_proven
+    assert line.received_bytes - before < 1 * MIB
+
+
+def test_a_store_that_does_not_answer_holds_nobody_up(
+    saved: DirectoryArtifact, store: LyingS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download, "PROOF_SECONDS", 0.01)
+    is_over = threading.Event()
+
+    def late(_: Asked, pass_on: PassOn) -> Said:
+        is_over.wait(60)
+        return pass_on()
+
+    store.rules.append(lie(late))
+    try:
+        assert fetched(saved, tmp_path)
+    finally:
+        is_over.set()
+
+
+def test_urls_that_waited_too_long_are_not_asked(
+    saved: DirectoryArtifact, line: CountingProxy, store: LyingS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    way = prove(saved)
+    monkeypatch.setattr(direct, "WAITING_SHARE", 0.0)
+    before = line.received_bytes
+    assert fetched(saved, tmp_path)
+    assert line.received_bytes - before > len(WHOLE)
+    assert not any("X-Amz-Signature" in asked.query and asked.key.startswith("packs/") for asked in store.asked)
+    assert way.is_proven, "which says nothing against it"
+
+
+def test_what_is_left_of_a_window_is_held_in_parts(
+    saved: DirectoryArtifact, store: LyingS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held, fetch = list[int](), through.ServerReads.fetch
+
+    def counted(self: through.ServerReads, sizes: Mapping[bytes, int]) -> through.Chunks:
+        held.append(sum(sizes.values()))
+        return fetch(self, sizes)
+
+    monkeypatch.setattr(through.ServerReads, "fetch", counted)
+    prove(saved)
+    store.rules.append(lie(refusal(503, "SlowDown")))
+    assert fetched(saved, tmp_path)
+    assert sum(held) > len(WHOLE) and max(held) < download.WINDOW_BYTES + MIB
+
+
+def test_a_file_that_repeats_itself_passes_by_too(
+    saved: DirectoryArtifact, line: CountingProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = WHOLE[: 20 * MIB] + WHOLE[: 4 * MIB]
+    (tmp_path / "twice.bin").write_bytes(data)
+    with xpstore.Project(id="direct", name="direct"):
+        twice = DirectoryArtifact.save(tmp_path / "twice.bin", "twice")
+    prove(twice)
+    before = line.received_bytes
+    assert (twice.download(tmp_path / "down") / "twice.bin").read_bytes() == data
+    assert line.received_bytes - before < 1 * MIB
+
+
+def test_a_read_that_is_broken_off_ends(saved: DirectoryArtifact) -> None:
+    reads = direct.DirectReads(saved._client, saved.id, Way(pb.TRANSFER_WAY_URL))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/bucket/one?a=b"
+        chunk = pb.PlacedChunk(stored_size_bytes=1, raw_size_bytes=1, codec=artifact_pb2.CODEC_NONE)
+        reader = Workers(1, "reader")
+        streamed = Streamed([pb.Extent(url=url, size_bytes=1, chunks=[chunk])], reads.open, lambda: True, reader)
+        taking = Workers(1, "taking").submit(lambda: list(streamed))
+        asked, _ = silent.accept()
+        with asked:
+            asked.recv(1 << 16)
+            streamed.close()
+            with pytest.raises(Broken):
+                taking.result(20)
+    reads.close()
+
+
+Placed = list[tuple[int, int, int]]
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        [(0, 5, 6)],
+        [(0, 5, 5), (3, 5, 5)],
+        [(8, 5, 5)],
+        [(1 << 40, 5, 5)],
+        [(0, 0, 0)],
+    ],
+    ids=["two sizes", "over each other", "behind the end", "far away", "empty"],
+)
+def test_chunks_lie_where_they_can(
+    saved: DirectoryArtifact, tmp_path: Path, chunks: list[tuple[int, int, int]]
+) -> None:
+    (tmp_path / "pack").write_bytes(b"0123456789")
+    reads = direct.DirectReads(saved._client, saved.id, Way(pb.TRANSFER_WAY_PATH))
+    extent = pb.Extent(path=str(tmp_path / "pack"), size_bytes=10)
+    for offset, stored, raw in chunks:
+        extent.chunks.add(offset=offset, stored_size_bytes=stored, raw_size_bytes=raw, codec=artifact_pb2.CODEC_NONE)
+    with pytest.raises(Broken, match="cannot"):
+        list(Streamed([extent], reads.open, lambda: True, Workers(1, "reader")))
 
 
 @pytest.mark.parametrize("after", [0, 1])

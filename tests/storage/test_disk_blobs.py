@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from xpstore.format.pack_files import BLOCK_BYTES, BUFFER_BYTES, DIRECT_FROM_BYTES
+from xpstore.format.pack_files import BLOCK_BYTES, BUFFER_BYTES, DIRECT_FROM_BYTES, PackBuffer, PackWriter
 from xpstore_server.store.blobs.disk import DiskBlobs
 from xpstore_server.store.errors import StoreUnavailable
 
@@ -29,6 +29,23 @@ def test_an_object_has_exactly_the_bytes_put(size: int, tmp_path: Path) -> None:
     assert list(blobs.list("")) == [("packs/a/b", size)]
     assert blobs.get("packs/a/b", 0, size + 1) == data
     assert blobs.get("packs/a/b", size // 2, 10) == data[size // 2 : size // 2 + 10]
+
+
+@pytest.mark.parametrize("folder", ["disk", "memory"])
+def test_packs_go_as_they_were_put_together(folder: str, tmp_path: Path) -> None:
+    if folder == "memory" and not SHARED_MEMORY.is_dir():
+        pytest.skip("no file system in memory")
+    path = tmp_path / "pack" if folder == "disk" else SHARED_MEMORY / f"xpstore-{os.urandom(8).hex()}"
+    writer, pack = PackWriter(), PackBuffer(SIZES[-1])
+    try:
+        for size in SIZES:
+            data = os.urandom(size)
+            views = [pack.add(data[: size // 3]), pack.add(memoryview(data)[size // 3 :])]
+            writer.write_buffer(path, pack)
+            assert path.read_bytes() == data == b"".join(views)
+            pack.clear()
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def test_a_draft_that_a_crash_left_is_written_over(tmp_path: Path) -> None:
