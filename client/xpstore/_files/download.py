@@ -8,7 +8,6 @@ chunk: one bad read is mended so, and damage gets a name. Memory is bounded: fou
 each, however many files and folders there are.
 """
 
-import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
@@ -21,10 +20,11 @@ from blake3 import blake3
 
 from xpstore._files.decoding import decoded
 from xpstore._files.direct import DirectReads, Streamed
-from xpstore._files.folder import Folder, is_within
+from xpstore._files.folder import Folder, look_at
 from xpstore._files.leftovers import Leftovers
 from xpstore._files.manifest import Tree, checked, tree_digest
 from xpstore._files.partial import PartialFile, is_there
+from xpstore._files.small import SmallFile, SmallFiles
 from xpstore._files.ways import Broken, way_down
 from xpstore._machine.heap import keep_freed
 from xpstore._machine.progress import Advance
@@ -33,6 +33,7 @@ from xpstore._service.connection import Connection
 from xpstore.errors import DataLoss, NotFound, Unavailable
 from xpstore.format.messages import Malformed, WireChunk, decode_chunks
 from xpstore.v1 import artifact_pb2 as pb
+from xpstore.v1 import transfer_pb2
 
 # Raw bytes fetched by one call (of 8 MiB, beginning calls took a tenth of the time); and windows fetched ahead.
 WINDOW_BYTES = 16 << 20
@@ -43,13 +44,16 @@ STREAMS = 2
 EMPTY_MESSAGES = 1_000
 # From so much on a window is read past the server, if that is known to work.
 DIRECT_FROM_BYTES = 1 << 20
+# Letters of a name, and of the path of its folder, that every file system takes.
+SHORT_NAME = 60
+SHORT_PATH = 900
 CHUNKS_FIELD = pb.ReadChunksResponse.CHUNKS_FIELD_NUMBER
 
 
 class _Piece(NamedTuple):
     """A chunk of a file that is not here yet."""
 
-    partial: PartialFile
+    file: PartialFile | SmallFile
     digest: bytes
     size_bytes: int
     is_last: bool
@@ -92,6 +96,7 @@ class Download:
         self._advance = advance
         self._verifies_chunks = verifies_chunks
         self._partials: set[PartialFile] = set()
+        self._small = SmallFiles()
         # Of the folders above the last file, and of the others those that have some: entries come in order.
         self._above: list[tuple[str, Leftovers]] = []
         self._left: list[Leftovers] = []
@@ -151,12 +156,16 @@ class Download:
         """What must be fetched. Whole files that are here already, and the start of a broken download, need not."""
         partial: PartialFile | None = None
         for entry in entries:
-            if entry.offset == 0:
+            offset = entry.offset
+            if offset == 0:
                 self._count += 1
-                partial = self._begin(entry)
+                file = self._begin(entry)
+                if isinstance(file, SmallFile):
+                    yield _Piece(file, entry.chunk_digests, entry.size_bytes, True)
+                    continue
+                partial = file
             if partial is None:
                 continue
-            offset = entry.offset
             digests = entry.chunk_digests
             for number, size in enumerate(entry.chunk_sizes):
                 digest = digests[32 * number : 32 * number + 32]
@@ -168,36 +177,48 @@ class Download:
                 else:
                     yield _Piece(partial, digest, size, offset == entry.size_bytes)
 
-    def _begin(self, entry: pb.ManifestEntry) -> PartialFile | None:
+    def _begin(self, entry: pb.ManifestEntry) -> PartialFile | SmallFile | None:
+        path, size_bytes = entry.path, entry.size_bytes
         if entry.type == pb.FILE_TYPE_DIRECTORY:
-            self._folder.make(entry.path)
+            self._folder.make(path)
             return None
-        place = self._folder.target(entry.path)
-        leftovers = self._leftovers(entry.path.rpartition("/")[0], place.path)
-        if is_there(place, entry):
-            leftovers.discard(place.path)
-            self._advance(entry.size_bytes)
+        folder, name = self._folder.enter(path)
+        leftovers = self._leftovers(folder)
+        # What this file system does not take is refused before it is fetched.
+        if not leftovers.is_in_nothing or len(name) > SHORT_NAME or len(folder) > SHORT_PATH:
+            place = look_at(folder + name)
+            if is_there(place, entry):
+                leftovers.discard(place.path)
+                self._advance(size_bytes)
+                return None
+        # Another entry may continue one that says more bytes than its chunks have.
+        if not size_bytes or list(entry.chunk_sizes) == [size_bytes]:
+            leftovers.discard(folder + name)
+            small = SmallFile(folder, name, entry)
+            if size_bytes:
+                return small
+            self._lay(small, b"")
             return None
-        partial = PartialFile(place.path, entry, self._folder.habits.file_mode, leftovers)
+        partial = PartialFile(folder + name, entry, self._folder.habits.file_mode, leftovers)
         self._partials.add(partial)
-        if not entry.size_bytes:
-            self._finish(partial)
         return partial
 
-    def _leftovers(self, path: str, target: str) -> Leftovers:
-        """Those of a folder of the tree, in which there is a target."""
-        while self._above and not is_within(path, self._above[-1][0]):
+    def _leftovers(self, folder: str) -> Leftovers:
+        """Those of a folder on this machine, with a separator at its end."""
+        while self._above and not folder.startswith(self._above[-1][0]):
             _, leftovers = self._above.pop()
             if leftovers:
                 self._left.append(leftovers)
-        if not self._above or self._above[-1][0] != path:
-            self._above.append((path, Leftovers(os.path.dirname(target))))
+        if not self._above or self._above[-1][0] != folder:
+            self._above.append((folder, Leftovers(folder)))
         return self._above[-1][1]
 
     def _write(self, window: _Window, fetched: "Future[Chunks]") -> None:
         chunks = fetched.result()
         try:
             self._write_pieces(window.pieces, chunks)
+            if isinstance(chunks, Streamed) and self._direct is not None and not self._direct.way.is_proven:
+                self._direct.way.worked()
         finally:
             if isinstance(chunks, Streamed):
                 chunks.close()
@@ -213,10 +234,21 @@ class Download:
                 chunk = chunks[piece.digest]
             if len(chunk) != piece.size_bytes:  # the manifest has it with two sizes
                 raise DataLoss(f"The chunk {piece.digest.hex()} has another size than the manifest says.")
-            piece.partial.write(chunk)
+            if isinstance(piece.file, SmallFile):
+                self._lay(piece.file, chunk)
+                self._advance(piece.size_bytes)
+                continue
+            piece.file.write(chunk)
             self._advance(piece.size_bytes)
             if piece.is_last:
-                self._finish(piece.partial)
+                self._finish(piece.file)
+
+    def _lay(self, file: SmallFile, data: bytes | memoryview) -> None:
+        if self._small.lay(file, data):
+            return
+        if self._verifies_chunks:
+            raise DataLoss(f"{file.entry.path!r} arrived with another digest than it was saved with.")
+        self._fetch_again(file.entry)
 
     def _finish(self, partial: PartialFile) -> None:
         self._partials.discard(partial)
@@ -244,11 +276,14 @@ class Download:
                 self._direct = DirectReads(self._connection, self._version_id, way)
 
     def _fetch_past(self, window: _Window) -> Streamed | None:
-        """Begins to fetch a window past the server, where that can be. The first time sees whether it can."""
+        """Begins to fetch a window past the server, where that can be.
+
+        The first time sees whether it can, where that may take long: files of this machine are there or not.
+        """
         direct, digests = self._direct, [piece.digest for piece in window.pieces]
         if direct is None or not direct.way.is_open:
             return None
-        if not direct.way.is_proven:
+        if not direct.way.is_proven and direct.way.kind == transfer_pb2.TRANSFER_WAY_URL:
             if window.size_bytes >= WINDOW_BYTES or len(digests) >= WINDOW_CHUNKS:  # more are to come
                 self._provers.submit(direct.prove, digests[0])
             return None
@@ -307,21 +342,25 @@ def read_manifest(connection: Connection, version_id: str, path_prefix: str = ""
     Raises:
         DataLoss: it sends nothing, again and again.
     """
-    last: tuple[bytes, int] | None = None
+    last: pb.ManifestEntry | None = None
     request = pb.ReadManifestRequest(version_id=version_id, path_prefix=path_prefix)
     for attempt in connection.attempts():
         with attempt:
-            empty, passed = 0, last  # after a broken connection all comes again
+            empty, passed = 0, None if last is None else _place(last)  # after a broken connection all comes again
             for response in connection.stream(connection.stubs.artifacts.ReadManifest, request):
                 empty = 0 if response.entries else empty + 1
                 if empty > EMPTY_MESSAGES:
                     raise DataLoss("The server sends a manifest without entries.")
                 for entry in response.entries:
-                    place = (entry.path.encode(), entry.offset)
-                    if passed is None or place > passed:
-                        last = place
+                    if passed is None or _place(entry) > passed:
+                        last = entry
                         yield entry
                 attempt.renew()
+
+
+def _place(entry: pb.ManifestEntry) -> tuple[bytes, int]:
+    """Where an entry is among those of its manifest."""
+    return entry.path.encode(), entry.offset
 
 
 @contextmanager
