@@ -38,6 +38,8 @@ from xpstore.v1 import transfer_pb2
 # Raw bytes fetched by one call (of 8 MiB, beginning calls took a tenth of the time); and windows fetched ahead.
 WINDOW_BYTES = 16 << 20
 WINDOW_CHUNKS = 4_096
+# The first is an eighth of that, and each twice the one before: what is fetched first is soon there to be written.
+FIRST_SHARE = 8
 AHEAD = 3
 STREAMS = 2
 # Messages without anything in them, in a row, after which a server is taken to say nothing for ever.
@@ -63,6 +65,7 @@ class _Piece(NamedTuple):
 class _Window:
     pieces: list[_Piece] = field(default_factory=list)
     size_bytes: int = 0
+    is_followed: bool = False
 
 
 # Chunks by their digests: all of a window, or as they come.
@@ -142,13 +145,16 @@ class Download:
         return self._count
 
     def _windows(self, entries: Iterable[pb.ManifestEntry]) -> Iterator[_Window]:
-        window = _Window()
+        window, share = _Window(), FIRST_SHARE
+        most_bytes, most_chunks = WINDOW_BYTES // share, WINDOW_CHUNKS // share
         for piece in self._pieces(entries):
+            if window.size_bytes >= most_bytes or len(window.pieces) >= most_chunks:
+                window.is_followed = True
+                yield window
+                window, share = _Window(), max(share // 2, 1)
+                most_bytes, most_chunks = WINDOW_BYTES // share, WINDOW_CHUNKS // share
             window.pieces.append(piece)
             window.size_bytes += piece.size_bytes
-            if window.size_bytes >= WINDOW_BYTES or len(window.pieces) >= WINDOW_CHUNKS:
-                yield window
-                window = _Window()
         if window.pieces:
             yield window
 
@@ -284,7 +290,7 @@ class Download:
         if direct is None or not direct.way.is_open:
             return None
         if not direct.way.is_proven and direct.way.kind == transfer_pb2.TRANSFER_WAY_URL:
-            if window.size_bytes >= WINDOW_BYTES or len(digests) >= WINDOW_CHUNKS:  # more are to come
+            if window.is_followed:
                 self._provers.submit(direct.prove, digests[0])
             return None
         if window.size_bytes < DIRECT_FROM_BYTES or len(set(digests)) < len(digests):
