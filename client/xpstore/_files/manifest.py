@@ -77,10 +77,17 @@ def listed_entry(file: pb.ArtifactFile) -> pb.ManifestEntry:
 def tree_digest(entries: Iterable[pb.ManifestEntry]) -> bytes:
     """The identity of a tree, of its sorted entries."""
     tree = TreeHash()
+    for _ in hashed(entries, tree):
+        pass
+    return tree.digest()
+
+
+def hashed(entries: Iterable[pb.ManifestEntry], tree: TreeHash) -> Iterator[pb.ManifestEntry]:
+    """Yields the sorted entries of a tree, and has its identity take each."""
     for entry in entries:
         if not entry.offset:
             add_entry(tree, entry)
-    return tree.digest()
+        yield entry
 
 
 def add_entry(tree: TreeHash, entry: pb.ManifestEntry | pb.ArtifactFile) -> None:

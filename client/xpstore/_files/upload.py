@@ -99,6 +99,7 @@ class Uploader:
         self._encoder = Encoder()
         # A server of before says neither.
         self._most_chunks = connection.limits.max_chunks or MESSAGE_CHUNKS
+        self._most_asked = connection.limits.max_digests
         self._most_streams = connection.limits.max_uploads or LONG_STREAMS
         self._window = _Window()
         self._asked: deque[_Window] = deque()
@@ -108,6 +109,7 @@ class Uploader:
         self._batch = _Batch()
         self._sending: deque[Future[None]] = deque()
         self._sent: set[bytes] = set()
+        self._meanwhile: list[Callable[[], None]] = []
         self._senders = Workers(LONG_STREAMS, "xpstore-send")
         self._askers = Workers(1 + ASKED_WINDOWS, "xpstore-ask")
         self._hasher = Workers(1, "xpstore-hash")
@@ -137,12 +139,9 @@ class Uploader:
 
     def add(self, source: Source) -> Cut:
         """Reads a file and sends what is missing of it, the last of it only with `finish`. Returns how it was cut."""
+        if source.size_bytes < WINDOW_BYTES and (data := source.read()) is not None:
+            return self._add_small(memoryview(data))
         with source.open() as stream:
-            if source.size_bytes < WINDOW_BYTES:
-                data, is_end = _filled(stream, memoryview(bytearray(source.size_bytes + 1)))
-                if is_end:
-                    return self._add_small(data)
-                stream.seek(0)  # it has grown since
             return self._add_large(stream)
 
     def add_pages(self, pages: Iterable[bytes]) -> None:
@@ -153,11 +152,14 @@ class Uploader:
     def has(self, digests: list[bytes]) -> list[bool]:
         """Says for each digest whether the project has it."""
         answer = [True] * len(digests)
-        most = self._connection.limits.max_digests
-        for start in range(0, len(digests), most):
-            for position in self._ask(digests[start : start + most]):
+        for start in range(0, len(digests), self._most_asked):
+            for position in self._ask(digests[start : start + self._most_asked]):
                 answer[start + position] = False
         return answer
+
+    def meanwhile(self, action: Callable[[], None]) -> None:
+        """Has `finish` do something while the last of what was taken is on its way."""
+        self._meanwhile.append(action)
 
     def finish(self) -> None:
         """Sends what is left; when it returns, everything taken is durable."""
@@ -165,11 +167,13 @@ class Uploader:
         while self._asked:
             self._settle_window()
         self._write_message()
-        if self._sending:
+        if self._sending or self._meanwhile:
             self._send_batch()
         elif self._batch.messages:
             batch, self._batch = self._batch, _Batch()
             self._send(batch)  # little enough to need no thread
+        while self._meanwhile:
+            self._meanwhile.pop()()
         while self._sending:
             self._sending.popleft().result()
 
@@ -213,7 +217,7 @@ class Uploader:
         window.size_bytes += len(data)
         if window.block is not None:
             return
-        if window.size_bytes >= WINDOW_BYTES or len(window.chunks) >= self._connection.limits.max_digests:
+        if window.size_bytes >= WINDOW_BYTES or len(window.chunks) >= self._most_asked:
             self._ask_window()
 
     def _ask_window(self) -> None:
