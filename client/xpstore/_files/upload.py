@@ -42,6 +42,9 @@ MESSAGE_CHUNKS = 4_096
 # way, and while the server writes a pack it receives the next.
 BATCH_BYTES = PACK_BYTES
 STREAMS = 2
+# The first window is such a share of the others, and each twice the one before; so are batches, but two are alike, for
+# there are two streams. So the server has something to do while the client still reads the first of what there is.
+FIRST_WINDOW_SHARE, FIRST_BATCH_SHARE = 8, 4
 # On a long line more must be under way, and a server takes only 2 MiB of a connection ahead of what it reads. So each
 # stream has a connection of its own, and what waits unread of one does not grow. Answers that take longer still wait
 # behind bytes on a thin line, where less under way is less to send again.
@@ -102,6 +105,8 @@ class Uploader:
         self._most_asked = connection.limits.max_digests
         self._most_streams = connection.limits.max_uploads or LONG_STREAMS
         self._window = _Window()
+        self._window_bytes = WINDOW_BYTES // FIRST_WINDOW_SHARE
+        self._batch_count = 0
         self._asked: deque[_Window] = deque()
         self._blocks: list[bytearray] = []
         self._pending: list[WireChunk] = []
@@ -217,7 +222,7 @@ class Uploader:
         window.size_bytes += len(data)
         if window.block is not None:
             return
-        if window.size_bytes >= WINDOW_BYTES or len(window.chunks) >= self._most_asked:
+        if window.size_bytes >= self._window_bytes or len(window.chunks) >= self._most_asked:
             self._ask_window()
 
     def _ask_window(self) -> None:
@@ -225,6 +230,7 @@ class Uploader:
         window, self._window = self._window, _Window()
         if not window.chunks:
             return
+        self._window_bytes = min(2 * self._window_bytes, WINDOW_BYTES)
         window.missing = self._askers.submit(self._ask_in_thread, [digest for digest, _ in window.chunks])
         self._asked.append(window)
         while len(self._asked) > ASKED_WINDOWS:
@@ -282,7 +288,7 @@ class Uploader:
     def _write_message(self) -> None:
         if not self._pending:
             return
-        if self._batch.size_bytes + self._pending_bytes > (LONG_BATCH_BYTES if self._is_line_long else BATCH_BYTES):
+        if self._batch.size_bytes + self._pending_bytes > self._most_in_batch:
             self._send_batch()
         batch = self._batch
         batch.messages.append(encode_chunks(CHUNKS_FIELD, self._pending, self._head))
@@ -290,11 +296,18 @@ class Uploader:
         batch.raw_bytes += sum(chunk.raw_size_bytes for chunk in self._pending)
         self._pending, self._pending_bytes = [], 0
 
+    @property
+    def _most_in_batch(self) -> int:
+        if self._is_line_long:
+            return LONG_BATCH_BYTES
+        return min(BATCH_BYTES // FIRST_BATCH_SHARE << self._batch_count // STREAMS, BATCH_BYTES)
+
     def _send_batch(self) -> None:
         while len(self._sending) >= min(LONG_STREAMS if self._is_line_long else STREAMS, self._most_streams):
             self._sending.popleft().result()
         batch, self._batch = self._batch, _Batch()
         if batch.messages:
+            self._batch_count += 1
             self._sending.append(self._senders.submit(self._send, batch))
 
     def _send(self, batch: _Batch) -> None:
