@@ -4,6 +4,7 @@ A contest has repetitions, the order of those who take part rotates, and every d
 """
 
 import contextlib
+import itertools
 import json
 import os
 import shutil
@@ -17,7 +18,7 @@ from bench.transfer import mlflow
 from bench.transfer.contestants import Contestant, Copy, Direct, Embedded, GrpcAlone, Ours, S3Store, S3Stub, Store
 from bench.transfer.processes import Usage, family, race, ready_clients, rss_bytes
 from bench.transfer.report import Sample, Samples, Traffic, figures_of_store, figures_of_wire
-from bench.transfer.workload import Plan, Step, make_files, steps_of
+from bench.transfer.workload import Plan, Step, make_files, steps_of, wipe
 from s3_server import MinIO, S3Server, SeaweedFS
 from support.between.counting_proxy import CountingProxy
 
@@ -66,7 +67,7 @@ def _on_disk(steps: list[Step], folder: Path, notes: dict[str, str], python: Pat
     if python is not None:
         contestants.append(mlflow.MLflow(python, folder, store))
     samples = Contest(store, steps, folder, notes).run(contestants)
-    shutil.rmtree(folder)
+    wipe(folder)
     return samples
 
 
@@ -83,8 +84,8 @@ def _on_s3(s3: S3Server, steps: list[Step], folder: Path, notes: dict[str, str],
         if python is not None:
             contestants.append(mlflow.MLflow(python, folder, store))
         samples = Contest(store, steps, folder, notes).run(contestants)
-    shutil.rmtree(s3.data, ignore_errors=True)
-    shutil.rmtree(folder)
+    wipe(s3.data)
+    wipe(folder)
     return samples
 
 
@@ -138,6 +139,7 @@ class Contest:
         self._notes = notes
         self._samples: Samples = {step.name: {} for step in steps}
         self._out: set[str] = set()
+        self._targets = itertools.count()
 
     def run(self, contestants: list[Contestant]) -> Samples:
         """Returns the samples of those who did not fail."""
@@ -184,7 +186,7 @@ class Contest:
                 samples.pop(one.name, None)
 
     def _measure(self, one: Contestant, step: Step, idle_bytes: int) -> Sample:
-        target = self._folder / "down"
+        target = self._folder / f"down-{next(self._targets)}"
         paths = [target / str(number) for number in range(len(step.sources))]
         if step.action == "up":
             paths = list(step.sources)
@@ -200,7 +202,7 @@ class Contest:
             reports = race(clients)
         if step.action == "down" and one.keeps_bytes:
             step.check(paths)
-        shutil.rmtree(target, ignore_errors=True)
+        wipe(target)
         return Sample(
             seconds=max(report["ended"] for report in reports) - min(report["began"] for report in reports),
             client_cpu_seconds=sum(report["cpu_seconds"] for report in reports),

@@ -15,7 +15,7 @@ import psutil
 from minio.deleteobjects import DeleteObject
 
 from bench.transfer.processes import CLIENTS, ROOT, Command
-from bench.transfer.workload import Step
+from bench.transfer.workload import Step, wipe
 from s3_server import ACCESS_KEY, SECRET_KEY, S3Server, free_port, spawn
 from support.backends import sqlite_url
 from support.homes import Home
@@ -41,7 +41,7 @@ class Store:
         return (self._folder / place).as_uri()
 
     def drop(self, place: str) -> None:
-        shutil.rmtree(self._folder / place, ignore_errors=True)
+        wipe(self._folder / place)
 
 
 class S3Store(Store):
@@ -165,7 +165,7 @@ class Ours(Contestant):
     def close(self) -> None:
         self.server.stop()
         self._store.drop(self._place)
-        shutil.rmtree(self._home)
+        wipe(self._home)
 
     def command(self, step: Step, number: int, path: Path) -> Command:
         task = task_of(step, number, path, address=self.address, api_key=self.server.api_key, reread=step.reread)
@@ -191,7 +191,7 @@ class Embedded(Ours):
     def close(self) -> None:
         self._running.close()
         shutil.rmtree(socket_path(self._home / "home").parent, ignore_errors=True)  # a short one, elsewhere
-        shutil.rmtree(self._home)
+        wipe(self._home)
 
     def command(self, step: Step, number: int, path: Path) -> Command:
         task = task_of(step, number, path, address="", api_key="", reread=step.reread)
@@ -243,7 +243,7 @@ class Copy(Contestant):
         self._place.mkdir()
 
     def close(self) -> None:
-        shutil.rmtree(self._place)
+        wipe(self._place)
 
     def command(self, step: Step, number: int, path: Path) -> Command:
         task = task_of(step, number, path, folder=str(self._place))

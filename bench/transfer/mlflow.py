@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +15,7 @@ import psutil
 from bench.figure import say
 from bench.transfer.contestants import Contestant, S3Store, Store, task_of
 from bench.transfer.processes import Command, Usage
-from bench.transfer.workload import Step
+from bench.transfer.workload import Step, wipe
 from s3_server import ACCESS_KEY, SECRET_KEY, free_port, spawn
 
 PACKAGES = ("mlflow", "boto3")
@@ -153,7 +152,7 @@ class MLflow(Contestant):
         self._process.wait()
         self._process = None
         self._store.drop("mlflow")
-        shutil.rmtree(self._home)
+        wipe(self._home)
 
     def command(self, step: Step, number: int, path: Path) -> Command:
         task = task_of(step, number, path, uri=self._uri)

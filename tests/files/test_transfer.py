@@ -214,13 +214,13 @@ def test_unchanged_file_is_not_read_again(
     settle()
     first = DirectoryArtifact.save(tmp_path / "in", "indexed")
     opened: list[str] = []
-    real = Source.open
+    real = Source.read
 
     def noted(self: Source) -> Any:
         opened.append(self.path)
         return real(self)
 
-    monkeypatch.setattr(Source, "open", noted)
+    monkeypatch.setattr(Source, "read", noted)
     assert DirectoryArtifact.save(tmp_path / "in", "indexed").id == first.id
     assert opened == []
     assert DirectoryArtifact.save(tmp_path / "in", "indexed", reread=True).id == first.id
@@ -243,15 +243,15 @@ def test_file_that_changes_while_it_is_read_is_not_remembered(
 ) -> None:
     source = write(tmp_path / "moving.bin", bytes(2 * MIB))
     settle()
-    real = Source.open
+    real = Source.read
 
-    def open_and_change(self: Source) -> Any:
-        stream = real(self)
+    def read_and_change(self: Source) -> bytes | None:
+        data = real(self)
         source.write_bytes(b"\x01" * 2 * MIB)
-        return stream
+        return data
 
     with monkeypatch.context() as patch:
-        patch.setattr(Source, "open", open_and_change)
+        patch.setattr(Source, "read", read_and_change)
         DirectoryArtifact.save(source, "moving")
     saved = DirectoryArtifact.save(source, "moving")
     assert saved.open().read() == b"\x01" * 2 * MIB

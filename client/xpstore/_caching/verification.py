@@ -110,7 +110,7 @@ class _Written(results.WrittenFiles):
 
 
 def _digest(source: Source) -> bytes:
-    return blake3().update_mmap(source.location).digest() if isinstance(source.location, Path) else bytes(32)
+    return blake3().update_mmap(source.location).digest() if isinstance(source.location, str) else bytes(32)
 
 
 @dataclass(frozen=True, slots=True)

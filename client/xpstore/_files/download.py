@@ -8,7 +8,6 @@ chunk: one bad read is mended so, and damage gets a name. Memory is bounded: fou
 each, however many files and folders there are.
 """
 
-import os
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -19,10 +18,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from xpstore._files.direct import DirectReads
-from xpstore._files.folder import Folder, is_within
+from xpstore._files.folder import Folder, look_at
 from xpstore._files.leftovers import Leftovers
 from xpstore._files.manifest import Tree, checked, tree_digest
 from xpstore._files.partial import PartialFile, is_there
+from xpstore._files.small import SmallFile, SmallFiles
 from xpstore._files.streamed import Streamed
 from xpstore._files.through import EMPTY_MESSAGES, Chunks, ServerReads
 from xpstore._files.ways import Broken, way_down
@@ -32,10 +32,13 @@ from xpstore._machine.workers import Workers
 from xpstore._service.connection import Connection
 from xpstore.errors import DataLoss
 from xpstore.v1 import artifact_pb2 as pb
+from xpstore.v1 import transfer_pb2
 
 # Raw bytes fetched by one call (of 8 MiB, beginning calls took a tenth of the time); and windows fetched ahead.
 WINDOW_BYTES = 16 << 20
 WINDOW_CHUNKS = 4_096
+# The first is an eighth of that, and each twice the one before: what is fetched first is soon there to be written.
+FIRST_SHARE = 8
 AHEAD = 3
 STREAMS = 2
 # Past the server a window is located by one call, and never held: of 16 MiB, those calls took the server 0.17 s of CPU
@@ -46,12 +49,15 @@ PAST_AHEAD = 2
 DIRECT_FROM_BYTES = 1 << 20
 # How long the first windows wait to see whether it works: a store that is near has answered by then.
 PROOF_SECONDS = 0.1
+# Letters of a name, and of the path of its folder, that every file system takes.
+SHORT_NAME = 60
+SHORT_PATH = 900
 
 
 class _Piece(NamedTuple):
     """A chunk of a file that is not here yet."""
 
-    partial: PartialFile
+    file: PartialFile | SmallFile
     digest: bytes
     size_bytes: int
     is_last: bool
@@ -62,10 +68,10 @@ class _Window:
     pieces: list[_Piece] = field(default_factory=list)
     digests: set[bytes] = field(default_factory=set)
     size_bytes: int = 0
+    is_followed: bool = False
 
-    @property
-    def is_full(self) -> bool:
-        return self.size_bytes >= WINDOW_BYTES or len(self.pieces) >= WINDOW_CHUNKS
+    def is_full(self, share: int) -> bool:
+        return self.size_bytes >= WINDOW_BYTES // share or len(self.pieces) >= WINDOW_CHUNKS // share
 
 
 class Download:
@@ -95,6 +101,7 @@ class Download:
         self._advance = advance
         self._verifies_chunks = verifies_chunks
         self._partials: set[PartialFile] = set()
+        self._small = SmallFiles()
         # Of the folders above the last file, and of the others those that have some: entries come in order.
         self._above: list[tuple[str, Leftovers]] = []
         self._left: list[Leftovers] = []
@@ -145,11 +152,12 @@ class Download:
         return self._count
 
     def _windows(self, entries: Iterable[pb.ManifestEntry]) -> Iterator[_Window]:
-        window = _Window()
+        window, share = _Window(), FIRST_SHARE
         for piece in self._pieces(entries):
-            if window.is_full and not (self._is_past and _may_grow(window, piece)):
+            if window.is_full(share) and not (share == 1 and self._is_past and _may_grow(window, piece)):
+                window.is_followed = True
                 yield window
-                window = _Window()
+                window, share = _Window(), max(share // 2, 1)
             window.pieces.append(piece)
             window.digests.add(piece.digest)
             window.size_bytes += piece.size_bytes
@@ -160,12 +168,16 @@ class Download:
         """What must be fetched. Whole files that are here already, and the start of a broken download, need not."""
         partial: PartialFile | None = None
         for entry in entries:
-            if entry.offset == 0:
+            offset = entry.offset
+            if offset == 0:
                 self._count += 1
-                partial = self._begin(entry)
+                file = self._begin(entry)
+                if isinstance(file, SmallFile):
+                    yield _Piece(file, entry.chunk_digests, entry.size_bytes, True)
+                    continue
+                partial = file
             if partial is None:
                 continue
-            offset = entry.offset
             digests = entry.chunk_digests
             for number, size in enumerate(entry.chunk_sizes):
                 digest = digests[32 * number : 32 * number + 32]
@@ -177,30 +189,40 @@ class Download:
                 else:
                     yield _Piece(partial, digest, size, offset == entry.size_bytes)
 
-    def _begin(self, entry: pb.ManifestEntry) -> PartialFile | None:
+    def _begin(self, entry: pb.ManifestEntry) -> PartialFile | SmallFile | None:
+        path, size_bytes = entry.path, entry.size_bytes
         if entry.type == pb.FILE_TYPE_DIRECTORY:
-            self._folder.make(entry.path)
+            self._folder.make(path)
             return None
-        place = self._folder.target(entry.path)
-        leftovers = self._leftovers(entry.path.rpartition("/")[0], place.path)
-        if is_there(place, entry):
-            leftovers.discard(place.path)
-            self._advance(entry.size_bytes)
+        folder, name = self._folder.enter(path)
+        leftovers = self._leftovers(folder)
+        # What this file system does not take is refused before it is fetched.
+        if not leftovers.is_in_nothing or len(name) > SHORT_NAME or len(folder) > SHORT_PATH:
+            place = look_at(folder + name)
+            if is_there(place, entry):
+                leftovers.discard(place.path)
+                self._advance(size_bytes)
+                return None
+        # Another entry may continue one that says more bytes than its chunks have.
+        if not size_bytes or list(entry.chunk_sizes) == [size_bytes]:
+            leftovers.discard(folder + name)
+            small = SmallFile(folder, name, entry)
+            if size_bytes:
+                return small
+            self._lay(small, b"")
             return None
-        partial = PartialFile(place.path, entry, self._folder.habits.file_mode, leftovers)
+        partial = PartialFile(folder + name, entry, self._folder.habits.file_mode, leftovers)
         self._partials.add(partial)
-        if not entry.size_bytes:
-            self._finish(partial)
         return partial
 
-    def _leftovers(self, path: str, target: str) -> Leftovers:
-        """Those of a folder of the tree, in which there is a target."""
-        while self._above and not is_within(path, self._above[-1][0]):
+    def _leftovers(self, folder: str) -> Leftovers:
+        """Those of a folder on this machine, with a separator at its end."""
+        while self._above and not folder.startswith(self._above[-1][0]):
             _, leftovers = self._above.pop()
             if leftovers:
                 self._left.append(leftovers)
-        if not self._above or self._above[-1][0] != path:
-            self._above.append((path, Leftovers(os.path.dirname(target))))
+        if not self._above or self._above[-1][0] != folder:
+            self._above.append((folder, Leftovers(folder)))
         return self._above[-1][1]
 
     def _write(self, window: _Window, fetched: "Future[Streamed | Chunks | None]") -> None:
@@ -223,6 +245,9 @@ class Download:
         except Broken as error:
             assert self._direct is not None
             self._direct.way.failed(error)
+        else:
+            if number == len(pieces) and self._direct is not None and not self._direct.way.is_proven:
+                self._direct.way.worked()
         return pieces[number:]
 
     def _write_some(self, pieces: list[_Piece], number: int, data: memoryview) -> int:
@@ -246,10 +271,20 @@ class Download:
 
     def _put(self, piece: _Piece, data: bytes | memoryview) -> None:
         """Writes the next bytes of a file, up to the end of a piece."""
-        piece.partial.write(data)
+        if isinstance(piece.file, SmallFile):
+            self._lay(piece.file, data)
+        else:
+            piece.file.write(data)
+            if piece.is_last:
+                self._finish(piece.file)
         self._advance(len(data))
-        if piece.is_last:
-            self._finish(piece.partial)
+
+    def _lay(self, file: SmallFile, data: bytes | memoryview) -> None:
+        if self._small.lay(file, data):
+            return
+        if self._verifies_chunks:
+            raise DataLoss(f"{file.entry.path!r} arrived with another digest than it was saved with.")
+        self._fetch_again(file.entry)
 
     def _finish(self, partial: PartialFile) -> None:
         self._partials.discard(partial)
@@ -279,14 +314,16 @@ class Download:
         self._is_asked, way = True, way_down(self._connection)
         if way is not None:
             self._direct = DirectReads(self._connection, self._version_id, way)
-            if not way.is_proven and window.is_full:  # more are to come
+            if not self._is_past and window.is_followed:
                 self._proof = self._provers.submit(self._direct.prove, window.pieces[0].digest)
                 self._proof_until = time.monotonic() + PROOF_SECONDS
 
     @property
     def _is_past(self) -> bool:
-        """Whether windows go past the server, as far as is known."""
-        return self._direct is not None and self._direct.way.is_proven and self._direct.way.is_open
+        """Whether windows go past the server, as far as is known: files of this machine are there or not."""
+        if self._direct is None or not self._direct.way.is_open:
+            return False
+        return self._direct.way.is_proven or self._direct.way.kind == transfer_pb2.TRANSFER_WAY_PATH
 
     def _fetch_past(self, window: _Window) -> Streamed | None:
         """Begins to fetch a window past the server, where that can be."""
@@ -332,18 +369,22 @@ def read_manifest(connection: Connection, version_id: str, path_prefix: str = ""
     Raises:
         DataLoss: it sends nothing, again and again.
     """
-    last: tuple[bytes, int] | None = None
+    last: pb.ManifestEntry | None = None
     request = pb.ReadManifestRequest(version_id=version_id, path_prefix=path_prefix)
     for attempt in connection.attempts():
         with attempt:
-            empty, passed = 0, last  # after a broken connection all comes again
+            empty, passed = 0, None if last is None else _place(last)  # after a broken connection all comes again
             for response in connection.stream(connection.stubs.artifacts.ReadManifest, request):
                 empty = 0 if response.entries else empty + 1
                 if empty > EMPTY_MESSAGES:
                     raise DataLoss("The server sends a manifest without entries.")
                 for entry in response.entries:
-                    place = (entry.path.encode(), entry.offset)
-                    if passed is None or place > passed:
-                        last = place
+                    if passed is None or _place(entry) > passed:
+                        last = entry
                         yield entry
                 attempt.renew()
+
+
+def _place(entry: pb.ManifestEntry) -> tuple[bytes, int]:
+    """Where an entry is among those of its manifest."""
+    return entry.path.encode(), entry.offset

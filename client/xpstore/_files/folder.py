@@ -48,6 +48,8 @@ class Folder:
         self._root_path = str(root)
         self._real_root = Path(os.path.realpath(root))  # Path.resolve raises where links lead to each other
         self._made: list[str] = []
+        # Of the path before: its directory, and where that is, with a separator at its end.
+        self._last = self._last_path = ""
         self._spelled: dict[str, str] = {}
 
     def target(self, path: str) -> Spot:
@@ -58,13 +60,17 @@ class Folder:
             InvalidArgument: a link in the folder leads out of it, something is in the way, or this file system cannot
                 hold the name beside those before.
         """
+        folder, name = self.enter(path)
+        return look_at(folder + name)
+
+    def enter(self, path: str) -> tuple[str, str]:
+        """The folder that a file goes to, with a separator at its end, and its name there. Raises as `target` does."""
         self._check(path)
-        directory = path.rpartition("/")[0]
-        if not self._made or directory != self._made[-1]:
+        directory, _, name = path.rpartition("/")
+        if not self._last_path or directory != self._last:
             self._make(directory)
-        target = os.path.join(self._root_path, path)
-        with laying(target):
-            return Spot(target, _make_way(target))
+            self._last, self._last_path = directory, os.path.join(self._root_path, directory, "")
+        return self._last_path, name
 
     def make(self, path: str) -> None:
         """Makes a directory; raises as `target` does."""
@@ -137,6 +143,16 @@ class Folder:
                     "of them alone (path=...), or choose a folder on another file system"
                 )
             path = path.rpartition("/")[0]
+
+
+def look_at(target: str) -> Spot:
+    """What is where a file goes; an empty folder there is removed.
+
+    Raises:
+        InvalidArgument: something is in the way, or this file system cannot hold the name.
+    """
+    with laying(target):
+        return Spot(target, _make_way(target))
 
 
 def remove_tree(path: Path) -> None:

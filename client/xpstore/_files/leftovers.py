@@ -24,6 +24,7 @@ _NAME = re.compile(r"\.[0-9a-f]{32}\.part")
 _FILE_DIGITS, _CONTENT_DIGITS, _OWN_BYTES = 16, 8, 4
 # Links are not followed, and a pipe of that name is not waited for.
 _FLAGS = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+CREATE_FLAGS = _FLAGS | os.O_CREAT | os.O_EXCL
 
 
 def is_partial(name: str) -> bool:
@@ -44,7 +45,7 @@ def _of_file(name: str) -> str:
 
 def create(path: str) -> int:
     """Makes a partial file: this user's alone until it is whole, or others could write to it after it was verified."""
-    file = os.open(path, _FLAGS | os.O_CREAT | os.O_EXCL, 0o600)
+    file = os.open(path, CREATE_FLAGS, 0o600)
     locks.take(file)
     return file
 
@@ -84,12 +85,19 @@ def discard(path: str) -> None:
 
 
 class Leftovers:
-    """Partial files that were in a folder before this download."""
+    """Partial files that were in a folder before this download.
+
+    Attributes:
+        is_in_nothing: whether nothing at all was in the folder.
+    """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self._by_file: dict[str, list[str]] = {}
+        self.is_in_nothing = False
         with contextlib.suppress(OSError), os.scandir(folder) as entries:
+            self.is_in_nothing = True
             for entry in entries:
+                self.is_in_nothing = False
                 if is_partial(entry.name):
                     self._by_file.setdefault(entry.name[1 : 1 + _FILE_DIGITS], []).append(entry.path)
 

@@ -42,11 +42,14 @@ class laying:
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, OSError) and not isinstance(error, Error):  # some of ours are OSErrors too
-            raise _typed(os.fspath(self._path), self._size_bytes, error) from error
+        if isinstance(error, OSError) and not isinstance(error, Error):
+            raise fault_of_laying(os.fspath(self._path), self._size_bytes, error) from error
 
 
-def _typed(path: str, size_bytes: int, error: OSError) -> Error:
+def fault_of_laying(path: str, size_bytes: int, error: OSError) -> Error:
+    """What went wrong while a file of this size was laid down at a path."""
+    if isinstance(error, Error):  # some of ours are OSErrors too
+        return error
     reason = error.strerror or str(error)
     if error.errno in _FULL:
         return ResourceExhausted(f"{path!r}: {reason}{_room(path, size_bytes)}: make room, then try again")

@@ -77,10 +77,17 @@ def listed_entry(file: pb.ArtifactFile) -> pb.ManifestEntry:
 def tree_digest(entries: Iterable[pb.ManifestEntry]) -> bytes:
     """The identity of a tree, of its sorted entries."""
     tree = TreeHash()
+    for _ in hashed(entries, tree):
+        pass
+    return tree.digest()
+
+
+def hashed(entries: Iterable[pb.ManifestEntry], tree: TreeHash) -> Iterator[pb.ManifestEntry]:
+    """Yields the sorted entries of a tree, and has its identity take each."""
     for entry in entries:
         if not entry.offset:
             add_entry(tree, entry)
-    return tree.digest()
+        yield entry
 
 
 def add_entry(tree: TreeHash, entry: pb.ManifestEntry | pb.ArtifactFile) -> None:
@@ -140,70 +147,87 @@ class _Check:
         self._tree = tree
         self._hash = TreeHash()
         self._open: pb.ManifestEntry | None = None
-        self._covered = self._size_bytes = self._file_count = 0
+        self._open_path = ""
+        self._most_files = MOST_FILES if tree.file_count is None else tree.file_count
+        self._open_bytes = self._covered = self._size_bytes = self._file_count = 0
         self._last_path = b""
         self._above: list[bytes] = []
 
     def add(self, entry: pb.ManifestEntry) -> None:
-        sizes = entry.chunk_sizes
-        _hold(len(entry.chunk_digests) == 32 * len(sizes), f"a digest for each chunk of {entry.path!r}")
-        _hold(not sizes or 0 < min(sizes) <= max(sizes) <= CHUNK_BYTES, f"chunks of 1 to {CHUNK_BYTES} bytes")
-        if self._open is not None and entry.path == self._open.path:
+        # What each is held to is written out, so that the words of an error are made only when it is one: a tree may
+        # have a million entries.
+        sizes, path = entry.chunk_sizes, entry.path
+        if len(entry.chunk_digests) != 32 * len(sizes):
+            raise _other(f"a digest for each chunk of {path!r}")
+        if sizes and not 0 < min(sizes) <= max(sizes) <= CHUNK_BYTES:
+            raise _other(f"chunks of 1 to {CHUNK_BYTES} bytes")
+        if self._open is not None and path == self._open_path:
             self._continue(self._open, entry)
         else:
             self._close()
-            self._start(entry)
+            self._start(entry, path)
         self._covered += sum(sizes)
-        _hold(self._covered <= entry.size_bytes, f"{entry.size_bytes} bytes of {entry.path!r}, not {self._covered}")
+        if self._covered > self._open_bytes:
+            raise _other(f"{self._open_bytes} bytes of {path!r}, not {self._covered}")
 
     def _continue(self, first: pb.ManifestEntry, entry: pb.ManifestEntry) -> None:
         said = (entry.type, entry.executable, entry.size_bytes, entry.digest)
         is_same = said == (first.type, first.executable, first.size_bytes, first.digest)
-        _hold(is_same and entry.type == pb.FILE_TYPE_FILE and len(entry.chunk_sizes) > 0, f"{entry.path!r} once")
-        _hold(entry.offset == self._covered > 0, f"{entry.path!r} from byte {self._covered} on, not {entry.offset}")
+        if not (is_same and entry.type == pb.FILE_TYPE_FILE and entry.chunk_sizes):
+            raise _other(f"{entry.path!r} once")
+        if not entry.offset == self._covered > 0:
+            raise _other(f"{entry.path!r} from byte {self._covered} on, not {entry.offset}")
 
-    def _start(self, entry: pb.ManifestEntry) -> None:
-        path, is_directory = entry.path.encode(), entry.type == pb.FILE_TYPE_DIRECTORY
-        if fault := fault_of_path(entry.path):
-            raise DataLoss(f"The server sent the path {entry.path!r}, which could leave the target folder: it {fault}.")
-        _hold(path > self._last_path, f"paths in their order, not {entry.path!r} there")
-        while self._above and not path.startswith(self._above[-1]):
-            self._above.pop()
-        is_below = any(path[len(above) : len(above) + 1] == b"/" for above in self._above)
-        _hold(not is_below, f"nothing below a file or an empty directory, not {entry.path!r}")
-        self._above.append(path)
-        _hold(entry.offset == 0, f"{entry.path!r} from its start, not {entry.offset}")
-        if is_directory:
-            is_bare = not (entry.size_bytes or entry.digest or entry.executable or entry.chunk_sizes)
-            _hold(is_bare, f"no content of the directory {entry.path!r}")
-        else:
-            is_file = entry.type == pb.FILE_TYPE_FILE and len(entry.digest) == 32 and entry.size_bytes >= 0
-            _hold(is_file, f"{entry.path!r} as a file with a digest, or as a directory")
-        self._open, self._covered, self._last_path = entry, 0, path
+    def _start(self, entry: pb.ManifestEntry, text: str) -> None:
+        if fault := fault_of_path(text):
+            raise DataLoss(f"The server sent the path {text!r}, which could leave the target folder: it {fault}.")
+        path, size_bytes = text.encode(), entry.size_bytes
+        if path <= self._last_path:
+            raise _other(f"paths in their order, not {text!r} there")
+        above = self._above
+        while above and not path.startswith(above[-1]):
+            above.pop()
+        for one in above:
+            if path[len(one) : len(one) + 1] == b"/":
+                raise _other(f"nothing below a file or an empty directory, not {text!r}")
+        above.append(path)
+        if entry.offset:
+            raise _other(f"{text!r} from its start, not {entry.offset}")
+        if entry.type == pb.FILE_TYPE_DIRECTORY:
+            if size_bytes or entry.digest or entry.executable or entry.chunk_sizes:
+                raise _other(f"no content of the directory {text!r}")
+        elif entry.type != pb.FILE_TYPE_FILE or len(entry.digest) != 32 or size_bytes < 0:
+            raise _other(f"{text!r} as a file with a digest, or as a directory")
+        self._open, self._open_path, self._open_bytes = entry, text, size_bytes
+        self._covered, self._last_path = 0, path
         self._file_count += 1
-        self._size_bytes += entry.size_bytes
-        most = MOST_FILES if self._tree.file_count is None else self._tree.file_count
-        _hold(self._file_count <= most, f"{most} files, not more")
-        _hold(self._size_bytes <= self._tree.size_bytes, f"{self._tree.size_bytes} bytes of files, not more")
+        self._size_bytes += size_bytes
+        if self._file_count > self._most_files:
+            raise _other(f"{self._most_files} files, not more")
+        if self._size_bytes > self._tree.size_bytes:
+            raise _other(f"{self._tree.size_bytes} bytes of files, not more")
 
     def _close(self) -> None:
         entry, self._open = self._open, None
         if entry is None:
             return
-        _hold(self._covered == entry.size_bytes, f"all {entry.size_bytes} bytes of {entry.path!r}, not {self._covered}")
+        if self._covered != self._open_bytes:
+            raise _other(f"all {self._open_bytes} bytes of {entry.path!r}, not {self._covered}")
         add_entry(self._hash, entry)
 
     def finish(self) -> None:
         self._close()
         count = self._tree.file_count
-        _hold(count in (None, self._file_count), f"{count} files, not {self._file_count}")
-        _hold(self._size_bytes == self._tree.size_bytes, f"{self._tree.size_bytes} bytes, not {self._size_bytes}")
-        _hold(self._hash.digest() == self._tree.digest, f"the tree {self._tree.digest.hex()}, not another one")
+        if count not in (None, self._file_count):
+            raise _other(f"{count} files, not {self._file_count}")
+        if self._size_bytes != self._tree.size_bytes:
+            raise _other(f"{self._tree.size_bytes} bytes, not {self._size_bytes}")
+        if self._hash.digest() != self._tree.digest:
+            raise _other(f"the tree {self._tree.digest.hex()}, not another one")
 
 
-def _hold(is_sound: bool, expected: str) -> None:
-    if not is_sound:
-        raise DataLoss(f"The server's manifest is not that of this version. It should have {expected}.")
+def _other(expected: str) -> DataLoss:
+    return DataLoss(f"The server's manifest is not that of this version. It should have {expected}.")
 
 
 def to_pages(entries: Iterable[pb.ManifestEntry], root: pb.ManifestRoot) -> Iterator[bytes]:

@@ -9,6 +9,7 @@ from blake3 import blake3
 from xpstore._files.folder import Spot
 from xpstore._files.leftovers import Leftovers, create, discard, is_at, open_left, partial_path
 from xpstore._files.local_faults import laying
+from xpstore._files.modes import executable_too
 from xpstore.errors import Conflict, DataLoss
 from xpstore.v1 import artifact_pb2 as pb
 
@@ -33,7 +34,7 @@ def is_there(place: Spot, entry: pb.ManifestEntry) -> bool:
                 digest.update(data)
         if digest.digest() != entry.digest:
             return False
-        if entry.executable and (mode := _executable(status.st_mode)) != stat.S_IMODE(status.st_mode):
+        if entry.executable and (mode := executable_too(status.st_mode)) != stat.S_IMODE(status.st_mode):
             os.chmod(place.path, mode)
     except OSError:
         return False
@@ -56,7 +57,7 @@ class PartialFile:
     def __init__(self, target: str, entry: pb.ManifestEntry, mode: int, leftovers: Leftovers) -> None:
         self._target = target
         self.entry = entry
-        self._mode = _executable(mode) if entry.executable else mode
+        self._mode = executable_too(mode) if entry.executable else mode
         self._is_resumable = entry.size_bytes >= RESUMED_FROM_BYTES
         self._is_resuming = False
         self._is_kept = self._is_resumable
@@ -206,8 +207,3 @@ def _write(file: int, data: bytes | memoryview) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(file, view[:WRITE_BYTES]) :]
-
-
-def _executable(mode: int) -> int:
-    """Permissions with the executable bit, for those who may read it."""
-    return stat.S_IMODE(mode) | (mode & 0o444) >> 2

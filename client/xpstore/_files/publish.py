@@ -6,7 +6,7 @@ from itertools import islice
 
 from xpstore._files.cuts import Cuts
 from xpstore._files.index import BATCH_ROWS, FileIndex
-from xpstore._files.manifest import Manifest, to_pages, tree_digest
+from xpstore._files.manifest import Manifest, hashed, to_pages
 from xpstore._files.scan import Source, Sources
 from xpstore._files.upload import Uploader
 from xpstore._machine.progress import Advance, progress
@@ -14,7 +14,7 @@ from xpstore._service.connection import Connection
 from xpstore._values.checks import invalid
 from xpstore._values.ids import new_id
 from xpstore.errors import Conflict, DataLoss, InvalidArgument
-from xpstore.format.tree import fault_of_path
+from xpstore.format.tree import TreeHash, fault_of_path
 from xpstore.v1 import artifact_pb2 as pb
 
 # How often chunks that were swept between upload and commit are sent again.
@@ -123,7 +123,12 @@ def send(
         raise InvalidArgument(f"source = {names}: changes while it is read; save a copy, or when nothing writes to it")
     for place in touched:
         is_new[place] = False
-    index.put((location, status, cuts[place]) for place, location, status in sources.files() if is_new[place])
+    if any(is_new):
+        uploader.meanwhile(
+            lambda: index.put(
+                (location, status, cuts[place]) for place, location, status in sources.files() if is_new[place]
+            )
+        )
     return Manifest(sources, cuts)
 
 
@@ -151,13 +156,13 @@ def commit(
     uploader: Uploader,
     completion: pb.CacheCompletion | None = None,
 ) -> pb.ArtifactVersion | None:
-    """Publishes what was sent as a version; None if some of it is gone again. Its entries are gone through twice.
+    """Publishes what was sent as a version; None if some of it is gone again.
 
     Raises:
         DataLoss: the server acknowledges something else.
     """
-    root = pb.ManifestRoot()
-    uploader.add_pages(to_pages(entries, root))
+    root, tree = pb.ManifestRoot(), TreeHash()
+    uploader.add_pages(to_pages(hashed(entries, tree), root))
     uploader.finish()
     request = pb.CommitArtifactRequest(
         project_uid=project_uid, version_id=version_id, draft=draft, manifest=root, cache_completion=completion
@@ -167,6 +172,6 @@ def commit(
     response = connection.call(connection.stubs.artifacts.CommitArtifact, request, timeout_seconds=timeout_seconds)
     if not response.HasField("version"):
         return None
-    if response.version.digest != tree_digest(entries):
+    if response.version.digest != tree.digest():
         raise DataLoss(f"The server says that it has {draft.name!r}, and of other content than was sent.")
     return response.version

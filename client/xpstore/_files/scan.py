@@ -31,24 +31,40 @@ class Source:
     """
 
     path: str
-    location: Path | bytes | None
+    location: Path | str | bytes | None
     size_bytes: int
     executable: bool = False
     status: FileStatus | None = None
 
     def is_unchanged(self) -> bool:
         """Whether the file system says of the file what it said before it was read."""
-        return isinstance(self.location, Path) and self.status is not None and _is_still(self.location, self.status)
+        location = self.location
+        return isinstance(location, (Path, str)) and self.status is not None and _is_still(location, self.status)
 
     def again(self) -> "Source":
         """What the file system says of the file now; raises as `scan` does."""
-        assert isinstance(self.location, Path)
+        assert isinstance(self.location, (Path, str))
         return _source(self.path, self.location, _stat(self.location, self.path))
 
     def settle(self) -> None:
         """Waits until a change of the file from now on leaves a trace, if it was changed just now."""
         if self.status is not None and (wait_ns := until_settled_ns(self.status, time.time_ns())):
             time.sleep(wait_ns / 1e9)
+
+    def read(self) -> bytes | None:
+        """The bytes; None of a file that has fewer or more by now than the file system said, or comes in parts."""
+        if isinstance(self.location, bytes):
+            return self.location
+        assert self.location is not None
+        try:
+            file = os.open(self.location, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        except OSError as error:
+            raise _unreadable(self.location, error) from None
+        try:
+            data = os.read(file, self.size_bytes + 1)
+        finally:
+            os.close(file)
+        return data if len(data) == self.size_bytes else None
 
     def open(self) -> BinaryIO:
         """Opens the bytes."""
@@ -70,7 +86,7 @@ class Sources:
     """
 
     def __init__(self, sources: Iterable[Source] = (), folder: str = "") -> None:
-        self._folder = folder
+        self._prefix = os.path.join(folder, "")
         self._paths: list[str] = []
         self._rows = bytearray()
         self._others: dict[int, Source] = {}
@@ -84,7 +100,7 @@ class Sources:
 
     def add_directory(self, path: str) -> None:
         """Appends an empty directory of the folder; raises as `scan` does."""
-        _check_text(os.path.join(self._folder, path), path)
+        _check_text(self._prefix + path, path)
         self._append(path, _ROW.pack(_DIRECTORY, 0, 0, 0, 0, 0))
 
     def look_again(self, place: int) -> None:
@@ -100,12 +116,12 @@ class Sources:
         self._rows += row
 
     def _look(self, place: int, path: str) -> bytes:
-        location = os.path.join(self._folder, path)
+        location = self._prefix + path
         status = _stat(location, path)
         try:
             return _ROW.pack(_EXECUTABLE if status.st_mode & stat.S_IXUSR else _FILE, *_kept(status))
         except struct.error:  # some file systems have inodes of 128 bits
-            self._others[place] = _source(path, Path(location), status)
+            self._others[place] = _source(path, location, status)
             return _NO_ROW
 
     def __len__(self) -> int:
@@ -121,7 +137,7 @@ class Sources:
         if kind == _DIRECTORY:
             return Source(path, None, 0)
         status = Status(*numbers)
-        return Source(path, Path(self._folder, path), status.st_size, kind == _EXECUTABLE, status)
+        return Source(path, self._prefix + path, status.st_size, kind == _EXECUTABLE, status)
 
     @property
     def paths(self) -> Sequence[str]:
@@ -147,9 +163,11 @@ class Sources:
         """Yields each that is a file on disk: its place, where it is, and what the file system said of it."""
         for place, (kind, *numbers) in enumerate(_ROW.iter_unpack(self._rows)):
             if kind >= _FILE:
-                yield place, os.path.join(self._folder, self._paths[place]), Status(*numbers)
-            elif kind == _OTHER and isinstance((other := self._others[place]).location, Path) and other.status:
-                yield place, other.location, other.status
+                yield place, self._prefix + self._paths[place], Status(*numbers)
+            elif kind == _OTHER:
+                other = self._others[place]
+                if isinstance(other.location, (Path, str)) and other.status:
+                    yield place, other.location, other.status
 
     def touched(self) -> Iterator[int]:
         """Yields the places of files of which the file system says something else now."""
@@ -268,7 +286,7 @@ def _stat(location: Path | str, path: str) -> os.stat_result:
     return status
 
 
-def _source(path: str, location: Path, status: os.stat_result) -> Source:
+def _source(path: str, location: Path | str, status: os.stat_result) -> Source:
     return Source(path, location, status.st_size, bool(status.st_mode & stat.S_IXUSR), status)
 
 
@@ -293,3 +311,14 @@ def _check_text(location: Path | str, path: str) -> None:
 def _unreadable(location: Path | str, error: OSError | ValueError) -> InvalidArgument:
     reason = getattr(error, "strerror", None) or error
     return InvalidArgument(f"source = {str(location)!r}: cannot be read ({reason})")
+
+
+def filled(stream: BinaryIO, view: memoryview) -> tuple[memoryview, bool]:
+    """Reads until a buffer is full or the file ends. Returns what was read, and whether it ended."""
+    size = 0
+    while size < len(view):
+        count: int = stream.readinto(view[size:])  # type: ignore[attr-defined]  # of raw files and BytesIO
+        if not count:
+            return view[:size], True
+        size += count
+    return view, False

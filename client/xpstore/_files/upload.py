@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, Self
 from blake3 import blake3
 
 from xpstore._files.direct_up import DirectWrites
-from xpstore._files.scan import Source
+from xpstore._files.scan import Source, filled
 from xpstore._files.ways import way_up
 from xpstore._machine.progress import Advance
 from xpstore._machine.workers import Workers
@@ -43,6 +43,9 @@ MESSAGE_CHUNKS = 4_096
 # way, and while the server writes a pack it receives the next.
 BATCH_BYTES = PACK_BYTES
 STREAMS = 2
+# The first window is such a share of the others, and each twice the one before; so are batches, but two are alike, for
+# there are two streams. So the server has something to do while the client still reads the first of what there is.
+FIRST_WINDOW_SHARE, FIRST_BATCH_SHARE = 8, 4
 # On a long line more must be under way, and a server takes only 2 MiB of a connection ahead of what it reads. So each
 # stream has a connection of its own, and what waits unread of one does not grow. Answers that take longer still wait
 # behind bytes on a thin line, where less under way is less to send again.
@@ -102,8 +105,11 @@ class Uploader:
         self._encoder = Encoder()
         # A server of before says neither.
         self._most_chunks = connection.limits.max_chunks or MESSAGE_CHUNKS
+        self._most_asked = connection.limits.max_digests
         self._most_streams = connection.limits.max_uploads or LONG_STREAMS
         self._window = _Window()
+        self._window_bytes = WINDOW_BYTES // FIRST_WINDOW_SHARE
+        self._batch_count = 0
         self._asked: deque[_Window] = deque()
         self._blocks: list[bytearray] = []
         self._pending: list[WireChunk] = []
@@ -111,6 +117,7 @@ class Uploader:
         self._batch = _Batch()
         self._sending: deque[Future[None]] = deque()
         self._sent: set[bytes] = set()
+        self._meanwhile: list[Callable[[], None]] = []
         self._senders = Workers(LONG_STREAMS, "xpstore-send")
         self._askers = Workers(1 + ASKED_WINDOWS, "xpstore-ask")
         self._hasher = Workers(1, "xpstore-hash")
@@ -140,12 +147,9 @@ class Uploader:
 
     def add(self, source: Source) -> Cut:
         """Reads a file and sends what is missing of it, the last of it only with `finish`. Returns how it was cut."""
+        if source.size_bytes < WINDOW_BYTES and (data := source.read()) is not None:
+            return self._add_small(memoryview(data))
         with source.open() as stream:
-            if source.size_bytes < WINDOW_BYTES:
-                data, is_end = _filled(stream, memoryview(bytearray(source.size_bytes + 1)))
-                if is_end:
-                    return self._add_small(data)
-                stream.seek(0)  # it has grown since
             return self._add_large(stream)
 
     def add_pages(self, pages: Iterable[bytes]) -> None:
@@ -156,11 +160,14 @@ class Uploader:
     def has(self, digests: list[bytes]) -> list[bool]:
         """Says for each digest whether the project has it."""
         answer = [True] * len(digests)
-        most = self._connection.limits.max_digests
-        for start in range(0, len(digests), most):
-            for position in self._ask(digests[start : start + most]):
+        for start in range(0, len(digests), self._most_asked):
+            for position in self._ask(digests[start : start + self._most_asked]):
                 answer[start + position] = False
         return answer
+
+    def meanwhile(self, action: Callable[[], None]) -> None:
+        """Has `finish` do something while the last of what was taken is on its way."""
+        self._meanwhile.append(action)
 
     def finish(self) -> None:
         """Sends what is left; when it returns, everything taken is durable."""
@@ -168,11 +175,13 @@ class Uploader:
         while self._asked:
             self._settle_window()
         self._write_message()
-        if self._sending:
+        if self._sending or self._meanwhile:
             self._send_batch()
         elif self._batch.size_bytes:
             batch, self._batch = self._batch, _Batch()
             self._send(batch)  # little enough to need no thread
+        while self._meanwhile:
+            self._meanwhile.pop()()
         while self._sending:
             self._sending.popleft().result()
 
@@ -193,7 +202,7 @@ class Uploader:
             block = self._blocks.pop() if self._blocks else bytearray(WINDOW_BYTES)
             view = memoryview(block)
             view[: len(carried)] = carried
-            rest, is_end = _filled(stream, view[len(carried) :])
+            rest, is_end = filled(stream, view[len(carried) :])
             data = view[: len(carried) + len(rest)]
             # In a thread of its own: hashing lets other threads run. The bytes carried on were hashed before.
             self._window.hashed = self._hasher.submit(whole.update, rest)
@@ -216,7 +225,7 @@ class Uploader:
         window.size_bytes += len(data)
         if window.block is not None:
             return
-        if window.size_bytes >= WINDOW_BYTES or len(window.chunks) >= self._connection.limits.max_digests:
+        if window.size_bytes >= self._window_bytes or len(window.chunks) >= self._most_asked:
             self._ask_window()
 
     def _ask_window(self) -> None:
@@ -224,6 +233,7 @@ class Uploader:
         window, self._window = self._window, _Window()
         if not window.chunks:
             return
+        self._window_bytes = min(2 * self._window_bytes, WINDOW_BYTES)
         window.missing = self._askers.submit(self._ask_in_thread, [digest for digest, _ in window.chunks])
         self._asked.append(window)
         while len(self._asked) > ASKED_WINDOWS:
@@ -281,7 +291,7 @@ class Uploader:
     def _write_message(self) -> None:
         if not self._pending:
             return
-        if self._batch.size_bytes + self._pending_bytes > self._batch_bytes:
+        if self._batch.size_bytes + self._pending_bytes > self._most_in_batch:
             self._send_batch()
         batch = self._batch
         if self._direct is not None and not batch.size_bytes:
@@ -295,16 +305,18 @@ class Uploader:
         self._pending, self._pending_bytes = [], 0
 
     @property
-    def _batch_bytes(self) -> int:
+    def _most_in_batch(self) -> int:
         if self._is_line_long:
             return LONG_BATCH_BYTES
-        return BATCH_BYTES if self._batch.pack is None or self._direct is None else self._direct.pack_bytes
+        most = BATCH_BYTES if self._batch.pack is None or self._direct is None else self._direct.pack_bytes
+        return min(BATCH_BYTES // FIRST_BATCH_SHARE << self._batch_count // STREAMS, most)
 
     def _send_batch(self) -> None:
         while len(self._sending) >= min(LONG_STREAMS if self._is_line_long else STREAMS, self._most_streams):
             self._sending.popleft().result()
         batch, self._batch = self._batch, _Batch()
         if batch.size_bytes:
+            self._batch_count += 1
             self._sending.append(self._senders.submit(self._send, batch))
 
     def _send(self, batch: _Batch) -> None:
@@ -378,14 +390,3 @@ class Uploader:
             yield line
         finally:
             self._lines.append(line)
-
-
-def _filled(stream: BinaryIO, view: memoryview) -> tuple[memoryview, bool]:
-    """Reads until a buffer is full or the file ends. Returns what was read, and whether it ended."""
-    size = 0
-    while size < len(view):
-        count: int = stream.readinto(view[size:])  # type: ignore[attr-defined]  # of raw files and BytesIO
-        if not count:
-            return view[:size], True
-        size += count
-    return view, False

@@ -127,6 +127,10 @@ def _read_varint(view: memoryview, position: int) -> tuple[int, int]:
 
 def varint(value: int) -> bytes:
     """Encodes a number of a message: seven bits a byte, low ones first."""
+    if value < 0x80:
+        return bytes((value,))
+    if value < 0x4000:  # most sizes of small files
+        return bytes((value & 0x7F | 0x80, value >> 7))
     encoded = bytearray()
     while value > 0x7F:
         encoded.append(value & 0x7F | 0x80)

@@ -25,6 +25,7 @@ PAGE_BYTES = 512 << 10
 _HEADER = b"xpstore tree v1\n"
 _NUMBERS = struct.Struct("<BBQ")
 _NO_DIGEST = bytes(32)
+_LENGTH = struct.Struct("<I")
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 
@@ -36,9 +37,10 @@ def fault_of_path(path: str) -> str | None:
         return "must be valid Unicode"
     if not 0 < size <= PATH_BYTES:
         return f"must have 1 to {PATH_BYTES} bytes"
-    if any(part in ("", ".", "..") for part in path.split("/")):
+    parts = f"/{path}/"
+    if "//" in parts or "/./" in parts or "/../" in parts:
         return "must be relative, without empty, '.' or '..' parts"
-    if "\x00" in path or "\\" in path or _DRIVE.match(path):
+    if "\x00" in path or "\\" in path or (path[1:2] == ":" and _DRIVE.match(path)):
         return "must not have NUL, a backslash or a drive"
     return None
 
@@ -53,7 +55,7 @@ class TreeHash:
         """Takes a file, or a directory that is empty; the parts that continue a large file do not count."""
         name = path.encode()
         numbers = _NUMBERS.pack(2 if is_directory else 1, executable, size_bytes)
-        self._hash.update(struct.pack("<I", len(name)) + name + numbers + (digest or _NO_DIGEST))
+        self._hash.update(_LENGTH.pack(len(name)) + name + numbers + (digest or _NO_DIGEST))
 
     def digest(self) -> bytes:
         """The 32 bytes of it."""
