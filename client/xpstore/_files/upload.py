@@ -42,8 +42,9 @@ MESSAGE_CHUNKS = 4_096
 # way, and while the server writes a pack it receives the next.
 BATCH_BYTES = PACK_BYTES
 STREAMS = 2
-# The first window is such a share of the others, and each twice the one before; so are batches, but two are alike, for
-# there are two streams. So the server has something to do while the client still reads the first of what there is.
+# Of small files the first window is such a share of the others, and each twice the one before; so are batches, but two
+# are alike, for there are two streams. So the server has something to do while the client still reads. A large file is
+# read too fast for that, and each pack more costs the server its books.
 FIRST_WINDOW_SHARE, FIRST_BATCH_SHARE = 8, 4
 # On a long line more must be under way, and a server takes only 2 MiB of a connection ahead of what it reads. So each
 # stream has a connection of its own, and what waits unread of one does not grow. Answers that take longer still wait
@@ -72,6 +73,10 @@ class _Window:
     block: bytearray | None = None
     hashed: "Future[Any] | None" = None
     missing: "Future[list[int]] | None" = None
+
+    @property
+    def is_answered(self) -> bool:
+        return self.missing is not None and self.missing.done()
 
 
 @dataclass(slots=True)
@@ -106,6 +111,7 @@ class Uploader:
         self._most_streams = connection.limits.max_uploads or LONG_STREAMS
         self._window = _Window()
         self._window_bytes = WINDOW_BYTES // FIRST_WINDOW_SHARE
+        self._batch_bytes = BATCH_BYTES // FIRST_BATCH_SHARE
         self._batch_count = 0
         self._asked: deque[_Window] = deque()
         self._blocks: list[bytearray] = []
@@ -144,6 +150,8 @@ class Uploader:
 
     def add(self, source: Source) -> Cut:
         """Reads a file and sends what is missing of it, the last of it only with `finish`. Returns how it was cut."""
+        if self._asked and self._asked[0].is_answered:
+            self._settle_window()
         if source.size_bytes < WINDOW_BYTES and (data := source.read()) is not None:
             return self._add_small(memoryview(data))
         with source.open() as stream:
@@ -193,6 +201,7 @@ class Uploader:
 
     def _add_large(self, stream: BinaryIO) -> Cut:
         self._ask_window()  # a block is one window, and starts a new one
+        self._batch_bytes = BATCH_BYTES
         whole, chunks, carried = blake3(), list[tuple[bytes, int]](), memoryview(b"")
         is_end = False
         while not is_end:
@@ -288,7 +297,9 @@ class Uploader:
     def _write_message(self) -> None:
         if not self._pending:
             return
-        if self._batch.size_bytes + self._pending_bytes > self._most_in_batch:
+        if self._batch.size_bytes + self._pending_bytes > (
+            LONG_BATCH_BYTES if self._is_line_long else self._batch_bytes
+        ):
             self._send_batch()
         batch = self._batch
         batch.messages.append(encode_chunks(CHUNKS_FIELD, self._pending, self._head))
@@ -296,18 +307,14 @@ class Uploader:
         batch.raw_bytes += sum(chunk.raw_size_bytes for chunk in self._pending)
         self._pending, self._pending_bytes = [], 0
 
-    @property
-    def _most_in_batch(self) -> int:
-        if self._is_line_long:
-            return LONG_BATCH_BYTES
-        return min(BATCH_BYTES // FIRST_BATCH_SHARE << self._batch_count // STREAMS, BATCH_BYTES)
-
     def _send_batch(self) -> None:
         while len(self._sending) >= min(LONG_STREAMS if self._is_line_long else STREAMS, self._most_streams):
             self._sending.popleft().result()
         batch, self._batch = self._batch, _Batch()
         if batch.messages:
             self._batch_count += 1
+            if self._batch_count % STREAMS == 0:
+                self._batch_bytes = min(2 * self._batch_bytes, BATCH_BYTES)
             self._sending.append(self._senders.submit(self._send, batch))
 
     def _send(self, batch: _Batch) -> None:
