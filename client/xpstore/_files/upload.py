@@ -14,11 +14,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Self
 
 from blake3 import blake3
 
+from xpstore._files.batches import Batch, Window
 from xpstore._files.direct_up import DirectWrites
 from xpstore._files.scan import Source, filled
 from xpstore._files.ways import way_up
@@ -29,7 +29,6 @@ from xpstore._service.connection import STREAM_SECONDS, Connection, line_seconds
 from xpstore.errors import DataLoss, DeadlineExceeded, ResourceExhausted, Unavailable
 from xpstore.format.chunker import Chunker, Encoder
 from xpstore.format.messages import WireChunk, decode_chunks, encode_chunks
-from xpstore.format.pack_files import PackBuffer
 from xpstore.format.packs import PACK_BYTES
 from xpstore.format.tree import Cut
 from xpstore.v1 import artifact_pb2 as pb
@@ -43,8 +42,9 @@ MESSAGE_CHUNKS = 4_096
 # way, and while the server writes a pack it receives the next.
 BATCH_BYTES = PACK_BYTES
 STREAMS = 2
-# The first window is such a share of the others, and each twice the one before; so are batches, but two are alike, for
-# there are two streams. So the server has something to do while the client still reads the first of what there is.
+# Of small files the first window is such a share of the others, and each twice the one before; so are batches, but two
+# are alike, for there are two streams. So the server has something to do while the client still reads. A large file is
+# read too fast for that, and each pack more costs the server its books.
 FIRST_WINDOW_SHARE, FIRST_BATCH_SHARE = 8, 4
 # On a long line more must be under way, and a server takes only 2 MiB of a connection ahead of what it reads. So each
 # stream has a connection of its own, and what waits unread of one does not grow. Answers that take longer still wait
@@ -62,28 +62,6 @@ REMEMBERED = 50_000
 # How long leaving early waits for each kind of threads.
 END_SECONDS = 0.1
 CHUNKS_FIELD = pb.UploadChunksRequest.CHUNKS_FIELD_NUMBER
-
-
-@dataclass(slots=True)
-class _Window:
-    """Chunks asked about together, and what they are views of."""
-
-    chunks: list[tuple[bytes, memoryview]] = field(default_factory=list)
-    size_bytes: int = 0
-    block: bytearray | None = None
-    hashed: "Future[Any] | None" = None
-    missing: "Future[list[int]] | None" = None
-
-
-@dataclass(slots=True)
-class _Batch:
-    """Messages of one stream; or what they would have, in the buffer of a pack that goes past the server."""
-
-    pack: PackBuffer | None = None
-    packed: list[list[WireChunk]] = field(default_factory=list)
-    messages: list[bytes] = field(default_factory=list)
-    size_bytes: int = 0
-    raw_bytes: int = 0
 
 
 class Uploader:
@@ -107,14 +85,15 @@ class Uploader:
         self._most_chunks = connection.limits.max_chunks or MESSAGE_CHUNKS
         self._most_asked = connection.limits.max_digests
         self._most_streams = connection.limits.max_uploads or LONG_STREAMS
-        self._window = _Window()
+        self._window = Window()
         self._window_bytes = WINDOW_BYTES // FIRST_WINDOW_SHARE
+        self._batch_bytes = BATCH_BYTES // FIRST_BATCH_SHARE
         self._batch_count = 0
-        self._asked: deque[_Window] = deque()
+        self._asked: deque[Window] = deque()
         self._blocks: list[bytearray] = []
         self._pending: list[WireChunk] = []
         self._pending_bytes = 0
-        self._batch = _Batch()
+        self._batch = Batch()
         self._sending: deque[Future[None]] = deque()
         self._sent: set[bytes] = set()
         self._meanwhile: list[Callable[[], None]] = []
@@ -129,6 +108,7 @@ class Uploader:
         self._lines = [connection]
         way = way_up(connection)
         self._direct = None if way is None else DirectWrites(connection, project_uid, way, self._calls)
+        self._largest_batch_bytes = BATCH_BYTES if self._direct is None else self._direct.pack_bytes
         self.sent_bytes = 0
 
     def __enter__(self) -> Self:
@@ -147,6 +127,8 @@ class Uploader:
 
     def add(self, source: Source) -> Cut:
         """Reads a file and sends what is missing of it, the last of it only with `finish`. Returns how it was cut."""
+        if self._asked and self._asked[0].is_answered:
+            self._settle_window()
         if source.size_bytes < WINDOW_BYTES and (data := source.read()) is not None:
             return self._add_small(memoryview(data))
         with source.open() as stream:
@@ -178,7 +160,7 @@ class Uploader:
         if self._sending or self._meanwhile:
             self._send_batch()
         elif self._batch.size_bytes:
-            batch, self._batch = self._batch, _Batch()
+            batch, self._batch = self._batch, Batch()
             self._send(batch)  # little enough to need no thread
         while self._meanwhile:
             self._meanwhile.pop()()
@@ -196,6 +178,7 @@ class Uploader:
 
     def _add_large(self, stream: BinaryIO) -> Cut:
         self._ask_window()  # a block is one window, and starts a new one
+        self._batch_bytes = self._largest_batch_bytes
         whole, chunks, carried = blake3(), list[tuple[bytes, int]](), memoryview(b"")
         is_end = False
         while not is_end:
@@ -230,7 +213,7 @@ class Uploader:
 
     def _ask_window(self) -> None:
         """Asks what is missing of the window, and goes on without waiting for the answer."""
-        window, self._window = self._window, _Window()
+        window, self._window = self._window, Window()
         if not window.chunks:
             return
         self._window_bytes = min(2 * self._window_bytes, WINDOW_BYTES)
@@ -308,18 +291,19 @@ class Uploader:
     def _most_in_batch(self) -> int:
         if self._is_line_long:
             return LONG_BATCH_BYTES
-        most = BATCH_BYTES if self._batch.pack is None or self._direct is None else self._direct.pack_bytes
-        return min(BATCH_BYTES // FIRST_BATCH_SHARE << self._batch_count // STREAMS, most)
+        return min(self._batch_bytes, BATCH_BYTES) if self._batch.pack is None else self._batch_bytes
 
     def _send_batch(self) -> None:
         while len(self._sending) >= min(LONG_STREAMS if self._is_line_long else STREAMS, self._most_streams):
             self._sending.popleft().result()
-        batch, self._batch = self._batch, _Batch()
+        batch, self._batch = self._batch, Batch()
         if batch.size_bytes:
             self._batch_count += 1
+            if self._batch_count % STREAMS == 0:
+                self._batch_bytes = min(2 * self._batch_bytes, self._largest_batch_bytes)
             self._sending.append(self._senders.submit(self._send, batch))
 
-    def _send(self, batch: _Batch) -> None:
+    def _send(self, batch: Batch) -> None:
         """Lays a batch down past the server, or sends it."""
         if self._direct is None or batch.pack is None:
             self._send_through(batch)
@@ -333,7 +317,7 @@ class Uploader:
             self._send_through(batch)
         self._direct.give_back(batch.pack)
 
-    def _send_through(self, batch: _Batch) -> None:
+    def _send_through(self, batch: Batch) -> None:
         """Sends a batch until all of it is durable, each time only what is not."""
         messages, is_again, is_moving, first = batch.messages, False, True, time.monotonic()
         for attempt in self._connection.attempts(is_wanted=lambda: not self._calls.is_broken_off):
