@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+from xpstore_server.store.engines import begin_writing
 from xpstore_server.store.errors import StoreFull, StoreTooLong, StoreUnavailable
 from xpstore_server.store.failures import READ_ONLY, RETRIED_STATES, meaning, sqlstate
 from xpstore_server.store.transaction import Transaction, Unit
@@ -73,7 +74,7 @@ class GroupWriter:
 
     def __init__(self, engine: Engine, make_room: Callable[[], bool]) -> None:
         """`make_room` frees what was kept for a write that finds none, and says whether there was any."""
-        self._engine = engine.execution_options(writes=True)
+        self._engine = engine
         self._make_room = make_room
         self._turns = Turns()
         self._seconds = dict[str, float]()  # of each caller's last unit
@@ -103,7 +104,7 @@ class GroupWriter:
             self._connection = self._engine.connect()
             for pragma in (f"cache_size={-CACHE_KIB}", f"wal_autocheckpoint={WAL_PAGES}"):
                 Transaction(self._connection).at_driver(f"PRAGMA {pragma}")
-        with self._connection.begin():
+        with begin_writing(self._connection):
             yield self._connection
 
     def _timed(self, job: Job[Any], connection: Connection) -> Any:
