@@ -74,6 +74,7 @@ from xpstore_server.rpc.paging import SECRETS
 from xpstore_server.rpc.project import ProjectService
 from xpstore_server.rpc.read import Outlet, ReadAhead
 from xpstore_server.rpc.run import RunService
+from xpstore_server.rpc.settling import Settling
 from xpstore_server.rpc.transfer import TransferService
 from xpstore_server.rpc.uploads.intake import Intake
 from xpstore_server.rpc.uploads.packing import Budget
@@ -89,6 +90,7 @@ from xpstore_server.store.engines import sqlite_file
 from xpstore_server.store.room import Room
 from xpstore_server.store.sweep import Grace
 from xpstore_server.store.transfers.client_packs import ClientPacks
+from xpstore_server.verifier import Verifier
 from xpstore_server.visits import PATH, Visits
 
 if TYPE_CHECKING:
@@ -179,6 +181,9 @@ class App:
         self.database.caller = caller
         self.read_pool = ThreadPoolExecutor(BLOB_THREADS, "blob-read")
         self.write_pool = ThreadPoolExecutor(BLOB_THREADS, "blob-write")
+        self.outlet = Outlet(self.chunks, self.read_pool, ReadAhead())
+        self.is_later = settings.direct_verify == "later" and self._ways().write_urls
+        self.verifier = Verifier(self.chunks.vouched, is_later=self.is_later)
         self.leases = Sightings(int(settings.cache_lease_seconds * 1_000_000))
         self.waiting = WaitingRoom(self.database, self.leases)
         self.hits = HitCounter(self.database)
@@ -212,9 +217,10 @@ class App:
             executor=self.write_pool,
             turns=Turns(self.settings.max_uploads),
         )
-        outlet = Outlet(self.chunks, self.read_pool, ReadAhead())
+        outlet = self.outlet
         artifact = ArtifactService(intake, outlet, Files(self.database, self.chunks, CODEC), self.waiting)
-        transfer = TransferService(self.database, outlet, ClientPacks(self.database, self.stores.blobs), self._ways())
+        packs = ClientPacks(self.database, self.stores.blobs, is_later=self.is_later)
+        transfer = TransferService(self.database, outlet, packs, self._ways())
         cache = CacheService(self.database, self.waiting, self.hits, self.leases)
         model = ModelService(self.database)
         experiment, iteration = ExperimentService(self.database), IterationService(self.database)
@@ -264,10 +270,12 @@ class App:
         versions = reflection.versions()
         ours = [name for name, _ in services]
         names = [*ours, *(version.full_name for version in versions), health.SERVICE_NAME]
-        resolver = Resolver(Owners(self.database))
+        resolver, settling = Resolver(Owners(self.database)), Settling(self.outlet)
 
         async def enter(request: Any, rule: Rule) -> None:
             await resolver(request, rule)
+            if self.is_later:
+                await settling(request, rule)
             await read_ahead(request)
 
         interceptor = CallInterceptor(
@@ -328,6 +336,7 @@ class App:
         lag.start()
         self.ticker.start()
         self.janitor.start()
+        self.verifier.start()
         if self.settings.home is not None:
             embedded.announce(self.settings.home, addresses[0])
         self._greet(addresses, http_addresses)
@@ -370,6 +379,7 @@ class App:
         """Finishes what is queued and closes the stores."""
         self.ticker.stop()
         self.janitor.stop()
+        self.verifier.stop()
         self.read_pool.shutdown()
         self.write_pool.shutdown()
         self.stores.close()

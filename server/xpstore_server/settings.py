@@ -50,6 +50,10 @@ class Settings(BaseSettings):
     blob_ca_file: Path | None = Field(None, description="Authority of the S3 server's certificate, PEM.")
     blob_public_url: str = Field("", description="Where clients reach the S3 server, as https://HOST:PORT.")
     direct: Literal["off", "reads", "all"] = Field("reads", description="What clients do past the server.")
+    direct_verify: Literal["now", "later"] = Field(
+        "now",
+        description="When packs that clients wrote are read back: before they count, or soon after.",
+    )
     listen: Annotated[list[str], NoDecode] = Field(
         ["127.0.0.1:50051"], description="HOST:PORT or unix:PATH, several separated by commas."
     )

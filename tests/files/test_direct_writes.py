@@ -2,23 +2,18 @@
 
 import secrets
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing
-from http.client import HTTPConnection
-from urllib.parse import urlsplit
-from zlib import crc32
 
 import pytest
 
 import xpstore
 from support.backends import Backend
 from support.between.lying_s3 import HTML, Asked, LyingS3, PassOn, Said, changed, flipped, said, when
-from support.raw import MIB, Raw, digest_of
+from support.raw import MIB, Raw, close_pack, digest_of, missing, open_pack, pack_of, put
 from support.services import Server
 from xpstore.errors import AlreadyExists, InvalidArgument, NotFound, ResourceExhausted
-from xpstore.format.packs import encode_footer, packed
 from xpstore.v1 import artifact_pb2
-from xpstore.v1 import transfer_pb2 as pb
 from xpstore_server.store.blobs.minio import MinioBlobs
 from xpstore_server.store.ids import new_pack_id
 
@@ -26,49 +21,6 @@ pytestmark = pytest.mark.transfer
 
 NONE = artifact_pb2.CODEC_NONE
 PIECES = [secrets.token_bytes(size) for size in (MIB, 5, 70_000)]
-
-
-def pack_of(pool: str, pieces: Sequence[bytes], digests: Sequence[bytes] | None = None) -> bytes:
-    """A pack, of chunks that say that they have these digests."""
-    told = digests or [digest_of(piece) for piece in pieces]
-    chunks = [(digest, NONE, len(piece), piece) for digest, piece in zip(told, pieces, strict=True)]
-    return b"".join([*pieces, encode_footer(pool, list(packed(chunks)))])
-
-
-def open_pack(raw: Raw, data: bytes, pack_id: str = "", size: int = 0, crc: int | None = None) -> pb.PackPlace:
-    request = pb.OpenPacksRequest(project_uid=raw.project_uid, way=pb.TRANSFER_WAY_URL)
-    checksum = crc32(data) if crc is None else crc
-    request.packs.add(pack_id=pack_id or str(uuid.uuid4()), size_bytes=size or len(data), crc32=checksum)
-    return raw.client.call(raw.client.stubs.transfers.OpenPacks, request).places[0]
-
-
-def put(place: pb.PackPlace, data: bytes, **changed: str | None) -> int:
-    """A PUT as any HTTP client makes it; returns the status."""
-    parts = urlsplit(place.url)
-    headers = {header.name: header.value for header in place.headers}
-    for name, value in changed.items():
-        headers.pop(name.replace("_", "-"), None)
-        if value is not None:
-            headers[name.replace("_", "-")] = value
-    connection = HTTPConnection(parts.netloc, timeout=20)
-    try:
-        connection.request("PUT", f"{parts.path}?{parts.query}", data, headers)
-        return connection.getresponse().status
-    finally:
-        connection.close()
-
-
-def close_pack(raw: Raw, *pack_ids: str, seconds: float | None = None) -> list[bool]:
-    request = pb.ClosePacksRequest(project_uid=raw.project_uid, pack_ids=pack_ids)
-    close = raw.client.stubs.transfers.ClosePacks
-    return list(raw.client.call(close, request, timeout_seconds=seconds).stored)
-
-
-def missing(raw: Raw, pieces: Sequence[bytes]) -> int:
-    request = artifact_pb2.FindMissingChunksRequest(
-        project_uid=raw.project_uid, digests=[digest_of(piece) for piece in pieces]
-    )
-    return len(raw.client.call(raw.client.stubs.artifacts.FindMissingChunks, request).missing_positions)
 
 
 @pytest.fixture(scope="module")

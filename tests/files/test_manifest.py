@@ -15,7 +15,7 @@ from xpstore.format.packs import DamagedPack, PackedChunk, decode_footer, encode
 from xpstore_server.core import limits
 from xpstore_server.core.errors import InvalidArgument
 from xpstore_server.core.manifest import Entry, Tree
-from xpstore_server.store.chunks import decode
+from xpstore_server.store.encoded import decode
 
 VECTORS = json.loads((Path(__file__).parents[2] / "docs" / "protocol-vectors.json").read_text())
 CODECS = {"none": 1, "zstd": 2}

@@ -15,7 +15,7 @@ from xpstore.format.packs import PackedChunk, encode_footer
 from xpstore_server.core import limits
 from xpstore_server.store import tables
 from xpstore_server.store.blobs.disk import DiskBlobs
-from xpstore_server.store.chunks import NONE, EncodedChunk
+from xpstore_server.store.encoded import NONE, EncodedChunk
 from xpstore_server.store.errors import StoreFull
 from xpstore_server.store.packs import pack_key
 from xpstore_server.store.sweep import Grace

@@ -15,7 +15,7 @@ from xpstore_server.rpc.uploads import feed, packing
 from xpstore_server.rpc.uploads.feed import Feed
 from xpstore_server.rpc.uploads.packing import Budget, Packer
 from xpstore_server.rpc.uploads.turns import Turns
-from xpstore_server.store.chunks import NONE, EncodedChunk
+from xpstore_server.store.encoded import NONE, EncodedChunk
 from xpstore_server.store.errors import StoreUnavailable
 
 

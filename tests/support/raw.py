@@ -3,8 +3,12 @@
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from http.client import HTTPConnection
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
+from zlib import crc32
 
 import grpc
 from blake3 import blake3
@@ -13,7 +17,9 @@ from xpstore import errors
 from xpstore._session.client import ClientBase
 from xpstore._values.ids import new_id
 from xpstore.errors import from_rpc
+from xpstore.format.packs import encode_footer, packed
 from xpstore.v1 import artifact_pb2 as pb
+from xpstore.v1 import transfer_pb2
 from xpstore.v1.artifact_pb2_grpc import ArtifactServiceStub
 
 T = TypeVar("T")
@@ -229,3 +235,54 @@ def begin(raw: Raw, header: pb.UploadFileHeader) -> None:
     stream = Stream(raw, header, [])
     stream.wait_durable(0)
     stream.breaks()
+
+
+def pack_of(pool: str, pieces: Sequence[bytes], digests: Sequence[bytes] | None = None) -> bytes:
+    """A pack, of chunks that say that they have these digests."""
+    told = digests or [digest_of(piece) for piece in pieces]
+    chunks = [(digest, pb.CODEC_NONE, len(piece), piece) for digest, piece in zip(told, pieces, strict=True)]
+    return b"".join([*pieces, encode_footer(pool, list(packed(chunks)))])
+
+
+def open_pack(
+    raw: Raw, data: bytes, pack_id: str = "", size: int = 0, crc: int | None = None
+) -> transfer_pb2.PackPlace:
+    request = transfer_pb2.OpenPacksRequest(project_uid=raw.project_uid, way=transfer_pb2.TRANSFER_WAY_URL)
+    checksum = crc32(data) if crc is None else crc
+    request.packs.add(pack_id=pack_id or str(uuid.uuid4()), size_bytes=size or len(data), crc32=checksum)
+    return raw.client.call(raw.client.stubs.transfers.OpenPacks, request).places[0]
+
+
+def put(place: transfer_pb2.PackPlace, data: bytes, **changed: str | None) -> int:
+    """A PUT as any HTTP client makes it; returns the status."""
+    parts = urlsplit(place.url)
+    headers = {header.name: header.value for header in place.headers}
+    for name, value in changed.items():
+        headers.pop(name.replace("_", "-"), None)
+        if value is not None:
+            headers[name.replace("_", "-")] = value
+    connection = HTTPConnection(parts.netloc, timeout=20)
+    try:
+        connection.request("PUT", f"{parts.path}?{parts.query}", data, headers)
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def close_pack(raw: Raw, *pack_ids: str, seconds: float | None = None) -> list[bool]:
+    request = transfer_pb2.ClosePacksRequest(project_uid=raw.project_uid, pack_ids=pack_ids)
+    close = raw.client.stubs.transfers.ClosePacks
+    return list(raw.client.call(close, request, timeout_seconds=seconds).stored)
+
+
+def missing(raw: Raw, pieces: Sequence[bytes]) -> int:
+    request = pb.FindMissingChunksRequest(project_uid=raw.project_uid, digests=[digest_of(piece) for piece in pieces])
+    return len(raw.client.call(raw.client.stubs.artifacts.FindMissingChunks, request).missing_positions)
+
+
+def write_pack(raw: Raw, pieces: Sequence[bytes], digests: Sequence[bytes] | None = None) -> str:
+    """Writes a pack and closes it. Returns its id."""
+    pack_id, data = str(uuid.uuid4()), pack_of(raw.project_uid, pieces, digests)
+    assert put(open_pack(raw, data, pack_id), data) == 200
+    assert close_pack(raw, pack_id) == [True]
+    return pack_id

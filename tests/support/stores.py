@@ -21,8 +21,9 @@ from xpstore_server.rpc.manifest import CODEC
 from xpstore_server.store import migrate, sweep, tables
 from xpstore_server.store.blobs.opened import open_blobs
 from xpstore_server.store.blobs.store import BlobStore, Buffer, Spot
-from xpstore_server.store.chunks import NONE, ChunkStore, EncodedChunk
+from xpstore_server.store.chunks import ChunkStore
 from xpstore_server.store.database import Database
+from xpstore_server.store.encoded import NONE, EncodedChunk
 from xpstore_server.store.limbo import HIDDEN
 from xpstore_server.store.sweep import Ends, Grace, Swept, condemn, give_up, remove_trash
 from xpstore_server.store.transaction import Transaction

@@ -59,6 +59,7 @@ BAD_VALUES = [
     ("XPSTORE_MAX_CALLS", "1", "greater than or equal to 16"),
     ("XPSTORE_MAX_UPLOADS", "0", "greater than or equal to 1"),
     ("XPSTORE_DIRECT", "writes", "'off', 'reads' or 'all'"),
+    ("XPSTORE_DIRECT_VERIFY", "soon", "'now' or 'later'"),
     ("XPSTORE_BLOB_PUBLIC_URL", "s3.example.org", "https://s3.example.org:9000"),
     ("XPSTORE_TRUSTED_PROXIES", "proxy", "addresses or networks"),
 ]

@@ -26,8 +26,9 @@ from xpstore_server.core.manifest import Entry, ManifestCodec, Tree, check_diges
 from xpstore_server.core.versions import attach, media
 from xpstore_server.store import tables
 from xpstore_server.store.batches import batches
-from xpstore_server.store.chunks import ChunkStore, Place
+from xpstore_server.store.chunks import ChunkStore
 from xpstore_server.store.database import Database
+from xpstore_server.store.encoded import Place
 from xpstore_server.store.errors import MissingChunks
 from xpstore_server.store.transaction import Transaction
 
@@ -106,12 +107,12 @@ class Publisher:
         """
         root = self._codec.encode_root(list(pages))
         if found := self._database.read(lambda tx: _prepare(tx, principal, project_uid, version_id, draft, completion)):
-            if found.id == version_id and not self._is_repeated(found, draft, root, pages):
+            if found.id == version_id and not self._is_repeated(principal, found, draft, root, pages):
                 raise _taken(version_id)
             self._database.write(lambda tx: on_publish(tx, found.id))
             return found, found.id == version_id
         for attempt in range(ATTEMPTS):
-            checked = self._check(project_uid, pages)
+            checked = self._check(principal, project_uid, pages)
             if draft.type == tables.MEDIA_TYPE:
                 media.check_content(draft.metadata_json, checked.file_count, checked.first_path)
             version = _Version(principal, project_uid, version_id, draft, checked, root, completion)
@@ -123,12 +124,14 @@ class Publisher:
                     raise
         raise AssertionError("unreachable")
 
-    def _is_repeated(self, found: Row[Any], draft: Draft, root: bytes, pages: Sequence[PageRef]) -> bool:
+    def _is_repeated(
+        self, principal: str, found: Row[Any], draft: Draft, root: bytes, pages: Sequence[PageRef]
+    ) -> bool:
         """Whether a commit is that of a version which is there: of this name and tree, however it is cut."""
         if found.name != draft.name:
             return False
         known = self._database.read(lambda tx: artifact.manifest(tx, found.id))
-        return known == root or self._check(found.project_uid, pages).digest == found.digest
+        return known == root or self._check(principal, found.project_uid, pages).digest == found.digest
 
     def _publish(self, version: "_Version", on_publish: OnPublish) -> tuple[Row[Any], bool]:
         def unit(tx: Transaction) -> tuple[Row[Any], bool]:
@@ -148,16 +151,16 @@ class Publisher:
             self._database.write(version.abandon)
             raise
 
-    def _check(self, pool: str, pages: Sequence[PageRef]) -> _Checked:
+    def _check(self, principal: str, pool: str, pages: Sequence[PageRef]) -> _Checked:
         tree = Tree()
         pack_ids: set[str] = set()
         missing: list[bytes] = []
         first_path = ""
-        places = self._resolved(pool, [page.digest for page in pages], missing)
+        places = self._resolved(principal, pool, [page.digest for page in pages], missing)
         if missing:
             raise MissingChunks(missing)
         pack_ids.update(row.pack_id for row in places.values())
-        for entries in self._read_pages(pool, pages):
+        for entries in self._read_pages(principal, pool, pages):
             sizes: dict[bytes, int] = {}
             for entry in entries:
                 first_path = first_path or entry.path
@@ -166,7 +169,7 @@ class Publisher:
                 for digest, size in zip(entry.chunk_digests, entry.chunk_sizes, strict=True):
                     if sizes.setdefault(digest, size) != size:
                         raise InvalidArgument("chunk_sizes", size, f"chunk {digest.hex()} cannot have two sizes")
-            found = self._resolved(pool, list(sizes), missing)
+            found = self._resolved(principal, pool, list(sizes), missing)
             for digest, row in found.items():
                 if row.raw_size != sizes[digest]:
                     raise InvalidArgument(
@@ -179,17 +182,18 @@ class Publisher:
             raise MissingChunks(missing[: limits.DIGESTS])
         return _Checked(tree.finish(), tree.size_bytes, tree.file_count, first_path, pack_ids)
 
-    def _resolved(self, pool: str, digests: list[bytes], missing: list[bytes]) -> dict[bytes, Place]:
+    def _resolved(self, principal: str, pool: str, digests: list[bytes], missing: list[bytes]) -> dict[bytes, Place]:
         try:
-            return self._chunks.resolve(pool, digests)
+            return self._chunks.resolve(pool, digests, principal)
         except MissingChunks as error:
             missing.extend(error.digests)
             lost = set(error.digests)
-            return self._resolved(pool, [digest for digest in digests if digest not in lost], missing)
+            return self._resolved(principal, pool, [digest for digest in digests if digest not in lost], missing)
 
-    def _read_pages(self, pool: str, pages: Sequence[PageRef]) -> Iterator[list[Entry]]:
+    def _read_pages(self, principal: str, pool: str, pages: Sequence[PageRef]) -> Iterator[list[Entry]]:
         last_path = ""
-        for page, data in zip(pages, self._chunks.read(pool, [page.digest for page in pages]), strict=True):
+        read = self._chunks.read(pool, [page.digest for page in pages], principal)
+        for page, data in zip(pages, read, strict=True):
             entries = self._codec.decode_page(data)
             first_path = page.first_path or last_path
             if len(data) != page.size_bytes or not entries:

@@ -54,9 +54,8 @@ class Resolver:
             fence.set(self._owners.anywhere(who, needed))
             return
         for path in rule.project:
-            *_, field = names = _split(path)
-            if named := list(filter(None, _named(request, names))):
-                fence.set(await self._fence(who, needed, field, named))
+            if named := ids_in(request, path):
+                fence.set(await self._fence(who, needed, path.rpartition(".")[2], named))
                 return
         if fence.get() is None:  # of a stream it may have been said before
             fence.set(nowhere)
@@ -70,6 +69,11 @@ class Resolver:
         except ValueError:
             return nowhere  # the method says so
         return await self._owners.fence(who, needed, field, id_)
+
+
+def ids_in(request: Any, path: str) -> list[str]:
+    """What a request has in the field of a path."""
+    return list(filter(None, _named(request, _split(path))))
 
 
 @cache

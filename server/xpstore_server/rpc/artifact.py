@@ -75,11 +75,11 @@ class ArtifactService(artifact_pb2_grpc.ArtifactServiceServicer):
         self, request: pb.FindMissingChunksRequest, context: Any
     ) -> pb.FindMissingChunksResponse:
         uid = a_uuid("project_uid", request.project_uid)
-        digests = digests_of("digests", request.digests)
+        digests, who = digests_of("digests", request.digests), principal()
 
         def look() -> set[bytes]:
             self._database.read(lambda tx: project.get(tx, project_uid=uid))
-            return self._intake.chunks.missing(uid, digests)
+            return self._intake.chunks.missing(uid, digests, who)
 
         # Not in the pool of blob I/O: it answers while all of that waits for a slow store.
         missing = await self._database.call_async(look)

@@ -16,7 +16,8 @@ from xpstore.v1 import artifact_pb2 as pb
 from xpstore_server.core.errors import InvalidArgument, NotFound
 from xpstore_server.core.files import Files, Piece
 from xpstore_server.store.batches import batches
-from xpstore_server.store.chunks import READ_BYTES, ChunkStore, EncodedChunk, Place, neighbours
+from xpstore_server.store.chunks import ChunkStore
+from xpstore_server.store.encoded import READ_BYTES, EncodedChunk, Place, neighbours
 from xpstore_server.store.errors import MissingChunks
 
 # Chunks resolved by one query.

@@ -14,8 +14,8 @@ from xpstore_server.rpc.fields import a_uuid, digests_of
 from xpstore_server.rpc.limits import Ways
 from xpstore_server.rpc.read import Outlet
 from xpstore_server.store.blobs.store import Spot
-from xpstore_server.store.chunks import Place, extent_of, neighbours
 from xpstore_server.store.database import Database
+from xpstore_server.store.encoded import Place, extent_of, neighbours
 from xpstore_server.store.errors import MissingChunks
 from xpstore_server.store.ids import is_of_client
 from xpstore_server.store.transfers.announced import NewPack, PackTaken

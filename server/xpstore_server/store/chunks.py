@@ -1,25 +1,34 @@
 """Chunks: which are there, where they lie, and packs written so that the index names only what is durable.
 
 The index is one seam of three methods: `missing`, `resolve`, `add`. Its contract: it may report a chunk that is there
-as missing, never the reverse.
+as missing, never the reverse. Packs that their writer alone vouches for are read back before anybody else is told of
+their chunks (`transfers/vouched.py`).
 """
 
 import contextlib
 import logging
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, TypeVar
 
-import zstandard
-from blake3 import blake3
 from sqlalchemy import Select, Text, bindparam, delete, select, type_coerce, update
 
-from xpstore.format.packs import PackedChunk, encode_footer, packed
+from xpstore.format.packs import PackedChunk, encode_footer
 from xpstore_server.store.batches import batches
 from xpstore_server.store.blobs.store import BlobStore, Buffer, Spot
 from xpstore_server.store.database import Database
+from xpstore_server.store.encoded import (
+    BadChunk,
+    EncodedChunk,
+    Place,
+    checked,
+    cut_out,
+    extent_of,
+    neighbours,
+    place,
+    verify,
+)
 from xpstore_server.store.errors import (
     BlobDamaged,
     BlobHeld,
@@ -32,26 +41,28 @@ from xpstore_server.store.ids import new_pack_id
 from xpstore_server.store.packs import pack_key
 from xpstore_server.store.tables import chunk, pack, pack_pending
 from xpstore_server.store.transaction import Transaction
+from xpstore_server.store.transfers.vouched import Vouched, vouched_packs
 
 log = logging.getLogger("xpstore")
 
-NONE, ZSTD = 1, 2
+T = TypeVar("T")
+
 # Below the bound of SQLite on variables (32,766), and a plan that PostgreSQL makes quickly.
 QUERY_DIGESTS = 2_000
 # A pack found by somebody within the last hour needs no new touch: that keeps FindMissing a read.
 TOUCH_AFTER_US = 3_600 * 1_000_000
 WRITE_ATTEMPTS = 3
-# One read: so large that its own cost does not count, so small that one for each of hundreds of streams fits in memory.
-READ_BYTES = 2 << 20
-# Of what a client wrote: each request costs an S3 server and us as much as 2 MiB of its bytes.
-READ_BACK_BYTES = 4 << 20
-# Cheaper to read over than to read twice.
-GAP_BYTES = 64 << 10
+# How often a look is repeated because of packs that had to be read back first, each time others.
+LOOKS = 3
 
 
 # Made once: building a statement costs more than running it.
 _WANTED = (chunk.c.pool == bindparam("wanted_pool"), chunk.c.digest.in_(bindparam("digests", expanding=True)))
-_PRESENT = select(chunk.c.digest, pack.c.touched_at_us).join(pack, pack.c.id == chunk.c.pack_id).where(*_WANTED)
+_PRESENT = (
+    select(chunk.c.digest, pack.c.touched_at_us, pack.c.vouched_by)
+    .join(pack, pack.c.id == chunk.c.pack_id)
+    .where(*_WANTED)
+)
 # Ids as the driver gives them: thousands of chunks lie in a few packs, whose ids are then converted once.
 _PLACES = select(
     chunk.c.digest,
@@ -66,100 +77,12 @@ _CLAIM = delete(pack_pending).where(
 )
 
 
-class Place(NamedTuple):
-    """Where a chunk lies."""
+class _NotReadBack(Exception):
+    """Chunks were met for which others vouch alone: these packs are to be read back first."""
 
-    digest: bytes
-    pack_id: str
-    offset: int
-    stored_size: int
-    raw_size: int
-    codec: int
-
-
-class BadChunk(Exception):
-    """A chunk whose bytes are not what it says."""
-
-
-@dataclass(frozen=True, slots=True)
-class EncodedChunk:
-    """A chunk as it travels and rests."""
-
-    digest: bytes
-    codec: int
-    raw_size: int
-    data: Buffer
-
-
-def decode(codec: int, data: Buffer, raw_size: int, *, is_new: bool = False) -> Buffer:
-    """Returns the raw bytes; never more than `raw_size`, however the frame lies about itself.
-
-    Of a new chunk the frame must be all: bytes after it would be stored and sent on. Old ones may have some.
-    """
-    if codec == NONE:
-        raw = data
-    elif codec == ZSTD:
-        try:
-            declared = zstandard.frame_content_size(data)
-            if declared not in (-1, raw_size):
-                raise BadChunk(f"is a zstd frame of {declared} bytes, not of raw_size_bytes = {raw_size}")
-            frames = zstandard.ZstdDecompressor(max_window_size=8 << 20)
-            raw = frames.decompress(data, max_output_size=raw_size, allow_extra_data=not is_new)
-        except zstandard.ZstdError:
-            raise BadChunk("is no zstd frame, or more than one") from None
-    else:
-        raise BadChunk(f"has the unknown codec {codec}")
-    if len(raw) != raw_size:
-        raise BadChunk(f"does not decode to raw_size_bytes = {raw_size}")
-    return raw
-
-
-def verify(encoded: EncodedChunk, *, is_new: bool = False) -> Buffer:
-    """Returns the raw bytes if they have the digest they should."""
-    raw = decode(encoded.codec, encoded.data, encoded.raw_size, is_new=is_new)
-    if blake3(raw).digest() != encoded.digest:
-        raise BadChunk("does not have the digest it is sent under")
-    return raw
-
-
-def checked(encoded: EncodedChunk) -> Buffer:
-    """Returns the raw bytes of a stored chunk; raises BlobDamaged if they are not what was stored."""
-    try:
-        return verify(encoded)
-    except BadChunk as error:
-        raise BlobDamaged(f"chunk {encoded.digest.hex()} {error}") from None
-
-
-def neighbours(places: Iterable[Place], size_bytes: int = READ_BYTES) -> Iterator[list[Place]]:
-    """Puts places that follow each other closely in one pack together, so that those of a list are one read."""
-    near: list[Place] = []
-    for place in places:
-        if near and not _follows(near, place, size_bytes):
-            yield near
-            near = []
-        near.append(place)
-    if near:
-        yield near
-
-
-def extent_of(near: Sequence[Place]) -> int:
-    """How many bytes chunks take that lie close to each other, with what is between."""
-    return near[-1].offset + near[-1].stored_size - near[0].offset
-
-
-def _cut_out(data: Buffer, near: Sequence[Place]) -> Iterator[EncodedChunk]:
-    """The chunks of what was read of a pack, as views of it."""
-    view = memoryview(data)
-    for place in near:
-        start = place.offset - near[0].offset
-        yield EncodedChunk(place.digest, place.codec, place.raw_size, view[start : start + place.stored_size])
-
-
-def _follows(near: list[Place], place: Place, size_bytes: int) -> bool:
-    first, last = near[0], near[-1]
-    gap = place.offset - last.offset - last.stored_size
-    size = place.offset + place.stored_size - first.offset
-    return bool(place.pack_id == last.pack_id and 0 <= gap <= GAP_BYTES and size <= size_bytes)
+    def __init__(self, pack_ids: Sequence[str]) -> None:
+        super().__init__(pack_ids)
+        self.pack_ids = pack_ids
 
 
 class ChunkStore:
@@ -168,18 +91,39 @@ class ChunkStore:
     def __init__(self, database: Database, blobs: BlobStore) -> None:
         self._database = database
         self._blobs = blobs
+        self.vouched = Vouched(database, blobs)
 
-    def missing(self, pool: str, digests: Sequence[bytes]) -> set[bytes]:
-        """Which digests the pool lacks. Packs of those it has are safe from the sweep for its whole grace."""
-        absent, is_stale = self._database.read(lambda tx: _absent(tx, pool, digests))
-        return self._database.write(lambda tx: _touched_absent(tx, pool, digests)) if is_stale else absent
+    def missing(self, pool: str, digests: Sequence[bytes], principal: str = "") -> set[bytes]:
+        """Which digests the pool lacks. Packs of those it has are safe from the sweep for its whole grace.
 
-    def resolve(self, pool: str, digests: Sequence[bytes]) -> dict[bytes, Place]:
-        """Where chunks lie; raises MissingChunks for those that are not there."""
-        found = self._database.read(lambda tx: _places(tx, pool, digests))
+        Args:
+            principal: who asks: what others vouch for alone is missing to them.
+        """
+        absent, is_stale = self._database.read(lambda tx: _absent(tx, pool, digests, principal))
+        if not is_stale:
+            return absent
+        return self._database.write(lambda tx: _touched_absent(tx, pool, digests, principal))
+
+    def resolve(self, pool: str, digests: Sequence[bytes], principal: str = "") -> dict[bytes, Place]:
+        """Where chunks lie; raises MissingChunks for those that are not there.
+
+        Args:
+            principal: who asks: what others vouch for alone is read back first.
+        """
+        look = partial(_places, pool=pool, digests=digests, principal=principal)
+        found = self._settled(pool, lambda: self._database.read(look))
         if lost := [digest for digest in dict.fromkeys(digests) if digest not in found]:
             raise MissingChunks(lost)
         return found
+
+    def _settled(self, pool: str, look: Callable[[], T]) -> T:
+        """Looks; what others vouch for is read back before it is believed."""
+        for _ in range(LOOKS):
+            try:
+                return look()
+            except _NotReadBack as error:
+                self.vouched.settle(pool, error.pack_ids)
+        raise StoreUnavailable("More and more packs come that were not read back yet. Repeat the call.")
 
     def write_pack(self, pool: str, chunks: Sequence[EncodedChunk]) -> tuple[int, int]:
         """Stores what is not there yet, as one pack. Returns how many chunks and raw bytes were new.
@@ -189,7 +133,8 @@ class ChunkStore:
         by_digest = {entry.digest: entry for entry in chunks}
         for _ in range(WRITE_ATTEMPTS):
             pack_id = new_pack_id()
-            absent = self._database.write(partial(_begin, pool=pool, pack_id=pack_id, digests=list(by_digest)))
+            begin = partial(_begin, pool=pool, pack_id=pack_id, digests=list(by_digest))
+            absent = self._settled(pool, partial(self._database.write, begin))
             fresh = [entry for digest, entry in by_digest.items() if digest in absent]
             if not fresh:
                 return 0, 0
@@ -209,9 +154,9 @@ class ChunkStore:
                 self.remove_object(pool, pack_id)
         return is_live
 
-    def read(self, pool: str, digests: Sequence[bytes]) -> Iterator[Buffer]:
+    def read(self, pool: str, digests: Sequence[bytes], principal: str = "") -> Iterator[Buffer]:
         """Yields the raw bytes of chunks in order, verified. Raises MissingChunks, BlobMissing or BlobDamaged."""
-        places = self.resolve(pool, digests)
+        places = self.resolve(pool, digests, principal)
         for near in neighbours([places[digest] for digest in digests]):
             for _, raw in self.fetch_verified(pool, near):
                 yield raw
@@ -248,18 +193,24 @@ class ChunkStore:
         data = self._blobs.get(pack_key(pool, first.pack_id), first.offset, length)
         if len(data) != length:
             raise BlobDamaged(f"pack {first.pack_id} is shorter than its index says")
-        yield from _cut_out(data, near)
+        yield from cut_out(data, near)
 
     def remove_object(self, pool: str, pack_id: str) -> None:
         """Removes a pack's object; nothing may name it any more."""
         self._blobs.delete(pack_key(pool, pack_id))
 
 
-def add(tx: Transaction, pool: str, pack_id: str, size: int, placed: Sequence[PackedChunk]) -> bool:
-    """Makes a written pack live. False if it was given up in between."""
+def add(
+    tx: Transaction, pool: str, pack_id: str, size: int, placed: Sequence[PackedChunk], vouched_by: str | None = None
+) -> bool:
+    """Makes a written pack live. False if it was given up in between.
+
+    Args:
+        vouched_by: the principal who alone says that its bytes are what they should be.
+    """
     if not claim(tx, pool, pack_id):
         return False
-    add_to_index(tx, pool, pack_id, size, placed)
+    add_to_index(tx, pool, pack_id, size, placed, vouched_by)
     return True
 
 
@@ -268,10 +219,12 @@ def claim(tx: Transaction, pool: str, pack_id: str) -> bool:
     return tx.execute(_CLAIM, {"written": pack_id, "of": pool}).rowcount == 1
 
 
-def add_to_index(tx: Transaction, pool: str, pack_id: str, size: int, placed: Sequence[PackedChunk]) -> tuple[int, int]:
+def add_to_index(
+    tx: Transaction, pool: str, pack_id: str, size: int, placed: Sequence[PackedChunk], vouched_by: str | None = None
+) -> tuple[int, int]:
     """Adds what the index lacks of a pack that is there. Returns how many packs and chunks that were."""
     now = tx.now_us()
-    row = {"id": pack_id, "pool": pool, "size_bytes": size}
+    row = {"id": pack_id, "pool": pool, "size_bytes": size, "vouched_by": vouched_by}
     packs = tx.insert_ignore(pack, {**row, "created_at_us": now, "touched_at_us": now, "suspect_at_us": now})
     # Sorted: two replicas that insert the same chunks in different orders would deadlock.
     pool_key, pack_key_ = tx.as_key(pool), tx.as_key(pack_id)
@@ -289,7 +242,7 @@ def _find(tx: Transaction, query: Select[Any], pool: str, digests: Iterable[byte
     return found
 
 
-def _places(tx: Transaction, pool: str, digests: Iterable[bytes]) -> dict[bytes, Place]:
+def _places(tx: Transaction, pool: str, digests: Iterable[bytes], principal: str) -> dict[bytes, Place]:
     ids: dict[Any, str] = {}
     found: dict[bytes, Place] = {}
     for row in _find(tx, _PLACES, pool, digests):
@@ -297,31 +250,37 @@ def _places(tx: Transaction, pool: str, digests: Iterable[bytes]) -> dict[bytes,
         if key not in ids:
             ids[key] = str(uuid.UUID(str(key)))
         found[row[0]] = Place(row[0], ids[key], *row[2:])
+    # Asked apart, as there are hardly ever any: of each chunk it would cost a tenth of the look.
+    if others := set(vouched_packs(tx, pool, principal)).intersection(ids.values()):
+        raise _NotReadBack(sorted(others))
     return found
 
 
-def _absent(tx: Transaction, pool: str, digests: Sequence[bytes]) -> tuple[set[bytes], bool]:
+def _absent(tx: Transaction, pool: str, digests: Sequence[bytes], principal: str) -> tuple[set[bytes], bool]:
     """Which digests are not there, and whether a pack of the others must be touched."""
-    rows = _find(tx, _PRESENT, pool, digests)
+    found = [row for row in _find(tx, _PRESENT, pool, digests) if row.vouched_by in (None, principal)]
     # Of new bytes there are none: PostgreSQL is not asked for its time.
-    is_stale = bool(rows) and min(row.touched_at_us for row in rows) < tx.now_us() - TOUCH_AFTER_US
-    return set(digests).difference(row.digest for row in rows), is_stale
+    is_stale = bool(found) and min(row.touched_at_us for row in found) < tx.now_us() - TOUCH_AFTER_US
+    return set(digests).difference(row.digest for row in found), is_stale
 
 
-def _touched_absent(tx: Transaction, pool: str, digests: Sequence[bytes]) -> set[bytes]:
-    absent, is_stale = _absent(tx, pool, digests)
+def _touched_absent(tx: Transaction, pool: str, digests: Sequence[bytes], principal: str) -> set[bytes]:
+    absent, is_stale = _absent(tx, pool, digests, principal)
     if is_stale:
-        ids = {place.pack_id for place in _places(tx, pool, digests).values()}
+        present = set(digests).difference(absent)
+        ids = {place.pack_id for place in _places(tx, pool, present, principal).values()}
         for some in batches(sorted(ids), QUERY_DIGESTS):
             tx.execute(update(pack).where(pack.c.id.in_(some)).values(touched_at_us=tx.now_us()))
         # The sweep may have been faster: only what is still there after the touch counts.
-        absent, _ = _absent(tx, pool, digests)
+        absent, _ = _absent(tx, pool, digests, principal)
     return absent
 
 
 def _begin(tx: Transaction, pool: str, pack_id: str, digests: Sequence[bytes]) -> set[bytes]:
     """Says which chunks a new pack shall hold, and announces it if there are any."""
-    absent = _touched_absent(tx, pool, digests)
+    if vouched_packs(tx, pool, ""):
+        _places(tx, pool, digests, "")  # none of them may be there twice: a version would keep the wrong one
+    absent = _touched_absent(tx, pool, digests, "")
     if absent:
         announce(tx, pool, pack_id)
     return absent
@@ -331,16 +290,3 @@ def announce(tx: Transaction, pool: str, pack_id: str) -> None:
     """Says that a pack is being written, before its object can be there."""
     row = {"id": pack_id, "pool": pool, "state": "writing", "created_at_us": tx.now_us()}
     tx.insert(pack_pending, row)
-
-
-def place(chunks: Iterable[EncodedChunk]) -> Iterator[PackedChunk]:
-    """Says where chunks lie in a pack that holds them in this order."""
-    return packed((entry.digest, entry.codec, entry.raw_size, entry.data) for entry in chunks)
-
-
-def read_back(blobs: BlobStore, pool: str, pack_id: str, placed: Iterable[PackedChunk]) -> None:
-    """Reads the chunks of a pack, of which nobody has said yet that they are what its footer says; raises BadChunk."""
-    places = (Place(c.digest, pack_id, c.offset, c.stored_size, c.raw_size, c.codec) for c in placed)
-    for near in neighbours(places, READ_BACK_BYTES):
-        for entry in _cut_out(blobs.get(pack_key(pool, pack_id), near[0].offset, extent_of(near)), near):
-            verify(entry, is_new=True)

@@ -11,8 +11,8 @@ from sqlalchemy import Row, select
 from xpstore.format.packs import DamagedPack, read_footer
 from xpstore_server.store.blobs.store import BlobStore
 from xpstore_server.store.bucket import FIRST, LAST, Report, describe, is_known, packs_between
-from xpstore_server.store.chunks import BadChunk, EncodedChunk, verify
 from xpstore_server.store.database import Database
+from xpstore_server.store.encoded import BadChunk, EncodedChunk, verify
 from xpstore_server.store.errors import BlobMissing
 from xpstore_server.store.packs import pack_key
 from xpstore_server.store.tables import chunk

@@ -14,8 +14,9 @@ from xpstore_server.core.garbage.reachability import UNREADABLE, Needs
 from xpstore_server.store.batches import batches
 from xpstore_server.store.blobs.store import BlobStore
 from xpstore_server.store.bucket import Object, Report, listed, look_up
-from xpstore_server.store.chunks import BadChunk, ChunkStore, add_to_index, read_back
+from xpstore_server.store.chunks import ChunkStore, add_to_index
 from xpstore_server.store.database import Database
+from xpstore_server.store.encoded import BadChunk, read_back
 from xpstore_server.store.errors import BlobMissing, MissingChunks
 from xpstore_server.store.ids import NIL, is_of_client
 from xpstore_server.store.packs import pack_key

@@ -96,18 +96,21 @@ class Within:
 
     What was deleted and purged may have come back elsewhere under its id. So the first row that is met says the
     project, if it is another than that which was remembered.
+
+    Attributes:
+        project_uid: of that project, as far as is known by now.
     """
 
     def __init__(self, project_uid: str, elsewhere: Callable[[str], bool] = nowhere) -> None:
-        self._project_uid = project_uid
+        self.project_uid = project_uid
         self._elsewhere = elsewhere
         self._is_met = False
 
     def __call__(self, project_uid: str) -> bool:
-        if project_uid != self._project_uid:
+        if project_uid != self.project_uid:
             if self._is_met or not self._elsewhere(project_uid):
                 return False
-            self._project_uid = project_uid
+            self.project_uid = project_uid
         self._is_met = True
         return True
 

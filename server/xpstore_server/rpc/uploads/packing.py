@@ -14,7 +14,8 @@ from concurrent.futures import Executor
 
 from xpstore.format.packs import PACK_BYTES
 from xpstore_server.core import limits
-from xpstore_server.store.chunks import ChunkStore, EncodedChunk
+from xpstore_server.store.chunks import ChunkStore
+from xpstore_server.store.encoded import EncodedChunk
 from xpstore_server.store.errors import StoreUnavailable
 
 # Bytes of a file in one pack of an UploadFile, compressed or not. Two of them, with a chunk more each, 2 MiB that are

@@ -12,7 +12,7 @@ from xpstore_server.rpc.fields import a_digest, a_uuid
 from xpstore_server.rpc.uploads.feed import Feed
 from xpstore_server.rpc.uploads.intake import Intake
 from xpstore_server.rpc.uploads.turns import Turn
-from xpstore_server.store.chunks import NONE, ZSTD, BadChunk, EncodedChunk, verify
+from xpstore_server.store.encoded import NONE, ZSTD, BadChunk, EncodedChunk, verify
 
 CHUNKS_FIELD = pb.UploadChunksRequest.CHUNKS_FIELD_NUMBER
 PROJECT_FIELD = pb.UploadChunksRequest.PROJECT_UID_FIELD_NUMBER

@@ -22,7 +22,7 @@ from xpstore_server.rpc.uploads.feed import Feed
 from xpstore_server.rpc.uploads.intake import Intake, Live, Published
 from xpstore_server.rpc.uploads.packing import FILE_PACK_BYTES
 from xpstore_server.rpc.uploads.turns import Turn
-from xpstore_server.store.chunks import NONE, EncodedChunk
+from xpstore_server.store.encoded import NONE, EncodedChunk
 from xpstore_server.store.errors import BlobDamaged, BlobMissing, MissingChunks
 
 # A pack is sealed when so much is in it and it is so old: each second alone would make one of 64 KiB on a thin line.

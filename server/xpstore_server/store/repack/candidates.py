@@ -87,8 +87,8 @@ class Candidates:
         return int(tx.execute(count).scalar_one()) >= (2 if self.everything else MERGED)
 
     def _old(self) -> list[ColumnElement[bool]]:
-        is_old = pack.c.touched_at_us <= self.untouched_since_us
-        return [is_old] if self.only is None else [is_old, self.only]
+        which = [pack.c.touched_at_us <= self.untouched_since_us, pack.c.vouched_by.is_(None)]
+        return which if self.only is None else [*which, self.only]
 
 
 def digests(tx: Transaction, packs: Sequence[Row[Any]]) -> set[bytes]:

@@ -15,8 +15,9 @@ from sqlalchemy.exc import IntegrityError
 
 from xpstore.format.packs import PackedChunk, encode_footer
 from xpstore_server.store.blobs.store import BlobStore
-from xpstore_server.store.chunks import ChunkStore, EncodedChunk, Place, announce, claim, neighbours, place
+from xpstore_server.store.chunks import ChunkStore, announce, claim
 from xpstore_server.store.database import Database
+from xpstore_server.store.encoded import EncodedChunk, Place, neighbours, place
 from xpstore_server.store.errors import BlobDamaged, BlobHeld, BlobMissing, MissingChunks, StoreFull
 from xpstore_server.store.ids import new_pack_id
 from xpstore_server.store.packs import pack_key

@@ -20,12 +20,14 @@ class Pack(SQLModel, table=True):
     touched_at_us: int = column(BigInteger)
     # Since when it may hold bytes that no version needs: it was made, or a version let go of it. None: a repack looked.
     suspect_at_us: int | None = column(BigInteger, null=True)
+    vouched_by: str | None = column(TEXT, null=True)  # whose client wrote it, as long as nobody has read it back
     __table_args__ = (
         Index("ix_pack_touched", "touched_at_us"),
         Index("ix_pack_pool", "pool", "id"),
         Index("ix_pack_created", "pool", "created_at_us", "id"),
         partial_index("ix_pack_suspect", "pool", "created_at_us", "id", where="suspect_at_us IS NOT NULL"),
         partial_index("ix_pack_small", "pool", "created_at_us", "id", where=SMALL_PACK),
+        partial_index("ix_pack_vouched", "pool", where="vouched_by IS NOT NULL"),
     )
 
 

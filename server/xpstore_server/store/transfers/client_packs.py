@@ -7,11 +7,20 @@ from functools import partial
 from xpstore.format.packs import END_BYTES, DamagedPack, PackedChunk, footer_size, read_footer
 from xpstore.format.tree import CHUNK_BYTES
 from xpstore_server.store.blobs.store import BlobStore, Spot
-from xpstore_server.store.chunks import NONE, ZSTD, BadChunk, add, read_back
+from xpstore_server.store.chunks import add
 from xpstore_server.store.database import Database
+from xpstore_server.store.encoded import NONE, ZSTD, BadChunk, read_back
 from xpstore_server.store.errors import BlobMissing
 from xpstore_server.store.packs import pack_key
-from xpstore_server.store.transfers.announced import NewPack, announce, is_announced, is_live, reject
+from xpstore_server.store.transfers.announced import (
+    OPEN_BYTES,
+    NewPack,
+    announce,
+    is_announced,
+    is_live,
+    reject,
+)
+from xpstore_server.store.transfers.vouched import vouched_bytes
 
 log = logging.getLogger("xpstore")
 
@@ -25,13 +34,19 @@ class ClientPacks:
     """Opens and closes them.
 
     A client that writes files is a program of this server's own user, who could write into the folder of packs all the
-    same: it vouches for its digests. What came by a URL is read back and hashed before the index names it, so bytes
-    that nobody has read are nobody's.
+    same: it vouches for its digests. What came by a URL is read back and hashed before the index names it, or soon
+    after: until then its writer alone vouches for it (`vouched`).
+
+    Args:
+        database: where packs are announced.
+        blobs: where they lie.
+        is_later: whether they are read back after they are closed.
     """
 
-    def __init__(self, database: Database, blobs: BlobStore) -> None:
+    def __init__(self, database: Database, blobs: BlobStore, *, is_later: bool = False) -> None:
         self._database = database
         self._blobs = blobs
+        self._is_later = is_later and not blobs.is_own_folder
 
     def open(self, pool: str, principal: str, packs: Sequence[NewPack], seconds: int) -> list[Spot] | None:
         """Announces packs, and says where they are to be written; None if the store has no place for that.
@@ -59,6 +74,9 @@ class ClientPacks:
             return self._database.read(lambda tx: is_live(tx, pool, pack_id))
         try:
             size, placed = self._look_at(pool, pack_id)
+            is_later = self._is_later and self._may_wait(principal, size)
+            if not is_later and not self._blobs.is_own_folder:
+                read_back(self._blobs, pool, pack_id, placed)
         except BlobMissing:
             return self._database.read(lambda tx: is_live(tx, pool, pack_id))
         except (BadChunk, DamagedPack) as error:
@@ -66,10 +84,15 @@ class ClientPacks:
             log.warning("%s is not taken: %s", whose, error)
             self._database.write(partial(reject, pool=pool, pack_id=pack_id))
             return False
-        if self._database.write(lambda tx: add(tx, pool, pack_id, size, placed)):
+        vouched_by = principal if is_later else None
+        if self._database.write(lambda tx: add(tx, pool, pack_id, size, placed, vouched_by)):
             return True
         # Given up for lost, or closed by another call meanwhile.
         return self._database.read(lambda tx: is_live(tx, pool, pack_id))
+
+    def _may_wait(self, principal: str, size: int) -> bool:
+        """Whether so much more may wait to be read back: others wait for it where they need it."""
+        return self._database.read(lambda tx: vouched_bytes(tx, principal)) + size <= OPEN_BYTES
 
     def _end(self, key: str, offset: int, length: int) -> bytes:
         if length > max(END_BYTES, footer_size(PACK_CHUNKS)):
@@ -77,7 +100,7 @@ class ClientPacks:
         return self._blobs.get(key, offset, length)
 
     def _look_at(self, pool: str, pack_id: str) -> tuple[int, list[PackedChunk]]:
-        """Size and chunks of a pack that is as a pack must be."""
+        """Size and chunks of a pack that is as a pack must be, as far as its end says."""
         key = pack_key(pool, pack_id)
         size = self._blobs.adopt(key)
         if size > PACK_BYTES:
@@ -87,8 +110,6 @@ class ClientPacks:
             raise DamagedPack(f"its footer names project {its_pool}")
         if not _is_whole(placed, size):
             raise DamagedPack("its chunks do not fill it")
-        if not self._blobs.is_own_folder:
-            read_back(self._blobs, pool, pack_id, placed)
         return size, placed
 
 

@@ -1,0 +1,158 @@
+"""Packs in the index for which their writer alone vouches: a client wrote them, and nobody has read them back yet.
+
+To all others their chunks are not there yet, and neither is a version that stands on them: whoever asks for one waits
+until it is read back. So nobody stands on bytes, or is told of any, that only their writer has seen. What is not as its
+index says goes, with the versions that stand on it.
+"""
+
+import logging
+import threading
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Row, bindparam, delete, exists, func, select, update
+
+from xpstore.format.packs import PackedChunk
+from xpstore_server.store.blobs.store import BlobStore
+from xpstore_server.store.database import Database
+from xpstore_server.store.encoded import BadChunk, read_back
+from xpstore_server.store.errors import BlobDamaged, BlobMissing
+from xpstore_server.store.sweep import turn_into_trash
+from xpstore_server.store.tables import artifact_alias, artifact_pack, artifact_version, chunk, pack, project
+from xpstore_server.store.transaction import Transaction
+
+log = logging.getLogger("xpstore")
+
+# Packs of which two are not read back at the same time more often than need be.
+LOCKS = 64
+
+_is_vouched = pack.c.vouched_by.is_not(None)
+_OTHERS = select(pack.c.pool, pack.c.id).where(_is_vouched, pack.c.vouched_by != bindparam("principal"))
+_OF_OTHERS = _OTHERS.with_only_columns(pack.c.id).where(pack.c.pool == bindparam("pool"))
+_NEEDED = _OTHERS.where(exists().where(artifact_pack.c.pack_id == pack.c.id))
+_OLDEST = (
+    select(pack.c.pool, pack.c.id, pack.c.size_bytes)
+    .where(_is_vouched, pack.c.created_at_us <= bindparam("until_us"))
+    .order_by(pack.c.created_at_us)
+    .limit(1)
+)
+_BYTES = select(func.coalesce(func.sum(pack.c.size_bytes), 0)).where(
+    _is_vouched, pack.c.vouched_by == bindparam("principal")
+)
+
+
+class Vouched:
+    """Reads such packs back."""
+
+    def __init__(self, database: Database, blobs: BlobStore) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._locks = [threading.Lock() for _ in range(LOCKS)]
+
+    def settle(self, pool: str, pack_ids: Sequence[str]) -> None:
+        """Returns when nobody has to vouch for these packs any more: they are what the index says, or are gone.
+
+        Raises:
+            StoreUnavailable, StoreRefused: the store does not let them be read now.
+        """
+        for pack_id in pack_ids:
+            with self._locks[hash(pack_id) % LOCKS]:
+                self._settle(pool, pack_id)
+
+    def settle_versions(self, principal: str, project_uid: str | None, project_id: str | None) -> None:
+        """The same for all that versions of a project stand on and others than this principal vouch for.
+
+        Args:
+            principal: whose packs are left as they are.
+            project_uid, project_id: of the project, one of them; without any, of all.
+        """
+        query = _NEEDED
+        if project_uid is not None:
+            query = query.where(pack.c.pool == project_uid)
+        elif project_id is not None:
+            query = query.where(pack.c.pool.in_(select(project.c.uid).where(project.c.id == project_id)))
+        for row in self._database.read(lambda tx: tx.execute(query, {"principal": principal}).all()):
+            self.settle(row.pool, [row.id])
+
+    def settle_oldest(self, older_than_us: int) -> int:
+        """The same for the pack that waits for longest, if it does for so long. Returns its size; 0: there is none."""
+
+        def oldest(tx: Transaction) -> Row[Any] | None:
+            return tx.execute(_OLDEST, {"until_us": tx.now_us() - older_than_us}).first()
+
+        if (row := self._database.read(oldest)) is None:
+            return 0
+        self.settle(row.pool, [row.id])
+        return int(row.size_bytes)
+
+    def _settle(self, pool: str, pack_id: str) -> None:
+        this = select(pack.c.vouched_by).where(pack.c.id == pack_id, pack.c.pool == pool)
+        principal = self._database.read(lambda tx: tx.execute(this).scalar())
+        if principal is None:
+            return  # it was read back meanwhile, or is gone
+        fault = self._fault(pool, pack_id)
+        if not fault:
+            self._database.write(lambda tx: tx.execute(_believed(pack_id)).rowcount)
+            return
+        gone = self._database.write(partial(_withdraw, pool=pool, pack_id=pack_id))
+        told = f"{len(gone)} versions are withdrawn{f', the first is {gone[0]}' if gone else ''}"
+        whose = f"pack {pack_id} of project {pool}, for which a client of key {principal} vouched,"
+        log.error("%s is not what it should be: %s. %s", whose, fault, told)
+
+    def _fault(self, pool: str, pack_id: str) -> str:
+        """What is wrong with a pack, "" if nothing is. One bad read is none of what is stored."""
+        rows = select(chunk).where(chunk.c.pack_id == pack_id).order_by(chunk.c.offset)
+        found = self._database.read(lambda tx: tx.execute(rows).all())
+        placed = [PackedChunk(row.digest, row.codec, row.offset, row.stored_size, row.raw_size) for row in found]
+        fault = ""
+        for _ in range(2):
+            try:
+                read_back(self._blobs, pool, pack_id, placed)
+            except BadChunk as error:
+                fault = f"a chunk {error}"
+            except BlobMissing:
+                fault = "there is no such object"
+            except BlobDamaged as error:
+                fault = str(error)
+            else:
+                return ""
+        return fault
+
+
+def vouched_packs(tx: Transaction, pool: str, principal: str) -> Sequence[str]:
+    """Packs of a pool that others than this principal vouch for."""
+    return tx.execute(_OF_OTHERS, {"pool": pool, "principal": principal}).scalars().all()
+
+
+def vouched_bytes(tx: Transaction, principal: str) -> int:
+    """How many bytes there are for which only this principal vouches."""
+    return int(tx.execute(_BYTES, {"principal": principal}).scalar_one())
+
+
+def _believed(pack_id: str) -> Any:
+    return update(pack).where(pack.c.id == pack_id).values(vouched_by=None)
+
+
+def _withdraw(tx: Transaction, pool: str, pack_id: str) -> list[str]:
+    """Takes a pack out of the index, and the versions that stand on it: nobody but its writer has seen one.
+
+    Returns the ids of those.
+    """
+    this = select(pack).where(pack.c.id == pack_id, pack.c.pool == pool, _is_vouched)
+    locked = tx.execute(this.with_for_update()).all()
+    if not locked:
+        return []
+    edges = artifact_pack.c.pack_id == pack_id
+    standing = select(artifact_pack.c.version_id).where(edges)
+    ids = list(tx.execute(standing).scalars())
+    now = tx.now_us()
+    gone = {"state": "deleted", "deleted_at_us": now, "purged_at_us": now, "updated_at_us": now}
+    version = artifact_version
+    tx.execute(delete(artifact_alias).where(artifact_alias.c.version_id.in_(standing)))
+    tx.execute(delete(version).where(version.c.id.in_(standing), version.c.state == "committing"))
+    tx.execute(update(version).where(version.c.id.in_(standing), version.c.state != "committing").values(**gone))
+    # A commit under way that has resolved it misses its edges, or finds no pack for one: it resolves again.
+    tx.execute(delete(artifact_pack).where(edges))
+    turn_into_trash(tx, locked)
+    return ids
