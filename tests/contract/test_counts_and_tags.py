@@ -232,6 +232,27 @@ def test_counts_are_right_with_many_at_once(grown: Grown) -> None:
     assert_counted(grown)
 
 
+@pytest.mark.parametrize("grown", ["postgres"], indirect=True)
+def test_models_of_one_moment_are_counted_in_many_rows(grown: Grown) -> None:
+    """Who counts in a row waits for those who did before: ids of one moment differ in their last digits alone."""
+
+    def parts() -> set[int]:
+        query = select(tables.experiment_total.c.part).where(
+            tables.experiment_total.c.experiment_id == uuid(EXPERIMENT)
+        )
+        return set(grown.database.read(lambda tx: tx.execute(query).scalars().all()))
+
+    for digit in range(16):
+        request = model_pb2.CreateModelRequest(
+            experiment_id=uuid(EXPERIMENT), model_id=f"019acb4e-5c00-7000-8000-00000000000{digit:x}", hash=f"{digit}"
+        )
+        grown.call(lambda _, request=request: ("Model.CreateModel", request))
+    assert parts() == set(range(1, 17))
+    assert_counted(grown)
+    grown.call(lambda _: ("Model.DeleteModel", model_pb2.DeleteModelRequest(model_id=request.model_id)))
+    assert_counted(grown)
+
+
 def test_counting_takes_no_more_statements_for_more_models(grown: Grown) -> None:
     statements = list[str]()
     event.listen(grown.database.engine, "before_cursor_execute", lambda *given: statements.append(given[2]))

@@ -28,8 +28,9 @@ SLICE_SECONDS = 0.02
 GROUP_SIZE = 128
 # Who took so long last begins a group: those before would wait for it, done and not durable.
 LONG_SECONDS = 0.01
-# Ids are random, so a hundred models change thousands of pages. Those that do not fit into the cache are read and
-# written several times, and so are those of several commits where each is followed by a checkpoint: a fifth of all.
+# Where ids are random, as clients in other languages make them, a hundred models change thousands of pages. Those that
+# do not fit into the cache are read and written several times, and so are those of several commits where each is
+# followed by a checkpoint: a fifth of all.
 CACHE_KIB = 32 << 10
 WAL_PAGES = 4_000  # of 4 KiB
 CALLERS = 1_000  # whose last units are known
