@@ -74,8 +74,8 @@ from xpstore_server.rpc.paging import SECRETS
 from xpstore_server.rpc.project import ProjectService
 from xpstore_server.rpc.read import Outlet, ReadAhead
 from xpstore_server.rpc.run import RunService
-from xpstore_server.rpc.settling import Settling
-from xpstore_server.rpc.transfer import TransferService
+from xpstore_server.rpc.transfers.settling import Settling
+from xpstore_server.rpc.transfers.transfer import TransferService
 from xpstore_server.rpc.uploads.intake import Intake
 from xpstore_server.rpc.uploads.packing import Budget
 from xpstore_server.rpc.uploads.turns import Turns

@@ -28,6 +28,7 @@ class Counts:
     models: int
     versions: int
     packs: int
+    packs_not_read_back: int
     stored_bytes: int
 
 
@@ -55,6 +56,7 @@ def status(settings: Settings) -> dict[str, Any]:
         "models": counts.models,
         "versions": counts.versions,
         "packs": counts.packs,
+        "packs_not_read_back": counts.packs_not_read_back,
         "stored_bytes": counts.stored_bytes,
         "free_bytes": {name: measure(folder).free_bytes for name, folder in folders(settings).items()},
     }
@@ -96,6 +98,7 @@ def _count(tx: Transaction) -> Counts:
         number(model, model.c.experiment_id.not_in(HIDDEN_EXPERIMENTS)),
         number(artifact_version, artifact_version.c.state == "live"),
         number(pack),
+        number(pack, pack.c.vouched_by.is_not(None)),
         int(stored),
     )
 

@@ -1,10 +1,12 @@
 """Packs that are read back after they were closed: until then they are their writer's alone, whatever others ask."""
 
+import json
 import secrets
 import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -13,6 +15,7 @@ import xpstore
 from support.backends import Backend
 from support.between.lying_s3 import LyingS3, changed, flipped, refusal, when
 from support.greedy.keys import another
+from support.operation.operating import run
 from support.raw import (
     MIB,
     Raw,
@@ -27,6 +30,7 @@ from support.raw import (
     root_of,
     write_pack,
 )
+from support.raw_cache import RawCache, new_fingerprint, new_token
 from support.services import Server
 from xpstore.errors import DataLoss, Error, NotFound
 from xpstore.v1 import artifact_pb2 as pb
@@ -35,7 +39,7 @@ from xpstore_server.store.blobs.minio import MinioBlobs
 from xpstore_server.store.chunks import ChunkStore
 from xpstore_server.store.database import Database
 from xpstore_server.store.transfers import client_packs
-from xpstore_server.store.transfers.vouched import vouched_bytes, vouched_packs
+from xpstore_server.store.transfers.vouched import vouched_by, vouched_packs
 
 pytestmark = pytest.mark.transfer
 
@@ -158,6 +162,22 @@ def test_its_writer_reads_nothing_that_is_not_read_back(two: Two, pieces: list[b
     assert versions(two.writer) == []
 
 
+def test_what_the_cache_made_is_read_back_before_others_have_it(two: Two, pieces: list[bytes]) -> None:
+    """Also who waits for it is told of no lie: a wait is answered when it is there, without a further look."""
+    caches = [RawCache(raw.client, raw.project_uid) for raw in two]
+    lie(two.writer, pieces[:1])
+    page = page_of(entry_of("0.bin", pieces[0]))
+    two.writer.upload(chunk_of(page))
+    fingerprint, token = new_fingerprint(), new_token()
+    caches[0].reserve(fingerprint, token, force=True)
+    answer = caches[0].commit_root(fingerprint, token, root_of(page))
+    assert list(answer.missing_digests) == [digest_of(pieces[0])]
+    write_pack(two.writer, pieces[:1])
+    assert caches[0].commit_root(fingerprint, token, root_of(page)).created
+    entry = caches[1].lookup(fingerprint)
+    assert entry and two.other.read(entry.version.id, "0.bin") == pieces[0]
+
+
 def test_what_is_withdrawn_does_not_come_back(two: Two, pieces: list[bytes]) -> None:
     lie(two.writer, pieces)
     version = publish_told(two.writer, pieces)
@@ -243,7 +263,13 @@ def inside(backend: Backend, bucket: str, store: LyingS3, server: Server, two: T
 
 
 def test_it_is_read_back_without_being_asked_for(
-    inside: Inside, two: Two, pieces: list[bytes], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    inside: Inside,
+    two: Two,
+    pieces: list[bytes],
+    server: Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(verifier, "AFTER_US", 0)
     monkeypatch.setattr(verifier, "LOOK_SECONDS", 0.01)
@@ -253,6 +279,9 @@ def test_it_is_read_back_without_being_asked_for(
     version = publish_told(two.writer, wrong)
     left = inside.database.read(lambda tx: vouched_packs(tx, inside.pool, ""))
     assert len(left) == 2
+    environment = {name: value for name, value in server.environment.items() if name.startswith("XPSTORE_")}
+    told = run("status", "--json", folder=tmp_path, **environment)
+    assert json.loads(told.stdout)["packs_not_read_back"] >= 2
     thread = verifier.Verifier(inside.chunks.vouched, is_later=True)
     thread.start()
     while inside.database.read(lambda tx: vouched_packs(tx, inside.pool, "")):
@@ -260,9 +289,9 @@ def test_it_is_read_back_without_being_asked_for(
     thread.stop()
     assert missing(two.other, pieces) == 0
     assert missing(two.writer, wrong) == 1
-    told = next(record.getMessage() for record in caplog.records if "is not what it should be" in record.getMessage())
-    assert version.id in told and "1 versions are withdrawn" in told
-    assert any(pack_id in told for pack_id in left)
+    said = next(record.getMessage() for record in caplog.records if "is not what it should be" in record.getMessage())
+    assert version.id in said and "1 versions are withdrawn" in said
+    assert any(pack_id in said for pack_id in left)
 
 
 def test_no_more_waits_than_others_may_wait_for(
@@ -276,5 +305,5 @@ def test_no_more_waits_than_others_may_wait_for(
         pack_id = str(uuid.uuid4())
         assert put(open_pack(two.writer, data, pack_id), data) == 200
         assert inside.packs.close(inside.pool, principal, pack_id)
-        waiting.append(inside.database.read(lambda tx: vouched_bytes(tx, principal)) // size)
-    assert waiting == [1, 2, 2, 2], "what is beyond was read back at once"
+        waiting.append(inside.database.read(lambda tx: vouched_by(tx, principal)))
+    assert waiting == [(1, size), (2, 2 * size), (2, 2 * size), (2, 2 * size)], "what is beyond was read back at once"

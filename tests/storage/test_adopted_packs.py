@@ -90,7 +90,7 @@ def test_a_client_that_dies_leaves_nothing(disk: Store, folder: Path, is_written
 def test_a_server_that_dies_while_it_takes_one_goes_on(disk: Store) -> None:
     pack_id = str(uuid.uuid4())
     lay_down(disk, pack_id)
-    disk.blobs.adopt(pack_key(disk.pool, pack_id))  # and before the database knows
+    disk.blobs.adopt(pack_key(disk.pool, pack_id), 0)  # and before the database knows
     assert disk.client_packs.close(disk.pool, "me", pack_id)
     assert list(map(bytes, disk.chunks.read(disk.pool, [digest_of(PIECES[0])]))) == PIECES[:1]
 
@@ -177,10 +177,10 @@ def test_a_pack_that_two_calls_close_is_there(disk: Store, monkeypatch: pytest.M
     lay_down(disk, pack_id)
     adopt = disk.blobs.adopt
 
-    def after_the_other(key: str) -> int:
+    def after_the_other(key: str, size_bytes: int) -> int:
         monkeypatch.undo()
         assert disk.client_packs.close(disk.pool, "me", pack_id)
-        return adopt(key)
+        return adopt(key, size_bytes)
 
     monkeypatch.setattr(disk.blobs, "adopt", after_the_other)
     assert disk.client_packs.close(disk.pool, "me", pack_id)
@@ -225,7 +225,7 @@ def test_an_index_made_anew_believes_no_client(disk: Store, folder: Path) -> Non
     assert disk.client_packs.close(disk.pool, "me", true)
     wrong = b"".join([os.urandom(len(piece)) for piece in PIECES])
     lay_down(disk, lie, wrong + encode_footer(disk.pool, placed()))
-    disk.blobs.adopt(pack_key(disk.pool, lie))
+    disk.blobs.adopt(pack_key(disk.pool, lie), 0)
     for lost in (tables.chunk, tables.pack, tables.pack_pending):
         disk.database.write(lambda tx, lost=lost: tx.execute(delete(lost)).rowcount)  # type: ignore[misc]
     told = list[str]()

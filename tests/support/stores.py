@@ -57,9 +57,9 @@ class WatchedBlobs:
     def inlet(self, key: str, size_bytes: int, crc32: int, seconds: int) -> Spot | None:
         return self._blobs.inlet(key, size_bytes, crc32, seconds)
 
-    def adopt(self, key: str) -> int:
+    def adopt(self, key: str, size_bytes: int) -> int:
         self.keys.add(key)
-        return self._blobs.adopt(key)
+        return self._blobs.adopt(key, size_bytes)
 
     def delete(self, key: str) -> None:
         self._blobs.delete(key)

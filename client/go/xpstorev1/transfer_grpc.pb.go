@@ -64,7 +64,9 @@ type TransferServiceClient interface {
 	OpenPacks(ctx context.Context, in *OpenPacksRequest, opts ...grpc.CallOption) (*OpenPacksResponse, error)
 	// Takes packs that were written into the index, each wholly or not: one that is stored is as durable as after UploadChunks, and a version
 	// may have its chunks. One that is not stored is given up: its chunks are sent anew. What came by a URL is read back first, and the digest
-	// of each chunk is computed: until then it is nobody's.
+	// of each chunk is computed: until then it is nobody's. Or it is read back soon after, as the server's operator chose: until then it is
+	// this caller's alone. To others its chunks are missing, and a version that stands on it is not shown before it has been read back; where
+	// it is not what it should be, both are gone.
 	//
 	// Repeat safely: a pack that is stored is answered so.
 	//
@@ -148,7 +150,9 @@ type TransferServiceServer interface {
 	OpenPacks(context.Context, *OpenPacksRequest) (*OpenPacksResponse, error)
 	// Takes packs that were written into the index, each wholly or not: one that is stored is as durable as after UploadChunks, and a version
 	// may have its chunks. One that is not stored is given up: its chunks are sent anew. What came by a URL is read back first, and the digest
-	// of each chunk is computed: until then it is nobody's.
+	// of each chunk is computed: until then it is nobody's. Or it is read back soon after, as the server's operator chose: until then it is
+	// this caller's alone. To others its chunks are missing, and a version that stands on it is not shown before it has been read back; where
+	// it is not what it should be, both are gone.
 	//
 	// Repeat safely: a pack that is stored is answered so.
 	//

@@ -72,7 +72,7 @@ class DiskBlobs:
             raise translated(error, "The blob folder cannot be written") from error
         return Spot(path=str(path.absolute()))
 
-    def adopt(self, key: str) -> int:
+    def adopt(self, key: str, size_bytes: int) -> int:
         path, inlet = self._folder / key, self._inlet(key)
         try:
             self._make_folder(path.parent)

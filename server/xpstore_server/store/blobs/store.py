@@ -48,10 +48,18 @@ class BlobStore(Protocol):
         A URL is good for so long and one PUT, of this length and checksum. Raises StoreFull where there is no room.
         """
 
-    def adopt(self, key: str) -> int:
-        """Makes what was laid down at the inlet the object, durably; returns its size, or raises BlobMissing.
+    def adopt(self, key: str, size_bytes: int) -> int:
+        """Makes what was laid down at the inlet the object, durably; returns its size.
 
         Once more it is the object already, and that is answered.
+
+        Args:
+            key: of the object.
+            size_bytes: for which the inlet was. A store that holds writers to it need not look: whoever reads the
+                object sees whether it is there.
+
+        Raises:
+            BlobMissing: nothing was laid down.
         """
 
     def delete(self, key: str) -> None:

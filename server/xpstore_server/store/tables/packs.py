@@ -27,7 +27,7 @@ class Pack(SQLModel, table=True):
         Index("ix_pack_created", "pool", "created_at_us", "id"),
         partial_index("ix_pack_suspect", "pool", "created_at_us", "id", where="suspect_at_us IS NOT NULL"),
         partial_index("ix_pack_small", "pool", "created_at_us", "id", where=SMALL_PACK),
-        partial_index("ix_pack_vouched", "pool", where="vouched_by IS NOT NULL"),
+        partial_index("ix_pack_vouched", "vouched_by", where="vouched_by IS NOT NULL"),
     )
 
 

@@ -16,11 +16,11 @@ from xpstore_server.store.transfers.announced import (
     OPEN_BYTES,
     NewPack,
     announce,
-    is_announced,
+    announced_bytes,
     is_live,
     reject,
 )
-from xpstore_server.store.transfers.vouched import vouched_bytes
+from xpstore_server.store.transfers.vouched import vouched_by
 
 log = logging.getLogger("xpstore")
 
@@ -28,6 +28,8 @@ PACKS = 64
 PACK_BYTES = 64 << 20
 # Each is a row, and a thing in memory while its pack is taken in: `limits.DIGESTS`, as of other calls.
 PACK_CHUNKS = 16_384
+# Of one principal, closed and not read back. Each look at the index goes through those of all.
+WAITING_PACKS = 256
 
 
 class ClientPacks:
@@ -70,10 +72,10 @@ class ClientPacks:
         One that is not, or not sound, is left to the sweep: another call may be at the same pack.
         """
         # In this order: what is announced becomes live, and never the other way round.
-        if not self._database.read(lambda tx: is_announced(tx, pool, pack_id)):
+        if (announced := self._database.read(lambda tx: announced_bytes(tx, pool, pack_id))) is None:
             return self._database.read(lambda tx: is_live(tx, pool, pack_id))
         try:
-            size, placed = self._look_at(pool, pack_id)
+            size, placed = self._look_at(pool, pack_id, announced)
             is_later = self._is_later and self._may_wait(principal, size)
             if not is_later and not self._blobs.is_own_folder:
                 read_back(self._blobs, pool, pack_id, placed)
@@ -84,25 +86,26 @@ class ClientPacks:
             log.warning("%s is not taken: %s", whose, error)
             self._database.write(partial(reject, pool=pool, pack_id=pack_id))
             return False
-        vouched_by = principal if is_later else None
-        if self._database.write(lambda tx: add(tx, pool, pack_id, size, placed, vouched_by)):
+        vouching = principal if is_later else None
+        if self._database.write(lambda tx: add(tx, pool, pack_id, size, placed, vouching)):
             return True
         # Given up for lost, or closed by another call meanwhile.
         return self._database.read(lambda tx: is_live(tx, pool, pack_id))
 
     def _may_wait(self, principal: str, size: int) -> bool:
-        """Whether so much more may wait to be read back: others wait for it where they need it."""
-        return self._database.read(lambda tx: vouched_bytes(tx, principal)) + size <= OPEN_BYTES
+        """Whether one more may wait to be read back: others wait for it where they need it."""
+        packs, size_bytes = self._database.read(lambda tx: vouched_by(tx, principal))
+        return packs < WAITING_PACKS and size_bytes + size <= OPEN_BYTES
 
     def _end(self, key: str, offset: int, length: int) -> bytes:
         if length > max(END_BYTES, footer_size(PACK_CHUNKS)):
             raise DamagedPack(f"it has more than {PACK_CHUNKS} chunks")
         return self._blobs.get(key, offset, length)
 
-    def _look_at(self, pool: str, pack_id: str) -> tuple[int, list[PackedChunk]]:
+    def _look_at(self, pool: str, pack_id: str, announced: int) -> tuple[int, list[PackedChunk]]:
         """Size and chunks of a pack that is as a pack must be, as far as its end says."""
         key = pack_key(pool, pack_id)
-        size = self._blobs.adopt(key)
+        size = self._blobs.adopt(key, announced)
         if size > PACK_BYTES:
             raise DamagedPack(f"it has {size} bytes")
         its_pool, placed = read_footer(size, partial(self._end, key))

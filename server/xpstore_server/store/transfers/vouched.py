@@ -28,16 +28,18 @@ log = logging.getLogger("xpstore")
 LOCKS = 64
 
 _is_vouched = pack.c.vouched_by.is_not(None)
-_OTHERS = select(pack.c.pool, pack.c.id).where(_is_vouched, pack.c.vouched_by != bindparam("principal"))
-_OF_OTHERS = _OTHERS.with_only_columns(pack.c.id).where(pack.c.pool == bindparam("pool"))
-_NEEDED = _OTHERS.where(exists().where(artifact_pack.c.pack_id == pack.c.id))
+# Of all pools, which are told apart here: with the pool in it SQLite would walk through all of its packs. They are few,
+# as each principal may have so many bytes of them.
+_ALL = select(pack.c.pool, pack.c.id, pack.c.vouched_by).where(_is_vouched)
+_NEEDED = _ALL.where(exists().where(artifact_pack.c.pack_id == pack.c.id))
+_UID = select(project.c.uid).where(project.c.id == bindparam("id"), project.c.deleted_at_us.is_(None))
 _OLDEST = (
     select(pack.c.pool, pack.c.id, pack.c.size_bytes)
     .where(_is_vouched, pack.c.created_at_us <= bindparam("until_us"))
     .order_by(pack.c.created_at_us)
     .limit(1)
 )
-_BYTES = select(func.coalesce(func.sum(pack.c.size_bytes), 0)).where(
+_OWN = select(func.count().label("packs"), func.coalesce(func.sum(pack.c.size_bytes), 0).label("bytes")).where(
     _is_vouched, pack.c.vouched_by == bindparam("principal")
 )
 
@@ -67,13 +69,16 @@ class Vouched:
             principal: whose packs are left as they are.
             project_uid, project_id: of the project, one of them; without any, of all.
         """
-        query = _NEEDED
-        if project_uid is not None:
-            query = query.where(pack.c.pool == project_uid)
-        elif project_id is not None:
-            query = query.where(pack.c.pool.in_(select(project.c.uid).where(project.c.id == project_id)))
-        for row in self._database.read(lambda tx: tx.execute(query, {"principal": principal}).all()):
-            self.settle(row.pool, [row.id])
+
+        def needed(tx: Transaction) -> Sequence[Row[Any]]:
+            return tx.execute(_NEEDED).all()
+
+        rows = [row for row in self._database.read(needed) if row.vouched_by != principal]
+        if rows and project_id is not None:
+            project_uid = self._database.read(lambda tx: tx.execute(_UID, {"id": project_id}).scalar())
+        for row in rows:
+            if project_uid in (None, row.pool):
+                self.settle(row.pool, [row.id])
 
     def settle_oldest(self, older_than_us: int) -> int:
         """The same for the pack that waits for longest, if it does for so long. Returns its size; 0: there is none."""
@@ -122,12 +127,13 @@ class Vouched:
 
 def vouched_packs(tx: Transaction, pool: str, principal: str) -> Sequence[str]:
     """Packs of a pool that others than this principal vouch for."""
-    return tx.execute(_OF_OTHERS, {"pool": pool, "principal": principal}).scalars().all()
+    return [row.id for row in tx.execute(_ALL) if row.pool == pool and row.vouched_by != principal]
 
 
-def vouched_bytes(tx: Transaction, principal: str) -> int:
-    """How many bytes there are for which only this principal vouches."""
-    return int(tx.execute(_BYTES, {"principal": principal}).scalar_one())
+def vouched_by(tx: Transaction, principal: str) -> tuple[int, int]:
+    """How many packs there are for which only this principal vouches, and their bytes."""
+    row = tx.execute(_OWN, {"principal": principal}).one()
+    return int(row.packs), int(row.bytes)
 
 
 def _believed(pack_id: str) -> Any:

@@ -14,4 +14,4 @@ depends_on = None
 def upgrade() -> None:
     op.add_column("pack", sa.Column("vouched_by", TEXT, nullable=True))
     where = sa.text("vouched_by IS NOT NULL")
-    op.create_index("ix_pack_vouched", "pack", ["pool"], postgresql_where=where, sqlite_where=where)
+    op.create_index("ix_pack_vouched", "pack", ["vouched_by"], postgresql_where=where, sqlite_where=where)

@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar
 
 from xpstore.v1 import transfer_pb2 as pb
 from xpstore.v1 import transfer_pb2_grpc
@@ -18,8 +19,11 @@ from xpstore_server.store.database import Database
 from xpstore_server.store.encoded import Place, extent_of, neighbours
 from xpstore_server.store.errors import MissingChunks
 from xpstore_server.store.ids import is_of_client
+from xpstore_server.store.transaction import Unit, fenced
 from xpstore_server.store.transfers.announced import NewPack, PackTaken
 from xpstore_server.store.transfers.client_packs import PACK_BYTES, PACKS, ClientPacks
+
+T = TypeVar("T")
 
 # How long a URL is good. Several S3 servers refuse signatures of a quarter of an hour, and an object stays for an hour
 # after it left the index.
@@ -59,10 +63,10 @@ class TransferService(transfer_pb2_grpc.TransferServiceServicer):
             if not 0 < size <= PACK_BYTES:
                 raise InvalidArgument("packs.size_bytes", size, f"must be between 1 and {PACK_BYTES}")
         _check_way(self._writes, request.way, "UploadChunks")
-        await self._database.read_async(lambda tx: project.get(tx, project_uid=uid))
         now_us = time.time_ns() // 1_000
+        run = partial(self._packs.open, uid, principal(), packs, SECONDS)
         try:
-            spots: list[Spot] | None = await self._outlet.run(self._packs.open, uid, principal(), packs, SECONDS)
+            spots: list[Spot] | None = await self._outlet.run(self._entered, _entering(uid), run)
         except PackTaken as error:
             raise AlreadyExists("pack", "packs.pack_id", str(error), "Make a new id for each pack.") from None
         if spots is None:
@@ -79,12 +83,19 @@ class TransferService(transfer_pb2_grpc.TransferServiceServicer):
         ids = [a_uuid("pack_ids", one) for one in request.pack_ids]
         if not any(self._writes.values()):
             raise _not_offered("UploadChunks")
-        await self._database.read_async(lambda tx: project.get(tx, project_uid=uid))
-        stored = []
+        entering, stored = _entering(uid), list[bool]()
+        if not ids:
+            await self._database.read_async(entering)
         for pack_id in ids:
             async with self._closing:
-                stored.append(await self._outlet.run(self._packs.close, uid, principal(), pack_id))
+                close = partial(self._packs.close, uid, principal(), pack_id)
+                stored.append(await self._outlet.run(self._entered, entering, close))
         return pb.ClosePacksResponse(stored=stored)
+
+    def _entered(self, entering: Unit[object], run: Callable[[], T]) -> T:
+        """Runs what is for a project in the thread in which that is looked up: each hand-over costs as much."""
+        self._database.read(entering)
+        return run()
 
     def _locate(self, pool: str, digests: Sequence[bytes], size: int) -> pb.LocateChunksResponse:
         try:
@@ -102,6 +113,11 @@ class TransferService(transfer_pb2_grpc.TransferServiceServicer):
                 raise _not_offered("ReadChunks")
             _add(answer, spot, near, positions)
         return answer
+
+
+def _entering(project_uid: str) -> Unit[object]:
+    """What finds a project for the call under way, in whichever thread."""
+    return fenced(partial(project.get, project_uid=project_uid))
 
 
 def _check_way(offered: Mapping[pb.TransferWay, bool], way: pb.TransferWay, instead: str) -> None:

@@ -1,10 +1,10 @@
 """Calls that may show versions wait until what others wrote past the service has been read back."""
 
-from typing import Any
+from typing import Any, Protocol
 
 from xpstore_server.auth import principal
 from xpstore_server.core.roles.acting import KINDS, Within
-from xpstore_server.door.rules import Rule
+from xpstore_server.rpc import acting
 from xpstore_server.rpc.acting import ids_in
 from xpstore_server.rpc.read import Outlet
 from xpstore_server.store.transaction import fence
@@ -12,6 +12,14 @@ from xpstore_server.store.transaction import fence
 SERVICES = ("/xpstore.v1.ArtifactService/", "/xpstore.v1.MediaService/", "/xpstore.v1.CacheService/")
 # They show no version, and what they say of chunks is right as it is.
 OTHERS = ("/xpstore.v1.ArtifactService/UploadChunks", "/xpstore.v1.ArtifactService/FindMissingChunks")
+
+
+class Rule(acting.Rule, Protocol):
+    """What a method needs, and which it is."""
+
+    @property
+    def method(self) -> str:
+        """Its path."""
 
 
 class Settling:

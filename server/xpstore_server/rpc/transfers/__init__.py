@@ -1,0 +1,1 @@
+"""The services of bytes past the server."""
