@@ -8,7 +8,7 @@ from xpstore._service.paging import iterate
 from xpstore._session.client import ClientBase
 from xpstore._spool.record import Target
 from xpstore._values.checks import to_int64, to_step
-from xpstore._values.ids import new_id, sent_id
+from xpstore._values.ids import ordered_id, sent_id
 from xpstore._values.times import now_us, to_datetime
 from xpstore.errors import NotFound
 from xpstore.module import Modules
@@ -118,7 +118,7 @@ class Iterations:
             InvalidArgument: the step is negative.
         """
         target = self._target
-        event = ingest_pb2.IterationEvent(iteration_id=new_id(), step=to_step("step", step))
+        event = ingest_pb2.IterationEvent(iteration_id=ordered_id(), step=to_step("step", step))
         self._client.recorder.event(target, ingest_pb2.EventRecord(iteration=event))
         now = now_us()
         wire = pb.Iteration(id=event.iteration_id, model_id=target.model_id, step=event.step, created_at_us=now)

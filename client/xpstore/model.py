@@ -20,7 +20,7 @@ from xpstore._session.server_version import check_columns
 from xpstore._session.step_reads import reads
 from xpstore._values.checks import MAX_HASH_LENGTH, to_free_text, to_int64, to_name, to_step, to_tags
 from xpstore._values.configs import config_hash, tell_difference
-from xpstore._values.ids import new_id
+from xpstore._values.ids import new_id, ordered_id
 from xpstore._values.json_text import to_json_object
 from xpstore._values.times import to_epoch_us
 from xpstore.alert import LogsAlerts
@@ -292,7 +292,7 @@ class Models(FoundModels):
     ) -> Model:
         request = pb.CreateModelRequest(
             experiment_id=self._experiment_id,
-            model_id=new_id(),
+            model_id=ordered_id(),
             hash=to_name("hash", str(hash), MAX_HASH_LENGTH),
             name=to_name("name", name) if name is not None else None,
             description=to_free_text("description", description) if description is not None else None,

@@ -11,7 +11,7 @@ from xpstore._service.paging import iterate
 from xpstore._session.client import ClientBase
 from xpstore._spool.record import Target
 from xpstore._values.checks import to_name
-from xpstore._values.ids import new_id, sent_id
+from xpstore._values.ids import ordered_id, sent_id
 from xpstore._values.json_text import from_json_object, to_json_object
 from xpstore.v1 import ingest_pb2
 from xpstore.v1 import model_pb2 as pb
@@ -78,7 +78,7 @@ class Modules:
             InvalidArgument: the name is malformed, or `attributes` has what JSON cannot say.
         """
         text = to_json_object("attributes", attributes)
-        event = ingest_pb2.ModuleEvent(module_id=new_id(), name=to_name("name", name), attributes_json=text)
+        event = ingest_pb2.ModuleEvent(module_id=ordered_id(), name=to_name("name", name), attributes_json=text)
         if self._step is not None:
             event.iteration_step = self._step
         self._client.recorder.event(self._target, ingest_pb2.EventRecord(module=event))

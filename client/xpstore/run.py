@@ -19,7 +19,7 @@ from xpstore._service.paging import iterate
 from xpstore._session.client import ClientBase
 from xpstore._spool.record import RecordType, Target
 from xpstore._values.checks import MAX_TEXT_LENGTH, to_text
-from xpstore._values.ids import new_id, sent_id
+from xpstore._values.ids import ordered_id, sent_id
 from xpstore._values.json_text import from_json_object
 from xpstore._values.times import now_us, to_datetime
 from xpstore.errors import Error
@@ -235,7 +235,7 @@ class Attempt:
             InvalidArgument: a setting is malformed.
         """
         request = pb.CreateRunRequest(
-            model_id=self._target.model_id, run_id=new_id(), environment=environment, started_at_us=now_us()
+            model_id=self._target.model_id, run_id=ordered_id(), environment=environment, started_at_us=now_us()
         )
         has_console = setting("XPSTORE_RECORD_CONSOLE", 1) and setting("XPSTORE_RECORD", 1)
         self._client.recorder.spool.of_model(RecordType.RUN_START, self._target, request.SerializeToString())

@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -229,6 +230,30 @@ def test_counts_are_right_with_many_at_once(grown: Grown) -> None:
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(work, range(4)))
+    assert_counted(grown)
+
+
+def _always(request: tuple[str, Any], _: object) -> tuple[str, Any]:
+    return request
+
+
+@pytest.mark.parametrize("grown", ["postgres"], indirect=True)
+def test_models_of_one_moment_are_counted_in_many_rows(grown: Grown) -> None:
+    """Who counts in a row waits for those who did before: ids of one moment differ in their last digits alone."""
+
+    def parts() -> set[int]:
+        query = select(tables.experiment_total.c.part).where(
+            tables.experiment_total.c.experiment_id == uuid(EXPERIMENT)
+        )
+        return set(grown.database.read(lambda tx: tx.execute(query).scalars().all()))
+
+    ids = [f"019acb4e-5c00-7000-8000-00000000000{digit:x}" for digit in range(16)]
+    for id_ in ids:
+        request = model_pb2.CreateModelRequest(experiment_id=uuid(EXPERIMENT), model_id=id_, hash=id_)
+        grown.call(partial(_always, ("Model.CreateModel", request)))
+    assert parts() == set(range(1, 17))
+    assert_counted(grown)
+    grown.call(lambda _: ("Model.DeleteModel", model_pb2.DeleteModelRequest(model_id=ids[0])))
     assert_counted(grown)
 
 

@@ -23,7 +23,7 @@ def test_name_is_made_of_the_id_as_documented(sample: dict[str, str]) -> None:
 
 
 def test_words_are_short_and_different() -> None:
-    assert len(SAMPLES) == 20 == len({sample["display_name"] for sample in SAMPLES})
+    assert len(SAMPLES) == 24 == len({sample["display_name"] for sample in SAMPLES})
     for words in (ADJECTIVES, NOUNS):
         assert len(words) == len(set(words)) == 64
         assert all(re.fullmatch("[a-z]{3,7}", word) for word in words)

@@ -21,6 +21,7 @@ from xpstore_server.core.metrics import metric
 from xpstore_server.core.paging import Page
 from xpstore_server.store import limbo, migrate, schema, tables
 from xpstore_server.store.database import Database
+from xpstore_server.store.engines import begin_writing
 from xpstore_server.store.packs import SMALL_BYTES
 from xpstore_server.store.transaction import Transaction
 
@@ -48,7 +49,7 @@ def database(backend: Backend, request: pytest.FixtureRequest, tmp_path: Path) -
     database = Database(sqlite_url(tmp_path / "old.db") if postgres is None else postgres.create_database())
     config = Config()
     config.set_main_option("script_location", str(schema.FOLDER))
-    with database.engine.execution_options(writes=True).begin() as connection:
+    with database.engine.connect() as connection, begin_writing(connection):
         config.attributes["connection"] = connection
         command.upgrade(config, "0001")
         project, version, pack = (str(uuid.uuid4()) for _ in range(3))

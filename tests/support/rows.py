@@ -11,6 +11,7 @@ from xpstore_server.core import model
 from xpstore_server.core.metrics import appending
 from xpstore_server.core.metrics.metric import SeriesPart
 from xpstore_server.store.database import Database
+from xpstore_server.store.engines import begin_writing
 from xpstore_server.store.transaction import Transaction
 
 COPIED_ROWS = 1_000
@@ -23,7 +24,7 @@ def id_of(database: Database, number: int) -> str:
 
 def fill(database: Database, rows: Mapping[Table, Iterable[Mapping[str, Any]]]) -> None:
     """Inserts rows of some tables, those first that others point to."""
-    with database.engine.execution_options(writes=True).begin() as connection:
+    with database.engine.connect() as connection, begin_writing(connection):
         for table, each in rows.items():
             # An index of what is there is made faster than it grows.
             for index in table.indexes:

@@ -23,5 +23,6 @@ def display_name(name: str | None, id: UUID) -> str:
     """The name if there is one, else one of 409,600 like "brisk-fox-17": not unique, and for ever that of this id."""
     if name is not None:
         return name
-    first, second, third = (int.from_bytes(id.bytes[at : at + 2]) for at in (0, 2, 4))
+    start = 10 if id.hex[12] == "7" else 0  # those of version 7 begin with the time, and end at random
+    first, second, third = (int.from_bytes(id.bytes[at : at + 2]) for at in range(start, start + 6, 2))
     return f"{ADJECTIVES[first % 64]}-{NOUNS[second % 64]}-{third % 100}"

@@ -10,7 +10,7 @@ from typing import Any
 
 from xpstore._values.checks import MAX_HASH_LENGTH, invalid, to_free_text, to_name, to_tags
 from xpstore._values.configs import config_hash
-from xpstore._values.ids import new_id
+from xpstore._values.ids import ordered_id
 from xpstore._values.json_text import to_json_object
 from xpstore._values.numbers import to_numbers, to_steps
 from xpstore._values.times import to_epoch_us
@@ -96,7 +96,7 @@ def _head(
     if hash is None:
         hash = os.urandom(16).hex() if config is None else config_hash(config)
     return pb.NewModel(
-        model_id=new_id(),
+        model_id=ordered_id(),
         hash=to_name("hash", str(hash), MAX_HASH_LENGTH),
         name=to_name("name", name) if name is not None else None,
         description=to_free_text("description", description) if description is not None else None,
@@ -127,7 +127,7 @@ def _add_module(whole: Whole, name: Any, attributes: Any) -> None:
     if whole.modules or not takes:  # all behind one that is recorded later too: the newest of a name counts
         whole.modules.append((name, attributes))
     else:
-        whole.wire.modules.add(module_id=new_id(), name=name, attributes_json=text)
+        whole.wire.modules.add(module_id=ordered_id(), name=name, attributes_json=text)
 
 
 def _add_metric(whole: Whole, path: str, name: Any, steps: Any, values: Any, phase: Any) -> None:

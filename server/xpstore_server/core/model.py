@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Row, Select, bindparam, exists, func, select
+from sqlalchemy import BindParameter, ColumnElement, Row, Select, bindparam, exists, func, literal_column, select
 from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
 from sqlalchemy.exc import IntegrityError
 
@@ -18,6 +18,7 @@ from xpstore_server.store.tables import deleted_model, model, model_tag, run
 from xpstore_server.store.transaction import Transaction
 
 TAG_SEPARATOR = "\n"  # no tag has control characters
+_SEPARATOR: Any = literal_column(f"'{TAG_SEPARATOR}'")  # as a value it would be put into the text of each run
 _MOST_TAGS = first(limits.TAGS)
 
 
@@ -54,7 +55,7 @@ def _whole(status: ColumnElement[Any], row: Iterable[ColumnElement[Any]] = model
     in_order = select(model_tag.c.tag).where(of_it).order_by(model_tag.c.position).limit(_MOST_TAGS)
     mine = in_order.correlate(model).subquery()
     count = select(func.count()).select_from(model_tag).where(of_it).correlate(model).scalar_subquery()
-    tags = select(func.aggregate_strings(mine.c.tag, TAG_SEPARATOR)).scalar_subquery()
+    tags = select(func.aggregate_strings(mine.c.tag, _SEPARATOR)).scalar_subquery()
     newest = select(run.c.id).where(run.c.model_id == model.c.id).correlate(model)
     newest = newest.order_by(run.c.started_at_us.desc(), run.c.id.desc()).limit(first(1))
     columns = (*row, func.coalesce(tags, "").label("tags"), count.label("tag_count"), status.label("status"))

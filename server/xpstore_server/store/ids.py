@@ -1,6 +1,7 @@
 """Ids that the server makes; clients make those of what they create."""
 
 import os
+import time
 import uuid
 
 NIL = "00000000-0000-0000-0000-000000000000"  # sorts before every other id
@@ -10,6 +11,19 @@ MAX = "ffffffff-ffff-ffff-ffff-ffffffffffff"  # and this one after
 def new_id() -> str:
     """A random UUID from the operating system."""
     return str(uuid.UUID(bytes=os.urandom(16), version=4))
+
+
+def ordered_id(at_ns: int | None = None) -> str:
+    """A UUID of version 7, which begins with the time: rows that come together stand together in each index of ids.
+
+    Args:
+        at_ns: the time, since the epoch; None: now.
+    """
+    milliseconds, rest_ns = divmod(time.time_ns() if at_ns is None else at_ns, 1_000_000)
+    fraction = (rest_ns << 12) // 1_000_000
+    random = int.from_bytes(os.urandom(8), "big") >> 2
+    digits = f"{milliseconds << 80 | 7 << 76 | fraction << 64 | 2 << 62 | random:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def new_pack_id() -> str:

@@ -6,6 +6,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from xpstore_server.store.database import Database
+from xpstore_server.store.engines import begin_writing
 from xpstore_server.store.errors import StoreRefused
 from xpstore_server.store.failures import as_start_error
 from xpstore_server.store.schema import FOLDER, HEAD, revision
@@ -28,7 +29,7 @@ def upgrade(database: Database) -> bool:
         raise as_start_error(error) from None
     for attempt in range(ATTEMPTS):
         try:
-            with database.engine.execution_options(writes=True).begin() as connection:
+            with database.engine.connect() as connection, begin_writing(connection):
                 _lock(connection)
                 if revision(connection) == HEAD:
                     return False  # another server was at it

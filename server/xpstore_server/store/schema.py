@@ -8,7 +8,7 @@ from xpstore_server.store.errors import StoreRefused
 from xpstore_server.store.tables import metadata
 
 # The newest revision in migrations/versions. Written here so that a start need not import alembic (0.3 s).
-HEAD = "0019"
+HEAD = "0020"
 FOLDER = Path(__file__).parent / "migrations"
 
 _REVISION = text("SELECT version_num FROM alembic_version")

@@ -4,17 +4,20 @@ A unit of work is a function of a transaction. It may run more than once (Postgr
 serialization failure or deadlock), so it must have no effect outside its transaction.
 """
 
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import Connection, CursorResult, Executable, Insert, LargeBinary, Row, Table, text
+from sqlalchemy import Connection, CursorResult, Executable, Insert, LargeBinary, Row, Select, Table, text
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.dml import ReturningInsert
 
 from xpstore_server.store.clock import Clock, clock_of
+from xpstore_server.store.prepared import prepared
 
 T = TypeVar("T")
 
@@ -51,9 +54,13 @@ class Transaction:
         """Whether the call that this is for may see what is of a project: else it is as what is not there."""
         return self.fence is None or self.fence(project_uid)
 
-    def first(self, statement: Executable, values: Mapping[str, Any]) -> Row[Any] | None:
-        """The row that a statement finds, with its `project_uid`, if the call that this is for may see it."""
-        row = self.execute(statement, values).first()
+    def first(self, query: Select[Any], values: Mapping[str, Any]) -> Row[Any] | None:
+        """The row that a query finds, with its `project_uid`, if the call that this is for may see it.
+
+        A query that takes named values is one that was made at import.
+        """
+        is_ready = self.is_sqlite and values
+        row = self._first_at_sqlite(query, values) if is_ready else self.execute(query, values).first()
         return row if row is None or self.admits(row.project_uid) else None
 
     def now_us(self) -> int:
@@ -100,11 +107,33 @@ class Transaction:
         self, statement: Callable[[Table, bool, bool], str], table: Table, rows: Sequence[tuple[Any, ...]]
     ) -> int:
         """Runs a statement for rows. Returns how many it inserted or changed."""
-        is_columnar = len(rows) > 1 and not self.is_sqlite and not _has_bytes(table)
+        if self.is_sqlite:
+            return self._at_sqlite(statement(table, True, False), rows)
+        is_columnar = len(rows) > 1 and not _has_bytes(table)
         values: Any = tuple(map(list, zip(*rows, strict=True))) if is_columnar else _one_or_many(rows)
-        sql = statement(table, self.is_sqlite, is_columnar)
+        sql = statement(table, False, is_columnar)
         # Without the option the count of several rows is lost.
         return self._connection.exec_driver_sql(sql, values, execution_options={"preserve_rowcount": True}).rowcount
+
+    def _first_at_sqlite(self, query: Select[Any], values: Mapping[str, Any]) -> Row[Any] | None:
+        ready = prepared(query, self._connection.dialect)
+        with self._driver(ready.sql) as driver:
+            found = driver.execute(ready.sql, ready.parameters(values)).fetchone()
+        return None if found is None else ready.row(found)
+
+    def _at_sqlite(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> int:
+        """Runs a statement for rows, past SQLAlchemy: that would take as long as SQLite takes for a few of them."""
+        with self._driver(sql) as driver:
+            cursor = driver.execute(sql, rows[0]) if len(rows) == 1 else driver.executemany(sql, rows)
+        return int(cursor.rowcount)
+
+    @contextmanager
+    def _driver(self, sql: str) -> Iterator[Any]:
+        """The driver of SQLite, for this statement; its errors are told as SQLAlchemy tells them."""
+        try:
+            yield self._connection.connection.dbapi_connection
+        except sqlite3.Error as error:
+            raise DBAPIError.instance(sql, None, error, sqlite3.Error, hide_parameters=True) from error
 
     def at_driver(self, sql: str) -> list[tuple[Any, ...]]:
         """Runs a statement that is no business of SQLAlchemy's, as a PRAGMA, and returns its rows."""

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+from xpstore_server.store.engines import begin_writing
 from xpstore_server.store.errors import StoreFull, StoreTooLong, StoreUnavailable
 from xpstore_server.store.failures import READ_ONLY, RETRIED_STATES, meaning, sqlstate
 from xpstore_server.store.transaction import Transaction, Unit
@@ -27,8 +28,9 @@ SLICE_SECONDS = 0.02
 GROUP_SIZE = 128
 # Who took so long last begins a group: those before would wait for it, done and not durable.
 LONG_SECONDS = 0.01
-# Ids are random, so a hundred models change thousands of pages. Those that do not fit into the cache are read and
-# written several times, and so are those of several commits where each is followed by a checkpoint: a fifth of all.
+# Where ids are random, as clients in other languages make them, a hundred models change thousands of pages. Those that
+# do not fit into the cache are read and written several times, and so are those of several commits where each is
+# followed by a checkpoint: a fifth of all.
 CACHE_KIB = 32 << 10
 WAL_PAGES = 4_000  # of 4 KiB
 CALLERS = 1_000  # whose last units are known
@@ -73,7 +75,7 @@ class GroupWriter:
 
     def __init__(self, engine: Engine, make_room: Callable[[], bool]) -> None:
         """`make_room` frees what was kept for a write that finds none, and says whether there was any."""
-        self._engine = engine.execution_options(writes=True)
+        self._engine = engine
         self._make_room = make_room
         self._turns = Turns()
         self._seconds = dict[str, float]()  # of each caller's last unit
@@ -103,7 +105,7 @@ class GroupWriter:
             self._connection = self._engine.connect()
             for pragma in (f"cache_size={-CACHE_KIB}", f"wal_autocheckpoint={WAL_PAGES}"):
                 Transaction(self._connection).at_driver(f"PRAGMA {pragma}")
-        with self._connection.begin():
+        with begin_writing(self._connection):
             yield self._connection
 
     def _timed(self, job: Job[Any], connection: Connection) -> Any:

@@ -52,6 +52,13 @@ class Grown:
             self.database, {table: list(self._rows(table, self.size, size)) for table in tables.metadata.sorted_tables}
         )
         self.size = size
+        if not self.database.is_sqlite:
+            self._tidy_sums()
+
+    def _tidy_sums(self) -> None:
+        """Makes tables of sums as small as a server keeps them, whose many transactions tidy up after each other."""
+        with self.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text("VACUUM (FULL, ANALYZE) project_total, experiment_total"))
 
     def costs(self, calls: dict[str, Request]) -> dict[str, int]:
         """What each call costs, whatever the database knows of its rows and however it has planned."""

@@ -11,7 +11,7 @@ const MOST = 200;
 const names = new Map<string, Promise<string>>();
 let last: Promise<unknown> = Promise.resolve();
 
-export const shortId = (id: string): string => id.slice(0, 8);
+export const shortId = (id: string): string => id.slice(-8); // the first digits of many are those of the time
 
 // One after the other, each once.
 function nameOf(id: string): Promise<string> {

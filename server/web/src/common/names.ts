@@ -18,8 +18,9 @@ const NOUNS = (
 // What a model is shown as: its name, else one like brisk-fox-17.
 export function displayName(id: string, name?: string): string {
   if (name) return name;
-  const bytes = id.replaceAll("-", "");
-  const pair = (at: number): number => parseInt(bytes.slice(at * 4, at * 4 + 4), 16);
+  const digits = id.replaceAll("-", "");
+  const start = digits[12] === "7" ? 20 : 0; // those of version 7 begin with the time, and end at random
+  const pair = (at: number): number => parseInt(digits.slice(start + at * 4, start + at * 4 + 4), 16);
   const adjective = ADJECTIVES[pair(0) % ADJECTIVES.length];
   const noun = NOUNS[pair(1) % NOUNS.length];
   return `${adjective}-${noun}-${pair(2) % 100}`;

@@ -18,10 +18,10 @@ from xpstore_server.core.metrics.metric import SeriesPart
 from xpstore_server.store.columns import Integers
 
 # Work of one transaction: some ten milliseconds of SQLite's only writer.
-WORK = 100
+WORK = 200
 # What is logged in turns, as a thousand metrics at each step, is touched in each piece again. Where that is more than
 # some times in all, pieces are larger.
-LARGER = (WORK, 4 * WORK, 10 * WORK, 20 * WORK)
+LARGER = (WORK, 2 * WORK, 5 * WORK, 10 * WORK)
 TOUCHES = 4
 
 

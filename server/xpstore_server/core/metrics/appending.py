@@ -12,7 +12,7 @@ from xpstore_server.core.metrics import nans
 from xpstore_server.core.metrics.metric import SeriesPart, block_row, insert_blocks
 from xpstore_server.store.batches import batches
 from xpstore_server.store.columns import Integers
-from xpstore_server.store.ids import new_id
+from xpstore_server.store.ids import ordered_id
 from xpstore_server.store.points import BLOCK_POINTS, NO_TIME, Points, join, last_values
 from xpstore_server.store.tables import block, series
 from xpstore_server.store.transaction import Transaction
@@ -134,7 +134,7 @@ def _row(known: Row[Any] | None, model_id: str, project_uid: str, name: str, pha
         return dict(known._mapping)
     nothing = {"points": 0, "last_ordinal": -1, "min_number": None, "max_number": None, "small_blocks": 0}
     key = {"model_id": model_id, "project_uid": project_uid, "name": name, "phase": phase}
-    return {"id": new_id(), **key, **nothing}
+    return {"id": ordered_id(), **key, **nothing}
 
 
 def _count_in(row: dict[str, Any], points: Points, its_block: tuple[Any, ...]) -> None:

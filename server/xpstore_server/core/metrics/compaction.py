@@ -1,5 +1,7 @@
 """Compaction: small blocks of a series become large, so what was logged bit by bit is read as fast as any other."""
 
+import random
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -10,7 +12,7 @@ from sqlalchemy import Row, bindparam, func, select
 from xpstore_server.core import limits, model
 from xpstore_server.core.metrics.metric import block_row, delete_blocks, insert_blocks
 from xpstore_server.store.database import Database
-from xpstore_server.store.ids import NIL, new_id
+from xpstore_server.store.ids import NIL, new_id, ordered_id
 from xpstore_server.store.points import BLOCK_POINTS, BLOCK_SPAN, from_row, join
 from xpstore_server.store.tables import block, series
 from xpstore_server.store.transaction import Transaction
@@ -18,6 +20,8 @@ from xpstore_server.store.transaction import Transaction
 # Series that are looked at in one turn of the janitor, and how many of them are compacted at most.
 LOOKED_AT = 10_000
 COMPACTED = 500
+# Since when ids of series are in the order of time.
+ORDERED_SINCE_NS = 1_795_000_000 * 10**9
 # To a series that nobody appended to for so long nobody does soon.
 QUIET_US = 600 * 1_000_000
 _BLOCKS = select(block).order_by(block.c.first_ordinal)
@@ -57,7 +61,7 @@ class EndedSeries:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._after = new_id()  # somewhere: a server that restarts often comes everywhere too
+        self._after = _somewhere()
 
     def compact_some(self, is_stopped: Callable[[], bool] = lambda: False) -> int:
         """Looks at some series. Returns how many blocks there are less."""
@@ -81,6 +85,14 @@ class EndedSeries:
         else:
             self._after = tx.execute(select(some.c.id).order_by(some.c.id.desc()).limit(1)).scalar() or NIL
         return found
+
+
+def _somewhere() -> str:
+    """The id of a series to begin after, drawn: a server that restarts often comes everywhere too."""
+    if random.getrandbits(1):
+        return new_id()  # as those of earlier releases are
+    now_ns = max(time.time_ns(), ORDERED_SINCE_NS + 1)
+    return ordered_id(random.randrange(ORDERED_SINCE_NS, now_ns))
 
 
 @dataclass(slots=True)

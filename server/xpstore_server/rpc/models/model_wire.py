@@ -27,7 +27,7 @@ def to_wire(row: Row[Any]) -> pb.Model:
         updated_at_us=row.updated_at_us,
         updated_by=row.updated_by,
         etag=str(row.revision),
-        deleted_at_us=row._mapping.get("deleted_at_us"),
+        deleted_at_us=row.deleted_at_us if "deleted_at_us" in row._mapping else None,
     )
 
 

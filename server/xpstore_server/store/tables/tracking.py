@@ -78,9 +78,9 @@ class Experiment(SQLModel, table=True):
 
 
 class ProjectTotal(SQLModel, table=True):
-    """How many experiments and models a project has, kept by triggers (migration 0010).
+    """How many experiments and models a project has, kept by triggers (migrations 0010 and 0020).
 
-    In 16 parts, by the first digit of an id: those who create at once seldom wait for each other. A part by itself says
+    In 16 parts, by a digit of an id: those who create at once seldom wait for each other. A part by itself says
     nothing: an experiment that is deleted takes its models from one.
     """
 

@@ -96,7 +96,10 @@ class Turns:
         self._running: Counter[str] = Counter()
         self._count = 0
         self._is_closed = False
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        # Of each thread that waits what wakes it. Who came last is first: its connection and the processor know most
+        # of what it is about to read.
+        self._idle: list[threading.Lock] = []
 
     def put(self, job: Job[Any]) -> None:
         """Lets a job wait.
@@ -105,15 +108,16 @@ class Turns:
             StoreBusy: too many wait.
             StoreUnavailable: no more are taken.
         """
-        with self._changed:
+        with self._lock:
             if self._is_closed:
                 raise StoreUnavailable("The server is shutting down.")
             if job.caller:
                 self._check(job.caller)
             self._waiting.setdefault(job.caller, deque()).append(job)
             self._count += 1
-            if self._running[job.caller] < self._most(job.caller):  # else whoever is done with one of them takes it
-                self._changed.notify()
+            # Where as many run as may, whoever is done with one of them takes it.
+            if self._idle and self._running[job.caller] < self._most(job.caller):
+                self._idle.pop().release()
 
     def _most(self, caller: str) -> float:
         return 1 if caller.endswith(HEAVY) else self._at_once
@@ -139,12 +143,14 @@ class Turns:
 
     def get(self, *, wait: bool = True) -> Job[Any] | None:
         """The job whose turn it is; None once all is done, or at once if none waits and it shall not either."""
-        with self._changed:
-            while (job := self._next()) is None:
-                if not wait or (self._is_closed and not self._count):
-                    return None
-                self._changed.wait()
-            return job
+        while True:
+            with self._lock:
+                if (job := self._next()) is not None or not wait or (self._is_closed and not self._count):
+                    return job
+                woken = threading.Lock()
+                woken.acquire()
+                self._idle.append(woken)
+            woken.acquire()
 
     def _next(self) -> Job[Any] | None:
         for caller in list(self._waiting):  # a copy: it changes on the way
@@ -169,12 +175,12 @@ class Turns:
 
     def done(self, job: Job[Any]) -> None:
         """Says that a job has run; its thread is to ask for the next at once."""
-        with self._changed:
+        with self._lock:
             self._running[job.caller] -= 1
             if not self._running[job.caller]:
                 del self._running[job.caller]
             if self._is_closed:
-                self._changed.notify_all()
+                self._wake_all()
 
     @property
     def is_empty(self) -> bool:
@@ -183,9 +189,13 @@ class Turns:
 
     def close(self) -> None:
         """Takes no more."""
-        with self._changed:
+        with self._lock:
             self._is_closed = True
-            self._changed.notify_all()
+            self._wake_all()
+
+    def _wake_all(self) -> None:
+        while self._idle:
+            self._idle.pop().release()
 
 
 class Pool:
