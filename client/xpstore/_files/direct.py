@@ -1,6 +1,6 @@
 """Bytes past the server: extents of objects from its S3 server, or from files where it runs on this machine.
 
-ReadChunks is the way that always works. A download begins with it, and goes over once an extent came by the other way;
+ReadChunks is the way that always works. A download by URLs begins with it, and goes over once an extent came by them;
 what fails there is fetched by ReadChunks, and after two failures that is left at it for ten minutes.
 """
 

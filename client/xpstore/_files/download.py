@@ -250,7 +250,7 @@ class Download:
                 self._finish(piece.file)
 
     def _lay(self, file: SmallFile, data: bytes | memoryview) -> None:
-        if self._small.lay(file, data):
+        if self._small.lay(file, data, self._folder.habits.file_mode):
             return
         if self._verifies_chunks:
             raise DataLoss(f"{file.entry.path!r} arrived with another digest than it was saved with.")
