@@ -290,7 +290,8 @@ class Download:
         if direct is None or not direct.way.is_open:
             return None
         if not direct.way.is_proven and direct.way.kind == transfer_pb2.TRANSFER_WAY_URL:
-            if window.is_followed:
+            is_large = 2 * window.size_bytes >= WINDOW_BYTES or 2 * len(digests) >= WINDOW_CHUNKS
+            if is_large and window.is_followed:  # else it is over before the trial pays
                 self._provers.submit(direct.prove, digests[0])
             return None
         if window.size_bytes < DIRECT_FROM_BYTES or len(set(digests)) < len(digests):
