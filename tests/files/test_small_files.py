@@ -45,27 +45,28 @@ import os, signal, sys, xpstore
 from xpstore.artifact import Artifact
 
 xpstore.init(sys.argv[1], sys.argv[2])
-left, replace = int(sys.argv[5]), os.replace
+left, act = int(sys.argv[5]), getattr(os, sys.argv[6])
 
-def replace_or_die(source, target):
+def act_or_die(path, to):
     global left
-    left -= source.endswith(".part")
+    left -= path.endswith(".part")
     if left < 0:
         os.kill(os.getpid(), signal.SIGKILL)
-    replace(source, target)
+    act(path, to)
 
-os.replace = replace_or_die
+setattr(os, sys.argv[6], act_or_die)
 Artifact.get_by_id(sys.argv[3]).download(sys.argv[4])
 """
 
 
+@pytest.mark.parametrize(("umask", "act"), [(0o022, "replace"), (0o002, "chmod")])
 def test_what_a_killed_download_leaves_is_whole_or_goes_with_the_next(
-    saved: DirectoryArtifact, server: Server, tmp_path: Path
+    umask: int, act: str, saved: DirectoryArtifact, server: Server, tmp_path: Path
 ) -> None:
-    """It dies between the last byte of a file and its name."""
+    """It dies between the last byte of a file and its name, or the permissions of a group."""
     out, laid = tmp_path / "out", 150
-    program = [sys.executable, "-c", DOWNLOAD, server.api_key, server.address, saved.id, str(out), str(laid)]
-    assert subprocess.run(program, timeout=60).returncode == -signal.SIGKILL
+    program = [sys.executable, "-c", DOWNLOAD, server.api_key, server.address, saved.id, str(out), str(laid), act]
+    assert subprocess.run(program, timeout=60, umask=umask).returncode == -signal.SIGKILL
     assert len(partials(out)) == 1
     there = {path: data for path, data in read(out).items() if data is not None and not is_partial(Path(path).name)}
     assert len(there) == laid and all(FILES[path] == data for path, data in there.items())

@@ -1,8 +1,8 @@
 """Bytes past the server: extents of objects from its S3 server, or from files where it runs on this machine.
 
-ReadChunks is the way that always works. A download tries the other one first, begins with ReadChunks where that takes a
-while, and goes over once a chunk came so; what fails there is fetched by ReadChunks, and after two failures all is for
-ten minutes.
+ReadChunks is the way that always works. A download by URLs tries the other one where much is to come, begins with
+ReadChunks where that takes a while, and goes over once a chunk came so; what fails there is fetched by ReadChunks, and
+after two failures all is for ten minutes.
 """
 
 import http.client

@@ -280,7 +280,7 @@ class Download:
         self._advance(len(data))
 
     def _lay(self, file: SmallFile, data: bytes | memoryview) -> None:
-        if self._small.lay(file, data):
+        if self._small.lay(file, data, self._folder.habits.file_mode):
             return
         if self._verifies_chunks:
             raise DataLoss(f"{file.entry.path!r} arrived with another digest than it was saved with.")
@@ -309,14 +309,18 @@ class Download:
 
     def _look_past(self, window: _Window) -> None:
         """Sees for the first window that is worth it whether there is a way past the server."""
-        if self._is_asked or window.size_bytes < DIRECT_FROM_BYTES:
+        if window.size_bytes < DIRECT_FROM_BYTES:
             return
-        self._is_asked, way = True, way_down(self._connection)
-        if way is not None:
-            self._direct = DirectReads(self._connection, self._version_id, way)
-            if not self._is_past and window.is_followed:
-                self._proof = self._provers.submit(self._direct.prove, window.pieces[0].digest)
-                self._proof_until = time.monotonic() + PROOF_SECONDS
+        if not self._is_asked:
+            self._is_asked, way = True, way_down(self._connection)
+            if way is not None:
+                self._direct = DirectReads(self._connection, self._version_id, way)
+        if self._direct is None or self._proof is not None or not self._direct.way.is_open or self._is_past:
+            return
+        is_large = 2 * window.size_bytes >= WINDOW_BYTES or 2 * len(window.pieces) >= WINDOW_CHUNKS
+        if is_large and window.is_followed:  # else it is over before the trial pays
+            self._proof = self._provers.submit(self._direct.prove, window.pieces[0].digest)
+            self._proof_until = time.monotonic() + PROOF_SECONDS
 
     @property
     def _is_past(self) -> bool:

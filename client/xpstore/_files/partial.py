@@ -9,7 +9,6 @@ from blake3 import blake3
 from xpstore._files.folder import Spot
 from xpstore._files.leftovers import Leftovers, create, discard, is_at, open_left, partial_path
 from xpstore._files.local_faults import laying
-from xpstore._files.modes import executable_too
 from xpstore.errors import Conflict, DataLoss
 from xpstore.v1 import artifact_pb2 as pb
 
@@ -207,3 +206,8 @@ def _write(file: int, data: bytes | memoryview) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(file, view[:WRITE_BYTES]) :]
+
+
+def executable_too(mode: int) -> int:
+    """Permissions with the executable bit, for those who may read it."""
+    return stat.S_IMODE(mode) | (mode & 0o444) >> 2

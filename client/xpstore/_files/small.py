@@ -8,12 +8,13 @@ from blake3 import blake3
 
 from xpstore._files.leftovers import CREATE_FLAGS, partial_path
 from xpstore._files.local_faults import fault_of_laying
-from xpstore._files.modes import executable_too
+from xpstore._files.partial import ATTEMPTS, executable_too
 from xpstore.errors import Conflict
 from xpstore.v1 import artifact_pb2 as pb
 
-# How often one may be taken away before it is in place.
-ATTEMPTS = 10
+# Permissions that a partial file has from the start, as most files have no others. What somebody else can write to is
+# not taken for one of ours.
+PLAIN = 0o644
 
 
 class SmallFile(NamedTuple):
@@ -42,8 +43,13 @@ class SmallFiles:
         self._folder = ""
         self._partial = ""
 
-    def lay(self, file: SmallFile, data: bytes | memoryview) -> bool:
+    def lay(self, file: SmallFile, data: bytes | memoryview, mode: int) -> bool:
         """Puts a file in place; False if these are not its bytes.
+
+        Args:
+            file: which.
+            data: what arrived of it.
+            mode: the permissions of a new file there.
 
         Raises:
             ResourceExhausted: the disk is full; nothing is left of the file.
@@ -56,22 +62,22 @@ class SmallFiles:
             self._folder, self._partial = file.folder, partial_path(file.folder + file.name)
         target = file.folder + file.name
         try:
-            self._put(target, data, file.entry.executable)
+            self._put(target, data, executable_too(mode) if file.entry.executable else mode)
         except OSError as error:
             raise fault_of_laying(target, len(data), error) from error
         return True
 
-    def _put(self, target: str, data: bytes | memoryview, is_executable: bool) -> None:
+    def _put(self, target: str, data: bytes | memoryview, mode: int) -> None:
+        plain = mode & PLAIN
         for _ in range(ATTEMPTS):
-            # Its permissions are at once what the user has new files have: whoever may write to it may do so later too.
-            file = os.open(self._partial, CREATE_FLAGS, 0o666)
+            file = os.open(self._partial, CREATE_FLAGS, plain)
             try:
                 try:
                     written = os.write(file, data)
                     while written < len(data):
                         written += os.write(file, memoryview(data)[written:])
-                    if is_executable:
-                        os.chmod(self._partial, executable_too(os.fstat(file).st_mode))
+                    if mode != plain:
+                        os.chmod(self._partial, mode)
                 finally:
                     os.close(file)
                 os.replace(self._partial, target)

@@ -45,7 +45,7 @@ STREAMS = 2
 # Of small files the first window is such a share of the others, and each twice the one before; so are batches, but two
 # are alike, for there are two streams. So the server has something to do while the client still reads. A large file is
 # read too fast for that, and each pack more costs the server its books.
-FIRST_WINDOW_SHARE, FIRST_BATCH_SHARE = 8, 4
+FIRST_WINDOW_SHARE, FIRST_BATCH_SHARE = 8, 2
 # On a long line more must be under way, and a server takes only 2 MiB of a connection ahead of what it reads. So each
 # stream has a connection of its own, and what waits unread of one does not grow. Answers that take longer still wait
 # behind bytes on a thin line, where less under way is less to send again.
