@@ -181,7 +181,7 @@ def make_files(folder: Path, plan: Plan) -> dict[str, tuple[Path, ...]]:
 def steps_of(files: dict[str, tuple[Path, ...]], plan: Plan) -> list[Step]:
     """Everything that is done with them; what nobody runs is only counted."""
     always, peers = plan.repetitions, plan.peer_repetitions
-    ways = {"ours through the server": always, "ours embedded": always}
+    ways = {"ours through the server": always, "ours embedded": always, "ours read back later": always}
     each = {"ours": always, **ways, "minio": always, "copy": always, "grpcio alone": always, "MLflow": peers}
     # Peers send all of a file each time, so once shows what that takes.
     once = {"ours": always, "minio": 1, "copy": 1, "MLflow": 1}
