@@ -9,7 +9,7 @@ from xpstore.format.pack_files import PackBuffer
 
 
 @dataclass(slots=True)
-class Window:
+class UploadWindow:
     """Chunks asked about together, and what they are views of."""
 
     chunks: list[tuple[bytes, memoryview]] = field(default_factory=list)
@@ -24,7 +24,7 @@ class Window:
 
 
 @dataclass(slots=True)
-class Batch:
+class UploadBatch:
     """Messages of one stream; or what they would have, in the buffer of a pack that goes past the server."""
 
     pack: PackBuffer | None = None

@@ -37,7 +37,7 @@ class Reader(Protocol):
         """Ends it, read to its end or not."""
 
 
-class _Stretch(NamedTuple):
+class _Part(NamedTuple):
     """Neighbours that are stored as they are, or one chunk that is encoded; where they lie in their block."""
 
     start: int
@@ -51,7 +51,7 @@ class _Block(NamedTuple):
 
     reader: Reader
     size_bytes: int
-    stretches: Sequence[_Stretch]
+    parts: Sequence[_Part]
 
 
 class Streamed:
@@ -93,9 +93,9 @@ class Streamed:
         buffers = (memoryview(bytearray(BLOCK_BYTES)) for _ in range(BLOCKS))
         coming = deque(self._reader.submit(self._read, blocks, buffer) for buffer in buffers)
         while (read := coming.popleft().result()) is not None:
-            stretches, buffer = read
-            for stretch in stretches:
-                yield _raw(stretch, buffer[stretch.start : stretch.stop])
+            parts, buffer = read
+            for part in parts:
+                yield _raw(part, buffer[part.start : part.stop])
             coming.append(self._reader.submit(self._read, blocks, buffer))
 
     def close(self) -> None:
@@ -113,7 +113,7 @@ class Streamed:
             extent = self._waiting.popleft()
             self._asked.append((extent, self._open(extent)))
 
-    def _read(self, blocks: Iterator[_Block], buffer: memoryview) -> tuple[Sequence[_Stretch], memoryview] | None:
+    def _read(self, blocks: Iterator[_Block], buffer: memoryview) -> tuple[Sequence[_Part], memoryview] | None:
         """Reads the next block, in the reader's thread; None after the last one."""
         with self._reading:
             if self._is_closed or (block := next(blocks, None)) is None:
@@ -121,7 +121,7 @@ class Streamed:
             if block.size_bytes > len(buffer):
                 buffer = memoryview(bytearray(block.size_bytes))
             block.reader.fill(buffer[: block.size_bytes])
-            return block.stretches, buffer
+            return block.parts, buffer
 
     def _blocks(self) -> Iterator[_Block]:
         """What is to be read, which is asked for meanwhile; raises Broken where it cannot be so."""
@@ -129,39 +129,39 @@ class Streamed:
             extent, reader = self._asked[0]
             left, start = deque(extent.chunks), 0
             while left:
-                stretches, stop = list[_Stretch](), start
-                while left and (not stretches or left[0].offset + left[0].stored_size_bytes <= start + BLOCK_BYTES):
-                    stop = _add(stretches, left.popleft(), start, stop)
+                parts, stop = list[_Part](), start
+                while left and (not parts or left[0].offset + left[0].stored_size_bytes <= start + BLOCK_BYTES):
+                    stop = _add(parts, left.popleft(), start, stop)
                 if stop > extent.size_bytes or stop - start > EXTENT_BYTES:
                     raise Broken("the server says of chunks that they lie where they cannot")
-                yield _Block(reader, stop - start, stretches)
+                yield _Block(reader, stop - start, parts)
                 start = stop
             self._asked.popleft()
             reader.close()
             self._ask()
 
 
-def _add(stretches: list[_Stretch], chunk: pb.PlacedChunk, start: int, end: int) -> int:
+def _add(parts: list[_Part], chunk: pb.PlacedChunk, start: int, end: int) -> int:
     """Adds a chunk to a block that begins at `start` and ends at `end` so far; returns where it ends then."""
     offset, size = chunk.offset, chunk.stored_size_bytes
     is_plain = chunk.codec == artifact_pb2.CODEC_NONE
     if offset < end or size <= 0 or (is_plain and size != chunk.raw_size_bytes):
         raise Broken("the server says of chunks that they lie where they cannot")
-    new = _Stretch(offset - start, offset - start + size, chunk.codec, chunk.raw_size_bytes)
-    if stretches and is_plain and (last := stretches[-1]).codec == new.codec and last.stop == new.start:
-        new = _Stretch(last.start, new.stop, new.codec, last.raw_size_bytes + new.raw_size_bytes)
-        stretches.pop()
-    stretches.append(new)
+    new = _Part(offset - start, offset - start + size, chunk.codec, chunk.raw_size_bytes)
+    if parts and is_plain and (last := parts[-1]).codec == new.codec and last.stop == new.start:
+        new = _Part(last.start, new.stop, new.codec, last.raw_size_bytes + new.raw_size_bytes)
+        parts.pop()
+    parts.append(new)
     return offset + size
 
 
-def _raw(stretch: _Stretch, data: memoryview) -> memoryview:
-    if stretch.codec == artifact_pb2.CODEC_NONE:
+def _raw(part: _Part, data: memoryview) -> memoryview:
+    if part.codec == artifact_pb2.CODEC_NONE:
         return data
     try:
-        raw = memoryview(decoded(b"", stretch.codec, data, stretch.raw_size_bytes))
+        raw = memoryview(decoded(b"", part.codec, data, part.raw_size_bytes))
     except DataLoss as error:
         raise Broken(str(error)) from None
-    if len(raw) != stretch.raw_size_bytes:
+    if len(raw) != part.raw_size_bytes:
         raise Broken("a chunk came with another size than it was saved with")
     return raw

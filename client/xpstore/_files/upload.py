@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, Self
 
 from blake3 import blake3
 
-from xpstore._files.batches import Batch, Window
+from xpstore._files.batches import UploadBatch, UploadWindow
 from xpstore._files.direct_up import DirectWrites
 from xpstore._files.scan import Source, filled
 from xpstore._files.ways import way_up
@@ -85,15 +85,15 @@ class Uploader:
         self._most_chunks = connection.limits.max_chunks or MESSAGE_CHUNKS
         self._most_asked = connection.limits.max_digests
         self._most_streams = connection.limits.max_uploads or LONG_STREAMS
-        self._window = Window()
+        self._window = UploadWindow()
         self._window_bytes = WINDOW_BYTES // FIRST_WINDOW_SHARE
         self._batch_bytes = BATCH_BYTES // FIRST_BATCH_SHARE
         self._batch_count = 0
-        self._asked: deque[Window] = deque()
+        self._asked: deque[UploadWindow] = deque()
         self._blocks: list[bytearray] = []
         self._pending: list[WireChunk] = []
         self._pending_bytes = 0
-        self._batch = Batch()
+        self._batch = UploadBatch()
         self._sending: deque[Future[None]] = deque()
         self._sent: set[bytes] = set()
         self._meanwhile: list[Callable[[], None]] = []
@@ -160,7 +160,7 @@ class Uploader:
         if self._sending or self._meanwhile:
             self._send_batch()
         elif self._batch.size_bytes:
-            batch, self._batch = self._batch, Batch()
+            batch, self._batch = self._batch, UploadBatch()
             self._send(batch)  # little enough to need no thread
         while self._meanwhile:
             self._meanwhile.pop()()
@@ -213,7 +213,7 @@ class Uploader:
 
     def _ask_window(self) -> None:
         """Asks what is missing of the window, and goes on without waiting for the answer."""
-        window, self._window = self._window, Window()
+        window, self._window = self._window, UploadWindow()
         if not window.chunks:
             return
         self._window_bytes = min(2 * self._window_bytes, WINDOW_BYTES)
@@ -296,14 +296,14 @@ class Uploader:
     def _send_batch(self) -> None:
         while len(self._sending) >= min(LONG_STREAMS if self._is_line_long else STREAMS, self._most_streams):
             self._sending.popleft().result()
-        batch, self._batch = self._batch, Batch()
+        batch, self._batch = self._batch, UploadBatch()
         if batch.size_bytes:
             self._batch_count += 1
             if self._batch_count % STREAMS == 0:
                 self._batch_bytes = min(2 * self._batch_bytes, self._largest_batch_bytes)
             self._sending.append(self._senders.submit(self._send, batch))
 
-    def _send(self, batch: Batch) -> None:
+    def _send(self, batch: UploadBatch) -> None:
         """Lays a batch down past the server, or sends it."""
         if self._direct is None or batch.pack is None:
             self._send_through(batch)
@@ -317,7 +317,7 @@ class Uploader:
             self._send_through(batch)
         self._direct.give_back(batch.pack)
 
-    def _send_through(self, batch: Batch) -> None:
+    def _send_through(self, batch: UploadBatch) -> None:
         """Sends a batch until all of it is durable, each time only what is not."""
         messages, is_again, is_moving, first = batch.messages, False, True, time.monotonic()
         for attempt in self._connection.attempts(is_wanted=lambda: not self._calls.is_broken_off):
