@@ -103,7 +103,7 @@ def test_a_first_download_goes_so_where_the_store_answers_in_time(
     assert fetched(saved, tmp_path)
     way = ways.way_down(saved._client)
     assert way is not None and way.is_proven
-    assert line.received_bytes - before < 1 * MIB
+    assert line.received_bytes - before < 5 * MIB, "the first window, which is small, and nothing else"
 
 
 def test_a_store_that_does_not_answer_holds_nobody_up(
