@@ -173,6 +173,7 @@ class _Place:
         self.stubs = connection.stubs
         self.timeout_seconds = connection.timeout_seconds
         self.limits = LIMITS
+        self.is_embedded = True  # no line to it is long
         self._connection = connection
         self._stand_in = stand_in
 
