@@ -41,6 +41,7 @@ class _Measure:
         self.stubs = connection.stubs
         self.timeout_seconds = connection.timeout_seconds
         self.limits = LIMITS
+        self.is_embedded = True  # no line to it is long
         self.new_bytes = 0
         self._connection = connection
         self._store = store
