@@ -13,7 +13,7 @@ from xpstore_server.store.turns.jobs import Job
 # A fraction of a millisecond: asking costs nothing that could be measured.
 STEPS = 10_000
 # How much longer than it works a statement may take in all, as other programs have the processor and the disk too.
-PATIENCE = 4
+TIMES_IN_ALL = 4
 _NAME = "limit"
 
 
@@ -42,13 +42,13 @@ def bounded(connection: Connection, seconds: float, job: Job[Any] | None = None)
 
     Args:
         connection: that is used in this thread.
-        seconds: of the thread's work; of time it is `PATIENCE` times as much.
+        seconds: of the thread's work; of time it is `TIMES_IN_ALL` times as much.
         job: whose statements they are.
     """
     limit: Limit = connection.info[_NAME]
     limit.works_until, limit.ends_at, limit.job = (
         time.thread_time() + seconds,
-        time.monotonic() + PATIENCE * seconds,
+        time.monotonic() + TIMES_IN_ALL * seconds,
         job,
     )
     try:
