@@ -4,7 +4,7 @@ import logging
 import threading
 
 from xpstore_server.store.clock import SECOND_US
-from xpstore_server.store.errors import StoreError
+from xpstore_server.store.errors import StoreError, StoreRefused
 from xpstore_server.store.scrub import Pace
 from xpstore_server.store.transfers.vouched import Vouched
 
@@ -16,6 +16,8 @@ BYTES_PER_SECOND = 128 << 20
 LOOK_SECONDS = 2.0
 # Where no client may leave any behind: another server may have died with some.
 SELDOM_SECONDS = 60.0
+# Of so many in one turn it is the store that refuses, and not the packs.
+MOST_REFUSED = 8
 
 
 class Verifier(threading.Thread):
@@ -36,18 +38,28 @@ class Verifier(threading.Thread):
     def run(self) -> None:
         seconds = self._seconds
         while not self._stopped.wait(seconds):
-            seconds = self._seconds
+            seconds = SELDOM_SECONDS
             try:
-                self._turn()
+                if self._turn():
+                    seconds = self._seconds
             except StoreError as error:
                 log.warning("packs cannot be read back for now: %s", error)
-                seconds = SELDOM_SECONDS
             except Exception:
                 log.exception("reading packs back broke off, and goes on")
 
-    def _turn(self) -> None:
-        while not self._stopped.is_set() and (size := self._vouched.settle_oldest(AFTER_US)):
-            self._pace.took(size)
+    def _turn(self) -> bool:
+        """Reads back what is due; says whether all of it could be."""
+        refused: list[str] = []
+        while not self._stopped.is_set() and (row := self._vouched.oldest(AFTER_US, refused)) is not None:
+            try:
+                self._vouched.settle(row.pool, [row.id])
+            except StoreRefused as error:  # the others are not to wait for it
+                log.warning("pack %s of project %s cannot be read back: %s", row.id, row.pool, error)
+                refused.append(row.id)
+                if len(refused) == MOST_REFUSED:
+                    raise
+            self._pace.took(row.size_bytes)
+        return not refused
 
     def _sleep(self, seconds: float) -> None:
         self._stopped.wait(seconds)

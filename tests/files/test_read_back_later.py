@@ -38,6 +38,7 @@ from xpstore_server import verifier
 from xpstore_server.store.blobs.minio import MinioBlobs
 from xpstore_server.store.chunks import ChunkStore
 from xpstore_server.store.database import Database
+from xpstore_server.store.packs import pack_key
 from xpstore_server.store.transfers import client_packs
 from xpstore_server.store.transfers.vouched import vouched_by, vouched_packs
 
@@ -292,6 +293,25 @@ def test_it_is_read_back_without_being_asked_for(
     said = next(record.getMessage() for record in caplog.records if "is not what it should be" in record.getMessage())
     assert version.id in said and "1 versions are withdrawn" in said
     assert any(pack_id in said for pack_id in left)
+
+
+def test_a_pack_that_is_refused_holds_up_no_other(
+    inside: Inside, two: Two, pieces: list[bytes], store: LyingS3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verifier, "AFTER_US", 0)
+    monkeypatch.setattr(verifier, "LOOK_SECONDS", 0.01)
+    first, second = write_pack(two.writer, pieces[:1]), write_pack(two.writer, pieces[1:])
+    store.rules.append(when("GET", refusal(403, "AccessDenied"), key=pack_key(inside.pool, first)))
+    thread = verifier.Verifier(inside.chunks.vouched, is_later=True)
+    thread.start()
+    while second in inside.database.read(lambda tx: vouched_packs(tx, inside.pool, "")):
+        pass
+    thread.stop()
+    assert inside.database.read(lambda tx: vouched_packs(tx, inside.pool, "")) == [first]
+    store.rules.clear()
+    assert missing(two.other, pieces) == 1
+    version = publish_told(two.writer, pieces)
+    assert two.other.read(version.id, "0.bin") == pieces[0]
 
 
 def test_no_more_waits_than_others_may_wait_for(

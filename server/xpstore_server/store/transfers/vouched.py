@@ -80,16 +80,10 @@ class Vouched:
             if project_uid in (None, row.pool):
                 self.settle(row.pool, [row.id])
 
-    def settle_oldest(self, older_than_us: int) -> int:
-        """The same for the pack that waits for longest, if it does for so long. Returns its size; 0: there is none."""
-
-        def oldest(tx: Transaction) -> Row[Any] | None:
-            return tx.execute(_OLDEST, {"until_us": tx.now_us() - older_than_us}).first()
-
-        if (row := self._database.read(oldest)) is None:
-            return 0
-        self.settle(row.pool, [row.id])
-        return int(row.size_bytes)
+    def oldest(self, older_than_us: int, but: Sequence[str] = ()) -> Row[Any] | None:
+        """The pack that waits for longest, but for some, if it does for so long: its pool, id and size."""
+        query = _OLDEST.where(pack.c.id.not_in(but)) if but else _OLDEST
+        return self._database.read(lambda tx: tx.execute(query, {"until_us": tx.now_us() - older_than_us}).first())
 
     def _settle(self, pool: str, pack_id: str) -> None:
         this = select(pack.c.vouched_by).where(pack.c.id == pack_id, pack.c.pool == pool)
