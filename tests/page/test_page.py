@@ -213,10 +213,10 @@ def test_one_model_says_how_it_went_and_where_its_files_are(page: Page) -> None:
     page.locator(f"{ROWS} .name a").click()
     expect(page.get_by_label("Error of the newest run")).to_contain_text("MemoryError: out of memory")
     row = page.get_by_role("region", name="Metrics").get_by_role("row", name="loss [train]")
-    assert row.get_by_role("cell").all_inner_texts() == ["1.12", "49", "1.12", "2.1", "50"]
+    expect(row.get_by_role("cell")).to_have_text(["1.12", "49", "1.12", "2.1", "50"])
     assert page.get_by_label("Command to repeat it", exact=True).inner_text().split()[-1]
     neighbours = page.get_by_role("region", name="Differences from its neighbours").get_by_role("row", name="number")
-    assert neighbours.get_by_role("cell").all_inner_texts() == ["10", "8", "9", "11", "none"]
+    expect(neighbours.get_by_role("cell")).to_have_text(["10", "8", "9", "11", "none"])
     page.keyboard.press("Escape")
     open_list(page, f"{WORKBENCH}?q={quote('status = ' + repr('running'))}")
     page.locator(f"{ROWS} .name a").click()
