@@ -1,7 +1,6 @@
 """What a machine may lack or refuse: a home, room, rights, a temporary folder. Programs log on, and say so once."""
 
 import os
-import resource
 import secrets
 import shlex
 import subprocess
@@ -22,6 +21,12 @@ pytestmark = pytest.mark.client
 # A user id that no machine has an entry for. The Python that runs this may lie in a folder that only root can enter.
 AS_NAMELESS = ["setpriv", "--reuid=54321", "--regid=54321", "--clear-groups"]
 AS_NAMELESS += ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
+LIMITED = """
+import os, resource, sys
+size = int(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+os.execv(sys.argv[2], sys.argv[2:])
+"""
 PROGRAM = r"""
 import sys
 import xpstore
@@ -63,6 +68,8 @@ class Machine:
             if not name.startswith(("HOME", "XDG_", "XPSTORE_", "TMP", "LC_", "LANG"))
         }
         command = [sys.executable, *words]
+        if self.file_bytes is not None:  # not by preexec_fn: gRPC's handlers would run in that child, and may end it
+            command = [sys.executable, "-c", LIMITED, str(self.file_bytes), *command]
         if self.is_nameless:
             command = [*AS_NAMELESS, *command]
         if self.before:
@@ -71,15 +78,10 @@ class Machine:
             command,
             cwd=folder,
             env={**kept, **self.environment, **settings},
-            preexec_fn=self._limit if self.file_bytes is not None else None,
             capture_output=True,
             encoding="utf-8",
             timeout=120,
         )
-
-    def _limit(self) -> None:
-        assert self.file_bytes is not None
-        resource.setrlimit(resource.RLIMIT_FSIZE, (self.file_bytes, self.file_bytes))
 
 
 def without_home(_: Path) -> Machine:
