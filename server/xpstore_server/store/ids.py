@@ -22,7 +22,11 @@ def ordered_id(at_ns: int | None = None) -> str:
     milliseconds, rest_ns = divmod(time.time_ns() if at_ns is None else at_ns, 1_000_000)
     fraction = (rest_ns << 12) // 1_000_000
     random = int.from_bytes(os.urandom(8), "big") >> 2
-    digits = f"{milliseconds << 80 | 7 << 76 | fraction << 64 | 2 << 62 | random:032x}"
+    return dashed(f"{milliseconds << 80 | 7 << 76 | fraction << 64 | 2 << 62 | random:032x}")
+
+
+def dashed(digits: str) -> str:
+    """An id as it is written, of its 32 digits: `uuid` takes several times as long."""
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 

@@ -11,6 +11,8 @@ from typing import Any
 from sqlalchemy import BindParameter, Dialect, Row, Select, Uuid
 from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
 
+from xpstore_server.store.ids import dashed
+
 # Of all databases of a process: a server has one, and some twenty queries.
 READY = 512
 
@@ -70,11 +72,6 @@ def _value(bind: BindParameter[Any], dialect: Dialect) -> Callable[[Mapping[str,
 
 def _of_result(type_: Any, dialect: Dialect) -> Convert | None:
     if isinstance(type_, Uuid):
-        return _dashed
+        return dashed  # SQLite keeps 32 digits
     found: Convert | None = type_.dialect_impl(dialect).result_processor(dialect, None)
     return found
-
-
-def _dashed(digits: str) -> str:
-    """An id as it is written: SQLite keeps 32 digits."""
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
